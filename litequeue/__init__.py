@@ -1,0 +1,65 @@
+"""litequeue: a task queue in one SQLite file, for one host, on the standard library alone.
+
+::
+
+    from litequeue import LiteQueue
+
+    app = LiteQueue("db.sqlite")
+
+    @app.task
+    def add(x, y):
+        return x + y
+
+    job = add.delay(4, 4)        # on disk when this returns
+    job.get(timeout=10)          # 8, as soon as `python -m litequeue worker db.sqlite` has run it
+"""
+
+from .app import LiteQueue
+from .backoff import Backoff
+from .context import JobContext, NotInATask, current_job
+from .errors import (
+    CannotOpen,
+    DatabaseCorrupt,
+    Discard,
+    InvalidArgument,
+    InvalidType,
+    JobCancelled,
+    JobExpired,
+    JobFailed,
+    JobNotFound,
+    LitequeueError,
+    NotAQueue,
+    PayloadCorrupt,
+    PayloadError,
+    PayloadTooLarge,
+    ProcessDied,
+    QueueBusy,
+    ResultNotStored,
+    ResultTimeout,
+    Retry,
+    SchemaTooNew,
+    SignatureMismatch,
+    Snooze,
+    SoftTimeout,
+    StorageFull,
+    StoreError,
+    TaskTimeout,
+    UnknownTask,
+    UntrustedFile,
+    WorkerFailed,
+)
+from .job import Job, JobBatch
+from .models import AttemptInfo, JobInfo, Stats, WorkerInfo
+from .task import Task
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AttemptInfo", "Backoff", "CannotOpen", "DatabaseCorrupt", "Discard", "InvalidArgument",
+    "InvalidType", "Job", "JobBatch", "JobCancelled", "JobContext", "JobExpired", "JobFailed",
+    "JobInfo", "JobNotFound", "LiteQueue", "LitequeueError", "NotAQueue", "NotInATask",
+    "PayloadCorrupt", "PayloadError", "PayloadTooLarge", "ProcessDied", "QueueBusy",
+    "ResultNotStored", "ResultTimeout", "Retry", "SchemaTooNew", "SignatureMismatch", "Snooze",
+    "SoftTimeout", "Stats", "StorageFull", "StoreError", "Task", "TaskTimeout", "UnknownTask",
+    "UntrustedFile", "WorkerFailed", "WorkerInfo", "current_job",
+]  # fmt: skip

@@ -1,0 +1,5 @@
+"""``python -m litequeue``."""
+
+from .cli import main
+
+raise SystemExit(main())

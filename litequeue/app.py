@@ -1,0 +1,276 @@
+"""``LiteQueue``: the front door.
+
+Owns the registry of tasks and the building of workers. Everything else it delegates: enqueueing to
+``client``, waiting to ``job``, running to ``worker``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
+
+from . import checks, task
+from .backoff import DEFAULT, BackoffLike
+from .client import Client, EnqueueOptions, Seconds
+from .clock import Clock, SystemClock, system_random
+from .errors import InvalidType
+from .job import Job
+from .models import JobInfo, Stats
+from .states import STATES
+from .task import Task
+from .tasks import TaskCode
+from .worker.config import WorkerConfig
+
+if TYPE_CHECKING:
+    from .worker.embedded import EmbeddedWorker
+    from .worker.worker import Worker
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Exceptions = type[BaseException] | tuple[type[BaseException], ...]
+
+
+class LiteQueue:
+    """A task queue in one SQLite file.
+
+    ``path`` is made absolute at once; the file is created, owner-only, at the first use and not before.
+    ``durability="full"`` syncs every enqueue to the device before it returns, so that a job survives
+    a power cut; ``"normal"`` leaves the syncing to SQLite's checkpoints: faster, and a power cut may lose
+    the last few jobs, a crash of processes none.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, durability: str = "full", clock: Clock | None = None
+    ) -> None:
+        self._client = Client(path, durability=durability, clock=clock or SystemClock())
+        self._tasks = self.__litequeue_tasks__ = dict[str, TaskCode]()
+
+    @property
+    def path(self) -> str:
+        """The database file, absolute."""
+        return self._client.path
+
+    # -- tasks -------------------------------------------------------------------------------------
+
+    @overload
+    def task(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
+    @overload
+    def task(self, function: Callable[P, R], /) -> Task[P, R]: ...
+    @overload
+    def task(
+        self,
+        *,
+        name: str | None = None,
+        queue: str = "default",
+        pool: str | None = None,
+        priority: int = 0,
+        retries: int = 0,
+        backoff: BackoffLike = DEFAULT,
+        retry_on: Exceptions = (Exception,),
+        give_up_on: Exceptions = (),
+        timeout: Seconds | None = None,
+        soft_timeout: Seconds | None = None,
+        expires: Seconds | None = None,
+        at_most_once: bool = False,
+        result_ttl: Seconds = 86_400,
+    ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+    def task(self, *function: Any, **options: Any) -> Any:
+        """Make a function a task: ``@app.task``, or ``@app.task(option=...)``.
+
+        ``name``: default ``module.function``. ``pool``: ``"thread"`` (default), ``"process"``; ``async def``
+        runs in ``"async"``. ``priority``: higher first. ``retries``: attempts after the first; ``backoff``
+        before each: ``Backoff(...)``, seconds, a list of seconds, or a function of (attempt, exception).
+        ``retry_on``, ``give_up_on``: exception classes that are, or are not, retried. ``timeout``,
+        ``soft_timeout``: seconds for one attempt. ``expires``: seconds after which an unstarted job is
+        dropped. ``at_most_once``: rather lose a job than run it twice. ``result_ttl``: seconds that
+        a result is kept.
+
+        Raises InvalidArgument (a ValueError) or InvalidType (a TypeError) for an option it cannot take.
+        """
+        name = options.pop("name", None)
+        known = (
+            "queue", "pool", "priority", "retries", "backoff", "retry_on", "give_up_on", "timeout",
+            "soft_timeout", "expires", "at_most_once", "result_ttl",
+        )  # fmt: skip
+        for option in options:
+            if option not in known:
+                raise InvalidType(
+                    f"@app.task has no option {option!r}; it has name, {', '.join(known)}"
+                )
+        if function:
+            return task.register(self._client, self._tasks, function[0], name, options)
+        return lambda f: task.register(self._client, self._tasks, f, name, options)
+
+    def register_type(
+        self,
+        cls: type,
+        encode: Callable[[Any], Any] | None = None,
+        decode: Callable[[Any], Any] | None = None,
+        *,
+        name: str | None = None,
+    ) -> None:
+        """Allow instances of a class in arguments and results.
+
+        ``encode`` turns one into storable values, ``decode`` back; Enum classes and dataclasses do without.
+        Workers must register it too, which they do if the tasks' module does.
+        """
+        self._client.codec.register(cls, encode, decode, name)
+
+    # -- enqueue by name -----------------------------------------------------------------------------
+
+    def enqueue(self, task: str, /, *args: Any, **kwargs: Any) -> Job[Any]:
+        """Enqueue a task by its name, for producers that do not have its code."""
+        return self.send_task(task, args, kwargs)
+
+    def send_task(
+        self,
+        task: str,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        countdown: Seconds | None = None,
+        eta: datetime | None = None,
+        expires: Seconds | datetime | None = None,
+        priority: int | None = None,
+        queue: str | None = None,
+        retries: int | None = None,
+        timeout: Seconds | None = None,
+        soft_timeout: Seconds | None = None,
+    ) -> Job[Any]:
+        """``enqueue`` with the options of ``apply_async``."""
+        options = EnqueueOptions(
+            countdown=countdown, eta=eta, expires=expires, priority=priority, queue=queue,
+            retries=retries, timeout=timeout, soft_timeout=soft_timeout,
+        )  # fmt: skip
+        code = self._tasks.get(task)
+        if code is not None:
+            job_id = self._client.enqueue(code, tuple(args), dict(kwargs or {}), options)
+        else:
+            job_id = self._client.enqueue_by_name(task, tuple(args), dict(kwargs or {}), options)
+        return Job(self._client, job_id)
+
+    # -- looking ---------------------------------------------------------------------------------------
+
+    def job(self, job_id: int) -> Job[Any]:
+        """The handle of a job by its id. Does not look whether it exists; using it does."""
+        return Job(self._client, checks.integer(job_id, "job_id", 1, 2**63 - 1))
+
+    def jobs(
+        self,
+        *,
+        state: str | None = None,
+        queue: str | None = None,
+        task: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[JobInfo]:
+        """Jobs, newest first. The next page is the one ``before`` the last id of this one."""
+        if state is not None:
+            checks.one_of(state, "state", STATES)
+        limit = checks.integer(limit, "limit", 1, 10_000)
+        return self._client.store.reports.jobs(
+            state=state, queue=queue, task=task, before=before, limit=limit
+        )
+
+    def stats(self) -> Stats:
+        """Counts of jobs by state and queue, and the live workers."""
+        return self._client.store.reports.stats()
+
+    def pause(self, queue: str) -> None:
+        """Let no worker claim from a queue until ``resume``. What runs goes on."""
+        self._client.store.operations.pause(checks.name(queue, "queue"), self._client.clock.now())
+
+    def resume(self, queue: str) -> None:
+        """Undo ``pause``."""
+        self._client.ring(self._client.store.operations.resume(checks.name(queue, "queue")))
+
+    # -- workers ----------------------------------------------------------------------------------------
+
+    def worker(
+        self,
+        *,
+        threads: int = -1,
+        processes: int = -1,
+        async_: int = 100,
+        queues: Iterable[str] | None = None,
+        burst: bool = False,
+        max_jobs: int | None = None,
+        name: str = "",
+        lease: float = 60.0,
+        grace: float = 30.0,
+    ) -> EmbeddedWorker:
+        """A worker in a thread of this process: ``with app.worker(threads=4): ...``.
+
+        Runs this app's tasks; what other programs enqueued for their own is left to their workers.
+        Options as in the command line; -1 takes its default. Process tasks start this program's main
+        module anew, so a script needs its ``if __name__ == "__main__":``.
+        """
+        from .worker.embedded import EmbeddedWorker
+
+        config = WorkerConfig(
+            threads=threads, processes=processes, async_=async_, queues=_names(queues),
+            burst=burst, max_jobs=max_jobs, name=name, lease=lease, grace=grace,
+        )  # fmt: skip
+        return EmbeddedWorker(self._build_worker(config))
+
+    def run_worker(
+        self,
+        *,
+        threads: int = -1,
+        processes: int = -1,
+        async_: int = 100,
+        queues: Iterable[str] | None = None,
+        burst: bool = False,
+        max_jobs: int | None = None,
+        name: str = "",
+        lease: float = 60.0,
+        grace: float = 30.0,
+    ) -> int:
+        """Work in this thread until SIGTERM or Ctrl-C, like the command line's ``worker``; its exit code.
+
+        In the main thread the signals are handled: the first drains, a second leaves at once.
+        """
+        from .worker.signals import StopSignals
+
+        config = WorkerConfig(
+            threads=threads, processes=processes, async_=async_, queues=_names(queues),
+            burst=burst, max_jobs=max_jobs, name=name, lease=lease, grace=grace,
+        )  # fmt: skip
+        worker = self._build_worker(config)
+        signals = StopSignals(lambda now: worker.stop(now=now))
+        with signals.installed():
+            worker.run()
+        return signals.exit_code
+
+    def _build_worker(self, config: WorkerConfig) -> Worker:
+        # Imported here: a program that only enqueues does not pay for the worker.
+        from .worker.discovery import Catalogue
+        from .worker.worker import Worker
+
+        client = self._client
+        catalogue = Catalogue(
+            self._tasks, path=client.path, origin=None, monotonic=client.clock.monotonic
+        )
+        return Worker(client.store, catalogue, config, client.clock, system_random())
+
+    def close(self) -> None:
+        """Close this process's connections to the file; the next use opens it again."""
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<LiteQueue {self.path}>"
+
+
+def _names(queues: Iterable[str] | None) -> tuple[str, ...] | None:
+    if queues is None:
+        return None
+    return (queues,) if isinstance(queues, str) else tuple(queues)

@@ -1,0 +1,93 @@
+"""When to try again: pure functions from (backoff, failures so far, exception) to a delay.
+
+Owns the formula and the validation of every form of ``backoff=``. The randomness is passed in.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from . import checks
+from .errors import InvalidArgument, InvalidType
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Exponential backoff with full jitter.
+
+    The n-th retry waits ``uniform(0, min(cap, base * factor**(n-1)))`` seconds: "full jitter" of
+    Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015), which spreads a crowd of
+    failed jobs better than equal or no jitter. ``jitter=False`` waits the whole of it.
+    """
+
+    base: float = 1.0
+    factor: float = 2.0
+    cap: float = 600.0
+    jitter: bool = True
+
+    def __post_init__(self) -> None:
+        checks.micros(self.base, "Backoff(base)")
+        checks.micros(self.cap, "Backoff(cap)")
+        checks.micros(self.factor, "Backoff(factor)")
+        checks.flag(self.jitter, "Backoff(jitter)")
+        if self.factor < 1:
+            raise InvalidArgument(f"Backoff(factor) must be at least 1, not {self.factor}")
+
+    def delay(self, retry: int, rng: random.Random) -> float:
+        """Seconds before the ``retry``-th retry, counted from 1."""
+        ceiling = self.cap
+        if self.base == 0:
+            return 0.0
+        # Multiply only while below the cap: factor**1000 overflows a float.
+        step = self.base
+        for _ in range(min(retry - 1, 10_000)):
+            if step >= self.cap or self.factor == 1:
+                break
+            step *= self.factor
+        ceiling = min(step, self.cap)
+        return rng.uniform(0, ceiling) if self.jitter else ceiling
+
+
+DEFAULT = Backoff()
+
+BackoffLike = Backoff | float | int | timedelta | Sequence[Any] | Callable[[int, BaseException], Any]
+
+
+def check(value: object) -> BackoffLike:
+    """Validate a ``backoff=`` option: a Backoff, a number, a list of delays, or a callable."""
+    if isinstance(value, Backoff) or callable(value):
+        return value
+    if isinstance(value, (list, tuple)):
+        if not value:
+            raise InvalidArgument("backoff: a list of delays needs at least one, e.g. [1, 10, 60]")
+        for position, item in enumerate(value):
+            checks.micros(item, f"backoff[{position}]")
+        return tuple(value)
+    if isinstance(value, (int, float, timedelta)):
+        checks.micros(value, "backoff")
+        return value
+    raise InvalidType(
+        "backoff must be Backoff(...), seconds, a list of seconds, or a function of "
+        f"(attempt, exception), not {type(value).__name__}: {value!r:.100}"
+    )
+
+
+def delay_micros(
+    backoff: BackoffLike, retry: int, error: BaseException, rng: random.Random
+) -> int:
+    """Microseconds before the ``retry``-th retry (from 1).
+
+    The last delay of a list repeats. A callable gets the number of the attempt that failed and its
+    exception; what it raises, or an answer that is no delay, propagates to the caller.
+    """
+    if isinstance(backoff, Backoff):
+        return checks.micros(backoff.delay(retry, rng), "backoff")
+    if isinstance(backoff, (tuple, list)):
+        return checks.micros(backoff[min(retry, len(backoff)) - 1], "backoff")
+    if callable(backoff):
+        return checks.micros(backoff(retry, error), "the delay that the backoff function returned")
+    return checks.micros(backoff, "backoff")

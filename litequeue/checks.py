@@ -1,0 +1,109 @@
+"""Checks of what users hand us: each returns the clean value or raises at once, naming the option.
+
+Owns the limits of names, numbers and times, and the turning of seconds and datetimes into the
+integer microseconds that are stored. Pure; touches no clock.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from .errors import InvalidArgument, InvalidType
+
+MICROS: Final = 1_000_000
+MAX_SECONDS: Final = 100 * 366 * 86_400  # a century: keeps every sum far below SQLite's 2**63
+MAX_NAME: Final = 200
+_NAME = re.compile(r"[\w.:-]{1,200}")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def name(value: object, what: str) -> str:
+    """A task's, queue's or worker's name: 1 to 200 letters, digits, and ``_ . : -``."""
+    if not isinstance(value, str):
+        raise InvalidType(f"{what} must be a string, not {type(value).__name__}: {value!r:.100}")
+    if not _NAME.fullmatch(value):
+        raise InvalidArgument(
+            f"{what} {value!r:.220} is not allowed: use 1 to {MAX_NAME} letters, digits, "
+            "underscores, dots, colons and hyphens"
+        )
+    return value
+
+
+def integer(value: object, what: str, low: int, high: int) -> int:
+    """An int within [low, high]; bool is refused, since ``retries=True`` is a mistake."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidType(f"{what} must be an integer, not {type(value).__name__}: {value!r:.100}")
+    if not low <= value <= high:
+        raise InvalidArgument(f"{what} must be from {low} to {high}, not {_short(value)}")
+    return int(value)
+
+
+def micros(value: object, what: str, *, zero: bool = True) -> int:
+    """Seconds (int, float) or a timedelta, as whole microseconds; at most a century."""
+    if isinstance(value, timedelta):
+        seconds: float = value.total_seconds()
+    elif isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InvalidType(
+            f"{what} must be seconds (int or float) or a timedelta, "
+            f"not {type(value).__name__}: {value!r:.100}"
+        )
+    else:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InvalidArgument(f"{what} must be a finite number of seconds, not {value!r}")
+        if abs(value) > MAX_SECONDS:
+            raise InvalidArgument(f"{what} must be at most {MAX_SECONDS} seconds, not {_short(value)}")
+        seconds = value
+    if seconds < 0 or seconds > MAX_SECONDS or (not zero and seconds == 0):
+        least = "0" if zero else "more than 0"
+        raise InvalidArgument(f"{what} must be {least} to {MAX_SECONDS} seconds, not {value!s:.60}")
+    return max(round(seconds * MICROS), 0 if zero else 1)
+
+
+def moment(value: object, what: str) -> int:
+    """An aware datetime, as microseconds since the epoch."""
+    if not isinstance(value, datetime):
+        raise InvalidType(f"{what} must be a datetime, not {type(value).__name__}: {value!r:.100}")
+    if value.tzinfo is None or value.utcoffset() is None:
+        raise InvalidArgument(
+            f"{what} must say its time zone: {value.isoformat()} has none; "
+            "use datetime.now(timezone.utc) or .replace(tzinfo=ZoneInfo(...))"
+        )
+    # Timedelta arithmetic is exact and cannot overflow here, unlike datetime.timestamp().
+    stamp = (value - _EPOCH) // timedelta(microseconds=1)
+    if not -MAX_SECONDS * MICROS <= stamp <= 4 * MAX_SECONDS * MICROS:
+        raise InvalidArgument(f"{what} must be within the years 1870 to 2370, not {value.isoformat()}")
+    return stamp
+
+
+def deadline(value: object, what: str, now: int) -> int:
+    """Seconds or a timedelta from now, or an aware datetime, as microseconds since the epoch."""
+    if isinstance(value, datetime):
+        return moment(value, what)
+    return now + micros(value, what, zero=False)
+
+
+def aware(stamp: int) -> datetime:
+    """Stored microseconds as an aware datetime in UTC."""
+    return _EPOCH + timedelta(microseconds=stamp)
+
+
+def flag(value: object, what: str) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidType(f"{what} must be True or False, not {value!r:.100}")
+    return value
+
+
+def one_of(value: object, what: str, allowed: tuple[str, ...]) -> str:
+    if not isinstance(value, str) or value not in allowed:
+        raise InvalidArgument(f"{what} must be one of {', '.join(allowed)}, not {value!r:.100}")
+    return value
+
+
+def _short(value: float) -> str:
+    # repr() of an int over 4300 digits raises: the error must not fail on the value it reports.
+    if isinstance(value, int) and value.bit_length() > 256:
+        return f"an integer of {value.bit_length()} bits"
+    return repr(value)

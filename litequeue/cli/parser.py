@@ -1,0 +1,128 @@
+"""The grammar of the command line. Each command's ``run`` is imported only when it is chosen."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from ..states import STATES
+
+
+def build() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="litequeue", description="A task queue in one SQLite file.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, target: str, summary: str, *, db: bool = True) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        if db:
+            sub.add_argument("db", metavar="DB", help="the database file")
+        sub.set_defaults(run=_lazily(target))
+        return sub
+
+    _worker(command("worker", "serve:run", "Run the jobs in DB until SIGTERM or Ctrl-C."))
+
+    sub = command("enqueue", "commands:enqueue", "Enqueue a task by its name and print the job's id.")
+    sub.add_argument("task", metavar="TASK", help="the task's name, such as tasks.add")
+    sub.add_argument(
+        "arguments",
+        metavar="ARG",
+        nargs="*",
+        help="4 or '[1, 2]' (JSON), anything else (text), key=text, key:=json",
+    )
+    sub.add_argument("--queue", metavar="NAME")
+    sub.add_argument("--priority", type=int, metavar="N", help="higher runs first")
+    sub.add_argument("--retries", type=int, metavar="N")
+    sub.add_argument("--countdown", type=float, metavar="S", help="run in S seconds")
+    sub.add_argument("--expires", type=float, metavar="S", help="drop it if not started in S seconds")
+    sub.add_argument("--timeout", type=float, metavar="S", help="for one attempt")
+    sub.add_argument(
+        "--wait", type=float, metavar="S", help="wait S seconds for the result and print it as JSON"
+    )
+
+    sub = command("jobs", "commands:jobs", "List jobs, newest first.")
+    sub.add_argument("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
+    sub.add_argument("--queue", metavar="NAME")
+    sub.add_argument("--task", metavar="NAME")
+    sub.add_argument("--limit", type=int, default=20, metavar="N", help="default 20")
+    sub.add_argument("--before", type=int, metavar="ID", help="the next page: jobs before this one")
+    _json(sub)
+
+    sub = command("job", "commands:job", "Show everything about one job, with its errors.")
+    sub.add_argument("id", type=int, metavar="ID")
+    _json(sub)
+
+    for name, summary in (
+        ("retry", "Run final jobs again from the start, and waiting ones now."),
+        ("cancel", "Cancel jobs: waiting ones at once, running ones as soon as they can be stopped."),
+    ):
+        sub = command(name, f"commands:{name}", summary)
+        sub.add_argument("ids", type=int, metavar="ID", nargs="+")
+
+    for name, summary in (
+        ("pause", "Let no worker claim from a queue."),
+        ("resume", "Undo pause."),
+    ):
+        sub = command(name, f"commands:{name}", summary)
+        sub.add_argument("queue", metavar="QUEUE")
+
+    _json(command("stats", "commands:stats", "Count jobs by state and queue; show the workers."))
+
+    sub = command("bench", "bench:run", "Measure this machine against the budgets.", db=False)
+    sub.add_argument("--dir", metavar="DIR", help="measure on this directory's disk")
+    sub.add_argument("--quick", action="store_true", help="fewer rounds, rougher figures")
+    _json(sub)
+
+    command("demo", "demo:run", "Show it at work on a temporary file, in under 10 s.", db=False)
+    return parser
+
+
+def _worker(sub: argparse.ArgumentParser) -> None:
+    add = sub.add_argument
+    add("--queues", metavar="A,B", help="claim only from these queues (default: all)")
+    add("--threads", type=int, default=-1, metavar="N", help="default: CPUs, at least 4")
+    add("--processes", type=int, default=-1, metavar="N", help="default: CPUs")
+    add("--async", dest="async_", type=int, default=100, metavar="N", help="coroutines; default 100")
+    add(
+        "--import",
+        dest="imports",
+        action="append",
+        metavar="MODULE",
+        help="take the tasks from this module, and from no module that the file names (repeatable)",
+    )
+    add("--burst", action="store_true", help="stop when nothing is left to do")
+    add("--max-jobs", type=int, metavar="N", help="stop after N jobs")
+    add("--name", default="", help="shown in stats and jobs; default HOST-PID")
+    add("--lease", type=float, default=60.0, metavar="S", help="a frozen worker's jobs are taken after S")
+    add("--grace", type=float, default=30.0, metavar="S", help="for running jobs at shutdown")
+    add(
+        "--log-level",
+        default="info",
+        choices=("debug", "info", "warning", "error"),
+        help="default info: a line for each job that ends",
+    )
+    add("--log-json", action="store_true", help="one JSON object a line")
+
+
+def _json(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--json", action="store_true", help="for programs")
+
+
+def _lazily(target: str) -> Callable[[argparse.Namespace], int]:
+    module, function = target.split(":")
+
+    def run(arguments: argparse.Namespace) -> int:
+        chosen: Any = getattr(importlib.import_module(f".{module}", __package__), function)
+        return int(chosen(arguments))
+
+    return run
+
+
+def _version() -> str:
+    from .. import __version__
+
+    return f"litequeue {__version__}"

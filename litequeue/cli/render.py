@@ -1,0 +1,183 @@
+"""Tables for people, JSON for programs. Control characters never reach the terminal."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from ..models import JobInfo, Stats
+from ..worker.journal import clean
+
+_COLOURS = {
+    "succeeded": "32", "running": "36", "retrying": "33", "discarded": "31", "cancelled": "35",
+    "expired": "35",
+}  # fmt: skip
+
+
+def as_dict(value: Any) -> dict[str, Any]:
+    found: dict[str, Any] = dataclasses.asdict(value)
+    return found
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, default=lambda v: v.isoformat(), indent=2))
+
+
+def colour(text: str, state: str) -> str:
+    """The text in the state's colour, on a terminal that wants it."""
+    code = _COLOURS.get(state)
+    if code is None or not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return text
+    return f"\x1b[{code}m{text}\x1b[0m"
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Aligned columns; the last one is cut at the terminal's width."""
+    cells = [tuple(clean(cell) for cell in row) for row in rows]
+    widths = [max(len(row[i]) for row in (tuple(head), *cells)) for i in range(len(head))]
+    room = shutil.get_terminal_size((160, 24)).columns if sys.stdout.isatty() else 10_000
+    for number, row in enumerate((tuple(head), *cells)):
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        line = line if len(line) <= room else line[: room - 1] + "…"
+        if number and len(row) > 1 and row[1] in _COLOURS:
+            line = line.replace(row[1], colour(row[1], row[1]), 1)
+        print(line)
+
+
+def when(moment: datetime | None) -> str:
+    """A time in the local zone, short."""
+    return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def took(info: JobInfo) -> str:
+    if info.started_at is None:
+        return ""
+    end = info.finished_at or (datetime.now(UTC) if info.state == "running" else None)
+    return "" if end is None else duration(max((end - info.started_at).total_seconds(), 0.0))
+
+
+def duration(seconds: float) -> str:
+    if seconds < 1:
+        return f"{seconds * 1000:.1f} ms"
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def note(info: JobInfo) -> str:
+    """The one thing to know about a job beyond its columns."""
+    if info.state == "running" and overdue(info):
+        return "overdue: still running past its timeout"
+    if info.state in ("scheduled", "retrying"):
+        return f"due {when(info.run_at)}" + (f"; {info.last_error}" if info.last_error else "")
+    if info.state == "running" and info.cancel_requested_at is not None:
+        return "cancel requested"
+    if info.state == "succeeded":
+        return info.last_error or f"= {info.result}"
+    return info.last_error or ""
+
+
+def overdue(info: JobInfo) -> bool:
+    if info.state != "running" or info.timeout is None or info.started_at is None:
+        return False
+    return (datetime.now(UTC) - info.started_at).total_seconds() > info.timeout
+
+
+def job_row(info: JobInfo) -> tuple[str, ...]:
+    text = note(info)
+    text = text if len(text) <= 120 else text[:119] + "…"
+    return (
+        str(info.id), info.state, info.task, info.queue, str(info.attempt), when(info.created_at),
+        took(info), text,
+    )  # fmt: skip
+
+
+def print_job(info: JobInfo) -> None:
+    """Everything about one job."""
+    lines = [
+        ("job", str(info.id)),
+        ("task", info.task),
+        ("state", info.state),
+        ("queue", f"{info.queue}, priority {info.priority}, {info.pool} pool"),
+        ("args", info.args),
+        ("kwargs", info.kwargs),
+        ("attempts", _attempts(info)),
+        ("timeout", "" if info.timeout is None else duration(info.timeout)),
+        ("worker", info.worker or ""),
+        ("created", when(info.created_at)),
+        ("due", when(info.run_at)),
+        ("started", when(info.started_at)),
+        ("finished", when(info.finished_at)),
+        ("took", took(info)),
+        ("expires", when(info.expires_at)),
+        ("cancel asked", when(info.cancel_requested_at)),
+        ("result", info.result or ""),
+        ("last error", info.last_error or ""),
+    ]
+    for label, text in lines:
+        if text:
+            shown = colour(text, text) if label == "state" else clean(text)
+            print(f"{label:<12}  {shown}")
+    if overdue(info):
+        print(f"{'note':<12}  {note(info)}")
+    for attempt in info.attempts:
+        print()
+        who = f" on {clean(attempt.worker)}" if attempt.worker else ""
+        print(f"attempt {attempt.attempt} {attempt.outcome}{who}, {when(attempt.finished_at)}")
+        text = attempt.traceback or f"{attempt.error_type}: {attempt.error_message}"
+        for line in text.rstrip("\n").split("\n"):
+            print("    " + clean(line))
+
+
+def _attempts(info: JobInfo) -> str:
+    most = "as the task says" if info.max_attempts is None else str(info.max_attempts)
+    text = f"{info.attempt} so far, {info.failures} failed of at most {most}"
+    return text + (f", {info.interruptions} interrupted" if info.interruptions else "")
+
+
+def print_stats(stats: Stats, size: int) -> None:
+    states = sorted(stats.states)
+    print_table(
+        ("QUEUE", *(state.upper() for state in states)),
+        [
+            (
+                queue + (" (paused)" if queue in stats.paused else ""),
+                *(str(counts.get(state, 0)) for state in states),
+            )
+            for queue, counts in sorted(stats.queues.items())
+        ],
+    )
+    print()
+    print_table(
+        ("WORKER", "PID", "QUEUES", "SLOTS", "SINCE", "LAST BEAT"),
+        [
+            (
+                worker.name,
+                str(worker.pid),
+                "all" if worker.queues is None else ",".join(worker.queues),
+                " ".join(f"{n} {kind}" for kind, n in worker.slots.items() if n),
+                when(worker.started_at),
+                when(worker.heartbeat_at),
+            )
+            for worker in stats.workers
+        ],
+    )
+    for worker in stats.workers:
+        for task, why in worker.unknown_tasks.items():
+            print(f"worker {clean(worker.name)} has no code for {clean(task)}: {clean(why)}")
+    if not stats.workers:
+        print("no worker serves this file")
+    if stats.oldest_available is not None:
+        age = (datetime.now(UTC) - stats.oldest_available).total_seconds()
+        print(f"oldest available job: due {duration(max(age, 0))} ago")
+    if stats.next_due is not None:
+        print(f"next due: {when(stats.next_due)}")
+    print(f"file: {size / 1e6:.1f} MB")

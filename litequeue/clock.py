@@ -1,0 +1,35 @@
+"""The one place that reads a clock or makes randomness; everything else is handed a ``Clock``.
+
+Owns time's two faces: ``now()`` for what is stored (microseconds since the epoch, UTC) and
+``monotonic()`` for durations inside a process. Must hold no policy.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    def now(self) -> int:
+        """Wall clock: microseconds since 1970-01-01 UTC. May jump."""
+
+    def monotonic(self) -> float:
+        """Seconds since an arbitrary point. Never goes back."""
+
+
+class SystemClock:
+    """The machine's own clocks."""
+
+    def now(self) -> int:
+        return time.time_ns() // 1000
+
+    @staticmethod
+    def monotonic() -> float:
+        return time.monotonic()
+
+
+def system_random() -> random.Random:
+    """Randomness for backoff and jitter, seeded by the system."""
+    return random.Random()

@@ -1,0 +1,97 @@
+"""What a running task can ask about itself: ``current_job()``.
+
+Owns the context variable and the object behind it. Never talks to the store: all of it was claimed with
+the job, but for ``cancelled``, which the worker sets.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from datetime import datetime
+
+from .checks import aware
+from .errors import LitequeueError
+from .models import ClaimedJob, PastError
+
+
+class NotInATask(LitequeueError, LookupError):
+    """``current_job()`` was called outside a running task."""
+
+
+class JobContext:
+    """The running job, as its own code sees it. Read-only."""
+
+    __slots__ = ("_cancelled", "_job", "_max_attempts", "_timeout", "started_at")
+
+    def __init__(
+        self, job: ClaimedJob, max_attempts: int, timeout: int | None, started_at: int
+    ) -> None:
+        self._job = job
+        self._max_attempts = max_attempts
+        self._timeout = timeout
+        self.started_at = started_at  # wall clock, microseconds
+        self._cancelled = False
+
+    @property
+    def id(self) -> int:
+        """The job's id."""
+        return self._job.id
+
+    @property
+    def task(self) -> str:
+        """The task's name."""
+        return self._job.task
+
+    @property
+    def queue(self) -> str:
+        return self._job.queue
+
+    @property
+    def attempt(self) -> int:
+        """Which execution of the job this is, from 1. Interrupted ones count here too."""
+        return self._job.attempt
+
+    @property
+    def retries_left(self) -> int:
+        """How many more attempts a failure of this one leaves."""
+        return max(self._max_attempts - self._job.failures - 1, 0)
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When the attempt reaches its timeout (aware, UTC); None without one."""
+        return None if self._timeout is None else aware(self.started_at + self._timeout)
+
+    @property
+    def created_at(self) -> datetime:
+        """When the job was enqueued (aware, UTC)."""
+        return aware(self._job.created_at)
+
+    @property
+    def errors(self) -> tuple[PastError, ...]:
+        """The errors of earlier attempts, oldest first."""
+        return tuple(PastError(*row) for row in self._job.errors or ())
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody asked to cancel this job, or its lease was lost: time to stop.
+
+        For thread tasks, which cannot be stopped from outside: raise JobCancelled to comply.
+        """
+        return self._cancelled
+
+    def _cancel(self) -> None:
+        self._cancelled = True
+
+    def __repr__(self) -> str:
+        return f"<JobContext {self.id} {self.task} attempt {self.attempt}>"
+
+
+_current: ContextVar[JobContext | None] = ContextVar("litequeue_current_job", default=None)
+
+
+def current_job() -> JobContext:
+    """The job that the calling code runs in. Raises NotInATask (a LookupError) outside of one."""
+    context = _current.get()
+    if context is None:
+        raise NotInATask("current_job() has an answer only inside a running task")
+    return context

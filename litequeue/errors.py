@@ -1,0 +1,174 @@
+"""Every exception of the package, and the signals a task raises to steer its own job.
+
+Owns the messages' shape: what was given, what is allowed, what to do. Each error is a
+``LitequeueError`` and also the fitting builtin, so that ``except ValueError`` works for people who
+never heard of us. Knows nothing of the rest of the package.
+"""
+
+from __future__ import annotations
+
+
+class LitequeueError(Exception):
+    """The root of every exception that litequeue raises on purpose."""
+
+
+# -- wrong use -------------------------------------------------------------------------------
+
+
+class InvalidArgument(LitequeueError, ValueError):
+    """A value that an option, a name or a time cannot take."""
+
+
+class InvalidType(LitequeueError, TypeError):
+    """A value of a type that an option cannot take."""
+
+
+class SignatureMismatch(LitequeueError, TypeError):
+    """The arguments of a call do not fit the task's signature."""
+
+
+class PayloadError(LitequeueError, TypeError):
+    """A value that cannot be stored so that it comes back exactly as it was."""
+
+
+class PayloadTooLarge(LitequeueError, ValueError):
+    """Encoded arguments, or a result, over the size limit."""
+
+
+class PayloadCorrupt(LitequeueError, ValueError):
+    """Stored text that is not what the codec wrote."""
+
+
+class UnknownTask(LitequeueError, LookupError):
+    """A task's name for which no code could be found."""
+
+
+class JobNotFound(LitequeueError, LookupError):
+    """No job has this id: it never existed, or it was pruned."""
+
+
+# -- what became of a job ---------------------------------------------------------------------
+
+
+class JobFailed(LitequeueError, RuntimeError):
+    """Raised by ``get()`` for a discarded job.
+
+    ``__cause__`` is the original exception where its class is a builtin one, so that rebuilding it
+    runs no code that the file names.
+    """
+
+    def __init__(self, job_id: int, error_type: str, message: str, traceback: str = "") -> None:
+        super().__init__(job_id, error_type, message, traceback)
+        self.job_id = job_id
+        self.type = error_type
+        self.message = message
+        self.traceback = traceback
+
+    def __str__(self) -> str:
+        said = f"{self.type}: {self.message}" if self.message else self.type
+        return f"job {self.job_id} failed: {said}"
+
+
+class JobCancelled(LitequeueError, RuntimeError):
+    """Raised by ``get()`` for a cancelled job; raised by a task to say that it heeded a cancel."""
+
+
+class JobExpired(LitequeueError, RuntimeError):
+    """Raised by ``get()`` for a job that was not started before its deadline."""
+
+
+class ResultNotStored(LitequeueError, RuntimeError):
+    """The job succeeded, but its return value could not be stored (its type or its size)."""
+
+
+class ResultTimeout(LitequeueError, TimeoutError):
+    """``get(timeout)`` or ``wait`` ran out of time; the job goes on."""
+
+
+class TaskTimeout(LitequeueError, TimeoutError):
+    """The failure of an attempt that was stopped at the task's ``timeout``."""
+
+
+class ProcessDied(LitequeueError, RuntimeError):
+    """The failure of an attempt whose pool process died under it."""
+
+
+class SoftTimeout(BaseException):
+    """Raised inside a task when its ``soft_timeout`` (in a thread also its ``timeout``) has passed.
+
+    A BaseException, so that a task's ``except Exception`` does not swallow it by accident.
+    """
+
+
+# -- the file ----------------------------------------------------------------------------------
+
+
+class StoreError(LitequeueError, OSError):
+    """The database file cannot be used; the message has its path."""
+
+
+class CannotOpen(StoreError):
+    """Missing, not readable, not writable, or not a file."""
+
+
+class NotAQueue(StoreError):
+    """A file that is no SQLite database, or one without litequeue's tables."""
+
+
+class DatabaseCorrupt(StoreError):
+    """SQLite found damage. Nothing is repaired, recreated or deleted by litequeue."""
+
+
+class SchemaTooNew(StoreError):
+    """The file was written by a newer litequeue."""
+
+
+class StorageFull(StoreError):
+    """No room on the device for this write; nothing of it was stored."""
+
+
+class QueueBusy(LitequeueError, TimeoutError):
+    """The write lock could not be had in time; nothing was stored."""
+
+
+class UntrustedFile(StoreError):
+    """Others can write this file, so the code that it names is not imported."""
+
+
+class WorkerFailed(LitequeueError, RuntimeError):
+    """A part of the worker died, and so it stopped."""
+
+
+# -- signals: raised by a task, understood by the worker ------------------------------------------
+
+
+class Signal(LitequeueError):
+    """Base of what a task raises to steer its job; not failures in themselves."""
+
+
+class Retry(Signal):
+    """Count this attempt as failed and try again.
+
+    ``delay`` is in seconds (or a timedelta); None takes the task's backoff. With no attempts left
+    the job is discarded, like after any failure.
+    """
+
+    def __init__(self, reason: str = "", *, delay: object = None) -> None:
+        super().__init__(reason or "the task asked for a retry")
+        self.delay = delay
+
+
+class Snooze(Signal):
+    """Run this job again after ``delay`` seconds (or a timedelta). Not a failure."""
+
+    def __init__(self, delay: object) -> None:
+        super().__init__(f"snoozed for {delay}")
+        self.delay = delay
+
+
+class Discard(Signal):
+    """Give the job up for good, whatever attempts are left."""
+
+    def __init__(self, reason: str = "the task discarded its job") -> None:
+        super().__init__(reason)
+        self.reason = reason

@@ -1,0 +1,99 @@
+"""A lock on a file of its own that the kernel drops when its process dies, however it dies.
+
+Owns the difference between ``fcntl.lockf`` and ``msvcrt.locking`` and nothing else. ``lockf`` and not
+``flock``: a forked child inherits a flock and would keep its dead parent "alive". A POSIX lock belongs
+to the whole process and is lost when *any* descriptor of the file is closed there, so one ``FileLock``
+per file and process, and never on a file that SQLite has open.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+import sys
+from typing import Final
+
+from .errors import CannotOpen
+
+if sys.platform == "win32":  # pragma: no cover - Linux is what can be tested here
+    import msvcrt
+
+    def _try_lock(fd: int) -> bool:
+        os.lseek(fd, 0, os.SEEK_SET)
+        try:
+            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+    def _unlock(fd: int) -> None:
+        os.lseek(fd, 0, os.SEEK_SET)
+        msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)
+
+    def _holder(fd: int) -> int | None:
+        return None
+
+else:
+    import errno
+    import fcntl
+
+    _BUSY: Final = (errno.EACCES, errno.EAGAIN)
+
+    def _try_lock(fd: int) -> bool:
+        try:
+            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in _BUSY:
+                return False
+            raise
+        return True
+
+    def _unlock(fd: int) -> None:
+        fcntl.lockf(fd, fcntl.LOCK_UN)
+
+    def _holder(fd: int) -> int | None:
+        if not sys.platform.startswith("linux"):
+            return None
+        # struct flock of 64-bit Linux: l_type, l_whence, l_start, l_len, l_pid
+        query = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        try:
+            answer = struct.unpack("hhqqi4x", fcntl.fcntl(fd, fcntl.F_GETLK, query))
+        except (OSError, struct.error):
+            return None
+        return answer[4] if answer[0] != fcntl.F_UNLCK and answer[4] > 0 else None
+
+
+class FileLock:
+    """An exclusive lock on ``path``, which is created owner-only if it is missing."""
+
+    __slots__ = ("_fd", "path")
+
+    def __init__(self, path: str, *, create: bool = True) -> None:
+        """Open, do not lock. Raises FileNotFoundError if it is missing and not to be created."""
+        self.path = path
+        flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+        try:
+            self._fd = os.open(path, flags | (os.O_CREAT if create else 0), 0o600)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            why = "it is a symbolic link, which is refused" if os.path.islink(path) else error.strerror
+            raise CannotOpen(f"cannot open the lock file {path}: {why}") from error
+        if not stat.S_ISREG(os.fstat(self._fd).st_mode):
+            os.close(self._fd)
+            raise CannotOpen(f"the lock file {path} is not a regular file; move it away")
+
+    def try_acquire(self) -> bool:
+        return _try_lock(self._fd)
+
+    def release(self) -> None:
+        _unlock(self._fd)
+
+    def holder(self) -> int | None:
+        """The pid that holds the lock, where the system can tell; None for nobody or unknown."""
+        return _holder(self._fd)
+
+    def close(self) -> None:
+        """Close the file, which also drops the lock."""
+        os.close(self._fd)

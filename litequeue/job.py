@@ -1,0 +1,274 @@
+"""The handle on an enqueued job: its state, its result, and waiting for it.
+
+Owns waiting: subscribe to the workers' datagrams, look, sleep until told or half a second has passed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import contextlib
+import time
+from collections.abc import Generator, Iterator, Sequence
+from datetime import timedelta
+from typing import Any, Generic, Self, TypeVar, overload
+
+from . import checks
+from .bell import DONE, WAIT, Ear
+from .client import Client
+from .errors import (
+    JobCancelled,
+    JobExpired,
+    JobFailed,
+    JobNotFound,
+    ResultNotStored,
+    ResultTimeout,
+)
+from .models import JobInfo
+from .states import FINAL, JobState
+
+R_co = TypeVar("R_co", covariant=True)
+
+SLOW_LOOK = 0.5  # seconds; catches lost datagrams, and workers that came later
+SLOW_LOOK_DEAF = 0.05  # where no socket can be had
+
+Row = tuple[str, str | None, str | None]
+
+
+class Job(Generic[R_co]):
+    """One enqueued job. Cheap: holds an id, and reads the file when asked."""
+
+    __slots__ = ("_client", "id")
+
+    def __init__(self, client: Client, job_id: int) -> None:
+        self._client = client
+        self.id = job_id
+
+    @property
+    def state(self) -> JobState:
+        """The state now. Raises JobNotFound once the job is pruned."""
+        return self._row()[0]  # type: ignore[return-value]
+
+    def done(self) -> bool:
+        """Whether the state is final."""
+        return self._row()[0] in FINAL
+
+    def wait(self, timeout: float | timedelta | None = None) -> bool:
+        """Wait until the job is final, at most ``timeout`` seconds (None: for ever). Whether it is."""
+        return self._wait(_patience(timeout)) is not None
+
+    def get(self, timeout: float | timedelta | None = None) -> R_co:
+        """The task's return value, waiting for it at most ``timeout`` seconds (None: for ever).
+
+        Reading does not consume it. Raises ResultTimeout, JobFailed (with the remote traceback, and
+        the original exception as ``__cause__`` if it is a builtin one), JobCancelled, JobExpired,
+        ResultNotStored or JobNotFound.
+        """
+        row = self._wait(_patience(timeout))
+        if row is None:
+            raise self._too_late(timeout)
+        return self._unpack(row)
+
+    def __await__(self) -> Generator[Any, None, R_co]:
+        """``await job`` is ``get()`` without blocking the event loop."""
+        return self._get_async().__await__()
+
+    def cancel(self) -> bool:
+        """Cancel the job: a waiting one at once, a running one as soon as its pool can.
+
+        A coroutine is cancelled, a process killed, a thread sees ``current_job().cancelled``. False if it
+        was final already.
+        """
+        state, ports = self._client.store.operations.cancel(self.id, self._client.clock.now())
+        if state is None:
+            raise self._missing()
+        self._client.ring(ports)
+        return state in ("cancelled", "running")
+
+    def retry(self) -> bool:
+        """Run the job again: a final one from the start, with its history kept; a waiting one now.
+
+        False if it runs or is about to.
+        """
+        before = self.state
+        state, ports = self._client.store.operations.revive(self.id, self._client.clock.now())
+        if state is None:
+            raise self._missing()
+        self._client.ring(ports)
+        return state == "available" and before != "available"
+
+    def info(self) -> JobInfo:
+        """Everything about the job at this moment, as a frozen record."""
+        found = self._client.store.reports.job(self.id)
+        if found is None:
+            raise self._missing()
+        return found
+
+    # -- waiting ---------------------------------------------------------------------------------
+
+    def _row(self) -> Row:
+        row = self._client.store.reports.result(self.id)
+        if row is None:
+            raise self._missing()
+        return row
+
+    def _wait(self, patience: float | None) -> Row | None:
+        row = self._row()
+        if row[0] in FINAL:
+            return row
+        deadline = None if patience is None else time.monotonic() + patience
+        with _Subscription(self._client) as subscription:
+            while True:
+                # Subscribe first, then look: what is settled in between is not missed.
+                again = time.monotonic() + subscription.renew()
+                if deadline is not None:
+                    again = min(again, deadline)
+                while True:
+                    row = self._row()
+                    if row[0] in FINAL:
+                        return row
+                    left = again - time.monotonic()
+                    if left <= 0:
+                        break
+                    subscription.hear(left)
+                if deadline is not None and time.monotonic() >= deadline:
+                    return None
+
+    async def _get_async(self) -> R_co:
+        row = self._row()
+        if row[0] in FINAL:
+            return self._unpack(row)
+        loop = asyncio.get_running_loop()
+        with _Subscription(self._client) as subscription:
+            while True:
+                again = loop.time() + subscription.renew()
+                while True:
+                    row = self._row()
+                    if row[0] in FINAL:
+                        return self._unpack(row)
+                    left = again - loop.time()
+                    if left <= 0:
+                        break
+                    await subscription.hear_async(left)
+
+    # -- what it came to ---------------------------------------------------------------------------
+
+    def _unpack(self, row: Row) -> R_co:
+        state, result, last_error = row
+        if state == "succeeded":
+            if result is None:
+                raise ResultNotStored(f"job {self.id} succeeded, but {last_error}")
+            value: R_co = self._client.codec.decode(result)
+            return value
+        if state == "cancelled":
+            raise JobCancelled(f"job {self.id} was cancelled")
+        if state == "expired":
+            raise JobExpired(f"job {self.id} was not started before its deadline")
+        failure = self._client.store.reports.last_failure(self.id)
+        if failure is None or last_error is not None and last_error.startswith(("Lost:", "Interrupted:")):
+            kind, _, message = (last_error or "Unknown: no error was recorded").partition(": ")
+            failure = (kind, message, "")
+        raise JobFailed(self.id, *failure) from _rebuilt(failure[0], failure[1])
+
+    def _missing(self) -> JobNotFound:
+        return JobNotFound(
+            f"there is no job {self.id} in {self._client.path}: it never was, or it was pruned"
+        )
+
+    def _too_late(self, timeout: float | timedelta | None) -> ResultTimeout:
+        row = self._row()
+        hint = ""
+        if row[0] == "available" and not self._client.store.reports.workers():
+            hint = f"; no worker serves this file: python -m litequeue worker {self._client.path}"
+        return ResultTimeout(f"job {self.id} is {row[0]} after {timeout} s{hint}")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Job):
+            return NotImplemented
+        return self.id == other.id and self._client.path == other._client.path
+
+    def __hash__(self) -> int:
+        return hash((Job, self.id))
+
+    def __repr__(self) -> str:
+        return f"<Job {self.id}>"
+
+
+class _Subscription:
+    """An ear that the workers tell of settled jobs, for as long as the block lasts."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._ear = Ear()
+        self._ports: list[int] = []
+
+    def renew(self) -> float:
+        """Subscribe with every worker there is now; in how many seconds to do it again."""
+        self._ports = self._client.store.workers.wake_ports()
+        self._ear.tell(WAIT, self._ports)
+        return SLOW_LOOK if self._ear.port is not None else SLOW_LOOK_DEAF
+
+    def hear(self, seconds: float) -> None:
+        if self._ear.port is None:
+            time.sleep(seconds)
+        else:
+            self._ear.hear(seconds)
+
+    async def hear_async(self, seconds: float) -> None:
+        if self._ear.socket is None:
+            await asyncio.sleep(seconds)
+            return
+        self._ear.socket.setblocking(False)
+        with contextlib.suppress(TimeoutError):
+            loop = asyncio.get_running_loop()
+            await asyncio.wait_for(loop.sock_recv(self._ear.socket, 16), seconds)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ear.tell(DONE, self._ports)
+        self._ear.close()
+
+
+class JobBatch(Sequence[Job[R_co]]):
+    """The handles of one ``delay_many``, in order; made as they are asked for."""
+
+    __slots__ = ("_client", "ids")
+
+    def __init__(self, client: Client, ids: range) -> None:
+        self._client = client
+        self.ids = ids
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @overload
+    def __getitem__(self, index: int) -> Job[R_co]: ...
+    @overload
+    def __getitem__(self, index: slice) -> JobBatch[R_co]: ...
+    def __getitem__(self, index: int | slice) -> Job[R_co] | JobBatch[R_co]:
+        if isinstance(index, slice):
+            return JobBatch(self._client, self.ids[index])
+        return Job(self._client, self.ids[index])
+
+    def __iter__(self) -> Iterator[Job[R_co]]:
+        return (Job(self._client, job_id) for job_id in self.ids)
+
+    def __repr__(self) -> str:
+        return f"<JobBatch of {len(self)}>"
+
+
+def _patience(timeout: float | timedelta | None) -> float | None:
+    return None if timeout is None else checks.micros(timeout, "timeout") / checks.MICROS
+
+
+def _rebuilt(kind: str, message: str) -> BaseException | None:
+    """The original exception, if its class is a builtin one: no code that the file names is run."""
+    cls = getattr(builtins, kind, None)
+    if isinstance(cls, type) and issubclass(cls, Exception):
+        try:
+            return cls(message)
+        except Exception:  # noqa: BLE001 - UnicodeDecodeError and its like want more than a message
+            return None
+    return None

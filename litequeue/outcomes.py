@@ -1,0 +1,67 @@
+"""What running a call can come to: the only values that pools hand back.
+
+Plain data, so that it crosses a process boundary as tuples and text. Exceptions become these at one
+edge, ``pools/call.py``; what they mean for the job is decided at another, ``worker/settling.py``.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Succeeded(NamedTuple):
+    result: str | None  # JSON; None if it could not be stored
+    note: str | None = None  # why not
+
+
+class Failed(NamedTuple):
+    """An exception. ``delay`` is the wait before the next attempt, None to give up at once."""
+
+    type: str
+    message: str
+    traceback: str
+    delay: int | None  # microseconds
+
+
+class Snoozed(NamedTuple):
+    delay: int  # microseconds
+
+
+class Discarded(NamedTuple):
+    reason: str
+
+
+class Cancelled(NamedTuple):
+    """The attempt ended because its job was cancelled (or, at shutdown, was interrupted by us)."""
+
+    reason: str
+
+
+class Died(NamedTuple):
+    """The pool process that ran the call is gone."""
+
+    how: str  # "died: SIGSEGV"
+
+
+class TimedOut(NamedTuple):
+    """The attempt was stopped at its hard timeout."""
+
+    seconds: float
+    traceback: str = ""
+
+
+class NotStarted(NamedTuple):
+    """The pool gives the call back without having run any of it."""
+
+
+Outcome = (
+    Succeeded | Failed | Snoozed | Discarded | Cancelled | Died | TimedOut | NotStarted
+)
+
+
+class Timed(NamedTuple):
+    """An outcome with when it happened: wall clock at the start (us) and how long it took (s)."""
+
+    outcome: Outcome
+    started_at: int
+    seconds: float

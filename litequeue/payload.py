@@ -1,0 +1,383 @@
+"""Arguments and results as JSON text that comes back exactly as it went in, or is refused.
+
+Owns the format. Plain JSON values are stored as plain JSON. Anything else is a *tagged* value: an object
+with one key that starts with ``$``, such as ``{"$tuple": [1, 2]}``; a plain dict that looks like one is
+stored as ``{"$dict": [[key, value], ...]}``, which is also the form for keys that are no strings. Never
+unpickles, imports or evaluates anything that the text names: a tag picks a decoder from a fixed table, or
+from the types that the app registered.
+
+The fast path costs ``json.dumps`` plus a look at each container's set of types (``set(map(type, x))`` runs
+in C): 1.2 times json.dumps for a list of 1000 ints, 1.4 for 100 small dicts.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import enum
+import json
+import math
+import pathlib
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from decimal import Decimal
+from typing import Any, Final, NoReturn
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from .errors import (
+    InvalidArgument,
+    InvalidType,
+    PayloadCorrupt,
+    PayloadError,
+    PayloadTooLarge,
+)
+
+MAX_BYTES: Final = 1 << 20
+MAX_DEPTH: Final = 200  # json.loads and our own walk stay far from Python's recursion limit
+_SCALARS: Final = frozenset({str, int, float, bool, type(None)})
+_CONTAINERS: Final = frozenset({list, dict})
+_BIG_INT_BITS: Final = 12_000  # Python refuses to print or parse ints over 4300 digits
+
+_encode_plain = json.JSONEncoder(
+    allow_nan=False, check_circular=False, separators=(",", ":")
+).encode
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether json.dumps keeps ``value`` exactly, NaN, huge ints and surrogates aside.
+
+    Goes level by level, so that the types of a whole level are looked at by one call in C.
+    """
+    if type(value) in _SCALARS or (type(value) is list and _SCALARS.issuperset(map(type, value))):
+        return True
+    level = [value]
+    seen = 0
+    for _ in range(MAX_DEPTH):
+        kinds = set(map(type, level)) - _SCALARS
+        if not kinds:
+            return True
+        if not kinds <= _CONTAINERS:
+            return False
+        below: list[Any] = []
+        keys: list[Any] = []
+        for item in level:
+            kind = type(item)
+            if kind is dict:
+                keys += item
+                below += item.values()
+                if len(item) == 1 and str(keys[-1])[:1] == "$":
+                    return False
+            elif kind is list:
+                below += item
+        if keys and set(map(type, keys)) != {str}:
+            return False
+        seen += len(below)
+        if seen > MAX_BYTES:  # each takes two bytes and more; this also ends [x, x] inside itself
+            raise PayloadTooLarge(f"the value holds over {MAX_BYTES:,} items; store it elsewhere")
+        level = below
+    return False
+
+
+class Codec:
+    """Encodes and decodes; knows the standard types and those that were registered."""
+
+    def __init__(self) -> None:
+        self._by_class: dict[type, tuple[str, Callable[[Any], Any]]] = {}
+        self._by_name: dict[str, Callable[[Any], Any]] = {}
+        self._decode_tagged = json.JSONDecoder(
+            object_hook=self._untag, parse_constant=_no_constant
+        ).decode
+
+    # -- registering -----------------------------------------------------------------------
+
+    def register(
+        self,
+        cls: type,
+        encode: Callable[[Any], Any] | None = None,
+        decode: Callable[[Any], Any] | None = None,
+        name: str | None = None,
+    ) -> None:
+        """Teach the codec a class. ``encode`` turns an instance into storable values, ``decode`` back.
+
+        Both may be left out for Enum classes and dataclasses. Raises InvalidType or InvalidArgument.
+        """
+        if not isinstance(cls, type):
+            raise InvalidType(f"register_type needs a class, not {cls!r:.100}")
+        if cls in _ENCODERS or cls in _SCALARS or cls in (list, dict):
+            raise InvalidArgument(f"{cls.__name__} is built in and cannot be registered again")
+        if (encode is None) != (decode is None):
+            raise InvalidArgument("register_type needs both encode and decode, or neither")
+        if encode is None or decode is None:
+            encode, decode = _derived(cls)
+        key = name or f"{cls.__module__.replace('__main__', 'main')}.{cls.__qualname__}"
+        known = self._by_name.get(key)
+        if known is not None and self._by_class.get(cls, ("",))[0] != key:
+            raise InvalidArgument(f"another class is registered as {key!r}; give this one a name=")
+        self._by_class[cls] = (key, encode)
+        self._by_name[key] = decode
+
+    # -- encoding --------------------------------------------------------------------------
+
+    def encode(self, value: Any, what: str = "value", limit: int = MAX_BYTES) -> str:
+        """``value`` as JSON text. Raises PayloadError naming the place, or PayloadTooLarge."""
+        text = self._encode(value, what)
+        if len(text) > limit:
+            raise PayloadTooLarge(
+                f"{what} takes {len(text):,} bytes when stored; the limit is {limit:,}. "
+                "Store the data elsewhere and pass its path or key"
+            )
+        return text
+
+    def _encode(self, value: Any, what: str) -> str:
+        if _is_plain(value):
+            try:
+                text = _encode_plain(value)
+            except (ValueError, RecursionError):  # NaN, infinity, an int of over 4300 digits
+                pass
+            else:
+                # Two lone surrogates in a row come back from JSON as one character.
+                if "\\ud" not in text or json.loads(text) == value:
+                    return text
+        try:
+            return _encode_plain(self._tagged(value, what, 0))
+        except RecursionError:
+            _refuse(what, "it is nested too deeply")
+
+    def _tagged(self, value: Any, where: str, depth: int) -> Any:
+        kind = type(value)
+        if depth > MAX_DEPTH:
+            _refuse(where, f"it is nested more than {MAX_DEPTH} levels deep, or contains itself")
+        depth += 1
+        if kind is list:
+            return [self._tagged(v, f"{where}[{i}]", depth) for i, v in enumerate(value)]
+        if kind is dict:
+            plain_keys = all(type(k) is str and _joins_back(k) for k in value)
+            if plain_keys and not (len(value) == 1 and next(iter(value))[:1] == "$"):
+                return {k: self._tagged(v, f"{where}[{k!r:.40}]", depth) for k, v in value.items()}
+            return {
+                "$dict": [
+                    [
+                        self._tagged(k, f"key {k!r:.40} of {where}", depth),
+                        self._tagged(v, f"{where}[{k!r:.40}]", depth),
+                    ]
+                    for k, v in value.items()
+                ]
+            }
+        if kind in (tuple, set, frozenset):
+            items = [self._tagged(v, f"{where}[{i}]", depth) for i, v in enumerate(value)]
+            return {f"${kind.__name__}": items}
+        if kind is str:
+            if _joins_back(value):
+                return value
+            return {"$str": value.encode("utf-8", "surrogatepass").hex()}
+        if kind is int:
+            return {"$int": hex(value)} if value.bit_length() > _BIG_INT_BITS else value
+        if kind is float:
+            return value if math.isfinite(value) else {"$float": repr(value)}
+        if kind is bool or value is None:
+            return value
+        encoder = _ENCODERS.get(kind)
+        if encoder is not None:
+            return encoder(value, where)
+        registered = self._by_class.get(kind)
+        if registered is not None:
+            name, encode = registered
+            return {"$type": [name, self._tagged(encode(value), where, depth)]}
+        _refuse(where, _hint(kind))
+
+    # -- decoding --------------------------------------------------------------------------
+
+    def decode(self, text: str) -> Any:
+        """The value behind ``text``. Raises PayloadCorrupt for anything that encode() never wrote."""
+        try:
+            return self._decode_tagged(text) if '"$' in text else _decode_plain(text)
+        except PayloadCorrupt:
+            raise
+        except RecursionError:
+            raise PayloadCorrupt("the stored value is nested too deeply") from None
+        except Exception as error:
+            raise PayloadCorrupt(
+                f"the stored value cannot be decoded: {type(error).__name__}: {error!s:.200}"
+            ) from error
+
+    def _untag(self, found: dict[str, Any]) -> Any:
+        if len(found) != 1:
+            return found
+        ((tag, body),) = found.items()
+        if tag[:1] != "$":
+            return found
+        if tag == "$type":
+            name, inner = body
+            decode = self._by_name.get(name)
+            if decode is None:
+                raise PayloadCorrupt(
+                    f"the stored value is of the type {name!r:.200}, which is not registered here; "
+                    "call app.register_type for it before the worker starts"
+                )
+            return decode(inner)
+        decoder = _DECODERS.get(tag)
+        if decoder is None:
+            raise PayloadCorrupt(f"the stored value has the unknown tag {tag!r:.100}")
+        return decoder(body)
+
+
+def _refuse(where: str, why: str) -> NoReturn:
+    raise PayloadError(f"{where} cannot be stored: {why}")
+
+
+def _hint(kind: type) -> str:
+    shown = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    if issubclass(kind, enum.Enum) or dataclasses.is_dataclass(kind):
+        return f"its type {shown} is not registered; call app.register_type({kind.__name__}) first"
+    for base in (dict, list, tuple, str, int, float, set):
+        if issubclass(kind, base):
+            return (
+                f"its type {shown} would come back as a plain {base.__name__}; convert it with "
+                f"{base.__name__}(...), or call app.register_type({kind.__name__}, encode, decode)"
+            )
+    return (
+        f"its type {shown} is not supported; pass an id or a path instead, or call "
+        f"app.register_type({kind.__name__}, encode, decode)"
+    )
+
+
+def _joins_back(text: str) -> bool:
+    """Whether JSON gives the string back: two lone surrogates in a row would join to one char."""
+    if text.isascii():
+        return True
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return bool(json.loads(_encode_plain(text)) == text)
+    return True
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise PayloadCorrupt(f"the stored value has a bare {word}, which litequeue never writes")
+
+
+# json.loads with options makes a decoder for each call, which costs more than decoding a short text.
+_decode_plain = json.JSONDecoder(parse_constant=_no_constant).decode
+
+
+def _derived(cls: type) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    if issubclass(cls, enum.Enum):
+        if issubclass(cls, enum.Flag):
+            return (lambda member: member.value), cls
+        return (lambda member: member.name), (lambda name: cls[name])
+    if dataclasses.is_dataclass(cls):
+        names = [f.name for f in dataclasses.fields(cls)]
+        if not all(f.init for f in dataclasses.fields(cls)):
+            raise InvalidArgument(
+                f"the dataclass {cls.__name__} has a field with init=False; give encode and decode"
+            )
+        return (
+            lambda value: {n: getattr(value, n) for n in names},
+            lambda fields: cls(**fields),
+        )
+    raise InvalidArgument(
+        f"register_type({cls.__name__}) needs encode and decode: only Enum classes and dataclasses "
+        "do without"
+    )
+
+
+# -- the standard types: one encoder and one decoder each ----------------------------------------
+
+
+def _zone(zone: tzinfo | None, where: str) -> Any:
+    if zone is None:
+        return None
+    if type(zone) is timezone:
+        offset = zone.utcoffset(None)
+        named = None if zone == UTC or zone.tzname(None) == timezone(offset).tzname(None) else zone.tzname(None)
+        return [offset // timedelta(microseconds=1), named]
+    if type(zone) is ZoneInfo and zone.key is not None:
+        return zone.key
+    _refuse(where, f"its time zone is a {type(zone).__name__}; use zoneinfo.ZoneInfo or datetime.timezone")
+
+
+def _unzone(stored: Any) -> tzinfo | None:
+    if stored is None:
+        return None
+    if isinstance(stored, str):
+        return ZoneInfo(stored)
+    offset = timedelta(microseconds=stored[0])
+    if stored[1] is not None:
+        return timezone(offset, stored[1])
+    return timezone(offset) if offset else UTC
+
+
+def _moment(kind: str) -> Callable[[Any, str], Any]:
+    def encode(value: Any, where: str) -> Any:
+        naive = value.replace(tzinfo=None, fold=0).isoformat()
+        return {f"${kind}": [naive, value.fold, _zone(value.tzinfo, where)]}
+
+    return encode
+
+
+def _unmoment(cls: Any) -> Callable[[Any], Any]:
+    def decode(body: Any) -> Any:
+        naive, fold, zone = body
+        return cls.fromisoformat(naive).replace(tzinfo=_unzone(zone), fold=fold)
+
+    return decode
+
+
+def _path(value: Any, where: str) -> Any:
+    return {"$path": [type(value).__name__, str(value)]}
+
+
+def _unpath(body: Any) -> Any:
+    kind, text = body
+    return _PATHS[kind](text)
+
+
+_PATHS: Final[dict[str, type]] = {
+    cls.__name__: cls
+    for cls in (
+        pathlib.PosixPath,
+        pathlib.WindowsPath,
+        pathlib.PurePosixPath,
+        pathlib.PureWindowsPath,
+    )
+}
+_FLOATS: Final = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+
+
+def _complex(value: complex, where: str) -> Any:
+    return {"$complex": [repr(value.real), repr(value.imag)]}
+
+
+_ENCODERS: Final[dict[type, Callable[[Any, str], Any]]] = {
+    bytes: lambda v, w: {"$bytes": base64.b64encode(v).decode("ascii")},
+    bytearray: lambda v, w: {"$bytearray": base64.b64encode(v).decode("ascii")},
+    datetime: _moment("datetime"),
+    time: _moment("time"),
+    date: lambda v, w: {"$date": v.isoformat()},
+    timedelta: lambda v, w: {"$timedelta": [v.days, v.seconds, v.microseconds]},
+    Decimal: lambda v, w: {"$decimal": str(v)},
+    UUID: lambda v, w: {"$uuid": str(v)},
+    complex: _complex,
+    **dict.fromkeys(_PATHS.values(), _path),
+}
+
+_DECODERS: Final[dict[str, Callable[[Any], Any]]] = {
+    "$tuple": tuple,
+    "$set": set,
+    "$frozenset": frozenset,
+    "$dict": dict,
+    "$str": lambda body: bytes.fromhex(body).decode("utf-8", "surrogatepass"),
+    "$int": lambda body: int(body, 16),
+    "$float": lambda body: _FLOATS[body],
+    "$bytes": lambda body: base64.b64decode(body, validate=True),
+    "$bytearray": lambda body: bytearray(base64.b64decode(body, validate=True)),
+    "$datetime": _unmoment(datetime),
+    "$time": _unmoment(time),
+    "$date": date.fromisoformat,
+    "$timedelta": lambda body: timedelta(*body),
+    "$decimal": Decimal,
+    "$uuid": UUID,
+    "$complex": lambda body: complex(float(body[0]), float(body[1])),
+    "$path": _unpath,
+}

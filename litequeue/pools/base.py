@@ -1,0 +1,77 @@
+"""The protocol between the worker and the places where calls run.
+
+A pool takes calls in batches and *reports* each as it ends, from whatever thread it ended in. Not one
+``concurrent.futures.Future`` per call: creating, finishing and watching one costs 13.9 us here, a third
+of a core at the 25,000 jobs a second that one worker has to drain, against 0.2 us for a report.
+The executors of ``concurrent.futures`` still do the running; their futures stand for batches.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from ..models import ClaimedJob
+from ..outcomes import Timed
+from ..tasks import TaskCode
+
+
+class Call(NamedTuple):
+    """One attempt, ready to run."""
+
+    job: ClaimedJob
+    code: TaskCode
+    max_attempts: int
+    timeout: int | None  # microseconds
+    soft_timeout: int | None
+    database: str  # the file that the task's app is bound to
+    claimed_at: float = 0.0  # monotonic, of the worker
+
+
+class Reason(enum.Enum):
+    """Why a call is interrupted."""
+
+    SOFT_TIMEOUT = "soft timeout"
+    TIMEOUT = "timeout"
+    CANCEL = "cancelled"
+    LOST = "lease lost"
+    SHUTDOWN = "shutdown"
+
+
+class Events(Protocol):
+    """What a pool tells the worker; called from any thread, quick, never raising."""
+
+    def ended(self, call: Call, timed: Timed) -> None:
+        """The call is over (or was given back: NotStarted)."""
+
+    def started(self, call: Call) -> None:
+        """A call with a time limit has begun: its clock runs from now."""
+
+    def stirred(self) -> None:
+        """Something happened that ``tend`` should see to."""
+
+
+class Pool(Protocol):
+    """Runs calls somewhere. Knows nothing of jobs' states or of SQLite. Driven by one thread."""
+
+    kind: str
+    slots: int
+
+    def submit(self, calls: Sequence[Call]) -> None:
+        """Start the calls, or queue those for which no slot is free."""
+
+    def tend(self) -> None:
+        """Do what has become due inside the pool."""
+
+    def backlog(self) -> int:
+        """How many submitted calls wait for a slot."""
+
+    def take_back(self, most: int | None = None) -> list[Call]:
+        """Remove and return calls that have not started; those will not be reported."""
+
+    def interrupt(self, call: Call, reason: Reason) -> None:
+        """Stop a running call as far as this kind of pool can; its end is reported as always."""
+
+    def stop(self) -> None:
+        """End the pool. Calls that still run are abandoned."""

@@ -1,0 +1,172 @@
+"""Running one call, and the edge where exceptions become data.
+
+Owns ``run`` (thread, process) and ``run_async``: decode, call, encode; whatever the user's code raises,
+an Outcome comes out, and nothing of an exception but text goes on. Knows no pool and no store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import random
+import traceback
+from typing import Any, Final
+
+from .. import backoff, checks
+from ..clock import Clock
+from ..context import JobContext, _current
+from ..errors import (
+    Discard,
+    JobCancelled,
+    PayloadCorrupt,
+    PayloadError,
+    PayloadTooLarge,
+    Retry,
+    Snooze,
+    SoftTimeout,
+)
+from ..outcomes import Cancelled, Discarded, Failed, Outcome, Snoozed, Succeeded, Timed
+from ..tasks import TaskCode
+from .base import Call
+
+_NOTHING: Final = Succeeded("null")
+MAX_MESSAGE: Final = 4096
+MAX_TRACEBACK: Final = 64 << 10
+
+
+def context_of(call: Call, clock: Clock) -> JobContext:
+    return JobContext(call.job, call.max_attempts, call.timeout, clock.now())
+
+
+def run(call: Call, context: JobContext, clock: Clock, rng: random.Random) -> Timed:
+    """Run a call to its end in this thread."""
+    begin = clock.monotonic()
+    job, code = call.job, call.code
+    try:
+        args = code.codec.decode(job.args)
+        kwargs = code.codec.decode(job.kwargs) if job.kwargs != "{}" else {}
+        # A fresh, empty context: what a task sets in context variables does not leak into the next.
+        result = contextvars.Context().run(_enter, context, code, args, kwargs)
+        outcome = _NOTHING if result is None else succeeded(code, result)
+    except BaseException as error:  # noqa: BLE001 - the edge: whatever it is becomes data here
+        outcome = from_exception(error, call, rng)
+    return Timed(outcome, context.started_at, clock.monotonic() - begin)
+
+
+def _enter(context: JobContext, code: TaskCode, args: Any, kwargs: Any) -> Any:
+    _current.set(context)
+    return code.function(*args, **kwargs)
+
+
+async def run_async(call: Call, context: JobContext, clock: Clock, rng: random.Random) -> Timed:
+    """Run a coroutine call to its end; cancelling the surrounding asyncio task is left to the pool."""
+    begin = clock.monotonic()
+    job, code = call.job, call.code
+    try:
+        args = code.codec.decode(job.args)
+        kwargs = code.codec.decode(job.kwargs) if job.kwargs != "{}" else {}
+        _current.set(context)  # each asyncio task has a context of its own
+        outcome = succeeded(code, await code.function(*args, **kwargs))
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - the edge: whatever it is becomes data here
+        outcome = from_exception(error, call, rng)
+    return Timed(outcome, context.started_at, clock.monotonic() - begin)
+
+
+def succeeded(code: TaskCode, result: Any) -> Outcome:
+    """A returned value as an outcome. One that cannot be stored does not undo the success:
+    running the job again would repeat its effect."""
+    try:
+        return Succeeded(code.codec.encode(result, "the result"))
+    except (PayloadError, PayloadTooLarge) as error:
+        if inspect.iscoroutine(result):
+            result.close()
+        elif not (inspect.isgenerator(result) or inspect.isasyncgen(result)):
+            return Succeeded(None, str(error))
+    wrong = f"the task returned a {type(result).__name__}, which nobody will run"
+    return Failed("TypeError", f"{wrong}: make it async def, or return the values themselves", "", None)
+
+
+def from_exception(error: BaseException, call: Call, rng: random.Random) -> Outcome:
+    """What an exception means. Never raises, whatever the exception's own methods do."""
+    if isinstance(error, Snooze):
+        try:
+            return Snoozed(checks.micros(error.delay, "Snooze(delay)"))
+        except Exception as wrong:  # noqa: BLE001 - a wrong delay is a failure
+            error = wrong
+    if isinstance(error, Discard):
+        return Discarded(message_of(error))
+    if isinstance(error, JobCancelled):
+        return Cancelled(message_of(error))
+    text, trace = message_of(error), traceback_of(error)
+    kind = "TaskTimeout" if isinstance(error, SoftTimeout) else type_name(error)
+    if isinstance(error, PayloadCorrupt):
+        return Failed(kind, text, trace, None)
+    return Failed(kind, text, trace, retry_delay(error, call, rng))
+
+
+def retry_delay(error: BaseException, call: Call, rng: random.Random) -> int | None:
+    """Microseconds until the next attempt; None if there is none.
+
+    ``give_up_on`` wins over ``retry_on``. A backoff function that raises is replaced by the default.
+    """
+    options, failures = call.code.options, call.job.failures
+    if failures + 1 >= call.max_attempts:
+        return None
+    try:
+        if isinstance(error, Retry):
+            if error.delay is not None:
+                return checks.micros(error.delay, "Retry(delay)")
+        elif isinstance(error, options.give_up_on) or (
+            isinstance(error, Exception) and not isinstance(error, options.retry_on)
+        ):
+            return None
+        return backoff.delay_micros(options.backoff, failures + 1, error, rng)
+    except Exception:  # noqa: BLE001 - the user's backoff function
+        return backoff.delay_micros(backoff.DEFAULT, failures + 1, error, rng)
+
+
+# -- exceptions as text ------------------------------------------------------------------------------
+
+
+def type_name(error: BaseException) -> str:
+    """The class's name, with its module unless that is builtins."""
+    try:
+        cls = type(error)
+        name = cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+        return _storable(name, 200)
+    except BaseException:  # noqa: BLE001 - the exception's own code
+        return "Exception"
+
+
+def message_of(error: BaseException) -> str:
+    """str(error), bounded, even if that raises."""
+    try:
+        return _storable(str(error), MAX_MESSAGE)
+    except BaseException as second:  # noqa: BLE001 - the exception's own code
+        return f"<its __str__ raised {type(second).__name__}>"
+
+
+def traceback_of(error: BaseException) -> str:
+    """The traceback's text without our own frames at its top, bounded, keeping both ends."""
+    try:
+        frames = error.__traceback__
+        while frames is not None and frames.tb_frame.f_globals.get("__name__", "").startswith(
+            "litequeue.pools"
+        ):
+            frames = frames.tb_next
+        lines = traceback.format_exception(type(error), error, frames, limit=-100)
+        return _storable("".join(lines), MAX_TRACEBACK)
+    except BaseException as second:  # noqa: BLE001 - the exception's own code
+        return f"<no traceback: formatting it raised {type(second).__name__}>"
+
+
+def _storable(text: str, limit: int) -> str:
+    # Lone surrogates cannot be stored as UTF-8.
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    if len(text) > limit:
+        half = limit // 2
+        text = f"{text[:half]}\n... {len(text) - limit:,} characters left out ...\n{text[-half:]}"
+    return text

@@ -1,0 +1,143 @@
+"""What runs inside a process of the process pool.
+
+Owns the child's start-up hygiene and the running of a batch. Calls and outcomes cross as JSON in two
+unlinked files, not in the executor's own messages: those stay so small that a kill cannot leave half
+of one in a pipe, where the parent would wait for the rest for ever; and what a batch had finished when
+its process crashed is not lost. The right to start a call is a *token* in a pipe: the kernel gives
+each to exactly one reader, the child that starts the call or the parent that wants it run elsewhere.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import multiprocessing
+import os
+import random
+import signal
+import struct
+import threading
+from multiprocessing.connection import Connection
+from typing import Any, NamedTuple
+
+from ..checks import MICROS
+from ..clock import SystemClock
+from ..context import JobContext
+from ..errors import SoftTimeout, UnknownTask
+from ..models import ClaimedJob, TaskOrigin
+from ..outcomes import Failed, Outcome, Timed
+from ..tasks import TaskCode, locate
+from .base import Call
+from .call import context_of, from_exception, run
+from .softguard import SoftGuard
+
+TOKEN = struct.Struct("=H")
+RECORD = struct.Struct("=HI")  # index of the call, length of the JSON that follows
+
+# (name of the outcome's class, its fields, started_at, seconds)
+Note = tuple[str, list[Any], int, float]
+
+
+class Channel(NamedTuple):
+    """The three descriptors that parent and child share, in a form that a spawn passes on."""
+
+    tokens: Connection
+    calls: Connection
+    notes: Connection
+
+
+_channel: Channel | None = None
+_codes: dict[str, TaskCode] = {}
+_clock = SystemClock()
+_rng = random.Random()
+
+
+def start(channel: Channel | None) -> None:
+    """The initializer of the executor's process."""
+    global _channel
+    _channel = channel
+    # Ctrl-C goes to the whole process group; when to stop is the parent's to say.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_die_with_parent, name="litequeue-parent", daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    """End at once when the worker has died: its jobs are rescued, and must not run twice."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(70)
+
+
+def ready() -> int:
+    """The first call: the child is up. Its pid."""
+    return os.getpid()
+
+
+def wire(call: Call) -> list[Any]:
+    """A call as names and text."""
+    origin = call.code.origin
+    assert origin is not None  # checked when the task was registered
+    fields = (origin.task, origin.module, origin.qualname, origin.directory, origin.options)
+    return [call.job, fields, call.max_attempts, call.timeout, call.soft_timeout, call.database]
+
+
+def run_inline(wires: str) -> list[Note]:
+    """Run a batch where descriptors cannot be shared (Windows)."""
+    return [_run(fields) for fields in json.loads(wires)]
+
+
+def run_batch(size: int) -> int:
+    """Run those of the batch's calls for which there is a token. How many."""
+    assert _channel is not None
+    tokens, notes = _channel.tokens.fileno(), _channel.notes.fileno()
+    wires = json.loads(os.pread(_channel.calls.fileno(), size, 0))
+    count = 0
+    while True:
+        try:
+            (index,) = TOKEN.unpack(os.read(tokens, TOKEN.size))
+        except BlockingIOError:
+            return count
+        body = json.dumps(_run(wires[index])).encode()
+        os.write(notes, RECORD.pack(index, len(body)) + body)
+        count += 1
+
+
+def _run(fields: list[Any]) -> Note:
+    row, origin_fields, max_attempts, timeout, soft_timeout, database = fields
+    origin = TaskOrigin(*origin_fields)
+    started_at, begin = _clock.now(), _clock.monotonic()
+    try:
+        code = _codes.get(origin.task)
+        if code is None:
+            code = _codes[origin.task] = locate(origin)
+            code.bind(database)
+    except UnknownTask as error:
+        lost: Outcome = Failed("UnknownTask", f"in the pool's process: {error}", "", None)
+        return _note(Timed(lost, started_at, _clock.monotonic() - begin))
+    call = Call(ClaimedJob._make(row), code, max_attempts, timeout, soft_timeout, database)
+    context = context_of(call, _clock)
+    if soft_timeout is None:
+        return _note(run(call, context, _clock, _rng))
+    return _note(_run_softly(call, context, soft_timeout / MICROS))
+
+
+def _run_softly(call: Call, context: JobContext, seconds: float) -> Timed:
+    """Run with SoftTimeout raised in this, the main, thread after so many seconds."""
+    guard = SoftGuard()
+    begin = _clock.monotonic()
+    timer = threading.Timer(seconds, guard.fire)
+    timer.daemon = True
+    timer.start()
+    timed = guard.run(functools.partial(run, call, context, _clock, _rng))
+    timer.cancel()
+    if timed is None:
+        late = from_exception(SoftTimeout("soft_timeout has passed"), call, _rng)
+        timed = Timed(late, context.started_at, _clock.monotonic() - begin)
+    return timed
+
+
+def _note(timed: Timed) -> Note:
+    outcome = timed.outcome
+    return type(outcome).__name__, list(outcome), timed.started_at, timed.seconds

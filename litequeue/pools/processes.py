@@ -1,0 +1,211 @@
+"""Calls in processes of their own, where they can be killed and where they have a GIL each.
+
+Owns the slots. Each is a ``ProcessPoolExecutor(max_workers=1)``: a crash names its culprit, a hard timeout
+kills that one child, and no neighbour sees a BrokenProcessPool (one shared pool fails every future at
+the first death). Children are spawned, never forked: the worker has threads. A slot starts on demand,
+retires when idle, and is renewed after so many jobs.
+
+Short calls travel in batches, because one at a time two slots manage 2,800 to 3,800 calls a second
+(75,000 in batches of 32). How many is judged from the task's own measured time; a call that turns out
+long holds up no other, since the parent can take back whatever has not started (see ``child``).
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any, Final
+
+from ..checks import MICROS
+from ..clock import Clock
+from ..outcomes import Cancelled, Died, NotStarted, Outcome, Timed, TimedOut
+from .base import Call, Events, Reason
+from .slot import Slot
+
+# What a batch may take in all, by the measured time of its tasks.
+BATCH_SECONDS: Final = 0.05
+MAX_BATCH: Final = 64
+IDLE_SECONDS: Final = 300.0
+JOBS_PER_CHILD: Final = 10_000
+
+
+class ProcessPool:
+    """The pool of kind "process"."""
+
+    kind = "process"
+
+    def __init__(
+        self,
+        slots: int,
+        events: Events,
+        clock: Clock,
+        *,
+        jobs_per_child: int = JOBS_PER_CHILD,
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
+        self.slots = slots
+        self._events = events
+        self._clock = clock
+        self._jobs_per_child = jobs_per_child
+        self._idle_seconds = idle_seconds
+        self._context = multiprocessing.get_context("spawn")
+        self._todo: deque[Call] = deque()
+        self._slots: list[Slot] = []
+        self._moved: deque[tuple[Slot, Future[Any]]] = deque()
+        self._seconds: dict[str, float] = {}  # task -> moving average
+
+    def submit(self, calls: Sequence[Call]) -> None:
+        self._todo.extend(calls)
+        self._feed()
+
+    def tend(self) -> None:
+        while self._moved:
+            slot, future = self._moved.popleft()
+            self._on_moved(slot, future)
+        self._feed()
+        now = self._clock.monotonic()
+        for slot in list(self._slots):
+            idle_too_long = slot.idle and now - slot.since > self._idle_seconds
+            if idle_too_long or (slot.idle and slot.jobs >= self._jobs_per_child):
+                self._slots.remove(slot)
+                slot.retire()
+
+    def backlog(self) -> int:
+        # A call that a starting child will take is not waiting for anybody.
+        starting = sum(1 for slot in self._slots if slot.starting)
+        return max(len(self._todo) - starting, 0) + sum(
+            max(len(slot.batch) - 1, 0) for slot in self._slots
+        )
+
+    def take_back(self, most: int | None = None) -> list[Call]:
+        taken: list[Call] = []
+        while self._todo and (most is None or len(taken) < most):
+            taken.append(self._todo.pop())
+        for slot in self._slots:
+            if most is None or len(taken) < most:
+                taken += slot.take_back()
+        return taken
+
+    def interrupt(self, call: Call, reason: Reason) -> None:
+        if reason is Reason.SOFT_TIMEOUT:
+            return  # the child sees to its own
+        for slot in self._slots:
+            if call in slot.batch:
+                # Those behind it must not die with it.
+                for other in slot.take_back():
+                    self._events.ended(other, Timed(NotStarted(), 0, 0.0))
+                if call in slot.batch and not slot.has_noted(call):
+                    slot.kill(reason)
+
+    def stop(self) -> None:
+        for slot in self._slots:
+            slot.kill(Reason.SHUTDOWN)
+        for slot in self._slots:
+            slot.close()
+        self._slots.clear()
+
+    # -- feeding ---------------------------------------------------------------------------------
+
+    def _feed(self) -> None:
+        for slot in self._slots:
+            if not self._todo:
+                return
+            if slot.idle and slot.jobs < self._jobs_per_child:
+                batch = self._next_batch()
+                try:
+                    slot.run(batch, self._clock)
+                except Exception:  # noqa: BLE001 - the child died while it was idle
+                    self._todo.extendleft(reversed(batch))
+                    slot.batch.clear()
+                    self._replace(slot)
+                    return self._feed()
+                for call in batch:
+                    if call.timeout is not None:
+                        self._events.started(call)
+        starting = sum(1 for slot in self._slots if slot.starting)
+        while len(self._slots) < self.slots and starting < len(self._todo):
+            self._slots.append(Slot(self._context, self._moved, self._events))
+            starting += 1
+
+    def _next_batch(self) -> list[Call]:
+        """As many of the next calls as should take BATCH_SECONDS, leaving some to the other slots.
+
+        A call with a time limit goes alone, so that its clock starts with it; so does one that may run
+        only once, and one whose task was never timed.
+        """
+        batch = [self._todo.popleft()]
+        room = BATCH_SECONDS - self._cost(batch[0])
+        share = min(MAX_BATCH, -(-len(self._todo) // self.slots))
+        while self._todo and room > 0 and len(batch) <= share:
+            cost = self._cost(self._todo[0])
+            if cost > room:
+                break
+            room -= cost
+            batch.append(self._todo.popleft())
+        return batch
+
+    def _cost(self, call: Call) -> float:
+        alone = call.timeout is not None or call.job.at_most_once
+        return BATCH_SECONDS if alone else self._seconds.get(call.job.task, BATCH_SECONDS)
+
+    # -- what came of it -------------------------------------------------------------------------
+
+    def _on_moved(self, slot: Slot, future: Future[Any]) -> None:
+        if slot not in self._slots:
+            return  # retired or stopped meanwhile
+        error = future.exception()
+        if slot.starting:
+            if error is None:
+                slot.came_up(future.result(), self._clock.monotonic())
+            else:
+                self._slots.remove(slot)
+                slot.close()
+                if self._todo:  # else every call would wait for a child that never comes up
+                    died = Died(f"could not start: {slot.how_it_died()}")
+                    self._events.ended(self._todo.popleft(), Timed(died, self._clock.now(), 0.0))
+            return
+        if error is None:
+            inline = future.result() if isinstance(future.result(), list) else None
+            for call, timed in slot.finished(inline):
+                self._report(call, timed)
+            slot.rest(self._clock.monotonic())
+        else:
+            self._bury(slot)
+
+    def _report(self, call: Call, timed: Timed) -> None:
+        task = call.job.task
+        average = self._seconds.get(task, timed.seconds)
+        self._seconds[task] = average + 0.2 * (timed.seconds - average)
+        self._events.ended(call, timed)
+
+    def _bury(self, slot: Slot) -> None:
+        """A child died: what it had finished counts, what it had not begun goes back."""
+        not_started = slot.take_back()
+        for call, timed in slot.finished(None):
+            self._report(call, timed)
+        if slot.batch:
+            blamed = slot.batch.pop(0)
+        elif not_started:
+            blamed = not_started.pop(0)  # it died before it took the first
+        else:
+            blamed = None
+        if blamed is not None:
+            self._events.ended(blamed, Timed(self._verdict(slot, blamed), slot.began_at, 0.0))
+        for call in (*slot.batch, *not_started):
+            self._events.ended(call, Timed(NotStarted(), 0, 0.0))
+        slot.batch.clear()
+        self._replace(slot)
+
+    @staticmethod
+    def _verdict(slot: Slot, call: Call) -> Outcome:
+        if slot.killed_for is Reason.TIMEOUT:
+            return TimedOut((call.timeout or 0) / MICROS)
+        if slot.killed_for is not None:
+            return Cancelled(slot.killed_for.value)
+        return Died(f"died: {slot.how_it_died()}")
+
+    def _replace(self, slot: Slot) -> None:
+        self._slots.remove(slot)
+        slot.close()

@@ -1,0 +1,217 @@
+"""One slot of the process pool: an executor with one child, and the batch that the child works on.
+
+Owns the parent's side of the exchange that ``child`` describes: handing over a batch, taking back what has
+not begun, reading the notes of what has ended, killing, and telling how a child died.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures.process as executors
+import contextlib
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections import deque
+from concurrent.futures import Future
+from multiprocessing.connection import Connection
+from typing import Any, Final
+
+from .. import outcomes
+from ..clock import Clock
+from ..outcomes import Timed
+from . import child
+from .base import Call, Events, Reason
+
+OUTCOMES: Final = {
+    cls.__name__: cls
+    for cls in (
+        outcomes.Succeeded,
+        outcomes.Failed,
+        outcomes.Snoozed,
+        outcomes.Discarded,
+        outcomes.Cancelled,
+    )
+}
+
+
+class Slot:
+    """One executor, its child, and the batch that it works on."""
+
+    def __init__(
+        self, context: Any, moved: deque[tuple[Slot, Future[Any]]], events: Events
+    ) -> None:
+        self.starting = True
+        self.batch: list[Call] = []  # submitted, neither finished nor taken back
+        self.jobs = 0
+        self.since = 0.0
+        self.began_at = 0
+        self.killed_for: Reason | None = None
+        self._moved = moved
+        self._events = events
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._indices: dict[int, Call] = {}
+        self._read = 0  # how far the notes were read
+        self._channel, self._token_writer = _open_channel()
+        self._executor = executors.ProcessPoolExecutor(
+            1, mp_context=context, initializer=child.start, initargs=(self._channel,)
+        )
+        self._watch(self._executor.submit(child.ready))
+        # concurrent.futures would join its thread, and so the running call, when the app exits.
+        manager = getattr(self._executor, "_executor_manager_thread", None)
+        getattr(executors, "_threads_wakeups", {}).pop(manager, None)
+
+    def _watch(self, future: Future[Any]) -> None:
+        future.add_done_callback(self._done)
+
+    def _done(self, future: Future[Any]) -> None:
+        self._moved.append((self, future))
+        self._events.stirred()
+
+    def came_up(self, pid: int, now: float) -> None:
+        found = [p for p in multiprocessing.active_children() if p.pid == pid]
+        self._process = found[0] if found else None
+        self.starting = False
+        self.since = now
+
+    @property
+    def idle(self) -> bool:
+        return not self.starting and not self._indices
+
+    def run(self, batch: list[Call], clock: Clock) -> None:
+        """Hand over a batch; raises if the child has died meanwhile."""
+        wires = json.dumps([child.wire(call) for call in batch]).encode()
+        self.batch = list(batch)
+        self._indices = dict(enumerate(batch))
+        self.jobs += len(batch)
+        self.since = clock.monotonic()
+        self.began_at = clock.now()
+        try:
+            if self._channel is None:
+                self._watch(self._executor.submit(child.run_inline, wires.decode()))
+                return
+            # Parent and child share the file's offset: rewinding it here rewinds the child's writes.
+            os.ftruncate(self._channel.notes.fileno(), 0)
+            os.lseek(self._channel.notes.fileno(), 0, os.SEEK_SET)
+            self._read = 0
+            os.pwrite(self._channel.calls.fileno(), wires, 0)
+            tokens = b"".join(child.TOKEN.pack(i) for i in range(len(batch)))
+            os.write(self._token_writer, tokens)
+            self._watch(self._executor.submit(child.run_batch, len(wires)))
+        except BaseException:
+            self.take_back()
+            self._indices.clear()
+            raise
+
+    def take_back(self) -> list[Call]:
+        """The calls that the child has not begun; from now on it cannot begin them."""
+        taken = []
+        while self._channel is not None:
+            try:
+                token = os.read(self._channel.tokens.fileno(), child.TOKEN.size)
+            except BlockingIOError:
+                break
+            call = self._indices[child.TOKEN.unpack(token)[0]]
+            self.batch.remove(call)
+            taken.append(call)
+        return taken
+
+    def finished(self, inline: list[child.Note] | None) -> list[tuple[Call, Timed]]:
+        """Calls that have ended since the last look, in the order in which they ended."""
+        notes = enumerate(inline) if inline is not None else self._new_notes()
+        found = []
+        for index, (kind, fields, started_at, seconds) in notes:
+            call = self._indices[index]
+            self.batch.remove(call)
+            found.append((call, Timed(OUTCOMES[kind](*fields), started_at, seconds)))
+        return found
+
+    def has_noted(self, call: Call) -> bool:
+        before = self._read
+        noted = any(self._indices[index] == call for index, _ in self._new_notes())
+        self._read = before
+        return noted
+
+    def _new_notes(self) -> list[tuple[int, child.Note]]:
+        if self._channel is None:
+            return []
+        fd = self._channel.notes.fileno()
+        data = os.pread(fd, os.fstat(fd).st_size - self._read, self._read)
+        notes, offset, head = [], 0, child.RECORD.size
+        while offset + head <= len(data):
+            index, length = child.RECORD.unpack_from(data, offset)
+            body = data[offset + head : offset + head + length]
+            if len(body) < length:
+                break  # killed in the middle of a write
+            notes.append((index, json.loads(body)))
+            offset += head + length
+        self._read += offset
+        return notes
+
+    def rest(self, now: float) -> None:
+        self._indices.clear()
+        self.batch.clear()
+        self.since = now
+
+    def kill(self, reason: Reason) -> None:
+        self.killed_for = reason
+        if self._process is not None:
+            with contextlib.suppress(Exception):
+                self._process.kill()
+
+    def how_it_died(self) -> str:
+        """The exit of the child in words; it may take a moment until the system tells."""
+        deadline = time.monotonic() + 1.0
+        code = None
+        while self._process is not None and time.monotonic() < deadline:
+            # The executor's own thread reaps the child, and then this tells.
+            code = self._process.exitcode
+            if code is not None:
+                break
+            time.sleep(0.001)
+        if code is None:
+            return "its process is gone"
+        if code >= 0:
+            return f"exit code {code}"
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = f"signal {-code}"
+        return name + (" (killed; by the kernel if memory ran out)" if name == "SIGKILL" else "")
+
+    def retire(self) -> None:
+        """Let an idle child end by itself."""
+        self._executor.shutdown(wait=False)
+        self._close_channel()
+
+    def close(self) -> None:
+        """End the child, whatever it does, and wait for that."""
+        if self._process is not None:
+            with contextlib.suppress(Exception):
+                self._process.kill()
+        self._executor.shutdown(wait=True)
+        self._close_channel()
+
+    def _close_channel(self) -> None:
+        if self._channel is not None:
+            for connection in self._channel:
+                connection.close()
+            self._channel = None
+            os.close(self._token_writer)
+
+
+def _open_channel() -> tuple[child.Channel | None, int]:
+    if sys.platform == "win32":  # pragma: no cover - descriptors cannot be passed on like this
+        return None, -1
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    with tempfile.TemporaryFile() as calls, tempfile.TemporaryFile() as notes:
+        channel = child.Channel(
+            Connection(reader),
+            Connection(os.dup(calls.fileno())),
+            Connection(os.dup(notes.fileno())),
+        )
+    return channel, writer

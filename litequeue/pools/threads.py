@@ -1,0 +1,132 @@
+"""Calls in threads of this process.
+
+Owns the sharing of calls among the threads of one ``ThreadPoolExecutor``: a deque from which each thread
+takes the next as it gets free, so that no call waits behind a long one while another thread idles.
+One executor submission is a *runner* that works until the deque is empty (submitting each call by itself
+costs 25 to 40 us).
+
+A thread cannot be killed. At its soft timeout, and again at its timeout, ``SoftTimeout`` is raised inside
+it between two bytecodes; code that never gets there (a long C call) goes on, and its slot stays taken.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures.thread as executors
+import random
+import threading
+from collections import deque
+from collections.abc import Sequence
+
+from ..checks import MICROS
+from ..clock import Clock
+from ..context import JobContext
+from ..errors import SoftTimeout
+from ..outcomes import Timed, TimedOut
+from .base import Call, Events, Reason
+from .call import context_of, from_exception, run
+from .softguard import SoftGuard
+
+
+class _Running:
+    """A call that runs, as whoever interrupts it sees it."""
+
+    __slots__ = ("context", "guard", "timed_out")
+
+    def __init__(self, context: JobContext, guard: SoftGuard | None) -> None:
+        self.context = context
+        self.guard = guard
+        self.timed_out = False
+
+
+class ThreadPool:
+    """The pool of kind "thread"."""
+
+    kind = "thread"
+
+    def __init__(self, slots: int, events: Events, clock: Clock, rng: random.Random) -> None:
+        self.slots = slots
+        self._events = events
+        self._clock = clock
+        self._rng = rng
+        self._todo: deque[Call] = deque()
+        self._runners = 0
+        self._count = threading.Lock()  # of runners, against one that ends as calls arrive
+        self._running: dict[int, _Running] = {}
+        self._executor = executors.ThreadPoolExecutor(slots, thread_name_prefix="litequeue")
+
+    def submit(self, calls: Sequence[Call]) -> None:
+        self._todo.extend(calls)
+        with self._count:
+            wanted = min(self.slots - self._runners, len(self._todo))
+            self._runners += max(wanted, 0)
+        for _ in range(wanted):
+            self._executor.submit(self._work)
+
+    def tend(self) -> None:
+        pass
+
+    def backlog(self) -> int:
+        return len(self._todo)
+
+    def take_back(self, most: int | None = None) -> list[Call]:
+        taken: list[Call] = []
+        while most is None or len(taken) < most:
+            try:
+                taken.append(self._todo.pop())
+            except IndexError:
+                break
+        return taken
+
+    def interrupt(self, call: Call, reason: Reason) -> None:
+        running = self._running.get(call.job.id)
+        if running is None:
+            return
+        if reason in (Reason.SOFT_TIMEOUT, Reason.TIMEOUT):
+            running.timed_out = reason is Reason.TIMEOUT
+            if running.guard is not None:
+                running.guard.fire()
+        else:
+            running.context._cancel()
+
+    def stop(self) -> None:
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    # -- in the pool's threads ------------------------------------------------------------------
+
+    def _work(self) -> None:
+        # concurrent.futures joins its threads when the interpreter exits, however long they take. Ours
+        # must not hold up the app's exit: the worker's own shutdown has a deadline, this has none.
+        getattr(executors, "_threads_queues", {}).pop(threading.current_thread(), None)
+        while True:
+            try:
+                call = self._todo.popleft()
+            except IndexError:
+                with self._count:
+                    if self._todo:
+                        continue
+                    self._runners -= 1
+                    return
+            context = context_of(call, self._clock)
+            if call.timeout is None and call.soft_timeout is None:
+                self._running[call.job.id] = _Running(context, None)
+                timed = run(call, context, self._clock, self._rng)
+            else:
+                timed = self._run_limited(call, context)
+            del self._running[call.job.id]
+            self._events.ended(call, timed)
+
+    def _run_limited(self, call: Call, context: JobContext) -> Timed:
+        running = self._running[call.job.id] = _Running(context, SoftGuard())
+        assert running.guard is not None
+        begin = self._clock.monotonic()
+        self._events.started(call)
+        timed = running.guard.run(lambda: run(call, context, self._clock, self._rng))
+        if running.timed_out:
+            # Whatever it came to: it was too late, and the traceback shows where it was.
+            trace = getattr(timed.outcome, "traceback", "") if timed is not None else ""
+            outcome = TimedOut((call.timeout or 0) / MICROS, trace)
+            return Timed(outcome, running.context.started_at, self._clock.monotonic() - begin)
+        if timed is None:
+            late = from_exception(SoftTimeout("soft_timeout has passed"), call, self._rng)
+            return Timed(late, context.started_at, self._clock.monotonic() - begin)
+        return timed

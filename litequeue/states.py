@@ -1,0 +1,41 @@
+"""The states of a job and the only list of the moves between them.
+
+::
+
+                 promote (run_at due)               success --> succeeded
+     scheduled ---------------------> available --claim--> running -- failure --> retrying / discarded
+         ^                               ^                  |  `----- cancel --> cancelled
+         +------------ snooze -----------+------------------+
+                                         `- release, rescue, promote (from retrying)
+
+``blocked`` is for jobs that wait for other jobs. Waiting jobs may also be cancelled or expire, and
+a final one goes back to ``available`` by revive. tests/store/test_transitions.py drives the store at
+random and checks with a trigger that it makes no move that is not in ``TRANSITIONS``.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, get_args
+
+JobState = Literal[
+    "blocked", "scheduled", "available", "running", "retrying",
+    "succeeded", "discarded", "cancelled", "expired",
+]  # fmt: skip
+
+STATES: Final[tuple[JobState, ...]] = get_args(JobState)
+WAITING: Final[frozenset[str]] = frozenset({"blocked", "scheduled", "available", "retrying"})
+FINAL: Final[frozenset[str]] = frozenset({"succeeded", "discarded", "cancelled", "expired"})
+
+TRANSITIONS: Final[dict[str, frozenset[str]]] = {
+    "blocked": frozenset({"available", "cancelled", "expired"}),
+    "scheduled": frozenset({"available", "cancelled", "expired"}),
+    "available": frozenset({"running", "cancelled", "expired"}),
+    "retrying": frozenset({"available", "cancelled", "expired"}),
+    "running": frozenset(
+        {"succeeded", "retrying", "scheduled", "available", "discarded", "cancelled"}
+    ),
+    "succeeded": frozenset({"available"}),
+    "discarded": frozenset({"available"}),
+    "cancelled": frozenset({"available"}),
+    "expired": frozenset({"available"}),
+}

@@ -1,0 +1,384 @@
+"""Connections and transactions: the only module that opens the SQLite file.
+
+Owns PRAGMAs, the pool of connections, BEGIN IMMEDIATE ... COMMIT under the write gate, checkpoints, the
+translation of sqlite3's errors, and what happens at a fork. Knows nothing of jobs.
+
+A connection is used by one thread at a time: the two writing ones (one per durability) belong to whoever
+holds the gate, reading ones are checked out of a list. After a fork the child forgets them all without
+closing any (measured: a child's COMMIT on an inherited connection reported success and the row was gone;
+closing it would drop the parent's locks), and opens its own.
+
+Never opens the database, ``-wal`` or ``-shm`` but through sqlite3: closing any other descriptor of them drops
+SQLite's POSIX locks in the whole process (measured: a committed row vanished and integrity_check said ok).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import Any, Final
+
+from .. import errors
+from . import forkguard, gate, schema
+from .files import ensure_file
+from .sqlerrors import translate, translated
+
+PATIENCE: Final = 30.0  # seconds to wait for the write lock
+# A checkpoint is due when the WAL is longer. Each costs two fsyncs, so rarer is cheaper; at 16 MiB one
+# comes every 10,000 jobs or so.
+WAL_LIMIT: Final = 16 << 20
+
+# Connections inherited over a fork: kept referenced for ever, since closing one would harm the parent.
+_parked: list[object] = []
+_borrowing = threading.Lock()
+
+
+class _Handles:
+    """What one process holds open."""
+
+    def __init__(self, path: str) -> None:
+        self.pid = os.getpid()
+        self._path = path
+        self._gate: gate.WriteGate | None = None
+        self.writers: dict[bool, sqlite3.Connection] = {}
+        self.idle_readers: list[sqlite3.Connection] = []
+        self.readers: list[sqlite3.Connection] = []
+        self.watcher: sqlite3.Connection | None = None
+
+    @property
+    def gate(self) -> gate.WriteGate:
+        """The write lock; its side file is made at the first write, never by reading."""
+        if self._gate is None:
+            with forkguard.inside, _borrowing:  # a forked child must not find the lock taken
+                if self._gate is None:
+                    self._gate = gate.borrow(self._path)
+        return self._gate
+
+    def give_back_gate(self) -> None:
+        if self._gate is not None:
+            gate.give_back(self._gate)
+            self._gate = None
+
+
+class Database:
+    """One SQLite file in WAL mode. Safe to use from any thread, and after a fork."""
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        create: bool = True,
+        adopt: bool = True,
+        durability: str = "full",
+        patience: float = PATIENCE,
+    ) -> None:
+        """``create`` a missing file, ``adopt`` one of another app by adding our tables, or refuse."""
+        if sqlite3.sqlite_version_info < (3, 37):
+            raise errors.CannotOpen(
+                f"litequeue needs SQLite 3.37 or newer; this Python has {sqlite3.sqlite_version}"
+            )
+        self.given_path = path
+        self.path = os.path.realpath(path)
+        self.patience = patience
+        self._create = create
+        self._adopt = adopt
+        self._durability = durability
+        self._handles: _Handles | None = None
+        self._opening = threading.Lock()
+        self._checkpoint_over = WAL_LIMIT
+
+    # -- opening -----------------------------------------------------------------------------
+
+    def _held(self) -> _Handles:
+        handles = self._handles
+        if handles is not None and handles.pid == os.getpid():
+            return handles
+        if handles is not None:  # we are a fork's child
+            _parked.append(handles)
+            self._handles = None
+        with self._opening:
+            if self._handles is None:
+                with forkguard.inside:
+                    self._handles = self._open()
+            return self._handles
+
+    def _open(self) -> _Handles:
+        ensure_file(self.path, self.given_path, create=self._create)
+        with translated(self.path):
+            handles = _Handles(self.path)
+            try:
+                self._prepare(handles)
+            except BaseException:
+                handles.give_back_gate()
+                raise
+        return handles
+
+    def _prepare(self, handles: _Handles) -> None:
+        """Check the file and bring its schema up to date; under the gate unless it is current."""
+        connection = self._connect(durable=True)
+        try:
+            found = schema.version(connection)
+            self._refuse_newer(found)
+            if found != schema.CURRENT:
+                if not self._adopt and not schema.is_empty(connection) and found == 0:
+                    raise errors.NotAQueue(
+                        f"{self.given_path} is a SQLite database without litequeue's tables; "
+                        "check the path (LiteQueue(path) in the app's own code adds the tables)"
+                    )
+                if not self._create and found == 0:
+                    raise errors.NotAQueue(
+                        f"{self.given_path} has no litequeue tables: nothing was ever enqueued there"
+                    )
+                # The switch to WAL ignores the busy timeout, so it too needs the gate.
+                handles.gate.acquire(self.patience)
+                try:
+                    self._to_wal(connection)
+                    connection.execute("BEGIN IMMEDIATE")
+                    self._refuse_newer(schema.version(connection))
+                    schema.migrate(connection)
+                    connection.execute("COMMIT")
+                finally:
+                    handles.gate.release()
+            handles.writers[True] = connection
+        except BaseException:
+            connection.close()
+            raise
+
+    def _to_wal(self, connection: sqlite3.Connection) -> None:
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise errors.CannotOpen(
+                f"{self.given_path}: SQLite cannot use WAL here (it answers {mode!r}); "
+                "the file must be on a local disk"
+            )
+
+    def _refuse_newer(self, found: int) -> None:
+        if found > schema.CURRENT:
+            raise errors.SchemaTooNew(
+                f"{self.given_path} has schema version {found}, this litequeue knows up to "
+                f"{schema.CURRENT}: upgrade litequeue"
+            )
+
+    def _connect(self, *, durable: bool, read_only: bool = False) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path,
+            timeout=self.patience,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        try:
+            full = durable and self._durability == "full"
+            for pragma in (
+                f"synchronous = {'FULL' if full else 'NORMAL'}",
+                "fullfsync = ON",
+                "wal_autocheckpoint = 0",
+                "trusted_schema = OFF",
+                "cell_size_check = ON",
+                "mmap_size = 0",
+            ):
+                connection.execute(f"PRAGMA {pragma}")
+            if read_only:
+                connection.execute("PRAGMA query_only = ON")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    # -- transactions --------------------------------------------------------------------------
+
+    def write(self, *, durable: bool, on: sqlite3.Connection | None = None) -> _Write:
+        """``with db.write(durable=...) as connection``: BEGIN IMMEDIATE under the gate, then COMMIT.
+
+        ``durable`` syncs the commit to the device (unless durability="normal"), so that it survives
+        a power cut. Raises QueueBusy, StorageFull or another StoreError; then nothing was stored.
+        ``on`` names a side connection to write with.
+        """
+        return _Write(self, durable, on)
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """A connection for single SELECTs. Fetch all of each: an open cursor blocks checkpoints."""
+        handles = self._held()
+        with forkguard.inside, translated(self.path):
+            try:
+                connection = handles.idle_readers.pop()
+            except IndexError:
+                connection = self._connect(durable=False, read_only=True)
+                handles.readers.append(connection)
+            try:
+                yield connection
+            finally:
+                handles.idle_readers.append(connection)
+
+    def one(self, sql: str, parameters: Any = ()) -> Any:
+        """The first row of a SELECT, or None. The hot read, without read()'s generator."""
+        handles = self._held()
+        try:
+            connection = handles.idle_readers.pop()
+        except IndexError:
+            with self.read() as connection:
+                return connection.execute(sql, parameters).fetchone()
+        forkguard.enter()
+        try:
+            return connection.execute(sql, parameters).fetchone()
+        except sqlite3.Error as error:
+            raise translate(error, self.path) from error
+        finally:
+            forkguard.leave()
+            handles.idle_readers.append(connection)
+
+    @contextlib.contextmanager
+    def side_connection(self) -> Iterator[sqlite3.Connection]:
+        """A durable writing connection of the caller's own, for TEMP tables; see ``write(on=)``."""
+        self._held()
+        with (
+            forkguard.inside,
+            translated(self.path),
+            contextlib.closing(self._connect(durable=True)) as connection,
+        ):
+            yield connection
+
+    def _writer(self, handles: _Handles, durable: bool) -> sqlite3.Connection:
+        connection = handles.writers.get(durable)
+        if connection is None:
+            connection = handles.writers[durable] = self._connect(durable=durable)
+        return connection
+
+    def data_version(self) -> int:
+        """A number that changes whenever any other connection has committed. For one thread only."""
+        handles = self._held()
+        with forkguard.inside, translated(self.path):
+            if handles.watcher is None:
+                handles.watcher = self._connect(durable=False, read_only=True)
+            return int(handles.watcher.execute("PRAGMA data_version").fetchone()[0])
+
+    # -- checkpoints -----------------------------------------------------------------------------
+
+    def checkpoint_if_due(self, handles: _Handles, connection: sqlite3.Connection) -> None:
+        """Empty a long WAL; the caller holds the gate, so no commit of ours can overlap.
+
+        TRUNCATE, so that the file's length tells how much there is to do. It gives up at once where a
+        reader is in the way (with a busy timeout it would stall every writer for all of it), and then
+        waits for the WAL to grow by another limit, or for maintenance to try again.
+        """
+        size = self.wal_size()
+        if size < self._checkpoint_over:
+            return
+        self._checkpoint_over = size + WAL_LIMIT if self.truncate_wal(connection) else WAL_LIMIT
+
+    @staticmethod
+    def truncate_wal(connection: sqlite3.Connection) -> bool:
+        """Checkpoint and truncate; True if a reader or another writer was in the way."""
+        connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            return bool(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
+        except sqlite3.OperationalError:
+            return True
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {int(PATIENCE * 1000)}")
+
+    def wal_size(self) -> int:
+        """Bytes of the write-ahead log; os.stat opens nothing and is harmless."""
+        try:
+            return os.stat(self.path + "-wal").st_size
+        except OSError:
+            return 0
+
+    def tend_wal(self) -> None:
+        """Maintenance's turn at a WAL that a reader kept long."""
+        if self.wal_size() >= WAL_LIMIT:
+            self._checkpoint_over = WAL_LIMIT
+            with self.write(durable=False):
+                pass
+
+    # -- closing ------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Close every connection of this process; the next use opens anew."""
+        handles, self._handles = self._handles, None
+        if handles is None or handles.pid != os.getpid():
+            return
+        watcher = [handles.watcher] if handles.watcher else []
+        with forkguard.inside:
+            _close((*handles.readers, *watcher))
+            # The last connection of all checkpoints as it closes: that too needs the gate. Those that
+            # only read cannot checkpoint, so they go first.
+            with contextlib.suppress(errors.QueueBusy, errors.CannotOpen):
+                handles.gate.acquire(self.patience)
+                try:
+                    _close(handles.writers.values())
+                finally:
+                    handles.gate.release()
+        handles.give_back_gate()
+
+
+def _close(connections: Iterable[sqlite3.Connection]) -> None:
+    for connection in connections:
+        with contextlib.suppress(sqlite3.Error):
+            connection.close()
+
+
+class _Write:
+    """One write transaction. A class, since contextlib's generator costs 1.5 us more per enqueue."""
+
+    __slots__ = ("_connection", "_database", "_durable", "_handles", "_on")
+
+    def __init__(self, database: Database, durable: bool, on: sqlite3.Connection | None) -> None:
+        self._database = database
+        self._durable = durable
+        self._on = on
+
+    def __enter__(self) -> sqlite3.Connection:
+        database = self._database
+        handles = self._handles = database._held()
+        handles.gate.acquire(database.patience)
+        forkguard.enter()
+        try:
+            connection = self._connection = self._on or database._writer(handles, self._durable)
+            connection.execute("BEGIN IMMEDIATE")
+        except BaseException as error:
+            forkguard.leave()
+            handles.gate.release()
+            if isinstance(error, sqlite3.Error):
+                raise translate(error, database.path) from error
+            raise
+        return connection
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        handles, connection, database = self._handles, self._connection, self._database
+        try:
+            if error is None:
+                try:
+                    connection.execute("COMMIT")
+                except sqlite3.Error as failed:
+                    error = failed
+                    self._abandon()
+                    raise translate(failed, database.path) from failed
+                database.checkpoint_if_due(handles, connection)
+            else:
+                self._abandon()
+        finally:
+            forkguard.leave()
+            handles.gate.release()
+        if isinstance(error, sqlite3.Error):
+            raise translate(error, database.path) from error
+
+    def _abandon(self) -> None:
+        """Roll back; a connection that cannot even do that is not trusted with another write."""
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            self._handles.writers.pop(self._durable, None)
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.close()

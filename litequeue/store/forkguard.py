@@ -1,0 +1,64 @@
+"""No fork while a thread is inside SQLite.
+
+Owns one count per process. A fork copies SQLite's mutexes as they are: a child made while another thread was
+inside the library waits for ever at its first use of it (seen at the first of 40 forks beside a thread that
+commits). So each use is counted, and ``os.fork`` waits until nobody is inside, a few milliseconds; it waits
+no longer than PATIENCE, in case the forking thread itself is the one inside.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+PATIENCE = 5.0  # seconds
+
+_lock = threading.Lock()
+_inside = 0
+
+
+def enter() -> None:
+    global _inside
+    with _lock:
+        _inside += 1
+
+
+def leave() -> None:
+    global _inside
+    with _lock:
+        _inside -= 1
+
+
+class _Inside:
+    """``with forkguard.inside:`` around a use of SQLite. Nests; has no state of its own."""
+
+    def __enter__(self) -> None:
+        enter()
+
+    def __exit__(self, *_: object) -> None:
+        leave()
+
+
+inside = _Inside()
+
+
+def _before() -> None:
+    deadline = time.monotonic() + PATIENCE
+    _lock.acquire()
+    while _inside and time.monotonic() < deadline:
+        _lock.release()
+        time.sleep(0.000_1)
+        _lock.acquire()
+
+
+def _after_in_child() -> None:
+    global _inside, _lock
+    _inside = 0
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before, after_in_parent=lambda: _lock.release(), after_in_child=_after_in_child
+    )

@@ -1,0 +1,94 @@
+"""One writer at a time, across threads and processes: the lock around every write and checkpoint.
+
+Owns ``DB-lock``, a side file whose kernel lock is held for the length of one transaction. Two things
+depend on it. *Safety*: SQLite 3.7.0 to 3.51.2 can lose commits when a commit overlaps another connection's
+second checkpoint; no two of ours ever overlap. *Fairness*: with short jittered tries the worst wait among 8
+writing processes was 99 ms, with SQLite's own busy handler 531 ms. Threads queue on a lock in memory first,
+not on the file. Must not know what is written.
+
+The file is opened once per process and database, because a POSIX lock is the process's and closing any
+descriptor drops it; so gates are shared through a table, and a forked child opens its own.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+
+from ..errors import QueueBusy
+from ..filelock import FileLock
+
+_FIRST_NAP = 0.000_1
+_LAST_NAP = 0.001
+
+
+class WriteGate:
+    """The write lock of one database in this process. Not reentrant."""
+
+    def __init__(self, database: str) -> None:
+        self.database = database
+        self.users = 0
+        self._threads = threading.Lock()
+        self._file = FileLock(database + "-lock")
+
+    def acquire(self, patience: float) -> None:
+        """Take the lock or raise QueueBusy after ``patience`` seconds."""
+        if not self._threads.acquire(blocking=False):
+            started = time.monotonic()
+            if not self._threads.acquire(timeout=patience):
+                raise self._busy(patience, "another thread of this process")
+            patience -= time.monotonic() - started
+        try:
+            if not self._file.try_acquire():
+                self._wait_for_file(patience)
+        except BaseException:
+            self._threads.release()
+            raise
+
+    def _wait_for_file(self, patience: float) -> None:
+        deadline = time.monotonic() + patience
+        while not self._file.try_acquire():
+            if time.monotonic() >= deadline:
+                holder = self._file.holder()
+                raise self._busy(patience, f"process {holder}" if holder else "another process")
+            time.sleep(random.uniform(_FIRST_NAP, _LAST_NAP))
+
+    def release(self) -> None:
+        try:
+            self._file.release()
+        finally:
+            self._threads.release()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _busy(self, patience: float, who: str) -> QueueBusy:
+        return QueueBusy(
+            f"{self.database}: the write lock was not to be had within {patience:g} s; "
+            f"it is held by {who}. Nothing was stored; try again"
+        )
+
+
+_gates: dict[tuple[int, str], WriteGate] = {}
+_table = threading.Lock()
+
+
+def borrow(database: str) -> WriteGate:
+    """The gate of this database (an absolute, real path) in this process."""
+    with _table:
+        gate = _gates.get((os.getpid(), database))
+        if gate is None:
+            gate = _gates[os.getpid(), database] = WriteGate(database)
+        gate.users += 1
+        return gate
+
+
+def give_back(gate: WriteGate) -> None:
+    with _table:
+        gate.users -= 1
+        if gate.users == 0:
+            _gates.pop((os.getpid(), gate.database), None)
+            gate.close()
+

@@ -1,0 +1,303 @@
+"""Jobs in the file: enqueue, and a worker's turn of settle, promote, expire and claim.
+
+Owns the transactions; the SQL is in queries.py, the decisions (what an outcome means) in the worker. No user
+code, encoding or logging happens inside a transaction. Every change of a state that users ask for
+(cancel, revive) is in operations.py.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from ..models import Adoption, ClaimedJob, Lease, NewJob, Settled, TaskOrigin, Unsettled
+from . import queries
+from .database import Database
+
+DAY: Final = 86_400 * 1_000_000
+KEEP: Final = DAY  # of jobs that were cancelled or expired
+KEEP_DISCARDED: Final = 30 * DAY
+MAX_INTERRUPTIONS: Final = 3
+# So many are promoted or expired in one turn: the write lock is never held for long.
+BATCH: Final = 1000
+
+
+class Look(NamedTuple):
+    """What there is to do, as one cheap SELECT tells it."""
+
+    available: bool
+    next_due: int | None  # microseconds
+    next_expiry: int | None
+    cancelled: tuple[int, ...]  # ids of this worker's running jobs that somebody cancelled
+    sweep: bool  # waiting jobs with a cancel request
+
+
+class Demand(NamedTuple):
+    """What a worker can take: how many jobs for each pool, and from where."""
+
+    limits: dict[str, int]
+    queues: str | None = None  # JSON array of names; None: all
+    unknown: str | None = None  # JSON array of tasks without code here
+
+
+class Turn(NamedTuple):
+    """What came of a turn."""
+
+    claimed: list[ClaimedJob]
+    lost: set[Lease]  # settled by us, but no longer ours: the results were dropped
+    look: Look
+
+
+class Jobs:
+    """The jobs table."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # -- enqueue ---------------------------------------------------------------------------
+
+    def enqueue(
+        self, job: NewJob, origin: TaskOrigin | None = None
+    ) -> tuple[int, list[int]]:
+        """Store one job durably; its id, and the ports of the workers to wake."""
+        with self._database.write(durable=True) as connection:
+            if origin is not None:
+                _record(connection, origin, job.created_at)
+            job_id = connection.execute(queries.INSERT_JOB, job).lastrowid
+            ports = _ports(connection)
+        assert job_id is not None
+        return job_id, ports
+
+    def enqueue_many(
+        self,
+        template: NewJob,
+        payloads: Iterable[tuple[str, str]],
+        origin: TaskOrigin | None = None,
+    ) -> tuple[range, list[int]]:
+        """Store one job per (args, kwargs), all or none; their ids, which are consecutive.
+
+        The payloads are consumed into a TEMP table first: user code runs outside the write
+        transaction, and a million jobs need no memory here. Moving them is one statement.
+        Measured: 2.5 to 4 us a row in all, against 7 us for executemany into the table itself.
+        """
+        with self._database.side_connection() as connection:
+            connection.execute(queries.STAGE_CREATE)
+            connection.execute("BEGIN")
+            connection.executemany(queries.STAGE_INSERT, payloads)
+            connection.execute("COMMIT")
+            with self._database.write(durable=True, on=connection):
+                if origin is not None:
+                    _record(connection, origin, template.created_at)
+                moved = connection.execute(queries.STAGE_MOVE, template._asdict())
+                count = moved.rowcount
+                (last,) = connection.execute("SELECT last_insert_rowid()").fetchone()
+                ports = _ports(connection)
+        if count == 0:
+            return range(0), []
+        # AUTOINCREMENT under the write lock: nobody's ids can lie between ours.
+        return range(last - count + 1, last + 1), ports
+
+    def origin(self, task: str) -> TaskOrigin | None:
+        """Where a producer said that this task's code is."""
+        row = self._database.one(queries.TASK_ORIGIN, {"task": task})
+        return None if row is None else TaskOrigin(*row)
+
+    # -- the worker's turn ---------------------------------------------------------------------
+
+    def turn(
+        self,
+        worker: int,
+        now: int,
+        lease_until: int,
+        *,
+        succeeded: Sequence[Settled] = (),
+        others: Sequence[Unsettled] = (),
+        adoptions: Sequence[Adoption] = (),
+        demand: Demand | None = None,
+    ) -> Turn:
+        """Settle what ended, put due jobs where they can be claimed, and claim; one transaction."""
+        settled = _rows(succeeded)
+        unsettled = _rows(others)
+        adopted = _rows(adoptions)
+        lost: set[Lease] = set()
+        claimed: list[ClaimedJob] = []
+        with self._database.write(durable=False) as connection:
+            if succeeded:
+                lost |= _apply(connection, queries.SETTLE_SUCCEEDED, succeeded, settled)
+            if others:
+                lost |= _missing(connection, others, unsettled)
+                if any(row.error_type is not None for row in others):
+                    connection.execute(queries.RECORD_ATTEMPTS, {"rows": unsettled})
+                connection.execute(queries.SETTLE_OTHER, {"rows": unsettled})
+            if adoptions:
+                connection.execute(queries.ADOPT, {"rows": adopted})
+            look = _look(connection.execute(queries.LOOK, {"worker": worker}).fetchone())
+            available = look.available
+            if look.sweep:
+                connection.execute(queries.CANCEL_REQUESTED, {"now": now, "prune_at": now + KEEP})
+            if look.next_expiry is not None and look.next_expiry <= now:
+                connection.execute(
+                    queries.EXPIRE, {"now": now, "prune_at": now + KEEP, "limit": BATCH}
+                )
+            if look.next_due is not None and look.next_due <= now:
+                connection.execute(queries.PROMOTE, {"now": now, "limit": BATCH})
+                available = True
+            if available and demand is not None:
+                for pool, limit in demand.limits.items():
+                    if limit > 0:
+                        claimed += _claim(connection, worker, now, lease_until, pool, limit, demand)
+        return Turn(claimed, lost, look)
+
+    # -- leases --------------------------------------------------------------------------------
+
+    def extend(self, worker: int, now: int, lease_until: int) -> set[Lease]:
+        """Renew all the worker's leases; which ones it still holds."""
+        with self._database.write(durable=False) as connection:
+            connection.execute(queries.BEAT, {"worker": worker, "now": now})
+            connection.execute(queries.EXTEND, {"worker": worker, "lease": lease_until})
+            (text,) = connection.execute(queries.HELD_BY_WORKER, {"worker": worker}).fetchone()
+        return {Lease(*row) for row in json.loads(text)}
+
+    def make_durable(self, worker: int, now: int) -> None:
+        """Sync everything committed so far: before an at-most-once job starts, its claim must stay.
+
+        A commit at synchronous=FULL syncs the earlier ones of the log too; it has to write something.
+        """
+        with self._database.write(durable=True) as connection:
+            connection.execute(queries.BEAT, {"worker": worker, "now": now})
+
+    def rescue_worker(self, worker: int, name: str, now: int) -> int:
+        """Put back the jobs of a dead worker, and close its row. How many."""
+        with self._database.write(durable=False) as connection:
+            count = _rescue(
+                connection,
+                queries.RECORD_RESCUE_WORKER,
+                queries.RESCUE_WORKER,
+                now,
+                f"worker {name} died",
+                {"worker": worker},
+            )
+            connection.execute(queries.STOPPED, {"worker": worker, "now": now})
+        return count
+
+    def release_worker(self, worker: int, now: int) -> int:
+        """The same for a worker that had announced that it was leaving: nothing is charged."""
+        with self._database.write(durable=False) as connection:
+            count = connection.execute(
+                queries.RELEASE_WORKER,
+                {"worker": worker, "now": now, "prune_at": now + KEEP_DISCARDED},
+            ).rowcount
+            connection.execute(queries.STOPPED, {"worker": worker, "now": now})
+        return count
+
+    def rescue_lapsed(self, me: int, now: int) -> int:
+        """Put back jobs of other workers whose leases ran out: frozen ones. How many."""
+        (any_lapsed,) = self._database.one(queries.ANY_LAPSED, {"me": me, "now": now})
+        if not any_lapsed:
+            return 0
+        with self._database.write(durable=False) as connection:
+            return _rescue(
+                connection,
+                queries.RECORD_RESCUE_LAPSED,
+                queries.RESCUE_LAPSED,
+                now,
+                "the lease ran out",
+                {"me": me},
+            )
+
+
+def _rows(values: Sequence[tuple[object, ...]]) -> str:
+    return json.dumps(values)
+
+
+def _ports(connection: sqlite3.Connection) -> list[int]:
+    return [port for (port,) in connection.execute(queries.WAKE_PORTS).fetchall() if port]
+
+
+def _record(connection: sqlite3.Connection, origin: TaskOrigin, now: int) -> None:
+    connection.execute(
+        queries.RECORD_TASK,
+        {
+            "task": origin.task,
+            "module": origin.module,
+            "qualname": origin.qualname,
+            "directory": origin.directory,
+            "options": origin.options,
+            "now": now,
+        },
+    )
+
+
+def _look(row: tuple[int, int | None, int | None, str]) -> Look:
+    available, next_due, next_expiry, text = row
+    if text == "[]":
+        return Look(bool(available), next_due, next_expiry, (), False)
+    asked = json.loads(text)
+    running = tuple(job for job, mine in asked if mine)
+    return Look(bool(available), next_due, next_expiry, running, len(running) < len(asked))
+
+
+def _apply(
+    connection: sqlite3.Connection, sql: str, values: Sequence[Settled], rows: str
+) -> set[Lease]:
+    """Run a settle; which leases it did not find. The usual answer, none, costs no second query."""
+    if connection.execute(sql, {"rows": rows}).rowcount == len(values):
+        return set()
+    # Those that matched are final with our attempt's number now, so "still running" cannot tell: ask
+    # for the rows that are not as we wrote them.
+    (text,) = connection.execute(queries.NOT_SETTLED, {"rows": rows}).fetchone()
+    return {Lease(*row) for row in json.loads(text)}
+
+
+def _missing(
+    connection: sqlite3.Connection, values: Sequence[Unsettled], rows: str
+) -> set[Lease]:
+    (text,) = connection.execute(queries.HELD, {"rows": rows}).fetchone()
+    held = {Lease(*row) for row in json.loads(text)}
+    return {Lease(v.id, v.attempt) for v in values} - held
+
+
+def _claim(
+    connection: sqlite3.Connection,
+    worker: int,
+    now: int,
+    lease_until: int,
+    pool: str,
+    limit: int,
+    demand: Demand,
+) -> list[ClaimedJob]:
+    parameters = {"pool": pool, "limit": limit, "queues": demand.queues}
+    sql = queries.CLAIM
+    if demand.unknown is not None:
+        sql = queries.CLAIM_KNOWN
+        parameters["unknown"] = demand.unknown
+    (blob,) = connection.execute(sql, parameters).fetchone()
+    if blob == b"[]":
+        return []
+    jobs = list(map(ClaimedJob._make, json.loads(blob.decode("utf-8", "surrogateescape"))))
+    ids = json.dumps([job.id for job in jobs])
+    connection.execute(
+        queries.LEASE, {"worker": worker, "lease": lease_until, "now": now, "ids": ids}
+    )
+    return jobs
+
+
+def _rescue(
+    connection: sqlite3.Connection,
+    record: str,
+    rescue: str,
+    now: int,
+    why: str,
+    which: dict[str, int],
+) -> int:
+    parameters = {
+        **which,
+        "now": now,
+        "why": why,
+        "limit": MAX_INTERRUPTIONS,
+        "prune_at": now + KEEP_DISCARDED,
+    }
+    connection.execute(record, parameters)
+    return connection.execute(rescue, parameters).rowcount

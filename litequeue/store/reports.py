@@ -1,0 +1,148 @@
+"""Reading for people and programs: one job, lists, counts, workers. Changes nothing.
+
+Each method is one or a few single SELECTs, fetched whole, so that none keeps a snapshot open.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from ..checks import MICROS, aware
+from ..models import AttemptInfo, JobInfo, Stats, WorkerInfo
+from . import queries
+from .database import Database
+
+
+class Reports:
+    """Read-only views of the file."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def result(self, job_id: int) -> tuple[str, str | None, str | None] | None:
+        """(state, result, last_error) of a job."""
+        row: tuple[str, str | None, str | None] | None = self._database.one(
+            queries.RESULT, {"id": job_id}
+        )
+        return row
+
+    def state(self, job_id: int) -> str | None:
+        row = self._database.one(queries.STATE, {"id": job_id})
+        return None if row is None else row[0]
+
+    def last_failure(self, job_id: int) -> tuple[str, str, str] | None:
+        """(type, message, traceback) of the latest attempt that failed."""
+        row: tuple[str, str, str] | None = self._database.one(queries.LAST_FAILURE, {"id": job_id})
+        return row
+
+    def job(self, job_id: int) -> JobInfo | None:
+        with self._database.read() as connection:
+            row = connection.execute(queries.JOB, {"id": job_id}).fetchone()
+            if row is None:
+                return None
+            attempts = connection.execute(queries.ATTEMPTS, {"id": job_id}).fetchall()
+        return _job(row, tuple(map(_attempt, attempts)))
+
+    def jobs(
+        self,
+        *,
+        state: str | None = None,
+        queue: str | None = None,
+        task: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[JobInfo]:
+        """Newest first. ``before`` is the id to go on from, for the next page."""
+        parameters = {
+            "state": state, "queue": queue, "task": task, "before": before, "limit": limit,
+        }  # fmt: skip
+        with self._database.read() as connection:
+            rows = connection.execute(queries.LIST_JOBS, parameters).fetchall()
+        return [_job(row) for row in rows]
+
+    def stats(self) -> Stats:
+        with self._database.read() as connection:
+            counts = connection.execute(queries.COUNTS).fetchall()
+            paused = connection.execute(queries.PAUSED).fetchall()
+            (oldest,) = connection.execute(queries.OLDEST).fetchone()
+            (due,) = connection.execute(queries.NEXT_DUE).fetchone()
+        states: dict[str, int] = {}
+        queues: dict[str, dict[str, int]] = {}
+        for queue, state, count in counts:
+            states[state] = states.get(state, 0) + count
+            queues.setdefault(queue, {})[state] = count
+        return Stats(
+            states=states,
+            queues=queues,
+            paused=tuple(name for (name,) in paused),
+            workers=tuple(self.workers()),
+            oldest_available=_time(oldest),
+            next_due=_time(due),
+        )
+
+    def workers(self, *, stopped: bool = False) -> list[WorkerInfo]:
+        with self._database.read() as connection:
+            rows = connection.execute(queries.WORKERS, {"all": stopped}).fetchall()
+        return [
+            WorkerInfo(
+                id=id_,
+                name=name,
+                pid=pid,
+                host=host,
+                queues=None if queues is None else tuple(json.loads(queues)),
+                slots=json.loads(slots),
+                started_at=aware(started),
+                heartbeat_at=aware(beat),
+                stopped_at=_time(end),
+                unknown_tasks=json.loads(unknown),
+            )
+            for id_, name, pid, host, queues, slots, started, beat, end, unknown in rows
+        ]
+
+
+def _time(stamp: int | None) -> datetime | None:
+    return None if stamp is None else aware(stamp)
+
+
+def _job(row: tuple[Any, ...], attempts: tuple[AttemptInfo, ...] = ()) -> JobInfo:
+    (
+        id_, task, queue, state, pool, priority, args, kwargs, attempt, failures, interruptions,
+        max_attempts, timeout, at_most_once, worker, created, run, started, finished, expires,
+        lease, cancel, result, last_error,
+    ) = row  # fmt: skip
+    return JobInfo(
+        id=id_,
+        task=task,
+        queue=queue,
+        state=state,
+        pool=pool,
+        priority=priority,
+        args=args,
+        kwargs=kwargs,
+        attempt=attempt,
+        failures=failures,
+        interruptions=interruptions,
+        max_attempts=max_attempts,
+        timeout=None if timeout is None else timeout / MICROS,
+        at_most_once=bool(at_most_once),
+        worker=worker,
+        created_at=aware(created),
+        run_at=aware(run),
+        started_at=_time(started),
+        finished_at=_time(finished),
+        expires_at=_time(expires),
+        lease_expires_at=_time(lease),
+        cancel_requested_at=_time(cancel),
+        result=result,
+        last_error=last_error,
+        attempts=attempts,
+    )
+
+
+def _attempt(row: tuple[Any, ...]) -> AttemptInfo:
+    number, outcome, worker, started, finished, kind, message, traceback = row
+    return AttemptInfo(
+        number, outcome, worker, _time(started), _time(finished), kind, message, traceback
+    )

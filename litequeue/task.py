@@ -1,0 +1,116 @@
+"""The task as users hold it: what ``@app.task`` returns."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Generic, ParamSpec, TypeVar
+
+from .client import Client, EnqueueOptions, Seconds
+from .errors import InvalidArgument
+from .job import Job, JobBatch
+from .tasks import TaskCode
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Task(Generic[P, R]):
+    """A function that can be enqueued. Calling it just calls the function."""
+
+    def __init__(self, client: Client, code: TaskCode) -> None:
+        functools.update_wrapper(self, code.function)
+        self.name = code.name
+        self._client = client
+        self._code = self.__litequeue_code__ = code
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Call the function here and now, with nothing enqueued."""
+        return self._code.function(*args, **kwargs)
+
+    def delay(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
+        """Enqueue a call; it is on disk when this returns.
+
+        Raises SignatureMismatch, PayloadError, PayloadTooLarge, QueueBusy, StorageFull or another
+        StoreError; then nothing was stored.
+        """
+        return Job(self._client, self._client.enqueue(self._code, args, kwargs, None))
+
+    def apply_async(
+        self,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        countdown: Seconds | None = None,
+        eta: datetime | None = None,
+        expires: Seconds | datetime | None = None,
+        priority: int | None = None,
+        queue: str | None = None,
+        retries: int | None = None,
+        timeout: Seconds | None = None,
+        soft_timeout: Seconds | None = None,
+    ) -> Job[R]:
+        """``delay`` with options, which override the task's own.
+
+        ``countdown`` (seconds or timedelta) or ``eta`` (aware datetime): run then, not now. ``expires``
+        (seconds from now, or an aware datetime): if not started by then, never. ``priority``: higher
+        runs first. ``retries``: attempts after the first. ``timeout``, ``soft_timeout``: seconds for one
+        attempt.
+        """
+        options = EnqueueOptions(
+            countdown=countdown, eta=eta, expires=expires, priority=priority, queue=queue,
+            retries=retries, timeout=timeout, soft_timeout=soft_timeout,
+        )  # fmt: skip
+        job_id = self._client.enqueue(self._code, tuple(args), dict(kwargs or {}), options)
+        return Job(self._client, job_id)
+
+    def delay_many(
+        self,
+        calls: Iterable[tuple[Any, ...] | dict[str, Any]],
+        *,
+        countdown: Seconds | None = None,
+        eta: datetime | None = None,
+        expires: Seconds | datetime | None = None,
+        priority: int | None = None,
+        queue: str | None = None,
+        retries: int | None = None,
+        timeout: Seconds | None = None,
+        soft_timeout: Seconds | None = None,
+    ) -> JobBatch[R]:
+        """Enqueue one job per item, all or none, in one transaction.
+
+        An item is a tuple of positional arguments or a dict of keyword arguments. An iterator of
+        a million is streamed: neither it nor the jobs are held in memory.
+        """
+        options = EnqueueOptions(
+            countdown=countdown, eta=eta, expires=expires, priority=priority, queue=queue,
+            retries=retries, timeout=timeout, soft_timeout=soft_timeout,
+        )  # fmt: skip
+        return JobBatch(self._client, self._client.enqueue_many(self._code, calls, options))
+
+    def __repr__(self) -> str:
+        return f"<Task {self.name}>"
+
+
+def register(
+    client: Client,
+    registry: dict[str, TaskCode],
+    function: Callable[..., Any],
+    name: str | None,
+    options: Mapping[str, Any],
+) -> Task[..., Any]:
+    """Make a task and enter it under its name; in memory only."""
+    code = TaskCode(function, name, client.codec, client.bind, options)
+    known = registry.get(code.name)
+    if known is not None and _place(known) != _place(code):
+        raise InvalidArgument(
+            f"there is already a task named {code.name!r}, in {known.function.__module__}; "
+            "give one of them another name="
+        )
+    registry[code.name] = code
+    return Task(client, code)
+
+
+def _place(code: TaskCode) -> tuple[str, str]:
+    return code.function.__module__, code.function.__qualname__

@@ -1,0 +1,25 @@
+"""Whether a file can be believed when it names code to import: a crontab's trust model.
+
+As sshd and cron check theirs: the file must belong to the user who runs the worker, or to root, and nobody
+else may be able to write it or to replace it in its directory. Only ``os.stat``; opens nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+
+def why_untrusted(path: str) -> str | None:
+    """What lets others decide this file's content; None if nothing does."""
+    if not hasattr(os, "geteuid"):  # pragma: no cover - Windows: permissions are not modes
+        return None
+    for name in (path, os.path.dirname(path) or "."):
+        found = os.stat(name)
+        if found.st_uid not in (os.geteuid(), 0):
+            return f"{name} belongs to another user (uid {found.st_uid})"
+        loose = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        # In a sticky directory such as /tmp others cannot rename or remove our file.
+        if loose and not (stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX):
+            return f"{name} can be written by others (mode {stat.S_IMODE(found.st_mode):o})"
+    return None

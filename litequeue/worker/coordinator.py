@@ -1,0 +1,362 @@
+"""The coordinator: one thread that claims, dispatches and settles, and alone changes the worker's state.
+
+Everything else (pools, heartbeat, listener, signals) posts to its inbox, so there are no locks here. What to
+do with an outcome is decided in ``settling``; how many jobs to take, in ``planning``; the SQL is the
+store's. A *turn* is one transaction: settle what ended, promote what is due, claim what there is room for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import json
+import logging
+import random
+from collections.abc import Callable
+
+from ..checks import MICROS
+from ..clock import Clock
+from ..errors import QueueBusy, StorageFull, UnknownTask, WorkerFailed
+from ..models import Adoption, ClaimedJob, Lease, Settled, Unsettled
+from ..outcomes import NotStarted, Timed
+from ..pools.base import Call, Pool, Reason
+from ..store import Store
+from ..store.jobs import Demand, Turn
+from . import journal
+from .config import WorkerConfig
+from .discovery import Catalogue
+from .inbox import Dead, Held, Inbox, Look, Started, Stop
+from .planning import Plan
+from .settling import settle, untouched
+
+log = logging.getLogger("litequeue.worker")
+
+SLOW_LOOK = 0.5  # seconds: catches lost datagrams, and rows written by plain SQL
+RETRY_PAUSE = 0.25  # after a turn that the file refused
+
+
+class Coordinator:
+    """Claims, dispatches, settles. Every method is for the one thread that drives it."""
+
+    def __init__(
+        self,
+        worker: int,
+        store: Store,
+        catalogue: Catalogue,
+        config: WorkerConfig,
+        clock: Clock,
+        rng: random.Random,
+        inbox: Inbox,
+        on_settled: Callable[[], None],
+    ) -> None:
+        self.id = worker
+        self.calls: dict[int, Call] = {}  # claimed and not ended, by job id
+        self.stop: Stop | None = None
+        self._store = store
+        self._catalogue = catalogue
+        self._config = config
+        self._clock = clock
+        self._rng = rng
+        self._inbox = inbox
+        self._on_settled = on_settled
+        self._plan = Plan(config.slots, clock)
+        self._pools: dict[str, Pool] = {}
+        self._cancelled: set[int] = set()
+        self._limits: list[tuple[float, int, Call, Reason]] = []  # heap
+        self._serial = itertools.count()
+        self._succeeded: list[Settled] = []
+        self._others: list[Unsettled] = []
+        self._adoptions: list[Adoption] = []
+        self._looking = True  # there may be something to claim
+        self._wake_at = 0.0  # monotonic: when something becomes due
+        self._refused_until = 0.0
+        self._data_version = -1
+        self._taken = 0
+        self._queues = None if config.queues is None else json.dumps(config.queues)
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether something has ended and is not written yet."""
+        return bool(self._succeeded or self._others or self._adoptions)
+
+    @property
+    def finished(self) -> bool:
+        """Whether a worker that ends by itself (burst, max_jobs) has done what it was to do."""
+        if self.calls or self.unsettled:
+            return False
+        enough = self._config.max_jobs is not None and self._taken >= self._config.max_jobs
+        return enough or (self._config.burst and not self._looking)
+
+    # -- waiting -------------------------------------------------------------------------------
+
+    def receive(self, timeout: float) -> None:
+        """Wait for messages and take them in; look at the clocks."""
+        messages = self._inbox.drain(timeout)
+        for message in messages:
+            if isinstance(message, Look):
+                self._looking = True
+            elif isinstance(message, Started):
+                self._watch_limits(message.call, message.at)
+            elif isinstance(message, Held):
+                self._notice_losses(message)
+            elif isinstance(message, Stop):
+                self.stop = message
+            elif isinstance(message, Dead):
+                raise WorkerFailed(
+                    f"the {message.service} died: {message.error!r}"
+                ) from message.error
+        for pool in self._pools.values():
+            pool.tend()
+        self._take_in(self._inbox.take_ended())
+        self._enforce_limits()
+        if not messages:
+            self._slow_look()
+
+    def seconds_until_due(self) -> float:
+        now = self._clock.monotonic()
+        if now < self._refused_until:
+            return self._refused_until - now
+        if self._looking:
+            return 0.0
+        due = min(now + SLOW_LOOK, self._wake_at) if self._wake_at else now + SLOW_LOOK
+        if self._limits:
+            due = min(due, self._limits[0][0])
+        if any(pool.backlog() for pool in self._pools.values()):
+            due = min(due, now + self._plan.PATIENCE)
+        return max(due - now, 0.0)
+
+    def _slow_look(self) -> None:
+        """Nothing was heard: has anybody committed anything all the same, or is something due?"""
+        version = self._store.database.data_version()
+        if version != self._data_version or (
+            self._wake_at and self._clock.monotonic() >= self._wake_at
+        ):
+            self._data_version = version
+            self._looking = True
+        if self._catalogue.forget_old_failures():
+            self._looking = True
+            self._report_unknown()
+
+    # -- a turn ------------------------------------------------------------------------------------
+
+    def turn(self, *, claiming: bool = False) -> None:
+        settling = bool(self._succeeded or self._others or self._adoptions)
+        demand = self._demand() if claiming else None
+        if not settling and (demand is None or not self._looking):
+            return
+        now, mono = self._clock.now(), self._clock.monotonic()
+        if mono < self._refused_until:
+            return
+        try:
+            turn = self._store.jobs.turn(
+                self.id,
+                now,
+                now + self._config.lease_micros,
+                succeeded=self._succeeded,
+                others=self._others,
+                adoptions=self._adoptions,
+                demand=demand,
+            )
+        except (QueueBusy, StorageFull) as error:
+            # What ended is kept and written once there is room; until then nothing new is claimed.
+            log.warning("%s; %d results are kept and tried again", error, len(self._succeeded))
+            self._refused_until = self._clock.monotonic() + RETRY_PAUSE
+            return
+        self._after(turn, demand, now, mono)
+
+    def _after(self, turn: Turn, demand: Demand | None, now: int, mono: float) -> None:
+        if turn.lost:
+            journal.lost(turn.lost)
+        if self._succeeded or self._others:
+            self._succeeded, self._others, self._adoptions = [], [], []
+            self._on_settled()
+        elif self._adoptions:
+            self._adoptions = []
+            self._looking = True
+        if demand is not None:
+            # Short of what was asked for: there is no more. Otherwise there may be.
+            self._looking = len(turn.claimed) >= sum(demand.limits.values()) > 0
+            due = [t for t in (turn.look.next_due, turn.look.next_expiry) if t is not None and t > now]
+            self._wake_at = self._monotonic_of(min(due, default=None), now, mono)
+        for job_id in turn.look.cancelled:
+            self._cancel(job_id)
+        if turn.claimed:
+            self._dispatch(turn.claimed, mono)
+
+    @staticmethod
+    def _monotonic_of(due: int | None, now: int, mono: float) -> float:
+        return 0.0 if due is None else mono + max(due - now, 0) / MICROS
+
+    def _demand(self) -> Demand | None:
+        room = None if self._config.max_jobs is None else self._config.max_jobs - self._taken
+        limits = self._plan.limits(self._pools, room)
+        if not any(limits.values()):
+            return None
+        return Demand(limits, self._queues, self._catalogue.unknown_json())
+
+    # -- dispatch ------------------------------------------------------------------------------------
+
+    def _dispatch(self, jobs: list[ClaimedJob], mono: float) -> None:
+        batches: dict[str, list[Call]] = {}
+        for job in jobs:
+            try:
+                call = self._call_of(job, mono)
+            except UnknownTask as error:
+                self._leave_for_others(job, error)
+                continue
+            if call is None:
+                continue
+            batches.setdefault(job.pool, []).append(call)
+            self.calls[job.id] = call
+        if any(job.at_most_once for job in jobs):
+            # Before such a job starts, a power cut must no longer be able to undo its claim.
+            self._store.jobs.make_durable(self.id, self._clock.now())
+        for kind, calls in batches.items():
+            self._taken += len(calls)
+            self._plan.dispatched(kind, len(calls))
+            journal.started(calls)
+            self._pool(kind).submit(calls)
+
+    def _call_of(self, job: ClaimedJob, mono: float) -> Call | None:
+        code = self._catalogue.find(job.task)
+        options = code.options
+        if job.max_attempts is None or job.pool != options.pool:
+            # Enqueued by name without the code at hand, or the code has changed since.
+            attempts = options.max_attempts if job.max_attempts is None else job.max_attempts
+            once = int(options.at_most_once or job.at_most_once)
+            self._adoptions.append(Adoption(job.id, job.attempt, options.pool, attempts, once))
+            self._looking = True
+            return None
+        timeout = options.timeout if job.timeout is None else job.timeout
+        soft = options.soft_timeout if job.soft_timeout is None else job.soft_timeout
+        return Call(job, code, job.max_attempts, timeout, soft, self._store.path, mono)
+
+    def _leave_for_others(self, job: ClaimedJob, error: UnknownTask) -> None:
+        """A job whose task nobody here knows stays queued for a worker that does."""
+        self._others.append(untouched(job, self._clock.now()))
+        journal.unknown(job, error)
+        self._report_unknown()
+
+    def _report_unknown(self) -> None:
+        with contextlib.suppress(QueueBusy, StorageFull):
+            self._store.workers.report_unknown(self.id, self._catalogue.unknown())
+
+    def _pool(self, kind: str) -> Pool:
+        pool = self._pools.get(kind)
+        if pool is None:
+            pool = self._pools[kind] = self._build_pool(kind)
+        return pool
+
+    def _build_pool(self, kind: str) -> Pool:
+        # Imported when the first job needs it: asyncio and multiprocessing cost 40 ms together.
+        slots = self._config.slots[kind]
+        if kind == "thread":
+            from ..pools.threads import ThreadPool
+
+            return ThreadPool(slots, _Events(self._inbox, self._clock), self._clock, self._rng)
+        if kind == "process":
+            from ..pools.processes import ProcessPool
+
+            return ProcessPool(
+                slots, _Events(self._inbox, self._clock), self._clock, jobs_per_child=self._config.jobs_per_child
+            )
+        from ..pools.coroutines import CoroutinePool
+
+        return CoroutinePool(slots, _Events(self._inbox, self._clock), self._clock, self._rng)
+
+    # -- what ends -------------------------------------------------------------------------------------
+
+    def _take_in(self, ended: list[tuple[Call, Timed]]) -> None:
+        """Turn what ended into rows to settle."""
+        now = self._clock.now()
+        counts: dict[str, tuple[int, float]] = {}
+        for call, timed in ended:
+            job = call.job
+            if self.calls.pop(job.id, None) is None:
+                continue
+            if type(timed.outcome) is NotStarted:
+                self._plan.given_back(job.pool, 1)
+                self._taken -= 1
+            else:
+                count, seconds = counts.get(job.pool, (0, 0.0))
+                counts[job.pool] = count + 1, seconds + timed.seconds
+            asked = bool(self._cancelled) and job.id in self._cancelled
+            if asked:
+                self._cancelled.discard(job.id)
+            settled = settle(call, timed, now, self._rng, cancelled=asked)
+            if type(settled) is Settled:
+                self._succeeded.append(settled)
+            else:
+                self._others.append(settled)  # type: ignore[arg-type]
+            journal.ended(call, timed, settled)
+        for kind, (count, seconds) in counts.items():
+            self._plan.ended(kind, count, seconds)
+
+    def give_back_what_waits(self) -> None:
+        """Calls that no slot got to in time are put back, for whoever is free."""
+        for kind, pool in self._pools.items():
+            waiting = pool.backlog()
+            if self._plan.is_stalled(kind, waiting):
+                self._return(pool.take_back(waiting))
+
+    def _return(self, calls: list[Call]) -> None:
+        self._take_in([(call, Timed(NotStarted(), 0, 0.0)) for call in calls])
+
+    def give_back_all(self) -> None:
+        """Put back everything that has not started."""
+        for pool in self._pools.values():
+            self._return(pool.take_back())
+
+    def interrupt_all(self, reason: Reason) -> None:
+        for call in list(self.calls.values()):
+            self._pool(call.job.pool).interrupt(call, reason)
+
+    def stop_pools(self) -> None:
+        for pool in self._pools.values():
+            pool.stop()
+
+    # -- limits, cancels, losses ---------------------------------------------------------------------------
+
+    def _watch_limits(self, call: Call, at: float) -> None:
+        for limit, reason in (
+            (call.soft_timeout, Reason.SOFT_TIMEOUT),
+            (call.timeout, Reason.TIMEOUT),
+        ):
+            if limit is not None:
+                entry = (at + limit / MICROS, next(self._serial), call, reason)
+                heapq.heappush(self._limits, entry)
+
+    def _enforce_limits(self) -> None:
+        now = self._clock.monotonic()
+        while self._limits and self._limits[0][0] <= now:
+            _, _, call, reason = heapq.heappop(self._limits)
+            if self.calls.get(call.job.id) is call:
+                journal.limit(call, reason)
+                self._pool(call.job.pool).interrupt(call, reason)
+
+    def _cancel(self, job_id: int) -> None:
+        call = self.calls.get(job_id)
+        if call is not None and job_id not in self._cancelled:
+            self._cancelled.add(job_id)
+            journal.cancelling(call)
+            self._pool(call.job.pool).interrupt(call, Reason.CANCEL)
+
+    def _notice_losses(self, held: Held) -> None:
+        for job_id, call in list(self.calls.items()):
+            if call.claimed_at < held.at and Lease(job_id, call.job.attempt) not in held.leases:
+                log.warning("job %d: its lease was lost; stopping it", job_id)
+                self._pool(call.job.pool).interrupt(call, Reason.LOST)
+
+
+class _Events:
+    """What the pools report to, with the clock at hand for ``started``."""
+
+    def __init__(self, inbox: Inbox, clock: Clock) -> None:
+        self.ended = inbox.ended
+        self.stirred = inbox.stirred
+        self._put = inbox.put
+        self._monotonic = clock.monotonic
+
+    def started(self, call: Call) -> None:
+        self._put(Started(call, self._monotonic()))

@@ -1,0 +1,107 @@
+"""What the coordinator waits on: one ``queue.SimpleQueue``, the only way into its state.
+
+Its ``put`` is reentrant, so signal handlers may use it. Ended calls go through a deque beside it, and one
+message stands for all that are there.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections import deque
+from typing import NamedTuple
+
+from ..models import Lease
+from ..outcomes import Timed
+from ..pools.base import Call
+
+
+class Stirred(NamedTuple):
+    """Calls ended, or a pool wants tending."""
+
+
+class Look(NamedTuple):
+    """Somebody committed something: look at the file."""
+
+
+class Started(NamedTuple):
+    """A call with a time limit began."""
+
+    call: Call
+    at: float
+
+
+class Held(NamedTuple):
+    """The heartbeat's answer: the leases that are still ours, as of ``at``."""
+
+    leases: set[Lease]
+    at: float
+
+
+class Stop(NamedTuple):
+    """Finish what runs, within the grace; ``now``: without waiting."""
+
+    now: bool = False
+
+
+class Dead(NamedTuple):
+    """A service thread died of an exception."""
+
+    service: str
+    error: BaseException
+
+
+Message = Stirred | Look | Started | Held | Stop | Dead
+
+
+class Inbox:
+    """Messages and ended calls, from any thread to the coordinator. Also the pools' ``Events``."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._ended: deque[tuple[Call, Timed]] = deque()
+        self._stirred = False
+        self._look = False
+
+    # -- any thread -------------------------------------------------------------------------
+
+    def put(self, message: Message) -> None:
+        self._queue.put(message)
+
+    def stirred(self) -> None:
+        # The flag may be seen stale by two threads at once; then there are two messages, no harm.
+        if not self._stirred:
+            self._stirred = True
+            self._queue.put(Stirred())
+
+    def look(self) -> None:
+        if not self._look:
+            self._look = True
+            self._queue.put(Look())
+
+    def ended(self, call: Call, timed: Timed) -> None:
+        self._ended.append((call, timed))
+        self.stirred()
+
+    # -- the coordinator ---------------------------------------------------------------------
+
+    def drain(self, timeout: float) -> list[Message]:
+        """Every message that is there, waiting up to ``timeout`` seconds for the first."""
+        messages: list[Message] = []
+        try:
+            messages.append(self._queue.get(timeout=timeout) if timeout > 0 else self._queue.get_nowait())
+            while True:
+                messages.append(self._queue.get_nowait())
+        except queue.Empty:
+            pass
+        # Cleared before anything is acted on: what happens from now on makes a new message.
+        self._stirred = False
+        self._look = False
+        return messages
+
+    def take_ended(self) -> list[tuple[Call, Timed]]:
+        ended = []
+        while True:
+            try:
+                ended.append(self._ended.popleft())
+            except IndexError:
+                return ended

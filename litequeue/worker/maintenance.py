@@ -1,0 +1,97 @@
+"""Housekeeping that any worker does for the file: dead peers, lapsed leases, pruning, the WAL.
+
+Owns the judgement of death. A free kernel lock proves it. A lapsed lease is only the second line, for a
+frozen process, and is believed only if this worker was itself awake for the whole of a lease: after a
+suspend, or when the clock is set, every lease looks lapsed.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from ..clock import Clock
+from ..errors import QueueBusy, StorageFull
+from ..store import Store
+from ..store.jobs import DAY
+from .inbox import Inbox
+
+log = logging.getLogger("litequeue.worker")
+
+PROBE_SECONDS = 0.4  # a dead worker's jobs run again within a second
+LAPSE_SECONDS = 5.0
+PRUNE_SECONDS = 10.0
+PRUNE_BATCH = 500
+OVERSLEPT_SECONDS = 5.0
+
+
+class Maintenance:
+    """``tick`` does what is due."""
+
+    def __init__(self, store: Store, worker: int, clock: Clock, lease: int, inbox: Inbox) -> None:
+        self._store = store
+        self._worker = worker
+        self._clock = clock
+        self._lease_seconds = lease / 1_000_000
+        self._inbox = inbox
+        now = clock.monotonic()
+        self._awake_since = now
+        self._last_mono = now
+        self._last_wall = clock.now()
+        self._lapse_due = now + LAPSE_SECONDS
+        self._prune_due = now
+
+    def tick(self) -> float:
+        now = self._clock.monotonic()
+        self._notice_sleep(now)
+        try:
+            self._rescue_dead()
+            if now >= self._lapse_due:
+                self._lapse_due = now + min(LAPSE_SECONDS, self._lease_seconds / 4)
+                self._rescue_lapsed(now)
+            if now >= self._prune_due:
+                more = self._prune()
+                self._prune_due = now + (PROBE_SECONDS if more else PRUNE_SECONDS)
+                self._store.database.tend_wal()
+        except (QueueBusy, StorageFull) as error:
+            log.warning("housekeeping has to wait: %s", error)
+        return PROBE_SECONDS
+
+    def _notice_sleep(self, now: float) -> None:
+        """Start the count of being awake anew after a suspend, a stop or a step of the clock."""
+        wall = self._clock.now()
+        slept = now - self._last_mono > OVERSLEPT_SECONDS
+        stepped = abs((wall - self._last_wall) / 1_000_000 - (now - self._last_mono))
+        if slept or stepped > OVERSLEPT_SECONDS:
+            self._awake_since = now
+        self._last_mono, self._last_wall = now, wall
+
+    def _rescue_dead(self) -> None:
+        for peer in self._store.workers.peers(self._worker):
+            with self._store.workers.proven_dead(peer) as dead:
+                if not dead:
+                    continue
+                now = self._clock.now()
+                if peer.leaving_at is not None:
+                    count = self._store.jobs.release_worker(peer.id, now)
+                    log.info("worker %s has left; its %d jobs are available again", peer.name, count)
+                else:
+                    count = self._store.jobs.rescue_worker(peer.id, peer.name, now)
+                    log.warning("worker %s died; rescued %d jobs", peer.name, count)
+                if count:
+                    self._inbox.look()
+
+    def _rescue_lapsed(self, now: float) -> None:
+        if now - self._awake_since < self._lease_seconds:
+            return
+        count = self._store.jobs.rescue_lapsed(self._worker, self._clock.now())
+        if count:
+            log.warning("rescued %d jobs of workers that let their leases run out", count)
+            self._inbox.look()
+
+    def _prune(self) -> bool:
+        """Whether there is more to prune."""
+        now = self._clock.now()
+        if self._store.operations.prune(now, PRUNE_BATCH) == PRUNE_BATCH:
+            return True
+        self._store.workers.forget(now - DAY)
+        return False

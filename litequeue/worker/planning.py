@@ -1,0 +1,77 @@
+"""How many jobs a worker should hold: enough that no slot waits, few enough that no job does.
+
+Owns the measured time of jobs per pool and the two rules from it: claim at most what the slots will finish in
+about 50 ms, and give back what has waited twice that behind calls that turned out long. A job that this
+worker holds and does not run is one that another could be running.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..clock import Clock
+from ..pools.base import Pool
+
+AHEAD: Final = 0.05  # seconds of work to hold
+MOST: Final = 1000  # jobs of one pool at once, beyond its slots
+SMOOTHING: Final = 0.05
+
+
+class Plan:
+    """One pool's numbers each; driven by the coordinator."""
+
+    PATIENCE: Final = 2 * AHEAD
+
+    def __init__(self, slots: dict[str, int], clock: Clock) -> None:
+        self._slots = slots
+        self._clock = clock
+        self._held = dict.fromkeys(slots, 0)
+        self._seconds: dict[str, float | None] = dict.fromkeys(slots)
+        self._moved = dict.fromkeys(slots, 0.0)  # when a call last ended, or was dispatched to a free slot
+        self._stalled = dict.fromkeys(slots, False)
+
+    def dispatched(self, kind: str, count: int) -> None:
+        if self._held[kind] == 0:
+            self._moved[kind] = self._clock.monotonic()
+        self._held[kind] += count
+
+    def ended(self, kind: str, count: int, seconds: float) -> None:
+        """So many calls are over, and took so long in all."""
+        self._held[kind] -= count
+        mean = seconds / count
+        average = self._seconds[kind]
+        weight = 1 - (1 - SMOOTHING) ** count
+        self._seconds[kind] = mean if average is None else average + weight * (mean - average)
+        self._moved[kind] = self._clock.monotonic()
+        self._stalled[kind] = False
+
+    def given_back(self, kind: str, count: int) -> None:
+        """So many calls will not run here."""
+        self._held[kind] -= count
+
+    def is_stalled(self, kind: str, backlog: int) -> bool:
+        """Whether calls wait in a pool where nothing has ended for too long."""
+        if not backlog or self._clock.monotonic() - self._moved[kind] < self.PATIENCE:
+            return False
+        self._stalled[kind] = True
+        return True
+
+    def limits(self, pools: dict[str, Pool], room: int | None) -> dict[str, int]:
+        """How many jobs to claim for each pool; ``room`` bounds them all."""
+        limits = {}
+        for kind, slots in self._slots.items():
+            if not slots:
+                continue
+            target = slots
+            average = self._seconds[kind]
+            if kind != "async" and average is not None and not self._stalled[kind]:
+                target = max(slots, min(int(slots * AHEAD / max(average, 1e-6)), MOST))
+            want = target - self._held[kind]
+            # In big bites: not for every job that ends while there is plenty left.
+            if self._held[kind] > slots and want < target // 2:
+                want = 0
+            if room is not None:
+                want = min(want, room)
+                room -= max(want, 0)
+            limits[kind] = max(want, 0)
+        return limits

@@ -1,0 +1,39 @@
+"""A thread that calls ``tick`` again and again, and does not die in silence.
+
+``tick() -> seconds until the next``; tests call tick themselves. An exception ends the service and is
+handed to ``on_death``, which stops the worker.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+
+class Service:
+    """Runs a tick in a daemon thread until stopped."""
+
+    def __init__(
+        self, name: str, tick: Callable[[], float], on_death: Callable[[str, BaseException], None]
+    ) -> None:
+        self._name = name
+        self._tick = tick
+        self._on_death = on_death
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"litequeue-{name}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.wait(self._tick()):
+                pass
+        except BaseException as error:  # noqa: BLE001 - handed on, and stops the worker
+            self._on_death(self._name, error)
+
+    def stop(self) -> None:
+        """Let the current tick finish, and no other begin."""
+        self._stop.set()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(5.0)

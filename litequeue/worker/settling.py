@@ -1,0 +1,128 @@
+"""What an outcome means for its job: a pure decision, from values to the rows that settle it.
+
+Owns retry-or-discard and what is kept of a failure. Touches neither the store nor a clock.
+"""
+
+from __future__ import annotations
+
+import random
+
+from ..checks import MICROS
+from ..errors import ProcessDied, TaskTimeout
+from ..models import ClaimedJob, Settled, Unsettled
+from ..outcomes import (
+    Cancelled,
+    Died,
+    Discarded,
+    Failed,
+    NotStarted,
+    Snoozed,
+    Succeeded,
+    Timed,
+    TimedOut,
+)
+from ..pools.base import Call, Reason
+from ..pools.call import retry_delay
+from ..store.jobs import KEEP, KEEP_DISCARDED
+
+
+def settle(
+    call: Call, timed: Timed, now: int, rng: random.Random, *, cancelled: bool = False
+) -> Settled | Unsettled:
+    """The end of an attempt. ``cancelled``: somebody asked to cancel it while it ran."""
+    job, outcome = call.job, timed.outcome
+    if type(outcome) is Succeeded:
+        finished = timed.started_at + int(timed.seconds * MICROS)
+        return Settled(
+            job.id,
+            job.attempt,
+            timed.started_at,
+            finished,
+            outcome.result,
+            now + call.code.options.result_ttl,
+            None if outcome.note is None else f"ResultNotStored: {outcome.note}",
+        )
+    if isinstance(outcome, NotStarted):
+        return untouched(job, now)
+    if isinstance(outcome, Snoozed):
+        return _back(call, "scheduled", timed, now, run_at=now + outcome.delay)
+    if isinstance(outcome, Discarded):
+        return _final(call, "discarded", timed, now, ("Discard", outcome.reason, ""))
+    if isinstance(outcome, Cancelled):
+        return _interrupted(call, timed, now, outcome.reason)
+    if isinstance(outcome, Died):
+        delay = retry_delay(ProcessDied(outcome.how), call, rng)
+        error = ("ProcessDied", outcome.how, "")
+    elif isinstance(outcome, TimedOut):
+        text = f"still running after {outcome.seconds:g} s"
+        delay = retry_delay(TaskTimeout(text), call, rng)
+        error = ("TaskTimeout", text, outcome.traceback)
+    else:
+        assert isinstance(outcome, Failed)
+        delay = outcome.delay
+        error = (outcome.type, outcome.message, outcome.traceback)
+    if cancelled:
+        return _final(call, "cancelled", timed, now, error)
+    if delay is None:
+        return _final(call, "discarded", timed, now, error)
+    return _back(call, "retrying", timed, now, run_at=now + delay, error=error)
+
+
+def untouched(job: ClaimedJob, now: int) -> Unsettled:
+    """Give a job back that was not run: nothing is charged."""
+    return Unsettled(
+        job.id, job.attempt, "available", None, None, None, None, 0, None, None, None, now
+    )
+
+
+def _interrupted(call: Call, timed: Timed, now: int, reason: str) -> Unsettled:
+    job = call.job
+    if reason in (Reason.SHUTDOWN.value, Reason.LOST.value):
+        if job.at_most_once:  # it had started, and must not start again
+            lost = ("Lost", "the worker was shut down; the task runs at most once", "")
+            return _final(call, "discarded", timed, now, lost)
+        return untouched(job, now)
+    return _final(call, "cancelled", timed, now, ("JobCancelled", reason, ""))
+
+
+def _final(
+    call: Call, state: str, timed: Timed, now: int, error: tuple[str, str, str]
+) -> Unsettled:
+    keep = KEEP_DISCARDED if state == "discarded" else KEEP
+    return Unsettled(
+        call.job.id,
+        call.job.attempt,
+        state,
+        timed.started_at or None,
+        now,
+        None,
+        now + keep,
+        int(state == "discarded" and error[0] not in ("Discard", "Lost")),
+        *error,
+        now,
+    )
+
+
+def _back(
+    call: Call,
+    state: str,
+    timed: Timed,
+    now: int,
+    *,
+    run_at: int,
+    error: tuple[str, str, str] | None = None,
+) -> Unsettled:
+    return Unsettled(
+        call.job.id,
+        call.job.attempt,
+        state,
+        timed.started_at or None,
+        None,
+        run_at,
+        None,
+        int(error is not None),
+        error[0] if error else None,
+        error[1] if error else None,
+        error[2] if error else None,
+        now,
+    )

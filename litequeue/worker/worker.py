@@ -1,0 +1,176 @@
+"""A worker's life: register, serve, drain, leave.
+
+Owns the order in which its parts start and stop. What it does in between is the coordinator's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import random
+import socket
+from collections.abc import Iterator
+
+from ..clock import Clock
+from ..errors import LitequeueError
+from ..pools.base import Reason
+from ..store import Store
+from ..store.workers import Registration
+from .config import WorkerConfig
+from .coordinator import SLOW_LOOK, Coordinator
+from .discovery import Catalogue
+from .heartbeat import Heartbeat
+from .inbox import Dead, Inbox, Stop
+from .listener import Listener
+from .maintenance import Maintenance
+from .service import Service
+
+log = logging.getLogger("litequeue.worker")
+
+LAST_WORDS = 2.0  # seconds for killed processes and cancelled coroutines to be reported at shutdown
+
+
+class Worker:
+    """One worker. ``run`` blocks until it is stopped; ``stop`` may be called from anywhere."""
+
+    def __init__(
+        self,
+        store: Store,
+        catalogue: Catalogue,
+        config: WorkerConfig,
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        self.name = config.name or f"{socket.gethostname()}-{os.getpid()}"
+        self._store = store
+        self._catalogue = catalogue
+        self._config = config
+        self._clock = clock
+        self._rng = rng
+        self._inbox = Inbox()
+        self._leavings: contextlib.ExitStack | None = None
+
+    def stop(self, *, now: bool = False) -> None:
+        """Finish what runs, within the grace, then end; ``now`` does not wait. From any thread."""
+        self._inbox.put(Stop(now))
+
+    def run(self) -> bool:
+        """Work until stopped. False if calls still run in threads that cannot be stopped.
+
+        They keep their leases: no other worker may start those jobs while the threads live. The worker
+        has announced that it is leaving, so that peers release them when this process is gone.
+        """
+        with self._registered() as everything:
+            coordinator = self._coordinator
+            while coordinator.stop is None:
+                coordinator.receive(coordinator.seconds_until_due())
+                if coordinator.stop is None:
+                    coordinator.give_back_what_waits()
+                    coordinator.turn(claiming=True)
+                    if coordinator.finished:
+                        coordinator.stop = Stop()
+            if self._drain():
+                return True
+            self._store.workers.leave(coordinator.id, self._clock.now())
+            self._leavings = everything.pop_all()
+        log.warning(
+            "worker %s leaves %d jobs running in threads that did not end: %s",
+            self.name,
+            len(coordinator.calls),
+            ", ".join(call.job.task for call in coordinator.calls.values()),
+        )
+        return False
+
+    @property
+    def has_leavings(self) -> bool:
+        """Whether run() came to False."""
+        return self._leavings is not None
+
+    def outlive(self) -> None:
+        """After run() came to False, in a process that lives on: wait for those threads, and settle."""
+        assert self._leavings is not None
+        with self._leavings:
+            while self._coordinator.calls or self._coordinator.unsettled:
+                self._coordinator.receive(SLOW_LOOK)
+                self._coordinator.turn()
+
+    # -- starting and stopping the parts ---------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _registered(self) -> Iterator[contextlib.ExitStack]:
+        config, clock = self._config, self._clock
+        with contextlib.ExitStack() as stack:
+            listener = Listener(self._inbox.look, self._died, clock.monotonic)
+            stack.callback(listener.stop)
+            listener.start()
+            registration = self._store.workers.register(
+                name=self.name,
+                host=socket.gethostname(),
+                wake_port=listener.ear.port,
+                queues=config.queues,
+                slots=config.slots,
+                now=clock.now(),
+            )
+            self._coordinator = Coordinator(
+                registration.id,
+                self._store,
+                self._catalogue,
+                config,
+                clock,
+                self._rng,
+                self._inbox,
+                listener.settled,
+            )
+            stack.callback(self._unregister, registration)
+            parts = (self._store, registration.id, clock, config.lease_micros, self._inbox)
+            for name, part in (("heartbeat", Heartbeat(*parts)), ("maintenance", Maintenance(*parts))):
+                service = Service(name, part.tick, self._died)
+                stack.callback(service.stop)
+                service.start()
+            stack.callback(self._coordinator.stop_pools)
+            slots = ", ".join(f"{n} {kind}" for kind, n in config.slots.items() if n)
+            log.info("worker %s serves %s (%s)", self.name, self._store.path, slots)
+            yield stack
+
+    def _unregister(self, registration: Registration) -> None:
+        if self._coordinator.calls:
+            # We fell over. The lock stays until the process ends, since a thread may still run one of
+            # them; then the free lock tells the peers to rescue what the row still claims.
+            return
+        with contextlib.suppress(LitequeueError):
+            self._store.workers.stopped(registration.id, self._clock.now())
+        registration.close()
+        log.info("worker %s stopped", self.name)
+
+    def _died(self, service: str, error: BaseException) -> None:
+        self._inbox.put(Dead(service, error))
+
+    def _drain(self) -> bool:
+        """Give back what has not started, wait for what runs, stop what does not end. All done?"""
+        coordinator, clock = self._coordinator, self._clock
+        stop = coordinator.stop
+        deadline = clock.monotonic() + (0 if stop is not None and stop.now else self._config.grace)
+        if coordinator.calls:
+            log.info("worker %s finishes %d jobs", self.name, len(coordinator.calls))
+        coordinator.give_back_all()
+        coordinator.turn()
+        while coordinator.calls and clock.monotonic() < deadline:
+            left = deadline - clock.monotonic()
+            coordinator.receive(min(left, coordinator.seconds_until_due() or SLOW_LOOK))
+            coordinator.turn()
+            if coordinator.stop is not None and coordinator.stop.now:
+                break
+        coordinator.interrupt_all(Reason.SHUTDOWN)
+        deadline = clock.monotonic() + LAST_WORDS
+        while clock.monotonic() < deadline:
+            if all(call.job.pool == "thread" for call in coordinator.calls.values()):
+                break
+            coordinator.receive(0.05)
+        # The last results must not be lost to a passing lock.
+        deadline = clock.monotonic() + self._store.database.patience
+        while coordinator.unsettled and clock.monotonic() < deadline:
+            coordinator.turn()
+            if coordinator.unsettled:
+                coordinator.receive(0.05)
+        return not coordinator.calls

@@ -1,0 +1,77 @@
+"""Fixtures, and the check that no test leaves a thread, a process or a descriptor behind."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from litequeue import LiteQueue
+from litequeue.store import Store
+
+from . import sample
+from .support import FakeClock, children_of
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Path:
+    return tmp_path / "db.sqlite"
+
+
+@pytest.fixture
+def app(db: Path) -> Iterator[LiteQueue]:
+    """An app on a fresh file; its tasks are closures, for threads and coroutines."""
+    with LiteQueue(db) as app:
+        yield app
+
+
+@pytest.fixture
+def sample_app(db: Path) -> Iterator[LiteQueue]:
+    """The importable tasks of tests/sample.py, on a fresh file."""
+    sample.app._client.bind(str(db))
+    yield sample.app
+    sample.app.close()
+
+
+@pytest.fixture
+def store(db: Path) -> Iterator[Store]:
+    store = Store(str(db))
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+def _threads() -> set[threading.Thread]:
+    return {t for t in threading.enumerate() if t is not threading.main_thread()}
+
+
+def _helper(pid: int) -> bool:
+    """multiprocessing's resource tracker lives as long as the process that started it."""
+    try:
+        with open(f"/proc/{pid}/cmdline") as file:
+            return "resource_tracker" in file.read()
+    except OSError:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind() -> Iterator[None]:
+    threads = _threads()
+    processes = set(children_of(os.getpid()))
+    yield
+    deadline = time.monotonic() + 3
+    while True:
+        left: list[object] = [t for t in _threads() - threads if t.is_alive()]
+        left += [p for p in set(children_of(os.getpid())) - processes if not _helper(p)]
+        if not left or time.monotonic() > deadline:
+            break
+        time.sleep(0.01)
+    assert not left, f"left behind: {left}"

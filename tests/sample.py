@@ -1,0 +1,220 @@
+"""Tasks at module level, importable by worker processes and by pool children."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from litequeue import Discard, LiteQueue, Retry, Snooze, current_job
+
+app = LiteQueue("sample.sqlite")
+
+
+@app.task
+def add(x: Any, y: Any) -> Any:
+    return x + y
+
+
+@app.task(pool="process")
+def square(x: int) -> int:
+    return x * x
+
+
+@app.task
+async def echo(x: Any) -> Any:
+    await asyncio.sleep(0)
+    return x
+
+
+def note(ledger: str, line: str) -> None:
+    """One line, written whole, outside SQLite."""
+    fd = os.open(ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(fd, (line + "\n").encode())
+    finally:
+        os.close(fd)
+
+
+@app.task
+def record(ledger: str, key: Any) -> Any:
+    note(ledger, str(key))
+    return key
+
+
+@app.task(pool="process")
+def record_in_process(ledger: str, key: Any) -> Any:
+    note(ledger, f"{key} {os.getpid()}")
+    return key
+
+
+def _gate(ledger: str, gate: str) -> str:
+    job = current_job()
+    note(ledger, f"start {job.id} {job.attempt} {os.getpid()}")
+    while not Path(gate).exists() and not job.cancelled:
+        time.sleep(0.005)
+    note(ledger, f"end {job.id} {job.attempt}")
+    return f"attempt {job.attempt}"
+
+
+@app.task
+def wait_at_gate(ledger: str, gate: str) -> str:
+    return _gate(ledger, gate)
+
+
+@app.task(at_most_once=True)
+def wait_once(ledger: str, gate: str) -> str:
+    return _gate(ledger, gate)
+
+
+@app.task(pool="process")
+def wait_in_process(ledger: str, gate: str) -> str:
+    return _gate(ledger, gate)
+
+
+@app.task
+async def wait_async(ledger: str, gate: str) -> str:
+    job = current_job()
+    note(ledger, f"start {job.id} {job.attempt} {os.getpid()}")
+    while not Path(gate).exists():
+        await asyncio.sleep(0.005)
+    note(ledger, f"end {job.id} {job.attempt}")
+    return f"attempt {job.attempt}"
+
+
+class TwoArguments(Exception):
+    """An exception that pickles and then cannot be unpickled."""
+
+    def __init__(self, a: str, b: str) -> None:
+        super().__init__(f"{a} and {b}")
+
+
+class Hostile(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no message for you")
+
+
+def _misbehave(how: str) -> Any:
+    if how == "ValueError":
+        raise ValueError("boom")
+    if how == "two arguments":
+        raise TwoArguments("one", "two")
+    if how == "hostile str":
+        raise Hostile
+    if how == "surrogate":
+        raise ValueError("\ud800")
+    if how == "SystemExit":
+        raise SystemExit(3)
+    if how == "KeyboardInterrupt":
+        raise KeyboardInterrupt
+    if how == "GeneratorExit":
+        raise GeneratorExit
+    if how == "recursion":
+        return _misbehave(how)
+    if how == "object":
+        return object()
+    if how == "huge":
+        return "x" * (2 << 20)
+    if how == "discard":
+        raise Discard("not worth it")
+    if how == "retry":
+        raise Retry(delay=0.01)
+    if how == "snooze":
+        if current_job().attempt == 1:
+            raise Snooze(0.01)
+        return "woke"
+    if how == "exit":
+        os._exit(0)
+    if how == "segfault":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError(how)
+
+
+@app.task
+def misbehave_thread(how: str) -> Any:
+    return _misbehave(how)
+
+
+@app.task(pool="process")
+def misbehave_process(how: str) -> Any:
+    return _misbehave(how)
+
+
+@app.task
+async def misbehave_async(how: str) -> Any:
+    return _misbehave(how)
+
+
+MISBEHAVE = {"thread": misbehave_thread, "process": misbehave_process, "async": misbehave_async}
+
+
+@app.task(timeout=0.3)
+def slow_thread(seconds: float) -> str:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(0.005)
+    return "finished"
+
+
+@app.task(pool="process", timeout=0.3)
+def slow_process(seconds: float) -> str:
+    time.sleep(seconds)
+    return "finished"
+
+
+@app.task(timeout=0.3)
+async def slow_async(seconds: float) -> str:
+    await asyncio.sleep(seconds)
+    return "finished"
+
+
+SLOW = {"thread": slow_thread, "process": slow_process, "async": slow_async}
+
+
+@app.task(soft_timeout=0.1, timeout=5)
+def tidy_thread() -> str:
+    return _tidy()
+
+
+@app.task(pool="process", soft_timeout=0.1, timeout=5)
+def tidy_process() -> str:
+    return _tidy()
+
+
+def _tidy() -> str:
+    from litequeue import SoftTimeout
+
+    try:
+        while True:
+            time.sleep(0.005)
+    except SoftTimeout:
+        return "tidied up"
+
+
+@app.task(soft_timeout=0.1, timeout=5)
+async def tidy_async() -> str:
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        return "tidied up"
+    return "overslept"
+
+
+TIDY = {"thread": tidy_thread, "process": tidy_process, "async": tidy_async}
+
+
+@app.task(pool="process")
+def pid() -> int:
+    return os.getpid()
+
+
+@app.task
+def plant(count: int, ledger: str) -> None:
+    """A task that enqueues tasks."""
+    for key in range(count):
+        record.delay(ledger, key)

@@ -1,0 +1,299 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from litequeue import errors
+from litequeue.store import Store, schema
+from litequeue.store.database import WAL_LIMIT, Database
+
+from ..support import environment, new_job
+
+
+def test_the_file_and_its_side_files_are_for_the_owner_only(tmp_path: Path) -> None:
+    old = os.umask(0)
+    try:
+        store = Store(str(tmp_path / "db"))
+        store.jobs.enqueue(new_job())
+        modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in tmp_path.iterdir()}
+    finally:
+        os.umask(old)
+    store.close()
+    assert modes == {"db": 0o600, "db-lock": 0o600, "db-wal": 0o600, "db-shm": 0o600}
+
+
+@pytest.mark.parametrize("name", ["a b", "ü", "x?#%20", "-v", "file:x"])
+def test_a_strange_name_is_that_file_and_no_uri(tmp_path: Path, name: str) -> None:
+    store = Store(str(tmp_path / name))
+    store.jobs.enqueue(new_job())
+    store.close()
+    assert (tmp_path / name).exists()
+    assert Store(str(tmp_path / name)).reports.state(1) == "available"
+
+
+def test_a_symbolic_link_is_the_same_queue(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with_real, with_link = Store(str(tmp_path / "real")), Store(str(tmp_path / "link"))
+    with_real.jobs.enqueue(new_job())
+    assert with_link.reports.state(1) == "available"
+    assert with_link.database.path == with_real.database.path
+    with_real.close()
+    with_link.close()
+
+
+def test_reading_a_missing_file_creates_nothing(tmp_path: Path) -> None:
+    with pytest.raises(errors.CannotOpen, match="no such file"):
+        Store(str(tmp_path / "nope"), create=False).open_and_close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_folder_and_a_folder_are_said_so(tmp_path: Path) -> None:
+    with pytest.raises(errors.CannotOpen, match="does not exist"):
+        Store(str(tmp_path / "no" / "db")).open_and_close()
+    with pytest.raises(errors.CannotOpen, match="directory"):
+        Store(str(tmp_path)).open_and_close()
+
+
+def test_what_is_no_database_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    path.write_text("not a database, but long enough to look at " * 50)
+    before = path.read_bytes()
+    with pytest.raises(errors.NotAQueue, match="not a SQLite database"):
+        Store(str(path)).open_and_close()
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["text"]
+
+
+def test_another_apps_database_is_refused_unless_its_own_code_asks(tmp_path: Path) -> None:
+    path = tmp_path / "theirs"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE Queue (x)")
+        connection.execute("INSERT INTO Queue VALUES (1)")
+        connection.execute("PRAGMA user_version = 7")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(errors.NotAQueue, match="without litequeue's tables"):
+        Store(str(path), adopt=False).open_and_close()
+    assert path.read_bytes() == before
+    store = Store(str(path))
+    store.jobs.enqueue(new_job())
+    store.close()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT x FROM Queue").fetchall() == [(1,)]
+        assert connection.execute("PRAGMA user_version").fetchone() == (7,)
+    connection.close()
+
+
+def test_a_newer_schema_is_refused_before_any_write(tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    store = Store(str(path))
+    store.jobs.enqueue(new_job())
+    with store.database.write(durable=True) as connection:
+        connection.execute("UPDATE litequeue_meta SET value = '999'")
+    store.close()
+    with pytest.raises(errors.SchemaTooNew, match="999"):
+        Store(str(path)).open_and_close()
+
+
+def test_a_migration_is_all_or_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.open_and_close()
+    bad = (*schema.MIGRATIONS, "CREATE TABLE litequeue_x (y) STRICT")
+    monkeypatch.setattr(schema, "MIGRATIONS", (*bad[:1], "CREATE TABLE litequeue_x (y INTEGER) STRICT; BROKEN"))
+    monkeypatch.setattr(schema, "CURRENT", 2)
+    with pytest.raises(errors.StoreError):
+        store.reports.state(1)
+    monkeypatch.setattr(schema, "MIGRATIONS", bad[:1])
+    monkeypatch.setattr(schema, "CURRENT", 1)
+    assert store.reports.state(1) is None
+    with store.database.read() as connection:
+        names = connection.execute("SELECT name FROM sqlite_master").fetchall()
+    assert ("litequeue_x",) not in names
+
+
+@pytest.mark.slow
+def test_twenty_processes_create_the_file_at_once(tmp_path: Path) -> None:
+    code = (
+        "import sys; from litequeue.store import Store; from tests.support import new_job;"
+        "sys.stdin.readline(); Store(sys.argv[1]).jobs.enqueue(new_job())"
+    )
+    root = Path(__file__).resolve().parents[2]
+    for round_ in range(2):
+        path = str(tmp_path / f"db{round_}")
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-c", code, path],
+                stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(), cwd=root,
+            )
+            for _ in range(20)
+        ]
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        for process in processes:
+            _, said = process.communicate(timeout=60)
+            assert process.returncode == 0, said
+        store = Store(path)
+        assert store.reports.stats().states == {"available": 20}
+        store.close()
+
+
+def test_an_exception_inside_a_write_rolls_it_back(store: Store) -> None:
+    with pytest.raises(ZeroDivisionError), store.database.write(durable=True) as connection:
+        connection.execute("INSERT INTO litequeue_queues VALUES ('q', 1)")
+        _ = 1 / 0
+    assert store.reports.stats().paused == ()
+    store.jobs.enqueue(new_job())
+
+
+def test_waiting_for_the_lock_ends_in_an_error_that_names_the_holder(db: Path) -> None:
+    first, second = Database(str(db)), Database(str(db), patience=0.05)
+    code = (
+        "import sys, time; from litequeue.store.gate import borrow; borrow(sys.argv[1]).acquire(5);"
+        "print('held', flush=True); sys.stdin.readline()"
+    )
+    with first.write(durable=False):
+        pass
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(db)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(),
+    )  # fmt: skip
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(errors.QueueBusy, match=f"process {holder.pid}") as caught:
+        second.write(durable=False).__enter__()
+    assert isinstance(caught.value, TimeoutError)
+    holder.communicate("go\n")
+    with second.write(durable=False):
+        pass
+    first.close()
+    second.close()
+
+
+def test_a_foreign_writer_makes_us_wait_and_then_say_so(db: Path) -> None:
+    database = Database(str(db), patience=0.2)
+    with database.write(durable=False):
+        pass
+    hog = sqlite3.connect(db, isolation_level=None)
+    hog.execute("BEGIN IMMEDIATE")
+    with pytest.raises(errors.QueueBusy, match="does not"):
+        database.write(durable=True).__enter__()
+    hog.execute("ROLLBACK")
+    hog.close()
+    with database.write(durable=True):
+        pass
+    database.close()
+
+
+def test_a_full_disk_is_a_typed_error_and_stores_nothing(store: Store) -> None:
+    store.jobs.enqueue(new_job())
+    with store.database.write(durable=True) as connection:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(errors.StorageFull):
+        for _ in range(100):
+            store.jobs.enqueue(new_job(args="x" * 5000))
+    stored = sum(store.reports.stats().states.values())
+    connection.execute("PRAGMA max_page_count = 100000")
+    store.jobs.enqueue(new_job())
+    assert sum(store.reports.stats().states.values()) == stored + 1
+
+
+def test_the_log_is_emptied_once_it_is_long(store: Store) -> None:
+    payload = "x" * 500_000
+    longest = 0
+    for _ in range(120):
+        store.jobs.enqueue(new_job(args=payload))
+        longest = max(longest, store.database.wal_size())
+    assert WAL_LIMIT <= longest + 600_000 and longest < WAL_LIMIT + (2 << 20)
+
+
+def test_a_reader_delays_the_checkpoint_but_not_the_writers(store: Store, db: Path) -> None:
+    store.jobs.enqueue(new_job())
+    reader = sqlite3.connect(db, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM litequeue_jobs").fetchone()
+    for _ in range(60):
+        store.jobs.enqueue(new_job(args="x" * 500_000))
+    assert store.database.wal_size() > WAL_LIMIT
+    reader.execute("COMMIT")
+    reader.close()
+    store.database.tend_wal()
+    assert store.database.wal_size() < WAL_LIMIT
+
+
+def test_thirty_two_threads_share_one_store(store: Store) -> None:
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            for _ in range(10):
+                job_id, _ = store.jobs.enqueue(new_job())
+                assert store.reports.state(job_id) == "available"
+        except BaseException as error:  # noqa: BLE001
+            failures.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(32)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert store.reports.stats().states == {"available": 320}
+
+
+def test_a_forked_child_opens_its_own_connections(store: Store) -> None:
+    for _ in range(20):
+        store.jobs.enqueue(new_job())
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            for _ in range(50):
+                store.jobs.enqueue(new_job())
+            code = 0
+        finally:
+            os._exit(code)
+    for _ in range(50):
+        store.jobs.enqueue(new_job())
+    assert os.waitpid(pid, 0)[1] == 0
+    assert store.reports.stats().states == {"available": 120}
+    with store.database.read() as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+@pytest.mark.slow
+def test_forks_while_other_threads_commit_neither_hang_nor_lose(store: Store) -> None:
+    stop = threading.Event()
+    written = 0
+
+    def write() -> None:
+        nonlocal written
+        while not stop.is_set():
+            store.jobs.enqueue(new_job())
+            written += 1
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        for _ in range(40):
+            pid = os.fork()
+            if pid == 0:
+                code = 1
+                try:
+                    store.jobs.enqueue(new_job())
+                    code = 0
+                finally:
+                    os._exit(code)
+            assert os.waitpid(pid, 0)[1] == 0
+    finally:
+        stop.set()
+        thread.join()
+    assert store.reports.stats().states == {"available": written + 40}

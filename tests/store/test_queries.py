@@ -1,0 +1,48 @@
+"""Every query's plan: no scan of the jobs table where a worker or an enqueue goes."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+
+import pytest
+
+from litequeue.store import Store, queries
+
+QUERIES = {
+    name: text
+    for name, text in vars(queries).items()
+    if name.isupper() and not name.startswith("_") and name != "JOB_COLUMNS" and "STAGE" not in name
+}
+# For people, not on a worker's or an enqueue's path.
+REPORTS = {"LIST_JOBS", "COUNTS"}
+# Partial indexes that hold only the few rows in question; walking one of them is no scan of the table.
+SMALL_INDEXES = ("litequeue_jobs_running", "litequeue_jobs_cancelling", "litequeue_jobs_available")
+
+
+def plan(store: Store, sql: str) -> list[str]:
+    parameters: object = (None,) * 14 if "?" in sql else defaultdict(lambda: None)
+    if "?" not in sql:
+        parameters = dict.fromkeys(re.findall(r":(\w+)", sql))
+    with store.database.read() as connection:
+        return [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + sql, parameters).fetchall()]
+
+
+@pytest.mark.parametrize("name", sorted(set(QUERIES) - REPORTS))
+def test_no_scan_of_the_jobs_table(store: Store, name: str) -> None:
+    for step in plan(store, QUERIES[name]):
+        if step.startswith("SCAN") and "litequeue_jobs" in step:
+            assert any(index in step for index in SMALL_INDEXES), f"{name}: {step}"
+
+
+def test_the_claim_uses_its_index_in_order(store: Store) -> None:
+    steps = plan(store, queries.CLAIM)
+    assert any("litequeue_jobs_available (queue=? AND pool=?)" in step for step in steps)
+    assert any("litequeue_jobs_due" in step for step in plan(store, queries.PROMOTE))
+    assert any("litequeue_jobs_expiring" in step for step in plan(store, queries.EXPIRE))
+    assert any("litequeue_jobs_prunable" in step for step in plan(store, queries.PRUNABLE))
+
+
+def test_an_idle_look_walks_no_queue(store: Store) -> None:
+    # The scan of the available index is inside an EXISTS, which stops at the first row.
+    assert "EXISTS (SELECT 1 FROM litequeue_jobs WHERE state = 'available')" in queries.LOOK

@@ -1,0 +1,117 @@
+"""What the tests share: a clock in the test's hand, waiting on conditions, worker processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from litequeue.models import NewJob
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class FakeClock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self, now: int = 1_700_000_000_000_000) -> None:
+        self.wall = now
+        self.mono = 1000.0
+
+    def now(self) -> int:
+        return self.wall
+
+    def monotonic(self) -> float:
+        return self.mono
+
+    def advance(self, seconds: float) -> None:
+        self.wall += int(seconds * 1_000_000)
+        self.mono += seconds
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = 10.0, what: str = "") -> Any:
+    """Wait for a condition, with a bound that only a failure reaches; what the condition came to."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what or condition}"
+        time.sleep(0.005)
+
+
+def environment() -> dict[str, str]:
+    """An environment in which the checkout is importable."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+
+
+def litequeue(*words: object, cwd: Path | None = None, timeout: float = 30) -> subprocess.CompletedProcess[str]:
+    """Run the command line to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "litequeue", *map(str, words)],
+        cwd=cwd, env=environment(), capture_output=True, text=True, timeout=timeout, check=False,
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def worker_process(
+    db: Path, *flags: object, cwd: Path | None = None, wait: bool = True
+) -> Iterator[subprocess.Popen[str]]:
+    """A worker process that serves ``db``; killed at the end if it still runs."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "litequeue", "worker", str(db), *map(str, flags)],
+        cwd=cwd, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    try:
+        if wait:
+            wait_until(lambda: registered(db, process.pid), what="the worker registers")
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGCONT)
+            process.kill()
+        process.communicate()
+
+
+def registered(db: Path, pid: int) -> bool:
+    import sqlite3
+
+    try:
+        with contextlib.closing(sqlite3.connect(db)) as connection:
+            sql = "SELECT 1 FROM litequeue_workers WHERE pid = ? AND stopped_at IS NULL"
+            return connection.execute(sql, (pid,)).fetchone() is not None
+    except sqlite3.Error:
+        return False
+
+
+def children_of(pid: int) -> list[int]:
+    """The live child processes of a process (Linux)."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError), open(f"/proc/{entry}/stat") as file:
+                fields = file.read().rpartition(")")[2].split()
+                if int(fields[1]) == pid and fields[0] != "Z":
+                    found.append(int(entry))
+    return found
+
+
+def new_job(**fields: Any) -> NewJob:
+    """A job for tests of the store, available now."""
+    defaults: dict[str, Any] = {
+        "queue": "default", "task": "tests.task", "args": "[]", "kwargs": "{}", "state": "available",
+        "pool": "thread", "priority": 0, "run_at": 1_700_000_000_000_000, "max_attempts": 1,
+        "timeout": None, "soft_timeout": None, "at_most_once": 0,
+        "created_at": 1_700_000_000_000_000, "expires_at": None,
+    }  # fmt: skip
+    return NewJob(**{**defaults, **fields})
+
+
+def ledger_lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []

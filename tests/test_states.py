@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from litequeue import states
+
+
+def test_every_state_is_waiting_running_or_final() -> None:
+    assert set(states.STATES) == states.WAITING | states.FINAL | {"running"}
+    assert not states.WAITING & states.FINAL
+
+
+def test_transitions_name_known_states_and_final_ones_leave_only_by_revive() -> None:
+    assert set(states.TRANSITIONS) == set(states.STATES)
+    assert all(targets <= set(states.STATES) for targets in states.TRANSITIONS.values())
+    assert all(states.TRANSITIONS[final] == {"available"} for final in states.FINAL)
+    assert all({"cancelled", "expired"} <= states.TRANSITIONS[waiting] for waiting in states.WAITING)
