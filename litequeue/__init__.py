@@ -45,7 +45,6 @@ from .errors import (
     StoreError,
     TaskTimeout,
     UnknownTask,
-    UntrustedFile,
     WorkerFailed,
 )
 from .job import Job, JobBatch
@@ -61,5 +60,5 @@ __all__ = [
     "PayloadCorrupt", "PayloadError", "PayloadTooLarge", "ProcessDied", "QueueBusy",
     "ResultNotStored", "ResultTimeout", "Retry", "SchemaTooNew", "SignatureMismatch", "Snooze",
     "SoftTimeout", "Stats", "StorageFull", "StoreError", "Task", "TaskTimeout", "UnknownTask",
-    "UntrustedFile", "WorkerFailed", "WorkerInfo", "current_job",
+    "WorkerFailed", "WorkerInfo", "current_job",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ Owns the registry of tasks and the building of workers. Everything else it deleg
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
@@ -170,6 +171,12 @@ class LiteQueue:
         """Jobs, newest first. The next page is the one ``before`` the last id of this one."""
         if state is not None:
             checks.one_of(state, "state", STATES)
+        if queue is not None:
+            checks.name(queue, "queue")
+        if task is not None:
+            checks.name(task, "task")
+        if before is not None:
+            checks.integer(before, "before", 1, 2**63 - 1)
         limit = checks.integer(limit, "limit", 1, 10_000)
         return self._client.store.reports.jobs(
             state=state, queue=queue, task=task, before=before, limit=limit
@@ -242,7 +249,9 @@ class LiteQueue:
         worker = self._build_worker(config)
         signals = StopSignals(lambda now: worker.stop(now=now))
         with signals.installed():
-            worker.run()
+            if not worker.run():
+                # This process may live on: what still runs keeps its lease, and is settled when it ends.
+                threading.Thread(target=worker.outlive, name="litequeue-worker", daemon=True).start()
         return signals.exit_code
 
     def _build_worker(self, config: WorkerConfig) -> Worker:

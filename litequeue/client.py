@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -67,18 +66,16 @@ class Client:
         self.codec = Codec()
         self._bell = Bell()
         self._store: Store | None = None
-        self._opening = threading.Lock()
         self._recorded: set[str] = set()
 
     @property
     def store(self) -> Store:
         """The store; the file is opened, and created if need be, when it is first used."""
+        # No lock, which a fork could copy while it is taken: a Store opens nothing until it is used, so
+        # two threads that both make one do no harm.
         store = self._store
         if store is None:
-            with self._opening:
-                if self._store is None:
-                    self._store = Store(self.path, durability=self.durability)
-                store = self._store
+            store = self._store = Store(self.path, durability=self.durability)
         return store
 
     def bind(self, path: str) -> None:
@@ -181,6 +178,8 @@ class Client:
             expires_at=self._expires_at(options, now, defaults.get("expires")),
         )
         check_timeouts(job.timeout, job.soft_timeout)
+        if job.at_most_once and job.max_attempts != 1:
+            raise InvalidArgument(f"{name} runs at most once, so it takes no retries")
         job_id, ports = self.store.jobs.enqueue(job)
         self._bell.ring(ports)
         return job_id

@@ -131,10 +131,6 @@ class QueueBusy(LitequeueError, TimeoutError):
     """The write lock could not be had in time; nothing was stored."""
 
 
-class UntrustedFile(StoreError):
-    """Others can write this file, so the code that it names is not imported."""
-
-
 class WorkerFailed(LitequeueError, RuntimeError):
     """A part of the worker died, and so it stopped."""
 

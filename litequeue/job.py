@@ -79,11 +79,13 @@ class Job(Generic[R_co]):
         A coroutine is cancelled, a process killed, a thread sees ``current_job().cancelled``. False if it
         was final already.
         """
-        state, ports = self._client.store.operations.cancel(self.id, self._client.clock.now())
+        state, done, ports = self._client.store.operations.cancel(
+            self.id, self._client.clock.now()
+        )
         if state is None:
             raise self._missing()
         self._client.ring(ports)
-        return state in ("cancelled", "running")
+        return done
 
     def retry(self) -> bool:
         """Run the job again: a final one from the start, with its history kept; a waiting one now.

@@ -32,7 +32,13 @@ class Discarded(NamedTuple):
 
 
 class Cancelled(NamedTuple):
-    """The attempt ended because its job was cancelled (or, at shutdown, was interrupted by us)."""
+    """The task raised JobCancelled."""
+
+    reason: str
+
+
+class Interrupted(NamedTuple):
+    """The pool stopped the call as it was told to: cancelled, lease lost or shutdown."""
 
     reason: str
 
@@ -55,7 +61,7 @@ class NotStarted(NamedTuple):
 
 
 Outcome = (
-    Succeeded | Failed | Snoozed | Discarded | Cancelled | Died | TimedOut | NotStarted
+    Succeeded | Failed | Snoozed | Discarded | Cancelled | Interrupted | Died | TimedOut | NotStarted
 )
 
 

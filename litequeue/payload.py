@@ -268,14 +268,15 @@ def _derived(cls: type) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
         return (lambda member: member.name), (lambda name: cls[name])
     if dataclasses.is_dataclass(cls):
         names = [f.name for f in dataclasses.fields(cls)]
-        if not all(f.init for f in dataclasses.fields(cls)):
-            raise InvalidArgument(
-                f"the dataclass {cls.__name__} has a field with init=False; give encode and decode"
-            )
-        return (
-            lambda value: {n: getattr(value, n) for n in names},
-            lambda fields: cls(**fields),
-        )
+
+        def rebuild(fields: dict[str, Any]) -> Any:
+            # Not through __init__: what __post_init__ had made of the fields is what was stored.
+            value = object.__new__(cls)
+            for name in names:
+                object.__setattr__(value, name, fields[name])
+            return value
+
+        return (lambda value: {n: getattr(value, n) for n in names}), rebuild
     raise InvalidArgument(
         f"register_type({cls.__name__}) needs encode and decode: only Enum classes and dataclasses "
         "do without"
@@ -290,7 +291,7 @@ def _zone(zone: tzinfo | None, where: str) -> Any:
         return None
     if type(zone) is timezone:
         offset = zone.utcoffset(None)
-        named = None if zone == UTC or zone.tzname(None) == timezone(offset).tzname(None) else zone.tzname(None)
+        named = None if zone.tzname(None) == timezone(offset).tzname(None) else zone.tzname(None)
         return [offset // timedelta(microseconds=1), named]
     if type(zone) is ZoneInfo and zone.key is not None:
         return zone.key

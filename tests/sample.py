@@ -19,6 +19,11 @@ def add(x: Any, y: Any) -> Any:
     return x + y
 
 
+@app.task(name="known", queue="q", priority=4, retries=2)
+def known(x: int) -> int:
+    return x
+
+
 @app.task(pool="process")
 def square(x: int) -> int:
     return x * x
@@ -218,3 +223,14 @@ def plant(count: int, ledger: str) -> None:
     """A task that enqueues tasks."""
     for key in range(count):
         record.delay(ledger, key)
+
+
+@app.task
+def stuck(ledger: str) -> None:
+    """Ignores every wish to stop."""
+    note(ledger, f"start {os.getpid()}")
+    while True:
+        try:
+            time.sleep(600)
+        except BaseException:  # noqa: BLE001, S112
+            continue

@@ -16,13 +16,14 @@ from types import ModuleType
 
 from ..client import database_path
 from ..clock import SystemClock, system_random
-from ..errors import InvalidArgument, UnknownTask
+from ..errors import InvalidArgument, LitequeueError, UnknownTask
 from ..store import Store
 from ..tasks import MARK, TaskCode
 from ..worker.config import WorkerConfig
 from ..worker.discovery import Catalogue
 from ..worker.signals import StopSignals
 from ..worker.worker import Worker
+from .exits import report
 
 # A thread that computes keeps the GIL for this long at a time (5 ms by default), and the coordinator waits
 # as long for it around each of a turn's SQL statements, with the write lock held: measured beside such
@@ -58,15 +59,20 @@ def run(arguments: argparse.Namespace) -> int:
     worker = Worker(store, catalogue, config, clock, system_random())
     signals = StopSignals(lambda now: worker.stop(now=now))
     sys.setswitchinterval(SWITCH_INTERVAL)
+    exit_code, finished = 0, False
     with signals.installed():
-        finished = worker.run()
-    store.close()
+        try:
+            finished = worker.run()
+            exit_code = signals.exit_code
+        except LitequeueError as error:
+            exit_code = report(error)
     if not finished:
-        # Threads that run on would keep the process alive for as long as they like.
+        # Threads that run on would keep the process, and its claim to be alive, for as long as they like.
         logging.shutdown()
         sys.stdout.flush()
-        os._exit(signals.exit_code)
-    return signals.exit_code
+        os._exit(exit_code)
+    store.close()
+    return exit_code
 
 
 def _import_tasks(names: list[str]) -> dict[str, TaskCode]:

@@ -20,8 +20,6 @@ from ..errors import (
     Discard,
     JobCancelled,
     PayloadCorrupt,
-    PayloadError,
-    PayloadTooLarge,
     Retry,
     Snooze,
     SoftTimeout,
@@ -39,13 +37,22 @@ def context_of(call: Call, clock: Clock) -> JobContext:
     return JobContext(call.job, call.max_attempts, call.timeout, clock.now())
 
 
+def arguments(call: Call) -> tuple[list[Any], dict[str, Any]]:
+    """The stored arguments, decoded anew for each attempt. Raises PayloadCorrupt."""
+    job, decode = call.job, call.code.codec.decode
+    args = decode(job.args)
+    kwargs = {} if job.kwargs == "{}" else decode(job.kwargs)
+    if type(args) is not list or type(kwargs) is not dict:
+        raise PayloadCorrupt("the stored arguments are not a JSON array and object")
+    return args, kwargs
+
+
 def run(call: Call, context: JobContext, clock: Clock, rng: random.Random) -> Timed:
     """Run a call to its end in this thread."""
     begin = clock.monotonic()
-    job, code = call.job, call.code
+    code = call.code
     try:
-        args = code.codec.decode(job.args)
-        kwargs = code.codec.decode(job.kwargs) if job.kwargs != "{}" else {}
+        args, kwargs = arguments(call)
         # A fresh, empty context: what a task sets in context variables does not leak into the next.
         result = contextvars.Context().run(_enter, context, code, args, kwargs)
         outcome = _NOTHING if result is None else succeeded(code, result)
@@ -62,10 +69,9 @@ def _enter(context: JobContext, code: TaskCode, args: Any, kwargs: Any) -> Any:
 async def run_async(call: Call, context: JobContext, clock: Clock, rng: random.Random) -> Timed:
     """Run a coroutine call to its end; cancelling the surrounding asyncio task is left to the pool."""
     begin = clock.monotonic()
-    job, code = call.job, call.code
+    code = call.code
     try:
-        args = code.codec.decode(job.args)
-        kwargs = code.codec.decode(job.kwargs) if job.kwargs != "{}" else {}
+        args, kwargs = arguments(call)
         _current.set(context)  # each asyncio task has a context of its own
         outcome = succeeded(code, await code.function(*args, **kwargs))
     except asyncio.CancelledError:
@@ -80,11 +86,11 @@ def succeeded(code: TaskCode, result: Any) -> Outcome:
     running the job again would repeat its effect."""
     try:
         return Succeeded(code.codec.encode(result, "the result"))
-    except (PayloadError, PayloadTooLarge) as error:
+    except Exception as error:  # noqa: BLE001 - also what a registered encoder raises
         if inspect.iscoroutine(result):
             result.close()
         elif not (inspect.isgenerator(result) or inspect.isasyncgen(result)):
-            return Succeeded(None, str(error))
+            return Succeeded(None, message_of(error))
     wrong = f"the task returned a {type(result).__name__}, which nobody will run"
     return Failed("TypeError", f"{wrong}: make it async def, or return the values themselves", "", None)
 
@@ -124,7 +130,7 @@ def retry_delay(error: BaseException, call: Call, rng: random.Random) -> int | N
         ):
             return None
         return backoff.delay_micros(options.backoff, failures + 1, error, rng)
-    except Exception:  # noqa: BLE001 - the user's backoff function
+    except BaseException:  # noqa: BLE001 - the user's backoff function
         return backoff.delay_micros(backoff.DEFAULT, failures + 1, error, rng)
 
 

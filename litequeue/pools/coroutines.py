@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import logging
+import os
 import random
 import threading
 from collections.abc import Sequence
@@ -17,17 +20,20 @@ from ..checks import MICROS
 from ..clock import Clock
 from ..context import JobContext
 from ..errors import SoftTimeout
-from ..outcomes import Cancelled, Outcome, Timed, TimedOut
+from ..outcomes import Interrupted, Outcome, Timed, TimedOut
 from .base import Call, Events, Reason
 from .call import context_of, from_exception, run_async
 
+log = logging.getLogger("litequeue.worker")
+
 
 class _Running:
-    __slots__ = ("context", "reason", "task")
+    __slots__ = ("begin", "context", "reason", "task")
 
-    def __init__(self, context: JobContext) -> None:
+    def __init__(self, context: JobContext, task: asyncio.Task[Timed], begin: float) -> None:
         self.context = context
-        self.task: asyncio.Task[None] | None = None
+        self.task = task
+        self.begin = begin
         self.reason: Reason | None = None
 
 
@@ -41,9 +47,11 @@ class CoroutinePool:
         self._events = events
         self._clock = clock
         self._rng = rng
-        self._running: dict[int, _Running] = {}
+        self._running: dict[tuple[int, int], _Running] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._stopping = False
+        self._pid = os.getpid()
 
     def submit(self, calls: Sequence[Call]) -> None:
         self._started_loop().call_soon_threadsafe(self._start, list(calls))
@@ -60,10 +68,11 @@ class CoroutinePool:
     def interrupt(self, call: Call, reason: Reason) -> None:
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop has closed
-                self._loop.call_soon_threadsafe(self._cancel, call.job.id, reason)
+                self._loop.call_soon_threadsafe(self._cancel, (call.job.id, call.job.attempt), reason)
 
     def stop(self) -> None:
         if self._loop is not None and self._thread is not None:
+            self._stopping = True
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(0.5)  # longer only if a coroutine blocks the loop
@@ -79,54 +88,60 @@ class CoroutinePool:
             self._thread.start()
         return self._loop
 
-    @staticmethod
-    def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
+    def _run_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)
-        try:
-            loop.run_forever()
-        finally:
-            with contextlib.suppress(Exception):
-                for task in asyncio.all_tasks(loop):
-                    task.cancel()
-                # One round, so that cancelled coroutines run their clean-up.
-                loop.run_until_complete(asyncio.sleep(0))
-                loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.close()
+        while not self._stopping:
+            try:
+                loop.run_forever()
+            except BaseException as error:  # noqa: BLE001 - SystemExit of a subtask ends run_forever
+                log.error("a coroutine raised %r through the event loop; the loop goes on", error)
+        with contextlib.suppress(Exception):
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
+            # One round, so that cancelled coroutines run their clean-up.
+            loop.run_until_complete(asyncio.sleep(0))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
 
     def _start(self, calls: list[Call]) -> None:
         loop = asyncio.get_running_loop()
         for call in calls:
-            running = _Running(context_of(call, self._clock))
-            self._running[call.job.id] = running
-            running.task = loop.create_task(self._run(call, running))
+            context = context_of(call, self._clock)
+            work = run_async(call, context, self._clock, self._rng)
+            running = _Running(context, loop.create_task(work), self._clock.monotonic())
+            self._running[call.job.id, call.job.attempt] = running
+            if call.timeout is not None or call.soft_timeout is not None:
+                self._events.started(call)
+            running.task.add_done_callback(functools.partial(self._done, call, running))
 
-    async def _run(self, call: Call, running: _Running) -> None:
-        if call.timeout is not None or call.soft_timeout is not None:
-            self._events.started(call)
-        begin = self._clock.monotonic()
-        try:
-            timed = await run_async(call, running.context, self._clock, self._rng)
-        except asyncio.CancelledError as error:
-            outcome = self._why_cancelled(call, running.reason, error)
-            timed = Timed(outcome, running.context.started_at, self._clock.monotonic() - begin)
-        if running.reason == Reason.TIMEOUT and not isinstance(timed.outcome, TimedOut):
-            # It swallowed the cancel and went on to some other end: too late.
-            timed = timed._replace(outcome=TimedOut((call.timeout or 0) / MICROS))
-        del self._running[call.job.id]
-        self._events.ended(call, timed)
+    def _done(self, call: Call, running: _Running, task: asyncio.Task[Timed]) -> None:
+        self._running.pop((call.job.id, call.job.attempt), None)
+        seconds = self._clock.monotonic() - running.begin
+        if os.getpid() != self._pid:
+            os._exit(0)  # the task forked: the child's end of it is not for us to report
+        if running.reason is Reason.TIMEOUT:
+            # However it ended, it was too late.
+            outcome: Outcome = TimedOut((call.timeout or 0) / MICROS)
+        elif task.cancelled():
+            outcome = self._why_cancelled(call, running.reason)
+        else:
+            error = task.exception()
+            if error is None:
+                self._events.ended(call, task.result())
+                return
+            outcome = from_exception(error, call, self._rng)
+        self._events.ended(call, Timed(outcome, running.context.started_at, seconds))
 
-    def _why_cancelled(self, call: Call, reason: Reason | None, error: BaseException) -> Outcome:
-        if reason == Reason.TIMEOUT:
-            return TimedOut((call.timeout or 0) / MICROS)
-        if reason == Reason.SOFT_TIMEOUT:
+    def _why_cancelled(self, call: Call, reason: Reason | None) -> Outcome:
+        if reason is Reason.SOFT_TIMEOUT:
             return from_exception(SoftTimeout("soft_timeout has passed"), call, self._rng)
         if reason is None:  # the coroutine cancelled itself: a failure like any other
-            return from_exception(error, call, self._rng)
-        return Cancelled(reason.value)
+            return from_exception(asyncio.CancelledError(), call, self._rng)
+        return Interrupted(reason.value)
 
-    def _cancel(self, job: int, reason: Reason) -> None:
-        running = self._running.get(job)
-        if running is not None and running.task is not None:
+    def _cancel(self, key: tuple[int, int], reason: Reason) -> None:
+        running = self._running.get(key)
+        if running is not None:
             running.reason = reason
             running.context._cancel()
             running.task.cancel()

@@ -12,6 +12,7 @@ long holds up no other, since the parent can take back whatever has not started 
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 from collections import deque
 from collections.abc import Sequence
@@ -20,13 +21,16 @@ from typing import Any, Final
 
 from ..checks import MICROS
 from ..clock import Clock
-from ..outcomes import Cancelled, Died, NotStarted, Outcome, Timed, TimedOut
+from ..outcomes import Died, Interrupted, NotStarted, Outcome, Timed, TimedOut
 from .base import Call, Events, Reason
 from .slot import Slot
+
+log = logging.getLogger("litequeue.worker")
 
 # What a batch may take in all, by the measured time of its tasks.
 BATCH_SECONDS: Final = 0.05
 MAX_BATCH: Final = 64
+FRUITLESS_DEATHS: Final = 3
 IDLE_SECONDS: Final = 300.0
 JOBS_PER_CHILD: Final = 10_000
 
@@ -55,6 +59,8 @@ class ProcessPool:
         self._slots: list[Slot] = []
         self._moved: deque[tuple[Slot, Future[Any]]] = deque()
         self._seconds: dict[str, float] = {}  # task -> moving average
+        self._fruitless = 0  # deaths in a row of children that had begun nothing
+        self._start_after = 0.0
 
     def submit(self, calls: Sequence[Call]) -> None:
         self._todo.extend(calls)
@@ -91,6 +97,10 @@ class ProcessPool:
     def interrupt(self, call: Call, reason: Reason) -> None:
         if reason is Reason.SOFT_TIMEOUT:
             return  # the child sees to its own
+        if call in self._todo:
+            self._todo.remove(call)
+            self._events.ended(call, Timed(NotStarted(), 0, 0.0))
+            return
         for slot in self._slots:
             if call in slot.batch:
                 # Those behind it must not die with it.
@@ -126,7 +136,14 @@ class ProcessPool:
                         self._events.started(call)
         starting = sum(1 for slot in self._slots if slot.starting)
         while len(self._slots) < self.slots and starting < len(self._todo):
-            self._slots.append(Slot(self._context, self._moved, self._events))
+            if self._clock.monotonic() < self._start_after:
+                return
+            try:
+                self._slots.append(Slot(self._context, self._moved, self._events))
+            except OSError as error:  # no descriptors, no memory, no room for a temporary file
+                log.error("a process for the pool could not be started: %s", error)
+                self._start_after = self._clock.monotonic() + 1.0
+                return
             starting += 1
 
     def _next_batch(self) -> list[Call]:
@@ -175,6 +192,7 @@ class ProcessPool:
             self._bury(slot)
 
     def _report(self, call: Call, timed: Timed) -> None:
+        self._fruitless = 0
         task = call.job.task
         average = self._seconds.get(task, timed.seconds)
         self._seconds[task] = average + 0.2 * (timed.seconds - average)
@@ -185,12 +203,13 @@ class ProcessPool:
         not_started = slot.take_back()
         for call, timed in slot.finished(None):
             self._report(call, timed)
-        if slot.batch:
-            blamed = slot.batch.pop(0)
-        elif not_started:
-            blamed = not_started.pop(0)  # it died before it took the first
-        else:
-            blamed = None
+        blamed = slot.batch.pop(0) if slot.batch else None
+        if blamed is None and not_started:
+            # It died before it began any: while it was idle, perhaps. A child that never gets further
+            # is somebody's fault all the same.
+            self._fruitless += 1
+            if self._fruitless >= FRUITLESS_DEATHS:
+                blamed = not_started.pop(0)
         if blamed is not None:
             self._events.ended(blamed, Timed(self._verdict(slot, blamed), slot.began_at, 0.0))
         for call in (*slot.batch, *not_started):
@@ -203,7 +222,7 @@ class ProcessPool:
         if slot.killed_for is Reason.TIMEOUT:
             return TimedOut((call.timeout or 0) / MICROS)
         if slot.killed_for is not None:
-            return Cancelled(slot.killed_for.value)
+            return Interrupted(slot.killed_for.value)
         return Died(f"died: {slot.how_it_died()}")
 
     def _replace(self, slot: Slot) -> None:

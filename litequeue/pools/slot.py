@@ -125,6 +125,8 @@ class Slot:
         found = []
         for index, (kind, fields, started_at, seconds) in notes:
             call = self._indices[index]
+            if call not in self.batch:
+                continue  # said twice: the task had forked, and both sides returned
             self.batch.remove(call)
             found.append((call, Timed(OUTCOMES[kind](*fields), started_at, seconds)))
         return found

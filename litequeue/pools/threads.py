@@ -12,6 +12,8 @@ it between two bytecodes; code that never gets there (a long C call) goes on, an
 from __future__ import annotations
 
 import concurrent.futures.thread as executors
+import contextlib
+import os
 import random
 import threading
 from collections import deque
@@ -21,10 +23,10 @@ from ..checks import MICROS
 from ..clock import Clock
 from ..context import JobContext
 from ..errors import SoftTimeout
-from ..outcomes import Timed, TimedOut
+from ..outcomes import NotStarted, Timed, TimedOut
+from ..softguard import SoftGuard
 from .base import Call, Events, Reason
 from .call import context_of, from_exception, run
-from .softguard import SoftGuard
 
 
 class _Running:
@@ -50,8 +52,9 @@ class ThreadPool:
         self._rng = rng
         self._todo: deque[Call] = deque()
         self._runners = 0
+        self._pid = os.getpid()
         self._count = threading.Lock()  # of runners, against one that ends as calls arrive
-        self._running: dict[int, _Running] = {}
+        self._running: dict[tuple[int, int], _Running] = {}
         self._executor = executors.ThreadPoolExecutor(slots, thread_name_prefix="litequeue")
 
     def submit(self, calls: Sequence[Call]) -> None:
@@ -61,6 +64,18 @@ class ThreadPool:
             self._runners += max(wanted, 0)
         for _ in range(wanted):
             self._executor.submit(self._work)
+        if wanted > 0:
+            self._disown_threads()
+
+    def _disown_threads(self) -> None:
+        """Keep concurrent.futures from joining its threads, however long they take, at the app's exit.
+
+        The worker's own shutdown has a deadline; that has none. (Not from within the thread: it is
+        entered into the list after it was started.)
+        """
+        joined = getattr(executors, "_threads_queues", {})
+        for thread in tuple(getattr(self._executor, "_threads", ())):
+            joined.pop(thread, None)
 
     def tend(self) -> None:
         pass
@@ -78,8 +93,13 @@ class ThreadPool:
         return taken
 
     def interrupt(self, call: Call, reason: Reason) -> None:
-        running = self._running.get(call.job.id)
+        running = self._running.get((call.job.id, call.job.attempt))
         if running is None:
+            if reason in (Reason.SOFT_TIMEOUT, Reason.TIMEOUT):
+                return  # it has just ended
+            with contextlib.suppress(ValueError):
+                self._todo.remove(call)
+                self._events.ended(call, Timed(NotStarted(), 0, 0.0))
             return
         if reason in (Reason.SOFT_TIMEOUT, Reason.TIMEOUT):
             running.timed_out = reason is Reason.TIMEOUT
@@ -94,9 +114,6 @@ class ThreadPool:
     # -- in the pool's threads ------------------------------------------------------------------
 
     def _work(self) -> None:
-        # concurrent.futures joins its threads when the interpreter exits, however long they take. Ours
-        # must not hold up the app's exit: the worker's own shutdown has a deadline, this has none.
-        getattr(executors, "_threads_queues", {}).pop(threading.current_thread(), None)
         while True:
             try:
                 call = self._todo.popleft()
@@ -106,17 +123,21 @@ class ThreadPool:
                         continue
                     self._runners -= 1
                     return
+            key = (call.job.id, call.job.attempt)
             context = context_of(call, self._clock)
             if call.timeout is None and call.soft_timeout is None:
-                self._running[call.job.id] = _Running(context, None)
+                self._running[key] = _Running(context, None)
                 timed = run(call, context, self._clock, self._rng)
             else:
                 timed = self._run_limited(call, context)
-            del self._running[call.job.id]
+            if os.getpid() != self._pid:
+                os._exit(0)  # the task forked: what the child makes of it is not for us to report
+            del self._running[key]
             self._events.ended(call, timed)
 
     def _run_limited(self, call: Call, context: JobContext) -> Timed:
-        running = self._running[call.job.id] = _Running(context, SoftGuard())
+        key = (call.job.id, call.job.attempt)
+        running = self._running[key] = _Running(context, SoftGuard())
         assert running.guard is not None
         begin = self._clock.monotonic()
         self._events.started(call)

@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from .. import errors
+from ..softguard import shielded
 from . import forkguard, gate, schema
 from .files import ensure_file
 from .sqlerrors import translate, translated
@@ -100,10 +101,9 @@ class Database:
         if handles is not None:  # we are a fork's child
             _parked.append(handles)
             self._handles = None
-        with self._opening:
+        with forkguard.inside, self._opening:
             if self._handles is None:
-                with forkguard.inside:
-                    self._handles = self._open()
+                self._handles = self._open()
             return self._handles
 
     def _open(self) -> _Handles:
@@ -204,7 +204,7 @@ class Database:
     def read(self) -> Iterator[sqlite3.Connection]:
         """A connection for single SELECTs. Fetch all of each: an open cursor blocks checkpoints."""
         handles = self._held()
-        with forkguard.inside, translated(self.path):
+        with shielded, forkguard.inside, translated(self.path):
             try:
                 connection = handles.idle_readers.pop()
             except IndexError:
@@ -217,20 +217,21 @@ class Database:
 
     def one(self, sql: str, parameters: Any = ()) -> Any:
         """The first row of a SELECT, or None. The hot read, without read()'s generator."""
-        handles = self._held()
-        try:
-            connection = handles.idle_readers.pop()
-        except IndexError:
-            with self.read() as connection:
+        with shielded:
+            handles = self._held()
+            try:
+                connection = handles.idle_readers.pop()
+            except IndexError:
+                with self.read() as connection:
+                    return connection.execute(sql, parameters).fetchone()
+            forkguard.enter()
+            try:
                 return connection.execute(sql, parameters).fetchone()
-        forkguard.enter()
-        try:
-            return connection.execute(sql, parameters).fetchone()
-        except sqlite3.Error as error:
-            raise translate(error, self.path) from error
-        finally:
-            forkguard.leave()
-            handles.idle_readers.append(connection)
+            except sqlite3.Error as error:
+                raise translate(error, self.path) from error
+            finally:
+                forkguard.leave()
+                handles.idle_readers.append(connection)
 
     @contextlib.contextmanager
     def side_connection(self) -> Iterator[sqlite3.Connection]:
@@ -335,8 +336,13 @@ class _Write:
 
     def __enter__(self) -> sqlite3.Connection:
         database = self._database
-        handles = self._handles = database._held()
-        handles.gate.acquire(database.patience)
+        shielded.__enter__()  # until __exit__: a SoftTimeout in between would leave the gate shut
+        try:
+            handles = self._handles = database._held()
+            handles.gate.acquire(database.patience)
+        except BaseException:
+            shielded.__exit__()
+            raise
         forkguard.enter()
         try:
             connection = self._connection = self._on or database._writer(handles, self._durable)
@@ -344,6 +350,7 @@ class _Write:
         except BaseException as error:
             forkguard.leave()
             handles.gate.release()
+            shielded.__exit__()
             if isinstance(error, sqlite3.Error):
                 raise translate(error, database.path) from error
             raise
@@ -370,6 +377,7 @@ class _Write:
         finally:
             forkguard.leave()
             handles.gate.release()
+            shielded.__exit__()
         if isinstance(error, sqlite3.Error):
             raise translate(error, database.path) from error
 

@@ -38,6 +38,7 @@ class Demand(NamedTuple):
     """What a worker can take: how many jobs for each pool, and from where."""
 
     limits: dict[str, int]
+    room: int | None = None  # for all pools together
     queues: str | None = None  # JSON array of names; None: all
     unknown: str | None = None  # JSON array of tasks without code here
 
@@ -138,14 +139,18 @@ class Jobs:
             if look.sweep:
                 connection.execute(queries.CANCEL_REQUESTED, {"now": now, "prune_at": now + KEEP})
             if look.next_expiry is not None and look.next_expiry <= now:
-                connection.execute(
+                gone = connection.execute(
                     queries.EXPIRE, {"now": now, "prune_at": now + KEEP, "limit": BATCH}
-                )
+                ).rowcount
+                if gone == BATCH:  # there may be more: none of those is claimed
+                    demand = None
             if look.next_due is not None and look.next_due <= now:
                 connection.execute(queries.PROMOTE, {"now": now, "limit": BATCH})
                 available = True
             if available and demand is not None:
                 for pool, limit in demand.limits.items():
+                    if demand.room is not None:
+                        limit = min(limit, demand.room - len(claimed))
                     if limit > 0:
                         claimed += _claim(connection, worker, now, lease_until, pool, limit, demand)
         return Turn(claimed, lost, look)
@@ -192,11 +197,12 @@ class Jobs:
             connection.execute(queries.STOPPED, {"worker": worker, "now": now})
         return count
 
-    def rescue_lapsed(self, me: int, now: int) -> int:
-        """Put back jobs of other workers whose leases ran out: frozen ones. How many."""
-        (any_lapsed,) = self._database.one(queries.ANY_LAPSED, {"me": me, "now": now})
-        if not any_lapsed:
-            return 0
+    def any_lapsed(self, me: int, now: int) -> bool:
+        """Whether another worker's lease has run out."""
+        return bool(self._database.one(queries.ANY_LAPSED, {"me": me, "before": now})[0])
+
+    def rescue_lapsed(self, me: int, before: int, now: int) -> int:
+        """Put back jobs of other workers whose leases ran out ``before``: frozen ones. How many."""
         with self._database.write(durable=False) as connection:
             return _rescue(
                 connection,
@@ -204,7 +210,7 @@ class Jobs:
                 queries.RESCUE_LAPSED,
                 now,
                 "the lease ran out",
-                {"me": me},
+                {"me": me, "before": before},
             )
 
 

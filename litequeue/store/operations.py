@@ -18,18 +18,18 @@ class Operations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def cancel(self, job_id: int, now: int) -> tuple[str | None, list[int]]:
+    def cancel(self, job_id: int, now: int) -> tuple[str | None, bool, list[int]]:
         """Cancel a waiting job at once, ask for it of a running one.
 
-        Its state now (None: no such job), and the workers to wake. A final state is left alone.
+        Its state now (None: no such job), whether that was of any use, and the workers to wake. A final
+        state is left alone.
         """
         with self._database.write(durable=True) as connection:
             parameters = {"id": job_id, "now": now, "prune_at": now + KEEP}
             done = connection.execute(queries.CANCEL_WAITING, parameters).rowcount
-            if not done:
-                connection.execute(queries.CANCEL_RUNNING, parameters)
+            done = done or connection.execute(queries.CANCEL_RUNNING, parameters).rowcount
             row = connection.execute(queries.STATE, parameters).fetchone()
-            return (row[0] if row else None), _ports(connection)
+            return (row[0] if row else None), done > 0, _ports(connection)
 
     def revive(self, job_id: int, now: int) -> tuple[str | None, list[int]]:
         """Put a final job back as if new; let a waiting one run now. Its state, and whom to wake."""

@@ -220,7 +220,7 @@ _RESCUE = """UPDATE litequeue_jobs SET
 WHERE state = 'running' AND {which}"""
 
 _OF_WORKER = "worker_id = :worker"
-_LAPSED = "lease_expires_at <= :now AND worker_id <> :me"
+_LAPSED = "lease_expires_at <= :before AND worker_id <> :me"
 
 RECORD_RESCUE_WORKER: Final = _INTERRUPTED.format(which=_OF_WORKER)
 RESCUE_WORKER: Final = _RESCUE.format(which=_OF_WORKER)

@@ -70,8 +70,12 @@ class Workers:
     ) -> Registration:
         """Take a lock file, then add the row: a row without a lock would look dead at once."""
         self._database.one(queries.PAUSED)  # opens the file first, so that its folder is known good
-        with contextlib.suppress(FileExistsError):
+        try:
             os.mkdir(self._folder, 0o700)
+        except FileExistsError:
+            pass
+        except OSError as error:
+            raise CannotOpen(f"cannot create {self._folder}: {error.strerror}") from error
         if os.path.islink(self._folder):
             raise CannotOpen(f"{self._folder} is a symbolic link, which is refused")
         lock_file = f"{secrets.token_hex(8)}.lock"

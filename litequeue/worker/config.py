@@ -59,7 +59,8 @@ class WorkerConfig:
             checks.name(self.name, "the worker's name")
         if checks.micros(self.lease, "lease") < checks.MICROS:
             raise InvalidArgument(f"lease must be at least 1 second, not {self.lease}")
-        checks.micros(self.grace, "grace")
+        put(self, "lease", self.lease_micros / checks.MICROS)
+        put(self, "grace", checks.micros(self.grace, "grace") / checks.MICROS)
 
     @property
     def slots(self) -> dict[str, int]:

@@ -32,6 +32,8 @@ from .settling import settle, untouched
 
 log = logging.getLogger("litequeue.worker")
 
+Key = tuple[int, int]  # a job's id and the attempt's number
+
 SLOW_LOOK = 0.5  # seconds: catches lost datagrams, and rows written by plain SQL
 RETRY_PAUSE = 0.25  # after a turn that the file refused
 
@@ -51,7 +53,7 @@ class Coordinator:
         on_settled: Callable[[], None],
     ) -> None:
         self.id = worker
-        self.calls: dict[int, Call] = {}  # claimed and not ended, by job id
+        self.calls: dict[Key, Call] = {}  # claimed and not ended
         self.stop: Stop | None = None
         self._store = store
         self._catalogue = catalogue
@@ -62,7 +64,7 @@ class Coordinator:
         self._on_settled = on_settled
         self._plan = Plan(config.slots, clock)
         self._pools: dict[str, Pool] = {}
-        self._cancelled: set[int] = set()
+        self._interrupted: dict[Key, Reason] = {}
         self._limits: list[tuple[float, int, Call, Reason]] = []  # heap
         self._serial = itertools.count()
         self._succeeded: list[Settled] = []
@@ -143,7 +145,7 @@ class Coordinator:
     def turn(self, *, claiming: bool = False) -> None:
         settling = bool(self._succeeded or self._others or self._adoptions)
         demand = self._demand() if claiming else None
-        if not settling and (demand is None or not self._looking):
+        if not settling and not self._looking:
             return
         now, mono = self._clock.now(), self._clock.monotonic()
         if mono < self._refused_until:
@@ -163,24 +165,28 @@ class Coordinator:
             log.warning("%s; %d results are kept and tried again", error, len(self._succeeded))
             self._refused_until = self._clock.monotonic() + RETRY_PAUSE
             return
-        self._after(turn, demand, now, mono)
+        self._after(turn, demand, now)
 
-    def _after(self, turn: Turn, demand: Demand | None, now: int, mono: float) -> None:
+    def _after(self, turn: Turn, demand: Demand | None, now: int) -> None:
+        mono = self._clock.monotonic()
         if turn.lost:
             journal.lost(turn.lost)
         if self._succeeded or self._others:
-            self._succeeded, self._others, self._adoptions = [], [], []
+            self._succeeded, self._others = [], []
             self._on_settled()
-        elif self._adoptions:
-            self._adoptions = []
-            self._looking = True
-        if demand is not None:
+        adopted, self._adoptions = bool(self._adoptions), []
+        if demand is None:
+            self._looking = False  # no room; what ends makes some, and its turn claims
+        else:
             # Short of what was asked for: there is no more. Otherwise there may be.
-            self._looking = len(turn.claimed) >= sum(demand.limits.values()) > 0
+            asked = sum(demand.limits.values())
+            asked = asked if demand.room is None else min(asked, demand.room)
+            expiring = turn.look.next_expiry is not None and turn.look.next_expiry <= now
+            self._looking = len(turn.claimed) >= asked or adopted or expiring
             due = [t for t in (turn.look.next_due, turn.look.next_expiry) if t is not None and t > now]
             self._wake_at = self._monotonic_of(min(due, default=None), now, mono)
-        for job_id in turn.look.cancelled:
-            self._cancel(job_id)
+        if turn.look.cancelled:
+            self._cancel(set(turn.look.cancelled))
         if turn.claimed:
             self._dispatch(turn.claimed, mono)
 
@@ -191,9 +197,9 @@ class Coordinator:
     def _demand(self) -> Demand | None:
         room = None if self._config.max_jobs is None else self._config.max_jobs - self._taken
         limits = self._plan.limits(self._pools, room)
-        if not any(limits.values()):
+        if not any(limits.values()) or room == 0:
             return None
-        return Demand(limits, self._queues, self._catalogue.unknown_json())
+        return Demand(limits, room, self._queues, self._catalogue.unknown_json())
 
     # -- dispatch ------------------------------------------------------------------------------------
 
@@ -208,29 +214,48 @@ class Coordinator:
             if call is None:
                 continue
             batches.setdefault(job.pool, []).append(call)
-            self.calls[job.id] = call
-        if any(job.at_most_once for job in jobs):
-            # Before such a job starts, a power cut must no longer be able to undo its claim.
-            self._store.jobs.make_durable(self.id, self._clock.now())
+            self.calls[job.id, job.attempt] = call
+        once = [call for calls in batches.values() for call in calls if call.job.at_most_once]
+        refused = bool(once) and not self._make_durable()
         for kind, calls in batches.items():
             self._taken += len(calls)
             self._plan.dispatched(kind, len(calls))
+            if refused:
+                self._return([call for call in calls if call.job.at_most_once])
+                calls = [call for call in calls if not call.job.at_most_once]
             journal.started(calls)
-            self._pool(kind).submit(calls)
+            try:
+                self._pool(kind).submit(calls)
+            except RuntimeError as error:  # the interpreter is about to exit
+                log.error("no more calls can be started: %s", error)
+                self._return(self._pool(kind).take_back())
+                self.stop = Stop()
+
+    def _make_durable(self) -> bool:
+        """Before an at-most-once job starts, a power cut must no longer be able to undo its claim."""
+        try:
+            self._store.jobs.make_durable(self.id, self._clock.now())
+        except (QueueBusy, StorageFull) as error:
+            log.warning("%s; jobs that run at most once are put back", error)
+            return False
+        return True
 
     def _call_of(self, job: ClaimedJob, mono: float) -> Call | None:
         code = self._catalogue.find(job.task)
         options = code.options
-        if job.max_attempts is None or job.pool != options.pool:
-            # Enqueued by name without the code at hand, or the code has changed since.
-            attempts = options.max_attempts if job.max_attempts is None else job.max_attempts
-            once = int(options.at_most_once or job.at_most_once)
-            self._adoptions.append(Adoption(job.id, job.attempt, options.pool, attempts, once))
+        attempts = options.max_attempts if job.max_attempts is None else job.max_attempts
+        once = options.at_most_once and not (job.at_most_once and attempts == 1)
+        if job.pool != options.pool or once:
+            # Enqueued by name without its options, or the code has changed since: whoever has to judge
+            # the job after our death must find in its row what it is.
+            attempts = 1 if options.at_most_once else attempts
+            adopted = Adoption(job.id, job.attempt, options.pool, attempts, int(options.at_most_once))
+            self._adoptions.append(adopted)
             self._looking = True
             return None
         timeout = options.timeout if job.timeout is None else job.timeout
         soft = options.soft_timeout if job.soft_timeout is None else job.soft_timeout
-        return Call(job, code, job.max_attempts, timeout, soft, self._store.path, mono)
+        return Call(job, code, attempts, timeout, soft, self._store.path, mono)
 
     def _leave_for_others(self, job: ClaimedJob, error: UnknownTask) -> None:
         """A job whose task nobody here knows stays queued for a worker that does."""
@@ -273,7 +298,8 @@ class Coordinator:
         counts: dict[str, tuple[int, float]] = {}
         for call, timed in ended:
             job = call.job
-            if self.calls.pop(job.id, None) is None:
+            key = (job.id, job.attempt)
+            if self.calls.pop(key, None) is None:
                 continue
             if type(timed.outcome) is NotStarted:
                 self._plan.given_back(job.pool, 1)
@@ -281,10 +307,8 @@ class Coordinator:
             else:
                 count, seconds = counts.get(job.pool, (0, 0.0))
                 counts[job.pool] = count + 1, seconds + timed.seconds
-            asked = bool(self._cancelled) and job.id in self._cancelled
-            if asked:
-                self._cancelled.discard(job.id)
-            settled = settle(call, timed, now, self._rng, cancelled=asked)
+            why = self._interrupted.pop(key, None) if self._interrupted else None
+            settled = settle(call, timed, now, self._rng, why)
             if type(settled) is Settled:
                 self._succeeded.append(settled)
             else:
@@ -309,7 +333,8 @@ class Coordinator:
             self._return(pool.take_back())
 
     def interrupt_all(self, reason: Reason) -> None:
-        for call in list(self.calls.values()):
+        for key, call in list(self.calls.items()):
+            self._interrupted.setdefault(key, reason)
             self._pool(call.job.pool).interrupt(call, reason)
 
     def stop_pools(self) -> None:
@@ -326,27 +351,34 @@ class Coordinator:
             if limit is not None:
                 entry = (at + limit / MICROS, next(self._serial), call, reason)
                 heapq.heappush(self._limits, entry)
+        if len(self._limits) > 4 * len(self.calls) + 64:  # of calls that ended in time
+            live = set(self.calls)
+            self._limits = [e for e in self._limits if (e[2].job.id, e[2].job.attempt) in live]
+            heapq.heapify(self._limits)
 
     def _enforce_limits(self) -> None:
         now = self._clock.monotonic()
         while self._limits and self._limits[0][0] <= now:
             _, _, call, reason = heapq.heappop(self._limits)
-            if self.calls.get(call.job.id) is call:
+            if self.calls.get((call.job.id, call.job.attempt)) is call:
                 journal.limit(call, reason)
                 self._pool(call.job.pool).interrupt(call, reason)
 
-    def _cancel(self, job_id: int) -> None:
-        call = self.calls.get(job_id)
-        if call is not None and job_id not in self._cancelled:
-            self._cancelled.add(job_id)
-            journal.cancelling(call)
-            self._pool(call.job.pool).interrupt(call, Reason.CANCEL)
+    def _cancel(self, job_ids: set[int]) -> None:
+        for key, call in list(self.calls.items()):
+            if key[0] in job_ids and key not in self._interrupted:
+                journal.cancelling(call)
+                self._interrupt(key, call, Reason.CANCEL)
 
     def _notice_losses(self, held: Held) -> None:
-        for job_id, call in list(self.calls.items()):
-            if call.claimed_at < held.at and Lease(job_id, call.job.attempt) not in held.leases:
-                log.warning("job %d: its lease was lost; stopping it", job_id)
-                self._pool(call.job.pool).interrupt(call, Reason.LOST)
+        for key, call in list(self.calls.items()):
+            if call.claimed_at < held.at and Lease(*key) not in held.leases:
+                log.warning("job %d: its lease was lost; stopping it", key[0])
+                self._interrupt(key, call, Reason.LOST)
+
+    def _interrupt(self, key: Key, call: Call, reason: Reason) -> None:
+        self._interrupted[key] = reason
+        self._pool(call.job.pool).interrupt(call, reason)
 
 
 class _Events:

@@ -56,7 +56,10 @@ class Catalogue:
     def _discover(self, task: str) -> TaskCode:
         if self._origin is None:
             raise UnknownTask(f"this worker was given its code, and that has no task {task}")
-        why = why_untrusted(self._path)
+        try:
+            why = why_untrusted(self._path)
+        except OSError as error:
+            raise UnknownTask(f"{self._path} cannot be looked at: {error}") from error
         if why is not None:
             raise UnknownTask(
                 f"the code that {self._path} names is not imported, since {why}; "

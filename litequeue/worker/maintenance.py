@@ -39,6 +39,7 @@ class Maintenance:
         self._last_wall = clock.now()
         self._lapse_due = now + LAPSE_SECONDS
         self._prune_due = now
+        self._lapsed_at: int | None = None  # wall clock of the last look that saw a lapsed lease
 
     def tick(self) -> float:
         now = self._clock.monotonic()
@@ -53,6 +54,7 @@ class Maintenance:
                 self._prune_due = now + (PROBE_SECONDS if more else PRUNE_SECONDS)
                 self._store.database.tend_wal()
         except (QueueBusy, StorageFull) as error:
+            self._awake_since = now  # nobody could renew a lease
             log.warning("housekeeping has to wait: %s", error)
         return PROBE_SECONDS
 
@@ -81,9 +83,21 @@ class Maintenance:
                     self._inbox.look()
 
     def _rescue_lapsed(self, now: float) -> None:
+        """Only what had lapsed at one look and is not renewed by the next.
+
+        After somebody held the write lock for long, every lease looks lapsed, but the heartbeats that
+        waited for it come before our second look.
+        """
+        seen, self._lapsed_at = self._lapsed_at, None
         if now - self._awake_since < self._lease_seconds:
             return
-        count = self._store.jobs.rescue_lapsed(self._worker, self._clock.now())
+        wall = self._clock.now()
+        if not self._store.jobs.any_lapsed(self._worker, wall):
+            return
+        self._lapsed_at = wall
+        if seen is None:
+            return
+        count = self._store.jobs.rescue_lapsed(self._worker, seen, wall)
         if count:
             log.warning("rescued %d jobs of workers that let their leases run out", count)
             self._inbox.look()

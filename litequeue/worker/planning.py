@@ -57,7 +57,7 @@ class Plan:
         return True
 
     def limits(self, pools: dict[str, Pool], room: int | None) -> dict[str, int]:
-        """How many jobs to claim for each pool; ``room`` bounds them all."""
+        """How many jobs to claim for each pool; ``room`` bounds each."""
         limits = {}
         for kind, slots in self._slots.items():
             if not slots:
@@ -70,8 +70,5 @@ class Plan:
             # In big bites: not for every job that ends while there is plenty left.
             if self._held[kind] > slots and want < target // 2:
                 want = 0
-            if room is not None:
-                want = min(want, room)
-                room -= max(want, 0)
-            limits[kind] = max(want, 0)
+            limits[kind] = max(want if room is None else min(want, room), 0)
         return limits

@@ -15,6 +15,7 @@ from ..outcomes import (
     Died,
     Discarded,
     Failed,
+    Interrupted,
     NotStarted,
     Snoozed,
     Succeeded,
@@ -27,9 +28,9 @@ from ..store.jobs import KEEP, KEEP_DISCARDED
 
 
 def settle(
-    call: Call, timed: Timed, now: int, rng: random.Random, *, cancelled: bool = False
+    call: Call, timed: Timed, now: int, rng: random.Random, interrupted: Reason | None = None
 ) -> Settled | Unsettled:
-    """The end of an attempt. ``cancelled``: somebody asked to cancel it while it ran."""
+    """The end of an attempt. ``interrupted``: why the worker asked it to stop, if it did."""
     job, outcome = call.job, timed.outcome
     if type(outcome) is Succeeded:
         finished = timed.started_at + int(timed.seconds * MICROS)
@@ -48,8 +49,10 @@ def settle(
         return _back(call, "scheduled", timed, now, run_at=now + outcome.delay)
     if isinstance(outcome, Discarded):
         return _final(call, "discarded", timed, now, ("Discard", outcome.reason, ""))
-    if isinstance(outcome, Cancelled):
-        return _interrupted(call, timed, now, outcome.reason)
+    if isinstance(outcome, (Cancelled, Interrupted)):
+        if interrupted in (Reason.SHUTDOWN, Reason.LOST):
+            return _broken_off(call, timed, now)
+        return _final(call, "cancelled", timed, now, ("JobCancelled", outcome.reason, ""))
     if isinstance(outcome, Died):
         delay = retry_delay(ProcessDied(outcome.how), call, rng)
         error = ("ProcessDied", outcome.how, "")
@@ -61,7 +64,7 @@ def settle(
         assert isinstance(outcome, Failed)
         delay = outcome.delay
         error = (outcome.type, outcome.message, outcome.traceback)
-    if cancelled:
+    if interrupted is Reason.CANCEL:
         return _final(call, "cancelled", timed, now, error)
     if delay is None:
         return _final(call, "discarded", timed, now, error)
@@ -75,14 +78,12 @@ def untouched(job: ClaimedJob, now: int) -> Unsettled:
     )
 
 
-def _interrupted(call: Call, timed: Timed, now: int, reason: str) -> Unsettled:
-    job = call.job
-    if reason in (Reason.SHUTDOWN.value, Reason.LOST.value):
-        if job.at_most_once:  # it had started, and must not start again
-            lost = ("Lost", "the worker was shut down; the task runs at most once", "")
-            return _final(call, "discarded", timed, now, lost)
-        return untouched(job, now)
-    return _final(call, "cancelled", timed, now, ("JobCancelled", reason, ""))
+def _broken_off(call: Call, timed: Timed, now: int) -> Unsettled:
+    """Our own doing, and nothing is charged; but what may run only once had started."""
+    if call.job.at_most_once:
+        lost = ("Lost", "the worker was shut down; the task runs at most once", "")
+        return _final(call, "discarded", timed, now, lost)
+    return untouched(call.job, now)
 
 
 def _final(

@@ -134,12 +134,15 @@ class Worker:
             yield stack
 
     def _unregister(self, registration: Registration) -> None:
-        if self._coordinator.calls:
+        if self._coordinator.calls or self._coordinator.unsettled:
             # We fell over. The lock stays until the process ends, since a thread may still run one of
             # them; then the free lock tells the peers to rescue what the row still claims.
             return
-        with contextlib.suppress(LitequeueError):
+        try:
             self._store.workers.stopped(registration.id, self._clock.now())
+        except LitequeueError as error:
+            log.warning("worker %s could not sign off: %s", self.name, error)
+            return  # the lock goes with the process, and then a peer does it
         registration.close()
         log.info("worker %s stopped", self.name)
 
@@ -173,4 +176,4 @@ class Worker:
             coordinator.turn()
             if coordinator.unsettled:
                 coordinator.receive(0.05)
-        return not coordinator.calls
+        return not (coordinator.calls or coordinator.unsettled)

@@ -103,7 +103,7 @@ def test_a_settle_of_an_attempt_that_is_no_longer_ours_changes_nothing(store: St
     frozen, kept = claim(store, clock, worker=1)
     with store.database.write(durable=False) as connection:
         connection.execute("UPDATE litequeue_jobs SET lease_expires_at = 1 WHERE id = ?", (frozen.id,))
-    assert store.jobs.rescue_lapsed(2, clock.now()) == 1
+    assert store.jobs.rescue_lapsed(2, clock.now(), clock.now()) == 1
     (again,) = claim(store, clock, worker=2)
     assert (again.id, again.attempt, again.interruptions) == (frozen.id, 2, 1)
     lost = settle(store, clock, ok=[success(frozen, clock, '"late"'), success(kept, clock, '"fine"')])
@@ -163,6 +163,20 @@ def test_a_job_past_its_deadline_is_not_started(store: Store, clock: FakeClock) 
     clock.advance(60)
     assert settle(store, clock, ok=[success(job, clock)]) == set()
     assert store.reports.state(2) == "succeeded"
+
+
+def test_of_thousands_of_expired_jobs_none_is_claimed(store: Store, clock: FakeClock) -> None:
+    store.jobs.enqueue_many(new_job(expires_at=clock.now() + SECOND), (("[]", "{}") for _ in range(2500)))
+    clock.advance(2)
+    assert [len(claim(store, clock, limit=100)) for _ in range(4)] == [0, 0, 0, 0]
+    assert store.reports.stats().states == {"expired": 2500}
+
+
+def test_the_room_bounds_all_pools_together(store: Store, clock: FakeClock) -> None:
+    for pool in ("thread", "process", "async"):
+        store.jobs.enqueue(new_job(pool=pool))
+    assert len(claim(store, clock, room=2)) == 2
+    assert len(claim(store, clock, room=1)) == 1
 
 
 def test_a_cancel_during_the_run_stops_the_retry(store: Store, clock: FakeClock) -> None:
@@ -246,8 +260,8 @@ def test_extending_says_which_leases_are_still_held(store: Store, clock: FakeClo
 
 def test_cancel_and_revive(store: Store, clock: FakeClock) -> None:
     store.jobs.enqueue(new_job(state="scheduled", run_at=clock.now() + SECOND))
-    assert store.operations.cancel(1, clock.now())[0] == "cancelled"
-    assert store.operations.cancel(1, clock.now())[0] == "cancelled"
+    assert store.operations.cancel(1, clock.now())[:2] == ("cancelled", True)
+    assert store.operations.cancel(1, clock.now())[:2] == ("cancelled", False)
     assert store.operations.cancel(99, clock.now())[0] is None
     assert store.operations.revive(1, clock.now())[0] == "available"
     (job,) = claim(store, clock)

@@ -56,7 +56,7 @@ def test_the_store_makes_no_move_that_is_not_in_the_table(store: Store, clock: F
             elif kind == 1:
                 store.jobs.release_worker(rng.choice([1, 2]), now)
             elif kind == 2:
-                store.jobs.rescue_lapsed(1, now)
+                store.jobs.rescue_lapsed(1, now, now)
             else:
                 store.operations.prune(now, 3)
         else:

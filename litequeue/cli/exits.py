@@ -1,0 +1,48 @@
+"""Exit codes, and which error has which."""
+
+from __future__ import annotations
+
+import sys
+
+from ..errors import (
+    CannotOpen,
+    DatabaseCorrupt,
+    LitequeueError,
+    NotAQueue,
+    QueueBusy,
+    SchemaTooNew,
+    StorageFull,
+    StoreError,
+    WorkerFailed,
+)
+
+OK = 0
+INTERNAL = 1
+USAGE = 2
+DAMAGED = 3  # corrupt, or written by a newer litequeue
+CANNOT_OPEN = 4
+TRY_LATER = 75  # storage full, or busy; EX_TEMPFAIL of sysexits.h
+INTERRUPTED = 130
+
+# The first that fits counts.
+_CODES: tuple[tuple[type[BaseException], int], ...] = (
+    (StorageFull, TRY_LATER),
+    (QueueBusy, TRY_LATER),
+    (DatabaseCorrupt, DAMAGED),
+    (SchemaTooNew, DAMAGED),
+    (CannotOpen, CANNOT_OPEN),
+    (NotAQueue, CANNOT_OPEN),
+    (StoreError, CANNOT_OPEN),
+    (WorkerFailed, INTERNAL),
+    (LitequeueError, USAGE),
+)
+
+
+def report(error: LitequeueError) -> int:
+    """Say what went wrong in one line on stderr; the exit code."""
+    print(f"litequeue: {error}", file=sys.stderr)
+    # A worker that fell over a damaged file answers for the file.
+    cause: BaseException = error
+    while isinstance(cause, WorkerFailed) and isinstance(cause.__cause__, LitequeueError):
+        cause = cause.__cause__
+    return next(code for cls, code in _CODES if isinstance(cause, cls))

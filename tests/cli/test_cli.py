@@ -1,0 +1,300 @@
+"""The command line as people and scripts use it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from litequeue import LiteQueue
+from litequeue.cli.commands import parse_call
+from litequeue.errors import InvalidArgument
+
+from .. import sample
+from ..support import environment, ledger_lines, litequeue, wait_until, worker_process
+
+TASKS = '''
+from litequeue import LiteQueue
+
+app = LiteQueue("db.sqlite")
+
+@app.task
+def add(x, y):
+    return x + y
+
+@app.task(pool="process")
+def product(x, y):
+    return x * y
+
+if __name__ == "__main__":
+    job = add.delay(4, 4)
+    print(job.get(timeout=20))
+    print(product.delay(4, 5).get(timeout=20))
+'''
+
+
+def one_line(done: subprocess.CompletedProcess[str]) -> str:
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("litequeue: ") and done.stderr.count("\n") == 1, done.stderr
+    return done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", ["worker", "script"])
+def test_the_block_of_the_first_page_works_as_printed(tmp_path: Path, first: str) -> None:
+    """The worker's command line names the file and nothing else, from any directory."""
+    (tmp_path / "tasks.py").write_text(TASKS)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    script = [sys.executable, "tasks.py"]
+
+    def start() -> subprocess.Popen[str]:
+        return subprocess.Popen(script, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True)
+
+    db = tmp_path / "db.sqlite"
+    if first == "script":
+        process = start()
+        wait_until(lambda: db.exists() and ledger_has_job(db))
+        with worker_process(Path("../db.sqlite"), cwd=elsewhere, wait=False):
+            assert process.communicate(timeout=30)[0] == "8\n20\n"
+    else:
+        with worker_process(db, cwd=elsewhere):
+            assert start().communicate(timeout=30)[0] == "8\n20\n"
+
+
+def ledger_has_job(db: Path) -> bool:
+    import sqlite3
+
+    try:
+        with sqlite3.connect(db) as connection:
+            return bool(connection.execute("SELECT count(*) FROM litequeue_jobs").fetchone()[0])
+    except sqlite3.Error:
+        return False
+
+
+def test_reading_commands_create_nothing(tmp_path: Path) -> None:
+    for command in ("jobs", "stats"):
+        done = litequeue(command, tmp_path / "no.sqlite")
+        assert done.returncode == 4
+        assert "no such file" in one_line(done)
+    for command in (("job", "1"), ("retry", "1"), ("cancel", "1"), ("pause", "q"), ("enqueue", "t")):
+        assert litequeue(command[0], tmp_path / "no.sqlite", command[1]).returncode == 4
+    assert list(tmp_path.iterdir()) == []
+    text = tmp_path / "notes.txt"
+    text.write_text("hello " * 500)
+    done = litequeue("stats", text)
+    assert done.returncode == 4 and "not a SQLite database" in one_line(done)
+    done = litequeue("worker", text, "--burst")
+    assert done.returncode == 4 and "not a SQLite database" in one_line(done)
+    assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("worker", "DB", "--threads", "-5"), "threads"),
+        (("worker", "DB", "--threads", "0", "--processes", "0", "--async", "0"), "at least one slot"),
+        (("worker", "DB", "--queues", "a b"), "queues"),
+        (("worker", "DB", "--lease", "0.1"), "lease"),
+        (("worker", "DB", "--max-jobs", "0"), "max_jobs"),
+        (("worker", "DB", "--import", "no_such_module_xyz"), "no_such_module_xyz"),
+        (("worker", "DB", "--import", "json"), "no tasks"),
+        (("enqueue", "DB", "a b"), "task's name"),
+        (("enqueue", "DB", "t", "k=1", "5"), "positional arguments first"),
+        (("enqueue", "DB", "t", "k:=x"), "not JSON"),
+        (("enqueue", "DB", "t", "--countdown", "nan"), "countdown"),
+        (("jobs", "DB", "--limit", "0"), "limit"),
+        (("jobs", "DB", "--before", "9" * 30), "before"),
+        (("jobs", "DB", "--queue", "a;b"), "queue"),
+        (("job", "DB", "77"), "no job 77"),
+        (("job", "DB", "-1"), "job_id"),
+        (("pause", "DB", "a b"), "queue"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_exit_2(db: Path, words: tuple[str, ...], says: str) -> None:
+    with LiteQueue(db) as app:
+        app.enqueue("t")
+    done = litequeue(*(str(db) if word == "DB" else word for word in words))
+    assert done.returncode == 2, done.stderr
+    assert says in one_line(done)
+
+
+def test_unknown_words_are_refused_by_the_parser(db: Path) -> None:
+    assert litequeue("dance", db).returncode == 2
+    assert litequeue("worker").returncode == 2
+    assert litequeue("jobs", db, "--state", "asleep").returncode == 2
+    assert litequeue("--version").stdout.startswith("litequeue ")
+
+
+def test_the_words_of_a_call() -> None:
+    assert parse_call(["4", "x", "[1]", '"5"', "-3", "k=5", "j:={\"a\": 1}", "t="]) == (
+        [4, "x", [1], "5", -3], {"k": "5", "j": {"a": 1}, "t": ""},
+    )  # fmt: skip
+    assert parse_call(["http://a?b=c"]) == (["http://a?b=c"], {})
+    with pytest.raises(InvalidArgument, match="twice"):
+        parse_call(["a=1", "a=2"])
+
+
+def test_a_session_at_the_command_line(sample_app: LiteQueue, db: Path) -> None:
+    sample.add.delay(1, 2)
+    assert litequeue("enqueue", db, "tests.sample.add", "4", "4").stdout == "2\n"
+    assert litequeue("enqueue", db, "tests.sample.misbehave_thread", "ValueError", "--priority", "5").stdout == "3\n"
+    assert litequeue("enqueue", db, "tests.sample.add", "x=a", 'y:="b"', "--countdown", "60").stdout == "4\n"
+    done = litequeue("worker", db, "--burst", "--import", "tests.sample")
+    assert done.returncode == 0, done.stderr
+    assert "job 2 tests.sample.add: succeeded" in done.stderr
+    assert "job 3 tests.sample.misbehave_thread: attempt 1 discarded (ValueError: boom)" in done.stderr
+
+    listed = litequeue("jobs", db)
+    assert [line.split()[:3] for line in listed.stdout.splitlines()[1:]] == [
+        ["4", "scheduled", "tests.sample.add"], ["3", "discarded", "tests.sample.misbehave_thread"],
+        ["2", "succeeded", "tests.sample.add"], ["1", "succeeded", "tests.sample.add"],
+    ]  # fmt: skip
+    assert "\x1b" not in listed.stdout
+    page = json.loads(litequeue("jobs", db, "--json", "--state", "succeeded", "--before", "2").stdout)
+    assert [(j["id"], j["result"]) for j in page] == [(1, "3")]
+    shown = litequeue("job", db, 3).stdout
+    assert "ValueError: boom" in shown and "in _misbehave" in shown and "attempt 1 failed" in shown
+    assert json.loads(litequeue("job", db, 3, "--json").stdout)["attempts"][0]["error_type"] == "ValueError"
+
+    assert "job 4 is cancelled" in litequeue("cancel", db, 4).stdout
+    again = litequeue("cancel", db, 4)
+    assert (again.returncode, again.stdout) == (1, "job 4 was not changed: it is cancelled\n")
+    assert "job 4 runs again" in litequeue("retry", db, 4).stdout
+    assert litequeue("retry", db, 99).returncode == 1
+    assert litequeue("pause", db, "default").returncode == 0
+    stats = json.loads(litequeue("stats", db, "--json").stdout)
+    assert stats["states"] == {"available": 1, "discarded": 1, "succeeded": 2}
+    assert stats["paused"] == ["default"]
+    assert "(paused)" in litequeue("stats", db).stdout
+    assert litequeue("resume", db, "default").returncode == 0
+
+
+def test_enqueue_can_wait_for_the_result(sample_app: LiteQueue, db: Path) -> None:
+    sample.add.delay(1, 2)
+    with worker_process(db, "--import", "tests.sample"):
+        done = litequeue("enqueue", db, "tests.sample.add", "4", "4", "--wait", "20")
+        assert done.stdout.splitlines()[1:] == ["8"]
+        failed = litequeue("enqueue", db, "tests.sample.misbehave_thread", "ValueError", "--wait", "20")
+        assert failed.returncode == 1 and "boom" in one_line(failed)
+
+
+def test_a_job_whose_task_nobody_knows_stays_and_is_reported(db: Path) -> None:
+    with LiteQueue(db) as app:
+        job = app.enqueue("strange.task")
+        with worker_process(db) as worker:
+            wait_until(lambda: any(w.unknown_tasks for w in app.stats().workers))
+            assert "no producer said where" in app.stats().workers[0].unknown_tasks["strange.task"]
+            assert "strange.task" in litequeue("stats", db).stdout
+            worker.send_signal(signal.SIGTERM)
+            said, _ = worker.communicate(timeout=10)
+        assert job.state == "available"
+        assert said.count("stays queued") == 1
+        info = job.info()
+        assert (info.failures, info.interruptions) == (0, 0)
+
+
+def test_json_logs_have_the_job_in_their_fields(sample_app: LiteQueue, db: Path) -> None:
+    sample.add.delay(1, 2)
+    done = litequeue("worker", db, "--burst", "--log-json", "--log-level", "debug")
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    ended = [line for line in lines if "succeeded" in line["message"]]
+    assert ended[0]["job_id"] == 1 and ended[0]["task"] == "tests.sample.add" and ended[0]["level"] == "info"
+
+
+def test_max_jobs_and_queues_and_name(sample_app: LiteQueue, db: Path) -> None:
+    sample.add.delay_many([(n, 1) for n in range(5)])
+    sample.add.apply_async((1, 1), queue="other")
+    done = litequeue("worker", db, "--max-jobs", "3", "--name", "bob", "--queues", "default")
+    assert done.returncode == 0
+    assert sample_app.stats().states == {"succeeded": 3, "available": 3}
+    assert {info.worker for info in sample_app.jobs(state="succeeded")} == {"bob"}
+    litequeue("worker", db, "--burst", "--queues", "other")
+    assert sample_app.stats().queues["other"] == {"succeeded": 1}
+
+
+# -- stopping ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_an_idle_worker_leaves_at_once_and_clean(db: Path, how: signal.Signals) -> None:
+    with worker_process(db) as worker:
+        worker.send_signal(how)
+        said, _ = worker.communicate(timeout=5)
+        assert worker.returncode == 0, said
+    assert "stopped" in said
+    assert os.listdir(f"{db}-workers") == []
+
+
+@pytest.mark.parametrize("task", [sample.wait_at_gate, sample.wait_in_process, sample.wait_async])
+def test_a_stopping_worker_finishes_what_runs_and_starts_nothing_new(
+    sample_app: LiteQueue, db: Path, tmp_path: Path, task: object
+) -> None:
+    ledger, gate = tmp_path / "ledger", tmp_path / "gate"
+    job = task.delay(str(ledger), str(gate))  # type: ignore[attr-defined]
+    with worker_process(db, "--threads", "1", "--processes", "1", "--async", "1") as worker:
+        wait_until(lambda: ledger_lines(ledger))
+        behind = sample.add.delay(1, 1)
+        worker.send_signal(signal.SIGTERM)
+        wait_until(lambda: behind.state == "available")
+        gate.touch()
+        worker.communicate(timeout=15)
+        assert worker.returncode == 0
+    assert job.get(timeout=0) == "attempt 1"
+    assert behind.state in ("available", "succeeded")
+
+
+@pytest.mark.parametrize("task", [sample.wait_at_gate, sample.wait_in_process, sample.wait_async])
+def test_after_the_grace_what_runs_is_released_uncharged_and_runs_elsewhere(
+    sample_app: LiteQueue, db: Path, tmp_path: Path, task: object
+) -> None:
+    ledger, gate = tmp_path / "ledger", tmp_path / "gate"
+    # A gate whose task ignores cancellation: its thread cannot be stopped.
+    job = task.delay(str(ledger), str(gate))  # type: ignore[attr-defined]
+    with worker_process(db, "--grace", "0.2") as worker:
+        wait_until(lambda: ledger_lines(ledger))
+        worker.send_signal(signal.SIGTERM)
+        worker.communicate(timeout=10)
+        assert worker.returncode == 0
+    info = job.info()
+    assert (info.failures, info.interruptions) == (0, 0)
+    if info.state != "succeeded":  # a thread task saw that it was cancelled, and returned
+        with worker_process(db):
+            wait_until(lambda: sum(line.startswith("start") for line in ledger_lines(ledger)) == 2)
+            gate.touch()
+            assert job.get(timeout=10) == "attempt 2"
+
+
+def test_a_stuck_thread_neither_delays_the_exit_nor_runs_twice_at_once(
+    sample_app: LiteQueue, db: Path, tmp_path: Path
+) -> None:
+    ledger = tmp_path / "ledger"
+    job = sample.stuck.delay(str(ledger))
+    with worker_process(db, "--grace", "0.2") as worker:
+        wait_until(lambda: ledger_lines(ledger))
+        worker.send_signal(signal.SIGTERM)
+        worker.communicate(timeout=6)
+        assert worker.returncode == 0
+    with worker_process(db, "--grace", "0.2"):
+        wait_until(lambda: len(ledger_lines(ledger)) == 2, what="the job runs again")
+    info = job.info()
+    assert (info.interruptions, info.failures, info.attempt) == (0, 0, 2)
+
+
+def test_a_second_signal_leaves_at_once(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+    job = sample.wait_in_process.delay(str(ledger), str(tmp_path / "gate"))
+    with worker_process(db) as worker:
+        wait_until(lambda: ledger_lines(ledger))
+        worker.send_signal(signal.SIGINT)
+        assert worker.stdout is not None
+        assert any("finishes 1 jobs" in line for line in worker.stdout)
+        worker.send_signal(signal.SIGINT)
+        worker.communicate(timeout=10)
+        assert worker.returncode == 130
+    assert job.state == "available"

@@ -1,0 +1,80 @@
+"""Eight producers and four workers on one file: every job once, and nobody sees a lock."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from litequeue import LiteQueue
+
+from .. import sample
+from ..support import ROOT, environment, ledger_lines, wait_until, worker_process
+
+PRODUCER = """
+import sys
+from tests import sample
+sample.app._client.bind(sys.argv[1])
+ledger, number, count = sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+half = count // 2
+for n in range(half):
+    sample.record.delay(ledger, f"{number}-{n}")
+sample.record.delay_many((ledger, f"{number}-{n}") for n in range(half, count))
+"""
+
+
+@pytest.mark.slow
+def test_eight_producers_and_four_workers_run_twenty_thousand_jobs_once_each(
+    sample_app: LiteQueue, db: Path, tmp_path: Path
+) -> None:
+    ledger = tmp_path / "ledger"
+    sample.record.delay(str(ledger), "first")  # the file is there when the workers come
+    with contextlib.ExitStack() as stack:
+        workers = [
+            stack.enter_context(worker_process(db, "--log-level", "warning", "--threads", "4")) for _ in range(4)
+        ]
+        producers = [
+            subprocess.Popen(
+                [sys.executable, "-c", PRODUCER, str(db), str(ledger), str(n), "2500"],
+                cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True,
+            )
+            for n in range(8)
+        ]
+        for producer in producers:
+            _, said = producer.communicate(timeout=120)
+            assert producer.returncode == 0, said
+            assert said == ""
+        done = lambda: sample_app.stats().states.get("succeeded") == 20_001
+        wait_until(done, 120, "all jobs succeed")
+        for worker in workers:
+            worker.terminate()
+            said, _ = worker.communicate(timeout=20)
+            assert worker.returncode == 0
+            assert said == ""
+    counts = collections.Counter(ledger_lines(ledger))
+    assert len(counts) == 20_001
+    assert set(counts.values()) == {1}
+    with sample_app._client.store.database.read() as connection:
+        assert connection.execute("SELECT count(*) FROM litequeue_jobs WHERE attempt <> 1").fetchone() == (0,)
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+@pytest.mark.slow
+def test_an_idle_worker_hears_every_single_enqueue(sample_app: LiteQueue, db: Path) -> None:
+    import random
+    import time
+
+    rng = random.Random(5)
+    with worker_process(db, "--log-level", "warning"):
+        sample.add.delay(0, 0).get(timeout=10)
+        slow = 0
+        for n in range(200):
+            time.sleep(rng.random() * 0.01)
+            began = time.monotonic()
+            assert sample.add.delay(n, 1).get(timeout=10) == n + 1
+            slow += time.monotonic() - began > 0.45  # only the slow look found it
+        assert slow <= 1

@@ -1,0 +1,116 @@
+"""What dies, and what must happen then: measured from the kill, at the default settings."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from litequeue import JobFailed, LiteQueue
+
+from .. import sample
+from ..support import ledger_lines, wait_until, worker_process
+
+TASKS = [sample.wait_at_gate, sample.wait_in_process, sample.wait_async]
+
+
+def starts(ledger: Path) -> list[str]:
+    return [line for line in ledger_lines(ledger) if line.startswith("start")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", TASKS, ids=lambda t: t.name.rpartition(".")[2])
+def test_a_killed_workers_job_runs_again_within_a_second(
+    sample_app: LiteQueue, db: Path, tmp_path: Path, task: object
+) -> None:
+    ledger, gate = tmp_path / "ledger", tmp_path / "gate"
+    job = task.delay(str(ledger), str(gate))  # type: ignore[attr-defined]
+    with worker_process(db) as first:
+        wait_until(lambda: starts(ledger))
+        with worker_process(db):
+            # A process for the second attempt takes its own time to start; not counted against rescue.
+            first.kill()
+            killed = time.monotonic()
+            wait_until(lambda: job.state != "running" or job.info().attempt == 2)
+            rescued = time.monotonic() - killed
+            wait_until(lambda: len(starts(ledger)) == 2)
+            gate.touch()
+            assert job.get(timeout=10) == "attempt 2"
+    assert rescued < 1.0
+    info = job.info()
+    assert (info.interruptions, info.failures) == (1, 0)
+    assert [a.outcome for a in info.attempts] == ["interrupted"]
+
+
+@pytest.mark.slow
+def test_an_at_most_once_job_is_lost_rather_than_run_twice(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+    job = sample.wait_once.delay(str(ledger), str(tmp_path / "gate"))
+    with worker_process(db) as first:
+        wait_until(lambda: starts(ledger))
+        first.kill()
+        with worker_process(db), pytest.raises(JobFailed, match="at most once"):
+            job.get(timeout=10)
+    assert len(starts(ledger)) == 1
+
+
+@pytest.mark.slow
+def test_a_stopped_worker_keeps_its_job_and_the_children_of_a_killed_one_die(
+    sample_app: LiteQueue, db: Path, tmp_path: Path
+) -> None:
+    ledger, gate = tmp_path / "ledger", tmp_path / "gate"
+    job = sample.wait_in_process.delay(str(ledger), str(gate))
+    with worker_process(db) as first:
+        wait_until(lambda: starts(ledger))
+        child = int(starts(ledger)[0].split()[3])
+        first.send_signal(signal.SIGSTOP)
+        with worker_process(db) as second:
+            time.sleep(1.0)  # twice the time in which a dead worker is found out
+            assert job.info().attempt == 1
+            second.send_signal(signal.SIGTERM)
+            second.communicate(timeout=10)
+        first.kill()
+        wait_until(lambda: not os.path.exists(f"/proc/{child}") or _is_zombie(child), 1.0)
+    gate.touch()
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+@pytest.mark.slow
+def test_a_task_that_kills_its_worker_is_discarded_at_the_third_time(
+    sample_app: LiteQueue, db: Path
+) -> None:
+    job = sample.misbehave_thread.delay("kill")
+    for _ in range(3):
+        with worker_process(db, wait=False) as worker:
+            worker.wait(timeout=15)
+    with worker_process(db), pytest.raises(JobFailed, match="3 workers died"):
+        job.get(timeout=10)
+    assert job.info().attempt == 3
+
+
+@pytest.mark.slow
+def test_a_frozen_workers_late_result_changes_nothing(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
+    ledger, gate = tmp_path / "ledger", tmp_path / "gate"
+    job = sample.wait_at_gate.delay(str(ledger), str(gate))
+    with worker_process(db, "--lease", "1") as frozen:
+        wait_until(lambda: starts(ledger))
+        frozen.send_signal(signal.SIGSTOP)
+        with worker_process(db, "--lease", "1"):
+            wait_until(lambda: len(starts(ledger)) == 2, 20, "the lease lapses and the job runs again")
+            gate.touch()
+            assert job.get(timeout=10) == "attempt 2"
+            before = job.info()
+            frozen.send_signal(signal.SIGCONT)
+            wait_until(lambda: len(ledger_lines(ledger)) == 4, what="the frozen attempt ends too")
+            time.sleep(0.3)
+            assert job.info() == before

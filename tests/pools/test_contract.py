@@ -1,0 +1,319 @@
+"""One suite for the three pools: whatever a task does, an outcome comes back and the pool lives on."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from litequeue import LiteQueue
+from litequeue.clock import SystemClock
+from litequeue.models import ClaimedJob
+from litequeue.outcomes import (
+    Died,
+    Discarded,
+    Failed,
+    Interrupted,
+    NotStarted,
+    Snoozed,
+    Succeeded,
+    Timed,
+)
+from litequeue.pools.base import Call, Pool, Reason
+from litequeue.pools.coroutines import CoroutinePool
+from litequeue.pools.processes import ProcessPool
+from litequeue.pools.threads import ThreadPool
+from litequeue.task import Task
+
+from .. import sample
+from ..support import wait_until
+
+KINDS = ("thread", "process", "async")
+
+
+class Harness:
+    """A pool without a worker: collects what it reports."""
+
+    def __init__(self, kind: str, slots: int = 2) -> None:
+        self.reports: dict[int, Timed] = {}
+        self.begun: list[int] = []
+        clock, rng = SystemClock(), random.Random(1)
+        self.pool: Pool
+        if kind == "thread":
+            self.pool = ThreadPool(slots, self, clock, rng)
+        elif kind == "process":
+            self.pool = ProcessPool(slots, self, clock)
+        else:
+            self.pool = CoroutinePool(slots, self, clock, rng)
+        self._next = 0
+
+    def ended(self, call: Call, timed: Timed) -> None:
+        assert call.job.id not in self.reports, "reported twice"
+        self.reports[call.job.id] = timed
+
+    def started(self, call: Call) -> None:
+        self.begun.append(call.job.id)
+
+    def stirred(self) -> None:
+        pass
+
+    def call(self, task: Task[..., Any], *args: Any, **limits: Any) -> Call:
+        self._next += 1
+        code = task._code
+        job = ClaimedJob(
+            self._next, 1, code.name, code.codec.encode(list(args)), "{}", "default", code.options.pool, 0,
+            0, 0, 3, None, None, 0, 0, 0, None,
+        )  # fmt: skip
+        return Call(job, code, 3, limits.get("timeout"), limits.get("soft_timeout"), code.bind.__self__.path)  # type: ignore[attr-defined]
+
+    def result(self, call: Call) -> Any:
+        def look() -> Timed | None:
+            self.pool.tend()
+            return self.reports.get(call.job.id)
+
+        return wait_until(look, 15, f"the end of {call.job.task}").outcome
+
+    def run(self, task: Task[..., Any], *args: Any, **limits: Any) -> Any:
+        call = self.call(task, *args, **limits)
+        self.pool.submit([call])
+        return self.result(call)
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def harness(kind: str, sample_app: LiteQueue) -> Iterator[Harness]:
+    made = Harness(kind)
+    yield made
+    made.pool.stop()
+
+
+SIMPLE: dict[str, Task[..., Any]] = {"thread": sample.add, "process": sample.square, "async": sample.echo}
+
+
+def test_a_result_comes_back(harness: Harness, kind: str) -> None:
+    args = {"thread": (4, 4), "process": (3,), "async": ("x",)}[kind]
+    assert harness.run(SIMPLE[kind], *args) == Succeeded({"thread": "8", "process": "9", "async": '"x"'}[kind])
+
+
+def test_many_calls_each_end_once(harness: Harness, kind: str) -> None:
+    calls = [harness.call(SIMPLE[kind], *([n] if kind != "thread" else [n, 0])) for n in range(300)]
+    for start in range(0, 300, 100):
+        harness.pool.submit(calls[start : start + 100])
+    got = [json.loads(harness.result(call).result) for call in calls]
+    assert got == [n * n if kind == "process" else n for n in range(300)]
+
+
+@pytest.mark.parametrize(
+    ("how", "error"),
+    [
+        ("ValueError", "ValueError"), ("two arguments", "tests.sample.TwoArguments"),
+        ("hostile str", "tests.sample.Hostile"), ("surrogate", "ValueError"), ("SystemExit", "SystemExit"),
+        ("KeyboardInterrupt", "KeyboardInterrupt"), ("GeneratorExit", "GeneratorExit"),
+        ("recursion", "RecursionError"), ("retry", "litequeue.errors.Retry"),
+    ],
+)  # fmt: skip
+def test_an_exception_becomes_text_and_the_pool_lives(harness: Harness, kind: str, how: str, error: str) -> None:
+    outcome = harness.run(sample.MISBEHAVE[kind], how)
+    assert isinstance(outcome, Failed)
+    assert outcome.type == error
+    assert outcome.delay is not None
+    outcome.message.encode()
+    if how == "ValueError":
+        assert outcome.message == "boom" and "_misbehave" in outcome.traceback
+        assert "litequeue/pools" not in outcome.traceback
+    assert isinstance(harness.run(sample.MISBEHAVE[kind], "discard"), Discarded)
+    assert isinstance(harness.run(sample.MISBEHAVE[kind], "snooze"), Snoozed)
+
+
+@pytest.mark.parametrize("how", ["object", "huge"])
+def test_a_result_that_cannot_be_stored_is_still_a_success(harness: Harness, kind: str, how: str) -> None:
+    outcome = harness.run(sample.MISBEHAVE[kind], how)
+    assert isinstance(outcome, Succeeded)
+    assert outcome.result is None and outcome.note
+
+
+def test_a_timed_call_says_when_it_starts(harness: Harness, kind: str) -> None:
+    call = harness.call(sample.SLOW[kind], 0.0, timeout=5_000_000)
+    harness.pool.submit([call])
+    assert harness.result(call) == Succeeded('"finished"')
+    assert harness.begun == [call.job.id]
+
+
+WAIT: dict[str, Task[..., Any]] = {
+    "thread": sample.wait_at_gate, "process": sample.wait_in_process, "async": sample.wait_async,
+}  # fmt: skip
+
+
+def test_interrupting_for_a_timeout_ends_the_call(harness: Harness, kind: str, tmp_path: Any) -> None:
+    ledger = tmp_path / "ledger"
+    call = harness.call(WAIT[kind], str(ledger), str(tmp_path / "gate"), timeout=100_000)
+    harness.pool.submit([call])
+    wait_until(lambda: (harness.pool.tend(), ledger.exists())[1])
+    assert harness.begun == [call.job.id]
+    harness.pool.interrupt(call, Reason.TIMEOUT)
+    outcome = harness.result(call)
+    assert type(outcome).__name__ == "TimedOut"
+    args = {"thread": (4, 4), "process": (3,), "async": ("x",)}[kind]
+    assert isinstance(harness.run(SIMPLE[kind], *args), Succeeded)
+
+
+@pytest.mark.parametrize("reason", [Reason.CANCEL, Reason.SHUTDOWN])
+def test_interrupting_stops_what_can_be_stopped(harness: Harness, kind: str, reason: Reason, tmp_path: Any) -> None:
+    ledger = tmp_path / "ledger"
+    call = harness.call(WAIT[kind], str(ledger), str(tmp_path / "gate"))
+    harness.pool.submit([call])
+    wait_until(lambda: (harness.pool.tend(), ledger.exists())[1])
+    harness.pool.interrupt(call, reason)
+    outcome = harness.result(call)
+    if kind == "thread":  # it saw current_job().cancelled and returned
+        assert isinstance(outcome, Succeeded)
+    else:
+        assert outcome == Interrupted(reason.value)
+
+
+def test_a_dying_child_is_blamed_for_its_own_call_alone(sample_app: LiteQueue, tmp_path: Any) -> None:
+    harness = Harness("process")
+    try:
+        ledger, gate = tmp_path / "ledger", tmp_path / "gate"
+        sibling = harness.call(sample.wait_in_process, str(ledger), str(gate))
+        harness.pool.submit([sibling])
+        wait_until(lambda: (harness.pool.tend(), ledger.exists())[1])
+        for how, said in (("segfault", "SIGSEGV"), ("exit", "exit code 0"), ("kill", "SIGKILL")):
+            outcome = harness.run(sample.misbehave_process, how)
+            assert isinstance(outcome, Died) and said in outcome.how
+        gate.touch()
+        assert isinstance(harness.result(sibling), Succeeded)
+    finally:
+        harness.pool.stop()
+
+
+def test_a_crash_in_a_batch_keeps_what_was_done_and_gives_back_the_rest(sample_app: LiteQueue) -> None:
+    harness = Harness("process", slots=1)
+    try:
+        for _ in range(3):  # teaches the pool that these are quick, so that they travel together
+            harness.run(sample.square, 2)
+            harness.pool._seconds[sample.misbehave_process.name] = 0.000_1  # type: ignore[attr-defined]
+        calls = [harness.call(sample.square, n) for n in range(5)]
+        calls.insert(3, harness.call(sample.misbehave_process, "segfault"))
+        harness.pool.submit(calls)
+        outcomes = [harness.result(call) for call in calls]
+        assert [type(o) for o in outcomes[:4]] == [Succeeded, Succeeded, Succeeded, Died]
+        assert all(type(o) in (NotStarted, Succeeded) for o in outcomes[4:])
+        assert NotStarted in map(type, outcomes[4:])
+    finally:
+        harness.pool.stop()
+
+
+def test_what_has_not_begun_can_be_taken_back_from_a_busy_child(sample_app: LiteQueue, tmp_path: Any) -> None:
+    harness = Harness("process", slots=1)
+    try:
+        harness.run(sample.square, 2)
+        quick = harness.pool._seconds  # type: ignore[attr-defined]
+        quick[sample.wait_in_process.name] = 0.000_1
+        quick[sample.square.name] = 0.000_1
+        ledger, gate = tmp_path / "ledger", tmp_path / "gate"
+        long = harness.call(sample.wait_in_process, str(ledger), str(gate))
+        behind = [harness.call(sample.square, n) for n in range(4)]
+        harness.pool.submit([long, *behind])
+        wait_until(ledger.exists)
+        assert harness.pool.backlog() == 4
+        taken = harness.pool.take_back(4)
+        assert sorted(c.job.id for c in taken) == sorted(c.job.id for c in behind)
+        gate.touch()
+        assert isinstance(harness.result(long), Succeeded)
+        assert len(harness.reports) == 2
+    finally:
+        harness.pool.stop()
+
+
+def test_a_child_is_renewed_after_so_many_jobs_and_retired_when_idle(sample_app: LiteQueue) -> None:
+    harness = Harness("process", slots=1)
+    harness.pool = ProcessPool(1, harness, SystemClock(), jobs_per_child=2, idle_seconds=0.05)
+    try:
+        pids = [json.loads(harness.run(sample.pid).result) for _ in range(5)]
+        assert len(set(pids)) >= 3
+        wait_until(lambda: (harness.pool.tend(), not harness.pool._slots)[1])  # type: ignore[attr-defined]
+        wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids))
+    finally:
+        harness.pool.stop()
+
+
+def test_a_child_that_died_while_it_was_idle_is_replaced(sample_app: LiteQueue) -> None:
+    harness = Harness("process", slots=1)
+    try:
+        pid = json.loads(harness.run(sample.pid).result)
+        os.kill(pid, 9)
+        outcome = harness.run(sample.pid)
+        while isinstance(outcome, NotStarted):
+            outcome = harness.run(sample.pid)
+        assert isinstance(outcome, (Succeeded, Died))
+        assert json.loads(harness.run(sample.pid).result) != pid
+    finally:
+        harness.pool.stop()
+
+
+def test_threads_share_the_waiting_calls(sample_app: LiteQueue, tmp_path: Any) -> None:
+    """No call waits behind a long one while another thread is free."""
+    harness = Harness("thread", slots=2)
+    ledger, gate = tmp_path / "ledger", tmp_path / "gate"
+    long = harness.call(sample.wait_at_gate, str(ledger), str(gate))
+    quick = [harness.call(sample.add, n, 0) for n in range(50)]
+    harness.pool.submit([long, *quick])
+    for call in quick:
+        assert isinstance(harness.result(call), Succeeded)
+    assert long.job.id not in harness.reports
+    gate.touch()
+    harness.result(long)
+    harness.pool.stop()
+
+
+def test_soft_timeouts_let_the_task_tidy_up(sample_app: LiteQueue) -> None:
+    harness = Harness("process", slots=1)
+    try:
+        assert harness.run(sample.tidy_process, soft_timeout=100_000) == Succeeded('"tidied up"')
+    finally:
+        harness.pool.stop()
+    for kind in ("thread", "async"):
+        harness = Harness(kind)
+        call = harness.call(sample.TIDY[kind], soft_timeout=100_000)
+        harness.pool.submit([call])
+        wait_until(lambda: harness.begun)  # noqa: B023
+        harness.pool.interrupt(call, Reason.SOFT_TIMEOUT)
+        assert harness.result(call) == Succeeded('"tidied up"')
+        harness.pool.stop()
+
+
+def test_a_soft_timeout_never_lands_in_the_next_call(sample_app: LiteQueue) -> None:
+    """Interrupts rain on a stream of short limited calls; none may end another way than its own."""
+    harness = Harness("thread", slots=1)
+    calls = [harness.call(sample.add, n, 0, timeout=10_000_000) for n in range(400)]
+    plain = [harness.call(sample.add, n, 0) for n in range(400)]
+    stop = threading.Event()
+
+    def rain() -> None:
+        while not stop.is_set():
+            for call in calls:
+                harness.pool.interrupt(call, Reason.SOFT_TIMEOUT)
+
+    thread = threading.Thread(target=rain)
+    thread.start()
+    mixed = [call for pair in zip(calls, plain, strict=True) for call in pair]
+    harness.pool.submit(mixed)
+    try:
+        for call in plain:
+            assert harness.result(call) == Succeeded(str(json.loads(call.job.args)[0]))
+        for call in calls:
+            assert type(harness.result(call)) in (Succeeded, Failed)
+    finally:
+        stop.set()
+        thread.join()
+        harness.pool.stop()

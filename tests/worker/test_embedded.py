@@ -1,0 +1,234 @@
+"""Workers inside an app: they stop when asked, and never hold up its exit."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from litequeue import LiteQueue, WorkerFailed
+
+from .. import sample
+from ..support import environment, ledger_lines, wait_until
+
+
+def script(tmp_path: Path, body: str, timeout: float = 20) -> subprocess.CompletedProcess[str]:
+    path = tmp_path / "desktop.py"
+    path.write_text("import sys, time, threading\nfrom litequeue import LiteQueue\n"
+                    "app = LiteQueue('db.sqlite')\n" + textwrap.dedent(body))  # fmt: skip
+    return subprocess.run(
+        [sys.executable, str(path)], cwd=tmp_path, env=environment(), capture_output=True, text=True,
+        timeout=timeout, check=False,
+    )  # fmt: skip
+
+
+STUCK = """
+    started = threading.Event()
+    @app.task
+    def stuck():
+        started.set()
+        while True:
+            try: time.sleep(600)
+            except BaseException: pass
+    if __name__ == "__main__":
+        worker = app.worker(threads=1, grace=0.2).start()
+        stuck.delay()
+        started.wait(10)
+"""
+
+
+@pytest.mark.parametrize("ending", ["", "sys.exit(3)", "raise ValueError('bye')", "worker.stop()"])
+def test_the_apps_exit_never_hangs_on_a_stuck_task(tmp_path: Path, ending: str) -> None:
+    began = time.monotonic()
+    done = script(tmp_path, STUCK + "        " + ending)
+    assert time.monotonic() - began < 6
+    assert done.returncode == {"": 0, "sys.exit(3)": 3, "worker.stop()": 0}.get(ending, 1)
+    with LiteQueue(tmp_path / "db.sqlite") as app:
+        # The dead process's row says that it was leaving: the next worker releases, charging nothing.
+        with app.worker(threads=1, queues=["other"]):
+            wait_until(lambda: app.job(1).state == "available")
+        assert app.job(1).info().interruptions == 0
+
+
+def test_an_app_that_ends_without_closing_lets_running_jobs_finish(tmp_path: Path) -> None:
+    done = script(tmp_path, """
+        @app.task
+        def slow():
+            started.set(); time.sleep(0.3); print("finished", flush=True)
+        started = threading.Event()
+        if __name__ == "__main__":
+            app.worker(threads=1).start()
+            slow.delay()
+            started.wait(10)
+    """)  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "finished\n", "")
+
+
+def test_process_tasks_in_an_embedded_worker(tmp_path: Path) -> None:
+    done = script(tmp_path, """
+        @app.task(pool="process")
+        def square(x):
+            return x * x
+        if __name__ == "__main__":
+            with app.worker(processes=2):
+                print([job.get(timeout=20) for job in square.delay_many([(n,) for n in range(5)])])
+    """)  # fmt: skip
+    assert done.stdout == "[0, 1, 4, 9, 16]\n", done.stderr
+
+
+def test_a_stuck_thread_keeps_its_lease_while_the_process_lives(app: LiteQueue) -> None:
+    """Releasing the job would let another worker start it beside the thread that still runs it."""
+    go, started = threading.Event(), threading.Event()
+
+    @app.task
+    def stubborn() -> str:
+        started.set()
+        go.wait(30)
+        return "done after all"
+
+    worker = app.worker(threads=1, grace=0.05).start()
+    job = stubborn.delay()
+    assert started.wait(10)
+    worker.stop()
+    assert job.state == "running"
+    with app.worker(threads=1):
+        assert not job.wait(timeout=0.8)
+        go.set()
+        assert job.get(timeout=10) == "done after all"
+    assert job.info().attempt == 1
+
+
+def test_burst_and_max_jobs_end_by_themselves(app: LiteQueue) -> None:
+    @app.task
+    def f() -> None: ...
+
+    @app.task
+    async def g() -> None: ...
+
+    f.delay_many([() for _ in range(10)])
+    g.delay_many([() for _ in range(10)])
+    with app.worker(threads=2, max_jobs=3) as worker:
+        assert worker.join(10)
+    assert app.stats().states == {"succeeded": 3, "available": 17}
+    with app.worker(threads=2, burst=True) as worker:
+        assert worker.join(10)
+    assert app.stats().states == {"succeeded": 20}
+
+
+def test_jobs_behind_a_long_one_are_given_back(app: LiteQueue) -> None:
+    """A worker never sits on leased jobs that another could be running."""
+    go = threading.Event()
+
+    @app.task
+    def quick() -> None: ...
+
+    @app.task
+    def long() -> None:
+        go.wait(30)
+
+    with app.worker(threads=1, processes=0, async_=0, name="first"):
+        for job in quick.delay_many([() for _ in range(50)]):  # it learns that jobs are quick
+            assert job.wait(timeout=10)
+        app.pause("default")
+        long.delay()
+        behind = quick.delay_many([() for _ in range(30)])
+        app.resume("default")
+        wait_until(lambda: app.stats().states.get("available") == 30)
+        with app.worker(threads=1, name="second"):
+            assert all(job.wait(timeout=10) for job in behind)
+        go.set()
+        assert {job.info().worker for job in behind} == {"second"}
+        assert all(job.info().failures == job.info().interruptions == 0 for job in behind)
+
+
+def test_rows_written_by_plain_sql_are_found_by_the_slow_look(app: LiteQueue, db: Path) -> None:
+    import sqlite3
+
+    @app.task(name="plain")
+    def plain(x: int) -> int:
+        return x
+
+    with app.worker(threads=1):
+        plain.delay(1).get(timeout=10)
+        with sqlite3.connect(db) as connection:
+            connection.execute("INSERT INTO litequeue_jobs (task, args) VALUES ('plain', '[7]')")
+        connection.close()
+        assert app.job(2).get(timeout=10) == 7
+
+
+@pytest.mark.parametrize("args", ['{"$nope": 1}', "[1", "5", '{"a": 1}', "[" * 5000])
+def test_a_planted_row_hurts_only_itself(app: LiteQueue, db: Path, args: str) -> None:
+    import sqlite3
+
+    @app.task(name="plain", retries=3)
+    def plain(x: int) -> int:
+        return x
+
+    with app.worker(threads=1):
+        good = plain.delay(1)
+        with sqlite3.connect(db) as connection:
+            sql = "INSERT INTO litequeue_jobs (task, args, max_attempts) VALUES ('plain', ?, 1)"
+            connection.execute(sql, (args,))
+        connection.close()
+        assert good.get(timeout=10) == 1
+        bad = app.job(2)
+        assert bad.wait(timeout=10) and bad.state == "discarded"
+        assert plain.delay(2).get(timeout=10) == 2
+
+
+def test_a_task_that_forks_is_settled_once_and_by_us(app: LiteQueue, tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+
+    @app.task
+    def forks(n: int) -> int:
+        os.fork()
+        sample.note(str(ledger), f"{n} {os.getpid()}")
+        return n
+
+    with app.worker(threads=1):
+        jobs = forks.delay_many([(n,) for n in range(5)])
+        assert [job.get(timeout=20) for job in jobs] == [0, 1, 2, 3, 4]
+    wait_until(lambda: len(ledger_lines(ledger)) == 10)
+    while True:
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            break
+    mine = [line for line in ledger_lines(ledger) if line.endswith(f" {os.getpid()}")]
+    assert len(mine) == 5
+
+
+def test_fifty_starts_and_stops_leave_nothing(app: LiteQueue, db: Path) -> None:
+    @app.task
+    def f() -> int:
+        return 1
+
+    @app.task
+    async def g() -> int:
+        return 2
+
+    with app.worker(threads=1):
+        assert f.delay().get(timeout=10) + g.delay().get(timeout=10) == 3
+    descriptors = len(os.listdir("/proc/self/fd"))
+    threads = threading.active_count()
+    for _ in range(50):
+        with app.worker(threads=2):
+            assert f.delay().get(timeout=10) + g.delay().get(timeout=10) == 3
+    wait_until(lambda: threading.active_count() <= threads)
+    assert len(os.listdir("/proc/self/fd")) <= descriptors + 2  # a reader more, at most: its file and its log
+    assert os.listdir(f"{db}-workers") == []
+
+
+def test_a_worker_that_fell_over_says_so_when_it_is_stopped(app: LiteQueue, db: Path) -> None:
+    worker = app.worker(threads=1).start()
+    wait_until(lambda: app.stats().workers)
+    worker._worker._died("heartbeat", ZeroDivisionError("x"))
+    assert worker.join(10)
+    with pytest.raises(WorkerFailed, match="heartbeat"):
+        worker.stop()

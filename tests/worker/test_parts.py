@@ -1,0 +1,243 @@
+"""Planning, discovery, maintenance, heartbeat, services and the journal, each by itself."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from litequeue import UnknownTask
+from litequeue.models import TaskOrigin
+from litequeue.store import Store
+from litequeue.store.jobs import Demand
+from litequeue.worker.discovery import RETRY_SECONDS, Catalogue
+from litequeue.worker.heartbeat import Heartbeat
+from litequeue.worker.inbox import Held, Inbox
+from litequeue.worker.journal import clean
+from litequeue.worker.maintenance import Maintenance
+from litequeue.worker.planning import Plan
+from litequeue.worker.service import Service
+
+from ..support import FakeClock, new_job
+
+LEASE = 60_000_000
+
+
+# -- planning -------------------------------------------------------------------------------------
+
+
+def test_an_untried_pool_takes_one_job_a_slot(clock: FakeClock) -> None:
+    plan = Plan({"thread": 4, "process": 0, "async": 9}, clock)
+    assert plan.limits({}, None) == {"thread": 4, "async": 9}
+    plan.dispatched("thread", 3)
+    assert plan.limits({}, None) == {"thread": 1, "async": 9}
+    assert plan.limits({}, 2) == {"thread": 1, "async": 2}
+
+
+def test_quick_jobs_are_taken_ahead_for_about_50_ms(clock: FakeClock) -> None:
+    plan = Plan({"thread": 4}, clock)
+    plan.dispatched("thread", 4)
+    plan.ended("thread", 4, 4 * 0.001)
+    assert plan.limits({}, None) == {"thread": 200}
+    plan.ended("thread", 200, 200 * 10.0)  # long ones after all
+    plan.dispatched("thread", 200)
+    assert plan.limits({}, None) == {"thread": 4}
+
+
+def test_what_waits_too_long_is_given_back_and_not_taken_again(clock: FakeClock) -> None:
+    plan = Plan({"thread": 2}, clock)
+    plan.dispatched("thread", 2)
+    plan.ended("thread", 2, 0.000_02)
+    plan.dispatched("thread", 100)
+    assert not plan.is_stalled("thread", 98)
+    clock.advance(0.2)
+    assert plan.is_stalled("thread", 98)
+    plan.given_back("thread", 98)
+    assert plan.limits({}, None) == {"thread": 0}
+    plan.ended("thread", 1, 3.0)
+    assert plan.limits({}, None) == {"thread": 1}
+
+
+# -- discovery --------------------------------------------------------------------------------------
+
+
+def catalogue(path: Path, origin: TaskOrigin | None, clock: FakeClock) -> Catalogue:
+    return Catalogue({}, path=str(path), origin=lambda task: origin, monotonic=clock.monotonic)
+
+
+def write_module(folder: Path, name: str, body: str) -> None:
+    (folder / f"{name}.py").write_text(body)
+
+
+@pytest.fixture
+def forget_modules() -> object:
+    before, path = set(sys.modules), list(sys.path)
+    yield
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+    sys.path[:] = path
+
+
+def test_only_what_a_module_registers_under_that_name_is_found(
+    db: Path, tmp_path: Path, clock: FakeClock, forget_modules: object
+) -> None:
+    db.touch(0o600)
+    body = "from litequeue import LiteQueue\napp = LiteQueue('x.sqlite')\n@app.task\ndef f(): ...\ndef g(): ...\n"
+    write_module(tmp_path, "found_module", body)
+    good = TaskOrigin("found_module.f", "found_module", "f", str(tmp_path), "{}")
+    code = catalogue(db, good, clock).find("found_module.f")
+    assert code.name == "found_module.f"
+    assert code.bind.__self__.path == str(db)  # type: ignore[attr-defined]
+    for task, qualname in (("found_module.g", "g"), ("other", "f"), ("found_module.x", "x")):
+        with pytest.raises(UnknownTask, match="is not a task named"):
+            catalogue(db, TaskOrigin(task, "found_module", qualname, str(tmp_path), "{}"), clock).find(task)
+
+
+def test_os_system_is_not_a_task(db: Path, clock: FakeClock) -> None:
+    db.touch(0o600)
+    for module, qualname in (("os", "system"), ("builtins", "eval"), ("subprocess", "Popen")):
+        origin = TaskOrigin(f"{module}:{qualname}", module, qualname, "/", "{}")
+        with pytest.raises(UnknownTask):
+            catalogue(db, origin, clock).find(f"{module}:{qualname}")
+
+
+@pytest.mark.parametrize("loosen", ["file", "folder", "owner"])
+def test_nothing_is_imported_for_a_file_that_others_can_write(
+    tmp_path: Path, clock: FakeClock, loosen: str
+) -> None:
+    folder = tmp_path / "sub"
+    folder.mkdir(0o700)
+    db = folder / "db"
+    db.touch(0o600)
+    canary = tmp_path / "canary"
+    write_module(tmp_path, "evil_module", f"open({str(canary)!r}, 'w')")
+    if loosen == "file":
+        db.chmod(0o620)
+    elif loosen == "folder":
+        folder.chmod(0o777)
+    else:
+        try:
+            os.chown(db, 12345, -1)
+        except PermissionError:
+            pytest.skip("only root can give a file away")
+    origin = TaskOrigin("evil_module.f", "evil_module", "f", str(tmp_path), "{}")
+    with pytest.raises(UnknownTask, match="--import"):
+        catalogue(db, origin, clock).find("evil_module.f")
+    assert not canary.exists()
+
+
+def test_a_broken_module_is_tried_again_after_a_while(
+    db: Path, tmp_path: Path, clock: FakeClock, forget_modules: object
+) -> None:
+    db.touch(0o600)
+    write_module(tmp_path, "broken_module", "raise SystemExit(3)")
+    origin = TaskOrigin("broken_module.f", "broken_module", "f", str(tmp_path), "{}")
+    found = catalogue(db, origin, clock)
+    with pytest.raises(UnknownTask, match="SystemExit"):
+        found.find("broken_module.f")
+    assert list(found.unknown()) == ["broken_module.f"]
+    assert not found.forget_old_failures()
+    clock.advance(RETRY_SECONDS + 1)
+    assert found.forget_old_failures()
+    assert found.unknown_json() is None
+
+
+# -- maintenance and heartbeat ---------------------------------------------------------------------------
+
+
+def register(store: Store, clock: FakeClock) -> int:
+    """A worker's row whose lock file was lost: only its leases tell of it."""
+    registration = store.workers.register(
+        name="frozen", host="h", wake_port=None, queues=None, slots={}, now=clock.now()
+    )
+    registration.close()
+    return registration.id
+
+
+def test_a_lapsed_lease_counts_only_for_a_reaper_that_was_awake(store: Store, clock: FakeClock) -> None:
+    frozen = register(store, clock)
+    store.jobs.enqueue(new_job())
+    store.jobs.turn(frozen, clock.now(), clock.now() + LEASE, demand=Demand({"thread": 1}))
+    reaper = Maintenance(store, 99, clock, LEASE, Inbox())
+    reaper.tick()
+    clock.advance(8 * 3600)  # a suspend: everything looks lapsed
+    reaper.tick()
+    assert store.reports.state(1) == "running"
+    for _ in range(28):  # awake for nearly a lease
+        clock.advance(2)
+        reaper.tick()
+    assert store.reports.state(1) == "running"
+    for _ in range(10):  # one look sees it lapsed, the next believes it
+        clock.advance(2)
+        reaper.tick()
+    assert store.reports.state(1) == "available"
+
+
+def test_a_step_of_the_wall_clock_robs_nobody(store: Store, clock: FakeClock) -> None:
+    live = register(store, clock)
+    store.jobs.enqueue(new_job())
+    store.jobs.turn(live, clock.now(), clock.now() + LEASE, demand=Demand({"thread": 1}))
+    reaper = Maintenance(store, 99, clock, LEASE, Inbox())
+    for _ in range(60):
+        clock.advance(2)
+        store.jobs.extend(live, clock.now(), clock.now() + LEASE)
+        reaper.tick()
+    clock.wall += 10 * 365 * 86400 * 1_000_000
+    for _ in range(20):
+        clock.advance(2)
+        reaper.tick()
+    assert store.reports.state(1) == "running"
+
+
+def test_the_heartbeat_renews_and_reports_what_is_held(store: Store, clock: FakeClock) -> None:
+    inbox = Inbox()
+    store.jobs.enqueue(new_job())
+    store.jobs.turn(5, clock.now(), clock.now() + LEASE, demand=Demand({"thread": 1}))
+    heart = Heartbeat(store, 5, clock, LEASE, inbox)
+    assert heart.tick() == 10.0
+    clock.advance(10)
+    assert heart.tick() == 10.0
+    (held,) = inbox.drain(0)
+    assert isinstance(held, Held) and {lease.id for lease in held.leases} == {1}
+    info = store.reports.job(1)
+    assert info is not None and info.lease_expires_at is not None
+    assert info.lease_expires_at.timestamp() == (clock.now() + LEASE) / 1_000_000
+
+
+# -- services and the journal -------------------------------------------------------------------------------
+
+
+def test_a_service_that_dies_says_so() -> None:
+    told = threading.Event()
+    died: list[tuple[str, BaseException]] = []
+
+    def tick() -> float:
+        raise ZeroDivisionError
+
+    def on_death(name: str, error: BaseException) -> None:
+        died.append((name, error))
+        told.set()
+
+    service = Service("x", tick, on_death)
+    service.start()
+    assert told.wait(5)
+    assert died[0][0] == "x" and isinstance(died[0][1], ZeroDivisionError)
+    service.stop()
+
+
+def test_a_service_ticks_until_it_is_stopped() -> None:
+    ticked = threading.Semaphore(0)
+    service = Service("x", lambda: ticked.release() or 0.0, lambda name, error: None)
+    service.start()
+    for _ in range(5):
+        assert ticked.acquire(timeout=5)
+    service.stop()
+
+
+def test_control_characters_do_not_reach_a_log() -> None:
+    assert clean("a\r\n\x1b[31mb\u202e") == "a\\r\\n\\x1b[31mb\\u202e"
+    assert logging.getLogger("litequeue.jobs").name == "litequeue.jobs"
