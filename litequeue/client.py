@@ -40,6 +40,7 @@ class EnqueueOptions:
 
 
 _NO_OPTIONS = EnqueueOptions()
+_NO_KWARGS: Mapping[str, Any] = {}
 
 
 def database_path(path: object) -> str:
@@ -136,8 +137,11 @@ class Client:
 
     def _payload(self, code: TaskCode, position: int, call: Any) -> tuple[str, str]:
         if type(call) is tuple:
-            code.check_call(call, {})
-            return self.encode_call(code.name, call, {})
+            code.check_call(call, _NO_KWARGS)
+            text = self.codec.encode_plain(list(call))
+            if text is not None:
+                return text, "{}"
+            return self.encode_call(code.name, call, _NO_KWARGS)
         if type(call) is dict:
             if not all(isinstance(key, str) for key in call):
                 raise InvalidType(f"delay_many: item {position} has a keyword that is no string")

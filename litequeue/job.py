@@ -5,7 +5,6 @@ Owns waiting: subscribe to the workers' datagrams, look, sleep until told or hal
 
 from __future__ import annotations
 
-import asyncio
 import builtins
 import contextlib
 import time
@@ -140,6 +139,8 @@ class Job(Generic[R_co]):
         row = self._row()
         if row[0] in FINAL:
             return self._unpack(row)
+        import asyncio  # 40 ms that only those pay who await
+
         loop = asyncio.get_running_loop()
         with _Subscription(self._client) as subscription:
             while True:
@@ -217,6 +218,8 @@ class _Subscription:
             self._ear.hear(seconds)
 
     async def hear_async(self, seconds: float) -> None:
+        import asyncio
+
         if self._ear.socket is None:
             await asyncio.sleep(seconds)
             return

@@ -9,7 +9,6 @@ what is pending after disarming is cleared.
 
 from __future__ import annotations
 
-import ctypes
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -18,6 +17,8 @@ from .errors import SoftTimeout
 
 T = TypeVar("T")
 
+MOST_FIRES = 2  # a call's soft timeout, and its timeout
+
 _lock = threading.Lock()
 _guards: dict[int, SoftGuard] = {}  # by thread
 
@@ -25,20 +26,22 @@ _guards: dict[int, SoftGuard] = {}  # by thread
 class SoftGuard:
     """Made in the thread that is to be interrupted."""
 
-    __slots__ = ("_armed", "_deferred", "_fired", "_shields", "_thread")
+    __slots__ = ("_armed", "_deferred", "_fired", "_fires", "_shields", "_thread")
 
     def __init__(self) -> None:
         self._thread = threading.get_ident()
         self._armed = True
-        self._fired = 0
+        self._fires = 0  # in all
+        self._fired = 0  # of them not deferred
         self._shields = 0
         self._deferred = False
 
     def fire(self) -> None:
         """Raise SoftTimeout in the guarded thread, if it still runs the call."""
         with _lock:
-            if not self._armed:
+            if not self._armed or self._fires == MOST_FIRES:
                 return
+            self._fires += 1
             if self._shields:
                 self._deferred = True
             else:
@@ -50,25 +53,29 @@ class SoftGuard:
 
         When this returns, no SoftTimeout of this guard is pending or will come.
         """
+        import ctypes  # noqa: F401 - before anything is armed: fire() must be quick
+
         result: T | None = None
         _guards[self._thread] = self
+        # SoftTimeout may land on any line until a _disarm has returned, but only MOST_FIRES times: one more
+        # layer than that, and the last _disarm is certain to be left in peace.
         try:
-            result = function()
-        except SoftTimeout:
-            pass
-        while self._armed:
             try:
-                with _lock:
-                    self._armed = False
+                try:
+                    result = function()
+                finally:
+                    self._disarm()
             except SoftTimeout:
-                continue
-        try:
-            _set_async(self._thread, None)
-            _checkpoint()
+                self._disarm()
         except SoftTimeout:
-            pass
+            self._disarm()
         _guards.pop(self._thread, None)
         return result
+
+    def _disarm(self) -> None:
+        with _lock:
+            self._armed = False
+            _set_async(self._thread, None)  # clears one that was raised and not yet delivered
 
 
 class _Shield:
@@ -104,10 +111,8 @@ shielded = _Shield()
 
 
 def _set_async(thread: int, exception: type[BaseException] | None) -> None:
+    import ctypes
+
     ctypes.pythonapi.PyThreadState_SetAsyncExc(
         ctypes.c_ulong(thread), None if exception is None else ctypes.py_object(exception)
     )
-
-
-def _checkpoint() -> None:
-    """A call, so that the eval loop looks for a pending exception here and not later."""

@@ -281,7 +281,8 @@ REPORT_UNKNOWN: Final = (
 LEAVE: Final = "UPDATE litequeue_workers SET leaving_at = :now WHERE id = :worker"
 STOPPED: Final = """UPDATE litequeue_workers SET stopped_at = :now, wake_port = NULL
 WHERE id = :worker AND stopped_at IS NULL"""
-PEERS: Final = """SELECT id, name, lock_file, leaving_at FROM litequeue_workers
+LEAVING: Final = "SELECT leaving_at FROM litequeue_workers WHERE id = :worker AND stopped_at IS NULL"
+PEERS: Final = """SELECT id, name, lock_file FROM litequeue_workers
 WHERE stopped_at IS NULL AND id <> :me"""
 FORGET_WORKERS: Final = """DELETE FROM litequeue_workers
 WHERE stopped_at IS NOT NULL AND stopped_at < :before"""

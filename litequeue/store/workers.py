@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -31,7 +30,6 @@ class Peer(NamedTuple):
     id: int
     name: str
     lock_file: str
-    leaving_at: int | None
 
 
 class Registration:
@@ -78,7 +76,7 @@ class Workers:
             raise CannotOpen(f"cannot create {self._folder}: {error.strerror}") from error
         if os.path.islink(self._folder):
             raise CannotOpen(f"{self._folder} is a symbolic link, which is refused")
-        lock_file = f"{secrets.token_hex(8)}.lock"
+        lock_file = f"{os.urandom(8).hex()}.lock"
         path = os.path.join(self._folder, lock_file)
         _forget_after_fork()
         lock = FileLock(path)
@@ -104,6 +102,11 @@ class Workers:
     def peers(self, me: int) -> list[Peer]:
         with self._database.read() as connection:
             return [Peer(*row) for row in connection.execute(queries.PEERS, {"me": me}).fetchall()]
+
+    def is_leaving(self, worker: int) -> bool:
+        """Whether the worker had announced that it was shutting down."""
+        row = self._database.one(queries.LEAVING, {"worker": worker})
+        return row is not None and row[0] is not None
 
     @contextlib.contextmanager
     def proven_dead(self, peer: Peer) -> Iterator[bool]:

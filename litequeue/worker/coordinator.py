@@ -35,6 +35,7 @@ log = logging.getLogger("litequeue.worker")
 Key = tuple[int, int]  # a job's id and the attempt's number
 
 SLOW_LOOK = 0.5  # seconds: catches lost datagrams, and rows written by plain SQL
+TEND_PAUSE = 0.005  # while calls wait in a pool
 RETRY_PAUSE = 0.25  # after a turn that the file refused
 
 
@@ -51,6 +52,7 @@ class Coordinator:
         rng: random.Random,
         inbox: Inbox,
         on_settled: Callable[[], None],
+        on_news: Callable[[], None],
     ) -> None:
         self.id = worker
         self.calls: dict[Key, Call] = {}  # claimed and not ended
@@ -62,6 +64,7 @@ class Coordinator:
         self._rng = rng
         self._inbox = inbox
         self._on_settled = on_settled
+        self._on_news = on_news  # somebody committed something: a peer may have come
         self._plan = Plan(config.slots, clock)
         self._pools: dict[str, Pool] = {}
         self._interrupted: dict[Key, Reason] = {}
@@ -98,6 +101,7 @@ class Coordinator:
         for message in messages:
             if isinstance(message, Look):
                 self._looking = True
+                self._on_news()
             elif isinstance(message, Started):
                 self._watch_limits(message.call, message.at)
             elif isinstance(message, Held):
@@ -125,7 +129,7 @@ class Coordinator:
         if self._limits:
             due = min(due, self._limits[0][0])
         if any(pool.backlog() for pool in self._pools.values()):
-            due = min(due, now + self._plan.PATIENCE)
+            due = min(due, now + TEND_PAUSE)
         return max(due - now, 0.0)
 
     def _slow_look(self) -> None:
@@ -136,6 +140,7 @@ class Coordinator:
         ):
             self._data_version = version
             self._looking = True
+            self._on_news()
         if self._catalogue.forget_old_failures():
             self._looking = True
             self._report_unknown()

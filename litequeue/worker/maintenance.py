@@ -13,6 +13,7 @@ from ..clock import Clock
 from ..errors import QueueBusy, StorageFull
 from ..store import Store
 from ..store.jobs import DAY
+from ..store.workers import Peer
 from .inbox import Inbox
 
 log = logging.getLogger("litequeue.worker")
@@ -39,7 +40,13 @@ class Maintenance:
         self._last_wall = clock.now()
         self._lapse_due = now + LAPSE_SECONDS
         self._prune_due = now
+        self._peers: list[Peer] = []
+        self._peers_stale = True
         self._lapsed_at: int | None = None  # wall clock of the last look that saw a lapsed lease
+
+    def look_for_peers(self) -> None:
+        """Read the list of peers at the next tick; while nobody commits anything it stays as it is."""
+        self._peers_stale = True
 
     def tick(self) -> float:
         now = self._clock.monotonic()
@@ -68,12 +75,16 @@ class Maintenance:
         self._last_mono, self._last_wall = now, wall
 
     def _rescue_dead(self) -> None:
-        for peer in self._store.workers.peers(self._worker):
+        if self._peers_stale:
+            self._peers_stale = False
+            self._peers = self._store.workers.peers(self._worker)
+        for peer in self._peers:
             with self._store.workers.proven_dead(peer) as dead:
                 if not dead:
                     continue
+                self._peers_stale = True
                 now = self._clock.now()
-                if peer.leaving_at is not None:
+                if self._store.workers.is_leaving(peer.id):
                     count = self._store.jobs.release_worker(peer.id, now)
                     log.info("worker %s has left; its %d jobs are available again", peer.name, count)
                 else:

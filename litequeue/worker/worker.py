@@ -12,6 +12,7 @@ import random
 import socket
 from collections.abc import Iterator
 
+from ..bell import LOOK
 from ..clock import Clock
 from ..errors import LitequeueError
 from ..pools.base import Reason
@@ -112,6 +113,9 @@ class Worker:
                 slots=config.slots,
                 now=clock.now(),
             )
+            lease = config.lease_micros
+            maintenance = Maintenance(self._store, registration.id, clock, lease, self._inbox)
+            heartbeat = Heartbeat(self._store, registration.id, clock, lease, self._inbox)
             self._coordinator = Coordinator(
                 registration.id,
                 self._store,
@@ -121,14 +125,16 @@ class Worker:
                 self._rng,
                 self._inbox,
                 listener.settled,
+                maintenance.look_for_peers,
             )
             stack.callback(self._unregister, registration)
-            parts = (self._store, registration.id, clock, config.lease_micros, self._inbox)
-            for name, part in (("heartbeat", Heartbeat(*parts)), ("maintenance", Maintenance(*parts))):
-                service = Service(name, part.tick, self._died)
+            for name, tick in (("heartbeat", heartbeat.tick), ("maintenance", maintenance.tick)):
+                service = Service(name, tick, self._died)
                 stack.callback(service.stop)
                 service.start()
             stack.callback(self._coordinator.stop_pools)
+            # Peers that sleep get to know us, so that they notice should we die.
+            listener.ear.tell(LOOK, self._store.workers.wake_ports())
             slots = ", ".join(f"{n} {kind}" for kind, n in config.slots.items() if n)
             log.info("worker %s serves %s (%s)", self.name, self._store.path, slots)
             yield stack

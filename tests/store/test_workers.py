@@ -73,7 +73,7 @@ def test_a_process_never_judges_its_own_workers(store: Store, clock: FakeClock) 
 
 def test_a_missing_lock_file_proves_nothing(store: Store, clock: FakeClock) -> None:
     me, other = register(store, clock), register(store, clock)
-    peer = Peer(other.id, "x", "gone.lock", None)
+    peer = Peer(other.id, "x", "gone.lock")
     assert not is_dead(store, peer)
     me.close()
     other.close()

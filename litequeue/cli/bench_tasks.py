@@ -1,0 +1,72 @@
+"""The tasks that the benchmark and the demo run; importable by workers and pool children."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+
+from ..app import LiteQueue
+from ..context import current_job
+
+app = LiteQueue("litequeue-bench.sqlite")
+
+
+@app.task
+def noop() -> None:
+    """Nothing, in a thread."""
+
+
+@app.task(pool="process")
+def noop_process() -> None:
+    """Nothing, in a process."""
+
+
+@app.task
+def stamp() -> int:
+    """When it started, in nanoseconds of the machine's monotonic clock, which all processes share."""
+    return time.monotonic_ns()
+
+
+@app.task
+def add(x: int, y: int) -> int:
+    return x + y
+
+
+@app.task(pool="process")
+def crunch(n: int) -> int:
+    """Some honest work for a processor."""
+    return sum(i * i for i in range(n))
+
+
+@app.task
+async def fetch(n: int) -> str:
+    """Waits, as for a network."""
+    await asyncio.sleep(0.1)
+    return f"page {n}"
+
+
+@app.task(retries=3, backoff=[0.3, 0.3, 0.3])
+def flaky() -> str:
+    """Works at the third attempt."""
+    job = current_job()
+    if job.attempt < 3:
+        raise ConnectionError("the line is down")
+    return f"worked at attempt {job.attempt}"
+
+
+@app.task(pool="process", retries=1, backoff=0.3)
+def dies_once() -> str:
+    """Its process is killed under it the first time."""
+    if current_job().attempt == 1:
+        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+    return "survived, in a new process"
+
+
+@app.task
+def gate(path: str) -> int:
+    """Runs until a file is there."""
+    while not os.path.exists(path):
+        time.sleep(0.005)
+    return current_job().attempt

@@ -1,0 +1,69 @@
+"""The floor under the benchmark: what raw ``sqlite3`` does on the same disk in the same run.
+
+A bare table with one partial index, hand-written statements, no checks and no durability beyond SQLite's own
+settings; the least that any queue in SQLite has to do.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+
+# Turns a table of waiting jobs into one of finished jobs, to measure a claim beside it.
+FINISH_ALL = """UPDATE litequeue_jobs
+SET state = 'succeeded', finished_at = 1, prune_at = 9999999999999999"""
+
+_TABLE = """CREATE TABLE floor (id INTEGER PRIMARY KEY AUTOINCREMENT, task TEXT, args TEXT, state TEXT, run_at INTEGER,
+    worker INTEGER, lease INTEGER, finished INTEGER, result TEXT);
+CREATE INDEX floor_ready ON floor (run_at, id) WHERE state = 'ready';"""
+_INSERT = "INSERT INTO floor (task, args, state, run_at) VALUES ('tasks.add', '[4,4]', 'ready', ?)"
+_CLAIM = """UPDATE floor SET state = 'running', worker = 1, lease = ? WHERE id IN
+    (SELECT id FROM floor WHERE state = 'ready' ORDER BY run_at, id LIMIT ?) RETURNING id, args"""
+_ACK = """UPDATE floor SET state = 'done', finished = ?, result = '8'
+WHERE id IN (SELECT value FROM json_each(?)) AND state = 'running'"""
+
+
+class Floor:
+    """A raw database beside the measured one."""
+
+    def __init__(self, path: str, synchronous: str) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None)
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute(f"PRAGMA synchronous = {synchronous}")
+        self._connection.executescript(_TABLE)
+
+    def insert_singly(self, count: int) -> float:
+        """Single INSERT transactions a second."""
+        execute, now = self._connection.execute, time.time_ns() // 1000
+        began = time.perf_counter()
+        for _ in range(count):
+            execute("BEGIN IMMEDIATE")
+            execute(_INSERT, (now,))
+            execute("COMMIT")
+        return count / (time.perf_counter() - began)
+
+    def fill(self, count: int) -> None:
+        now = time.time_ns() // 1000
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.executemany(_INSERT, ((now,) for _ in range(count)))
+        self._connection.execute("COMMIT")
+
+    def claim_and_ack(self, batch: int) -> float:
+        """Jobs a second, claimed and acked in batches until none is left."""
+        execute, count = self._connection.execute, 0
+        began = time.perf_counter()
+        while True:
+            now = time.time_ns() // 1000
+            execute("BEGIN IMMEDIATE")
+            rows = execute(_CLAIM, (now, batch)).fetchall()
+            execute("COMMIT")
+            if not rows:
+                return count / (time.perf_counter() - began)
+            execute("BEGIN IMMEDIATE")
+            execute(_ACK, (now, json.dumps([row[0] for row in rows])))
+            execute("COMMIT")
+            count += len(rows)
+
+    def close(self) -> None:
+        self._connection.close()

@@ -1,0 +1,61 @@
+"""Every example runs by itself, ends, and says so."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .support import ROOT, environment, litequeue
+
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+SAYS = {
+    "hello": r"4 \+ 4 = 8\nfive more: \[0, 2, 4, 6, 8\]",
+    "retries": r"'after': \['no answer \(4 retries left\)', 'no answer \(3 retries left\)'\]",
+    "cpu_bound": r"@{3,}.*\n(?s:.*)s of work in",
+    "async_fetch": r"50 pages of 0\.1 s each in [0-2]\.\d s\nPage 7 links to \['/8'\]",
+    "tk_app": r"exported 8 pages|skipped: there is no display",
+    "web_app": r"'state': 'succeeded', 'result': '/thumbs/cat\.png'",
+    "order_pipeline": r"order: \[3, 7, (?s:.*)'discarded': 1, 'succeeded': 21",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
+def test_example(path: Path, tmp_path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 60
+    env = {**environment(), "TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, str(path)], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout.endswith(f"{path.stem}: done\n")
+    assert re.search(SAYS[path.stem], done.stdout), done.stdout
+
+
+@pytest.mark.slow
+def test_the_demo_shows_what_it_says_in_time(tmp_path: Path) -> None:
+    done = litequeue("demo", cwd=tmp_path, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "killed worker-" in done.stdout and "runs again in worker-" in done.stdout
+    assert "at attempt 3, after ConnectionError" in done.stdout and "ProcessDied: died: SIGKILL" in done.stdout
+    seconds = re.search(r"done in ([\d.]+) s", done.stdout)
+    assert seconds and float(seconds[1]) < 10
+    assert done.stderr == ""
+
+
+@pytest.mark.slow
+def test_the_benchmark_measures_every_budget(tmp_path: Path) -> None:
+    import json
+
+    done = litequeue("bench", "--quick", "--json", "--dir", tmp_path, timeout=150)
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    assert len(figures) == 16
+    assert all(figure["value"] > 0 and isinstance(figure["met"], bool) for figure in figures)
+    assert list(tmp_path.iterdir()) == []
