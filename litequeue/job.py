@@ -29,7 +29,7 @@ from .states import FINAL, JobState
 R_co = TypeVar("R_co", covariant=True)
 
 SLOW_LOOK = 0.5  # seconds; catches lost datagrams, and workers that came later
-SLOW_LOOK_DEAF = 0.05  # where no socket can be had
+SLOW_LOOK_DEAF = 0.05  # where no socket can be had, or no worker is there yet that could tell us
 
 Row = tuple[str, str | None, str | None]
 
@@ -209,7 +209,8 @@ class _Subscription:
         """Subscribe with every worker there is now; in how many seconds to do it again."""
         self._ports = self._client.store.workers.wake_ports()
         self._ear.tell(WAIT, self._ports)
-        return SLOW_LOOK if self._ear.port is not None else SLOW_LOOK_DEAF
+        heard_by_somebody = self._ear.port is not None and self._ports
+        return SLOW_LOOK if heard_by_somebody else SLOW_LOOK_DEAF
 
     def hear(self, seconds: float) -> None:
         if self._ear.port is None:

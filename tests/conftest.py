@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -60,6 +61,19 @@ def _helper(pid: int) -> bool:
             return "resource_tracker" in file.read()
     except OSError:
         return True
+
+
+@pytest.fixture(autouse=True)
+def no_test_hangs() -> Iterator[None]:
+    """A test that waits for ever fails with a traceback instead."""
+
+    def give_up(number: int, frame: object) -> None:
+        raise TimeoutError("the test took more than two minutes")
+
+    signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(120)
+    yield
+    signal.alarm(0)
 
 
 @pytest.fixture(autouse=True)

