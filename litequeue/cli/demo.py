@@ -18,7 +18,7 @@ from typing import Any
 from ..job import Job
 from . import bench_tasks as tasks
 from . import render
-from .bench import start_worker
+from .bench import environment, start_worker
 
 PATIENCE = 30.0  # seconds; a machine that is busy otherwise may need more than ten
 
@@ -37,6 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
             worker.wait()
         tasks.app.close()
         shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(environment()["PYTHONPYCACHEPREFIX"], ignore_errors=True)
     print(f"\n{'done' if good else 'NOT as it should be'} in {time.monotonic() - began:.1f} s")
     return 0 if good else 1
 

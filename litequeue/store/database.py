@@ -192,7 +192,6 @@ class Database:
 
     def write(self, *, durable: bool, on: sqlite3.Connection | None = None) -> _Write:
         """``with db.write(durable=...) as connection``: BEGIN IMMEDIATE under the gate, then COMMIT.
-
         ``durable`` syncs the commit to the device (unless durability="normal"), so that it survives
         a power cut. Raises QueueBusy, StorageFull or another StoreError; then nothing was stored.
         ``on`` names a side connection to write with.
@@ -234,7 +233,7 @@ class Database:
 
     @contextlib.contextmanager
     def side_connection(self) -> Iterator[sqlite3.Connection]:
-        """A durable writing connection of the caller's own, for TEMP tables; see ``write(on=)``."""
+        """A durable writing connection of the caller's own, for TEMP tables."""
         self._held()
         with (
             forkguard.inside,
@@ -252,10 +251,13 @@ class Database:
     def data_version(self) -> int:
         """A number that changes whenever any other connection has committed. For one thread only."""
         handles = self._held()
-        with forkguard.inside, translated(self.path):
-            if handles.watcher is None:
-                handles.watcher = self._connect(durable=False, read_only=True)
-            return int(handles.watcher.execute("PRAGMA data_version").fetchone()[0])
+        with forkguard.inside:
+            try:
+                if handles.watcher is None:
+                    handles.watcher = self._connect(durable=False, read_only=True)
+                return int(handles.watcher.execute("PRAGMA data_version").fetchone()[0])
+            except sqlite3.Error as error:
+                raise translate(error, self.path) from error
 
     # -- checkpoints -----------------------------------------------------------------------------
 
@@ -334,7 +336,6 @@ def _close(connections: Iterable[sqlite3.Connection]) -> None:
 
 class _Write:
     """One write transaction. A class, since contextlib's generator costs 1.5 us more per enqueue."""
-
     __slots__ = ("_connection", "_database", "_durable", "_handles", "_on")
 
     def __init__(self, database: Database, durable: bool, on: sqlite3.Connection | None) -> None:
@@ -396,5 +397,4 @@ class _Write:
                 self._connection.execute("ROLLBACK")
         except sqlite3.Error:
             self._handles.writers.pop(self._durable, None)
-            with contextlib.suppress(sqlite3.Error):
-                self._connection.close()
+            _close((self._connection,))

@@ -107,6 +107,10 @@ class Jobs:
 
     # -- the worker's turn ---------------------------------------------------------------------
 
+    def look(self, worker: int) -> Look:
+        """The same look without a transaction: for a worker that others may have been faster than."""
+        return _look(self._database.one(queries.LOOK, {"worker": worker}))
+
     def turn(
         self,
         worker: int,

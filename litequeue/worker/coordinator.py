@@ -8,8 +8,6 @@ store's. A *turn* is one transaction: settle what ended, promote what is due, cl
 from __future__ import annotations
 
 import contextlib
-import heapq
-import itertools
 import json
 import logging
 import random
@@ -27,12 +25,11 @@ from . import journal
 from .config import WorkerConfig
 from .discovery import Catalogue
 from .inbox import Dead, Held, Inbox, Look, Started, Stop
+from .limits import Key, Limits
 from .planning import Plan
 from .settling import settle, untouched
 
 log = logging.getLogger("litequeue.worker")
-
-Key = tuple[int, int]  # a job's id and the attempt's number
 
 SLOW_LOOK = 0.5  # seconds: catches lost datagrams, and rows written by plain SQL
 TEND_PAUSE = 0.005  # while calls wait in a pool
@@ -53,6 +50,7 @@ class Coordinator:
         inbox: Inbox,
         on_settled: Callable[[], None],
         on_news: Callable[[], None],
+        has_peers: Callable[[], bool],
     ) -> None:
         self.id = worker
         self.calls: dict[Key, Call] = {}  # claimed and not ended
@@ -64,12 +62,12 @@ class Coordinator:
         self._rng = rng
         self._inbox = inbox
         self._on_settled = on_settled
+        self._has_peers = has_peers
         self._on_news = on_news  # somebody committed something: a peer may have come
         self._plan = Plan(config.slots, clock)
         self._pools: dict[str, Pool] = {}
         self._interrupted: dict[Key, Reason] = {}
-        self._limits: list[tuple[float, int, Call, Reason]] = []  # heap
-        self._serial = itertools.count()
+        self._limits = Limits()
         self._succeeded: list[Settled] = []
         self._others: list[Unsettled] = []
         self._adoptions: list[Adoption] = []
@@ -103,7 +101,7 @@ class Coordinator:
                 self._looking = True
                 self._on_news()
             elif isinstance(message, Started):
-                self._watch_limits(message.call, message.at)
+                self._limits.watch(message.call, message.at, self.calls)
             elif isinstance(message, Held):
                 self._notice_losses(message)
             elif isinstance(message, Stop):
@@ -126,8 +124,7 @@ class Coordinator:
         if self._looking:
             return 0.0
         due = min(now + SLOW_LOOK, self._wake_at) if self._wake_at else now + SLOW_LOOK
-        if self._limits:
-            due = min(due, self._limits[0][0])
+        due = min(due, self._limits.next())
         if any(pool.backlog() for pool in self._pools.values()):
             due = min(due, now + TEND_PAUSE)
         return max(due - now, 0.0)
@@ -141,21 +138,23 @@ class Coordinator:
             self._data_version = version
             self._looking = True
             self._on_news()
-        if self._catalogue.forget_old_failures():
+        if self._catalogue.has_failures and self._catalogue.forget_old_failures():
             self._looking = True
             self._report_unknown()
 
     # -- a turn ------------------------------------------------------------------------------------
 
     def turn(self, *, claiming: bool = False) -> None:
-        settling = bool(self._succeeded or self._others or self._adoptions)
-        demand = self._demand() if claiming else None
-        if not settling and not self._looking:
+        if not (self._looking or self._succeeded or self._others or self._adoptions):
             return
+        demand = self._demand() if claiming else None
         now, mono = self._clock.now(), self._clock.monotonic()
         if mono < self._refused_until:
             return
         try:
+            if not self.unsettled and self._has_peers() and not self._anything_to_do(now):
+                self._looking = False
+                return
             turn = self._store.jobs.turn(
                 self.id,
                 now,
@@ -171,6 +170,15 @@ class Coordinator:
             self._refused_until = self._clock.monotonic() + RETRY_PAUSE
             return
         self._after(turn, demand, now)
+
+    def _anything_to_do(self, now: int) -> bool:
+        """Every enqueue wakes all workers; one wins, and the rest need not queue for the write lock."""
+        look = self._store.jobs.look(self.id)
+        due = [t for t in (look.next_due, look.next_expiry) if t is not None]
+        if look.available or look.cancelled or look.sweep or any(t <= now for t in due):
+            return True
+        self._wake_at = self._monotonic_of(min(due, default=None), now, self._clock.monotonic())
+        return False
 
     def _after(self, turn: Turn, demand: Demand | None, now: int) -> None:
         mono = self._clock.monotonic()
@@ -348,26 +356,10 @@ class Coordinator:
 
     # -- limits, cancels, losses ---------------------------------------------------------------------------
 
-    def _watch_limits(self, call: Call, at: float) -> None:
-        for limit, reason in (
-            (call.soft_timeout, Reason.SOFT_TIMEOUT),
-            (call.timeout, Reason.TIMEOUT),
-        ):
-            if limit is not None:
-                entry = (at + limit / MICROS, next(self._serial), call, reason)
-                heapq.heappush(self._limits, entry)
-        if len(self._limits) > 4 * len(self.calls) + 64:  # of calls that ended in time
-            live = set(self.calls)
-            self._limits = [e for e in self._limits if (e[2].job.id, e[2].job.attempt) in live]
-            heapq.heapify(self._limits)
-
     def _enforce_limits(self) -> None:
-        now = self._clock.monotonic()
-        while self._limits and self._limits[0][0] <= now:
-            _, _, call, reason = heapq.heappop(self._limits)
-            if self.calls.get((call.job.id, call.job.attempt)) is call:
-                journal.limit(call, reason)
-                self._pool(call.job.pool).interrupt(call, reason)
+        for call, reason in self._limits.due(self._clock.monotonic(), self.calls):
+            journal.limit(call, reason)
+            self._pool(call.job.pool).interrupt(call, reason)
 
     def _cancel(self, job_ids: set[int]) -> None:
         for key, call in list(self.calls.items()):

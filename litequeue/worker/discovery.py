@@ -80,6 +80,10 @@ class Catalogue:
         """The same as the claim's parameter: these are left for a worker that knows them."""
         return json.dumps(list(self._unknown)) if self._unknown else None
 
+    @property
+    def has_failures(self) -> bool:
+        return bool(self._unknown)
+
     def forget_old_failures(self) -> bool:
         """Allow another try at what failed a while ago: the code may have been mended."""
         limit = self._monotonic() - RETRY_SECONDS

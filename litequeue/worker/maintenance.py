@@ -19,6 +19,7 @@ from .inbox import Inbox
 log = logging.getLogger("litequeue.worker")
 
 PROBE_SECONDS = 0.4  # a dead worker's jobs run again within a second
+ALONE_SECONDS = 2.0
 LAPSE_SECONDS = 5.0
 PRUNE_SECONDS = 10.0
 PRUNE_BATCH = 500
@@ -44,9 +45,17 @@ class Maintenance:
         self._peers_stale = True
         self._lapsed_at: int | None = None  # wall clock of the last look that saw a lapsed lease
 
-    def look_for_peers(self) -> None:
-        """Read the list of peers at the next tick; while nobody commits anything it stays as it is."""
+    def look_for_peers(self) -> bool:
+        """Read the list of peers at the next tick; while nobody commits anything it stays as it is.
+
+        Whether that tick had better come soon.
+        """
         self._peers_stale = True
+        return not self._peers
+
+    def has_peers(self) -> bool:
+        """Whether other workers serve the file, as of the last tick."""
+        return bool(self._peers)
 
     def tick(self) -> float:
         now = self._clock.monotonic()
@@ -63,7 +72,8 @@ class Maintenance:
         except (QueueBusy, StorageFull) as error:
             self._awake_since = now  # nobody could renew a lease
             log.warning("housekeeping has to wait: %s", error)
-        return PROBE_SECONDS
+        # Alone, there is nobody to probe; `look_for_peers` and a poke end that.
+        return PROBE_SECONDS if self._peers or self._peers_stale else ALONE_SECONDS
 
     def _notice_sleep(self, now: float) -> None:
         """Start the count of being awake anew after a suspend, a stop or a step of the clock."""

@@ -19,7 +19,8 @@ class Service:
         self._name = name
         self._tick = tick
         self._on_death = on_death
-        self._stop = threading.Event()
+        self._stopping = False
+        self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"litequeue-{name}", daemon=True)
 
     def start(self) -> None:
@@ -27,13 +28,19 @@ class Service:
 
     def _run(self) -> None:
         try:
-            while not self._stop.wait(self._tick()):
-                pass
+            while not self._stopping:
+                self._wake.wait(self._tick())
+                self._wake.clear()
         except BaseException as error:  # noqa: BLE001 - handed on, and stops the worker
             self._on_death(self._name, error)
 
+    def poke(self) -> None:
+        """Let the next tick come at once."""
+        self._wake.set()
+
     def stop(self) -> None:
         """Let the current tick finish, and no other begin."""
-        self._stop.set()
+        self._stopping = True
+        self._wake.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(5.0)

@@ -50,6 +50,7 @@ class Worker:
         self._clock = clock
         self._rng = rng
         self._inbox = Inbox()
+        self._poke_after = 0.0
         self._leavings: contextlib.ExitStack | None = None
 
     def stop(self, *, now: bool = False) -> None:
@@ -125,11 +126,13 @@ class Worker:
                 self._rng,
                 self._inbox,
                 listener.settled,
-                maintenance.look_for_peers,
+                self._look_for_peers,
+                maintenance.has_peers,
             )
             stack.callback(self._unregister, registration)
-            for name, tick in (("heartbeat", heartbeat.tick), ("maintenance", maintenance.tick)):
-                service = Service(name, tick, self._died)
+            self._maintenance = maintenance
+            self._housekeeper = Service("maintenance", maintenance.tick, self._died)
+            for service in (Service("heartbeat", heartbeat.tick, self._died), self._housekeeper):
                 stack.callback(service.stop)
                 service.start()
             stack.callback(self._coordinator.stop_pools)
@@ -151,6 +154,12 @@ class Worker:
             return  # the lock goes with the process, and then a peer does it
         registration.close()
         log.info("worker %s stopped", self.name)
+
+    def _look_for_peers(self) -> None:
+        now = self._clock.monotonic()
+        if self._maintenance.look_for_peers() and now >= self._poke_after:
+            self._poke_after = now + 0.2  # under load every commit is news
+            self._housekeeper.poke()
 
     def _died(self, service: str, error: BaseException) -> None:
         self._inbox.put(Dead(service, error))

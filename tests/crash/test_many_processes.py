@@ -20,7 +20,7 @@ import sys
 from tests import sample
 sample.app._client.bind(sys.argv[1])
 ledger, number, count = sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-half = count // 2
+half = count // 10
 for n in range(half):
     sample.record.delay(ledger, f"{number}-{n}")
 sample.record.delay_many((ledger, f"{number}-{n}") for n in range(half, count))
@@ -59,7 +59,9 @@ def test_eight_producers_and_four_workers_run_twenty_thousand_jobs_once_each(
     assert len(counts) == 20_001
     assert set(counts.values()) == {1}
     with sample_app._client.store.database.read() as connection:
-        assert connection.execute("SELECT count(*) FROM litequeue_jobs WHERE attempt <> 1").fetchone() == (0,)
+        # A job that was claimed ahead and given back unstarted has a second attempt, but ran once.
+        troubled = "SELECT count(*) FROM litequeue_jobs WHERE failures > 0 OR interruptions > 0"
+        assert connection.execute(troubled).fetchone() == (0,)
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
