@@ -30,7 +30,7 @@ class SoftGuard:
 
     def __init__(self) -> None:
         self._thread = threading.get_ident()
-        self._armed = True
+        self._armed = False  # until run() is inside its try: before that nobody would catch it
         self._fires = 0  # in all
         self._fired = 0  # of them not deferred
         self._shields = 0
@@ -62,6 +62,7 @@ class SoftGuard:
         try:
             try:
                 try:
+                    self._armed = True
                     result = function()
                 finally:
                     self._disarm()
