@@ -49,7 +49,7 @@ class JobContext:
     @property
     def attempt(self) -> int:
         """Which execution of the job this is, from 1. Interrupted ones count here too."""
-        return self._job.attempt
+        return self._job.execution
 
     @property
     def retries_left(self) -> int:

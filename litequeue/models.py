@@ -57,21 +57,25 @@ class ClaimedJob(NamedTuple):
 
     id: int
     attempt: int
+    releases: int
     task: str
     args: str
     kwargs: str
     queue: str
     pool: str
-    priority: int
     failures: int
     interruptions: int
     max_attempts: int | None
     timeout: int | None
     soft_timeout: int | None
     at_most_once: int
-    run_at: int
     created_at: int
-    errors: Any  # None, or [[attempt, type, message], ...]
+    errors: Any  # None, or [[execution, type, message], ...]
+
+    @property
+    def execution(self) -> int:
+        """The attempt as people count: without claims that were given back before anything ran."""
+        return self.attempt - self.releases
 
 
 class Lease(NamedTuple):
@@ -82,7 +86,7 @@ class Lease(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """A success, as the SETTLE_SUCCEEDED query takes it."""
+    """A success; the fields are the parameters of SETTLE_SUCCEEDED."""
 
     id: int
     attempt: int
@@ -108,13 +112,13 @@ class Unsettled(NamedTuple):
     error_message: str | None
     traceback: str | None
     ended_at: int
+    unstarted: int  # 1: given back as it was claimed; no execution is counted
 
 
 class Adoption(NamedTuple):
     """What a worker fills in on a job that was enqueued without its task's options."""
 
     id: int
-    attempt: int
     pool: str
     max_attempts: int
     at_most_once: int
@@ -146,7 +150,7 @@ class JobInfo:
     priority: int
     args: str  # JSON, as stored
     kwargs: str
-    attempt: int  # executions so far, rising at each claim
+    attempt: int  # executions so far, with the one that runs
     failures: int  # those that count against max_attempts
     interruptions: int
     max_attempts: int | None

@@ -40,7 +40,7 @@ def context_of(call: Call, clock: Clock) -> JobContext:
 def arguments(call: Call) -> tuple[list[Any], dict[str, Any]]:
     """The stored arguments, decoded anew for each attempt. Raises PayloadCorrupt."""
     job, decode = call.job, call.code.codec.decode
-    args = decode(job.args)
+    args = [] if job.args == "[]" else decode(job.args)
     kwargs = {} if job.kwargs == "{}" else decode(job.kwargs)
     if type(args) is not list or type(kwargs) is not dict:
         raise PayloadCorrupt("the stored arguments are not a JSON array and object")

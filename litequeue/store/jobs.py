@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from ..models import Adoption, ClaimedJob, Lease, NewJob, Settled, TaskOrigin, Unsettled
@@ -41,12 +41,14 @@ class Demand(NamedTuple):
     room: int | None = None  # for all pools together
     queues: str | None = None  # JSON array of names; None: all
     unknown: str | None = None  # JSON array of tasks without code here
+    accept: Callable[[ClaimedJob], bool] = lambda _: True  # asked before a job is leased; quick and pure
 
 
 class Turn(NamedTuple):
     """What came of a turn."""
 
     claimed: list[ClaimedJob]
+    refused: list[ClaimedJob]  # not accepted, and left as they were
     lost: set[Lease]  # settled by us, but no longer ours: the results were dropped
     look: Look
 
@@ -123,14 +125,14 @@ class Jobs:
         demand: Demand | None = None,
     ) -> Turn:
         """Settle what ended, put due jobs where they can be claimed, and claim; one transaction."""
-        settled = _rows(succeeded)
         unsettled = _rows(others)
         adopted = _rows(adoptions)
         lost: set[Lease] = set()
         claimed: list[ClaimedJob] = []
+        refused: list[ClaimedJob] = []
         with self._database.write(durable=False) as connection:
             if succeeded:
-                lost |= _apply(connection, queries.SETTLE_SUCCEEDED, succeeded, settled)
+                lost |= _settle_succeeded(connection, succeeded)
             if others:
                 lost |= _missing(connection, others, unsettled)
                 if any(row.error_type is not None for row in others):
@@ -156,8 +158,11 @@ class Jobs:
                     if demand.room is not None:
                         limit = min(limit, demand.room - len(claimed))
                     if limit > 0:
-                        claimed += _claim(connection, worker, now, lease_until, pool, limit, demand)
-        return Turn(claimed, lost, look)
+                        for job in _claimable(connection, pool, limit, demand):
+                            (claimed if demand.accept(job) else refused).append(job)
+                if claimed:
+                    _lease(connection, worker, now, lease_until, claimed)
+        return Turn(claimed, refused, lost, look)
 
     # -- leases --------------------------------------------------------------------------------
 
@@ -249,15 +254,21 @@ def _look(row: tuple[int, int | None, int | None, str]) -> Look:
     return Look(bool(available), next_due, next_expiry, running, len(running) < len(asked))
 
 
-def _apply(
-    connection: sqlite3.Connection, sql: str, values: Sequence[Settled], rows: str
-) -> set[Lease]:
-    """Run a settle; which leases it did not find. The usual answer, none, costs no second query."""
-    if connection.execute(sql, {"rows": rows}).rowcount == len(values):
+def _settle_succeeded(connection: sqlite3.Connection, values: Sequence[Settled]) -> set[Lease]:
+    """Settle them; which leases were not found. The usual answer, none, costs no second query."""
+    found, most = 0, queries.SETTLE_SIZES[-1]
+    for start in range(0, len(values), most):
+        rows = values[start : start + most]
+        size = next(size for size in queries.SETTLE_SIZES if size >= len(rows))
+        fields = [field for row in rows for field in row]
+        fields += [None] * (size * len(Settled._fields) - len(fields))
+        found += connection.execute(queries.SETTLE_SUCCEEDED[size], fields).rowcount
+    if found == len(values):
         return set()
     # Those that matched are final with our attempt's number now, so "still running" cannot tell: ask
     # for the rows that are not as we wrote them.
-    (text,) = connection.execute(queries.NOT_SETTLED, {"rows": rows}).fetchone()
+    marks = json.dumps([(row.id, row.attempt, row.finished_at) for row in values])
+    (text,) = connection.execute(queries.NOT_SETTLED, {"rows": marks}).fetchone()
     return {Lease(*row) for row in json.loads(text)}
 
 
@@ -269,15 +280,7 @@ def _missing(
     return {Lease(v.id, v.attempt) for v in values} - held
 
 
-def _claim(
-    connection: sqlite3.Connection,
-    worker: int,
-    now: int,
-    lease_until: int,
-    pool: str,
-    limit: int,
-    demand: Demand,
-) -> list[ClaimedJob]:
+def _claimable(connection: sqlite3.Connection, pool: str, limit: int, demand: Demand) -> list[ClaimedJob]:
     parameters = {"pool": pool, "limit": limit, "queues": demand.queues}
     sql = queries.CLAIM
     if demand.unknown is not None:
@@ -286,12 +289,16 @@ def _claim(
     (blob,) = connection.execute(sql, parameters).fetchone()
     if blob == b"[]":
         return []
-    jobs = list(map(ClaimedJob._make, json.loads(blob.decode("utf-8", "surrogateescape"))))
+    return list(map(ClaimedJob._make, json.loads(blob.decode("utf-8", "surrogateescape"))))
+
+
+def _lease(
+    connection: sqlite3.Connection, worker: int, now: int, lease_until: int, jobs: list[ClaimedJob]
+) -> None:
     ids = json.dumps([job.id for job in jobs])
     connection.execute(
         queries.LEASE, {"worker": worker, "lease": lease_until, "now": now, "ids": ids}
     )
-    return jobs
 
 
 def _rescue(

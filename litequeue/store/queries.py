@@ -92,8 +92,8 @@ _QUEUES = """WITH RECURSIVE waiting (queue) AS (
 
 _CLAIM = """{queues}
 SELECT CAST(json_group_array(json_array(
-    id, attempt + 1, task, args, kwargs, queue, pool, priority, failures, interruptions,
-    max_attempts, timeout, soft_timeout, at_most_once, run_at, created_at,
+    id, attempt + 1, releases, task, args, kwargs, queue, pool, failures, interruptions, max_attempts, timeout,
+    soft_timeout, at_most_once, created_at,
     json(CASE WHEN failures > 0 OR interruptions > 0 THEN (
         SELECT json_group_array(json_array(attempt, error_type, error_message)) FROM
             (SELECT attempt, error_type, error_message FROM litequeue_attempts
@@ -123,16 +123,26 @@ WHERE id IN (SELECT value FROM json_each(:ids)) AND state = 'available'"""
 # The fence: (id, attempt) and still running. A row that does not match was taken from us.
 _FENCE = "litequeue_jobs.id = v.id AND litequeue_jobs.attempt = v.attempt AND litequeue_jobs.state = 'running'"
 
-SETTLE_SUCCEEDED: Final = f"""UPDATE litequeue_jobs
+# Successes come by the hundred, as VALUES in statements of a few fixed sizes, the last one filled up with
+# NULLs, which match nothing: 6.7 us a row with 64 at a time, 10.5 us as one JSON parameter, 11.1 us one
+# by one; 7.2 us with 32 or 256.
+SETTLE_SIZES: Final = (1, 8, 64)
+
+
+def settle_succeeded(size: int) -> str:
+    """The statement that settles so many successes; the parameters are the fields of ``Settled``."""
+    rows = ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * size)
+    return f"""UPDATE litequeue_jobs
 SET state = 'succeeded', lease_expires_at = NULL, started_at = v.started_at,
     finished_at = v.finished_at, result = v.result, prune_at = v.prune_at, last_error = v.note
 FROM (SELECT
-    json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS attempt,
-    json_extract(value, '$[2]') AS started_at, json_extract(value, '$[3]') AS finished_at,
-    json_extract(value, '$[4]') AS result, json_extract(value, '$[5]') AS prune_at,
-    json_extract(value, '$[6]') AS note
-    FROM json_each(:rows)) AS v
+    column1 AS id, column2 AS attempt, column3 AS started_at, column4 AS finished_at,
+    column5 AS result, column6 AS prune_at, column7 AS note
+    FROM (VALUES {rows})) AS v
 WHERE {_FENCE}"""
+
+
+SETTLE_SUCCEEDED: Final = {size: settle_succeeded(size) for size in SETTLE_SIZES}
 
 _UNSETTLED = """(SELECT
     json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS attempt,
@@ -140,13 +150,14 @@ _UNSETTLED = """(SELECT
     json_extract(value, '$[4]') AS finished_at, json_extract(value, '$[5]') AS run_at,
     json_extract(value, '$[6]') AS prune_at, json_extract(value, '$[7]') AS failed,
     json_extract(value, '$[8]') AS error_type, json_extract(value, '$[9]') AS error_message,
-    json_extract(value, '$[10]') AS traceback, json_extract(value, '$[11]') AS ended_at
+    json_extract(value, '$[10]') AS traceback, json_extract(value, '$[11]') AS ended_at,
+    json_extract(value, '$[12]') AS unstarted
     FROM json_each(:rows)) AS v"""
 
 # Before SETTLE_OTHER, while the fence still matches.
 RECORD_ATTEMPTS: Final = f"""INSERT INTO litequeue_attempts
     (job_id, attempt, outcome, worker_id, started_at, finished_at, error_type, error_message, traceback)
-SELECT v.id, v.attempt,
+SELECT v.id, v.attempt - litequeue_jobs.releases,
        CASE v.state WHEN 'retrying' THEN 'failed' WHEN 'available' THEN 'interrupted'
                     WHEN 'cancelled' THEN 'cancelled'
                     ELSE CASE WHEN v.failed THEN 'failed' ELSE 'discarded' END END,
@@ -157,7 +168,9 @@ WHERE v.error_type IS NOT NULL
 ON CONFLICT DO NOTHING"""
 
 SETTLE_OTHER: Final = f"""UPDATE litequeue_jobs
-SET state = v.state, lease_expires_at = NULL, started_at = coalesce(v.started_at, litequeue_jobs.started_at),
+SET state = v.state, lease_expires_at = NULL, releases = releases + v.unstarted,
+    started_at = CASE WHEN v.unstarted THEN NULL ELSE coalesce(v.started_at, litequeue_jobs.started_at) END,
+    worker_id = CASE WHEN v.unstarted THEN NULL ELSE worker_id END,
     finished_at = v.finished_at, run_at = coalesce(v.run_at, litequeue_jobs.run_at),
     prune_at = v.prune_at, failures = failures + v.failed,
     last_error = CASE WHEN v.error_type IS NULL THEN last_error
@@ -169,7 +182,7 @@ WHERE {_FENCE}"""
 # Which rows of a SETTLE_SUCCEEDED did not match: asked after one whose count came out short.
 NOT_SETTLED: Final = """SELECT json_group_array(json_array(v.id, v.attempt)) FROM (
     SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS attempt,
-           json_extract(value, '$[3]') AS finished_at
+           json_extract(value, '$[2]') AS finished_at
     FROM json_each(:rows)) AS v
 WHERE NOT EXISTS (SELECT 1 FROM litequeue_jobs AS j
     WHERE j.id = v.id AND j.attempt = v.attempt AND j.state = 'succeeded'
@@ -181,16 +194,14 @@ HELD: Final = f"""SELECT json_group_array(json_array(v.id, v.attempt)) FROM (
     FROM json_each(:rows)) AS v
 JOIN litequeue_jobs ON {_FENCE}"""
 
-# A job that was enqueued without its task's options gets them, and goes back for the right pool.
-ADOPT: Final = f"""UPDATE litequeue_jobs
-SET state = 'available', lease_expires_at = NULL, pool = v.pool, max_attempts = v.max_attempts,
-    at_most_once = v.at_most_once
+# A job that was enqueued without its task's options gets them, before anybody claims it.
+ADOPT: Final = """UPDATE litequeue_jobs
+SET pool = v.pool, max_attempts = v.max_attempts, at_most_once = v.at_most_once
 FROM (SELECT
-    json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS attempt,
-    json_extract(value, '$[2]') AS pool, json_extract(value, '$[3]') AS max_attempts,
-    json_extract(value, '$[4]') AS at_most_once
+    json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS pool,
+    json_extract(value, '$[2]') AS max_attempts, json_extract(value, '$[3]') AS at_most_once
     FROM json_each(:rows)) AS v
-WHERE {_FENCE}"""
+WHERE litequeue_jobs.id = v.id AND litequeue_jobs.state = 'available'"""
 
 # -- leases ----------------------------------------------------------------------------------------
 
@@ -202,7 +213,7 @@ WHERE state = 'running' AND worker_id = :worker"""
 
 _INTERRUPTED = """INSERT INTO litequeue_attempts
     (job_id, attempt, outcome, worker_id, started_at, finished_at, error_type, error_message)
-SELECT id, attempt, 'interrupted', worker_id, started_at, :now, 'Interrupted', :why
+SELECT id, attempt - releases, 'interrupted', worker_id, started_at, :now, 'Interrupted', :why
 FROM litequeue_jobs WHERE state = 'running' AND {which}
 ON CONFLICT DO NOTHING"""
 
@@ -291,7 +302,7 @@ WHERE stopped_at IS NOT NULL AND stopped_at < :before"""
 
 _WORKER_NAME = "(SELECT name FROM litequeue_workers AS w WHERE w.id = {table}.worker_id)"
 
-JOB_COLUMNS: Final = f"""id, task, queue, state, pool, priority, args, kwargs, attempt, failures,
+JOB_COLUMNS: Final = f"""id, task, queue, state, pool, priority, args, kwargs, attempt - releases, failures,
     interruptions, max_attempts, timeout, at_most_once, {_WORKER_NAME.format(table="litequeue_jobs")},
     created_at, run_at, started_at, finished_at, expires_at, lease_expires_at, cancel_requested_at,
     result, last_error"""

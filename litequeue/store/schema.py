@@ -26,7 +26,8 @@ CREATE TABLE litequeue_jobs (
         CHECK (pool = 'thread' OR pool = 'process' OR pool = 'async'),
     priority INTEGER NOT NULL DEFAULT 0,  -- higher runs first
     run_at INTEGER NOT NULL DEFAULT 0,    -- not before; also the order within a priority
-    attempt INTEGER NOT NULL DEFAULT 0,   -- executions so far; rises at claim, never falls
+    attempt INTEGER NOT NULL DEFAULT 0,   -- claims so far; rises at claim, never falls
+    releases INTEGER NOT NULL DEFAULT 0,  -- claims that were given back before anything ran
     failures INTEGER NOT NULL DEFAULT 0,  -- those that count against max_attempts
     interruptions INTEGER NOT NULL DEFAULT 0,  -- workers that died under it
     max_attempts INTEGER,                 -- NULL: the worker that knows the task fills it in
@@ -71,7 +72,7 @@ CREATE INDEX litequeue_jobs_prunable ON litequeue_jobs (prune_at)
 -- Attempts that did not succeed; the successful one is the job's own row.
 CREATE TABLE litequeue_attempts (
     job_id INTEGER NOT NULL,
-    attempt INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,             -- which execution: the job's attempt less its releases
     outcome TEXT NOT NULL,                -- failed, discarded, cancelled, interrupted
     worker_id INTEGER,
     started_at INTEGER,
@@ -117,7 +118,7 @@ CREATE TABLE litequeue_queues (
 
 -- For people: the same jobs with readable times (UTC).
 CREATE VIEW litequeue_jobs_readable AS SELECT
-    id, task, queue, state, attempt, failures, max_attempts, priority, args, kwargs, result, last_error,
+    id, task, queue, state, attempt - releases AS attempt, failures, max_attempts, priority, args, kwargs, result, last_error,
     strftime('%Y-%m-%d %H:%M:%f', created_at / 1e6, 'unixepoch') AS created,
     strftime('%Y-%m-%d %H:%M:%f', run_at / 1e6, 'unixepoch') AS due,
     strftime('%Y-%m-%d %H:%M:%f', started_at / 1e6, 'unixepoch') AS started,

@@ -22,12 +22,13 @@ from ..pools.base import Call, Pool, Reason
 from ..store import Store
 from ..store.jobs import Demand, Turn
 from . import journal
+from .adoption import adoption
 from .config import WorkerConfig
 from .discovery import Catalogue
 from .inbox import Dead, Held, Inbox, Look, Started, Stop
 from .limits import Key, Limits
 from .planning import Plan
-from .settling import settle, untouched
+from .settling import settle
 
 log = logging.getLogger("litequeue.worker")
 
@@ -195,11 +196,13 @@ class Coordinator:
             asked = sum(demand.limits.values())
             asked = asked if demand.room is None else min(asked, demand.room)
             expiring = turn.look.next_expiry is not None and turn.look.next_expiry <= now
-            self._looking = len(turn.claimed) >= asked or adopted or expiring
+            self._looking = len(turn.claimed) + len(turn.refused) >= asked or adopted or expiring
             due = [t for t in (turn.look.next_due, turn.look.next_expiry) if t is not None and t > now]
             self._wake_at = self._monotonic_of(min(due, default=None), now, mono)
         if turn.look.cancelled:
             self._cancel(set(turn.look.cancelled))
+        if turn.refused:
+            self._see_to(turn.refused)
         if turn.claimed:
             self._dispatch(turn.claimed, mono)
 
@@ -212,20 +215,14 @@ class Coordinator:
         limits = self._plan.limits(self._pools, room)
         if not any(limits.values()) or room == 0:
             return None
-        return Demand(limits, room, self._queues, self._catalogue.unknown_json())
+        return Demand(limits, room, self._queues, self._catalogue.unknown_json(), self._accepts)
 
     # -- dispatch ------------------------------------------------------------------------------------
 
     def _dispatch(self, jobs: list[ClaimedJob], mono: float) -> None:
         batches: dict[str, list[Call]] = {}
         for job in jobs:
-            try:
-                call = self._call_of(job, mono)
-            except UnknownTask as error:
-                self._leave_for_others(job, error)
-                continue
-            if call is None:
-                continue
+            call = self._call_of(job, mono)
             batches.setdefault(job.pool, []).append(call)
             self.calls[job.id, job.attempt] = call
         once = [call for calls in batches.values() for call in calls if call.job.at_most_once]
@@ -253,28 +250,35 @@ class Coordinator:
             return False
         return True
 
-    def _call_of(self, job: ClaimedJob, mono: float) -> Call | None:
+    def _call_of(self, job: ClaimedJob, mono: float) -> Call:
         code = self._catalogue.find(job.task)
         options = code.options
         attempts = options.max_attempts if job.max_attempts is None else job.max_attempts
-        once = options.at_most_once and not (job.at_most_once and attempts == 1)
-        if job.pool != options.pool or once:
-            # Enqueued by name without its options, or the code has changed since: whoever has to judge
-            # the job after our death must find in its row what it is.
-            attempts = 1 if options.at_most_once else attempts
-            adopted = Adoption(job.id, job.attempt, options.pool, attempts, int(options.at_most_once))
-            self._adoptions.append(adopted)
-            self._looking = True
-            return None
         timeout = options.timeout if job.timeout is None else job.timeout
         soft = options.soft_timeout if job.soft_timeout is None else job.soft_timeout
         return Call(job, code, attempts, timeout, soft, self._store.path, mono)
 
-    def _leave_for_others(self, job: ClaimedJob, error: UnknownTask) -> None:
-        """A job whose task nobody here knows stays queued for a worker that does."""
-        self._others.append(untouched(job, self._clock.now()))
-        journal.unknown(job, error)
-        self._report_unknown()
+    def _accepts(self, job: ClaimedJob) -> bool:
+        """Whether to lease the job now. Inside the store's transaction: looks, and does nothing."""
+        code = self._catalogue.known(job.task)
+        return code is not None and adoption(job, code) is None
+
+    def _see_to(self, refused: list[ClaimedJob]) -> None:
+        """Find the code, or mend the row, so that the next turn can claim the job. One whose task
+        nobody here knows stays queued for a worker that does."""
+        unknown = False
+        for job in refused:
+            try:
+                adopted = adoption(job, self._catalogue.find(job.task))
+            except UnknownTask as error:
+                journal.unknown(job, error)
+                unknown = True
+                continue
+            if adopted is not None:
+                self._adoptions.append(adopted)
+            self._looking = True
+        if unknown:
+            self._report_unknown()
 
     def _report_unknown(self) -> None:
         with contextlib.suppress(QueueBusy, StorageFull):

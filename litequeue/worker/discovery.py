@@ -37,9 +37,13 @@ class Catalogue:
         self._monotonic = monotonic
         self._unknown: dict[str, tuple[str, float]] = {}  # name -> (why, when it was tried)
 
+    def known(self, task: str) -> TaskCode | None:
+        """The code of a task, if it is here already."""
+        return self._registered.get(task) or self._found.get(task)
+
     def find(self, task: str) -> TaskCode:
-        """The code of a task; raises UnknownTask saying why there is none."""
-        code = self._registered.get(task) or self._found.get(task)
+        """The code of a task, looked for if need be; raises UnknownTask saying why there is none."""
+        code = self.known(task)
         if code is not None:
             return code
         known = self._unknown.get(task)

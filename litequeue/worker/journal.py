@@ -20,7 +20,7 @@ log = logging.getLogger("litequeue.jobs")
 
 
 def _fields(job: ClaimedJob, **more: Any) -> dict[str, Any]:
-    return {"job_id": job.id, "task": job.task, "attempt": job.attempt, **more}
+    return {"job_id": job.id, "task": job.task, "attempt": job.execution, **more}
 
 
 def clean(text: str) -> str:
@@ -34,7 +34,7 @@ def started(calls: Iterable[Call]) -> None:
             job = call.job
             log.debug(
                 "job %d %s: attempt %d starts in the %s pool",
-                job.id, clean(job.task), job.attempt, job.pool, extra=_fields(job),
+                job.id, clean(job.task), job.execution, job.pool, extra=_fields(job),
             )  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def ended(call: Call, timed: Timed, settled: Settled | Unsettled) -> None:
     if settled.run_at is not None:
         what = what.format((settled.run_at - settled.ended_at) / 1_000_000)
     log.log(
-        level, "job %d %s: attempt %d %s%s", job.id, clean(job.task), job.attempt, what,
+        level, "job %d %s: attempt %d %s%s", job.id, clean(job.task), job.execution, what,
         f" ({clean(error)[:500]})" if error else "",
         extra=_fields(job, seconds=timed.seconds, error=settled.error_type),
     )  # fmt: skip

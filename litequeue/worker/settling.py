@@ -44,7 +44,7 @@ def settle(
             None if outcome.note is None else f"ResultNotStored: {outcome.note}",
         )
     if isinstance(outcome, NotStarted):
-        return untouched(job, now)
+        return _released(job, now, unstarted=True)
     if isinstance(outcome, Snoozed):
         return _back(call, "scheduled", timed, now, run_at=now + outcome.delay)
     if isinstance(outcome, Discarded):
@@ -71,10 +71,10 @@ def settle(
     return _back(call, "retrying", timed, now, run_at=now + delay, error=error)
 
 
-def untouched(job: ClaimedJob, now: int) -> Unsettled:
-    """Give a job back that was not run: nothing is charged."""
+def _released(job: ClaimedJob, now: int, *, unstarted: bool) -> Unsettled:
+    """Give a job back: nothing is charged."""
     return Unsettled(
-        job.id, job.attempt, "available", None, None, None, None, 0, None, None, None, now
+        job.id, job.attempt, "available", None, None, None, None, 0, None, None, None, now, int(unstarted)
     )
 
 
@@ -83,7 +83,7 @@ def _broken_off(call: Call, timed: Timed, now: int) -> Unsettled:
     if call.job.at_most_once:
         lost = ("Lost", "the worker was shut down; the task runs at most once", "")
         return _final(call, "discarded", timed, now, lost)
-    return untouched(call.job, now)
+    return _released(call.job, now, unstarted=False)
 
 
 def _final(
@@ -101,6 +101,7 @@ def _final(
         int(state == "discarded" and error[0] not in ("Discard", "Lost")),
         *error,
         now,
+        0,
     )
 
 
@@ -126,4 +127,5 @@ def _back(
         error[1] if error else None,
         error[2] if error else None,
         now,
+        0,
     )

@@ -196,7 +196,7 @@ def test_a_job_whose_task_nobody_knows_stays_and_is_reported(db: Path) -> None:
         assert job.state == "available"
         assert said.count("stays queued") == 1
         info = job.info()
-        assert (info.failures, info.interruptions) == (0, 0)
+        assert (info.failures, info.interruptions, info.attempt, info.started_at) == (0, 0, 0, None)
 
 
 def test_json_logs_have_the_job_in_their_fields(sample_app: LiteQueue, db: Path) -> None:

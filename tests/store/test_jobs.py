@@ -29,7 +29,7 @@ def success(job: ClaimedJob, clock: FakeClock, result: str = "null") -> Settled:
 
 def other(job: ClaimedJob, clock: FakeClock, state: str, **fields: Any) -> Unsettled:
     now = clock.now()
-    row = Unsettled(job.id, job.attempt, state, now, None, None, None, 0, None, None, None, now)
+    row = Unsettled(job.id, job.attempt, state, now, None, None, None, 0, None, None, None, now, 0)
     return row._replace(**fields)
 
 
@@ -47,16 +47,16 @@ def test_ids_rise_and_the_claim_is_first_in_first_out(store: Store, clock: FakeC
 
 def test_higher_priority_first_across_queues(store: Store, clock: FakeClock) -> None:
     for queue, priority in (("b", 0), ("a", 5), ("c", 9), ("a", -1), ("b", 5)):
-        store.jobs.enqueue(new_job(queue=queue, priority=priority))
-    assert [(j.queue, j.priority) for j in claim(store, clock)] == [
-        ("c", 9), ("a", 5), ("b", 5), ("b", 0), ("a", -1),
+        store.jobs.enqueue(new_job(queue=queue, priority=priority, args=f"[{priority}]"))
+    assert [(j.queue, j.args) for j in claim(store, clock)] == [
+        ("c", "[9]"), ("a", "[5]"), ("b", "[5]"), ("b", "[0]"), ("a", "[-1]"),
     ]  # fmt: skip
 
 
 def test_the_limit_takes_the_best_of_all_queues(store: Store, clock: FakeClock) -> None:
     for n in range(20):
-        store.jobs.enqueue(new_job(queue=f"q{n % 5}", priority=n))
-    assert [job.priority for job in claim(store, clock, limit=6)] == [19, 18, 17, 16, 15, 14]
+        store.jobs.enqueue(new_job(queue=f"q{n % 5}", priority=n, args=f"[{n}]"))
+    assert [job.args for job in claim(store, clock, limit=6)] == [f"[{n}]" for n in (19, 18, 17, 16, 15, 14)]
 
 
 def test_only_the_named_queues_are_served(store: Store, clock: FakeClock) -> None:
@@ -191,11 +191,40 @@ def test_a_cancel_during_the_run_stops_the_retry(store: Store, clock: FakeClock)
 
 def test_adopting_fills_in_what_a_producer_did_not_know(store: Store, clock: FakeClock) -> None:
     store.jobs.enqueue(new_job(max_attempts=None))
-    (job,) = claim(store, clock)
     now = clock.now()
-    store.jobs.turn(1, now, now, adoptions=[Adoption(job.id, job.attempt, "process", 4, 1)])
-    (again,) = claim(store, clock)
-    assert (again.pool, again.max_attempts, again.at_most_once, again.failures) == ("process", 4, 1, 0)
+    refusing = Demand({"thread": 1}, accept=lambda job: False)
+    (job,) = store.jobs.turn(1, now, now, demand=refusing).refused
+    store.jobs.turn(1, now, now, adoptions=[Adoption(job.id, "process", 4, 1)])
+    (claimed,) = claim(store, clock)
+    assert (claimed.pool, claimed.max_attempts, claimed.at_most_once, claimed.attempt) == ("process", 4, 1, 1)
+
+
+def test_a_refused_job_is_left_exactly_as_it_was(store: Store, clock: FakeClock) -> None:
+    job_id, _ = store.jobs.enqueue(new_job())
+    before = store.reports.job(job_id)
+    now = clock.now()
+    turn = store.jobs.turn(1, now, now, demand=Demand({"thread": 9}, accept=lambda job: False))
+    assert [job.id for job in turn.refused] == [job_id]
+    assert turn.claimed == []
+    assert store.reports.job(job_id) == before
+
+
+def test_a_claim_given_back_unstarted_is_no_execution(store: Store, clock: FakeClock) -> None:
+    job_id, _ = store.jobs.enqueue(new_job(max_attempts=9))
+    for _ in range(3):
+        (job,) = claim(store, clock)
+        assert job.execution == 1
+        settle(store, clock, others=[other(job, clock, "available", started_at=None, unstarted=1)])
+        info = store.reports.job(job_id)
+        assert info is not None
+        assert (info.attempt, info.started_at, info.worker) == (0, None, None)
+    (job,) = claim(store, clock)
+    assert (job.attempt, job.execution) == (4, 1)  # the fence rises all the same
+    failure = {"run_at": clock.now(), "failed": 1, "error_type": "E", "error_message": "m"}
+    settle(store, clock, others=[other(job, clock, "retrying", **failure)])
+    (job,) = claim(store, clock)
+    assert job.execution == 2
+    assert [error[0] for error in job.errors] == [1]
 
 
 def test_delay_many_is_all_or_nothing_with_consecutive_ids(store: Store) -> None:

@@ -12,8 +12,9 @@ from litequeue.store import Store, queries
 QUERIES = {
     name: text
     for name, text in vars(queries).items()
-    if name.isupper() and not name.startswith("_") and name != "JOB_COLUMNS" and "STAGE" not in name
-}
+    if name.isupper() and isinstance(text, str) and not name.startswith("_")
+    and name != "JOB_COLUMNS" and "STAGE" not in name
+} | {f"SETTLE_SUCCEEDED_{size}": text for size, text in queries.SETTLE_SUCCEEDED.items()}
 # For people, not on a worker's or an enqueue's path.
 REPORTS = {"LIST_JOBS", "COUNTS"}
 # Partial indexes that hold only the few rows in question; walking one of them is no scan of the table.
@@ -21,7 +22,7 @@ SMALL_INDEXES = ("litequeue_jobs_running", "litequeue_jobs_cancelling", "liteque
 
 
 def plan(store: Store, sql: str) -> list[str]:
-    parameters: object = (None,) * 14 if "?" in sql else defaultdict(lambda: None)
+    parameters: object = (None,) * sql.count("?") if "?" in sql else defaultdict(lambda: None)
     if "?" not in sql:
         parameters = dict.fromkeys(re.findall(r":(\w+)", sql))
     with store.database.read() as connection:

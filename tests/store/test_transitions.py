@@ -43,7 +43,7 @@ def test_the_store_makes_no_move_that_is_not_in_the_table(store: Store, clock: F
             else:
                 state = rng.choice(["retrying", "scheduled", "available", "discarded", "cancelled"])
                 final = now if state in ("discarded", "cancelled") else None
-                row = Unsettled(job.id, job.attempt, state, now, final, now + second, final, 1, "E", "m", "t", now)
+                row = Unsettled(job.id, job.attempt, state, now, final, now + second, final, 1, "E", "m", "t", now, 0)
                 store.jobs.turn(1, now, now, others=[row])
         elif act == 6:
             store.operations.cancel(some_id, now)
