@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from . import checks, task
 from .backoff import DEFAULT, BackoffLike
-from .client import Client, EnqueueOptions, Seconds
+from .client import Client, EnqueueOptions, Seconds, call
 from .clock import Clock, SystemClock, system_random
 from .errors import InvalidType
 from .job import Job
@@ -148,10 +148,8 @@ class LiteQueue:
         )  # fmt: skip
         code = self._tasks.get(task)
         if code is not None:
-            job_id = self._client.enqueue(code, tuple(args), dict(kwargs or {}), options)
-        else:
-            job_id = self._client.enqueue_by_name(task, tuple(args), dict(kwargs or {}), options)
-        return Job(self._client, job_id)
+            return Job(self._client, self._client.enqueue(code, *call(args, kwargs), options))
+        return Job(self._client, self._client.enqueue_by_name(task, *call(args, kwargs), options))
 
     # -- looking ---------------------------------------------------------------------------------------
 
@@ -199,21 +197,22 @@ class LiteQueue:
     def worker(
         self,
         *,
-        threads: int = -1,
-        processes: int = -1,
+        threads: int | None = None,
+        processes: int | None = None,
         async_: int = 100,
         queues: Iterable[str] | None = None,
         burst: bool = False,
         max_jobs: int | None = None,
         name: str = "",
         lease: float = 60.0,
-        grace: float = 30.0,
+        grace: float = 5.0,
     ) -> EmbeddedWorker:
         """A worker in a thread of this process: ``with app.worker(threads=4): ...``.
 
         Runs this app's tasks; what other programs enqueued for their own is left to their workers.
-        Options as in the command line; -1 takes its default. Process tasks start this program's main
-        module anew, so a script needs its ``if __name__ == "__main__":``.
+        Options as in the command line; None takes its default. ``grace`` is how long the end of the block,
+        or of the program, waits for running jobs at most. Process tasks start this program's main module
+        anew, so a script needs its ``if __name__ == "__main__":``.
         """
         from .worker.embedded import EmbeddedWorker
 
@@ -226,8 +225,8 @@ class LiteQueue:
     def run_worker(
         self,
         *,
-        threads: int = -1,
-        processes: int = -1,
+        threads: int | None = None,
+        processes: int | None = None,
         async_: int = 100,
         queues: Iterable[str] | None = None,
         burst: bool = False,

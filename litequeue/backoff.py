@@ -5,6 +5,7 @@ Owns the formula and the validation of every form of ``backoff=``. The randomnes
 
 from __future__ import annotations
 
+import inspect
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -59,7 +60,10 @@ BackoffLike = Backoff | float | int | timedelta | Sequence[Any] | Callable[[int,
 
 def check(value: object) -> BackoffLike:
     """Validate a ``backoff=`` option: a Backoff, a number, a list of delays, or a callable."""
-    if isinstance(value, Backoff) or callable(value):
+    if isinstance(value, Backoff):
+        return value
+    if callable(value):
+        _check_parameters(value)
         return value
     if isinstance(value, (list, tuple)):
         if not value:
@@ -74,6 +78,19 @@ def check(value: object) -> BackoffLike:
         "backoff must be Backoff(...), seconds, a list of seconds, or a function of "
         f"(attempt, exception), not {type(value).__name__}: {value!r:.100}"
     )
+
+
+def _check_parameters(function: Callable[..., Any]) -> None:
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # a builtin that does not tell
+        return
+    try:
+        signature.bind(1, None)
+    except TypeError as error:
+        raise InvalidArgument(
+            f"backoff: a function must take (attempt, exception); this one takes {signature}: {error}"
+        ) from None
 
 
 def delay_micros(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +16,13 @@ from typing import Any
 from . import checks
 from .bell import Bell
 from .clock import Clock
-from .errors import InvalidArgument, InvalidType, PayloadTooLarge
+from .errors import (
+    InvalidArgument,
+    InvalidType,
+    PayloadError,
+    PayloadTooLarge,
+    SignatureMismatch,
+)
 from .models import NewJob, TaskOrigin
 from .payload import MAX_BYTES, Codec
 from .store import Store
@@ -55,6 +61,22 @@ def database_path(path: object) -> str:
             f"the database must be a file on disk, since worker processes open it too; not {text!r}"
         )
     return os.path.abspath(text)
+
+
+def call(args: object, kwargs: object) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The ``args`` and ``kwargs`` of an enqueue, checked: a list or tuple, and a dict with names."""
+    if isinstance(args, (str, bytes)) or not isinstance(args, Iterable):
+        raise InvalidType(
+            f"args must be a tuple or list of arguments, not {type(args).__name__}: {args!r:.100}; "
+            "for one argument write (x,)"
+        )
+    if kwargs is None:
+        return tuple(args), {}
+    if not isinstance(kwargs, Mapping) or not all(isinstance(key, str) for key in kwargs):
+        raise InvalidType(
+            f"kwargs must be a dict of keyword arguments, not {type(kwargs).__name__}: {kwargs!r:.100}"
+        )
+    return tuple(args), dict(kwargs)
 
 
 class Client:
@@ -129,13 +151,21 @@ class Client:
     ) -> range:
         """Store one job per call, all or none, in one transaction; their ids."""
         template = self._new_job(code, ("", ""), options or _NO_OPTIONS)
-        payloads = (self._payload(code, position, call) for position, call in enumerate(calls))
+        payloads = self._payloads(code, calls)
         ids, ports = self.store.jobs.enqueue_many(template, payloads, self._origin_of(code))
         self._recorded.add(code.name)
         self._bell.ring(ports)
         return ids
 
-    def _payload(self, code: TaskCode, position: int, call: Any) -> tuple[str, str]:
+    def _payloads(self, code: TaskCode, calls: Iterable[Any]) -> Iterator[tuple[str, str]]:
+        position = 0
+        try:
+            for position, item in enumerate(calls):
+                yield self._payload(code, item)
+        except (InvalidType, SignatureMismatch, PayloadError, PayloadTooLarge) as error:
+            raise type(error)(f"delay_many: item {position}: {error}") from None
+
+    def _payload(self, code: TaskCode, call: Any) -> tuple[str, str]:
         if type(call) is tuple:
             code.check_call(call, _NO_KWARGS)
             text = self.codec.encode_plain(list(call))
@@ -144,12 +174,12 @@ class Client:
             return self.encode_call(code.name, call, _NO_KWARGS)
         if type(call) is dict:
             if not all(isinstance(key, str) for key in call):
-                raise InvalidType(f"delay_many: item {position} has a keyword that is no string")
+                raise InvalidType("it has a keyword that is no string")
             code.check_call((), call)
             return self.encode_call(code.name, (), call)
         raise InvalidType(
-            f"delay_many: item {position} must be a tuple of arguments or a dict of keyword "
-            f"arguments, not {type(call).__name__}; for one argument write (x,)"
+            f"it must be a tuple of arguments or a dict of keyword arguments, not "
+            f"{type(call).__name__}; for one argument write (x,)"
         )
 
     def enqueue_by_name(
@@ -179,7 +209,7 @@ class Client:
             soft_timeout=_duration(options.soft_timeout, "soft_timeout", defaults.get("soft_timeout")),
             at_most_once=defaults.get("at_most_once", 0),
             created_at=now,
-            expires_at=self._expires_at(options, now, defaults.get("expires")),
+            expires_at=self._expires_at(options, now, run_at, defaults.get("expires")),
         )
         check_timeouts(job.timeout, job.soft_timeout)
         if job.at_most_once and job.max_attempts != 1:
@@ -218,7 +248,7 @@ class Client:
             soft_timeout=soft_timeout,
             at_most_once=int(o.at_most_once),
             created_at=now,
-            expires_at=self._expires_at(options, now, o.expires),
+            expires_at=self._expires_at(options, now, run_at, o.expires),
         )
 
     def _origin_of(self, code: TaskCode) -> TaskOrigin | None:
@@ -252,10 +282,19 @@ class Client:
         return checks.integer(options.retries, "retries", 0, MAX_RETRIES) + 1
 
     @staticmethod
-    def _expires_at(options: EnqueueOptions, now: int, default: int | None) -> int | None:
+    def _expires_at(options: EnqueueOptions, now: int, run_at: int, default: int | None) -> int | None:
         if options.expires is not None:
-            return checks.deadline(options.expires, "expires", now)
-        return None if default is None else now + default
+            expires_at = checks.deadline(options.expires, "expires", now)
+        elif default is not None:
+            expires_at = now + default
+        else:
+            return None
+        if now < expires_at <= run_at:
+            raise InvalidArgument(
+                f"the job would expire {(run_at - expires_at) / checks.MICROS:g} s before it is due: expires "
+                "counts from the enqueue, not from countdown or eta"
+            )
+        return expires_at
 
 
 def _duration(value: object, what: str, default: int | None) -> int | None:

@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, Generic, Self, TypeVar, overload
 
-from . import checks
+from . import checks, waiting
 from .bell import DONE, WAIT, Ear
 from .client import Client
 from .errors import (
@@ -65,6 +65,7 @@ class Job(Generic[R_co]):
         """
         row = self._wait(_patience(timeout))
         if row is None:
+            assert timeout is not None
             raise self._too_late(timeout)
         return self._unpack(row)
 
@@ -104,6 +105,12 @@ class Job(Generic[R_co]):
         if found is None:
             raise self._missing()
         return found
+
+    def why_waiting(self) -> str | None:
+        """What keeps an available job from starting (its queue is paused, no worker has its code, ...);
+        None if nothing does, or if it is not available."""
+        reports = self._client.store.reports
+        return waiting.why(self.info(), reports.workers(), reports.paused(), self._client.path)
 
     # -- waiting ---------------------------------------------------------------------------------
 
@@ -178,12 +185,11 @@ class Job(Generic[R_co]):
             f"there is no job {self.id} in {self._client.path}: it never was, or it was pruned"
         )
 
-    def _too_late(self, timeout: float | timedelta | None) -> ResultTimeout:
-        row = self._row()
-        hint = ""
-        if row[0] == "available" and not self._client.store.reports.workers():
-            hint = f"; no worker serves this file: python -m litequeue worker {self._client.path}"
-        return ResultTimeout(f"job {self.id} is {row[0]} after {timeout} s{hint}")
+    def _too_late(self, timeout: float | timedelta) -> ResultTimeout:
+        info, waits = self.info(), self.why_waiting()
+        hint = f": {waits}" if waits else ""
+        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        return ResultTimeout(f"job {self.id} is {info.state} after {seconds:g} s{hint}")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Job):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from .client import Client, EnqueueOptions, Seconds
+from .client import Client, EnqueueOptions, Seconds, call
 from .errors import InvalidArgument
 from .job import Job, JobBatch
 from .tasks import TaskCode
@@ -62,8 +62,7 @@ class Task(Generic[P, R]):
             countdown=countdown, eta=eta, expires=expires, priority=priority, queue=queue,
             retries=retries, timeout=timeout, soft_timeout=soft_timeout,
         )  # fmt: skip
-        job_id = self._client.enqueue(self._code, tuple(args), dict(kwargs or {}), options)
-        return Job(self._client, job_id)
+        return Job(self._client, self._client.enqueue(self._code, *call(args, kwargs), options))
 
     def delay_many(
         self,

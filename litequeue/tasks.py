@@ -14,12 +14,19 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.machinery import all_suffixes
 from types import ModuleType
 from typing import Any, Final
 
 from . import backoff as backoffs
 from . import checks
-from .errors import InvalidArgument, InvalidType, SignatureMismatch, UnknownTask
+from .errors import (
+    InvalidArgument,
+    InvalidType,
+    LitequeueError,
+    SignatureMismatch,
+    UnknownTask,
+)
 from .models import TaskOrigin
 from .payload import Codec
 
@@ -124,8 +131,9 @@ class TaskCode:
         options: Mapping[str, Any],
     ) -> None:
         """``bind`` tells the task's app which file the worker that runs it serves."""
-        if not callable(function) or isinstance(function, type):
-            raise InvalidType(f"a task must be a function, not {function!r:.100}")
+        named = all(isinstance(getattr(function, a, None), str) for a in ("__name__", "__module__"))
+        if not callable(function) or isinstance(function, type) or not named:
+            raise InvalidType(f"a task must be a function (write one with def), not {function!r:.100}")
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise InvalidType(
                 f"{function.__qualname__} is a generator: calling it runs nothing. "
@@ -144,7 +152,7 @@ class TaskCode:
                 raise InvalidArgument("a lambda has no name of its own: give the task a name=")
         self.name = checks.name(name, "the task's name")
         self.origin = self._find_origin(module, qualname)
-        if self.options.pool == "process" and self.origin is None:
+        if self.options.pool == "process" and (self.origin is None or "<" in qualname):
             raise InvalidArgument(
                 f'the task {self.name} has pool="process", so it must be importable in another '
                 "process: define it at the top level of a module or script file"
@@ -153,7 +161,7 @@ class TaskCode:
         self._arity = _positional_arity(self._signature)
 
     def _find_origin(self, module: str | None, qualname: str) -> TaskOrigin | None:
-        if module is None or "<" in qualname:
+        if module is None:
             return None
         directory = import_directory(sys.modules.get(self.function.__module__), module)
         if directory is None:
@@ -226,6 +234,16 @@ def import_directory(module: ModuleType | None, name: str) -> str | None:
     return directory
 
 
+def source_files(origin: TaskOrigin) -> list[str]:
+    """The files that importing a task's module would run, as far as they lie in its directory."""
+    found, base = [], origin.directory
+    for part in origin.module.split("."):
+        base = os.path.join(base, part)
+        for stem in (os.path.join(base, "__init__"), base):
+            found += [stem + suffix for suffix in all_suffixes() if os.path.exists(stem + suffix)]
+    return found
+
+
 # -- finding the code of a stored name ------------------------------------------------------------
 
 
@@ -242,15 +260,21 @@ def locate(origin: TaskOrigin) -> TaskCode:
     except BaseException as error:  # a module may even raise SystemExit while it is imported
         if isinstance(error, KeyboardInterrupt):
             raise
+        hint = ""
+        if isinstance(error, LitequeueError):
+            hint = '; a worker imports that file: what enqueues or waits belongs under if __name__ == "__main__":'
         raise UnknownTask(
             f"importing {origin.module} from {origin.directory} failed: "
-            f"{type(error).__name__}: {error}"
+            f"{type(error).__name__}: {error}{hint}"
         ) from error
     found: Any = module
     for part in origin.qualname.split("."):
         found = getattr(found, part, None)
     code = getattr(found, MARK, None)
     if isinstance(code, TaskCode) and code.name == origin.task:
+        return code
+    code = tasks_of(module).get(origin.task)  # a lambda, or one made inside a function
+    if code is not None and code.function.__module__ == origin.module:
         return code
     actual = import_directory(module, origin.module)
     if actual is not None and actual != origin.directory:
@@ -262,3 +286,16 @@ def locate(origin: TaskOrigin) -> TaskCode:
         f"{origin.module}.{origin.qualname} in {origin.directory} is not a task named {origin.task}; "
         "if it was added since this worker started, restart the worker"
     )
+
+
+def tasks_of(module: ModuleType) -> dict[str, TaskCode]:
+    """The tasks among a module's names, and all those of the apps among them."""
+    found: dict[str, TaskCode] = {}
+    for value in vars(module).values():
+        code = getattr(value, MARK, None)
+        if isinstance(code, TaskCode):
+            found[code.name] = code
+        registry = getattr(value, "__litequeue_tasks__", None)
+        if isinstance(registry, dict):
+            found.update((name, code) for name, code in registry.items() if isinstance(code, TaskCode))
+    return found

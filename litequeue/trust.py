@@ -1,7 +1,9 @@
 """Whether a file can be believed when it names code to import: a crontab's trust model.
 
 As sshd and cron check theirs: the file must belong to the user who runs the worker, or to root, and nobody
-else may be able to write it or to replace it in its directory. Only ``os.stat``; opens nothing.
+else may be able to write it or to replace it in its directory. A group of the owner's own name with no other
+member is nobody else: where those are the rule, the umask is 002 (Debian's sshd judges alike). Only
+``os.stat`` and the group database; opens none of the files.
 """
 
 from __future__ import annotations
@@ -19,7 +21,20 @@ def why_untrusted(path: str) -> str | None:
         if found.st_uid not in (os.geteuid(), 0):
             return f"{name} belongs to another user (uid {found.st_uid})"
         loose = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        if loose == stat.S_IWGRP and _is_own_group(found.st_uid, found.st_gid):
+            continue
         # In a sticky directory such as /tmp others cannot rename or remove our file.
         if loose and not (stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX):
             return f"{name} can be written by others (mode {stat.S_IMODE(found.st_mode):o})"
     return None
+
+
+def _is_own_group(uid: int, gid: int) -> bool:
+    import grp
+    import pwd
+
+    try:
+        user, group = pwd.getpwuid(uid).pw_name, grp.getgrgid(gid)
+    except KeyError:
+        return False
+    return group.gr_name == user and set(group.gr_mem) <= {user}

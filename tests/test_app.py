@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -35,7 +36,7 @@ from litequeue import (
 )
 
 from . import sample
-from .support import FakeClock
+from .support import FakeClock, wait_until
 
 # -- decorating -------------------------------------------------------------------------------------
 
@@ -227,6 +228,76 @@ def test_a_task_without_its_code_at_hand_gets_its_options_from_the_worker(app: L
             assert job.get(timeout=10) == 5
     info = job.info()
     assert (info.pool, info.max_attempts, info.failures) == ("async", 2, 1)
+
+
+@pytest.mark.parametrize("args", [5, "ab", b"ab"])
+def test_arguments_must_be_a_sequence(app: LiteQueue, args: Any) -> None:
+    @app.task
+    def f(*values: Any) -> None: ...
+
+    for use in (lambda: f.apply_async(args), lambda: app.send_task("other", args)):
+        with pytest.raises(InvalidType, match="args must be"):
+            use()
+    with pytest.raises(InvalidType, match="kwargs must be"):
+        f.apply_async((), 5)  # type: ignore[arg-type]
+    assert app.stats().states == {}
+
+
+def test_delay_many_names_the_item(app: LiteQueue) -> None:
+    @app.task
+    def f(x: Any, y: Any) -> None: ...
+
+    for item, error in (((3,), SignatureMismatch), ((1, object()), PayloadError), (["ab"], InvalidType)):
+        with pytest.raises(error, match="item 2"):
+            f.delay_many([(1, 2), (1, 2), item, (1, 2)])
+    assert app.stats().states == {}
+
+
+def test_a_job_that_could_never_start_is_refused(app: LiteQueue) -> None:
+    @app.task
+    def f() -> None: ...
+
+    @app.task(expires=1)
+    def g() -> None: ...
+
+    for use in (
+        lambda: f.apply_async(countdown=60, expires=5),
+        lambda: g.apply_async(countdown=60),
+        lambda: app.send_task("h", countdown=60, expires=60),
+    ):
+        with pytest.raises(InvalidArgument, match="before it is due"):
+            use()
+
+
+def test_what_is_no_function_is_no_task(app: LiteQueue) -> None:
+    for wrong in (functools.partial(print), object(), str):
+        with pytest.raises(InvalidType, match="must be a function"):
+            app.task(wrong)  # type: ignore[call-overload]
+        with pytest.raises(InvalidType, match="must be a function"):
+            app.task(name="n")(wrong)  # type: ignore[arg-type]
+
+
+def test_why_a_job_does_not_start(app: LiteQueue, db: Path) -> None:
+    @app.task(pool="thread")
+    def f() -> None: ...
+
+    job, mail = f.delay(), f.apply_async(queue="mail")
+    strange = app.enqueue("strange")
+    with pytest.raises(ResultTimeout, match="no worker serves this file: python -m litequeue worker"):
+        job.get(timeout=0)
+    app.pause("default")
+    assert job.why_waiting() == "its queue default is paused"
+    with app.worker(threads=0, queues=["default"], name="w"):
+        wait_until(lambda: app.stats().workers)
+        assert mail.why_waiting() == "no worker serves its queue mail"
+        app.resume("default")
+        assert job.why_waiting() == "no worker of its queue has slots for the thread pool"
+    with app.worker(threads=1, name="w"):
+        assert job.get(timeout=10) is None
+        wait_until(lambda: any(w.unknown_tasks for w in app.stats().workers))
+        with pytest.raises(ResultTimeout, match="worker w has no code for it"):
+            strange.get(timeout=0.01)
+        assert job.why_waiting() is None
 
 
 def test_a_job_that_does_not_exist(app: LiteQueue) -> None:
@@ -621,3 +692,27 @@ def test_every_error_is_of_the_family_and_public(app: LiteQueue) -> None:
         n for n, v in vars(litequeue).items() if callable(v) and not n.startswith("_")
     }
     assert isinstance(Backoff(), Backoff) and Job
+
+
+def test_a_wrong_delay_and_a_broken_backoff_are_told(app: LiteQueue, caplog: pytest.LogCaptureFixture) -> None:
+    @app.task(retries=1, backoff=lambda attempt, error: "soon")
+    def broken() -> None:
+        raise ValueError("v")
+
+    @app.task
+    def negative() -> None:
+        raise Retry(delay=-1)
+
+    @app.task
+    def hopeless() -> None:
+        raise Retry("once more")
+
+    with pytest.raises(InvalidArgument, match=r"\(attempt, exception\)"):
+        app.task(backoff=lambda attempt: 1)(lambda: None)
+    with app.worker(threads=1):
+        with pytest.raises(JobFailed, match=r"Retry\(delay\) must be"):
+            negative.delay().get(timeout=10)
+        with pytest.raises(JobFailed, match=r"once more; no attempts were left \(retries=0\)"):
+            hopeless.delay().get(timeout=10)
+        broken.delay().wait(timeout=10)
+    assert "its backoff function failed, and the default is used" in caplog.text

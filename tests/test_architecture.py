@@ -18,7 +18,7 @@ LAYERS = {
     "errors": 0, "clock": 0, "states": 0, "checks": 0, "backoff": 0, "filelock": 0, "bell": 0, "trust": 0, "softguard": 0,
     "models": 1, "outcomes": 1, "payload": 1, "payload_types": 1,
     "store": 2,
-    "tasks": 3, "context": 3,
+    "tasks": 3, "context": 3, "waiting": 3,
     "pools": 4,
     "worker": 5,
     "client": 6, "job": 6, "task": 6, "app": 6, "__init__": 6,

@@ -33,11 +33,11 @@ def test_the_first_example_does_what_it_says(tmp_path: Path) -> None:
 def test_the_other_examples_run_together(tmp_path: Path) -> None:
     steering, embedded = BLOCKS[1], BLOCKS[2]
     extra = """
-    for path in ("missing", "unfinished", "locked"):
-        try:
-            print(import_file.delay(path).get(timeout=10))
-        except Exception as error:
-            print(error)
+        for path in ("missing", "unfinished", "locked"):
+            try:
+                print(import_file.delay(path).get(timeout=10))
+            except Exception as error:
+                print(error)
 """
     script = tmp_path / "script.py"
     script.write_text(steering + embedded + extra)

@@ -7,6 +7,7 @@ mistake is one line on stderr, never a traceback.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -28,4 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return exits.INTERRUPTED
     except LitequeueError as error:
         return exits.report(error)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
+            raise
+        print(f"litequeue: the output could not be written: {error}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.INTERNAL
     return code

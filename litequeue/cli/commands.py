@@ -11,6 +11,7 @@ import os
 import sys
 from typing import Any
 
+from .. import checks
 from ..app import LiteQueue
 from ..client import database_path
 from ..errors import InvalidArgument, JobNotFound, LitequeueError
@@ -28,6 +29,8 @@ def _existing(db: str) -> LiteQueue:
 
 def enqueue(arguments: argparse.Namespace) -> int:
     args, kwargs = parse_call(arguments.arguments)
+    if arguments.wait is not None:
+        checks.micros(arguments.wait, "--wait")
     with _existing(arguments.db) as app:
         job = app.send_task(
             arguments.task,
@@ -108,11 +111,12 @@ def jobs(arguments: argparse.Namespace) -> int:
 
 def job(arguments: argparse.Namespace) -> int:
     with _existing(arguments.db) as app:
-        info = app.job(arguments.id).info()
+        handle = app.job(arguments.id)
+        info, waits = handle.info(), handle.why_waiting()
     if arguments.json:
-        render.print_json(render.as_dict(info))
+        render.print_json({**render.as_dict(info), "why_waiting": waits})
     else:
-        render.print_job(info)
+        render.print_job(info, waits)
     return 0
 
 
@@ -145,14 +149,16 @@ def _each(arguments: argparse.Namespace, act: Any, done: str, refused: str) -> i
 def pause(arguments: argparse.Namespace) -> int:
     with _existing(arguments.db) as app:
         app.pause(arguments.queue)
-    print(f"queue {arguments.queue} is paused")
+        known = arguments.queue in app.stats().queues
+    print(f"queue {arguments.queue} is paused" + ("" if known else " (no job is in it)"))
     return 0
 
 
 def resume(arguments: argparse.Namespace) -> int:
     with _existing(arguments.db) as app:
+        was = arguments.queue in app.stats().paused
         app.resume(arguments.queue)
-    print(f"queue {arguments.queue} is served")
+    print(f"queue {arguments.queue} {'is' if was else 'was'} not paused{' any more' if was else ''}")
     return 0
 
 

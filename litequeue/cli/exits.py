@@ -7,6 +7,7 @@ import sys
 from ..errors import (
     CannotOpen,
     DatabaseCorrupt,
+    JobNotFound,
     LitequeueError,
     NotAQueue,
     QueueBusy,
@@ -17,7 +18,7 @@ from ..errors import (
 )
 
 OK = 0
-INTERNAL = 1
+INTERNAL = NOT_AS_ASKED = 1
 USAGE = 2
 DAMAGED = 3  # corrupt, or written by a newer litequeue
 CANNOT_OPEN = 4
@@ -34,6 +35,7 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (NotAQueue, CANNOT_OPEN),
     (StoreError, CANNOT_OPEN),
     (WorkerFailed, INTERNAL),
+    (JobNotFound, NOT_AS_ASKED),
     (LitequeueError, USAGE),
 )
 

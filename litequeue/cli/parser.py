@@ -84,8 +84,8 @@ def build() -> argparse.ArgumentParser:
 def _worker(sub: argparse.ArgumentParser) -> None:
     add = sub.add_argument
     add("--queues", metavar="A,B", help="claim only from these queues (default: all)")
-    add("--threads", type=int, default=-1, metavar="N", help="default: CPUs, at least 4")
-    add("--processes", type=int, default=-1, metavar="N", help="default: CPUs")
+    add("--threads", type=int, metavar="N", help="default: CPUs, at least 4")
+    add("--processes", type=int, metavar="N", help="default: CPUs")
     add("--async", dest="async_", type=int, default=100, metavar="N", help="coroutines; default 100")
     add(
         "--import",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -21,7 +22,12 @@ _COLOURS = {
 
 
 def as_dict(value: Any) -> dict[str, Any]:
+    """A record as JSON can hold it; stored JSON as what it says, tags and all."""
     found: dict[str, Any] = dataclasses.asdict(value)
+    if isinstance(value, JobInfo):
+        for field in ("args", "kwargs", "result"):
+            with contextlib.suppress(TypeError, ValueError):  # None, or planted by somebody
+                found[field] = json.loads(found[field])
     return found
 
 
@@ -53,6 +59,10 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def when(moment: datetime | None) -> str:
     """A time in the local zone, short."""
     return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _zoned(moment: datetime | None) -> str:
+    return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
 
 
 def took(info: JobInfo) -> str:
@@ -100,8 +110,8 @@ def job_row(info: JobInfo) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def print_job(info: JobInfo) -> None:
-    """Everything about one job."""
+def print_job(info: JobInfo, waits: str | None) -> None:
+    """Everything about one job; ``waits``: why it does not start."""
     lines = [
         ("job", str(info.id)),
         ("task", info.task),
@@ -112,15 +122,16 @@ def print_job(info: JobInfo) -> None:
         ("attempts", _attempts(info)),
         ("timeout", "" if info.timeout is None else duration(info.timeout)),
         ("worker", info.worker or ""),
-        ("created", when(info.created_at)),
-        ("due", when(info.run_at)),
-        ("started", when(info.started_at)),
-        ("finished", when(info.finished_at)),
+        ("created", _zoned(info.created_at)),
+        ("due", _zoned(info.run_at)),
+        ("started", _zoned(info.started_at)),
+        ("finished", _zoned(info.finished_at)),
         ("took", took(info)),
-        ("expires", when(info.expires_at)),
-        ("cancel asked", when(info.cancel_requested_at)),
+        ("expires", _zoned(info.expires_at)),
+        ("cancel asked", _zoned(info.cancel_requested_at)),
         ("result", info.result or ""),
         ("last error", info.last_error or ""),
+        ("waits", waits or ""),
     ]
     for label, text in lines:
         if text:
@@ -131,7 +142,7 @@ def print_job(info: JobInfo) -> None:
     for attempt in info.attempts:
         print()
         who = f" on {clean(attempt.worker)}" if attempt.worker else ""
-        print(f"attempt {attempt.attempt} {attempt.outcome}{who}, {when(attempt.finished_at)}")
+        print(f"attempt {attempt.attempt} {attempt.outcome}{who}, {_zoned(attempt.finished_at)}")
         text = attempt.traceback or f"{attempt.error_type}: {attempt.error_message}"
         for line in text.rstrip("\n").split("\n"):
             print("    " + clean(line))
@@ -152,7 +163,7 @@ def print_stats(stats: Stats, size: int) -> None:
                 queue + (" (paused)" if queue in stats.paused else ""),
                 *(str(counts.get(state, 0)) for state in states),
             )
-            for queue, counts in sorted(stats.queues.items())
+            for queue, counts in sorted(({queue: {} for queue in stats.paused} | stats.queues).items())
         ],
     )
     print()

@@ -12,13 +12,13 @@ import json
 import logging
 import os
 import sys
-from types import ModuleType
+from datetime import UTC, datetime
 
 from ..client import database_path
 from ..clock import SystemClock, system_random
 from ..errors import InvalidArgument, LitequeueError, UnknownTask
 from ..store import Store
-from ..tasks import MARK, TaskCode
+from ..tasks import TaskCode, tasks_of
 from ..worker.config import WorkerConfig
 from ..worker.discovery import Catalogue
 from ..worker.signals import StopSignals
@@ -45,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     _log_to_stderr(arguments.log_level, arguments.log_json)
     path = database_path(arguments.db)
+    if not os.path.exists(path):
+        logging.getLogger("litequeue.worker").info("%s is new: nothing was ever enqueued there", path)
     registered = _import_tasks(arguments.imports or [])
     store = Store(path, adopt=False)
     clock = SystemClock()
@@ -86,23 +88,10 @@ def _import_tasks(names: list[str]) -> dict[str, TaskCode]:
         except Exception as error:
             logging.getLogger("litequeue.worker").debug("importing %s", name, exc_info=error)
             raise UnknownTask(f"--import {name}: {type(error).__name__}: {error}") from error
-        codes = _tasks_of(module)
+        codes = tasks_of(module)
         if not codes:
             raise InvalidArgument(f"--import {name}: the module has no tasks and no LiteQueue app")
         found.update(codes)
-    return found
-
-
-def _tasks_of(module: ModuleType) -> dict[str, TaskCode]:
-    """The tasks among a module's names, and all those of the apps among them."""
-    found: dict[str, TaskCode] = {}
-    for value in vars(module).values():
-        code = getattr(value, MARK, None)
-        if isinstance(code, TaskCode):
-            found[code.name] = code
-        registry = getattr(value, "__litequeue_tasks__", None)
-        if isinstance(registry, dict):
-            found.update(registry)
     return found
 
 
@@ -125,7 +114,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
-            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03d}",
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import logging
 import random
 import traceback
 from typing import Any, Final
@@ -27,6 +28,8 @@ from ..errors import (
 from ..outcomes import Cancelled, Discarded, Failed, Outcome, Snoozed, Succeeded, Timed
 from ..tasks import TaskCode
 from .base import Call
+
+log = logging.getLogger("litequeue.jobs")
 
 _NOTHING: Final = Succeeded("null")
 MAX_MESSAGE: Final = 4096
@@ -102,6 +105,11 @@ def from_exception(error: BaseException, call: Call, rng: random.Random) -> Outc
             return Snoozed(checks.micros(error.delay, "Snooze(delay)"))
         except Exception as wrong:  # noqa: BLE001 - a wrong delay is a failure
             error = wrong
+    if isinstance(error, Retry) and error.delay is not None:
+        try:
+            checks.micros(error.delay, "Retry(delay)")
+        except Exception as wrong:  # noqa: BLE001 - a wrong delay is a failure
+            error = wrong
     if isinstance(error, Discard):
         return Discarded(message_of(error))
     if isinstance(error, JobCancelled):
@@ -110,7 +118,10 @@ def from_exception(error: BaseException, call: Call, rng: random.Random) -> Outc
     kind = "TaskTimeout" if isinstance(error, SoftTimeout) else type_name(error)
     if isinstance(error, PayloadCorrupt):
         return Failed(kind, text, trace, None)
-    return Failed(kind, text, trace, retry_delay(error, call, rng))
+    delay = retry_delay(error, call, rng)
+    if delay is None and isinstance(error, Retry):
+        text += f"; no attempts were left (retries={call.max_attempts - 1})"
+    return Failed(kind, text, trace, delay)
 
 
 def retry_delay(error: BaseException, call: Call, rng: random.Random) -> int | None:
@@ -130,7 +141,11 @@ def retry_delay(error: BaseException, call: Call, rng: random.Random) -> int | N
         ):
             return None
         return backoff.delay_micros(options.backoff, failures + 1, error, rng)
-    except BaseException:  # noqa: BLE001 - the user's backoff function
+    except BaseException as wrong:  # noqa: BLE001 - the user's backoff function
+        log.warning(
+            "job %d %s: its backoff function failed, and the default is used: %s: %s",
+            call.job.id, call.code.name, type_name(wrong), message_of(wrong),
+        )  # fmt: skip
         return backoff.delay_micros(backoff.DEFAULT, failures + 1, error, rng)
 
 

@@ -62,10 +62,14 @@ class Reports:
             rows = connection.execute(queries.LIST_JOBS, parameters).fetchall()
         return [_job(row) for row in rows]
 
+    def paused(self) -> tuple[str, ...]:
+        """The queues from which nobody claims."""
+        with self._database.read() as connection:
+            return tuple(name for (name,) in connection.execute(queries.PAUSED).fetchall())
+
     def stats(self) -> Stats:
         with self._database.read() as connection:
             counts = connection.execute(queries.COUNTS).fetchall()
-            paused = connection.execute(queries.PAUSED).fetchall()
             (oldest,) = connection.execute(queries.OLDEST).fetchone()
             (due,) = connection.execute(queries.NEXT_DUE).fetchone()
         states: dict[str, int] = {}
@@ -76,7 +80,7 @@ class Reports:
         return Stats(
             states=states,
             queues=queues,
-            paused=tuple(name for (name,) in paused),
+            paused=self.paused(),
             workers=tuple(self.workers()),
             oldest_available=_time(oldest),
             next_due=_time(due),

@@ -25,8 +25,8 @@ class WorkerConfig:
     """
 
     queues: tuple[str, ...] | None = None  # None: all
-    threads: int = -1  # -1: max(4, CPUs)
-    processes: int = -1  # -1: CPUs
+    threads: int | None = None  # None: max(4, CPUs)
+    processes: int | None = None  # None: CPUs
     async_: int = 100
     burst: bool = False  # stop when nothing is left to do
     max_jobs: int | None = None  # stop after so many
@@ -45,7 +45,7 @@ class WorkerConfig:
                 raise InvalidArgument("queues must name at least one queue; leave it out for all")
             put(self, "queues", names)
         for what, default in (("threads", default_threads), ("processes", default_processes)):
-            if getattr(self, what) == -1:
+            if getattr(self, what) is None:
                 put(self, what, default())
         for what, most in (("threads", 1000), ("processes", 60), ("async_", 100_000)):
             checks.integer(getattr(self, what), what.rstrip("_"), 0, most)
@@ -64,7 +64,8 @@ class WorkerConfig:
 
     @property
     def slots(self) -> dict[str, int]:
-        return {"thread": self.threads, "process": self.processes, "async": self.async_}
+        # None was replaced as the object was made.
+        return {"thread": self.threads or 0, "process": self.processes or 0, "async": self.async_}
 
     @property
     def lease_micros(self) -> int:

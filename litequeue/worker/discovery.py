@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from ..errors import UnknownTask
 from ..models import TaskOrigin
-from ..tasks import TaskCode, locate
+from ..tasks import TaskCode, locate, source_files
 from ..trust import why_untrusted
 
 RETRY_SECONDS = 30.0
@@ -74,6 +74,13 @@ class Catalogue:
             raise UnknownTask(
                 f"no producer said where the task {task} is; start the worker with --import MODULE"
             )
+        for file in source_files(origin):
+            why = why_untrusted(file)
+            if why is not None:
+                raise UnknownTask(
+                    f"the code of {task} is not imported, since {why}; mend that, or name the code yourself "
+                    "with --import MODULE"
+                )
         return locate(origin)
 
     def unknown(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A worker inside an app: a thread that is started, stopped, and never holds up the app's exit.
+"""A worker inside an app: a thread that is started, stopped, and holds up the app's exit for its grace at most.
 
 Owns that thread and the hook at the interpreter's exit.
 """
@@ -34,6 +34,8 @@ class EmbeddedWorker:
         # Its exit hook joins child processes; registered before ours, it runs after it.
         import multiprocessing.util  # noqa: F401
 
+        if self._pid:
+            raise WorkerFailed("a worker starts once; make another with app.worker()")
         self._pid = os.getpid()
         self._thread.start()
         atexit.register(self.stop)

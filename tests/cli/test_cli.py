@@ -111,7 +111,9 @@ def test_reading_commands_create_nothing(tmp_path: Path) -> None:
         (("jobs", "DB", "--limit", "0"), "limit"),
         (("jobs", "DB", "--before", "9" * 30), "before"),
         (("jobs", "DB", "--queue", "a;b"), "queue"),
-        (("job", "DB", "77"), "no job 77"),
+        (("enqueue", "DB", "t", "--wait", "-1"), "--wait"),
+        (("worker", "DB", "--threads", "-1"), "threads"),
+        (("worker", "DB", "--processes", "-1"), "processes"),
         (("job", "DB", "-1"), "job_id"),
         (("pause", "DB", "a b"), "queue"),
     ],
@@ -122,6 +124,44 @@ def test_a_users_mistake_is_one_line_and_exit_2(db: Path, words: tuple[str, ...]
     done = litequeue(*(str(db) if word == "DB" else word for word in words))
     assert done.returncode == 2, done.stderr
     assert says in one_line(done)
+    with LiteQueue(db) as app:
+        assert app.stats().states == {"available": 1}  # nothing half done
+
+
+@pytest.mark.parametrize("command", ["job", "retry", "cancel"])
+def test_a_job_that_is_not_there_is_exit_1(db: Path, command: str) -> None:
+    with LiteQueue(db) as app:
+        app.enqueue("t")
+    done = litequeue(command, db, "77")
+    assert done.returncode == 1
+    assert "no job 77" in one_line(done)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_output_that_cannot_be_written_is_one_line(db: Path) -> None:
+    with LiteQueue(db) as app:
+        app.enqueue("t")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "litequeue", "jobs", str(db)], stdout=full, stderr=subprocess.PIPE,
+            text=True, env=environment(), timeout=30, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert "could not be written" in one_line(done)
+
+
+def test_pausing_says_whether_there_is_such_a_queue(db: Path) -> None:
+    with LiteQueue(db) as app:
+        app.send_task("t", queue="mail")
+    assert litequeue("pause", db, "mail").stdout == "queue mail is paused\n"
+    assert "no job is in it" in litequeue("pause", db, "mial").stdout
+    stats = litequeue("stats", db).stdout
+    assert "mial (paused)" in stats
+    assert "mail (paused)" in stats
+    assert "any more" in litequeue("resume", db, "mial").stdout
+    assert "was not paused" in litequeue("resume", db, "mial").stdout
+    assert "its queue mail is paused" in litequeue("job", db, "1").stdout
+    assert json.loads(litequeue("job", db, "1", "--json").stdout)["why_waiting"] == "its queue mail is paused"
 
 
 def test_unknown_words_are_refused_by_the_parser(db: Path) -> None:
@@ -157,7 +197,7 @@ def test_a_session_at_the_command_line(sample_app: LiteQueue, db: Path) -> None:
     ]  # fmt: skip
     assert "\x1b" not in listed.stdout
     page = json.loads(litequeue("jobs", db, "--json", "--state", "succeeded", "--before", "2").stdout)
-    assert [(j["id"], j["result"]) for j in page] == [(1, "3")]
+    assert [(j["id"], j["result"]) for j in page] == [(1, 3)]
     shown = litequeue("job", db, 3).stdout
     assert "ValueError: boom" in shown and "in _misbehave" in shown and "attempt 1 failed" in shown
     assert json.loads(litequeue("job", db, 3, "--json").stdout)["attempts"][0]["error_type"] == "ValueError"

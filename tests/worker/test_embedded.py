@@ -229,3 +229,11 @@ def test_a_worker_that_fell_over_says_so_when_it_is_stopped(app: LiteQueue, db: 
     assert worker.join(10)
     with pytest.raises(WorkerFailed, match="heartbeat"):
         worker.stop()
+
+
+def test_a_worker_starts_once(app: LiteQueue) -> None:
+    worker = app.worker(threads=1)
+    with worker:
+        pass
+    with pytest.raises(WorkerFailed, match="starts once"):
+        worker.start()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import grp
 import logging
 import os
+import pwd
 import sys
 import threading
 from pathlib import Path
@@ -14,6 +16,7 @@ from litequeue import UnknownTask
 from litequeue.models import TaskOrigin
 from litequeue.store import Store
 from litequeue.store.jobs import Demand
+from litequeue.trust import why_untrusted
 from litequeue.worker.discovery import RETRY_SECONDS, Catalogue
 from litequeue.worker.heartbeat import Heartbeat
 from litequeue.worker.inbox import Held, Inbox
@@ -105,7 +108,7 @@ def test_os_system_is_not_a_task(db: Path, clock: FakeClock) -> None:
             catalogue(db, origin, clock).find(f"{module}:{qualname}")
 
 
-@pytest.mark.parametrize("loosen", ["file", "folder", "owner"])
+@pytest.mark.parametrize("loosen", ["file", "group", "folder", "owner", "module", "its folder"])
 def test_nothing_is_imported_for_a_file_that_others_can_write(
     tmp_path: Path, clock: FakeClock, loosen: str
 ) -> None:
@@ -114,9 +117,22 @@ def test_nothing_is_imported_for_a_file_that_others_can_write(
     db = folder / "db"
     db.touch(0o600)
     canary = tmp_path / "canary"
-    write_module(tmp_path, "evil_module", f"open({str(canary)!r}, 'w')")
+    code = tmp_path / "code"
+    code.mkdir(0o700)
+    write_module(code, "evil_module", f"open({str(canary)!r}, 'w')")
+    (code / "evil_module.py").chmod(0o600)
     if loosen == "file":
-        db.chmod(0o620)
+        db.chmod(0o602)
+    elif loosen == "module":
+        (code / "evil_module.py").chmod(0o666)
+    elif loosen == "its folder":
+        code.chmod(0o777)
+    elif loosen == "group":
+        db.chmod(0o660)
+        try:
+            os.chown(db, -1, 12345)
+        except PermissionError:
+            pytest.skip("only root can give a file to a group")
     elif loosen == "folder":
         folder.chmod(0o777)
     else:
@@ -124,10 +140,49 @@ def test_nothing_is_imported_for_a_file_that_others_can_write(
             os.chown(db, 12345, -1)
         except PermissionError:
             pytest.skip("only root can give a file away")
-    origin = TaskOrigin("evil_module.f", "evil_module", "f", str(tmp_path), "{}")
+    origin = TaskOrigin("evil_module.f", "evil_module", "f", str(code), "{}")
     with pytest.raises(UnknownTask, match="--import"):
         catalogue(db, origin, clock).find("evil_module.f")
     assert not canary.exists()
+
+
+def test_a_group_of_ones_own_is_nobody_else(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    file.chmod(0o664)
+    user = pwd.getpwuid(os.getuid()).pw_name
+    own = grp.getgrgid(os.getgid())
+    expected = own.gr_name == user and set(own.gr_mem) <= {user}
+    assert (why_untrusted(str(file)) is None) == expected
+
+
+def test_a_lambda_and_a_nested_function_are_found_by_their_names(
+    db: Path, tmp_path: Path, clock: FakeClock, forget_modules: object
+) -> None:
+    db.touch(0o600)
+    body = """
+from litequeue import LiteQueue
+app = LiteQueue("x.sqlite")
+short = app.task(name="short")(lambda x: x)
+def make():
+    @app.task
+    def inner(): ...
+make()
+"""
+    write_module(tmp_path, "found_module", body)
+    for task, qualname in (("short", "<lambda>"), ("found_module.make.inner", "make.<locals>.inner")):
+        origin = TaskOrigin(task, "found_module", qualname, str(tmp_path), "{}")
+        assert catalogue(db, origin, clock).find(task).name == task
+
+
+def test_a_module_that_waits_while_it_is_imported_is_told_about_main(
+    db: Path, tmp_path: Path, clock: FakeClock, forget_modules: object
+) -> None:
+    db.touch(0o600)
+    write_module(tmp_path, "found_module", "from litequeue import ResultTimeout\nraise ResultTimeout('late')")
+    origin = TaskOrigin("found_module.f", "found_module", "f", str(tmp_path), "{}")
+    with pytest.raises(UnknownTask, match="__main__"):
+        catalogue(db, origin, clock).find("found_module.f")
 
 
 def test_a_broken_module_is_tried_again_after_a_while(

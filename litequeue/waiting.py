@@ -1,0 +1,30 @@
+"""Why a job does not start: what a person who waits in vain wants to know.
+
+A pure function from what the file says to one clause. Reads nothing itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from .models import JobInfo, WorkerInfo
+
+
+def why(job: JobInfo, workers: Sequence[WorkerInfo], paused: Collection[str], path: str) -> str | None:
+    """What keeps an available job from being claimed; None if nothing but work ahead of it does."""
+    if job.state != "available":
+        return None
+    if job.queue in paused:
+        return f"its queue {job.queue} is paused"
+    if not workers:
+        return f"no worker serves this file: python -m litequeue worker {path}"
+    workers = [w for w in workers if w.queues is None or job.queue in w.queues]
+    if not workers:
+        return f"no worker serves its queue {job.queue}"
+    workers = [w for w in workers if w.slots.get(job.pool)]
+    if not workers:
+        return f"no worker of its queue has slots for the {job.pool} pool"
+    for worker in workers:
+        if job.task not in worker.unknown_tasks:
+            return None
+    return f"worker {workers[0].name} has no code for it: {workers[0].unknown_tasks[job.task]}"
