@@ -63,12 +63,14 @@ class ClaimedJob(NamedTuple):
     kwargs: str
     queue: str
     pool: str
+    priority: int
     failures: int
     interruptions: int
     max_attempts: int | None
     timeout: int | None
     soft_timeout: int | None
     at_most_once: int
+    run_at: int
     created_at: int
     errors: Any  # None, or [[execution, type, message], ...]
 

@@ -7,7 +7,10 @@ settings; the least that any queue in SQLite has to do.
 from __future__ import annotations
 
 import json
+import socket
 import sqlite3
+import subprocess
+import sys
 import time
 
 # Turns a table of waiting jobs into one of finished jobs, to measure a claim beside it.
@@ -28,6 +31,7 @@ class Floor:
     """A raw database beside the measured one."""
 
     def __init__(self, path: str, synchronous: str) -> None:
+        self.path = path
         self._connection = sqlite3.connect(path, isolation_level=None)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute(f"PRAGMA synchronous = {synchronous}")
@@ -65,5 +69,52 @@ class Floor:
             execute("COMMIT")
             count += len(rows)
 
+    def wake(self, rounds: int, pause: float, environment: dict[str, str]) -> tuple[list[float], list[float]]:
+        """Milliseconds from a stored row to its claim by another process that a datagram woke, and from
+        before the row until its result was read, each round after a pause."""
+        ear = _ear()
+        words = [sys.executable, "-c", f"from {__name__} import answer; answer(*__import__('sys').argv[1:])"]
+        child = subprocess.Popen([*words, self.path, str(ear.getsockname()[1])], env=environment)
+        starts, sees = [], []
+        try:
+            port = int(ear.recv(64))
+            execute = self._connection.execute
+            for _ in range(rounds):
+                time.sleep(pause)
+                began = time.monotonic_ns()
+                execute(_INSERT, (time.time_ns() // 1000,))
+                stored = time.monotonic_ns()
+                ear.sendto(b"!", ("127.0.0.1", port))
+                started = int(ear.recv(64))
+                execute("SELECT result FROM floor ORDER BY id DESC LIMIT 1").fetchone()
+                sees.append((time.monotonic_ns() - began) / 1e6)
+                starts.append((started - stored) / 1e6)
+        finally:
+            child.kill()
+            child.wait()
+            ear.close()
+        return starts, sees
+
     def close(self) -> None:
         self._connection.close()
+
+
+def _ear() -> socket.socket:
+    ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    ear.settimeout(30)
+    ear.bind(("127.0.0.1", 0))
+    return ear
+
+
+def answer(path: str, port: str) -> None:
+    """The other process of ``wake``: claims and acks one row for each datagram, until it is killed."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA synchronous = NORMAL")
+    ear, asker = _ear(), ("127.0.0.1", int(port))
+    ear.sendto(str(ear.getsockname()[1]).encode(), asker)
+    while True:
+        ear.recv(64)
+        rows = connection.execute(_CLAIM, (0, 1)).fetchall()
+        started = time.monotonic_ns()
+        connection.execute(_ACK, (0, json.dumps([row[0] for row in rows])))
+        ear.sendto(str(started).encode(), asker)

@@ -15,6 +15,7 @@ from typing import Any
 from ..models import JobInfo, Stats
 from ..worker.journal import clean
 
+_NOTHING: dict[str, int] = {}
 _COLOURS = {
     "succeeded": "32", "running": "36", "retrying": "33", "discarded": "31", "cancelled": "35",
     "expired": "35",
@@ -163,7 +164,7 @@ def print_stats(stats: Stats, size: int) -> None:
                 queue + (" (paused)" if queue in stats.paused else ""),
                 *(str(counts.get(state, 0)) for state in states),
             )
-            for queue, counts in sorted(({queue: {} for queue in stats.paused} | stats.queues).items())
+            for queue, counts in sorted({**dict.fromkeys(stats.paused, _NOTHING), **stats.queues}.items())
         ],
     )
     print()

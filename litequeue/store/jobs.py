@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, NamedTuple
+from itertools import chain
+from typing import Any, Final, NamedTuple
 
 from ..models import Adoption, ClaimedJob, Lease, NewJob, Settled, TaskOrigin, Unsettled
 from . import queries
@@ -24,10 +25,22 @@ MAX_INTERRUPTIONS: Final = 3
 BATCH: Final = 1000
 
 
+class Waiting(NamedTuple):
+    """A queue that is not paused, and whether it has available jobs for each pool."""
+
+    queue: str
+    thread: int
+    process: int
+    async_: int
+
+    def has(self, pool: str) -> int:
+        return self.async_ if pool == "async" else self.process if pool == "process" else self.thread
+
+
 class Look(NamedTuple):
     """What there is to do, as one cheap SELECT tells it."""
 
-    available: bool
+    waiting: tuple[Waiting, ...]
     next_due: int | None  # microseconds
     next_expiry: int | None
     cancelled: tuple[int, ...]  # ids of this worker's running jobs that somebody cancelled
@@ -39,7 +52,7 @@ class Demand(NamedTuple):
 
     limits: dict[str, int]
     room: int | None = None  # for all pools together
-    queues: str | None = None  # JSON array of names; None: all
+    queues: tuple[str, ...] | None = None  # None: all
     unknown: str | None = None  # JSON array of tasks without code here
     accept: Callable[[ClaimedJob], bool] = lambda _: True  # asked before a job is leased; quick and pure
 
@@ -141,7 +154,7 @@ class Jobs:
             if adoptions:
                 connection.execute(queries.ADOPT, {"rows": adopted})
             look = _look(connection.execute(queries.LOOK, {"worker": worker}).fetchone())
-            available = look.available
+            waiting = look.waiting
             if look.sweep:
                 connection.execute(queries.CANCEL_REQUESTED, {"now": now, "prune_at": now + KEEP})
             if look.next_expiry is not None and look.next_expiry <= now:
@@ -152,13 +165,13 @@ class Jobs:
                     demand = None
             if look.next_due is not None and look.next_due <= now:
                 connection.execute(queries.PROMOTE, {"now": now, "limit": BATCH})
-                available = True
-            if available and demand is not None:
+                waiting = _waiting(connection.execute(queries.WAITING).fetchone()[0])
+            if waiting and demand is not None:
                 for pool, limit in demand.limits.items():
                     if demand.room is not None:
                         limit = min(limit, demand.room - len(claimed))
                     if limit > 0:
-                        for job in _claimable(connection, pool, limit, demand):
+                        for job in _claimable(connection, waiting, pool, limit, demand):
                             (claimed if demand.accept(job) else refused).append(job)
                 if claimed:
                     _lease(connection, worker, now, lease_until, claimed)
@@ -245,13 +258,17 @@ def _record(connection: sqlite3.Connection, origin: TaskOrigin, now: int) -> Non
     )
 
 
-def _look(row: tuple[int, int | None, int | None, str]) -> Look:
-    available, next_due, next_expiry, text = row
+def _waiting(text: str) -> tuple[Waiting, ...]:
+    return () if text == "[]" else tuple(map(Waiting._make, json.loads(text)))
+
+
+def _look(row: tuple[str, int | None, int | None, str]) -> Look:
+    waiting, next_due, next_expiry, text = row
     if text == "[]":
-        return Look(bool(available), next_due, next_expiry, (), False)
+        return Look(_waiting(waiting), next_due, next_expiry, (), False)
     asked = json.loads(text)
     running = tuple(job for job, mine in asked if mine)
-    return Look(bool(available), next_due, next_expiry, running, len(running) < len(asked))
+    return Look(_waiting(waiting), next_due, next_expiry, running, len(running) < len(asked))
 
 
 def _settle_succeeded(connection: sqlite3.Connection, values: Sequence[Settled]) -> set[Lease]:
@@ -280,16 +297,24 @@ def _missing(
     return {Lease(v.id, v.attempt) for v in values} - held
 
 
-def _claimable(connection: sqlite3.Connection, pool: str, limit: int, demand: Demand) -> list[ClaimedJob]:
-    parameters = {"pool": pool, "limit": limit, "queues": demand.queues}
+def _claimable(
+    connection: sqlite3.Connection, waiting: Iterable[Waiting], pool: str, limit: int, demand: Demand
+) -> list[ClaimedJob]:
+    """The pool's best jobs of all the queues, by priority and then by age."""
     sql = queries.CLAIM
+    parameters: dict[str, Any] = {"pool": pool, "limit": limit}
     if demand.unknown is not None:
         sql = queries.CLAIM_KNOWN
         parameters["unknown"] = demand.unknown
-    (blob,) = connection.execute(sql, parameters).fetchone()
-    if blob == b"[]":
-        return []
-    return list(map(ClaimedJob._make, json.loads(blob.decode("utf-8", "surrogateescape"))))
+    found: list[list[ClaimedJob]] = []
+    for queue in waiting:
+        if queue.has(pool) and (demand.queues is None or queue.queue in demand.queues):
+            (blob,) = connection.execute(sql, {**parameters, "queue": queue.queue}).fetchone()
+            rows = json.loads(blob.decode("utf-8", "surrogateescape"))
+            found.append(list(map(ClaimedJob._make, rows)))
+    if len(found) == 1:
+        return found[0]
+    return sorted(chain(*found), key=lambda job: (-job.priority, job.run_at, job.id))[:limit]
 
 
 def _lease(

@@ -49,9 +49,27 @@ WAKE_PORTS: Final = "SELECT wake_port FROM litequeue_workers WHERE stopped_at IS
 
 # -- the worker's turn: settle, promote, expire, claim ---------------------------------------------
 
+# The queues with available jobs that nobody paused, and for which pools, found by hopping along the index:
+# a few seeks a queue, however many rows.
+WAITING: Final = """WITH RECURSIVE queues (name) AS (
+    SELECT min(queue) FROM litequeue_jobs WHERE state = 'available'
+    UNION ALL
+    SELECT (SELECT min(queue) FROM litequeue_jobs WHERE state = 'available' AND queue > queues.name)
+    FROM queues WHERE queues.name IS NOT NULL
+)
+SELECT json_group_array(json_array(name,
+    EXISTS (SELECT 1 FROM litequeue_jobs
+            WHERE state = 'available' AND queue = queues.name AND pool = 'thread'),
+    EXISTS (SELECT 1 FROM litequeue_jobs
+            WHERE state = 'available' AND queue = queues.name AND pool = 'process'),
+    EXISTS (SELECT 1 FROM litequeue_jobs
+            WHERE state = 'available' AND queue = queues.name AND pool = 'async')))
+FROM queues
+WHERE name IS NOT NULL AND name NOT IN (SELECT name FROM litequeue_queues WHERE paused_at IS NOT NULL)"""
+
 # One row that says what there is to do: a turn that finds nothing writes nothing.
-LOOK: Final = """SELECT
-    EXISTS (SELECT 1 FROM litequeue_jobs WHERE state = 'available'),
+LOOK: Final = f"""SELECT
+    ({WAITING}),
     (SELECT min(run_at) FROM litequeue_jobs WHERE state = 'scheduled' OR state = 'retrying'),
     (SELECT min(expires_at) FROM litequeue_jobs
      WHERE expires_at IS NOT NULL AND finished_at IS NULL AND lease_expires_at IS NULL),
@@ -80,40 +98,25 @@ WHERE id IN (
     SELECT id FROM litequeue_jobs
     WHERE cancel_requested_at IS NOT NULL AND finished_at IS NULL AND state <> 'running')"""
 
-# The queues with available jobs, found by hopping along the index: two seeks a queue, however many
-# rows. Each contributes its first :limit jobs, so that priorities hold across queues.
-_QUEUES = """WITH RECURSIVE waiting (queue) AS (
-    SELECT min(queue) FROM litequeue_jobs WHERE state = 'available'
-    UNION ALL
-    SELECT (SELECT min(queue) FROM litequeue_jobs
-            WHERE state = 'available' AND queue > waiting.queue)
-    FROM waiting WHERE waiting.queue IS NOT NULL
-)"""
-
-_CLAIM = """{queues}
-SELECT CAST(json_group_array(json_array(
-    id, attempt + 1, releases, task, args, kwargs, queue, pool, failures, interruptions, max_attempts, timeout,
-    soft_timeout, at_most_once, created_at,
+# The best jobs of one queue and pool, in the order of their index, as one JSON text. Nothing is sorted; the
+# form for all queues at once, with a CTE and a sorter, took 4.5 us a row, this one 3.2, and a third
+# of its time for a single job in a worker that has just woken.
+_CLAIM = """SELECT CAST(json_group_array(json_array(
+    id, attempt + 1, releases, task, args, kwargs, queue, pool, priority, failures, interruptions,
+    max_attempts, timeout, soft_timeout, at_most_once, run_at, created_at,
     json(CASE WHEN failures > 0 OR interruptions > 0 THEN (
         SELECT json_group_array(json_array(attempt, error_type, error_message)) FROM
             (SELECT attempt, error_type, error_message FROM litequeue_attempts
-             WHERE job_id = chosen.id ORDER BY attempt)) END))) AS BLOB)
+             WHERE job_id = best.id ORDER BY attempt)) END))) AS BLOB)
 FROM (
-    SELECT j.* FROM waiting CROSS JOIN litequeue_jobs AS j ON j.id IN (
-        SELECT c.id FROM litequeue_jobs AS c
-        WHERE c.state = 'available' AND c.queue = waiting.queue AND c.pool = :pool {known}
-        ORDER BY c.priority DESC, c.run_at, c.id LIMIT :limit)
-    WHERE waiting.queue IS NOT NULL
-      AND (:queues IS NULL OR waiting.queue IN (SELECT value FROM json_each(:queues)))
-      AND waiting.queue NOT IN (SELECT name FROM litequeue_queues WHERE paused_at IS NOT NULL)
-    ORDER BY j.priority DESC, j.run_at, j.id LIMIT :limit
-) AS chosen"""
+    SELECT * FROM litequeue_jobs
+    WHERE state = 'available' AND queue = :queue AND pool = :pool {known}
+    ORDER BY priority DESC, run_at, id LIMIT :limit
+) AS best"""
 
-CLAIM: Final = _CLAIM.format(queues=_QUEUES, known="")
+CLAIM: Final = _CLAIM.format(known="")
 # For a worker that has met tasks that it has no code for: they stay for one that does.
-CLAIM_KNOWN: Final = _CLAIM.format(
-    queues=_QUEUES, known="AND c.task NOT IN (SELECT value FROM json_each(:unknown))"
-)
+CLAIM_KNOWN: Final = _CLAIM.format(known="AND task NOT IN (SELECT value FROM json_each(:unknown))")
 
 LEASE: Final = """UPDATE litequeue_jobs
 SET state = 'running', attempt = attempt + 1, worker_id = :worker, lease_expires_at = :lease,

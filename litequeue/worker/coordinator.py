@@ -8,7 +8,6 @@ store's. A *turn* is one transaction: settle what ended, promote what is due, cl
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import random
 from collections.abc import Callable
@@ -77,7 +76,6 @@ class Coordinator:
         self._refused_until = 0.0
         self._data_version = -1
         self._taken = 0
-        self._queues = None if config.queues is None else json.dumps(config.queues)
 
     @property
     def unsettled(self) -> bool:
@@ -176,7 +174,9 @@ class Coordinator:
         """Every enqueue wakes all workers; one wins, and the rest need not queue for the write lock."""
         look = self._store.jobs.look(self.id)
         due = [t for t in (look.next_due, look.next_expiry) if t is not None]
-        if look.available or look.cancelled or look.sweep or any(t <= now for t in due):
+        queues = self._config.queues
+        waits = any(queues is None or w.queue in queues for w in look.waiting)
+        if waits or look.cancelled or look.sweep or any(t <= now for t in due):
             return True
         self._wake_at = self._monotonic_of(min(due, default=None), now, self._clock.monotonic())
         return False
@@ -215,7 +215,7 @@ class Coordinator:
         limits = self._plan.limits(self._pools, room)
         if not any(limits.values()) or room == 0:
             return None
-        return Demand(limits, room, self._queues, self._catalogue.unknown_json(), self._accepts)
+        return Demand(limits, room, self._config.queues, self._catalogue.unknown_json(), self._accepts)
 
     # -- dispatch ------------------------------------------------------------------------------------
 

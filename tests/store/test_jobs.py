@@ -62,7 +62,7 @@ def test_the_limit_takes_the_best_of_all_queues(store: Store, clock: FakeClock) 
 def test_only_the_named_queues_are_served(store: Store, clock: FakeClock) -> None:
     for queue in ("a", "b", "c"):
         store.jobs.enqueue(new_job(queue=queue))
-    assert [j.queue for j in claim(store, clock, queues=json.dumps(["a", "c"]))] == ["a", "c"]
+    assert [j.queue for j in claim(store, clock, queues=("a", "c"))] == ["a", "c"]
 
 
 def test_a_paused_queue_is_passed_over_until_it_is_resumed(store: Store, clock: FakeClock) -> None:

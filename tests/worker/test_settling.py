@@ -30,7 +30,7 @@ def call(app: LiteQueue, *, failures: int = 0, max_attempts: int = 3, once: int 
     @app.task(name="t", **options)
     def task() -> None: ...
 
-    job = ClaimedJob(7, 2, 0, "t", "[]", "{}", "q", "thread", failures, 0, max_attempts, None, None, once, 0, None)
+    job = ClaimedJob(7, 2, 0, "t", "[]", "{}", "q", "thread", 0, failures, 0, max_attempts, None, None, once, 0, 0, None)
     return Call(job, task._code, max_attempts, None, None, "")
 
 
