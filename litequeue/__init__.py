@@ -14,6 +14,8 @@
     job.get(timeout=10)          # 8, as soon as `python -m litequeue worker db.sqlite` has run it
 """
 
+from typing import TYPE_CHECKING
+
 from .app import LiteQueue
 from .backoff import Backoff
 from .context import JobContext, NotInATask, current_job
@@ -48,8 +50,10 @@ from .errors import (
     WorkerFailed,
 )
 from .job import Job, JobBatch
-from .models import AttemptInfo, JobInfo, Stats, WorkerInfo
 from .task import Task
+
+if TYPE_CHECKING:
+    from .records import AttemptInfo, JobInfo, Stats, WorkerInfo
 
 __version__ = "0.1.0"
 
@@ -62,3 +66,13 @@ __all__ = [
     "SoftTimeout", "Stats", "StorageFull", "StoreError", "Task", "TaskTimeout", "UnknownTask",
     "WorkerFailed", "WorkerInfo", "current_job",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    # Made when they are first asked for: see records.
+    if name in ("AttemptInfo", "JobInfo", "Stats", "WorkerInfo"):
+        from . import records
+
+        value: object = getattr(records, name)
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

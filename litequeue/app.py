@@ -18,13 +18,13 @@ from .client import Client, EnqueueOptions, Seconds, call
 from .clock import Clock, SystemClock, system_random
 from .errors import InvalidType
 from .job import Job
-from .models import JobInfo, Stats
 from .states import STATES
 from .task import Task
 from .tasks import TaskCode
-from .worker.config import WorkerConfig
 
 if TYPE_CHECKING:
+    from .records import JobInfo, Stats
+    from .worker.config import WorkerConfig
     from .worker.embedded import EmbeddedWorker
     from .worker.worker import Worker
 
@@ -214,6 +214,7 @@ class LiteQueue:
         or of the program, waits for running jobs at most. Process tasks start this program's main module
         anew, so a script needs its ``if __name__ == "__main__":``.
         """
+        from .worker.config import WorkerConfig
         from .worker.embedded import EmbeddedWorker
 
         config = WorkerConfig(
@@ -239,6 +240,7 @@ class LiteQueue:
 
         In the main thread the signals are handled: the first drains, a second leaves at once.
         """
+        from .worker.config import WorkerConfig
         from .worker.signals import StopSignals
 
         config = WorkerConfig(

@@ -10,9 +10,9 @@ import contextlib
 import time
 from collections.abc import Generator, Iterator, Sequence
 from datetime import timedelta
-from typing import Any, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
-from . import checks, waiting
+from . import checks
 from .bell import DONE, WAIT, Ear
 from .client import Client
 from .errors import (
@@ -23,8 +23,10 @@ from .errors import (
     ResultNotStored,
     ResultTimeout,
 )
-from .models import JobInfo
 from .states import FINAL, JobState
+
+if TYPE_CHECKING:
+    from .records import JobInfo
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -109,6 +111,8 @@ class Job(Generic[R_co]):
     def why_waiting(self) -> str | None:
         """What keeps an available job from starting (its queue is paused, no worker has its code, ...);
         None if nothing does, or if it is not available."""
+        from . import waiting
+
         reports = self._client.store.reports
         return waiting.why(self.info(), reports.workers(), reports.paused(), self._client.path)
 

@@ -16,7 +16,7 @@ PACKAGE = ROOT / "litequeue"
 # Each name's layer; imports go to a lower layer, or sideways where no cycle comes of it.
 LAYERS = {
     "errors": 0, "clock": 0, "states": 0, "checks": 0, "backoff": 0, "filelock": 0, "bell": 0, "trust": 0, "softguard": 0,
-    "models": 1, "outcomes": 1, "payload": 1, "payload_types": 1,
+    "models": 1, "records": 1, "outcomes": 1, "payload": 1, "payload_types": 1,
     "store": 2,
     "tasks": 3, "context": 3, "waiting": 3,
     "pools": 4,

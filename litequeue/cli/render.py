@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ..models import JobInfo, Stats
+from ..records import JobInfo, Stats
 from ..worker.journal import clean
 
 _NOTHING: dict[str, int] = {}

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..checks import MICROS, aware
-from ..models import AttemptInfo, JobInfo, Stats, WorkerInfo
 from . import queries
 from .database import Database
+
+if TYPE_CHECKING:  # see records for why
+    from ..records import AttemptInfo, JobInfo, Stats, WorkerInfo
 
 
 class Reports:
@@ -68,6 +70,8 @@ class Reports:
             return tuple(name for (name,) in connection.execute(queries.PAUSED).fetchall())
 
     def stats(self) -> Stats:
+        from ..records import Stats
+
         with self._database.read() as connection:
             counts = connection.execute(queries.COUNTS).fetchall()
             (oldest,) = connection.execute(queries.OLDEST).fetchone()
@@ -87,6 +91,8 @@ class Reports:
         )
 
     def workers(self, *, stopped: bool = False) -> list[WorkerInfo]:
+        from ..records import WorkerInfo
+
         with self._database.read() as connection:
             rows = connection.execute(queries.WORKERS, {"all": stopped}).fetchall()
         return [
@@ -111,6 +117,8 @@ def _time(stamp: int | None) -> datetime | None:
 
 
 def _job(row: tuple[Any, ...], attempts: tuple[AttemptInfo, ...] = ()) -> JobInfo:
+    from ..records import JobInfo
+
     (
         id_, task, queue, state, pool, priority, args, kwargs, attempt, failures, interruptions,
         max_attempts, timeout, at_most_once, worker, created, run, started, finished, expires,
@@ -146,6 +154,8 @@ def _job(row: tuple[Any, ...], attempts: tuple[AttemptInfo, ...] = ()) -> JobInf
 
 
 def _attempt(row: tuple[Any, ...]) -> AttemptInfo:
+    from ..records import AttemptInfo
+
     number, outcome, worker, started, finished, kind, message, traceback = row
     return AttemptInfo(
         number, outcome, worker, _time(started), _time(finished), kind, message, traceback
