@@ -14,14 +14,14 @@ from collections.abc import Callable
 
 from ..checks import MICROS
 from ..clock import Clock
-from ..errors import QueueBusy, StorageFull, UnknownTask, WorkerFailed
+from ..errors import QueueBusy, StorageFull, WorkerFailed
 from ..models import Adoption, ClaimedJob, Lease, Settled, Unsettled
 from ..outcomes import NotStarted, Timed
 from ..pools.base import Call, Pool, Reason
 from ..store import Store
 from ..store.jobs import Demand, Turn
 from . import journal
-from .adoption import adoption
+from .admission import Admission
 from .config import WorkerConfig
 from .discovery import Catalogue
 from .inbox import Dead, Held, Inbox, Look, Started, Stop
@@ -64,6 +64,7 @@ class Coordinator:
         self._on_settled = on_settled
         self._has_peers = has_peers
         self._on_news = on_news  # somebody committed something: a peer may have come
+        self._admission = Admission(catalogue, self.calls)
         self._plan = Plan(config.slots, clock)
         self._pools: dict[str, Pool] = {}
         self._interrupted: dict[Key, Reason] = {}
@@ -201,7 +202,7 @@ class Coordinator:
             self._wake_at = self._monotonic_of(min(due, default=None), now, mono)
         if turn.look.cancelled:
             self._cancel(set(turn.look.cancelled))
-        if turn.refused:
+        if demand is not None:
             self._see_to(turn.refused)
         if turn.claimed:
             self._dispatch(turn.claimed, mono)
@@ -213,9 +214,11 @@ class Coordinator:
     def _demand(self) -> Demand | None:
         room = None if self._config.max_jobs is None else self._config.max_jobs - self._taken
         limits = self._plan.limits(self._pools, room)
-        if not any(limits.values()) or room == 0:
+        if not any(limits.values()) or room == 0 or self._admission.closed:
             return None
-        return Demand(limits, room, self._config.queues, self._catalogue.unknown_json(), self._accepts)
+        self._admission.begin()
+        unknown = self._catalogue.unknown_json()
+        return Demand(limits, room, self._config.queues, unknown, self._admission.accepts)
 
     # -- dispatch ------------------------------------------------------------------------------------
 
@@ -258,27 +261,16 @@ class Coordinator:
         soft = options.soft_timeout if job.soft_timeout is None else job.soft_timeout
         return Call(job, code, attempts, timeout, soft, self._store.path, mono)
 
-    def _accepts(self, job: ClaimedJob) -> bool:
-        """Whether to lease the job now. Inside the store's transaction: looks, and does nothing."""
-        code = self._catalogue.known(job.task)
-        return code is not None and adoption(job, code) is None
-
     def _see_to(self, refused: list[ClaimedJob]) -> None:
-        """Find the code, or mend the row, so that the next turn can claim the job. One whose task
-        nobody here knows stays queued for a worker that does."""
-        unknown = False
-        for job in refused:
-            try:
-                adopted = adoption(job, self._catalogue.find(job.task))
-            except UnknownTask as error:
-                journal.unknown(job, error)
-                unknown = True
-                continue
-            if adopted is not None:
-                self._adoptions.append(adopted)
-            self._looking = True
-        if unknown:
+        refusals = self._admission.end(refused)
+        self._adoptions += refusals.adoptions
+        for job, error in refusals.unknown:
+            journal.unknown(job, error)
+        if refusals.unknown:
             self._report_unknown()
+        if self._admission.holds_back:
+            self._looking = False  # what ends here brings the next turn
+        self._looking |= refusals.again
 
     def _report_unknown(self) -> None:
         with contextlib.suppress(QueueBusy, StorageFull):

@@ -1,0 +1,109 @@
+"""Which available jobs this worker leases: the questions that come before a claim.
+
+Owns three answers. A job whose code is not here is left for a worker that has it. A job whose row does not say
+what its task's code says (it was enqueued by name, or the code has changed) has its row mended first, since
+whoever judges it after a worker's death must find there what it is. And a *suspect*, a job under which as many
+workers have died as may without convicting it, runs alone: if that worker dies too, nobody innocent stood beside
+it, and if it ends, it is acquitted. Looks at jobs and at what runs; touches neither the store nor a pool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Sized
+from typing import NamedTuple, Protocol
+
+from ..errors import UnknownTask
+from ..models import Adoption, ClaimedJob
+from ..store.jobs import MAX_INTERRUPTIONS
+from ..tasks import TaskCode
+from .discovery import Catalogue
+from .limits import Key
+
+
+class Calls(Sized, Container[Key], Protocol):
+    """What the worker holds."""
+
+
+class Refusals(NamedTuple):
+    """What is to be done about the jobs that were not leased."""
+
+    adoptions: list[Adoption]
+    unknown: list[tuple[ClaimedJob, UnknownTask]]
+    again: bool  # a claim at once may now get some of them
+
+
+def is_suspect(job: ClaimedJob) -> bool:
+    return job.interruptions >= MAX_INTERRUPTIONS - 1
+
+
+class Admission:
+    """One worker's; driven by its coordinator. A round is one claim, from ``begin`` to ``end``."""
+
+    def __init__(self, catalogue: Catalogue, calls: Calls) -> None:
+        self._catalogue = catalogue
+        self._calls = calls
+        self._alone: Key | None = None  # the suspect that runs
+        self._suspect_waits = False  # for the worker to have nothing else
+        self._busy = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether a suspect runs, and nothing may start beside it."""
+        return self._alone is not None and self._alone in self._calls
+
+    def begin(self) -> None:
+        self._busy = len(self._calls) > 0
+        self._alone = None
+
+    def accepts(self, job: ClaimedJob) -> bool:
+        """Whether to lease the job now. Called inside the store's transaction: no I/O."""
+        code = self._catalogue.known(job.task)
+        if code is None or adoption(job, code) is not None or self._alone is not None:
+            return False
+        if is_suspect(job):
+            if self._busy:
+                self._suspect_waits = True
+                return False
+            self._alone = (job.id, job.attempt)
+            return True
+        if self._suspect_waits:
+            return False  # let the worker run empty; meanwhile another may take the suspect
+        self._busy = True
+        return True
+
+    def end(self, refused: Iterable[ClaimedJob]) -> Refusals:
+        """Find code, and see what rows need, so that the next round can accept more."""
+        waited, self._suspect_waits = self._suspect_waits, False
+        held_back = self._alone is not None
+        found = Refusals([], [], False)
+        again = False
+        for job in refused:
+            known = self._catalogue.known(job.task)
+            try:
+                change = adoption(job, known or self._catalogue.find(job.task))
+            except UnknownTask as error:
+                found.unknown.append((job, error))
+                continue
+            if change is not None:
+                found.adoptions.append(change)
+            elif known is not None:
+                self._suspect_waits |= is_suspect(job) and not held_back
+                continue
+            again = True
+        gone = waited and not self._suspect_waits and not held_back
+        return found._replace(again=again or gone)
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether jobs were refused that can be claimed once something here has ended."""
+        return self._suspect_waits or self._alone is not None
+
+
+def adoption(job: ClaimedJob, code: TaskCode) -> Adoption | None:
+    """What to write into the job's row before it can be claimed; None if nothing."""
+    options = code.options
+    if job.pool == options.pool and (not options.at_most_once or job.at_most_once and job.max_attempts == 1):
+        return None
+    attempts = options.max_attempts if job.max_attempts is None else job.max_attempts
+    attempts = 1 if options.at_most_once else attempts
+    return Adoption(job.id, options.pool, attempts, int(options.at_most_once))
