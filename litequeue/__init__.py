@@ -22,6 +22,7 @@ from .context import JobContext, NotInATask, current_job
 from .errors import (
     CannotOpen,
     DatabaseCorrupt,
+    DatabaseReplaced,
     Discard,
     InvalidArgument,
     InvalidType,
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "AttemptInfo", "Backoff", "CannotOpen", "DatabaseCorrupt", "Discard", "InvalidArgument",
+    "AttemptInfo", "Backoff", "CannotOpen", "DatabaseCorrupt", "DatabaseReplaced", "Discard", "InvalidArgument",
     "InvalidType", "Job", "JobBatch", "JobCancelled", "JobContext", "JobExpired", "JobFailed",
     "JobInfo", "JobNotFound", "LiteQueue", "LitequeueError", "NotAQueue", "NotInATask",
     "PayloadCorrupt", "PayloadError", "PayloadTooLarge", "ProcessDied", "QueueBusy",

@@ -119,6 +119,10 @@ class DatabaseCorrupt(StoreError):
     """SQLite found damage. Nothing is repaired, recreated or deleted by litequeue."""
 
 
+class DatabaseReplaced(StoreError):
+    """The file, or one beside it, was deleted or replaced while it was in use."""
+
+
 class SchemaTooNew(StoreError):
     """The file was written by a newer litequeue."""
 

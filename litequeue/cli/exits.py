@@ -7,6 +7,7 @@ import sys
 from ..errors import (
     CannotOpen,
     DatabaseCorrupt,
+    DatabaseReplaced,
     JobNotFound,
     LitequeueError,
     NotAQueue,
@@ -20,7 +21,7 @@ from ..errors import (
 OK = 0
 INTERNAL = NOT_AS_ASKED = 1
 USAGE = 2
-DAMAGED = 3  # corrupt, or written by a newer litequeue
+DAMAGED = 3  # corrupt, replaced while in use, or written by a newer litequeue
 CANNOT_OPEN = 4
 TRY_LATER = 75  # storage full, or busy; EX_TEMPFAIL of sysexits.h
 INTERRUPTED = 130
@@ -30,6 +31,7 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (StorageFull, TRY_LATER),
     (QueueBusy, TRY_LATER),
     (DatabaseCorrupt, DAMAGED),
+    (DatabaseReplaced, DAMAGED),
     (SchemaTooNew, DAMAGED),
     (CannotOpen, CANNOT_OPEN),
     (NotAQueue, CANNOT_OPEN),

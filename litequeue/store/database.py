@@ -26,6 +26,7 @@ from .. import errors
 from ..softguard import shielded
 from . import forkguard, gate, schema
 from .files import ensure_file
+from .identity import Identity
 from .sqlerrors import translate, translated
 
 PATIENCE: Final = 30.0  # seconds to wait for the write lock
@@ -49,6 +50,7 @@ class _Handles:
         self.idle_readers: list[sqlite3.Connection] = []
         self.readers: list[sqlite3.Connection] = []
         self.watcher: sqlite3.Connection | None = None
+        self.identity = Identity(path)
 
     @property
     def gate(self) -> gate.WriteGate:
@@ -121,7 +123,7 @@ class Database:
         connection = self._connect(durable=True)
         try:
             found = schema.version(connection)
-            self._refuse_newer(found)
+            schema.refuse_newer(found, self.given_path)
             if found != schema.CURRENT:
                 if not self._adopt and not schema.is_empty(connection) and found == 0:
                     raise errors.NotAQueue(
@@ -137,7 +139,7 @@ class Database:
                 try:
                     self._to_wal(connection)
                     connection.execute("BEGIN IMMEDIATE")
-                    self._refuse_newer(schema.version(connection))
+                    schema.refuse_newer(schema.version(connection), self.given_path)
                     schema.migrate(connection)
                     connection.execute("COMMIT")
                 finally:
@@ -153,13 +155,6 @@ class Database:
             raise errors.CannotOpen(
                 f"{self.given_path}: SQLite cannot use WAL here (it answers {mode!r}); "
                 "the file must be on a local disk"
-            )
-
-    def _refuse_newer(self, found: int) -> None:
-        if found > schema.CURRENT:
-            raise errors.SchemaTooNew(
-                f"{self.given_path} has schema version {found}, this litequeue knows up to "
-                f"{schema.CURRENT}: upgrade litequeue"
             )
 
     def _connect(self, *, durable: bool, read_only: bool = False) -> sqlite3.Connection:
@@ -192,10 +187,8 @@ class Database:
 
     def write(self, *, durable: bool, on: sqlite3.Connection | None = None) -> _Write:
         """``with db.write(durable=...) as connection``: BEGIN IMMEDIATE under the gate, then COMMIT.
-        ``durable`` syncs the commit to the device (unless durability="normal"), so that it survives
-        a power cut. Raises QueueBusy, StorageFull or another StoreError; then nothing was stored.
-        ``on`` names a side connection to write with.
-        """
+        ``durable`` syncs the commit to the device (unless durability="normal"). Raises QueueBusy, StorageFull
+        or another StoreError; then nothing was stored. ``on`` names a side connection to write with."""
         return _Write(self, durable, on)
 
     @contextlib.contextmanager
@@ -251,6 +244,7 @@ class Database:
     def data_version(self) -> int:
         """A number that changes whenever any other connection has committed. For one thread only."""
         handles = self._held()
+        handles.identity.verify()
         with forkguard.inside:
             try:
                 if handles.watcher is None:
@@ -336,6 +330,7 @@ def _close(connections: Iterable[sqlite3.Connection]) -> None:
 
 class _Write:
     """One write transaction. A class, since contextlib's generator costs 1.5 us more per enqueue."""
+
     __slots__ = ("_connection", "_database", "_durable", "_handles", "_on")
 
     def __init__(self, database: Database, durable: bool, on: sqlite3.Connection | None) -> None:
@@ -355,6 +350,7 @@ class _Write:
         forkguard.enter()
         try:
             connection = self._connection = self._on or database._writer(handles, self._durable)
+            handles.identity.verify()
             connection.execute("BEGIN IMMEDIATE")
         except BaseException as error:
             forkguard.leave()

@@ -14,6 +14,8 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
+from ..errors import SchemaTooNew
+
 VERSION_1: Final = """
 CREATE TABLE litequeue_jobs (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -145,6 +147,14 @@ def version(connection: sqlite3.Connection) -> int:
         return 0
     row = connection.execute(_GET).fetchone()
     return 0 if row is None else int(row[0])
+
+
+def refuse_newer(found: int, path: str) -> None:
+    """Raise SchemaTooNew for a version that this code does not know."""
+    if found > CURRENT:
+        raise SchemaTooNew(
+            f"{path} has schema version {found}, this litequeue knows up to {CURRENT}: upgrade litequeue"
+        )
 
 
 def is_empty(connection: sqlite3.Connection) -> bool:

@@ -131,6 +131,7 @@ class Worker:
             )
             stack.callback(self._unregister, registration)
             self._maintenance = maintenance
+            maintenance.tick()  # before the first look: a burst that finds nothing ends, and so must have rescued
             self._housekeeper = Service("maintenance", maintenance.tick, self._died)
             for service in (Service("heartbeat", heartbeat.tick, self._died), self._housekeeper):
                 stack.callback(service.stop)

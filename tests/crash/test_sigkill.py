@@ -12,7 +12,7 @@ import pytest
 from litequeue import JobFailed, LiteQueue
 
 from .. import sample
-from ..support import ledger_lines, wait_until, worker_process
+from ..support import ledger_lines, litequeue, wait_until, worker_process
 
 TASKS = [sample.wait_at_gate, sample.wait_in_process, sample.wait_async]
 
@@ -114,3 +114,18 @@ def test_a_frozen_workers_late_result_changes_nothing(sample_app: LiteQueue, db:
             wait_until(lambda: len(ledger_lines(ledger)) == 4, what="the frozen attempt ends too")
             time.sleep(0.3)
             assert job.info() == before
+
+
+@pytest.mark.slow
+def test_a_burst_after_a_crash_first_takes_up_what_the_dead_left(
+    sample_app: LiteQueue, db: Path, tmp_path: Path
+) -> None:
+    ledger, gate = tmp_path / "ledger", tmp_path / "gate"
+    job = sample.wait_at_gate.delay(str(ledger), str(gate))
+    with worker_process(db) as first:
+        wait_until(lambda: starts(ledger))
+        first.kill()
+        first.wait()
+    gate.touch()
+    assert litequeue("worker", db, "--burst").returncode == 0
+    assert job.state == "succeeded"
