@@ -49,6 +49,7 @@ from .errors import (
     TaskTimeout,
     UnknownTask,
     WorkerFailed,
+    WouldDeadlock,
 )
 from .job import Job, JobBatch
 from .task import Task
@@ -65,7 +66,7 @@ __all__ = [
     "PayloadCorrupt", "PayloadError", "PayloadTooLarge", "ProcessDied", "QueueBusy",
     "ResultNotStored", "ResultTimeout", "Retry", "SchemaTooNew", "SignatureMismatch", "Snooze",
     "SoftTimeout", "Stats", "StorageFull", "StoreError", "Task", "TaskTimeout", "UnknownTask",
-    "WorkerFailed", "WorkerInfo", "current_job",
+    "WorkerFailed", "WorkerInfo", "WouldDeadlock", "current_job",
 ]  # fmt: skip
 
 

@@ -6,12 +6,17 @@ the job, but for ``cancelled``, which the worker sets.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from datetime import datetime
 
 from .checks import aware
 from .errors import LitequeueError
 from .models import ClaimedJob, PastError
+
+# (whether it blocks the thread, whether it has a timeout) -> what to do around it.
+WaitRule = Callable[[bool, bool], AbstractContextManager[None]]
 
 
 class NotInATask(LitequeueError, LookupError):
@@ -21,7 +26,7 @@ class NotInATask(LitequeueError, LookupError):
 class JobContext:
     """The running job, as its own code sees it. Read-only."""
 
-    __slots__ = ("_cancelled", "_job", "_max_attempts", "_timeout", "started_at")
+    __slots__ = ("_cancelled", "_job", "_max_attempts", "_timeout", "_wait_rule", "started_at")
 
     def __init__(
         self, job: ClaimedJob, max_attempts: int, timeout: int | None, started_at: int
@@ -31,6 +36,11 @@ class JobContext:
         self._timeout = timeout
         self.started_at = started_at  # wall clock, microseconds
         self._cancelled = False
+        self._wait_rule: WaitRule | None = None  # of the pool that runs the job
+
+    def _waiting(self, *, blocking: bool, bounded: bool) -> AbstractContextManager[None]:
+        """Around the task's waiting for another job. Raises WouldDeadlock where that must not be."""
+        return nullcontext() if self._wait_rule is None else self._wait_rule(blocking, bounded)
 
     @property
     def id(self) -> int:

@@ -85,6 +85,10 @@ class ResultTimeout(LitequeueError, TimeoutError):
     """``get(timeout)`` or ``wait`` ran out of time; the job goes on."""
 
 
+class WouldDeadlock(LitequeueError, RuntimeError):
+    """A task waits for a job in a way that could keep that job from ever running."""
+
+
 class TaskTimeout(LitequeueError, TimeoutError):
     """The failure of an attempt that was stopped at the task's ``timeout``."""
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 from . import checks
 from .bell import DONE, WAIT, Ear
 from .client import Client
+from .context import _current
 from .errors import (
     JobCancelled,
     JobExpired,
@@ -61,7 +62,8 @@ class Job(Generic[R_co]):
     def get(self, timeout: float | timedelta | None = None) -> R_co:
         """The task's return value, waiting for it at most ``timeout`` seconds (None: for ever).
 
-        Reading does not consume it. Raises ResultTimeout, JobFailed (with the remote traceback, and
+        Reading does not consume it. In a thread task, waiting lends the task's slot to others; in a process task
+        it needs a timeout, and a coroutine awaits the job instead, or WouldDeadlock is raised. Raises ResultTimeout, JobFailed (with the remote traceback, and
         the original exception as ``__cause__`` if it is a builtin one), JobCancelled, JobExpired,
         ResultNotStored or JobNotFound.
         """
@@ -129,7 +131,7 @@ class Job(Generic[R_co]):
         if row[0] in FINAL:
             return row
         deadline = None if patience is None else time.monotonic() + patience
-        with _Subscription(self._client) as subscription:
+        with _in_a_task(blocking=True, bounded=patience is not None), _Subscription(self._client) as subscription:
             while True:
                 # Subscribe first, then look: what is settled in between is not missed.
                 again = time.monotonic() + subscription.renew()
@@ -153,7 +155,7 @@ class Job(Generic[R_co]):
         import asyncio  # 40 ms that only those pay who await
 
         loop = asyncio.get_running_loop()
-        with _Subscription(self._client) as subscription:
+        with _in_a_task(blocking=False, bounded=False), _Subscription(self._client) as subscription:
             while True:
                 again = loop.time() + subscription.renew()
                 while True:
@@ -205,6 +207,12 @@ class Job(Generic[R_co]):
 
     def __repr__(self) -> str:
         return f"<Job {self.id}>"
+
+
+def _in_a_task(*, blocking: bool, bounded: bool) -> contextlib.AbstractContextManager[None]:
+    """What the pool wants done around a running task's wait; nothing outside of one."""
+    context = _current.get()
+    return contextlib.nullcontext() if context is None else context._waiting(blocking=blocking, bounded=bounded)
 
 
 class _Subscription:

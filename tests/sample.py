@@ -35,6 +35,11 @@ async def echo(x: Any) -> Any:
     return x
 
 
+@app.task(pool="process")
+def wait_for_another(timeout: float | None) -> Any:
+    return square.delay(3).get(timeout)
+
+
 def note(ledger: str, line: str) -> None:
     """One line, written whole, outside SQLite."""
     fd = os.open(ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)

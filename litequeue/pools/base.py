@@ -51,12 +51,18 @@ class Events(Protocol):
     def stirred(self) -> None:
         """Something happened that ``tend`` should see to."""
 
+    def lent(self) -> None:
+        """A call waits for another job, and its slot is free: there is room for a claim."""
+
 
 class Pool(Protocol):
     """Runs calls somewhere. Knows nothing of jobs' states or of SQLite. Driven by one thread."""
 
     kind: str
-    slots: int
+
+    @property
+    def slots(self) -> int:
+        """How many calls may run at once; more while some of them wait for other jobs."""
 
     def submit(self, calls: Sequence[Call]) -> None:
         """Start the calls, or queue those for which no slot is free."""

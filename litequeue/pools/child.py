@@ -9,6 +9,7 @@ each to exactly one reader, the child that starts the call or the parent that wa
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import multiprocessing
@@ -17,13 +18,14 @@ import random
 import signal
 import struct
 import threading
+from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 from ..checks import MICROS
 from ..clock import SystemClock
 from ..context import JobContext
-from ..errors import SoftTimeout, UnknownTask
+from ..errors import SoftTimeout, UnknownTask, WouldDeadlock
 from ..models import ClaimedJob, TaskOrigin
 from ..outcomes import Failed, Outcome, Timed
 from ..softguard import SoftGuard
@@ -121,9 +123,20 @@ def _run(fields: list[Any]) -> Note:
         return _note(Timed(lost, started_at, _clock.monotonic() - begin))
     call = Call(ClaimedJob._make(row), code, max_attempts, timeout, soft_timeout, database)
     context = context_of(call, _clock)
+    context._wait_rule = _wait_rule
     if soft_timeout is None:
         return _note(run(call, context, _clock, _rng))
     return _note(_run_softly(call, context, soft_timeout / MICROS))
+
+
+def _wait_rule(blocking: bool, bounded: bool) -> AbstractContextManager[None]:
+    """A process cannot lend its slot; but with a timeout nothing hangs for ever."""
+    if not bounded:
+        raise WouldDeadlock(
+            "a process task that waits for a job keeps its slot, and all slots may come to wait: give get() or "
+            "wait() a timeout, or run the waiting task in a thread"
+        )
+    return contextlib.nullcontext()
 
 
 def _run_softly(call: Call, context: JobContext, seconds: float) -> Timed:

@@ -15,14 +15,16 @@ import os
 import random
 import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 from ..checks import MICROS
 from ..clock import Clock
 from ..context import JobContext
-from ..errors import SoftTimeout
+from ..errors import SoftTimeout, WouldDeadlock
 from ..outcomes import Interrupted, Outcome, Timed, TimedOut
 from .base import Call, Events, Reason
 from .call import context_of, from_exception, run_async
+from .lending import Lending
 
 log = logging.getLogger("litequeue.worker")
 
@@ -43,7 +45,8 @@ class CoroutinePool:
     kind = "async"
 
     def __init__(self, slots: int, events: Events, clock: Clock, rng: random.Random) -> None:
-        self.slots = slots
+        self._slots = slots
+        self._lending = Lending(events.lent)
         self._events = events
         self._clock = clock
         self._rng = rng
@@ -52,6 +55,10 @@ class CoroutinePool:
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._pid = os.getpid()
+
+    @property
+    def slots(self) -> int:
+        return self._slots + self._lending.count
 
     def submit(self, calls: Sequence[Call]) -> None:
         self._started_loop().call_soon_threadsafe(self._start, list(calls))
@@ -107,12 +114,18 @@ class CoroutinePool:
         loop = asyncio.get_running_loop()
         for call in calls:
             context = context_of(call, self._clock)
+            context._wait_rule = self._wait_rule
             work = run_async(call, context, self._clock, self._rng)
             running = _Running(context, loop.create_task(work), self._clock.monotonic())
             self._running[call.job.id, call.job.attempt] = running
             if call.timeout is not None or call.soft_timeout is not None:
                 self._events.started(call)
             running.task.add_done_callback(functools.partial(self._done, call, running))
+
+    def _wait_rule(self, blocking: bool, bounded: bool) -> AbstractContextManager[None]:
+        if blocking and threading.current_thread() is self._thread:
+            raise WouldDeadlock("get() and wait() block the loop that all coroutines share; write `await job`")
+        return self._lending.slot()
 
     def _done(self, call: Call, running: _Running, task: asyncio.Task[Timed]) -> None:
         self._running.pop((call.job.id, call.job.attempt), None)

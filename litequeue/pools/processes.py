@@ -49,7 +49,7 @@ class ProcessPool:
         jobs_per_child: int = JOBS_PER_CHILD,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
-        self.slots = slots
+        self._size = slots
         self._events = events
         self._clock = clock
         self._jobs_per_child = jobs_per_child
@@ -61,6 +61,10 @@ class ProcessPool:
         self._seconds: dict[str, float] = {}  # task -> moving average
         self._fruitless = 0  # deaths in a row of children that had begun nothing
         self._start_after = 0.0
+
+    @property
+    def slots(self) -> int:
+        return self._size
 
     def submit(self, calls: Sequence[Call]) -> None:
         self._todo.extend(calls)
@@ -135,7 +139,7 @@ class ProcessPool:
                     if call.timeout is not None:
                         self._events.started(call)
         starting = sum(1 for slot in self._slots if slot.starting)
-        while len(self._slots) < self.slots and starting < len(self._todo):
+        while len(self._slots) < self._size and starting < len(self._todo):
             if self._clock.monotonic() < self._start_after:
                 return
             try:
@@ -154,7 +158,7 @@ class ProcessPool:
         """
         batch = [self._todo.popleft()]
         room = BATCH_SECONDS - self._cost(batch[0])
-        share = min(MAX_BATCH, -(-len(self._todo) // self.slots))
+        share = min(MAX_BATCH, -(-len(self._todo) // self._size))
         while self._todo and room > 0 and len(batch) <= share:
             cost = self._cost(self._todo[0])
             if cost > room:

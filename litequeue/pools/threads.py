@@ -18,6 +18,7 @@ import random
 import threading
 from collections import deque
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Final
 
 from ..checks import MICROS
@@ -28,6 +29,7 @@ from ..outcomes import NotStarted, Timed, TimedOut
 from ..softguard import SoftGuard
 from .base import Call, Events, Reason
 from .call import context_of, from_exception, run
+from .lending import MOST, Lending
 
 RUNNER_SECONDS: Final = 0.002  # of expected work for each thread that is woken
 
@@ -49,7 +51,8 @@ class ThreadPool:
     kind = "thread"
 
     def __init__(self, slots: int, events: Events, clock: Clock, rng: random.Random) -> None:
-        self.slots = slots
+        self._slots = slots
+        self._lending = Lending(events.lent)
         self._events = events
         self._clock = clock
         self._rng = rng
@@ -60,7 +63,11 @@ class ThreadPool:
         self._pid = os.getpid()
         self._count = threading.Lock()  # of runners, against one that ends as calls arrive
         self._running: dict[tuple[int, int], _Running] = {}
-        self._executor = executors.ThreadPoolExecutor(slots, thread_name_prefix="litequeue")
+        self._executor = executors.ThreadPoolExecutor(slots + MOST, thread_name_prefix="litequeue")
+
+    @property
+    def slots(self) -> int:
+        return self._slots + self._lending.count
 
     def submit(self, calls: Sequence[Call]) -> None:
         self._todo.extend(calls)
@@ -131,6 +138,11 @@ class ThreadPool:
 
     def _work(self) -> None:
         while True:
+            if self._runners > self.slots:  # a task that had lent its slot goes on
+                with self._count:
+                    if self._runners > self.slots:
+                        self._runners -= 1
+                        return
             try:
                 call = self._todo.popleft()
             except IndexError:
@@ -141,6 +153,7 @@ class ThreadPool:
                     return
             key = (call.job.id, call.job.attempt)
             context = context_of(call, self._clock)
+            context._wait_rule = self._wait_rule
             if call.timeout is None and call.soft_timeout is None:
                 self._running[key] = _Running(context, None)
                 timed = run(call, context, self._clock, self._rng)
@@ -156,6 +169,9 @@ class ThreadPool:
                 timed.seconds if average is None else average + 0.1 * (timed.seconds - average)
             )
             self._events.ended(call, timed)
+
+    def _wait_rule(self, blocking: bool, bounded: bool) -> AbstractContextManager[None]:
+        return self._lending.slot()
 
     def _run_limited(self, call: Call, context: JobContext) -> Timed:
         key = (call.job.id, call.job.attempt)

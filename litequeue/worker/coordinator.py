@@ -214,7 +214,9 @@ class Coordinator:
     def _demand(self) -> Demand | None:
         room = None if self._config.max_jobs is None else self._config.max_jobs - self._taken
         limits = self._plan.limits(self._pools, room)
-        if not any(limits.values()) or room == 0 or self._admission.closed:
+        # A suspect that waits for another job must not keep that from running.
+        lent = any(pool.slots > self._config.slots[kind] for kind, pool in self._pools.items())
+        if not any(limits.values()) or room == 0 or self._admission.closed and not lent:
             return None
         self._admission.begin()
         unknown = self._catalogue.unknown_json()
@@ -380,6 +382,7 @@ class _Events:
     def __init__(self, inbox: Inbox, clock: Clock) -> None:
         self.ended = inbox.ended
         self.stirred = inbox.stirred
+        self.lent = inbox.look
         self._put = inbox.put
         self._monotonic = clock.monotonic
 

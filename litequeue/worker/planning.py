@@ -62,6 +62,8 @@ class Plan:
         for kind, slots in self._slots.items():
             if not slots:
                 continue
+            if kind in pools:
+                slots = pools[kind].slots  # with those that are lent
             target = slots
             average = self._seconds[kind]
             if kind != "async" and average is not None and not self._stalled[kind]:

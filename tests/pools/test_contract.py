@@ -62,6 +62,9 @@ class Harness:
     def stirred(self) -> None:
         pass
 
+    def lent(self) -> None:
+        self.pool.tend()
+
     def call(self, task: Task[..., Any], *args: Any, **limits: Any) -> Call:
         self._next += 1
         code = task._code

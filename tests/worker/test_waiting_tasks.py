@@ -1,0 +1,118 @@
+"""Tasks that wait for other jobs: none of them waits for ever, however few slots there are."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from litequeue import Job, JobFailed, LiteQueue, WouldDeadlock
+from litequeue.pools.lending import Lending
+
+from .. import sample
+from ..support import worker_process
+
+
+def test_a_thread_task_lends_its_slot_while_it_waits(app: LiteQueue) -> None:
+    @app.task
+    def fib(n: int) -> int:
+        if n < 2:
+            return n
+        first, second = fib.delay(n - 1), fib.delay(n - 2)
+        return int(first.get()) + int(second.get())
+
+    with app.worker(threads=1):
+        assert fib.delay(7).get(timeout=30) == 13
+
+
+def test_a_child_that_was_claimed_with_its_parent_runs_too(app: LiteQueue) -> None:
+    @app.task
+    def child() -> str:
+        return "grown up"
+
+    @app.task
+    def parent(job_id: int) -> str:
+        return str(app.job(job_id).get())
+
+    @app.task
+    def noop() -> None: ...
+
+    noop.delay_many(() for _ in range(50))  # so quick that the worker claims ahead
+    waiting = parent.delay(52)
+    assert child.delay().id == 52
+    with app.worker(threads=1):
+        assert waiting.get(timeout=10) == "grown up"
+
+
+def test_a_coroutine_that_awaits_lends_its_slot(app: LiteQueue) -> None:
+    @app.task
+    async def tree(depth: int) -> int:
+        if depth == 0:
+            return 1
+        jobs: list[Job[int]] = [tree.delay(depth - 1) for _ in range(3)]
+        return sum([await job for job in jobs])
+
+    with app.worker(threads=0, async_=1):
+        assert tree.delay(3).get(timeout=30) == 27
+
+
+def test_a_coroutine_that_blocks_the_loop_is_told_to_await(app: LiteQueue) -> None:
+    @app.task
+    async def child() -> int:
+        return 5
+
+    @app.task
+    async def blocking() -> int:
+        return int(child.delay().get())
+
+    @app.task
+    async def elsewhere() -> int:
+        return int(await asyncio.to_thread(child.delay().get))
+
+    with app.worker(threads=1, async_=1):
+        with pytest.raises(JobFailed, match="write `await job`"):
+            blocking.delay().get(timeout=10)
+        assert elsewhere.delay().get(timeout=10) == 5
+
+
+@pytest.mark.slow
+def test_a_process_task_waits_with_a_timeout_or_not_at_all(sample_app: LiteQueue, db: Path) -> None:
+    with worker_process(db, "--processes", "1"):
+        with pytest.raises(JobFailed, match="WouldDeadlock: a process task"):
+            sample.wait_for_another.delay(None).get(timeout=20)
+        with pytest.raises(JobFailed, match="ResultTimeout"):
+            sample.wait_for_another.delay(0.2).get(timeout=20)
+
+
+def test_lending_has_an_end(app: LiteQueue) -> None:
+    lending = Lending(lambda: None)
+    lending.count = 200
+    with pytest.raises(WouldDeadlock, match="wait for other jobs already"), lending.slot():
+        pass
+    assert lending.count == 200
+
+
+def test_after_the_wait_there_are_no_more_threads_at_work_than_slots(app: LiteQueue) -> None:
+    running = 0
+    most = 0
+
+    @app.task
+    def busy() -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        for _ in range(2000):
+            pass
+        running -= 1
+
+    @app.task
+    def parent() -> None:
+        busy.delay().get()
+
+    with app.worker(threads=1):
+        for job in [parent.delay() for _ in range(3)]:
+            job.get(timeout=10)
+        most = 0
+        busy.delay_many(() for _ in range(300))[-1].get(timeout=20)
+    assert most == 1
