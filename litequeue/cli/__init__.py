@@ -1,7 +1,7 @@
 """The command line: ``python -m litequeue COMMAND DB ...``.
 
 ``parser`` has the grammar, ``commands`` what each command does, ``serve`` the worker command, ``render`` tables
-and JSON, ``exits`` the exit codes, ``bench`` and ``demo`` the two of that name. Here: the way in. A user's
+and JSON, ``exits`` the exit codes, ``doctor``, ``bench`` and ``demo`` those of that name. Here: the way in. A user's
 mistake is one line on stderr, never a traceback.
 """
 

@@ -72,6 +72,10 @@ def build() -> argparse.ArgumentParser:
 
     _json(command("stats", "commands:stats", "Count jobs by state and queue; show the workers."))
 
+    sub = command("doctor", "doctor:run", "Look for what is or may go wrong; exit 0 if nothing is.")
+    sub.add_argument("--full", action="store_true", help="check every index entry too; slow on a big file")
+    _json(sub)
+
     sub = command("bench", "bench:run", "Measure this machine against the budgets.", db=False)
     sub.add_argument("--dir", metavar="DIR", help="measure on this directory's disk")
     sub.add_argument("--quick", action="store_true", help="fewer rounds, rougher figures")

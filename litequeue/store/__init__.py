@@ -2,7 +2,7 @@
 
 Look in ``schema`` for the tables, ``queries`` for the SQL, ``jobs`` for what workers and producers do,
 ``operations`` for what people do, ``workers`` for who is alive, ``reports`` for reading, ``gate`` for the
-write lock. Knows nothing of tasks or of user code.
+write lock, ``inspection`` for the doctor's questions. Knows nothing of tasks or of user code.
 """
 
 from __future__ import annotations

@@ -28,11 +28,9 @@ from . import forkguard, gate, schema
 from .files import ensure_file
 from .identity import Identity
 from .sqlerrors import translate, translated
+from .wal import Wal
 
 PATIENCE: Final = 30.0  # seconds to wait for the write lock
-# When a checkpoint is due. Each costs two fsyncs, so rarer is cheaper.
-COMMITS: Final = 1024
-WAL_LIMIT: Final = 8 << 20
 
 # Connections inherited over a fork: kept referenced for ever, since closing one would harm the parent.
 _parked: list[object] = []
@@ -90,8 +88,7 @@ class Database:
         self._durability = durability
         self._handles: _Handles | None = None
         self._opening = threading.Lock()
-        self._checkpoint_over = WAL_LIMIT
-        self._commits = 0  # of ours since the last checkpoint; a lost count only makes one later
+        self.wal = Wal(self.path)
 
     # -- opening -----------------------------------------------------------------------------
 
@@ -255,50 +252,23 @@ class Database:
 
     # -- checkpoints -----------------------------------------------------------------------------
 
-    def checkpoint_if_due(self, connection: sqlite3.Connection) -> None:
-        """Copy a long WAL into the database; the caller holds the gate, so no commit can overlap.
-
-        Due after COMMITS commits of ours, or once the file has grown by WAL_LIMIT. PASSIVE, so that no
-        reader is waited for, and so that the file keeps its length and is written anew from its start:
-        a commit that makes it longer has to sync the file's metadata too (a synced enqueue took 282 us
-        while it grew, 140 us after). Only one that a long reader has let grow far is truncated.
-        """
-        self._commits += 1
-        if self._commits % 16:  # os.stat costs more than it tells when asked every time
-            return
-        size = self.wal_size()
-        if self._commits < COMMITS and size < self._checkpoint_over:
-            return
-        self._commits = 0
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        if size > 2 * WAL_LIMIT:
-            self._truncate_wal(connection)
-            size = self.wal_size()
-        self._checkpoint_over = size + WAL_LIMIT
-
-    @staticmethod
-    def _truncate_wal(connection: sqlite3.Connection) -> None:
-        """Give up at once where a reader is in the way: waiting for it would stall every writer."""
-        connection.execute("PRAGMA busy_timeout = 0")
-        try:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except sqlite3.OperationalError:
-            pass
-        finally:
-            connection.execute(f"PRAGMA busy_timeout = {int(PATIENCE * 1000)}")
-
-    def wal_size(self) -> int:
-        """Bytes of the write-ahead log; os.stat opens nothing and is harmless."""
-        try:
-            return os.stat(self.path + "-wal").st_size
-        except OSError:
-            return 0
+    def checkpoint(self) -> tuple[int, int, int]:
+        """A passive checkpoint now: (whether it was in the way, frames in the log, frames copied)."""
+        handles = self._held()
+        with shielded, forkguard.inside, translated(self.path):
+            handles.gate.acquire(self.patience)
+            try:
+                connection = self._writer(handles, False)
+                busy, frames, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            finally:
+                handles.gate.release()
+        return busy, frames, copied
 
     def tend_wal(self) -> None:
         """Maintenance's turn at a WAL that a reader kept long."""
-        if self.wal_size() > 2 * WAL_LIMIT:
+        if self.wal.is_long():
             with self.write(durable=False) as connection:
-                self._commits, self._checkpoint_over = COMMITS | 15, 0
+                self.wal.make_due()
                 connection.execute("SELECT 1").fetchone()
 
     # -- closing ------------------------------------------------------------------------------------
@@ -376,7 +346,7 @@ class _Write:
                     error = failed
                     self._abandon()
                     raise translate(failed, database.path) from failed
-                database.checkpoint_if_due(connection)
+                database.wal.after_commit(connection)
             else:
                 self._abandon()
         finally:

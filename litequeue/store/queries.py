@@ -334,3 +334,18 @@ NEXT_DUE: Final = (
 WORKERS: Final = """SELECT id, name, pid, host, queues, slots, started_at, heartbeat_at, stopped_at,
     unknown_tasks
 FROM litequeue_workers WHERE :all OR stopped_at IS NULL ORDER BY id"""
+
+# -- the doctor's -------------------------------------------------------------------------------------
+
+INTEGRITY: Final = "PRAGMA integrity_check(10)"
+QUICK_CHECK: Final = "PRAGMA quick_check(10)"
+TRIGGERS: Final = """SELECT name FROM sqlite_master
+WHERE type = 'trigger' AND lower(substr(tbl_name, 1, 10)) = 'litequeue_'"""
+LAPSED_BY_WORKER: Final = """SELECT worker_id, count(*) FROM litequeue_jobs
+WHERE state = 'running' AND lease_expires_at < :now GROUP BY worker_id"""
+AVAILABLE_BY_TASK: Final = """SELECT task, count(*) FROM (
+    SELECT task FROM litequeue_jobs WHERE state = 'available' LIMIT 100000) GROUP BY task"""
+NEWEST: Final = """SELECT max(stamp) FROM (
+    SELECT max(heartbeat_at) AS stamp FROM litequeue_workers
+    UNION ALL
+    SELECT max(created_at) FROM (SELECT created_at FROM litequeue_jobs ORDER BY id DESC LIMIT 100))"""

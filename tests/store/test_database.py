@@ -12,7 +12,8 @@ import pytest
 
 from litequeue import errors
 from litequeue.store import Store, schema
-from litequeue.store.database import WAL_LIMIT, Database
+from litequeue.store.database import Database
+from litequeue.store.wal import LIMIT as WAL_LIMIT
 
 from ..support import environment, new_job
 
@@ -210,11 +211,11 @@ def test_the_log_stays_short(store: Store) -> None:
     longest = 0
     for _ in range(120):
         store.jobs.enqueue(new_job(args="x" * 500_000))
-        longest = max(longest, store.database.wal_size())
+        longest = max(longest, store.database.wal.size())
     assert longest < 4 * WAL_LIMIT
     for _ in range(2000):
         store.jobs.enqueue(new_job())
-    assert store.database.wal_size() < 4 * WAL_LIMIT
+    assert store.database.wal.size() < 4 * WAL_LIMIT
 
 
 def test_a_reader_delays_the_checkpoint_but_not_the_writers(store: Store, db: Path) -> None:
@@ -224,11 +225,11 @@ def test_a_reader_delays_the_checkpoint_but_not_the_writers(store: Store, db: Pa
     reader.execute("SELECT * FROM litequeue_jobs").fetchone()
     for _ in range(60):
         store.jobs.enqueue(new_job(args="x" * 500_000))
-    assert store.database.wal_size() > 2 * WAL_LIMIT
+    assert store.database.wal.size() > 2 * WAL_LIMIT
     reader.execute("COMMIT")
     reader.close()
     store.database.tend_wal()
-    assert store.database.wal_size() < WAL_LIMIT
+    assert store.database.wal.size() < WAL_LIMIT
 
 
 def test_thirty_two_threads_share_one_store(store: Store) -> None:

@@ -1,0 +1,168 @@
+"""``doctor`` finds each thing that it names, on files that are healthy, busy, damaged or not ours."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from litequeue import LiteQueue
+from litequeue.cli.doctor import file_system, sqlite_version
+
+from .. import sample
+from ..support import ledger_lines, litequeue, wait_until, worker_process
+
+
+def doctor(db: Path, *flags: str) -> tuple[int, dict[str, list[tuple[str, str]]]]:
+    """The exit code, and each check's (level, text)."""
+    done = litequeue("doctor", db, "--json", *flags)
+    assert done.stderr == ""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for line in json.loads(done.stdout):
+        found.setdefault(line["check"], []).append((line["level"], line["text"]))
+    return done.returncode, found
+
+
+def wrong(found: dict[str, list[tuple[str, str]]]) -> dict[str, str]:
+    return {check: text for check, lines in found.items() for level, text in lines if level in ("wrong", "damaged")}
+
+
+def change(db: Path, sql: str, *parameters: Any) -> None:
+    with sqlite3.connect(db) as connection:
+        connection.execute(sql, parameters)
+    connection.close()
+
+
+@pytest.fixture
+def filled(db: Path) -> Path:
+    with LiteQueue(db) as app:
+        for n in range(3):
+            app.enqueue("tests.task", n)
+    return db
+
+
+def test_a_healthy_file_is_exit_0_one_line_each(filled: Path) -> None:
+    code, found = doctor(filled, "--full")
+    assert (code, wrong(found)) == (0, {})
+    assert set(found) == {
+        "sqlite", "file", "disk", "integrity", "lock", "wal", "clock", "workers", "tasks", "jobs",
+    }  # fmt: skip
+    assert found["jobs"] == [("ok", "3 available")]
+    people = litequeue("doctor", filled)
+    assert people.returncode == 0
+    assert all(line.split()[0] in ("ok", "note") for line in people.stdout.splitlines())
+
+
+@pytest.mark.parametrize("content", [None, b"hello " * 999, "another app's"], ids=["missing", "text", "other"])
+def test_a_file_that_is_none_of_ours_is_exit_4_and_left_alone(db: Path, content: bytes | str | None) -> None:
+    if isinstance(content, bytes):
+        db.write_bytes(content)
+    elif content:
+        change(db, "CREATE TABLE theirs (x)")
+    before = db.read_bytes() if db.exists() else None
+    code, found = doctor(db)
+    assert code == 4
+    assert list(wrong(found)) == ["open"] or "file" in wrong(found)
+    assert (db.read_bytes() if db.exists() else None) == before
+
+
+def test_damage_is_exit_3_and_the_file_is_left_alone(db: Path) -> None:
+    with LiteQueue(db) as app:
+        app.send_task("t", ("x" * 50_000,))
+        for n in range(500):
+            app.enqueue("t", n)
+    size = os.path.getsize(db)
+    with open(db, "r+b") as file:
+        for page in range(3, size // 4096, 3):
+            file.seek(page * 4096)
+            file.write(os.urandom(300))
+    before = hashlib.sha256(db.read_bytes()).hexdigest()
+    code, found = doctor(db)
+    assert code == 3
+    assert any(level == "damaged" for lines in found.values() for level, _ in lines)
+    assert hashlib.sha256(db.read_bytes()).hexdigest() == before
+
+
+def test_a_held_write_lock_names_its_holder_and_the_rest_is_still_told(filled: Path) -> None:
+    with LiteQueue(filled) as app:
+        gate = app._client.store.database._held().gate
+        gate.acquire(1)
+        try:
+            code, found = doctor(filled)
+        finally:
+            gate.release()
+    assert code == 1
+    assert f"process {os.getpid()}" in wrong(found)["lock"]
+    assert found["jobs"] == [("ok", "3 available")]
+    assert found["integrity"][0][0] == "ok"
+
+
+def test_what_others_can_read_or_write_is_told(filled: Path) -> None:
+    filled.chmod(0o666)
+    code, found = doctor(filled)
+    assert code == 1
+    assert "chmod go=" in wrong(found)["file"]
+    assert "import no code" in wrong(found)["trust"]
+
+
+def test_odd_rows_are_told(filled: Path) -> None:
+    change(filled, "CREATE TRIGGER spy AFTER INSERT ON litequeue_jobs BEGIN SELECT 1; END")
+    change(filled, "UPDATE litequeue_jobs SET created_at = created_at + 3600000000 WHERE id = 1")
+    change(filled, "UPDATE litequeue_jobs SET run_at = run_at - 3600000000 WHERE id = 2")
+    code, found = doctor(filled)
+    assert code == 1
+    assert "spy" in wrong(found)["schema"]
+    assert "the clock was set back" in wrong(found)["clock"]
+    assert "due for 60 min" in wrong(found)["jobs"]
+
+
+def test_a_reader_that_keeps_the_log_long_is_told_with_its_process(filled: Path) -> None:
+    reader = sqlite3.connect(filled)
+    cursor = reader.execute("SELECT id FROM litequeue_jobs")
+    cursor.fetchone()
+    try:
+        with LiteQueue(filled) as app:
+            for _ in range(24):
+                app.send_task("t", ("x" * 1_000_000,))
+        code, found = doctor(filled)
+    finally:
+        reader.close()
+    assert code == 1
+    assert f"in one of {os.getpid()}" in wrong(found)["wal"]
+
+
+@pytest.mark.slow
+def test_workers_that_are_dead_frozen_or_without_code_are_told(
+    sample_app: LiteQueue, db: Path, tmp_path: Path
+) -> None:
+    ledger = tmp_path / "ledger"
+    sample.record.delay(str(ledger), 1)
+    sample_app.enqueue("strange.task")
+    with worker_process(db, "--name", "good") as worker:
+        wait_until(lambda: ledger_lines(ledger))
+        wait_until(lambda: sample_app.stats().workers[0].unknown_tasks)
+        code, found = doctor(db)
+        assert code == 1
+        assert list(wrong(found)) == ["tasks"]
+        assert "strange.task" in wrong(found)["tasks"]
+        assert found["workers"][0][0] == "ok"
+        worker.send_signal(signal.SIGSTOP)
+        assert "good" in wrong(doctor(db)[1])["workers"]
+        assert "is frozen" in wrong(doctor(db)[1])["workers"]
+        worker.kill()
+        worker.wait()
+        assert "is dead" in wrong(doctor(db)[1])["workers"]
+
+
+def test_versions_of_sqlite_and_kinds_of_file_systems() -> None:
+    for version, affected in (((3, 40, 1), True), ((3, 50, 6), True), ((3, 50, 7), False), ((3, 51, 2), True),
+                              ((3, 51, 3), False), ((3, 53, 0), False)):  # fmt: skip
+        assert ("can lose commits" in sqlite_version(version).text) == affected
+    assert file_system("/proc/self/status") == "proc"
+    assert file_system(str(Path(__file__))) is not None
