@@ -95,6 +95,31 @@ async def wait_async(ledger: str, gate: str) -> str:
     return f"attempt {job.attempt}"
 
 
+@app.task
+def hold_the_gil(ledger: str, seconds: float) -> str:
+    """In C, between two bytecodes, as a catastrophic regular expression does."""
+    note(ledger, "start")
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        sum(range(60_000_000))  # three leases without letting go
+    note(ledger, "end")
+    return "let go"
+
+
+@app.task(pool="process")
+def hold_lock_in_process(ledger: str, gate: str, lock: str) -> None:
+    import fcntl
+
+    with open(lock, "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            note(ledger, f"OVERLAP {os.getpid()}")
+        note(ledger, f"start {os.getpid()}")
+        while not Path(gate).exists():
+            time.sleep(0.005)
+
+
 class TwoArguments(Exception):
     """An exception that pickles and then cannot be unpickled."""
 

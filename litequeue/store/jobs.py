@@ -219,12 +219,12 @@ class Jobs:
             connection.execute(queries.STOPPED, {"worker": worker, "now": now})
         return count
 
-    def any_lapsed(self, me: int, now: int) -> bool:
-        """Whether another worker's lease has run out."""
-        return bool(self._database.one(queries.ANY_LAPSED, {"me": me, "before": now})[0])
+    def lapsed_workers(self, me: int, now: int) -> set[int]:
+        """The other workers of which a lease has run out."""
+        return set(json.loads(self._database.one(queries.LAPSED_WORKERS, {"me": me, "now": now})[0]))
 
-    def rescue_lapsed(self, me: int, before: int, now: int) -> int:
-        """Put back jobs of other workers whose leases ran out ``before``: frozen ones. How many."""
+    def rescue_lapsed(self, worker: int, before: int, now: int) -> int:
+        """Put back a worker's jobs whose leases ran out ``before``: it is frozen. How many."""
         with self._database.write(durable=False) as connection:
             return _rescue(
                 connection,
@@ -232,7 +232,7 @@ class Jobs:
                 queries.RESCUE_LAPSED,
                 now,
                 "the lease ran out",
-                {"me": me, "before": before},
+                {"worker": worker, "before": before},
             )
 
 

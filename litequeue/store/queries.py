@@ -235,13 +235,15 @@ _RESCUE = """UPDATE litequeue_jobs SET
 WHERE state = 'running' AND {which}"""
 
 _OF_WORKER = "worker_id = :worker"
-_LAPSED = "lease_expires_at <= :before AND worker_id <> :me"
+_LAPSED = "worker_id = :worker AND lease_expires_at <= :before"
 
 RECORD_RESCUE_WORKER: Final = _INTERRUPTED.format(which=_OF_WORKER)
 RESCUE_WORKER: Final = _RESCUE.format(which=_OF_WORKER)
 RECORD_RESCUE_LAPSED: Final = _INTERRUPTED.format(which=_LAPSED)
 RESCUE_LAPSED: Final = _RESCUE.format(which=_LAPSED)
-ANY_LAPSED: Final = f"SELECT EXISTS (SELECT 1 FROM litequeue_jobs WHERE state = 'running' AND {_LAPSED})"
+LAPSED_WORKERS: Final = """SELECT json_group_array(worker_id) FROM (
+    SELECT DISTINCT worker_id FROM litequeue_jobs
+    WHERE state = 'running' AND lease_expires_at <= :now AND worker_id <> :me)"""
 
 # A worker that shut down in good order while calls ran on: no interruption is charged. An at-most-once
 # job had started, and does not start again.
@@ -297,6 +299,7 @@ LEAVE: Final = "UPDATE litequeue_workers SET leaving_at = :now WHERE id = :worke
 STOPPED: Final = """UPDATE litequeue_workers SET stopped_at = :now, wake_port = NULL
 WHERE id = :worker AND stopped_at IS NULL"""
 LEAVING: Final = "SELECT leaving_at FROM litequeue_workers WHERE id = :worker AND stopped_at IS NULL"
+LOCK_FILE: Final = "SELECT lock_file FROM litequeue_workers WHERE id = :worker"
 PEERS: Final = """SELECT id, name, lock_file FROM litequeue_workers
 WHERE stopped_at IS NULL AND id <> :me"""
 FORGET_WORKERS: Final = """DELETE FROM litequeue_workers

@@ -133,6 +133,35 @@ class Workers:
         finally:
             lock.close()
 
+    def is_running(self, worker: int) -> bool:
+        """Whether a worker's process certainly lives and is not stopped, however late its heartbeat.
+
+        A task that holds the GIL for a minute, or a debugger, keeps the heartbeat from running, and is not
+        death. Who holds the lock, and whether he is suspended (SIGSTOP), Linux tells; elsewhere: False.
+        """
+        row = self._database.one(queries.LOCK_FILE, {"worker": worker})
+        if row is None:
+            return False
+        path = os.path.join(self._folder, os.path.basename(row[0]))
+        _forget_after_fork()
+        if path in _ours:
+            return True
+        try:
+            lock = FileLock(path, create=False)
+        except FileNotFoundError:
+            return False
+        try:
+            holder = lock.holder()
+        finally:
+            lock.close()
+        if holder is None:
+            return False
+        try:
+            with open(f"/proc/{holder}/stat") as file:
+                return file.read().rpartition(")")[2].split()[0] not in ("T", "Z", "X")
+        except (OSError, IndexError):
+            return False
+
     def report_unknown(self, worker: int, unknown: dict[str, str]) -> None:
         """Show on the worker's row which tasks it has no code for, and why."""
         with self._database.write(durable=False) as connection:

@@ -2,7 +2,8 @@
 
 Owns the judgement of death. A free kernel lock proves it. A lapsed lease is only the second line, for a
 frozen process, and is believed only if this worker was itself awake for the whole of a lease: after a
-suspend, or when the clock is set, every lease looks lapsed.
+suspend, or when the clock is set, every lease looks lapsed. Nor is it believed of a process that can be seen to
+run: a task may hold the GIL for longer than a lease.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Maintenance:
         self._prune_due = now
         self._peers: list[Peer] = []
         self._peers_stale = True
-        self._lapsed_at: int | None = None  # wall clock of the last look that saw a lapsed lease
+        self._lapsed: tuple[set[int], int] = set(), 0  # workers, and the wall clock of the last look
 
     def look_for_peers(self) -> bool:
         """Read the list of peers at the next tick; while nobody commits anything it stays as it is.
@@ -109,19 +110,19 @@ class Maintenance:
         After somebody held the write lock for long, every lease looks lapsed, but the heartbeats that
         waited for it come before our second look.
         """
-        seen, self._lapsed_at = self._lapsed_at, None
+        (seen, at), self._lapsed = self._lapsed, (set(), 0)
         if now - self._awake_since < self._lease_seconds:
             return
         wall = self._clock.now()
-        if not self._store.jobs.any_lapsed(self._worker, wall):
-            return
-        self._lapsed_at = wall
-        if seen is None:
-            return
-        count = self._store.jobs.rescue_lapsed(self._worker, seen, wall)
-        if count:
-            log.warning("rescued %d jobs of workers that let their leases run out", count)
-            self._inbox.look()
+        lapsed = self._store.jobs.lapsed_workers(self._worker, wall)
+        self._lapsed = lapsed, wall
+        for worker in lapsed & seen:
+            if self._store.workers.is_running(worker):
+                continue
+            count = self._store.jobs.rescue_lapsed(worker, at, wall)
+            if count:
+                log.warning("rescued %d jobs of worker %d, which let their leases run out", count, worker)
+                self._inbox.look()
 
     def _prune(self) -> bool:
         """Whether there is more to prune."""

@@ -103,7 +103,7 @@ def test_a_settle_of_an_attempt_that_is_no_longer_ours_changes_nothing(store: St
     frozen, kept = claim(store, clock, worker=1)
     with store.database.write(durable=False) as connection:
         connection.execute("UPDATE litequeue_jobs SET lease_expires_at = 1 WHERE id = ?", (frozen.id,))
-    assert store.jobs.rescue_lapsed(2, clock.now(), clock.now()) == 1
+    assert store.jobs.rescue_lapsed(1, clock.now(), clock.now()) == 1
     (again,) = claim(store, clock, worker=2)
     assert (again.id, again.attempt, again.interruptions) == (frozen.id, 2, 1)
     lost = settle(store, clock, ok=[success(frozen, clock, '"late"'), success(kept, clock, '"fine"')])
