@@ -80,3 +80,15 @@ def test_the_commands_of_a_session_exist(tmp_path: Path) -> None:
         app.enqueue("t")
     for command in ("worker", "enqueue", "jobs", "job", "retry", "cancel", "pause", "resume", "stats", "bench", "demo"):
         assert litequeue(command, "--help").returncode == 0
+
+
+def test_every_promise_names_tests_that_exist() -> None:
+    section = README.split("## What is guaranteed")[1].split("What is *not* guaranteed")[0]
+    promises = section.split("\n- **")[1:]
+    for promise in promises:
+        named = re.findall(r"(?:([\w/]+): )?`(\w+)`(?=[,;\]\n ])", promise[promise.rindex("["):])
+        assert named, promise
+        for file, test in named:
+            where = file or where
+            source = (ROOT / "tests" / f"{where}.py").read_text()
+            assert re.search(rf"def test_{test}\(", source), f"{where} has no test_{test}"
