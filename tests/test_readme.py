@@ -85,6 +85,7 @@ def test_the_commands_of_a_session_exist(tmp_path: Path) -> None:
 def test_every_promise_names_tests_that_exist() -> None:
     section = README.split("## What is guaranteed")[1].split("What is *not* guaranteed")[0]
     promises = section.split("\n- **")[1:]
+    where = ""
     for promise in promises:
         named = re.findall(r"(?:([\w/]+): )?`(\w+)`(?=[,;\]\n ])", promise[promise.rindex("["):])
         assert named, promise
