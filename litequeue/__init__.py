@@ -44,6 +44,7 @@ from .errors import (
     SignatureMismatch,
     Snooze,
     SoftTimeout,
+    StorageFailed,
     StorageFull,
     StoreError,
     TaskTimeout,
@@ -65,7 +66,7 @@ __all__ = [
     "JobInfo", "JobNotFound", "LiteQueue", "LitequeueError", "NotAQueue", "NotInATask",
     "PayloadCorrupt", "PayloadError", "PayloadTooLarge", "ProcessDied", "QueueBusy",
     "ResultNotStored", "ResultTimeout", "Retry", "SchemaTooNew", "SignatureMismatch", "Snooze",
-    "SoftTimeout", "Stats", "StorageFull", "StoreError", "Task", "TaskTimeout", "UnknownTask",
+    "SoftTimeout", "Stats", "StorageFailed", "StorageFull", "StoreError", "Task", "TaskTimeout", "UnknownTask",
     "WorkerFailed", "WorkerInfo", "WouldDeadlock", "current_job",
 ]  # fmt: skip
 

@@ -59,7 +59,7 @@ class Ear:
         """Send one byte to each port; failures do not matter, since a datagram may be lost anyway."""
         if self._socket is not None:
             for port in ports:
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError, OverflowError):
                     self._socket.sendto(byte, (HOST, port))
 
     def close(self) -> None:
@@ -83,7 +83,7 @@ class Bell:
                     self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
                     self._socket.setblocking(False)
                 self._socket.sendto(LOOK, (HOST, port))
-            except OSError:
+            except (OSError, OverflowError):  # no such port
                 continue
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """Checks of what users hand us: each returns the clean value or raises at once, naming the option.
 
 Owns the limits of names, numbers and times, and the turning of seconds and datetimes into the
-integer microseconds that are stored. Pure; touches no clock.
+integer microseconds that are stored; and ``clean``, for what others wrote. Pure; touches no clock.
 """
 
 from __future__ import annotations
@@ -30,6 +30,11 @@ def name(value: object, what: str) -> str:
             "underscores, dots, colons and hyphens"
         )
     return value
+
+
+def is_name(value: str) -> bool:
+    """Whether ``name`` would let it pass."""
+    return _NAME.fullmatch(value) is not None
 
 
 def integer(value: object, what: str, low: int, high: int) -> int:
@@ -86,8 +91,16 @@ def deadline(value: object, what: str, now: int) -> int:
 
 
 def aware(stamp: int) -> datetime:
-    """Stored microseconds as an aware datetime in UTC."""
-    return _EPOCH + timedelta(microseconds=stamp)
+    """Stored microseconds as an aware datetime in UTC; the nearest there is for a planted one."""
+    try:
+        return _EPOCH + timedelta(microseconds=stamp)
+    except OverflowError:
+        return (datetime.max if stamp > 0 else datetime.min).replace(tzinfo=UTC)
+
+
+def clean(text: str) -> str:
+    """Without control characters, which could forge lines or drive a terminal."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def flag(value: object, what: str) -> bool:

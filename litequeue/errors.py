@@ -7,6 +7,8 @@ never heard of us. Knows nothing of the rest of the package.
 
 from __future__ import annotations
 
+from typing import Final
+
 
 class LitequeueError(Exception):
     """The root of every exception that litequeue raises on purpose."""
@@ -135,8 +137,19 @@ class StorageFull(StoreError):
     """No room on the device for this write; nothing of it was stored."""
 
 
+class StorageFailed(StoreError):
+    """The device refused a read or a write (an I/O error, a quota, a size limit).
+
+    Of a commit that failed so nobody knows whether it is on the device: look before you enqueue again.
+    """
+
+
 class QueueBusy(LitequeueError, TimeoutError):
     """The write lock could not be had in time; nothing was stored."""
+
+
+# What may pass: a worker keeps its results and tries again.
+PASSING: Final = (QueueBusy, StorageFull, StorageFailed)
 
 
 class WorkerFailed(LitequeueError, RuntimeError):
@@ -157,6 +170,8 @@ class Retry(Signal):
     the job is discarded, like after any failure.
     """
 
+    delay: object = None  # also of a subclass that does not call this __init__
+
     def __init__(self, reason: str = "", *, delay: object = None) -> None:
         super().__init__(reason or "the task asked for a retry")
         self.delay = delay
@@ -164,6 +179,8 @@ class Retry(Signal):
 
 class Snooze(Signal):
     """Run this job again after ``delay`` seconds (or a timedelta). Not a failure."""
+
+    delay: object = None
 
     def __init__(self, delay: object) -> None:
         super().__init__(f"snoozed for {delay}")

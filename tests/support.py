@@ -61,11 +61,15 @@ def litequeue(*words: object, cwd: Path | None = None, timeout: float = 30) -> s
 
 @contextlib.contextmanager
 def worker_process(
-    db: Path, *flags: object, cwd: Path | None = None, wait: bool = True
+    db: Path,
+    *flags: object,
+    cwd: Path | None = None,
+    wait: bool = True,
+    program: tuple[str, ...] = ("-m", "litequeue"),
 ) -> Iterator[subprocess.Popen[str]]:
     """A worker process that serves ``db``; killed at the end if it still runs."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "litequeue", "worker", str(db), *map(str, flags)],
+        [sys.executable, *program, "worker", str(db), *map(str, flags)],
         cwd=cwd, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     try:

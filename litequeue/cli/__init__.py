@@ -18,6 +18,7 @@ from . import exits, parser
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the process's exit code."""
+    _open_standard_streams()
     arguments = parser.build().parse_args(argv)
     try:
         code: int = arguments.run(arguments)
@@ -36,3 +37,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exits.INTERNAL
     return code
+
+
+def _open_standard_streams() -> None:
+    """Where a parent closed them: else SQLite would open its files under their numbers."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))

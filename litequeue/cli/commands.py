@@ -49,9 +49,9 @@ def enqueue(arguments: argparse.Namespace) -> int:
         try:
             job.get(timeout=arguments.wait)
         except LitequeueError as error:
-            print(f"litequeue: {error}", file=sys.stderr)
+            print(f"litequeue: {checks.clean(str(error))}", file=sys.stderr)
             return 1
-        print(job.info().result)
+        print(checks.clean(job.info().result or ""))
     return 0
 
 

@@ -14,7 +14,7 @@ import stat
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from ..checks import MICROS, aware
+from ..checks import MICROS, aware, clean
 from ..client import database_path
 from ..clock import SystemClock
 from ..errors import CannotOpen, LitequeueError, NotAQueue, QueueBusy
@@ -22,7 +22,6 @@ from ..store import Store
 from ..store.inspection import Inspection
 from ..store.wal import LIMIT
 from ..trust import why_untrusted
-from ..worker.journal import clean
 from . import exits, render
 
 PATIENCE = 2.0  # seconds for the write lock

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from ..checks import clean
 from ..errors import (
     CannotOpen,
     DatabaseCorrupt,
@@ -13,6 +14,7 @@ from ..errors import (
     NotAQueue,
     QueueBusy,
     SchemaTooNew,
+    StorageFailed,
     StorageFull,
     StoreError,
     WorkerFailed,
@@ -23,12 +25,13 @@ INTERNAL = NOT_AS_ASKED = 1
 USAGE = 2
 DAMAGED = 3  # corrupt, replaced while in use, or written by a newer litequeue
 CANNOT_OPEN = 4
-TRY_LATER = 75  # storage full, or busy; EX_TEMPFAIL of sysexits.h
+TRY_LATER = 75  # storage full or failing, or busy; EX_TEMPFAIL of sysexits.h
 INTERRUPTED = 130
 
 # The first that fits counts.
 _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (StorageFull, TRY_LATER),
+    (StorageFailed, TRY_LATER),
     (QueueBusy, TRY_LATER),
     (DatabaseCorrupt, DAMAGED),
     (DatabaseReplaced, DAMAGED),
@@ -44,7 +47,7 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
 
 def report(error: LitequeueError) -> int:
     """Say what went wrong in one line on stderr; the exit code."""
-    print(f"litequeue: {error}", file=sys.stderr)
+    print(f"litequeue: {clean(str(error))}", file=sys.stderr)
     # A worker that fell over a damaged file answers for the file.
     cause: BaseException = error
     while isinstance(cause, WorkerFailed) and isinstance(cause.__cause__, LitequeueError):

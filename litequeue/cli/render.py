@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from ..checks import clean
 from ..records import JobInfo, Stats
-from ..worker.journal import clean
 
 _NOTHING: dict[str, int] = {}
 _COLOURS = {
@@ -27,7 +27,7 @@ def as_dict(value: Any) -> dict[str, Any]:
     found: dict[str, Any] = dataclasses.asdict(value)
     if isinstance(value, JobInfo):
         for field in ("args", "kwargs", "result"):
-            with contextlib.suppress(TypeError, ValueError):  # None, or planted by somebody
+            with contextlib.suppress(TypeError, ValueError, RecursionError):  # None, or planted by somebody
                 found[field] = json.loads(found[field])
     return found
 
@@ -143,7 +143,7 @@ def print_job(info: JobInfo, waits: str | None) -> None:
     for attempt in info.attempts:
         print()
         who = f" on {clean(attempt.worker)}" if attempt.worker else ""
-        print(f"attempt {attempt.attempt} {attempt.outcome}{who}, {_zoned(attempt.finished_at)}")
+        print(f"attempt {attempt.attempt} {clean(attempt.outcome)}{who}, {_zoned(attempt.finished_at)}")
         text = attempt.traceback or f"{attempt.error_type}: {attempt.error_message}"
         for line in text.rstrip("\n").split("\n"):
             print("    " + clean(line))

@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import sys
+import threading
 from datetime import UTC, datetime
 
 from ..client import database_path
@@ -22,13 +23,14 @@ from ..tasks import TaskCode, tasks_of
 from ..worker.config import WorkerConfig
 from ..worker.discovery import Catalogue
 from ..worker.signals import StopSignals
-from ..worker.worker import Worker
+from ..worker.worker import LAST_WORDS, Worker
 from .exits import report
 
 # A thread that computes keeps the GIL for this long at a time (5 ms by default), and the coordinator waits
 # as long for it around each of a turn's SQL statements, with the write lock held: measured beside such
 # a thread, settling 300 jobs took 39 ms at 5 ms, 6 ms at 0.5 ms.
 SWITCH_INTERVAL = 0.000_5
+AFTERWARDS = 1.0  # seconds for the last writes when a stop has run out of time
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -59,7 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
     for code in registered.values():
         code.bind(path)
     worker = Worker(store, catalogue, config, clock, system_random())
-    signals = StopSignals(lambda now: worker.stop(now=now))
+    late = config.grace + LAST_WORDS + AFTERWARDS
+    signals = StopSignals(lambda now: worker.stop(now=now), deadlines=(late, AFTERWARDS))
     sys.setswitchinterval(SWITCH_INTERVAL)
     exit_code, finished = 0, False
     with signals.installed():
@@ -68,13 +71,19 @@ def run(arguments: argparse.Namespace) -> int:
             exit_code = signals.exit_code
         except LitequeueError as error:
             exit_code = report(error)
-    if not finished:
+    if finished:
+        store.close()
+    if not finished or _foreign_threads():
         # Threads that run on would keep the process, and its claim to be alive, for as long as they like.
         logging.shutdown()
-        sys.stdout.flush()
         os._exit(exit_code)
-    store.close()
     return exit_code
+
+
+def _foreign_threads() -> bool:
+    """Whether a task left a thread behind that the interpreter would wait for."""
+    main = threading.main_thread()
+    return any(thread is not main and not thread.daemon and thread.is_alive() for thread in threading.enumerate())
 
 
 def _import_tasks(names: list[str]) -> dict[str, TaskCode]:
@@ -96,7 +105,9 @@ def _import_tasks(names: list[str]) -> dict[str, TaskCode]:
 
 
 def _log_to_stderr(level: str, as_json: bool) -> None:
-    handler = logging.StreamHandler(sys.stderr)
+    # A descriptor of our own: a task may close sys.stderr. And what cannot be logged must stop nobody.
+    handler = logging.StreamHandler(os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace"))
+    logging.raiseExceptions = False
     handler.setFormatter(
         JsonFormatter() if as_json else logging.Formatter("%(asctime)s %(levelname)s %(message)s")
     )

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import inspect
 import logging
 import random
 import traceback
+import types
 from typing import Any, Final
 
 from .. import backoff, checks
@@ -90,9 +90,10 @@ def succeeded(code: TaskCode, result: Any) -> Outcome:
     try:
         return Succeeded(code.codec.encode(result, "the result"))
     except Exception as error:  # noqa: BLE001 - also what a registered encoder raises
-        if inspect.iscoroutine(result):
+        kind = type(result)  # not isinstance, which asks the object
+        if kind is types.CoroutineType:
             result.close()
-        elif not (inspect.isgenerator(result) or inspect.isasyncgen(result)):
+        elif kind not in (types.GeneratorType, types.AsyncGeneratorType):
             return Succeeded(None, message_of(error))
     wrong = f"the task returned a {type(result).__name__}, which nobody will run"
     return Failed("TypeError", f"{wrong}: make it async def, or return the values themselves", "", None)
@@ -100,6 +101,17 @@ def succeeded(code: TaskCode, result: Any) -> Outcome:
 
 def from_exception(error: BaseException, call: Call, rng: random.Random) -> Outcome:
     """What an exception means. Never raises, whatever the exception's own methods do."""
+    try:
+        return _meaning(error, call, rng)
+    except BaseException as second:  # noqa: BLE001 - even isinstance() asks an object that may raise
+        delay = None
+        if call.job.failures + 1 < call.max_attempts:
+            delay = backoff.delay_micros(backoff.DEFAULT, call.job.failures + 1, second, rng)
+        trace = f"<no traceback: looking at it raised {type(second).__name__}>"
+        return Failed(type_name(error), message_of(error), trace, delay)
+
+
+def _meaning(error: BaseException, call: Call, rng: random.Random) -> Outcome:
     if isinstance(error, Snooze):
         try:
             return Snoozed(checks.micros(error.delay, "Snooze(delay)"))
@@ -144,7 +156,7 @@ def retry_delay(error: BaseException, call: Call, rng: random.Random) -> int | N
     except BaseException as wrong:  # noqa: BLE001 - the user's backoff function
         log.warning(
             "job %d %s: its backoff function failed, and the default is used: %s: %s",
-            call.job.id, call.code.name, type_name(wrong), message_of(wrong),
+            call.job.id, call.code.name, checks.clean(type_name(wrong)), checks.clean(message_of(wrong)),
         )  # fmt: skip
         return backoff.delay_micros(backoff.DEFAULT, failures + 1, error, rng)
 
@@ -185,8 +197,8 @@ def traceback_of(error: BaseException) -> str:
 
 
 def _storable(text: str, limit: int) -> str:
-    # Lone surrogates cannot be stored as UTF-8.
-    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    # Lone surrogates cannot be stored as UTF-8, and SQLite's functions end a text at a NUL.
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
     if len(text) > limit:
         half = limit // 2
         text = f"{text[:half]}\n... {len(text) - limit:,} characters left out ...\n{text[-half:]}"

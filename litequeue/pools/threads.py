@@ -154,14 +154,17 @@ class ThreadPool:
             key = (call.job.id, call.job.attempt)
             context = context_of(call, self._clock)
             context._wait_rule = self._wait_rule
-            if call.timeout is None and call.soft_timeout is None:
-                self._running[key] = _Running(context, None)
-                timed = run(call, context, self._clock, self._rng)
-            else:
-                timed = self._run_limited(call, context)
+            try:
+                if call.timeout is None and call.soft_timeout is None:
+                    self._running[key] = _Running(context, None)
+                    timed = run(call, context, self._clock, self._rng)
+                else:
+                    timed = self._run_limited(call, context)
+            except BaseException as error:  # noqa: BLE001 - a bug of ours must not cost the slot and the job
+                timed = Timed(from_exception(error, call, self._rng), context.started_at, 0.0)
             if os.getpid() != self._pid:
                 os._exit(0)  # the task forked: what the child makes of it is not for us to report
-            del self._running[key]
+            self._running.pop(key, None)
             # Several threads write these without a lock: a lost update does not matter.
             self._ended += 1
             average = self._seconds

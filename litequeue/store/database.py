@@ -18,7 +18,7 @@ import contextlib
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Final
 
@@ -46,18 +46,28 @@ class _Handles:
         self._gate: gate.WriteGate | None = None
         self.writers: dict[bool, sqlite3.Connection] = {}
         self.idle_readers: list[sqlite3.Connection] = []
-        self.readers: list[sqlite3.Connection] = []
         self.watcher: sqlite3.Connection | None = None
         self.identity = Identity(path)
+        self.closed = False
 
     @property
     def gate(self) -> gate.WriteGate:
         """The write lock; its side file is made at the first write, never by reading."""
         if self._gate is None:
             with forkguard.inside, _borrowing:  # a forked child must not find the lock taken
+                if self.closed:
+                    raise gate.GateClosed
                 if self._gate is None:
                     self._gate = gate.borrow(self._path)
         return self._gate
+
+    def against_threads(self, patience: float) -> contextlib.AbstractContextManager[bool]:
+        """No other thread of this process writes inside the block, if it yields True."""
+        with _borrowing:
+            if self._gate is None:
+                self.closed = True  # nobody has written yet, and nobody will
+                return contextlib.nullcontext(True)
+            return self._gate.against_threads(patience)
 
     def give_back_gate(self) -> None:
         if self._gate is not None:
@@ -100,9 +110,10 @@ class Database:
             _parked.append(handles)
             self._handles = None
         with forkguard.inside, self._opening:
-            if self._handles is None:
-                self._handles = self._open()
-            return self._handles
+            handles = self._handles  # which another thread may close as soon as it is set
+            if handles is None:
+                handles = self._handles = self._open()
+            return handles
 
     def _open(self) -> _Handles:
         ensure_file(self.path, self.given_path, create=self._create)
@@ -162,6 +173,7 @@ class Database:
             check_same_thread=False,
             cached_statements=256,
         )
+        connection.text_factory = _text
         try:
             full = durable and self._durability == "full"
             for pragma in (
@@ -197,7 +209,6 @@ class Database:
                 connection = handles.idle_readers.pop()
             except IndexError:
                 connection = self._connect(durable=False, read_only=True)
-                handles.readers.append(connection)
             try:
                 yield connection
             finally:
@@ -244,9 +255,10 @@ class Database:
         handles.identity.verify()
         with forkguard.inside:
             try:
-                if handles.watcher is None:
-                    handles.watcher = self._connect(durable=False, read_only=True)
-                return int(handles.watcher.execute("PRAGMA data_version").fetchone()[0])
+                watcher = handles.watcher
+                if watcher is None:
+                    watcher = handles.watcher = self._connect(durable=False, read_only=True)
+                return int(watcher.execute("PRAGMA data_version").fetchone()[0])
             except sqlite3.Error as error:
                 raise translate(error, self.path) from error
 
@@ -274,28 +286,38 @@ class Database:
     # -- closing ------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Close every connection of this process; the next use opens anew."""
+        """Close every connection of this process; the next use opens anew.
+
+        A connection that another thread is using (an embedded worker's) is closed when that thread lets go
+        of it: closing it under a running statement crashes the process.
+        """
         handles, self._handles = self._handles, None
         if handles is None or handles.pid != os.getpid():
             return
-        watcher = [handles.watcher] if handles.watcher else []
         with forkguard.inside:
-            _close((*handles.readers, *watcher))
-            # The last connection of all checkpoints as it closes: that too needs the gate. Those that
-            # only read cannot checkpoint, so they go first.
-            with contextlib.suppress(errors.QueueBusy, errors.CannotOpen):
-                handles.gate.acquire(self.patience)
-                try:
-                    _close(handles.writers.values())
-                finally:
-                    handles.gate.release()
-        handles.give_back_gate()
+            handles.watcher = None
+            while handles.idle_readers:
+                _close(handles.idle_readers.pop())
+            with handles.against_threads(self.patience) as alone:
+                if not alone:
+                    _parked.append(handles)
+                    return
+                handles.closed = True  # seen by those who wait for the gate
+                # The last connection of all checkpoints as it closes, without the file's lock: it does so under
+                # SQLite's exclusive one, when nobody else has the file open, so no commit can overlap.
+                for connection in handles.writers.values():
+                    _close(connection)
+                handles.give_back_gate()
 
 
-def _close(connections: Iterable[sqlite3.Connection]) -> None:
-    for connection in connections:
-        with contextlib.suppress(sqlite3.Error):
-            connection.close()
+def _text(stored: bytes) -> str:
+    """Text that somebody planted may be no UTF-8, and must not stop those who look."""
+    return stored.decode("utf-8", "surrogateescape")
+
+
+def _close(connection: sqlite3.Connection) -> None:
+    with contextlib.suppress(sqlite3.Error):
+        connection.close()
 
 
 class _Write:
@@ -312,8 +334,16 @@ class _Write:
         database = self._database
         shielded.__enter__()  # until __exit__: a SoftTimeout in between would leave the gate shut
         try:
-            handles = self._handles = database._held()
-            handles.gate.acquire(database.patience)
+            while True:
+                handles = self._handles = database._held()
+                try:
+                    held = handles.gate
+                    held.acquire(database.patience)
+                except gate.GateClosed:
+                    continue
+                if not handles.closed:
+                    break
+                held.release()
         except BaseException:
             shielded.__exit__()
             raise
@@ -363,4 +393,5 @@ class _Write:
                 self._connection.execute("ROLLBACK")
         except sqlite3.Error:
             self._handles.writers.pop(self._durable, None)
-            _close((self._connection,))
+            _close(self._connection)  # perhaps the only one: then the files beside the database go too
+            self._handles.identity = Identity(self._database.path)

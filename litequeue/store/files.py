@@ -22,6 +22,12 @@ def ensure_file(path: str, given: str, *, create: bool) -> None:
         return
     except OSError as error:
         raise errors.CannotOpen(f"{given}: {error.strerror}") from error
+    if found.st_nlink > 1 and stat.S_ISREG(found.st_mode):
+        # Under each name SQLite keeps a log and we a lock of their own: acknowledged jobs vanished.
+        raise errors.CannotOpen(
+            f"{given} has {found.st_nlink} hard links, and would lose jobs when used under two of its names; "
+            "remove the others, or make a copy"
+        )
     if not stat.S_ISREG(found.st_mode):
         kind = "a directory" if stat.S_ISDIR(found.st_mode) else "not a regular file"
         raise errors.CannotOpen(f"{given} is {kind}; name a SQLite file")

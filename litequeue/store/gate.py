@@ -12,10 +12,12 @@ descriptor drops it; so gates are shared through a table, and a forked child ope
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import threading
 import time
+from collections.abc import Iterator
 
 from ..errors import QueueBusy
 from ..filelock import FileLock
@@ -24,23 +26,30 @@ _FIRST_NAP = 0.000_1
 _LAST_NAP = 0.001
 
 
+class GateClosed(Exception):
+    """The store was closed while a thread waited for its gate: ask for the new one."""
+
+
 class WriteGate:
     """The write lock of one database in this process. Not reentrant."""
 
     def __init__(self, database: str) -> None:
         self.database = database
         self.users = 0
+        self._closed = False
         self._threads = threading.Lock()
         self._file = FileLock(database + "-lock")
 
     def acquire(self, patience: float) -> None:
-        """Take the lock or raise QueueBusy after ``patience`` seconds."""
+        """Take the lock or raise QueueBusy after ``patience`` seconds. Raises GateClosed if it was closed."""
         if not self._threads.acquire(blocking=False):
             started = time.monotonic()
             if not self._threads.acquire(timeout=patience):
                 raise self._busy(patience, "another thread of this process")
             patience -= time.monotonic() - started
         try:
+            if self._closed:
+                raise GateClosed
             if not self._file.try_acquire():
                 self._wait_for_file(patience)
         except BaseException:
@@ -55,6 +64,16 @@ class WriteGate:
                 raise self._busy(patience, f"process {holder}" if holder else "another process")
             time.sleep(random.uniform(_FIRST_NAP, _LAST_NAP))
 
+    @contextlib.contextmanager
+    def against_threads(self, patience: float) -> Iterator[bool]:
+        """Keep this process's other threads from writing, whoever else does; whether that was to be had."""
+        held = self._threads.acquire(timeout=patience)
+        try:
+            yield held
+        finally:
+            if held:
+                self._threads.release()  # it may have been closed inside the block
+
     def release(self) -> None:
         try:
             self._file.release()
@@ -62,6 +81,8 @@ class WriteGate:
             self._threads.release()
 
     def close(self) -> None:
+        """For whoever keeps the other threads out."""
+        self._closed = True
         self._file.close()
 
     def _busy(self, patience: float, who: str) -> QueueBusy:

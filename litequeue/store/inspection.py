@@ -61,7 +61,7 @@ class Inspection:
         path = os.path.join(self._database.path + "-workers", os.path.basename(lock_file))
         try:
             lock = FileLock(path, create=False)
-        except FileNotFoundError:
+        except (OSError, ValueError):
             return None
         try:
             return lock.try_acquire()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any, Final, NamedTuple
@@ -23,6 +24,7 @@ KEEP_DISCARDED: Final = 30 * DAY
 MAX_INTERRUPTIONS: Final = 3
 # So many are promoted or expired in one turn: the write lock is never held for long.
 BATCH: Final = 1000
+SHORT_WAIT: Final = 0.2  # seconds for the write lock
 
 
 class Waiting(NamedTuple):
@@ -224,8 +226,14 @@ class Jobs:
         return set(json.loads(self._database.one(queries.LAPSED_WORKERS, {"me": me, "now": now})[0]))
 
     def rescue_lapsed(self, worker: int, before: int, now: int) -> int:
-        """Put back a worker's jobs whose leases ran out ``before``: it is frozen. How many."""
+        """Put back a worker's jobs whose leases ran out ``before``: it is frozen. How many.
+
+        None (0) if the write lock had to be waited for: its heartbeat may have had to wait as well.
+        """
+        asked = time.monotonic()
         with self._database.write(durable=False) as connection:
+            if time.monotonic() - asked > SHORT_WAIT:
+                return 0
             return _rescue(
                 connection,
                 queries.RECORD_RESCUE_LAPSED,
@@ -259,7 +267,14 @@ def _record(connection: sqlite3.Connection, origin: TaskOrigin, now: int) -> Non
 
 
 def _waiting(text: str) -> tuple[Waiting, ...]:
-    return () if text == "[]" else tuple(map(Waiting._make, json.loads(text)))
+    if text == "[]":
+        return ()
+    # A planted name that is no UTF-8 cannot be asked for: its jobs stay where they are.
+    return tuple(w for w in map(Waiting._make, json.loads(text)) if w.queue.isascii() or _is_text(w.queue))
+
+
+def _is_text(name: str) -> bool:
+    return not any("\ud800" <= c <= "\udfff" for c in name)
 
 
 def _look(row: tuple[str, int | None, int | None, str]) -> Look:

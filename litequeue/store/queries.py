@@ -176,7 +176,6 @@ SET state = v.state, lease_expires_at = NULL, releases = releases + v.unstarted,
     worker_id = CASE WHEN v.unstarted THEN NULL ELSE worker_id END,
     finished_at = v.finished_at, run_at = coalesce(v.run_at, litequeue_jobs.run_at),
     prune_at = v.prune_at, failures = failures + v.failed,
-    interruptions = CASE WHEN v.state = 'retrying' THEN 0 ELSE interruptions END, -- it can end: acquitted
     last_error = CASE WHEN v.error_type IS NULL THEN last_error
                       WHEN coalesce(v.error_message, '') = '' THEN v.error_type
                       ELSE v.error_type || ': ' || v.error_message END

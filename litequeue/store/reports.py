@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..checks import MICROS, aware
 from . import queries
@@ -15,6 +15,9 @@ from .database import Database
 
 if TYPE_CHECKING:  # see records for why
     from ..records import AttemptInfo, JobInfo, Stats, WorkerInfo
+
+
+T = TypeVar("T")
 
 
 class Reports:
@@ -101,15 +104,24 @@ class Reports:
                 name=name,
                 pid=pid,
                 host=host,
-                queues=None if queues is None else tuple(json.loads(queues)),
-                slots=json.loads(slots),
+                queues=None if queues is None else tuple(map(str, _parsed(queues, list))),
+                slots={str(kind): n for kind, n in _parsed(slots, dict).items() if isinstance(n, int)},
                 started_at=aware(started),
                 heartbeat_at=aware(beat),
                 stopped_at=_time(end),
-                unknown_tasks=json.loads(unknown),
+                unknown_tasks={task: str(why) for task, why in _parsed(unknown, dict).items()},
             )
             for id_, name, pid, host, queues, slots, started, beat, end, unknown in rows
         ]
+
+
+def _parsed(text: str, kind: type[T]) -> T:
+    """Stored JSON, or an empty one where somebody planted something else."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return kind()
+    return value if isinstance(value, kind) else kind()
 
 
 def _time(stamp: int | None) -> datetime | None:

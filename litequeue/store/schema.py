@@ -48,6 +48,8 @@ CREATE TABLE litequeue_jobs (
     prune_at INTEGER,                     -- a final job is deleted after this
     result TEXT,                          -- JSON
     last_error TEXT,
+    CHECK (attempt >= 0 AND attempt < 1000000000000 AND releases >= 0 AND releases <= attempt
+        AND failures >= 0 AND failures <= attempt AND interruptions >= 0 AND interruptions <= attempt),
     CHECK (CASE
         WHEN state = 'available' OR state = 'scheduled' OR state = 'retrying' OR state = 'blocked'
             THEN lease_expires_at IS NULL AND finished_at IS NULL AND prune_at IS NULL
@@ -101,7 +103,8 @@ CREATE TABLE litequeue_workers (
     pid INTEGER NOT NULL,
     host TEXT NOT NULL,
     lock_file TEXT NOT NULL,              -- in DB-workers/, held locked while the worker lives
-    wake_port INTEGER,                    -- UDP on loopback: one byte means "look"
+    wake_port INTEGER                     -- UDP on loopback: one byte means "look"
+        CHECK (wake_port > 0 AND wake_port < 65536),
     queues TEXT,                          -- JSON array; NULL: all
     slots TEXT NOT NULL,                  -- JSON object: pool -> concurrency
     unknown_tasks TEXT NOT NULL DEFAULT '{}',  -- JSON object: task -> why it cannot run here

@@ -19,6 +19,8 @@ def translate(error: sqlite3.Error, path: str) -> errors.LitequeueError:
         )
     if code == sqlite3.SQLITE_FULL:
         return errors.StorageFull(f"{path}: no room left on the device. Nothing was stored")
+    if code == sqlite3.SQLITE_IOERR:
+        return errors.StorageFailed(f"{path}: the device refused a read or write ({error})")
     if code == sqlite3.SQLITE_NOTADB:
         return errors.NotAQueue(f"{path} is not a SQLite database; it was left as it is")
     if code == sqlite3.SQLITE_CORRUPT:

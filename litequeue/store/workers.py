@@ -12,12 +12,14 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ..errors import CannotOpen
 from ..filelock import FileLock
 from . import queries
 from .database import Database
+
+YOUNG: Final = 60.0  # seconds
 
 # The lock files that this process holds, by path.
 _ours: set[str] = set()
@@ -121,7 +123,7 @@ class Workers:
             return
         try:
             lock = FileLock(path, create=False)
-        except FileNotFoundError:
+        except (OSError, ValueError):  # missing, or planted: no file of a worker's
             yield False
             return
         try:
@@ -148,7 +150,7 @@ class Workers:
             return True
         try:
             lock = FileLock(path, create=False)
-        except FileNotFoundError:
+        except (OSError, ValueError):
             return False
         try:
             holder = lock.holder()
@@ -178,10 +180,27 @@ class Workers:
         with self._database.write(durable=False) as connection:
             connection.execute(queries.STOPPED, {"worker": worker, "now": now})
 
-    def forget(self, before: int) -> None:
-        """Delete the rows of workers that stopped before then."""
+    def forget(self, before: int, now: int) -> None:
+        """Delete the rows of workers that stopped before then, and lock files that belong to nobody."""
         with self._database.write(durable=False) as connection:
             connection.execute(queries.FORGET_WORKERS, {"before": before})
+        self._sweep(now)
+
+    def _sweep(self, now: int) -> None:
+        """Remove what a process left that was killed between its lock file and its row, or as it signed off."""
+        known = {peer.lock_file for peer in self.peers(0)}
+        with contextlib.suppress(OSError), os.scandir(self._folder) as entries:
+            for entry in entries:
+                # Young ones may be about to be locked.
+                young = entry.stat(follow_symlinks=False).st_mtime > now / 1_000_000 - YOUNG
+                if entry.name in known or entry.path in _ours or young or not entry.name.endswith(".lock"):
+                    continue
+                lock = FileLock(entry.path, create=False)
+                try:
+                    if lock.try_acquire():
+                        os.unlink(entry.path)
+                finally:
+                    lock.close()
 
     def wake_ports(self) -> list[int]:
         with self._database.read() as connection:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Sized
 from typing import NamedTuple, Protocol
 
+from ..checks import is_name
 from ..errors import UnknownTask
 from ..models import Adoption, ClaimedJob
 from ..store.jobs import MAX_INTERRUPTIONS
@@ -57,8 +58,12 @@ class Admission:
 
     def accepts(self, job: ClaimedJob) -> bool:
         """Whether to lease the job now. Called inside the store's transaction: no I/O."""
+        if self._alone is not None:
+            return False
         code = self._catalogue.known(job.task)
-        if code is None or adoption(job, code) is not None or self._alone is not None:
+        if code is None:
+            return not is_name(job.task)  # planted: leased, to be discarded
+        if adoption(job, code) is not None:
             return False
         if is_suspect(job):
             if self._busy:

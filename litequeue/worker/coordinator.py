@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from ..checks import MICROS
 from ..clock import Clock
-from ..errors import QueueBusy, StorageFull, WorkerFailed
+from ..errors import PASSING, UnknownTask, WorkerFailed
 from ..models import Adoption, ClaimedJob, Lease, Settled, Unsettled
 from ..outcomes import NotStarted, Timed
 from ..pools.base import Call, Pool, Reason
@@ -27,7 +27,7 @@ from .discovery import Catalogue
 from .inbox import Dead, Held, Inbox, Look, Started, Stop
 from .limits import Key, Limits
 from .planning import Plan
-from .settling import settle
+from .settling import impossible, settle
 
 log = logging.getLogger("litequeue.worker")
 
@@ -164,7 +164,7 @@ class Coordinator:
                 adoptions=self._adoptions,
                 demand=demand,
             )
-        except (QueueBusy, StorageFull) as error:
+        except PASSING as error:
             # What ended is kept and written once there is room; until then nothing new is claimed.
             log.warning("%s; %d results are kept and tried again", error, len(self._succeeded))
             self._refused_until = self._clock.monotonic() + RETRY_PAUSE
@@ -227,7 +227,11 @@ class Coordinator:
     def _dispatch(self, jobs: list[ClaimedJob], mono: float) -> None:
         batches: dict[str, list[Call]] = {}
         for job in jobs:
-            call = self._call_of(job, mono)
+            try:
+                call = self._call_of(job, mono)
+            except UnknownTask as error:
+                self._others.append(impossible(job, str(error), self._clock.now()))
+                continue
             batches.setdefault(job.pool, []).append(call)
             self.calls[job.id, job.attempt] = call
         once = [call for calls in batches.values() for call in calls if call.job.at_most_once]
@@ -250,7 +254,7 @@ class Coordinator:
         """Before an at-most-once job starts, a power cut must no longer be able to undo its claim."""
         try:
             self._store.jobs.make_durable(self.id, self._clock.now())
-        except (QueueBusy, StorageFull) as error:
+        except PASSING as error:
             log.warning("%s; jobs that run at most once are put back", error)
             return False
         return True
@@ -275,7 +279,7 @@ class Coordinator:
         self._looking |= refusals.again
 
     def _report_unknown(self) -> None:
-        with contextlib.suppress(QueueBusy, StorageFull):
+        with contextlib.suppress(*PASSING):
             self._store.workers.report_unknown(self.id, self._catalogue.unknown())
 
     def _pool(self, kind: str) -> Pool:

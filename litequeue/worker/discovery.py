@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 
+from ..checks import is_name
 from ..errors import UnknownTask
 from ..models import TaskOrigin
 from ..tasks import TaskCode, locate, source_files
@@ -58,6 +59,8 @@ class Catalogue:
         return code
 
     def _discover(self, task: str) -> TaskCode:
+        if not is_name(task):
+            raise UnknownTask(f"{task!r:.220} cannot be the name of a task")
         if self._origin is None:
             raise UnknownTask(f"this worker was given its code, and that has no task {task}")
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 
 from ..clock import Clock
-from ..errors import QueueBusy, StorageFull
+from ..errors import PASSING
 from ..store import Store
 from .inbox import Held, Inbox
 
@@ -39,7 +39,7 @@ class Heartbeat:
         now = self._clock.now()
         try:
             held = self._store.jobs.extend(self._worker, now, now + self._lease)
-        except (QueueBusy, StorageFull) as error:
+        except PASSING as error:
             log.warning("the heartbeat could not be written: %s", error)
             return min(1.0, self.interval)
         self._inbox.put(Held(held, asked_at))

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
+from ..checks import clean
 from ..errors import UnknownTask
 from ..models import ClaimedJob, Lease, Settled, Unsettled
 from ..outcomes import NotStarted, Timed
@@ -21,11 +22,6 @@ log = logging.getLogger("litequeue.jobs")
 
 def _fields(job: ClaimedJob, **more: Any) -> dict[str, Any]:
     return {"job_id": job.id, "task": job.task, "attempt": job.execution, **more}
-
-
-def clean(text: str) -> str:
-    """Without control characters, which could forge lines or drive a terminal."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def started(calls: Iterable[Call]) -> None:
@@ -44,7 +40,7 @@ def ended(call: Call, timed: Timed, settled: Settled | Unsettled) -> None:
     job = call.job
     if isinstance(settled, Settled):
         if settled.note is not None:
-            log.warning("job %d %s: succeeded, but %s", job.id, clean(job.task), settled.note,
+            log.warning("job %d %s: succeeded, but %s", job.id, clean(job.task), clean(settled.note),
                         extra=_fields(job, seconds=timed.seconds))  # fmt: skip
         else:
             log.info(

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import logging
 
+from ..checks import clean
 from ..clock import Clock
-from ..errors import QueueBusy, StorageFull
+from ..errors import PASSING
 from ..store import Store
 from ..store.jobs import DAY
 from ..store.workers import Peer
@@ -70,7 +71,7 @@ class Maintenance:
                 more = self._prune()
                 self._prune_due = now + (PROBE_SECONDS if more else PRUNE_SECONDS)
                 self._store.database.tend_wal()
-        except (QueueBusy, StorageFull) as error:
+        except PASSING as error:
             self._awake_since = now  # nobody could renew a lease
             log.warning("housekeeping has to wait: %s", error)
         # Alone, there is nobody to probe; `look_for_peers` and a poke end that.
@@ -97,10 +98,10 @@ class Maintenance:
                 now = self._clock.now()
                 if self._store.workers.is_leaving(peer.id):
                     count = self._store.jobs.release_worker(peer.id, now)
-                    log.info("worker %s has left; its %d jobs are available again", peer.name, count)
+                    log.info("worker %s has left; its %d jobs are available again", clean(peer.name), count)
                 else:
                     count = self._store.jobs.rescue_worker(peer.id, peer.name, now)
-                    log.warning("worker %s died; rescued %d jobs", peer.name, count)
+                    log.warning("worker %s died; rescued %d jobs", clean(peer.name), count)
                 if count:
                     self._inbox.look()
 
@@ -129,5 +130,5 @@ class Maintenance:
         now = self._clock.now()
         if self._store.operations.prune(now, PRUNE_BATCH) == PRUNE_BATCH:
             return True
-        self._store.workers.forget(now - DAY)
+        self._store.workers.forget(now - DAY, now)
         return False

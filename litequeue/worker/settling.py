@@ -78,6 +78,14 @@ def _released(job: ClaimedJob, now: int, *, unstarted: bool) -> Unsettled:
     )
 
 
+def impossible(job: ClaimedJob, why: str, now: int) -> Unsettled:
+    """A planted job that no worker can ever run is discarded."""
+    why = why.encode("utf-8", "backslashreplace").decode()
+    return Unsettled(
+        job.id, job.attempt, "discarded", None, now, None, now + KEEP_DISCARDED, 0, "UnknownTask", why, "", now, 0
+    )
+
+
 def _broken_off(call: Call, timed: Timed, now: int) -> Unsettled:
     """Our own doing, and nothing is charged; but what may run only once had started."""
     if call.job.at_most_once:

@@ -7,6 +7,7 @@ to the inbox (``SimpleQueue.put`` is reentrant) or leaves the process.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import threading
@@ -14,12 +15,17 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
+log = logging.getLogger("litequeue.worker")
+
 
 class StopSignals:
     """Counts the signals that came; ``exit_code`` is what the process should answer with."""
 
-    def __init__(self, stop: Callable[[bool], None]) -> None:
+    def __init__(self, stop: Callable[[bool], None], *, deadlines: tuple[float, float] | None = None) -> None:
+        """``deadlines``: how many seconds after the first and after the second signal the process is left
+        whatever holds it up (a module's import, somebody's lock); None never forces it."""
         self._stop = stop
+        self._deadlines = deadlines
         self._count = 0
         self.exit_code = 0
 
@@ -45,8 +51,21 @@ class StopSignals:
         self._count += 1
         if self._count == 1:
             self._stop(False)
+            self._leave_after(0)
         elif self._count == 2:
             self.exit_code = 130 if number == signal.SIGINT else 128 + number
             self._stop(True)
+            self._leave_after(1)
         else:
             os._exit(self.exit_code)
+
+    def _leave_after(self, which: int) -> None:
+        if self._deadlines is not None:
+            timer = threading.Timer(self._deadlines[which], self._leave)
+            timer.daemon = True
+            timer.start()
+
+    def _leave(self) -> None:
+        """What is not settled by now is taken up by another worker, as after a kill."""
+        log.warning("the worker is left although it is not done: something holds it up")
+        os._exit(self.exit_code)

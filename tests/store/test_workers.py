@@ -110,6 +110,6 @@ def test_ports_are_those_of_live_workers(store: Store, clock: FakeClock) -> None
     assert store.reports.workers()[0].unknown_tasks == {"x.y": "why"}
     store.workers.stopped(me.id, clock.now())
     assert store.workers.wake_ports() == []
-    store.workers.forget(clock.now() + 1)
+    store.workers.forget(clock.now() + 1, clock.now())
     assert store.reports.workers(stopped=True) == []
     me.close()

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from litequeue import UnknownTask
+from litequeue.checks import clean
 from litequeue.models import TaskOrigin
 from litequeue.store import Store
 from litequeue.store.jobs import Demand
@@ -20,7 +21,6 @@ from litequeue.trust import why_untrusted
 from litequeue.worker.discovery import RETRY_SECONDS, Catalogue
 from litequeue.worker.heartbeat import Heartbeat
 from litequeue.worker.inbox import Held, Inbox
-from litequeue.worker.journal import clean
 from litequeue.worker.maintenance import Maintenance
 from litequeue.worker.planning import Plan
 from litequeue.worker.service import Service

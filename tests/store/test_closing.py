@@ -1,0 +1,57 @@
+"""Closing a store while other threads use it: an app that ends beside its embedded worker."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+from litequeue import LiteQueue
+from litequeue.store import Store
+
+from .. import faults
+from ..support import litequeue, new_job
+
+
+def test_closing_under_threads_that_read_and_write_crashes_nothing(store: Store) -> None:
+    stop = threading.Event()
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            while not stop.is_set():
+                job_id, _ = store.jobs.enqueue(new_job())
+                assert store.reports.state(job_id) == "available"
+        except BaseException as error:  # noqa: BLE001
+            failures.append(error)
+
+    def watch() -> None:
+        while not stop.is_set():
+            store.database.data_version()
+
+    threads = [threading.Thread(target=work) for _ in range(3)] + [threading.Thread(target=watch)]
+    for thread in threads:
+        thread.start()
+    until = time.monotonic() + 1.5
+    while time.monotonic() < until:
+        store.close()
+        time.sleep(0.002)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    with store.database.read() as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_looking_waits_for_no_write_lock_and_makes_no_side_file(db: Path) -> None:
+    with LiteQueue(db) as app:
+        app.enqueue("t")
+    Path(f"{db}-lock").unlink()
+    began = time.monotonic()
+    assert litequeue("jobs", db).returncode == 0
+    assert not Path(f"{db}-lock").exists()
+    Path(f"{db}-lock").touch(0o600)
+    with faults.hog_of_the_gate(db, 20.0):
+        assert litequeue("stats", db).returncode == 0
+    assert time.monotonic() - began < 8
