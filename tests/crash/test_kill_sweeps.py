@@ -1,0 +1,466 @@
+"""Kill -9 before and after every SQL statement of what producers and workers do to the file.
+
+Each scenario is one act, which is one transaction: whenever its process dies, the file must be exactly as
+before the act or exactly as after it, and after it if the caller had been told so. Then no lock may be
+left behind, and the next worker must go on at once with everything that is not final.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import signal
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from litequeue import Job, LiteQueue
+from litequeue.models import ClaimedJob, Lease, Settled, TaskOrigin, Unsettled
+from litequeue.store import Store, schema
+from litequeue.store.jobs import Demand
+from litequeue.store.workers import Registration
+from litequeue.worker.inbox import Inbox
+from litequeue.worker.maintenance import Maintenance
+
+from .. import faults, sample
+from ..faults import Victim, When, run_victim
+from ..support import FakeClock, ledger_lines, new_job, wait_until, worker_process
+
+SECOND = 1_000_000
+NOW = FakeClock().now()
+LEASE = 60 * SECOND
+GO_ON_SECONDS = 2.0
+
+Rows = dict[str, list[tuple[Any, ...]]]
+
+# -- what a worker does, without its threads -----------------------------------------------------------
+
+
+def register(store: Store, name: str) -> Registration:
+    return store.workers.register(name=name, host="h", wake_port=None, queues=None, slots={}, now=NOW)
+
+
+def claim(store: Store, worker: int, limit: int = 10, now: int = NOW, **settle: Any) -> list[ClaimedJob]:
+    return store.jobs.turn(worker, now, now + LEASE, demand=Demand({"thread": limit}), **settle).claimed
+
+
+def success(job_id: int, attempt: int, result: str, now: int = NOW) -> Settled:
+    return Settled(job_id, attempt, now, now, json.dumps(result), now + 86_400 * SECOND, None)
+
+
+def other(job: ClaimedJob, state: str, **fields: Any) -> Unsettled:
+    row = Unsettled(job.id, job.attempt, state, NOW, None, None, None, 0, None, None, None, NOW, 0)
+    return row._replace(**fields)
+
+
+def tick(store: Store, worker: int, clock: FakeClock) -> None:
+    """A worker's housekeeping, with the look for dead peers in it."""
+    Maintenance(store, worker, clock, LEASE, Inbox()).tick()
+
+
+# -- the acts ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """``prepare`` makes the file, ``act`` is what dies. The act says "done" when its caller is told so."""
+
+    name: str
+    prepare: Callable[[Path], None]
+    act: Callable[[Victim, Path], None]
+    fewest: int  # statements: a sweep over less would prove nothing
+    changes: bool = True
+
+
+def nothing_yet(db: Path) -> None:
+    """A new file."""
+
+
+def of_another_app(db: Path) -> None:
+    with contextlib.closing(sqlite3.connect(db)) as connection, connection:
+        connection.execute("CREATE TABLE precious (x)")
+        connection.execute("INSERT INTO precious VALUES ('gold')")
+
+
+def three_jobs(db: Path) -> None:
+    store = Store(str(db))
+    for n in range(3):
+        store.jobs.enqueue(new_job(args=f"[{n}]", max_attempts=3))
+    store.close()
+
+
+def jobs_in_all_waiting_states(db: Path) -> None:
+    three_jobs(db)
+    store = Store(str(db))
+    store.jobs.enqueue(new_job(state="scheduled", run_at=NOW - 1))
+    store.jobs.enqueue(new_job(state="scheduled", run_at=NOW + 9 * SECOND))
+    store.jobs.enqueue(new_job(expires_at=NOW - 1))
+    store.close()
+
+
+def dead_worker_with_jobs(db: Path, *, leaving: bool = False) -> None:
+    three_jobs(db)
+
+    def work(victim: Victim) -> None:
+        store = Store(str(db))
+        worker = register(store, "dead").id
+        assert len(claim(store, worker, limit=2)) == 2
+        if leaving:
+            store.workers.leave(worker, NOW)
+        faults.die()
+
+    assert run_victim(work).killed
+
+
+def worker_that_left(db: Path) -> None:
+    dead_worker_with_jobs(db, leaving=True)
+
+
+def old_final_jobs(db: Path) -> None:
+    three_jobs(db)
+    store = Store(str(db))
+    jobs = claim(store, 1, limit=2)
+    gone = {"finished_at": 1, "prune_at": NOW - 1, "failed": 1, "error_type": "E"}
+    store.jobs.turn(1, NOW, NOW, others=[other(job, "discarded", **gone) for job in jobs])
+    store.close()
+
+
+def first_open(victim: Victim, db: Path) -> None:
+    victim.arm()
+    store = Store(str(db))
+    store.open_and_close()
+    victim.say("done")
+
+
+def enqueue(victim: Victim, db: Path) -> None:
+    victim.arm()
+    store = Store(str(db))
+    store.jobs.enqueue(new_job(), TaskOrigin("tests.task", "tests", "task", "/", "{}"))
+    victim.say("done")
+    store.close()
+
+
+def enqueue_with_checkpoint(victim: Victim, db: Path) -> None:
+    store = Store(str(db))
+    with store.database.write(durable=False) as connection:
+        connection.execute("SELECT 1").fetchone()
+    store.database.wal.make_due()  # the next commit finds a checkpoint due
+    victim.arm()
+    store.jobs.enqueue(new_job(args="[" + "1," * 5000 + "1]"))
+    victim.say("done")
+    store.close()
+
+
+def delay_many(victim: Victim, db: Path) -> None:
+    store = Store(str(db))
+    store.reports.state(1)  # the opening has a sweep of its own
+    victim.arm()
+    ids, _ = store.jobs.enqueue_many(new_job(), ((f"[{n}]", "{}") for n in range(60)))
+    assert len(ids) == 60
+    victim.say("done")
+    store.close()
+
+
+def claim_jobs(victim: Victim, db: Path) -> None:
+    store = Store(str(db))
+    worker = register(store, "victim").id
+    victim.arm()
+    jobs = claim(store, worker)
+    assert len(jobs) == 4
+    victim.say("done")
+    for job in jobs:
+        victim.say(f"lease {job.id} {job.attempt}")
+
+
+def settle_and_claim(victim: Victim, db: Path) -> None:
+    store = Store(str(db))
+    worker = register(store, "victim").id
+    jobs = claim(store, worker, limit=2)
+    for job in jobs:
+        victim.say(f"lease {job.id} {job.attempt}")
+    victim.arm()
+    more = claim(store, worker, succeeded=[success(job.id, job.attempt, "victim's") for job in jobs])
+    assert len(more) == 1
+    victim.say("done")
+
+
+def retry_and_discard(victim: Victim, db: Path) -> None:
+    store = Store(str(db))
+    worker = register(store, "victim").id
+    first, second, third = claim(store, worker)
+    error = {"failed": 1, "error_type": "ValueError", "error_message": "boom", "traceback": "tb"}
+    ends = [
+        other(first, "retrying", run_at=NOW + SECOND, **error),
+        other(second, "discarded", finished_at=NOW, prune_at=NOW + 9_999 * SECOND, **error),
+        other(third, "scheduled", run_at=NOW + SECOND),
+    ]
+    victim.arm()
+    store.jobs.turn(worker, NOW, NOW + LEASE, others=ends)
+    victim.say("done")
+
+
+def release(victim: Victim, db: Path) -> None:
+    store = Store(str(db))
+    worker = register(store, "victim").id
+    jobs = claim(store, worker)
+    victim.arm()
+    store.jobs.turn(worker, NOW, NOW, others=[other(j, "available", started_at=None, unstarted=1) for j in jobs])
+    victim.say("done")
+    store.close()
+
+
+def look_after_the_dead(victim: Victim, db: Path) -> None:
+    store = Store(str(db))
+    worker = register(store, "victim").id
+    victim.arm()
+    tick(store, worker, FakeClock())
+    victim.say("done")
+
+
+def renew_leases(victim: Victim, db: Path) -> None:
+    store = Store(str(db))
+    worker = register(store, "victim").id
+    jobs = claim(store, worker)
+    victim.arm()
+    assert len(store.jobs.extend(worker, NOW, NOW + 2 * LEASE)) == len(jobs)
+    victim.say("done")
+
+
+def cancel(victim: Victim, db: Path) -> None:
+    store = Store(str(db))
+    store.reports.state(1)  # the opening has a sweep of its own
+    victim.arm()
+    assert store.operations.cancel(1, NOW)[0] == "cancelled"
+    victim.say("done")
+    store.close()
+
+
+def revive(victim: Victim, db: Path) -> None:
+    store = Store(str(db))
+    store.reports.state(1)  # the opening has a sweep of its own
+    victim.arm()
+    assert store.operations.revive(1, NOW)[0] == "available"
+    victim.say("done")
+    store.close()
+
+
+def come_and_go(victim: Victim, db: Path) -> None:
+    store = Store(str(db))
+    store.reports.state(1)
+    victim.arm()
+    registration = register(store, "victim")
+    store.workers.stopped(registration.id, NOW)
+    registration.close()
+    victim.say("done")
+    store.close()
+
+
+SCENARIOS = [
+    Scenario("first open", nothing_yet, first_open, 30),
+    Scenario("first open of another app's file", of_another_app, first_open, 30),
+    Scenario("enqueue", three_jobs, enqueue, 12),
+    Scenario("enqueue with a checkpoint", three_jobs, enqueue_with_checkpoint, 6),
+    Scenario("delay_many", three_jobs, delay_many, 13),
+    Scenario("claim", jobs_in_all_waiting_states, claim_jobs, 8),
+    Scenario("settle and claim", three_jobs, settle_and_claim, 6),
+    Scenario("retry and discard", three_jobs, retry_and_discard, 6),
+    Scenario("release", three_jobs, release, 6),
+    Scenario("rescue", dead_worker_with_jobs, look_after_the_dead, 8),
+    Scenario("release of one who left", worker_that_left, look_after_the_dead, 8),
+    Scenario("prune", old_final_jobs, look_after_the_dead, 8),
+    Scenario("heartbeat", three_jobs, renew_leases, 5),
+    Scenario("cancel", three_jobs, cancel, 3),
+    Scenario("revive", old_final_jobs, revive, 3),
+    Scenario("register and sign off", three_jobs, come_and_go, 8, changes=False),
+]
+
+# -- what must hold ---------------------------------------------------------------------------------------
+
+
+def contents(db: Path) -> Rows:
+    """Every row of every table but the workers', and that the file is sound. A missing file has none."""
+    if not db.exists():
+        return {}
+    with contextlib.closing(sqlite3.connect(db, timeout=0)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
+        # AUTOINCREMENT's counters are no promise.
+        kept = [name for (name,) in names if name not in ("litequeue_workers", "sqlite_sequence")]
+        return {name: sorted(connection.execute(f"SELECT * FROM {name}").fetchall(), key=repr) for name in kept}
+
+
+def states(db: Path) -> dict[int, tuple[str, int]]:
+    """State and attempt of each job."""
+    with contextlib.closing(sqlite3.connect(db, timeout=0)) as connection:
+        rows = connection.execute("SELECT id, state, attempt FROM litequeue_jobs").fetchall()
+    return {job: (state, attempt) for job, state, attempt in rows}
+
+
+def is_final(state: str) -> bool:
+    return state in ("succeeded", "discarded", "cancelled", "expired")
+
+
+def next_worker_goes_on(db: Path, leases: list[Lease]) -> None:
+    """Another worker finds no lock, runs all that is not final once more, and the dead one's acks are void."""
+    store = Store(str(db))
+    store.database.patience = 0.5  # nobody is alive to wait for
+    me = register(store, "survivor")
+    clock = FakeClock()
+    before = states(db)
+    tick(store, me.id, clock)
+    clock.advance(600)  # past every retry's delay; no lease is judged by the clock here
+    ran: list[int] = []
+    while jobs := claim(store, me.id, now=clock.now()):
+        ran += [job.id for job in jobs]
+        ends = [success(job.id, job.attempt, "survivor's", clock.now()) for job in jobs]
+        assert store.jobs.turn(me.id, clock.now(), clock.now(), succeeded=ends).lost == set()
+    after = states(db)
+    todo = [job for job, (state, _) in sorted(before.items()) if not is_final(state)]
+    assert sorted(ran) == [job for job in todo if after[job][0] != "expired"]
+    for job, (state, attempt) in before.items():
+        if job in ran:
+            assert after[job] == ("succeeded", attempt + 1)
+        elif is_final(state) and job in after:  # or pruned
+            assert after[job] == (state, attempt)
+    late = [success(lease.id, lease.attempt, "late", NOW + 1) for lease in leases]
+    assert store.jobs.turn(me.id, NOW, NOW, succeeded=late).lost == set(leases)
+    assert states(db) == after
+    store.workers.stopped(me.id, NOW)
+    me.close()
+    assert store.reports.workers() == []  # nobody is left who looks alive
+    store.close()
+
+
+def sweep(scenario: Scenario, tmp_path: Path) -> None:
+    """Kill the act before and after each of its statements, each time on a fresh copy of the file."""
+    origin = tmp_path / "origin"
+    origin.mkdir()
+    scenario.prepare(origin / "db")
+
+    def attempt(folder: str, nth: int, when: When) -> tuple[Path, faults.End]:
+        shutil.copytree(origin, tmp_path / folder)
+        db = tmp_path / folder / "db"
+        return db, run_victim(lambda victim: scenario.act(victim, db), nth, when)
+
+    db, whole = attempt("whole", 0, "before")
+    after = contents(db)
+    assert "done" in whole.said
+    db, _ = attempt("at arm()", 1, "before")
+    before = contents(db)
+    assert (before != after) == scenario.changes
+    assert whole.statements >= scenario.fewest, whole.statements
+    for nth in range(1, whole.statements + 1):
+        for when in ("before", "after"):
+            db, end = attempt(f"{when} {nth}", nth, when)
+            where = f"{scenario.name}: killed {when} statement {nth} of {whole.statements}"
+            assert end.killed, where
+            died = time.monotonic()
+            # On a copy, so that it is the next worker that finds what the dead one left of the log.
+            found = contents(Path(shutil.copytree(db.parent, tmp_path / "post mortem")) / "db")
+            assert found == after if "done" in end.said else found in (before, after), where
+            leases = [Lease(*map(int, line.split()[1:])) for line in end.said if line.startswith("lease")]
+            next_worker_goes_on(db, leases)
+            assert time.monotonic() - died < GO_ON_SECONDS, where
+            contents(db)
+            shutil.rmtree(db.parent)
+            shutil.rmtree(tmp_path / "post mortem")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
+def test_killed_at_any_statement_it_is_all_or_nothing_and_the_next_worker_goes_on(
+    scenario: Scenario, tmp_path: Path
+) -> None:
+    sweep(scenario, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_migration_killed_at_any_statement_is_all_or_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = """CREATE TABLE litequeue_notes (job_id INTEGER, note TEXT) STRICT;
+    ALTER TABLE litequeue_jobs ADD COLUMN colour TEXT;
+    UPDATE litequeue_jobs SET colour = 'red';
+    INSERT INTO litequeue_notes SELECT id, 'migrated' FROM litequeue_jobs"""
+    versions: set[str] = set()
+
+    def prepare(db: Path) -> None:
+        three_jobs(db)
+        # From here on, and in the children, the code is one release further.
+        monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, second))
+        monkeypatch.setattr(schema, "CURRENT", len(schema.MIGRATIONS))
+        versions.update(value for _, value in contents(db)["litequeue_meta"])
+
+    sweep(Scenario("migration", prepare, first_open, 15), tmp_path)
+    rows = contents(tmp_path / "whole" / "db")
+    assert rows["litequeue_meta"] == [("schema_version", str(schema.CURRENT))]
+    assert versions == {str(schema.CURRENT - 1)}
+    assert [note for _, note in rows["litequeue_notes"]] == ["migrated"] * 3
+
+
+# -- whole workers ----------------------------------------------------------------------------------------
+
+SETTLE = "SET state = 'succeeded'"
+LEASED = "SET state = 'running'"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fault", "runs"),
+    [
+        (f"kill_at(1, 'after', {LEASED!r})", 1),  # the claim was not committed, nothing ran
+        (f"kill_at(1, 'before', {SETTLE!r})", 2),
+        (f"kill_at(1, 'after', {SETTLE!r})", 2),
+    ],
+    ids=["in its claim", "before its settle", "in its settle"],
+)
+def test_a_worker_killed_at_a_statement_is_followed_by_one_that_finishes_within_two_seconds(
+    sample_app: LiteQueue, db: Path, tmp_path: Path, fault: str, runs: int
+) -> None:
+    ledger = tmp_path / "ledger"
+    job = sample.record.delay(str(ledger), "ran")
+    with faults.faulty_worker(db, fault) as first:
+        assert first.wait(timeout=20) == -signal.SIGKILL
+        assert job.state in ("available", "running")
+        with worker_process(db):
+            began = time.monotonic()
+            assert job.get(timeout=10) == "ran"
+            assert time.monotonic() - began < GO_ON_SECONDS
+    assert ledger_lines(ledger) == ["ran"] * runs
+    info = job.info()
+    assert (info.state, info.failures, info.interruptions) == ("succeeded", 0, runs - 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_wherever_a_worker_dies_among_its_commits_its_peer_finishes_all_jobs_within_two_seconds(
+    sample_app: LiteQueue, db: Path, tmp_path: Path, when: When
+) -> None:
+    """The commits are those of all the worker's threads, in whatever order they come."""
+    ledger = tmp_path / "ledger"
+    runs_of: dict[str, Job[object]] = {"first": sample.record.delay(str(ledger), "first")}
+    with worker_process(db) as peer:
+        wait_until(lambda: ledger_lines(ledger))
+        for commit in (2, 3, 4, 5):
+            with contextlib.ExitStack() as frozen:
+                # The peer is there, but asleep until the other is dead. Not asleep with the lock in its hand:
+                with sample_app._client.store.database.write(durable=False):
+                    frozen.enter_context(faults.stopped(peer.pid))
+                fault = f"kill_at({commit}, {when!r}, 'COMMIT')"
+                with faults.faulty_worker(db, fault) as victim:
+                    for n in range(20):
+                        runs_of[f"{commit}-{n}"] = sample.record.delay(str(ledger), f"{commit}-{n}")
+                    assert victim.wait(timeout=10) == -signal.SIGKILL
+            died = time.monotonic()
+            wait_until(lambda: all(job.state == "succeeded" for job in runs_of.values()))
+            assert time.monotonic() - died < GO_ON_SECONDS
+    lines = ledger_lines(ledger)
+    assert set(lines) == set(runs_of)
+    for key, job in runs_of.items():
+        assert lines.count(key) <= 1 + job.info().interruptions  # no run that no death explains

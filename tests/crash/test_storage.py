@@ -1,0 +1,551 @@
+"""The disk and the file in trouble: each a typed error with the path in it, the fitting exit code, and nothing lost.
+
+The file is never recreated, truncated or repaired: what was damaged, foreign or newer is left byte for byte.
+Locks in one process, names and creation at once are in tests/store/test_database.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import resource
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from litequeue import LiteQueue, current_job, errors
+from litequeue.cli.exits import CANNOT_OPEN, DAMAGED, TRY_LATER
+from litequeue.clock import SystemClock
+from litequeue.store import Store
+from litequeue.store.jobs import Demand
+from litequeue.worker.inbox import Inbox
+from litequeue.worker.maintenance import LAPSE_SECONDS, Maintenance
+
+from .. import faults, sample
+from ..support import (
+    environment,
+    ledger_lines,
+    litequeue,
+    new_job,
+    wait_until,
+    worker_process,
+)
+
+COMMANDS = (("stats", "DB"), ("jobs", "DB"), ("enqueue", "DB", "t"), ("worker", "DB", "--burst"))
+
+
+def refused(db: Path, code: int, says: str, *, commands: tuple[tuple[str, ...], ...] = COMMANDS) -> None:
+    """Each command ends soon, with this code and one line that names the file and says why."""
+    for words in commands:
+        began = time.monotonic()
+        done = litequeue(*(str(db) if word == "DB" else word for word in words))
+        assert time.monotonic() - began < 5, words  # far from the 30 s of patience with a lock
+        assert done.returncode == code, (words, done.stderr)
+        (line,) = [line for line in done.stderr.splitlines() if line.startswith("litequeue: ")]
+        assert str(db) in line and says in line, (words, line)
+        assert "Traceback" not in done.stderr, done.stderr
+
+
+# -- locks held by others (ST1, ST2) --------------------------------------------------------------------
+
+HOGS = [faults.hog_of_sqlite, faults.hog_of_the_gate]
+
+
+@pytest.mark.parametrize("hog", HOGS)
+def test_an_enqueue_waits_for_a_lock_that_is_held_for_a_time(
+    db: Path, hog: Callable[[Path, float], contextlib.AbstractContextManager[faults.Outsider]]
+) -> None:
+    store = Store(str(db))
+    store.jobs.enqueue(new_job())
+    with hog(db, 0.7) as outsider:
+        ids, _ = store.jobs.enqueue_many(new_job(), [("[]", "{}")] * 3)
+        assert time.monotonic() - outsider.since > 0.5
+    assert list(ids) == [2, 3, 4]
+    store.close()
+
+
+@pytest.mark.parametrize("hog", HOGS)
+def test_a_lock_that_is_held_too_long_is_queuebusy_and_exit_75_and_stores_nothing(
+    db: Path, hog: Callable[[Path], contextlib.AbstractContextManager[faults.Outsider]]
+) -> None:
+    with LiteQueue(db) as app:
+        app.enqueue("t")
+        store = app._client.store
+        store.close()
+        store.database.patience = 0.2
+        with hog(db):
+            with pytest.raises(errors.QueueBusy, match=str(db)):
+                app.enqueue("t")
+            with pytest.raises(errors.QueueBusy, match=str(db)):
+                store.jobs.enqueue_many(new_job(), [("[]", "{}")] * 3)
+            done = subprocess.run(
+                [sys.executable, "-c", faults.cli_with("patience(0.2)"), "enqueue", str(db), "t"],
+                env=environment(), capture_output=True, text=True, timeout=20, check=False,
+            )  # fmt: skip
+            assert done.returncode == TRY_LATER
+            assert done.stderr.startswith("litequeue: ") and str(db) in done.stderr and done.stderr.count("\n") == 1
+        assert app.stats().states == {"available": 1}
+        assert app.enqueue("t").id == 2
+
+
+def test_a_half_read_cursor_of_somebody_else_delays_nobody(db: Path) -> None:
+    store = Store(str(db))
+    store.jobs.enqueue_many(new_job(args='["' + "x" * 500 + '"]'), [("[]", "{}")] * 500)
+    store.database.patience = 0.3
+    with faults.half_read(db):
+        for _ in range(40):  # past the looks for a due checkpoint
+            store.jobs.enqueue(new_job())
+        store.database._checkpoint_over = 0
+        for _ in range(20):
+            store.jobs.enqueue(new_job())
+    assert store.reports.stats().states == {"available": 560}
+    store.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hog", HOGS)
+def test_a_worker_that_cannot_write_for_longer_than_its_patience_lives_and_settles_later(
+    app: LiteQueue, tmp_path: Path, caplog: pytest.LogCaptureFixture,
+    hog: Callable[[Path], contextlib.AbstractContextManager[faults.Outsider]],
+) -> None:  # fmt: skip
+    starts: list[int] = []
+    gate = threading.Event()
+
+    @app.task
+    def work() -> str:
+        starts.append(current_job().attempt)
+        gate.wait(30)
+        return "done"
+
+    app._client.store.database.patience = 0.2
+    job = work.delay()
+    with app.worker(threads=2), caplog.at_level(logging.WARNING):
+        wait_until(lambda: starts)
+        with hog(Path(app.path)):
+            gate.set()
+            wait_until(lambda: "1 results are kept" in caplog.text, what="the settle is refused")
+            assert job.state == "running"
+        assert job.get(timeout=10) == "done"
+        assert work.delay().get(timeout=10) == "done"
+    assert starts == [1, 1]
+    info = job.info()
+    assert (info.failures, info.interruptions) == (0, 0)
+
+
+class RunningClock(SystemClock):
+    """The real time, and what a test adds to it."""
+
+    ahead = 0.0
+
+    def now(self) -> int:
+        return super().now() + int(self.ahead * 1_000_000)
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead
+
+
+def test_a_rescue_that_had_to_wait_for_the_lock_takes_nothing(db: Path) -> None:
+    clock, store, second = RunningClock(), Store(str(db)), 1_000_000
+    store.jobs.enqueue(new_job())
+    housekeeping = Maintenance(store, 2, clock, 2 * second, Inbox())
+    housekeeping.tick()
+    clock.ahead += 4
+    housekeeping.tick()
+    now = clock.now()
+    assert store.jobs.turn(1, now, now + 2 * second, demand=Demand({"thread": 1})).claimed
+    with faults.hog_of_sqlite(db, 1.0):
+        clock.ahead += 2.5
+        housekeeping.tick()  # the first look, which is only a SELECT
+        clock.ahead += 0.6
+        housekeeping.tick()  # the second; if it wants to write, it has to wait, as worker 1's heartbeat has to
+    assert store.reports.state(1) == "running"
+    store.close()
+
+
+@pytest.mark.slow
+def test_a_lock_held_for_longer_than_the_lease_robs_nobody(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
+    ledger, gate = tmp_path / "ledger", tmp_path / "gate"
+    job = sample.wait_at_gate.delay(str(ledger), str(gate))
+
+    def beats() -> list[int]:
+        with contextlib.closing(sqlite3.connect(db)) as connection:
+            return [at for (at,) in connection.execute("SELECT heartbeat_at FROM litequeue_workers ORDER BY id")]
+
+    with worker_process(db, "--lease", "1"), worker_process(db, "--lease", "1"), worker_process(db, "--lease", "1"):
+        wait_until(lambda: ledger_lines(ledger))
+        up = time.monotonic()
+        wait_until(lambda: time.monotonic() - up > LAPSE_SECONDS)  # no worker judges leases sooner
+        with faults.hog_of_sqlite(db):
+            seen = beats()
+            lapse = job.info().lease_expires_at
+            assert lapse is not None
+            time.sleep(2.5)  # as long as it takes for the lease to be more than a whole lease too old
+            assert beats() == seen
+        for _ in range(4):  # long enough for several looks at the leases after it
+            last = beats()
+            wait_until(lambda then=last: all(b > a for a, b in zip(then, beats(), strict=True)), what="all beat")
+        gate.touch()
+        assert job.get(timeout=10) == "attempt 1"
+    assert [line.split()[0] for line in ledger_lines(ledger)] == ["start", "end"]
+    assert (job.info().attempt, job.info().interruptions) == (1, 0)
+
+
+# -- no room (ST5, ST6) -----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def no_page_more(store: Store) -> Iterator[None]:
+    """SQLite finds the database full, for every writing connection of this store."""
+    for durable in (True, False):
+        with store.database.write(durable=durable) as connection:
+            connection.execute("PRAGMA max_page_count = 1")  # which is to say: not one more than now
+    yield
+    for durable in (True, False):
+        with store.database.write(durable=durable) as connection:
+            connection.execute("PRAGMA max_page_count = 1000000")
+
+
+def test_a_full_disk_at_enqueue_takes_a_batch_whole_or_not_at_all(tmp_path: Path) -> None:
+    with faults.small_disk(tmp_path / "disk") as disk:
+        db = disk.path / "db"
+        store = Store(str(db))
+        store.jobs.enqueue(new_job())
+        disk.fill()
+        with pytest.raises(errors.StorageFull, match=str(db)):
+            store.jobs.enqueue(new_job())
+        refused(db, TRY_LATER, "no room", commands=(("enqueue", "DB", "t"),))
+        disk.free()
+        with pytest.raises(errors.StorageFull, match=str(db)):
+            store.jobs.enqueue_many(new_job(), ((f'["{n}", "{"x" * 1000}"]', "{}") for n in range(2000)))
+        assert store.reports.stats().states == {"available": 1}
+        assert store.jobs.enqueue(new_job())[0] == 2
+        ids, _ = store.jobs.enqueue_many(new_job(), [("[]", "{}")] * 50)
+        assert list(ids) == list(range(3, 53))
+        with store.database.read() as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        store.close()
+
+
+def test_a_write_that_the_system_cuts_short_is_a_typed_error_and_stores_nothing(db: Path) -> None:
+    """Without root: a limit on the size of files, beyond which write() first falls short and then fails."""
+
+    def work(victim: faults.Victim) -> None:
+        store = Store(str(db))
+        store.jobs.enqueue(new_job())
+        with faults.files_no_longer_than(store.database.wal.size() + 6000):
+            for _ in range(3):
+                with pytest.raises(errors.StoreError, match=str(db)):
+                    store.jobs.enqueue(new_job(args='["' + "x" * 20_000 + '"]'))
+            with pytest.raises(errors.StoreError, match=str(db)):
+                store.jobs.enqueue_many(new_job(), [('["' + "x" * 20_000 + '"]', "{}")] * 5)
+            assert store.reports.stats().states == {"available": 1}
+        victim.say(f"stored {store.jobs.enqueue(new_job())[0]}")
+        store.close()
+
+    assert faults.run_victim(work).said == ["stored 2"]
+    store = Store(str(db))
+    with store.database.read() as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert store.reports.stats().states == {"available": 2}
+    store.close()
+
+
+@pytest.mark.slow
+def test_a_result_that_finds_no_room_is_kept_and_stored_once_there_is_some(
+    app: LiteQueue, caplog: pytest.LogCaptureFixture
+) -> None:
+    starts: list[int] = []
+    gate = threading.Event()
+
+    @app.task
+    def work(size: int) -> str:
+        starts.append(size)
+        gate.wait(30)
+        return "x" * size
+
+    big = work.delay(500_000)
+    with app.worker(threads=1), caplog.at_level(logging.WARNING):
+        wait_until(lambda: starts)
+        behind = work.delay(1)
+        with no_page_more(app._client.store):
+            gate.set()
+            wait_until(lambda: caplog.text.count("1 results are kept") >= 3, what="the settle is tried again")
+            assert (big.state, behind.state) == ("running", "available")  # and nothing new is claimed
+        assert big.get(timeout=10) == "x" * 500_000
+        assert behind.get(timeout=10) == "x"
+    assert starts == [500_000, 1]
+    assert "no room" in caplog.text and app.path in caplog.text
+    assert (big.info().attempt, big.info().interruptions, big.info().failures) == (1, 0, 0)
+
+
+@pytest.mark.slow
+def test_a_device_that_fails_at_the_settle_costs_neither_the_worker_nor_the_result(
+    sample_app: LiteQueue, db: Path, tmp_path: Path
+) -> None:
+    """A limit on the file's size, which SQLite reports as an I/O error, like a quota or a bad cable."""
+    ledger, gate = tmp_path / "ledger", tmp_path / "gate"
+    job = sample.wait_at_gate.delay(str(ledger), str(gate))
+    with worker_process(db) as worker:
+        wait_until(lambda: ledger_lines(ledger))
+        _, hard = resource.prlimit(worker.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (4096, hard))
+        gate.touch()
+        wait_until(lambda: len(ledger_lines(ledger)) == 2)
+        time.sleep(1)  # a few tries
+        assert (worker.poll(), job.state) == (None, "running")
+        resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (hard, hard))
+        assert job.get(timeout=10) == "attempt 1"
+        assert sample.add.delay(1, 1).get(timeout=10) == 2
+    assert len(ledger_lines(ledger)) == 2
+
+
+def test_a_file_with_two_hard_links_is_refused_under_both_names(db: Path, tmp_path: Path) -> None:
+    """Each name would have a log and a lock of its own: acknowledged jobs vanished."""
+    with LiteQueue(db) as app:
+        app.enqueue("t")
+    two = tmp_path / "two.sqlite"
+    os.link(db, two)
+    for name in (db, two):
+        done = litequeue("enqueue", name, "t")
+        assert done.returncode == 4
+        assert "hard links" in done.stderr
+    two.unlink()
+    assert litequeue("enqueue", db, "t").stdout == "2\n"
+
+
+@pytest.mark.slow
+def test_a_worker_process_outlives_a_full_disk_and_settles_once(sample_app: LiteQueue, tmp_path: Path) -> None:
+    ledger, gate = tmp_path / "ledger", tmp_path / "gate"
+    with faults.small_disk(tmp_path / "disk") as disk:
+        db = disk.path / "db"
+        sample_app._client.bind(str(db))
+        job = sample.wait_at_gate.delay(str(ledger), str(gate))
+        with worker_process(db) as worker:
+            wait_until(lambda: ledger_lines(ledger))
+            disk.fill()
+            gate.touch()
+            assert worker.stdout is not None
+            assert any("1 results are kept" in line for line in worker.stdout)
+            assert job.state == "running"
+            disk.free()
+            assert job.get(timeout=10) == "attempt 1"
+            assert sample.add.delay(1, 2).get(timeout=10) == 3
+            worker.terminate()
+            worker.communicate(timeout=20)
+            assert worker.returncode == 0
+        sample_app.close()
+    assert [line.split()[0] for line in ledger_lines(ledger)] == ["start", "end"]
+
+
+# -- what must not or cannot be written (ST8, ST9, ST10, ST12, ST14) --------------------------------------
+
+
+def test_a_file_on_a_read_only_disk_is_refused_in_one_line(tmp_path: Path) -> None:
+    # Reading such a file ought to work too, and does not: SQLite needs a -shm for a file in WAL mode.
+    with faults.small_disk(tmp_path / "disk") as disk:
+        db = disk.path / "db"
+        with LiteQueue(db) as app:
+            app.enqueue("t")
+        disk.read_only()
+        before = faults.digest(db)
+        refused(db, CANNOT_OPEN, "cannot be opened", commands=(("enqueue", "DB", "t"), ("worker", "DB")))
+        with pytest.raises(errors.CannotOpen, match=str(db)):
+            LiteQueue(db).enqueue("t")
+        assert faults.digest(db) == before
+        new = disk.path / "new"
+        refused(new, CANNOT_OPEN, "Read-only", commands=(("worker", "DB"),))
+
+
+NO_QUEUES = {
+    "short text": b"hello\n",
+    "text": b"not a database, but long enough to look at\n" * 200,
+    "zeros": bytes(8192),
+    "a header and no more": b"SQLite format 3\0" + b"\xff" * 200,
+}
+
+
+@pytest.mark.parametrize("what", NO_QUEUES)
+def test_a_file_that_is_no_database_is_refused_and_left_byte_for_byte(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(NO_QUEUES[what])
+    refused(path, CANNOT_OPEN, "not a SQLite database")
+    with pytest.raises(errors.NotAQueue, match=str(path)):
+        LiteQueue(path).enqueue("t")
+    assert path.read_bytes() == NO_QUEUES[what]
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_the_commands_leave_another_apps_database_byte_for_byte(tmp_path: Path) -> None:
+    path = tmp_path / "theirs"
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE Queue (x)")
+    before = faults.digest(path)
+    refused(path, CANNOT_OPEN, "without litequeue's tables")
+    assert faults.digest(path) == before
+    assert os.listdir(tmp_path) == ["theirs"]
+
+
+def with_a_job(db: Path) -> None:
+    with LiteQueue(db) as app:
+        app.enqueue("t")
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda words: words[0])
+def test_a_damaged_page_is_exit_3_with_advice_and_is_left_as_it_is(db: Path, command: tuple[str, ...]) -> None:
+    with_a_job(db)
+    faults.damage(db, "litequeue_jobs")
+    before, inode = faults.digest(db), db.stat().st_ino
+    refused(db, DAMAGED, ".recover", commands=(command,))
+    if command[0] != "worker":  # it has registered, in a table that is sound
+        with pytest.raises(errors.DatabaseCorrupt, match=str(db)):
+            LiteQueue(db).enqueue("t")
+        assert faults.digest(db) == before
+    assert db.stat().st_ino == inode
+
+
+def test_a_file_that_was_cut_short_is_exit_3_and_is_not_mended(db: Path) -> None:
+    with_a_job(db)
+    whole = db.read_bytes()
+    for pages in (1, 2, 5):
+        db.write_bytes(whole[: pages * 4096])
+        refused(db, DAMAGED, "damaged", commands=(("stats", "DB"), ("enqueue", "DB", "t")))
+        assert db.read_bytes() == whole[: pages * 4096]
+
+
+def folder(path: Path) -> None:
+    path.mkdir()
+
+
+def under_a_file(path: Path) -> None:
+    path.parent.write_text("a file")
+
+
+def dangling(path: Path) -> None:
+    path.symlink_to(path.parent / "nowhere" / "db")
+
+
+def loop(path: Path) -> None:
+    path.symlink_to(path)
+
+
+def link_to_a_device(path: Path) -> None:
+    path.symlink_to("/dev/null")
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "says"),
+    [
+        ("missing/db", lambda path: None, "does not exist"),
+        ("folder", folder, "is a directory"),
+        ("fifo", os.mkfifo, "not a regular file"),
+        ("file/db", under_a_file, "Not a directory"),
+        ("dangling", dangling, "does not exist"),
+        ("loop", loop, "symbolic links"),
+        ("device", link_to_a_device, "not a regular file"),
+    ],
+)
+def test_a_path_that_can_be_no_file_is_said_so_at_once_and_nothing_is_created(
+    tmp_path: Path, name: str, make: Callable[[Path], None], says: str
+) -> None:
+    path = tmp_path / name
+    make(path)
+    before = sorted(p for p in tmp_path.rglob("*"))
+    refused(path, CANNOT_OPEN, says, commands=(("worker", "DB", "--burst"),))
+    with pytest.raises(errors.CannotOpen, match=name):
+        LiteQueue(path).enqueue("t")
+    assert sorted(p for p in tmp_path.rglob("*")) == before
+
+
+def test_an_empty_file_is_a_new_queue_for_those_who_write_and_is_left_by_those_who_read(db: Path) -> None:
+    db.touch(mode=0o600)
+    refused(db, CANNOT_OPEN, "nothing was ever enqueued", commands=(("stats", "DB"), ("enqueue", "DB", "t")))
+    assert db.read_bytes() == b""
+    with_a_job(db)
+    assert litequeue("stats", db).returncode == 0
+
+
+def test_a_newer_schema_is_exit_3_with_both_versions_and_is_left_byte_for_byte(db: Path) -> None:
+    with_a_job(db)
+    with contextlib.closing(sqlite3.connect(db)) as connection, connection:
+        connection.execute("UPDATE litequeue_meta SET value = '999' WHERE key = 'schema_version'")
+    before = faults.digest(db)
+    refused(db, DAMAGED, "schema version 999, this litequeue knows up to 1")
+    with pytest.raises(errors.SchemaTooNew, match=str(db)):
+        LiteQueue(db).enqueue("t")
+    assert faults.digest(db) == before
+    assert not Path(f"{db}-workers").exists()
+
+
+# -- names (ST17, ST18) --------------------------------------------------------------------------------------
+
+TASKS = """
+import os
+from litequeue import LiteQueue
+app = LiteQueue("elsewhere.sqlite")
+
+@app.task
+def move(folder):
+    os.chdir(folder)
+    return os.getcwd()
+"""
+
+
+@pytest.mark.parametrize("name", ["a b.db", "ünï 日本.db", "x?mode=ro#%20.db", "./-v.db", "file:x.db", "'\";--.db"])
+def test_every_command_means_the_same_file_by_a_strange_relative_name(tmp_path: Path, name: str) -> None:
+    """Also when a task changes the worker's directory in the middle."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    (here / "tasks.py").write_text(TASKS)
+    with LiteQueue(here / name) as app:
+        app.enqueue("tasks.move", str(there))
+    assert litequeue("enqueue", name, "tasks.move", there, cwd=here).stdout == "2\n"
+    done = litequeue("worker", name, "--burst", "--threads", "1", "--import", "tasks", cwd=here)
+    assert done.returncode == 0, done.stderr
+    listed = litequeue("jobs", name, cwd=here)
+    assert listed.stdout.count("succeeded") == 2, listed.stdout
+    ours = {Path(name).name, Path(name).name + "-lock", Path(name).name + "-workers"}
+    assert {p.name for p in here.iterdir()} - {"__pycache__", "tasks.py"} == ours
+    assert list(there.iterdir()) == []
+
+
+def test_a_relative_path_is_settled_when_the_app_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with LiteQueue("q.db") as app:  # nothing is opened yet
+        monkeypatch.chdir(tmp_path / "there")
+        app.enqueue("t")
+        app.close()
+        monkeypatch.chdir("/")
+        app.enqueue("t")
+        assert app.path == str(tmp_path / "q.db")
+    assert LiteQueue(tmp_path / "q.db").stats().states == {"available": 2}
+    assert list((tmp_path / "there").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_workers_by_two_names_of_one_file_run_each_job_once(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+    aliases = tmp_path / "aliases"
+    aliases.mkdir()
+    (aliases / "link").symlink_to(db)
+    (tmp_path / "folder link").symlink_to(aliases)
+    sample.record.delay(str(ledger), "first")
+    with (
+        worker_process(db),
+        worker_process(tmp_path / "folder link" / "link"),
+        LiteQueue(aliases / "link") as alias,
+    ):
+        jobs = [alias.enqueue("tests.sample.record", str(ledger), n) for n in range(50)]
+        sample.record.delay_many((str(ledger), n) for n in range(50, 200))
+        wait_until(lambda: sample_app.stats().states == {"succeeded": 201})
+        assert jobs[7].get(timeout=5) == 7
+    assert sorted(ledger_lines(ledger)) == sorted(["first", *map(str, range(200))])
+    assert [p.name for p in aliases.iterdir()] == ["link"]  # no side file beside the link
