@@ -1,0 +1,50 @@
+"""One producer of the chaos run: ``python -m tests.chaos.producer DB FOLDER NAME SEED``.
+
+Says in its ledger what it is about to enqueue, enqueues it, and says which ids came of it. Killed between the
+two it leaves an intent without an ack: such a job may be there or not, a batch all or not at all. Ends when
+the folder has a file called ``enough``.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from pathlib import Path
+
+from ..sample import note
+from . import tasks
+
+
+def main(db: str, folder: str, name: str, seed: str) -> None:
+    rng = random.Random(int(seed))
+    tasks.app._client.bind(db)
+    ledger, enqueued, enough = f"{folder}/ledger", f"{folder}/enqueued", Path(folder, "enough")
+    kinds = {
+        tasks.quick: 5, tasks.slow: 5, tasks.flaky: 1, tasks.once: 1, tasks.in_process: 2,
+        tasks.once_in_process: 0.5, tasks.in_async: 3,
+    }  # fmt: skip
+    serial = 0
+    while not enough.exists():
+        serial += 1
+        task = rng.choices(list(kinds), list(kinds.values()))[0]
+        rest: tuple[float, ...] = (rng.uniform(0.01, 0.2),)
+        if task is tasks.quick:
+            rest = ()
+        elif task is tasks.flaky:
+            rest = (rng.randint(1, 3),)
+        key = f"{name}-{serial}"
+        if task in (tasks.quick, tasks.in_async) and rng.random() < 0.3:
+            count = rng.randint(2, 40)
+            note(enqueued, f"intent {key} {count}")
+            batch = task.delay_many((ledger, f"{key}.{n}", *rest) for n in range(count))
+            note(enqueued, f"ack {key} {batch.ids.start} {len(batch)}")
+        else:
+            note(enqueued, f"intent {key} 1")
+            job = task.delay(ledger, f"{key}.0", *rest)
+            note(enqueued, f"ack {key} {job.id} 1")
+        time.sleep(rng.uniform(0, 0.06))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

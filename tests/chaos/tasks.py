@@ -1,0 +1,73 @@
+"""The tasks of the chaos run: each writes to the ledger when it begins and when it ends.
+
+A line's time is the monotonic clock, which all processes of a Linux machine share. The worker's pid is in it
+because a pool's process dies with its worker. Every task returns the number of its execution.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import time
+
+from litequeue import LiteQueue, current_job
+
+from ..sample import note
+
+app = LiteQueue("chaos.sqlite")
+
+
+def _line(what: str, ledger: str) -> None:
+    job, me, parent = current_job(), os.getpid(), multiprocessing.parent_process()
+    worker = me if parent is None else parent.pid
+    note(ledger, f"{what} {job.id} {job.attempt} {me} {worker} {time.monotonic():.6f}")
+
+
+def _work(ledger: str, seconds: float) -> int:
+    _line("start", ledger)
+    if seconds:
+        time.sleep(seconds)
+    _line("end", ledger)
+    return current_job().attempt
+
+
+@app.task
+def quick(ledger: str, key: str) -> int:
+    return _work(ledger, 0)
+
+
+@app.task
+def slow(ledger: str, key: str, seconds: float) -> int:
+    return _work(ledger, seconds)
+
+
+@app.task(retries=4, backoff=0.05)
+def flaky(ledger: str, key: str, failures: int) -> int:
+    execution = _work(ledger, 0.002)
+    if execution <= failures:
+        raise ValueError("not yet")
+    return execution
+
+
+@app.task(at_most_once=True)
+def once(ledger: str, key: str, seconds: float) -> int:
+    return _work(ledger, seconds)
+
+
+@app.task(pool="process", retries=2, backoff=0.05)
+def in_process(ledger: str, key: str, seconds: float) -> int:
+    return _work(ledger, seconds)
+
+
+@app.task(pool="process", at_most_once=True)
+def once_in_process(ledger: str, key: str, seconds: float) -> int:
+    return _work(ledger, seconds)
+
+
+@app.task
+async def in_async(ledger: str, key: str, seconds: float) -> int:
+    _line("start", ledger)
+    await asyncio.sleep(seconds)
+    _line("end", ledger)
+    return current_job().attempt
