@@ -1,0 +1,396 @@
+"""How a worker leaves: in time, whatever runs or waits, with nothing lost, charged or left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from litequeue import LiteQueue
+
+from .. import hostile, sample
+from ..support import children_of, environment, ledger_lines, litequeue, wait_until
+from .logged import alive, logged_worker, stop
+
+GATED = {"thread": sample.wait_at_gate, "process": sample.wait_in_process, "async": sample.wait_async}
+FLAGS = ("--threads", 2, "--processes", 1, "--async", 2)
+LAST_WORDS = 2.0
+
+
+@pytest.fixture(params=GATED)
+def pool(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def starts(ledger: Path) -> int:
+    return sum(line.startswith("start") for line in ledger_lines(ledger))
+
+
+def gone(pids: list[int]) -> bool:
+    """Whether the processes are dead; here, nobody may reap those whose parent died first."""
+    return not any(alive(pid) for pid in pids)
+
+
+# -- a first signal -----------------------------------------------------------------------------------------
+
+
+def test_an_idle_worker_leaves_within_a_second(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
+    with logged_worker(db, tmp_path / "log", *FLAGS) as worker:
+        for task, args in ((sample.add, (1, 1)), (sample.square, (3,)), (sample.echo, (1,))):
+            task.delay(*args).get(timeout=10)  # so that it has all its pools, and a child
+        children = children_of(worker.pid)
+        assert children
+        assert stop(worker, 2) < 1
+        assert worker.returncode == 0
+    wait_until(lambda: gone(children), 1)
+    assert os.listdir(f"{db}-workers") == []
+
+
+@pytest.mark.slow
+def test_what_does_not_end_within_the_grace_runs_elsewhere_within_a_second(
+    sample_app: LiteQueue, db: Path, tmp_path: Path, pool: str
+) -> None:
+    """A second worker is there already; the thread's task ignores every wish to stop."""
+    ledger, gate = tmp_path / "ledger", tmp_path / "gate"
+    with logged_worker(db, tmp_path / "log", *FLAGS, "--grace", 0.5) as first:
+        if pool == "thread":
+            job = sample.stuck.delay(str(ledger))
+        else:
+            job = GATED[pool].delay(str(ledger), str(gate))  # type: ignore[attr-defined]
+        wait_until(lambda: starts(ledger) == 1)
+        children = children_of(first.pid)
+        with logged_worker(db, tmp_path / "log2", *FLAGS, "--grace", 0.1):
+            # Its process is up, so that the start of one is not counted.
+            wait_until(lambda: sample.square.delay(3).get(timeout=10) == 9)
+            assert 0.5 <= stop(first, 0.5 + LAST_WORDS + 1)
+            left_at = time.monotonic()
+            assert first.returncode == 0
+            wait_until(lambda: gone(children), 1)
+            wait_until(lambda: starts(ledger) == 2, 10)
+            # A child for the second attempt may have to be started; a thread and a coroutine need nothing.
+            assert time.monotonic() - left_at < (2 if pool == "process" else 1)
+            info = job.info()
+            assert (info.attempt, info.failures, info.interruptions, info.attempts) == (2, 0, 0, ())
+            if pool != "thread":
+                gate.touch()
+                assert job.get(timeout=10) == "attempt 2"
+
+
+def test_ctrl_c_to_the_whole_group_lets_the_children_finish(
+    sample_app: LiteQueue, db: Path, tmp_path: Path, pool: str
+) -> None:
+    ledger, gate = tmp_path / "ledger", tmp_path / "gate"
+    job = GATED[pool].delay(str(ledger), str(gate))  # type: ignore[attr-defined]
+    with logged_worker(db, tmp_path / "log", *FLAGS, start_new_session=True) as worker:
+        wait_until(lambda: starts(ledger) == 1)
+        os.killpg(worker.pid, signal.SIGINT)
+        wait_until(lambda: "finishes 1 jobs" in (tmp_path / "log").read_text())
+        gate.touch()
+        worker.wait(10)
+        assert worker.returncode == 0
+    assert job.get(timeout=0) == "attempt 1"
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+# -- more signals ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("pool", "how", "code"),
+    [("thread", signal.SIGTERM, 143), ("process", signal.SIGINT, 130), ("async", signal.SIGTERM, 143)],
+)
+def test_a_second_signal_leaves_at_once_and_the_job_runs_elsewhere(
+    sample_app: LiteQueue, db: Path, tmp_path: Path, pool: str, how: int, code: int
+) -> None:
+    ledger, gate, log = tmp_path / "ledger", tmp_path / "gate", tmp_path / "log"
+    job = GATED[pool].delay(str(ledger), str(gate))  # type: ignore[attr-defined]
+    with logged_worker(db, log, *FLAGS) as first:
+        wait_until(lambda: starts(ledger) == 1)
+        children = children_of(first.pid)
+        first.send_signal(how)
+        wait_until(lambda: "finishes 1 jobs" in log.read_text())
+        assert stop(first, LAST_WORDS + 1, how) < LAST_WORDS + 1
+        assert first.returncode == code
+    wait_until(lambda: gone(children), 1)
+    if pool == "thread" and job.state == "succeeded":  # it saw that it was to stop, and returned
+        return
+    with logged_worker(db, log, *FLAGS):
+        wait_until(lambda: starts(ledger) == 2)
+        gate.touch()
+        assert job.get(timeout=10) == "attempt 2"
+    assert (job.info().failures, job.info().interruptions) == (0, 0)
+
+
+@pytest.mark.slow
+def test_a_third_signal_ends_the_process_there_and_then(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
+    """Even while it waits for the last words of a coroutine that swallows its cancellation."""
+    ledger, log = tmp_path / "ledger", tmp_path / "log"
+    job = hostile.swallows_async.delay(str(ledger), 60.0)
+    with logged_worker(db, log, *FLAGS) as worker:
+        wait_until(lambda: starts(ledger) == 1)
+        worker.send_signal(signal.SIGTERM)
+        wait_until(lambda: "finishes 1 jobs" in log.read_text())
+        worker.send_signal(signal.SIGTERM)
+        time.sleep(0.2)  # signals of one number that come together are one
+        assert stop(worker, 2) < 0.5
+        assert worker.returncode == 143
+    with logged_worker(db, log, *FLAGS, "--grace", 0.1):
+        wait_until(lambda: starts(ledger) == 2)
+    assert job.info().failures == 0
+
+
+# -- signals at bad moments -------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def write_lock_held(db: Path) -> Iterator[sqlite3.Connection]:
+    """A foreign program in the middle of a long transaction."""
+    with contextlib.closing(sqlite3.connect(db, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield connection
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+@pytest.mark.slow
+def test_a_signal_while_somebody_holds_the_write_lock_loses_no_result(
+    sample_app: LiteQueue, db: Path, tmp_path: Path, pool: str
+) -> None:
+    ledger, gate = tmp_path / "ledger", tmp_path / "gate"
+    job = GATED[pool].delay(str(ledger), str(gate))  # type: ignore[attr-defined]
+    with logged_worker(db, tmp_path / "log", *FLAGS, "--grace", 1) as worker:
+        wait_until(lambda: starts(ledger) == 1)
+        with write_lock_held(db):
+            gate.touch()
+            wait_until(lambda: len(ledger_lines(ledger)) == 2)
+            worker.send_signal(signal.SIGTERM)
+            with pytest.raises(subprocess.TimeoutExpired):
+                worker.wait(0.7)  # the result is worth waiting for
+        worker.wait(3)
+        assert worker.returncode == 0
+    assert job.state == "succeeded"
+    assert job.info().attempt == 1
+
+
+@pytest.mark.slow
+def test_an_idle_worker_leaves_although_somebody_holds_the_write_lock(
+    sample_app: LiteQueue, db: Path, tmp_path: Path
+) -> None:
+    with logged_worker(db, tmp_path / "log", *FLAGS, "--grace", 0.2) as worker:
+        sample.add.delay(1, 1).get(timeout=10)
+        with write_lock_held(db):
+            stop(worker, 0.2 + LAST_WORDS + 1.5)
+
+
+SLOW_MODULE = """
+import sys, time
+from pathlib import Path
+from litequeue import LiteQueue
+Path("importing").touch()
+if "litequeue.worker.worker" in sys.modules:
+    time.sleep(5)
+app = LiteQueue("db.sqlite")
+@app.task
+def f(): ...
+if __name__ == "__main__":
+    f.delay()
+"""
+
+
+@pytest.mark.slow
+def test_a_signal_during_the_import_of_a_slow_module_is_obeyed_within_the_grace(tmp_path: Path) -> None:
+    db = tmp_path / "db.sqlite"
+    (tmp_path / "slow_module.py").write_text(SLOW_MODULE)
+    subprocess.run([sys.executable, "slow_module.py"], cwd=tmp_path, env=environment(), check=True, timeout=20)
+    (tmp_path / "importing").unlink()
+    with logged_worker(db, tmp_path / "log", "--grace", 0.2, cwd=tmp_path) as worker:
+        wait_until((tmp_path / "importing").exists)
+        stop(worker, 0.2 + LAST_WORDS + 1.5)
+
+
+@pytest.mark.slow
+def test_a_signal_during_an_import_leaves_no_half_state(tmp_path: Path) -> None:
+    db = tmp_path / "db.sqlite"
+    (tmp_path / "slow_module.py").write_text(SLOW_MODULE.replace("sleep(5)", "sleep(1)"))
+    subprocess.run([sys.executable, "slow_module.py"], cwd=tmp_path, env=environment(), check=True, timeout=20)
+    (tmp_path / "importing").unlink()
+    with logged_worker(db, tmp_path / "log", cwd=tmp_path) as worker:
+        wait_until((tmp_path / "importing").exists)
+        stop(worker, 4)
+        assert worker.returncode == 0
+    with LiteQueue(db) as app:
+        assert (app.job(1).state, app.job(1).info().attempt) == ("available", 0)
+    assert litequeue("worker", db, "--burst", cwd=tmp_path).returncode == 0
+    with LiteQueue(db) as app:
+        assert (app.job(1).state, app.job(1).info().attempt) == ("succeeded", 1)
+
+
+def test_a_stopped_worker_goes_on_where_it_was(sample_app: LiteQueue, db: Path, tmp_path: Path, pool: str) -> None:
+    ledger, gate = tmp_path / "ledger", tmp_path / "gate"
+    job = GATED[pool].delay(str(ledger), str(gate))  # type: ignore[attr-defined]
+    with logged_worker(db, tmp_path / "log", *FLAGS) as worker:
+        wait_until(lambda: starts(ledger) == 1)
+        worker.send_signal(signal.SIGSTOP)
+        behind = sample.echo.delay("x")
+        gate.touch()
+        worker.send_signal(signal.SIGTERM)  # waits for the SIGCONT
+        worker.send_signal(signal.SIGCONT)
+        worker.wait(10)
+        assert worker.returncode == 0
+    assert job.get(timeout=0) == "attempt 1"
+    assert behind.state in ("available", "succeeded")
+
+
+# -- workers inside scripts ---------------------------------------------------------------------------------------
+
+SCRIPT = """
+import contextlib, sys, time
+from pathlib import Path
+from litequeue import LiteQueue
+app = LiteQueue("db.sqlite")
+
+@app.task(pool="process")
+def process(name): work(name)
+@app.task
+async def coroutine(name):
+    import asyncio
+    Path(name + ".started").touch()
+    await asyncio.sleep(SECONDS)
+    Path(name + ".ended").touch()
+@app.task
+def thread(name): work(name)
+def work(name):
+    Path(name + ".started").touch()
+    time.sleep(SECONDS)
+    Path(name + ".ended").touch()
+
+if __name__ == "__main__":
+    tasks = {"process": process, "coroutine": coroutine, "thread": thread}
+    worker = app.worker(threads=1, processes=1, grace=GRACE)
+    with worker if ENDING.startswith("with") else contextlib.nullcontext(worker.start()):
+        for name, task in tasks.items():
+            task.delay(name)
+        while not all(Path(name + ".started").exists() for name in tasks):
+            time.sleep(0.005)
+        if "raise" in ENDING:
+            raise ValueError("bye")
+        if "exit" in ENDING:
+            sys.exit(3)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("patient", "ending", "code"),
+    [
+        (True, "with", 0), (True, "never raise", 1), (False, "with raise", 1), (False, "with exit", 3),
+        (False, "never", 0),
+    ],
+)  # fmt: skip
+def test_a_script_that_ends_anyhow_loses_nothing(tmp_path: Path, patient: bool, ending: str, code: int) -> None:
+    """Within the grace what runs is finished; after it, it is released or left to the next worker."""
+    settings = {"SECONDS": 0.3 if patient else 60, "GRACE": 5.0 if patient else 0.3, "ENDING": ending}
+    body = "".join(f"{name} = {value!r}\n" for name, value in settings.items()) + textwrap.dedent(SCRIPT)
+    (tmp_path / "desktop.py").write_text(body)
+    script = [sys.executable, "desktop.py"]
+    done = subprocess.Popen(script, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True)
+    try:
+        wait_until(lambda: len(list(tmp_path.glob("*.started"))) == 3)
+        children = children_of(done.pid)
+        _, said = done.communicate(timeout=5.3 if patient else 0.3 + LAST_WORDS + 1)
+    finally:
+        done.kill()
+        done.wait()
+    assert done.returncode == code, said
+    assert ("ValueError" in said) == ("raise" in ending)
+    assert said.count("Traceback") == ("raise" in ending)
+    wait_until(lambda: gone(children), 1)
+    db = tmp_path / "db.sqlite"
+    with LiteQueue(db) as app:
+        if patient:
+            assert app.stats().states == {"succeeded": 3}
+            assert len(list(tmp_path.glob("*.ended"))) == 3
+        else:
+            with app.worker(threads=1, queues=["other"]):  # which only looks after the dead
+                wait_until(lambda: app.stats().states == {"available": 3})
+        assert all(i.failures == i.interruptions == 0 for i in app.jobs())
+        assert app.stats().workers == ()
+
+
+# -- again and again ------------------------------------------------------------------------------------------------
+
+
+def belongings(db: Path) -> dict[str, Any]:
+    """What this process has, and what lies about: all that a worker could leave behind."""
+    links = [os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")]
+    return {
+        "threads": {t.name for t in threading.enumerate()},
+        "children": set(children_of(os.getpid())),
+        # The app's own readers of the database are kept for their next use.
+        "descriptors": sorted(link for link in links if not link.startswith((str(db), "/proc"))),
+        "locks": os.listdir(f"{db}-workers"),
+        "temporary": os.listdir(tempfile.gettempdir()),
+    }
+
+
+@pytest.mark.slow
+def test_fifty_embedded_workers_leave_nothing_at_all_behind(
+    sample_app: LiteQueue, db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped at random moments, with and without jobs under way; every tenth with a process."""
+    mine = tmp_path / "temporary"
+    mine.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(mine))
+    rng = random.Random(8)
+
+    def cycle(n: int) -> None:
+        with sample_app.worker(threads=2, processes=1, grace=5):
+            jobs = [sample.add.delay(n, 1), sample.echo.delay(n)]
+            if n % 10 == 0:
+                assert sample.square.delay(n).get(timeout=10) == n * n
+            if n % 2:
+                assert jobs[0].get(timeout=10) == n + 1
+            time.sleep(rng.random() * 0.02)
+
+    cycle(0)
+    before = belongings(db)
+    for n in range(1, 51):
+        cycle(n)
+    wait_until(lambda: belongings(db)["threads"] <= before["threads"], what="threads end")
+    after = belongings(db)
+    assert len(after.pop("descriptors")) <= len(before.pop("descriptors"))
+    assert after == before
+    with sample_app.worker(threads=2, burst=True) as worker:
+        assert worker.join(20)
+    assert set(sample_app.stats().states) == {"succeeded"}
+    assert all(info.failures == info.interruptions == 0 for info in sample_app.jobs(limit=1000))
+
+
+@pytest.mark.slow
+def test_five_worker_processes_leave_nothing_at_all_behind(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "temporary"
+    mine.mkdir()
+    for n in range(5):
+        with logged_worker(db, tmp_path / "log", *FLAGS, env={**environment(), "TMPDIR": str(mine)}) as worker:
+            assert sample.square.delay(n).get(timeout=10) == n * n
+            children = children_of(worker.pid)
+            stop(worker, 3)
+            assert worker.returncode == 0
+        wait_until(lambda: gone(children), 1)  # noqa: B023
+        assert os.listdir(f"{db}-workers") == []
+        assert list(mine.iterdir()) == []
+    assert sample_app.stats().workers == ()
