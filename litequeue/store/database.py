@@ -25,7 +25,7 @@ from typing import Any, Final
 from .. import errors
 from ..softguard import shielded
 from . import forkguard, gate, schema
-from .files import ensure_file
+from .files import ensure_file, uri_if_read_only
 from .identity import Identity
 from .sqlerrors import translate, translated
 from .wal import Wal
@@ -166,8 +166,10 @@ class Database:
             )
 
     def _connect(self, *, durable: bool, read_only: bool = False) -> sqlite3.Connection:
+        uri = uri_if_read_only(self.path)
         connection = sqlite3.connect(
-            self.path,
+            uri or self.path,
+            uri=uri is not None,
             timeout=self.patience,
             isolation_level=None,
             check_same_thread=False,

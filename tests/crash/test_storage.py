@@ -348,14 +348,18 @@ def test_a_worker_process_outlives_a_full_disk_and_settles_once(sample_app: Lite
 
 
 def test_a_file_on_a_read_only_disk_is_refused_in_one_line(tmp_path: Path) -> None:
-    # Reading such a file ought to work too, and does not: SQLite needs a -shm for a file in WAL mode.
     with faults.small_disk(tmp_path / "disk") as disk:
         db = disk.path / "db"
         with LiteQueue(db) as app:
             app.enqueue("t")
         disk.read_only()
         before = faults.digest(db)
-        refused(db, CANNOT_OPEN, "cannot be opened", commands=(("enqueue", "DB", "t"), ("worker", "DB")))
+        refused(db, CANNOT_OPEN, "Read-only", commands=(("enqueue", "DB", "t"), ("worker", "DB")))
+        for command in ("jobs", "stats"):
+            done = litequeue(command, db)
+            assert done.returncode == 0, done.stderr
+            assert "available" in done.stdout.lower()
+        assert litequeue("job", db, "1").returncode == 0
         with pytest.raises(errors.CannotOpen, match=str(db)):
             LiteQueue(db).enqueue("t")
         assert faults.digest(db) == before
