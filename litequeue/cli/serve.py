@@ -82,8 +82,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _foreign_threads() -> bool:
     """Whether a task left a thread behind that the interpreter would wait for."""
-    main = threading.main_thread()
-    return any(thread is not main and not thread.daemon and thread.is_alive() for thread in threading.enumerate())
+    return any(
+        not thread.daemon and thread is not threading.main_thread() and not thread.name.startswith("litequeue")
+        for thread in threading.enumerate()
+    )
 
 
 def _import_tasks(names: list[str]) -> dict[str, TaskCode]:

@@ -56,6 +56,7 @@ class Demand(NamedTuple):
     room: int | None = None  # for all pools together
     queues: tuple[str, ...] | None = None  # None: all
     unknown: str | None = None  # JSON array of tasks without code here
+    below: int = MAX_INTERRUPTIONS  # only jobs with fewer interruptions
     accept: Callable[[ClaimedJob], bool] = lambda _: True  # asked before a job is leased; quick and pure
 
 
@@ -317,7 +318,7 @@ def _claimable(
 ) -> list[ClaimedJob]:
     """The pool's best jobs of all the queues, by priority and then by age."""
     sql = queries.CLAIM
-    parameters: dict[str, Any] = {"pool": pool, "limit": limit}
+    parameters: dict[str, Any] = {"pool": pool, "limit": limit, "below": demand.below}
     if demand.unknown is not None:
         sql = queries.CLAIM_KNOWN
         parameters["unknown"] = demand.unknown

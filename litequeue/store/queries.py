@@ -110,7 +110,7 @@ _CLAIM = """SELECT CAST(json_group_array(json_array(
              WHERE job_id = best.id ORDER BY attempt)) END))) AS BLOB)
 FROM (
     SELECT * FROM litequeue_jobs
-    WHERE state = 'available' AND queue = :queue AND pool = :pool {known}
+    WHERE state = 'available' AND queue = :queue AND pool = :pool AND interruptions < :below {known}
     ORDER BY priority DESC, run_at, id LIMIT :limit
 ) AS best"""
 

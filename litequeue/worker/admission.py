@@ -10,7 +10,7 @@ it, and if it ends, it is acquitted. Looks at jobs and at what runs; touches nei
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sized
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from ..checks import is_name
 from ..errors import UnknownTask
@@ -19,6 +19,11 @@ from ..store.jobs import MAX_INTERRUPTIONS
 from ..tasks import TaskCode
 from .discovery import Catalogue
 from .limits import Key
+
+# So long a worker takes nothing new when a suspect waits for it to be empty; if that does not come about (a task
+# may run for hours), it goes on for a while as if there were none.
+HOLD: Final = 30.0  # seconds
+REST: Final = 300.0
 
 
 class Calls(Sized, Container[Key], Protocol):
@@ -45,6 +50,8 @@ class Admission:
         self._calls = calls
         self._alone: Key | None = None  # the suspect that runs
         self._suspect_waits = False  # for the worker to have nothing else
+        self._waits_since = 0.0
+        self._resting = False
         self._busy = False
 
     @property
@@ -52,9 +59,14 @@ class Admission:
         """Whether a suspect runs, and nothing may start beside it."""
         return self._alone is not None and self._alone in self._calls
 
-    def begin(self) -> None:
+    def begin(self, now: float) -> int:
+        """Start a round; only jobs with fewer interruptions than the answer are to be offered."""
         self._busy = len(self._calls) > 0
         self._alone = None
+        if not self._suspect_waits:
+            self._waits_since = now
+        self._resting = self._busy and (now - self._waits_since) % (HOLD + REST) > HOLD
+        return MAX_INTERRUPTIONS - 1 if self._resting else MAX_INTERRUPTIONS
 
     def accepts(self, job: ClaimedJob) -> bool:
         """Whether to lease the job now. Called inside the store's transaction: no I/O."""
@@ -71,14 +83,14 @@ class Admission:
                 return False
             self._alone = (job.id, job.attempt)
             return True
-        if self._suspect_waits:
+        if self._suspect_waits and not self._resting:
             return False  # let the worker run empty; meanwhile another may take the suspect
         self._busy = True
         return True
 
     def end(self, refused: Iterable[ClaimedJob]) -> Refusals:
         """Find code, and see what rows need, so that the next round can accept more."""
-        waited, self._suspect_waits = self._suspect_waits, False
+        waited, self._suspect_waits = self._suspect_waits, self._resting and self._suspect_waits
         held_back = self._alone is not None
         found = Refusals([], [], False)
         again = False
@@ -101,7 +113,7 @@ class Admission:
     @property
     def holds_back(self) -> bool:
         """Whether jobs were refused that can be claimed once something here has ended."""
-        return self._suspect_waits or self._alone is not None
+        return self._suspect_waits and not self._resting or self._alone is not None
 
 
 def adoption(job: ClaimedJob, code: TaskCode) -> Adoption | None:

@@ -218,9 +218,9 @@ class Coordinator:
         lent = any(pool.slots > self._config.slots[kind] for kind, pool in self._pools.items())
         if not any(limits.values()) or room == 0 or self._admission.closed and not lent:
             return None
-        self._admission.begin()
+        below = self._admission.begin(self._clock.monotonic())
         unknown = self._catalogue.unknown_json()
-        return Demand(limits, room, self._config.queues, unknown, self._admission.accepts)
+        return Demand(limits, room, self._config.queues, unknown, below, self._admission.accepts)
 
     # -- dispatch ------------------------------------------------------------------------------------
 
