@@ -170,6 +170,19 @@ def patience(seconds: float) -> None:
     Database.__init__.__kwdefaults__["patience"] = seconds
 
 
+def shift_clock(path: str) -> None:
+    """Let this process's wall clock be off by the seconds that stand in a file; as the ``fault`` of ``cli_with``."""
+    real = time.time_ns
+
+    def shifted() -> int:
+        try:
+            return real() + int(Path(path).read_text() or "0") * 1_000_000_000
+        except FileNotFoundError:
+            return real()
+
+    time.time_ns = shifted
+
+
 # -- outsiders ------------------------------------------------------------------------------------------
 
 _SQLITE_LOCK = "connection.execute('BEGIN IMMEDIATE')"
