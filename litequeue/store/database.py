@@ -63,7 +63,7 @@ class _Handles:
 
     def against_threads(self, patience: float) -> contextlib.AbstractContextManager[bool]:
         """No other thread of this process writes inside the block, if it yields True."""
-        with _borrowing:
+        with forkguard.inside, _borrowing:
             if self._gate is None:
                 self.closed = True  # nobody has written yet, and nobody will
                 return contextlib.nullcontext(True)
@@ -296,20 +296,20 @@ class Database:
         handles, self._handles = self._handles, None
         if handles is None or handles.pid != os.getpid():
             return
-        with forkguard.inside:
+        # The gate before the fork guard, as a write takes them.
+        with handles.against_threads(self.patience) as alone, forkguard.inside:
             handles.watcher = None
             while handles.idle_readers:
                 _close(handles.idle_readers.pop())
-            with handles.against_threads(self.patience) as alone:
-                if not alone:
-                    _parked.append(handles)
-                    return
-                handles.closed = True  # seen by those who wait for the gate
-                # The last connection of all checkpoints as it closes, without the file's lock: it does so under
-                # SQLite's exclusive one, when nobody else has the file open, so no commit can overlap.
-                for connection in handles.writers.values():
-                    _close(connection)
-                handles.give_back_gate()
+            if not alone:
+                _parked.append(handles)
+                return
+            handles.closed = True  # seen by those who wait for the gate
+            # The last connection of all checkpoints as it closes, without the file's lock: it does so under
+            # SQLite's exclusive one, when nobody else has the file open, so no commit can overlap.
+            for connection in handles.writers.values():
+                _close(connection)
+            handles.give_back_gate()
 
 
 def _text(stored: bytes) -> str:
