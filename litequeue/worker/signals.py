@@ -31,15 +31,18 @@ class StopSignals:
 
     @contextlib.contextmanager
     def installed(self) -> Iterator[None]:
-        """Handle SIGTERM and SIGINT (and Ctrl-Break) inside the block; a no-op off the main thread."""
+        """Handle SIGTERM, SIGINT and SIGHUP (and Ctrl-Break) inside the block; a no-op off the main thread.
+
+        A terminal that is closed stops the worker like SIGTERM; under ``nohup``, which ignores it, it does not.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        names = ("SIGTERM", "SIGINT", "SIGBREAK")
+        names = ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK")
         old: dict[int, Any] = {}
         for name in names:
             number = getattr(signal, name, None)
-            if number is not None:
+            if number is not None and (name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN):
                 old[number] = signal.signal(number, self._handle)
         try:
             yield

@@ -22,7 +22,14 @@ import pytest
 from litequeue import LiteQueue
 
 from .. import hostile, sample
-from ..support import children_of, environment, ledger_lines, litequeue, wait_until
+from ..support import (
+    children_of,
+    environment,
+    ledger_lines,
+    litequeue,
+    registered,
+    wait_until,
+)
 from .logged import alive, logged_worker, stop
 
 GATED = {"thread": sample.wait_at_gate, "process": sample.wait_in_process, "async": sample.wait_async}
@@ -47,13 +54,16 @@ def gone(pids: list[int]) -> bool:
 # -- a first signal -----------------------------------------------------------------------------------------
 
 
-def test_an_idle_worker_leaves_within_a_second(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda s: s.name)
+def test_an_idle_worker_leaves_within_a_second(
+    sample_app: LiteQueue, db: Path, tmp_path: Path, how: signal.Signals
+) -> None:
     with logged_worker(db, tmp_path / "log", *FLAGS) as worker:
         for task, args in ((sample.add, (1, 1)), (sample.square, (3,)), (sample.echo, (1,))):
             task.delay(*args).get(timeout=10)  # so that it has all its pools, and a child
         children = children_of(worker.pid)
         assert children
-        assert stop(worker, 2) < 1
+        assert stop(worker, 2, how) < 1
         assert worker.returncode == 0
     wait_until(lambda: gone(children), 1)
     assert os.listdir(f"{db}-workers") == []
@@ -194,6 +204,22 @@ def test_an_idle_worker_leaves_although_somebody_holds_the_write_lock(
         sample.add.delay(1, 1).get(timeout=10)
         with write_lock_held(db):
             stop(worker, 0.2 + LAST_WORDS + 1.5)
+
+
+@pytest.mark.slow
+def test_a_worker_under_nohup_outlives_its_terminal(sample_app: LiteQueue, db: Path) -> None:
+    words = ["nohup", sys.executable, "-m", "litequeue", "worker", str(db), *map(str, FLAGS)]
+    process = subprocess.Popen(
+        words, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_until(lambda: registered(db, process.pid))
+        process.send_signal(signal.SIGHUP)
+        assert sample.add.delay(1, 2).get(timeout=10) == 3
+        stop(process, 3)
+    finally:
+        process.kill()
+        process.wait()
 
 
 SLOW_MODULE = """
