@@ -54,13 +54,19 @@ _clock = SystemClock()
 _rng = random.Random()
 
 
+def _leave_it_to_the_worker(number: int, frame: object) -> None:
+    pass
+
+
 def start(channel: Channel | None) -> None:
     """The initializer of the executor's process."""
     global _channel
     _channel = channel
-    # Ctrl-C goes to the whole process group; when to stop is the parent's to say.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # Ctrl-C goes to the whole process group, systemd's SIGTERM to the whole cgroup; when to stop is the
+    # parent's to say, which uses SIGKILL. Handled and not ignored: what a task starts would inherit that.
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _leave_it_to_the_worker)
     threading.Thread(target=_die_with_parent, name="litequeue-parent", daemon=True).start()
 
 
