@@ -12,8 +12,12 @@ import json
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from ..support import ledger_lines
+
+# A pool's process learns by a thread of its own that its worker is dead, and has then to get the CPU.
+ORPHAN_SECONDS: Final = 0.5
 
 
 @dataclass(slots=True)
@@ -153,9 +157,17 @@ class Evidence:
     # -- what happened to a process ------------------------------------------------------------------
 
     def death(self, execution: Execution) -> float | None:
-        """When the process of an execution was killed, or the worker that it belongs to."""
-        times = [self.killed[pid] for pid in {execution.pid, execution.worker} if pid in self.killed]
-        return min((at for at in times if at >= execution.began), default=None)
+        """When the process of an execution was killed, or the worker that it belongs to.
+
+        A pool's process that has not noticed yet that its worker is dead may begin what it was given.
+        """
+        own = self.killed.get(execution.pid)
+        if own is not None and own >= execution.began:
+            return own
+        workers = self.killed.get(execution.worker)
+        if workers is not None and workers >= execution.began - ORPHAN_SECONDS:
+            return workers
+        return None
 
     def froze(self, worker: int, before: float) -> bool:
         """Whether a worker had been frozen for so long by then that its leases could lapse."""

@@ -11,11 +11,9 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from .evidence import Evidence, Execution, JobRow
+from .evidence import ORPHAN_SECONDS, Evidence, Execution, JobRow
 
 FINAL: Final = ("succeeded", "discarded")
-# A pool's process learns by a thread of its own that its worker is dead, and has then to get the CPU.
-ORPHAN_SECONDS: Final = 0.5
 # A worker that is younger may not have registered.
 STARTUP_SECONDS: Final = 1.0
 SUSPECT: Final = "likely cause"  # discarded as the killer of three workers; here they are innocent
