@@ -75,6 +75,8 @@ class Coordinator:
         self._looking = True  # there may be something to claim
         self._wake_at = 0.0  # monotonic: when something becomes due
         self._refused_until = 0.0
+        self._slow_look_at = 0.0
+        self._offset = 0.0  # of the wall clock from the monotonic one
         self._data_version = -1
         self._taken = 0
 
@@ -114,7 +116,9 @@ class Coordinator:
             pool.tend()
         self._take_in(self._inbox.take_ended())
         self._enforce_limits()
-        if not messages:
+        # By the clock and not by silence: heartbeats may come more often than that.
+        due = min(self._slow_look_at, self._wake_at or self._slow_look_at)
+        if self._clock.monotonic() >= due:
             self._slow_look()
 
     def seconds_until_due(self) -> float:
@@ -123,18 +127,18 @@ class Coordinator:
             return self._refused_until - now
         if self._looking:
             return 0.0
-        due = min(now + SLOW_LOOK, self._wake_at) if self._wake_at else now + SLOW_LOOK
-        due = min(due, self._limits.next())
+        due = min(self._slow_look_at, self._wake_at or self._slow_look_at, self._limits.next())
         if any(pool.backlog() for pool in self._pools.values()):
             due = min(due, now + TEND_PAUSE)
         return max(due - now, 0.0)
 
     def _slow_look(self) -> None:
-        """Nothing was heard: has anybody committed anything all the same, or is something due?"""
-        version = self._store.database.data_version()
-        if version != self._data_version or (
-            self._wake_at and self._clock.monotonic() >= self._wake_at
-        ):
+        """Has anybody committed anything without a word, was the clock set, or is something due?"""
+        now = self._clock.monotonic()
+        self._slow_look_at = now + SLOW_LOOK
+        version, offset = self._store.database.data_version(), self._clock.now() / MICROS - now
+        stepped, self._offset = abs(offset - self._offset) > 1.0, offset
+        if version != self._data_version or stepped or self._wake_at and now >= self._wake_at:
             self._data_version = version
             self._looking = True
             self._on_news()
@@ -198,8 +202,8 @@ class Coordinator:
             asked = asked if demand.room is None else min(asked, demand.room)
             expiring = turn.look.next_expiry is not None and turn.look.next_expiry <= now
             self._looking = len(turn.claimed) + len(turn.refused) >= asked or adopted or expiring
-            due = [t for t in (turn.look.next_due, turn.look.next_expiry) if t is not None and t > now]
-            self._wake_at = self._monotonic_of(min(due, default=None), now, mono)
+        due = [t for t in (turn.look.next_due, turn.look.next_expiry) if t is not None and t > now]
+        self._wake_at = self._monotonic_of(min(due, default=None), now, mono)
         if turn.look.cancelled:
             self._cancel(set(turn.look.cancelled))
         if demand is not None:

@@ -140,7 +140,7 @@ def test_a_result_that_lies_about_its_class_is_a_success_without_a_result(served
 # -- deaths of a pool's process ------------------------------------------------------------------------------
 
 DEATHS = {
-    "exit 3": "exit code 3", "null": "SIGSEGV", "abort": "SIGABRT", "terminate": "SIGTERM", "close all": "died",
+    "exit 3": "exit code 3", "null": "SIGSEGV", "abort": "SIGABRT", "close all": "died",
     "out of memory": "MemoryError",
 }  # fmt: skip
 
