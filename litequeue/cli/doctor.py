@@ -21,6 +21,7 @@ from ..errors import CannotOpen, LitequeueError, NotAQueue, QueueBusy
 from ..store import Store
 from ..store.inspection import Inspection
 from ..store.wal import LIMIT
+from ..store.workers import process_state
 from ..trust import why_untrusted
 from . import exits, render
 
@@ -221,7 +222,7 @@ def _workers(store: Store, inspection: Inspection, now: int) -> Iterator[Finding
         beat = render.duration(max((aware(now) - worker.heartbeat_at).total_seconds(), 0))
         if dead:
             yield Finding("workers", WRONG, f"{name} is dead; any live worker takes up its jobs: start one")
-        elif late or _is_stopped(worker.pid):
+        elif late or process_state(worker.pid) in ("T", "t"):
             what = f"; {late} of its leases have run out" if late else ""
             yield Finding("workers", WRONG, f"{name} is frozen: its last beat was {beat} ago{what}")
         elif dead is None:
@@ -232,15 +233,6 @@ def _workers(store: Store, inspection: Inspection, now: int) -> Iterator[Finding
         yield Finding("workers", WRONG, f"{count} leases of worker {worker_id}, which is not there, have run out")
     if not workers:
         yield Finding("workers", NOTE, "no worker serves this file")
-
-
-def _is_stopped(pid: int) -> bool:
-    """Whether a process of this host is suspended (Linux)."""
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] in ("T", "t")
-    except (OSError, IndexError):
-        return False
 
 
 def _tasks(store: Store, inspection: Inspection) -> Iterator[Finding]:

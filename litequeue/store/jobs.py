@@ -229,7 +229,7 @@ class Jobs:
     def rescue_lapsed(self, worker: int, before: int, now: int) -> int:
         """Put back a worker's jobs whose leases ran out ``before``: it is frozen. How many.
 
-        None (0) if the write lock had to be waited for: its heartbeat may have had to wait as well.
+        None, if the write lock had to be waited for: its heartbeat may have had to wait as well.
         """
         asked = time.monotonic()
         with self._database.write(durable=False) as connection:

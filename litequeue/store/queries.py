@@ -30,7 +30,6 @@ STAGE_MOVE: Final = f"""INSERT INTO litequeue_jobs ({_NEW_COLUMNS})
 SELECT :queue, :task, args, kwargs, :state, :pool, :priority, :run_at, :max_attempts, :timeout,
        :soft_timeout, :at_most_once, :created_at, :expires_at
 FROM temp.litequeue_stage ORDER BY rowid"""
-STAGE_DROP: Final = "DROP TABLE IF EXISTS temp.litequeue_stage"
 
 RECORD_TASK: Final = """INSERT INTO litequeue_tasks
     (name, module, qualname, directory, options, recorded_at)

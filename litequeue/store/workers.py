@@ -156,13 +156,8 @@ class Workers:
             holder = lock.holder()
         finally:
             lock.close()
-        if holder is None:
-            return False
-        try:
-            with open(f"/proc/{holder}/stat") as file:
-                return file.read().rpartition(")")[2].split()[0] not in ("T", "Z", "X")
-        except (OSError, IndexError):
-            return False
+        state = None if holder is None else process_state(holder)
+        return state is not None and state not in ("T", "Z", "X")
 
     def report_unknown(self, worker: int, unknown: dict[str, str]) -> None:
         """Show on the worker's row which tasks it has no code for, and why."""
@@ -205,6 +200,16 @@ class Workers:
     def wake_ports(self) -> list[int]:
         with self._database.read() as connection:
             return [port for (port,) in connection.execute(queries.WAKE_PORTS).fetchall() if port]
+
+
+def process_state(pid: int) -> str | None:
+    """The letter by which Linux says what a process of this host does: T stopped, t traced, Z gone, ...;
+    None where that cannot be told."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return None
 
 
 def _forget_after_fork() -> None:
