@@ -237,3 +237,31 @@ def test_a_worker_starts_once(app: LiteQueue) -> None:
         pass
     with pytest.raises(WorkerFailed, match="starts once"):
         worker.start()
+
+
+def test_run_worker_works_in_the_calling_thread_until_nothing_is_left(app: LiteQueue) -> None:
+    ran_in: list[threading.Thread] = []
+
+    @app.task
+    def note() -> None:
+        ran_in.append(threading.current_thread())
+
+    jobs = [note.delay() for _ in range(3)]
+    assert app.run_worker(threads=1, burst=True) == 0
+    assert [job.state for job in jobs] == ["succeeded"] * 3
+    assert len(ran_in) == 3
+
+
+@pytest.mark.slow
+def test_run_worker_drains_at_a_signal_and_returns_its_exit_code(tmp_path: Path) -> None:
+    done = script(tmp_path, """
+        import os, signal
+        @app.task
+        def leave():
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.2)
+            return "finished"
+        job = leave.delay()
+        print(app.run_worker(threads=1), job.get(timeout=0))
+    """)
+    assert done.stdout == "0 finished\n", done.stderr
