@@ -13,6 +13,7 @@ import functools
 import hashlib
 import os
 import resource
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -26,7 +27,7 @@ from typing import Any, Literal, NamedTuple
 
 import pytest
 
-from .support import environment, registered, wait_until
+from .support import registered, wait_until, worker_process
 
 When = Literal["before", "after"]
 
@@ -150,17 +151,11 @@ def cli_with(fault: str) -> str:
 @contextlib.contextmanager
 def faulty_worker(db: Path, fault: str, *flags: object) -> Iterator[subprocess.Popen[str]]:
     """A worker process with a fault; yields once it has registered, or died of it."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", cli_with(fault), "worker", str(db), *map(str, flags)],
-        env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
+    program = (sys.executable, "-c", cli_with(fault))
+    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    with worker_process(db, *flags, wait=False, program=program, **streams) as process:
         wait_until(lambda: registered(db, process.pid) or process.poll() is not None, what="the worker registers")
         yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
 
 
 def patience(seconds: float) -> None:
@@ -284,6 +279,32 @@ def small_disk(path: Path, size: str = "1m") -> Iterator[SmallDisk]:
         yield SmallDisk(path)
     finally:
         subprocess.run(["umount", "--lazy", str(path)], check=True)
+
+
+@contextlib.contextmanager
+def failing(pid: int, calls: str, path: str) -> Iterator[None]:
+    """Inside the block these system calls of a running process on one file fail with EIO; needs strace."""
+    fault = ["-e", f"trace={calls}", "-e", f"inject={calls}:error=EIO"]
+    words = [strace(), "-f", "-p", str(pid), "-P", path, "-o", os.devnull, *fault]
+    tracer = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    assert tracer.stderr is not None
+    try:
+        said = ""
+        while "attached" not in said:
+            line = tracer.stderr.readline()
+            assert line, said
+            said += line
+            if "ptrace" in said:
+                pytest.skip("strace may not trace here")
+        yield
+    finally:
+        tracer.send_signal(signal.SIGINT)  # it lets go of the process
+        tracer.communicate()
+
+
+def strace() -> str:
+    """The tool that lets system calls fail; skips the test where there is none."""
+    return shutil.which("strace") or pytest.skip("needs strace")
 
 
 @contextlib.contextmanager

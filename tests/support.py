@@ -15,6 +15,7 @@ from typing import Any
 from litequeue.models import NewJob
 
 ROOT = Path(__file__).resolve().parent.parent
+PROGRAM = (sys.executable, "-m", "litequeue")
 
 
 class FakeClock:
@@ -54,23 +55,19 @@ def environment() -> dict[str, str]:
 def litequeue(*words: object, cwd: Path | None = None, timeout: float = 30) -> subprocess.CompletedProcess[str]:
     """Run the command line to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "litequeue", *map(str, words)],
+        [*PROGRAM, *map(str, words)],
         cwd=cwd, env=environment(), capture_output=True, text=True, timeout=timeout, check=False,
     )  # fmt: skip
 
 
 @contextlib.contextmanager
 def worker_process(
-    db: Path,
-    *flags: object,
-    cwd: Path | None = None,
-    wait: bool = True,
-    program: tuple[str, ...] = ("-m", "litequeue"),
+    db: Path, *flags: object, wait: bool = True, program: tuple[str, ...] = PROGRAM, **popen: Any
 ) -> Iterator[subprocess.Popen[str]]:
     """A worker process that serves ``db``; killed at the end if it still runs."""
     process = subprocess.Popen(
-        [sys.executable, *program, "worker", str(db), *map(str, flags)],
-        cwd=cwd, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        [*program, "worker", str(db), *map(str, flags)], text=True,
+        **{"env": environment(), "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **popen},
     )  # fmt: skip
     try:
         if wait:

@@ -5,37 +5,25 @@ from __future__ import annotations
 import contextlib
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..support import environment, registered, wait_until
+from ..support import worker_process
 
 
 @contextlib.contextmanager
-def logged_worker(
-    db: Path, log: Path, *flags: object, wait: bool = True, **popen: Any
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker process that serves ``db``; killed at the end if it still runs."""
-    with open(log, "ab") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "litequeue", "worker", str(db), *map(str, flags)],
-            stdin=subprocess.DEVNULL, **{"env": environment(), "stdout": file, "stderr": subprocess.STDOUT, **popen},
-        )  # fmt: skip
-    try:
-        if wait:
-            wait_until(lambda: registered(db, process.pid), what="the worker registers")
+def logged_worker(db: Path, log: Path, *flags: object, **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """A worker process as ``worker_process`` starts it, with the same options."""
+    with (
+        open(log, "ab") as file,
+        worker_process(db, *flags, **{"stdin": subprocess.DEVNULL, "stdout": file, **options}) as process,
+    ):
         yield process
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGCONT)
-            process.kill()
-        process.wait()
 
 
-def stop(process: subprocess.Popen[bytes], seconds: float, how: int = signal.SIGTERM) -> float:
+def stop(process: subprocess.Popen[Any], seconds: float, how: int = signal.SIGTERM) -> float:
     """Signal a worker and wait for it at most so long; how long it took."""
     began = time.monotonic()
     process.send_signal(how)

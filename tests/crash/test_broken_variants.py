@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import sqlite3
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -22,7 +23,14 @@ from litequeue.worker.inbox import Inbox
 from litequeue.worker.maintenance import Maintenance
 
 from .. import sample
-from ..support import FakeClock, ledger_lines, new_job, wait_until, worker_process
+from ..support import (
+    PROGRAM,
+    FakeClock,
+    ledger_lines,
+    new_job,
+    wait_until,
+    worker_process,
+)
 from . import broken
 
 LEASE = 60_000_000
@@ -34,7 +42,7 @@ def whole_and(variant: str) -> pytest.MarkDecorator:
 
 
 def program(variant: str) -> tuple[str, ...]:
-    return ("-m", "tests.crash.broken", variant) if variant else ("-m", "litequeue")
+    return (sys.executable, "-m", "tests.crash.broken", variant) if variant else PROGRAM
 
 
 def starts(ledger: Path) -> list[str]:

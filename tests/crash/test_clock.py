@@ -27,13 +27,13 @@ def test_a_clock_that_is_set_robs_nobody_and_stops_nothing(
     fault = f"shift_clock({str(clock)!r})"
     with contextlib.ExitStack() as workers:
         for _ in range(2):
-            workers.enter_context(faults.faulty_worker(db, fault, "--lease", "2"))
+            workers.enter_context(faults.faulty_worker(db, fault, "--lease", "1"))
         wait_until(lambda: ledger_lines(ledger))
         clock.write_text(str(hours * HOUR))
         if hours > 0:
             assert due.get(timeout=10) == 3
         assert sample.add.delay(3, 4).get(timeout=10) == 7  # enqueued by the time as it was
-        time.sleep(3.5)  # more than a lease and two looks at it: time for a thief
+        time.sleep(2.0)  # more than a lease and two looks at it: time for a thief
         assert running.info().attempt == 1
         clock.write_text("0")  # and back again
         assert sample.add.delay(5, 6).get(timeout=10) == 11

@@ -54,7 +54,7 @@ class Served(NamedTuple):
     app: LiteQueue
     db: Path
     log: Path
-    worker: subprocess.Popen[bytes]
+    worker: subprocess.Popen[str]
 
 
 @pytest.fixture

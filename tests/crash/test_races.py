@@ -118,7 +118,7 @@ def test_time_that_stands_still_robs_nobody(
                 worker.send_signal(signal.SIGCONT)
         else:
             wait_until(lambda: len(ledger_lines(ledger)) == 2, 20)
-        time.sleep(2.5)  # time for a thief
+        time.sleep(2.0)  # a lease and two looks at it: time for a thief
         gate.touch()
         job.get(timeout=10)
     info = job.info()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sqlite3
 import time
 from pathlib import Path
 
@@ -129,3 +131,30 @@ def test_a_burst_after_a_crash_first_takes_up_what_the_dead_left(
     gate.touch()
     assert litequeue("worker", db, "--burst").returncode == 0
     assert job.state == "succeeded"
+
+
+@pytest.mark.slow
+def test_after_a_reboot_the_jobs_of_before_start_with_the_first_worker(
+    sample_app: LiteQueue, db: Path, tmp_path: Path
+) -> None:
+    """No kernel lock outlives the machine; so it matters not that the pid came round again and the clock went back."""
+    ledger, gate = tmp_path / "ledger", tmp_path / "gate"
+    job = sample.wait_at_gate.delay(str(ledger), str(gate))
+    with worker_process(db) as first:
+        wait_until(lambda: starts(ledger))
+        first.kill()
+        first.wait()
+    with contextlib.closing(sqlite3.connect(db)) as connection, connection:
+        hour = 3600 * 1_000_000
+        connection.execute("UPDATE litequeue_jobs SET lease_expires_at = lease_expires_at + ?", (hour,))
+        connection.execute(
+            "UPDATE litequeue_workers SET pid = ?, started_at = started_at + ?, heartbeat_at = heartbeat_at + ?",
+            (os.getpid(), hour, hour),
+        )
+    with worker_process(db):
+        up = time.monotonic()
+        wait_until(lambda: len(starts(ledger)) == 2)
+        assert time.monotonic() - up < 2
+        gate.touch()
+        assert job.get(timeout=10) == "attempt 2"
+    assert (job.info().failures, job.info().interruptions) == (0, 1)

@@ -25,12 +25,12 @@ GATED = {"thread": sample.wait_at_gate, "process": sample.wait_in_process, "asyn
 
 class Served(NamedTuple):
     app: LiteQueue
-    worker: subprocess.Popen[bytes]
+    worker: subprocess.Popen[str]
     folder: Path
 
 
 @pytest.fixture(scope="module")
-def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
     """One worker for the whole module: what any of the tests does to it, the others notice."""
     folder = tmp_path_factory.mktemp("task_code")
     db, log = folder / "db.sqlite", folder / "log"
@@ -46,7 +46,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, sub
 
 
 @pytest.fixture
-def served(worker: tuple[Path, subprocess.Popen[bytes]]) -> Iterator[Served]:
+def served(worker: tuple[Path, subprocess.Popen[str]]) -> Iterator[Served]:
     db, process = worker
     sample.app._client.bind(str(db))
     yield Served(sample.app, process, db.parent)

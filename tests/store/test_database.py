@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import stat
@@ -11,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from litequeue import errors
+from litequeue.models import Settled
 from litequeue.store import Store, schema
 from litequeue.store.database import Database
+from litequeue.store.jobs import Demand
 from litequeue.store.wal import LIMIT as WAL_LIMIT
 
-from ..support import environment, new_job
+from ..support import FakeClock, environment, new_job
 
 
 def test_the_file_and_its_side_files_are_for_the_owner_only(tmp_path: Path) -> None:
@@ -101,6 +104,28 @@ def test_a_newer_schema_is_refused_before_any_write(tmp_path: Path) -> None:
     store.close()
     with pytest.raises(errors.SchemaTooNew, match="999"):
         Store(str(path)).open_and_close()
+
+
+def test_what_a_newer_version_adds_disturbs_nobody_who_has_the_file_open(store: Store, clock: FakeClock) -> None:
+    """Migrations only add, so that a worker need not be stopped before its producers are upgraded; but whoever is
+    started anew after that is to be the newer version."""
+    now = clock.now()
+    first, _ = store.jobs.enqueue(new_job())
+    with contextlib.closing(sqlite3.connect(store.path, isolation_level=None)) as newer:
+        newer.execute("BEGIN IMMEDIATE")
+        newer.execute("ALTER TABLE litequeue_jobs ADD COLUMN colour TEXT NOT NULL DEFAULT 'red'")
+        newer.execute("CREATE TABLE litequeue_colours (name TEXT PRIMARY KEY) STRICT")
+        newer.execute("UPDATE litequeue_meta SET value = '999' WHERE key = 'schema_version'")
+        newer.execute("COMMIT")
+    second, _ = store.jobs.enqueue(new_job())
+    demand = Demand({"thread": 10})
+    claimed = store.jobs.turn(1, now, now + 60_000_000, demand=demand).claimed
+    assert [job.id for job in claimed] == [first, second]
+    done = [Settled(job.id, job.attempt, now, now, "null", now, None) for job in claimed]
+    assert store.jobs.turn(1, now, now, succeeded=done).lost == set()
+    assert store.reports.state(second) == "succeeded"
+    with pytest.raises(errors.SchemaTooNew, match="999"):
+        Store(store.path).open_and_close()
 
 
 def test_a_migration_is_all_or_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,268 @@
+"""What producers and workers do to the file, one transaction at a time, for sweeps that kill them inside it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from litequeue.models import ClaimedJob, Settled, TaskOrigin, Unsettled
+from litequeue.store import Store
+from litequeue.store.jobs import Demand
+from litequeue.store.workers import Registration
+from litequeue.worker.inbox import Inbox
+from litequeue.worker.maintenance import Maintenance
+
+from .. import faults
+from ..faults import Victim, run_victim
+from ..support import FakeClock, new_job
+
+SECOND = 1_000_000
+NOW = FakeClock().now()
+LEASE = 60 * SECOND
+
+
+# -- what a worker does, without its threads -----------------------------------------------------------
+
+
+def register(store: Store, name: str) -> Registration:
+    return store.workers.register(name=name, host="h", wake_port=None, queues=None, slots={}, now=NOW)
+
+
+def claim(store: Store, worker: int, limit: int = 10, now: int = NOW, **settle: Any) -> list[ClaimedJob]:
+    return store.jobs.turn(worker, now, now + LEASE, demand=Demand({"thread": limit}), **settle).claimed
+
+
+def success(job_id: int, attempt: int, result: str, now: int = NOW) -> Settled:
+    return Settled(job_id, attempt, now, now, json.dumps(result), now + 86_400 * SECOND, None)
+
+
+def other(job: ClaimedJob, state: str, **fields: Any) -> Unsettled:
+    row = Unsettled(job.id, job.attempt, state, NOW, None, None, None, 0, None, None, None, NOW, 0)
+    return row._replace(**fields)
+
+
+def tick(store: Store, worker: int, clock: FakeClock) -> None:
+    """A worker's housekeeping, with the look for dead peers in it."""
+    Maintenance(store, worker, clock, LEASE, Inbox()).tick()
+
+
+# -- the acts ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """``prepare`` makes the file, ``act`` is what dies. The act says "done" when its caller is told so."""
+
+    name: str
+    prepare: Callable[[Path], None]
+    act: Callable[[Victim, Path], None]
+    fewest: int  # statements: a sweep over less would prove nothing
+    changes: bool = True
+
+
+def nothing_yet(db: Path) -> None:
+    """A new file."""
+
+
+def of_another_app(db: Path) -> None:
+    with contextlib.closing(sqlite3.connect(db)) as connection, connection:
+        connection.execute("CREATE TABLE precious (x)")
+        connection.execute("INSERT INTO precious VALUES ('gold')")
+
+
+def three_jobs(db: Path) -> None:
+    store = Store(str(db))
+    for n in range(3):
+        store.jobs.enqueue(new_job(args=f"[{n}]", max_attempts=3))
+    store.close()
+
+
+def jobs_in_all_waiting_states(db: Path) -> None:
+    three_jobs(db)
+    store = Store(str(db))
+    store.jobs.enqueue(new_job(state="scheduled", run_at=NOW - 1))
+    store.jobs.enqueue(new_job(state="scheduled", run_at=NOW + 9 * SECOND))
+    store.jobs.enqueue(new_job(expires_at=NOW - 1))
+    store.close()
+
+
+def dead_worker_with_jobs(db: Path, *, leaving: bool = False) -> None:
+    three_jobs(db)
+
+    def work(victim: Victim) -> None:
+        store = Store(str(db))
+        worker = register(store, "dead").id
+        assert len(claim(store, worker, limit=2)) == 2
+        if leaving:
+            store.workers.leave(worker, NOW)
+        faults.die()
+
+    assert run_victim(work).killed
+
+
+def worker_that_left(db: Path) -> None:
+    dead_worker_with_jobs(db, leaving=True)
+
+
+def old_final_jobs(db: Path) -> None:
+    three_jobs(db)
+    store = Store(str(db))
+    jobs = claim(store, 1, limit=2)
+    gone = {"finished_at": 1, "prune_at": NOW - 1, "failed": 1, "error_type": "E"}
+    store.jobs.turn(1, NOW, NOW, others=[other(job, "discarded", **gone) for job in jobs])
+    store.close()
+
+
+def first_open(victim: Victim, db: Path) -> None:
+    victim.arm()
+    store = Store(str(db))
+    store.open_and_close()
+    victim.say("done")
+
+
+def enqueue(victim: Victim, db: Path) -> None:
+    victim.arm()
+    store = Store(str(db))
+    store.jobs.enqueue(new_job(), TaskOrigin("tests.task", "tests", "task", "/", "{}"))
+    victim.say("done")
+    store.close()
+
+
+def enqueue_with_checkpoint(victim: Victim, db: Path) -> None:
+    store = Store(str(db))
+    with store.database.write(durable=False) as connection:
+        connection.execute("SELECT 1").fetchone()
+    store.database.wal.make_due()  # the next commit finds a checkpoint due
+    victim.arm()
+    store.jobs.enqueue(new_job(args="[" + "1," * 5000 + "1]"))
+    victim.say("done")
+    store.close()
+
+
+def delay_many(victim: Victim, db: Path) -> None:
+    store = Store(str(db))
+    store.reports.state(1)  # the opening has a sweep of its own
+    victim.arm()
+    ids, _ = store.jobs.enqueue_many(new_job(), ((f"[{n}]", "{}") for n in range(60)))
+    assert len(ids) == 60
+    victim.say("done")
+    store.close()
+
+
+def claim_jobs(victim: Victim, db: Path) -> None:
+    store = Store(str(db))
+    worker = register(store, "victim").id
+    victim.arm()
+    jobs = claim(store, worker)
+    assert len(jobs) == 4
+    victim.say("done")
+    for job in jobs:
+        victim.say(f"lease {job.id} {job.attempt}")
+
+
+def settle_and_claim(victim: Victim, db: Path) -> None:
+    store = Store(str(db))
+    worker = register(store, "victim").id
+    jobs = claim(store, worker, limit=2)
+    for job in jobs:
+        victim.say(f"lease {job.id} {job.attempt}")
+    victim.arm()
+    more = claim(store, worker, succeeded=[success(job.id, job.attempt, "victim's") for job in jobs])
+    assert len(more) == 1
+    victim.say("done")
+
+
+def retry_and_discard(victim: Victim, db: Path) -> None:
+    store = Store(str(db))
+    worker = register(store, "victim").id
+    first, second, third = claim(store, worker)
+    error = {"failed": 1, "error_type": "ValueError", "error_message": "boom", "traceback": "tb"}
+    ends = [
+        other(first, "retrying", run_at=NOW + SECOND, **error),
+        other(second, "discarded", finished_at=NOW, prune_at=NOW + 9_999 * SECOND, **error),
+        other(third, "scheduled", run_at=NOW + SECOND),
+    ]
+    victim.arm()
+    store.jobs.turn(worker, NOW, NOW + LEASE, others=ends)
+    victim.say("done")
+
+
+def release(victim: Victim, db: Path) -> None:
+    store = Store(str(db))
+    worker = register(store, "victim").id
+    jobs = claim(store, worker)
+    victim.arm()
+    store.jobs.turn(worker, NOW, NOW, others=[other(j, "available", started_at=None, unstarted=1) for j in jobs])
+    victim.say("done")
+    store.close()
+
+
+def look_after_the_dead(victim: Victim, db: Path) -> None:
+    store = Store(str(db))
+    worker = register(store, "victim").id
+    victim.arm()
+    tick(store, worker, FakeClock())
+    victim.say("done")
+
+
+def renew_leases(victim: Victim, db: Path) -> None:
+    store = Store(str(db))
+    worker = register(store, "victim").id
+    jobs = claim(store, worker)
+    victim.arm()
+    assert len(store.jobs.extend(worker, NOW, NOW + 2 * LEASE)) == len(jobs)
+    victim.say("done")
+
+
+def cancel(victim: Victim, db: Path) -> None:
+    store = Store(str(db))
+    store.reports.state(1)  # the opening has a sweep of its own
+    victim.arm()
+    assert store.operations.cancel(1, NOW)[0] == "cancelled"
+    victim.say("done")
+    store.close()
+
+
+def revive(victim: Victim, db: Path) -> None:
+    store = Store(str(db))
+    store.reports.state(1)  # the opening has a sweep of its own
+    victim.arm()
+    assert store.operations.revive(1, NOW)[0] == "available"
+    victim.say("done")
+    store.close()
+
+
+def come_and_go(victim: Victim, db: Path) -> None:
+    store = Store(str(db))
+    store.reports.state(1)
+    victim.arm()
+    registration = register(store, "victim")
+    store.workers.stopped(registration.id, NOW)
+    registration.close()
+    victim.say("done")
+    store.close()
+
+
+SCENARIOS = [
+    Scenario("first open", nothing_yet, first_open, 30),
+    Scenario("first open of another app's file", of_another_app, first_open, 30),
+    Scenario("enqueue", three_jobs, enqueue, 12),
+    Scenario("enqueue with a checkpoint", three_jobs, enqueue_with_checkpoint, 6),
+    Scenario("delay_many", three_jobs, delay_many, 13),
+    Scenario("claim", jobs_in_all_waiting_states, claim_jobs, 8),
+    Scenario("settle and claim", three_jobs, settle_and_claim, 6),
+    Scenario("retry and discard", three_jobs, retry_and_discard, 6),
+    Scenario("release", three_jobs, release, 6),
+    Scenario("rescue", dead_worker_with_jobs, look_after_the_dead, 8),
+    Scenario("release of one who left", worker_that_left, look_after_the_dead, 8),
+    Scenario("prune", old_final_jobs, look_after_the_dead, 8),
+    Scenario("heartbeat", three_jobs, renew_leases, 5),
+    Scenario("cancel", three_jobs, cancel, 3),
+    Scenario("revive", old_final_jobs, revive, 3),
+    Scenario("register and sign off", three_jobs, come_and_go, 8, changes=False),
+]

@@ -1,0 +1,95 @@
+"""A device that fails (ST7): what could not be synced was not promised, and what had been done is not forgotten."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from litequeue import LiteQueue
+
+from .. import faults, sample
+from ..support import environment, ledger_lines, wait_until
+from .logged import logged_worker
+
+SCRIPT = """
+import sys
+from litequeue import LiteQueue, errors
+with LiteQueue(sys.argv[1]) as app:
+    for n in range(3):
+        try:
+            print("id", app.enqueue("t", n).id, flush=True)
+        except errors.StorageFailed as error:
+            assert sys.argv[1] in str(error)
+            print("failed", flush=True)
+"""
+
+
+def test_an_enqueue_whose_sync_fails_returns_no_id_and_the_next_one_works(tmp_path: Path) -> None:
+    """Each sync of a new file's first three jobs in turn, from the first of its creation to the last of its closing."""
+    failed_in_the_log = 0
+    for nth in range(1, 30):
+        db, trace = tmp_path / f"{nth}.db", tmp_path / "trace"
+        words = ["-f", "--seccomp-bpf", "-y", "-o", str(trace), "-e", "trace=fdatasync,fsync"]
+        fault = ["-e", f"inject=fdatasync,fsync:error=EIO:when={nth}"]
+        done = subprocess.run(
+            [faults.strace(), *words, *fault, sys.executable, "-c", SCRIPT, str(db)], env=environment(),
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        if "ptrace" in done.stderr:
+            pytest.skip("strace may not trace here")
+        assert done.returncode == 0, done.stderr
+        said = done.stdout.splitlines()
+        assert len(said) == 3 and said.count("failed") <= 1, said
+        with contextlib.closing(sqlite3.connect(db)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            rows = connection.execute("SELECT id, args FROM litequeue_jobs").fetchall()
+        stored = {f"id {job}": json.loads(args)[0] for job, args in rows}
+        promised = {word: n for n, word in enumerate(said) if word != "failed"}
+        assert stored.items() >= promised.items()
+        assert sorted(stored.values()) in ([0, 1, 2], sorted(promised.values()))
+        injected = [line for line in trace.read_text().splitlines() if "INJECTED" in line]
+        if not injected:
+            break
+        failed_in_the_log += "failed" in said and "-wal>" in injected[0]
+    assert not injected  # the sweep came to the end
+    assert failed_in_the_log >= 3  # a commit at the least for each job
+
+
+@pytest.mark.slow
+def test_a_result_that_the_device_refuses_is_kept_and_written_when_it_is_well_again(
+    sample_app: LiteQueue, db: Path, tmp_path: Path
+) -> None:
+    ledger, gate, log = tmp_path / "ledger", tmp_path / "gate", tmp_path / "log"
+    job = sample.wait_at_gate.delay(str(ledger), str(gate))
+    with logged_worker(db, log) as worker:
+        wait_until(lambda: ledger_lines(ledger))
+        with faults.failing(worker.pid, "pwrite64", f"{db}-wal"):
+            gate.touch()
+            wait_until(lambda: "1 results are kept" in log.read_text())
+            assert (worker.poll(), job.state) == (None, "running")
+        assert job.get(timeout=10) == "attempt 1"
+        assert sample.add.delay(1, 2).get(timeout=10) == 3
+    assert [line.split()[0] for line in ledger_lines(ledger)] == ["start", "end"]
+    assert (job.info().failures, job.info().interruptions) == (0, 0)
+
+
+@pytest.mark.slow
+def test_an_at_most_once_job_does_not_start_before_its_claim_is_on_the_device(
+    sample_app: LiteQueue, db: Path, tmp_path: Path
+) -> None:
+    """Else a power cut would undo the claim, and it would run twice."""
+    ledger, gate, log = tmp_path / "ledger", tmp_path / "gate", tmp_path / "log"
+    gate.touch()
+    with logged_worker(db, log) as worker:
+        with faults.failing(worker.pid, "fdatasync,fsync", f"{db}-wal"):
+            job = sample.wait_once.delay(str(ledger), str(gate))
+            wait_until(lambda: "at most once are put back" in log.read_text())
+            assert ledger_lines(ledger) == []
+        assert job.get(timeout=10) == "attempt 1"
+    assert [line.split()[0] for line in ledger_lines(ledger)] == ["start", "end"]
