@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -264,3 +265,9 @@ def stuck(ledger: str) -> None:
             time.sleep(600)
         except BaseException:  # noqa: BLE001, S112
             continue
+
+
+@app.task
+def leave_daemon(ledger: str) -> None:
+    """Start a process that outlives the one that started it."""
+    subprocess.run(["/bin/sh", "-c", 'sleep 0.2 && echo "daemon $$" >> "$0" &', ledger], check=True)

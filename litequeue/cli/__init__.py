@@ -19,10 +19,12 @@ from . import exits, parser
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the process's exit code."""
     _open_standard_streams()
-    arguments = parser.build().parse_args(argv)
     try:
-        code: int = arguments.run(arguments)
-        sys.stdout.flush()
+        try:
+            arguments = parser.build().parse_args(argv)
+            code: int = arguments.run(arguments)
+        finally:  # also after --help, which ends in a SystemExit
+            sys.stdout.flush()
     except BrokenPipeError:  # `... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exits.OK

@@ -25,6 +25,7 @@ from ..worker.discovery import Catalogue
 from ..worker.signals import StopSignals
 from ..worker.worker import LAST_WORDS, Worker
 from .exits import report
+from .init import leave_process_1
 
 # A thread that computes keeps the GIL for this long at a time (5 ms by default), and the coordinator waits
 # as long for it around each of a turn's SQL statements, with the write lock held: measured beside such
@@ -45,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         lease=arguments.lease,
         grace=arguments.grace,
     )
+    leave_process_1()
     _log_to_stderr(arguments.log_level, arguments.log_json)
     path = database_path(arguments.db)
     if not os.path.exists(path):

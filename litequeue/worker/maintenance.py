@@ -41,7 +41,8 @@ class Maintenance:
         self._awake_since = now
         self._last_mono = now
         self._last_wall = clock.now()
-        self._lapse_due = now + LAPSE_SECONDS
+        self._lapse_seconds = min(LAPSE_SECONDS, self._lease_seconds / 4)
+        self._lapse_due = now + self._lapse_seconds
         self._prune_due = now
         self._peers: list[Peer] = []
         self._peers_stale = True
@@ -65,7 +66,7 @@ class Maintenance:
         try:
             self._rescue_dead()
             if now >= self._lapse_due:
-                self._lapse_due = now + min(LAPSE_SECONDS, self._lease_seconds / 4)
+                self._lapse_due = now + self._lapse_seconds
                 self._rescue_lapsed(now)
             if now >= self._prune_due:
                 more = self._prune()

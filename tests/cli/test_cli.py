@@ -16,7 +16,14 @@ from litequeue.cli.commands import parse_call
 from litequeue.errors import InvalidArgument
 
 from .. import sample
-from ..support import environment, ledger_lines, litequeue, wait_until, worker_process
+from ..support import (
+    PROGRAM,
+    environment,
+    ledger_lines,
+    litequeue,
+    wait_until,
+    worker_process,
+)
 
 TASKS = '''
 from litequeue import LiteQueue
@@ -148,6 +155,26 @@ def test_output_that_cannot_be_written_is_one_line(db: Path) -> None:
         )  # fmt: skip
     assert done.returncode == 1
     assert "could not be written" in one_line(done)
+
+
+@pytest.mark.parametrize(
+    ("buffered", "words"),
+    [(True, ("jobs", "--limit=999")), (False, ("jobs", "--limit=999")), (True, ("stats",)), (True, ("enqueue", "t"))],
+)
+def test_output_that_nobody_reads_is_no_error(db: Path, buffered: bool, words: tuple[str, ...]) -> None:
+    """`litequeue jobs db | head -1`, whose head has gone; what was asked for is done all the same."""
+    with LiteQueue(db) as app:
+        for _ in range(300):  # more than a buffer of output
+            app.enqueue("t")
+        there, gone = os.pipe()
+        os.close(there)
+        with open(gone, "w") as nobody:
+            done = subprocess.run(
+                [*PROGRAM, words[0], str(db), *words[1:]], stdout=nobody, stderr=subprocess.PIPE, text=True,
+                env={**environment(), "PYTHONUNBUFFERED": "" if buffered else "1"}, timeout=30, check=False,
+            )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, "")
+        assert app.stats().states == {"available": 301 if words[0] == "enqueue" else 300}
 
 
 def test_pausing_says_whether_there_is_such_a_queue(db: Path) -> None:
