@@ -122,11 +122,11 @@ class NotAQueue(StoreError):
 
 
 class DatabaseCorrupt(StoreError):
-    """SQLite found damage. Nothing is repaired, recreated or deleted by litequeue."""
+    """SQLite found damage, or a file that was in use is empty. Nothing is repaired, recreated or deleted by litequeue."""
 
 
 class DatabaseReplaced(StoreError):
-    """The file, or one beside it, was deleted or replaced while it was in use."""
+    """The file, or one beside it, was deleted or replaced while it was in use, or while its log was there."""
 
 
 class SchemaTooNew(StoreError):

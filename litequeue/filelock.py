@@ -34,6 +34,15 @@ if sys.platform == "win32":  # pragma: no cover - Linux is what can be tested he
     def _holder(fd: int) -> int | None:
         return None
 
+    # The locked byte, which is the first, cannot even be read by others.
+    def _read(fd: int, size: int) -> bytes:
+        os.lseek(fd, 1, os.SEEK_SET)
+        return os.read(fd, size)
+
+    def _write(fd: int, data: bytes) -> None:
+        os.lseek(fd, 1, os.SEEK_SET)
+        os.write(fd, data)
+
 else:
     import errno
     import fcntl
@@ -63,6 +72,12 @@ else:
             return None
         return answer[4] if answer[0] != fcntl.F_UNLCK and answer[4] > 0 else None
 
+    def _read(fd: int, size: int) -> bytes:
+        return os.pread(fd, size, 0)
+
+    def _write(fd: int, data: bytes) -> None:
+        os.pwrite(fd, data, 0)
+
 
 class FileLock:
     """An exclusive lock on ``path``, which is created owner-only if it is missing."""
@@ -78,8 +93,7 @@ class FileLock:
         except FileNotFoundError:
             raise
         except OSError as error:
-            why = "it is a symbolic link, which is refused" if os.path.islink(path) else error.strerror
-            raise CannotOpen(f"cannot open the lock file {path}: {why}") from error
+            raise CannotOpen(f"cannot open the lock file {path}: {_why(error, path)}") from error
         if not stat.S_ISREG(os.fstat(self._fd).st_mode):
             os.close(self._fd)
             raise CannotOpen(f"the lock file {path} is not a regular file; move it away")
@@ -94,6 +108,24 @@ class FileLock:
         """The pid that holds the lock, where the system can tell; None for nobody or unknown."""
         return _holder(self._fd)
 
+    def read(self, size: int) -> bytes:
+        """The first bytes of what was written here; whoever holds the lock, or nobody."""
+        return _read(self._fd, size)
+
+    def write(self, data: bytes) -> None:
+        """Write over the beginning. Through the one descriptor: closing another would drop the lock."""
+        _write(self._fd, data)
+
     def close(self) -> None:
         """Close the file, which also drops the lock."""
         os.close(self._fd)
+
+
+def _why(error: OSError, path: str) -> str:
+    if os.path.islink(path):
+        return "it is a symbolic link, which is refused"
+    if isinstance(error, PermissionError):
+        from .trust import denied  # an error's words need no import at start-up
+
+        return f"{error.strerror}: {denied(path)}"
+    return str(error.strerror)

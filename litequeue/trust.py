@@ -1,6 +1,6 @@
-"""Whether a file can be believed when it names code to import: a crontab's trust model.
+"""Whose a file is: whether it can be believed when it names code to import, and why it cannot be used.
 
-As sshd and cron check theirs: the file must belong to the user who runs the worker, or to root, and nobody
+The first is a crontab's trust model. As sshd and cron check theirs: the file must belong to the user who runs the worker, or to root, and nobody
 else may be able to write it or to replace it in its directory. A group of the owner's own name with no other
 member is nobody else: where those are the rule, the umask is 002 (Debian's sshd judges alike). Only
 ``os.stat`` and the group database; opens none of the files.
@@ -38,3 +38,18 @@ def _is_own_group(uid: int, gid: int) -> bool:
     except KeyError:
         return False
     return group.gr_name == user and set(group.gr_mem) <= {user}
+
+
+def denied(path: str) -> str:
+    """Whose permissions are in the way: the path's own, or those of the nearest folder above that can be seen."""
+    name, kind = os.path.abspath(path), ""
+    while True:
+        try:
+            found = os.stat(name)
+            break
+        except OSError:
+            if name == os.path.dirname(name):
+                return f"{name} cannot be seen"
+            name, kind = os.path.dirname(name), "the folder "
+    you = f", and you are uid {os.geteuid()}" if hasattr(os, "geteuid") else ""
+    return f"{kind}{name} belongs to uid {found.st_uid} with mode {stat.S_IMODE(found.st_mode):o}{you}"

@@ -26,53 +26,15 @@ from .. import errors
 from ..softguard import shielded
 from . import forkguard, gate, schema
 from .files import ensure_file, uri_if_read_only
-from .identity import Identity
-from .sqlerrors import translate, translated
+from .handles import Handles
+from .mark import refuse_strays
+from .sqlerrors import evidence_kept, translate, translated
 from .wal import Wal
 
 PATIENCE: Final = 30.0  # seconds to wait for the write lock
 
 # Connections inherited over a fork: kept referenced for ever, since closing one would harm the parent.
 _parked: list[object] = []
-_borrowing = threading.Lock()
-
-
-class _Handles:
-    """What one process holds open."""
-
-    def __init__(self, path: str) -> None:
-        self.pid = os.getpid()
-        self._path = path
-        self._gate: gate.WriteGate | None = None
-        self.writers: dict[bool, sqlite3.Connection] = {}
-        self.idle_readers: list[sqlite3.Connection] = []
-        self.watcher: sqlite3.Connection | None = None
-        self.identity = Identity(path)
-        self.closed = False
-
-    @property
-    def gate(self) -> gate.WriteGate:
-        """The write lock; its side file is made at the first write, never by reading."""
-        if self._gate is None:
-            with forkguard.inside, _borrowing:  # a forked child must not find the lock taken
-                if self.closed:
-                    raise gate.GateClosed
-                if self._gate is None:
-                    self._gate = gate.borrow(self._path)
-        return self._gate
-
-    def against_threads(self, patience: float) -> contextlib.AbstractContextManager[bool]:
-        """No other thread of this process writes inside the block, if it yields True."""
-        with forkguard.inside, _borrowing:
-            if self._gate is None:
-                self.closed = True  # nobody has written yet, and nobody will
-                return contextlib.nullcontext(True)
-            return self._gate.against_threads(patience)
-
-    def give_back_gate(self) -> None:
-        if self._gate is not None:
-            gate.give_back(self._gate)
-            self._gate = None
 
 
 class Database:
@@ -96,13 +58,13 @@ class Database:
         self._create = create
         self._adopt = adopt
         self._durability = durability
-        self._handles: _Handles | None = None
+        self._handles: Handles | None = None
         self._opening = threading.Lock()
         self.wal = Wal(self.path)
 
     # -- opening -----------------------------------------------------------------------------
 
-    def _held(self) -> _Handles:
+    def _held(self) -> Handles:
         handles = self._handles
         if handles is not None and handles.pid == os.getpid():
             return handles
@@ -115,10 +77,11 @@ class Database:
                 handles = self._handles = self._open()
             return handles
 
-    def _open(self) -> _Handles:
+    def _open(self) -> Handles:
+        refuse_strays(self.path)
         ensure_file(self.path, self.given_path, create=self._create)
         with translated(self.path):
-            handles = _Handles(self.path)
+            handles = Handles(self.path)
             try:
                 self._prepare(handles)
             except BaseException:
@@ -126,7 +89,7 @@ class Database:
                 raise
         return handles
 
-    def _prepare(self, handles: _Handles) -> None:
+    def _prepare(self, handles: Handles) -> None:
         """Check the file and bring its schema up to date; under the gate unless it is current."""
         connection = self._connect(durable=True)
         try:
@@ -147,14 +110,16 @@ class Database:
                 try:
                     self._to_wal(connection)
                     connection.execute("BEGIN IMMEDIATE")
+                    handles.mark()
                     schema.refuse_newer(schema.version(connection), self.given_path)
                     schema.migrate(connection)
                     connection.execute("COMMIT")
                 finally:
                     handles.gate.release()
             handles.writers[True] = connection
-        except BaseException:
-            connection.close()
+        except BaseException as error:
+            with evidence_kept(self.path, error):
+                connection.close()
             raise
 
     def _to_wal(self, connection: sqlite3.Connection) -> None:
@@ -189,8 +154,9 @@ class Database:
                 connection.execute(f"PRAGMA {pragma}")
             if read_only:
                 connection.execute("PRAGMA query_only = ON")
-        except BaseException:
-            connection.close()
+        except BaseException as error:
+            with evidence_kept(self.path, error):
+                connection.close()
             raise
         return connection
 
@@ -245,7 +211,7 @@ class Database:
         ):
             yield connection
 
-    def _writer(self, handles: _Handles, durable: bool) -> sqlite3.Connection:
+    def _writer(self, handles: Handles, durable: bool) -> sqlite3.Connection:
         connection = handles.writers.get(durable)
         if connection is None:
             connection = handles.writers[durable] = self._connect(durable=durable)
@@ -354,6 +320,8 @@ class _Write:
             connection = self._connection = self._on or database._writer(handles, self._durable)
             handles.identity.verify()
             connection.execute("BEGIN IMMEDIATE")
+            if not handles.marked:
+                handles.mark()
         except BaseException as error:
             forkguard.leave()
             handles.gate.release()
@@ -396,4 +364,4 @@ class _Write:
         except sqlite3.Error:
             self._handles.writers.pop(self._durable, None)
             _close(self._connection)  # perhaps the only one: then the files beside the database go too
-            self._handles.identity = Identity(self._database.path)
+            self._handles.distrust()

@@ -9,6 +9,8 @@ import os
 import stat
 
 from .. import errors
+from ..trust import denied
+from . import mark
 
 
 def ensure_file(path: str, given: str, *, create: bool) -> None:
@@ -21,7 +23,7 @@ def ensure_file(path: str, given: str, *, create: bool) -> None:
         _create_file(path, given)
         return
     except OSError as error:
-        raise errors.CannotOpen(f"{given}: {error.strerror}") from error
+        raise errors.CannotOpen(f"{given}: {_strerror(error, path)}") from error
     if found.st_nlink > 1 and stat.S_ISREG(found.st_mode):
         # Under each name SQLite keeps a log and we a lock of their own: acknowledged jobs vanished.
         raise errors.CannotOpen(
@@ -36,6 +38,7 @@ def ensure_file(path: str, given: str, *, create: bool) -> None:
 def _create_file(path: str, given: str) -> None:
     # Owner-only from its first instant; SQLite gives -wal and -shm the same mode. Nobody can hold a
     # lock on a file that O_EXCL has just made, so closing this descriptor harms none.
+    mark.forget(path)
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     try:
         os.close(os.open(path, flags, 0o600))
@@ -43,8 +46,35 @@ def _create_file(path: str, given: str) -> None:
         pass
     except OSError as error:
         folder = os.path.dirname(path)
-        why = f"the folder {folder} does not exist" if not os.path.isdir(folder) else error.strerror
+        why = f"the folder {folder} does not exist" if not os.path.isdir(folder) else _strerror(error, path)
         raise errors.CannotOpen(f"cannot create {given}: {why}") from error
+
+
+def _strerror(error: OSError, path: str) -> str:
+    return f"{error.strerror}: {denied(path)}" if isinstance(error, PermissionError) else str(error.strerror)
+
+
+def why_not_writable(path: str) -> str | None:
+    """Whose permissions keep SQLite from a file, from those that it makes beside it, or from their folder; else None."""
+    for name in (path, path + "-wal", path + "-shm"):
+        if os.path.lexists(name) and not _may(name, os.R_OK | os.W_OK):
+            return denied(name)
+    folder = os.path.dirname(path)
+    if not _may(folder, os.W_OK | os.X_OK):
+        return f"files are made beside it, but the folder {denied(folder)}"
+    return None
+
+
+def _may(name: str, mode: int) -> bool:
+    return os.access(name, mode, effective_ids=os.access in os.supports_effective_ids)
+
+
+def log_size(path: str) -> int:
+    """Bytes of the file's write-ahead log."""
+    try:
+        return os.stat(path + "-wal").st_size
+    except OSError:
+        return 0
 
 
 def uri_if_read_only(path: str) -> str | None:
@@ -56,9 +86,8 @@ def uri_if_read_only(path: str) -> str | None:
     try:
         if not os.statvfs(path).f_flag & os.ST_RDONLY:
             return None
-        logged = os.path.exists(path + "-wal") and os.stat(path + "-wal").st_size > 0
     except (AttributeError, OSError):  # Windows has no statvfs
         return None
     from urllib.parse import quote  # 4 ms that hardly anybody needs
 
-    return f"file:{quote(path)}?mode=ro" + ("" if logged else "&immutable=1")
+    return f"file:{quote(path)}?mode=ro" + ("" if log_size(path) else "&immutable=1")

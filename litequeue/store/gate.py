@@ -4,7 +4,7 @@ Owns ``DB-lock``, a side file whose kernel lock is held for the length of one tr
 depend on it. *Safety*: SQLite 3.7.0 to 3.51.2 can lose commits when a commit overlaps another connection's
 second checkpoint; no two of ours ever overlap. *Fairness*: with short jittered tries the worst wait among 8
 writing processes was 99 ms, with SQLite's own busy handler 531 ms. Threads queue on a lock in memory first,
-not on the file. Must not know what is written.
+not on the file. Must not know what is written; ``mark`` keeps a line in the side file, through it alone.
 
 The file is opened once per process and database, because a POSIX lock is the process's and closing any
 descriptor drops it; so gates are shared through a table, and a forked child opens its own.
@@ -33,12 +33,12 @@ class GateClosed(Exception):
 class WriteGate:
     """The write lock of one database in this process. Not reentrant."""
 
-    def __init__(self, database: str) -> None:
+    def __init__(self, database: str, *, create: bool = True) -> None:
         self.database = database
         self.users = 0
         self._closed = False
         self._threads = threading.Lock()
-        self._file = FileLock(database + "-lock")
+        self._file = FileLock(database + "-lock", create=create)
 
     def acquire(self, patience: float) -> None:
         """Take the lock or raise QueueBusy after ``patience`` seconds. Raises GateClosed if it was closed."""
@@ -80,6 +80,14 @@ class WriteGate:
         finally:
             self._threads.release()
 
+    def noted(self, size: int) -> bytes:
+        """What stands in the lock's file, with or without the lock. Raises OSError."""
+        return self._file.read(size)
+
+    def note(self, line: bytes) -> None:
+        """Write over what stands in the lock's file. Raises OSError."""
+        self._file.write(line)
+
     def close(self) -> None:
         """For whoever keeps the other threads out."""
         self._closed = True
@@ -96,12 +104,13 @@ _gates: dict[tuple[int, str], WriteGate] = {}
 _table = threading.Lock()
 
 
-def borrow(database: str) -> WriteGate:
-    """The gate of this database (an absolute, real path) in this process."""
+def borrow(database: str, *, create: bool = True) -> WriteGate:
+    """The gate of this database (an absolute, real path) in this process. Raises FileNotFoundError if its
+    file is missing and not to be created."""
     with _table:
         gate = _gates.get((os.getpid(), database))
         if gate is None:
-            gate = _gates[os.getpid(), database] = WriteGate(database)
+            gate = _gates[os.getpid(), database] = WriteGate(database, create=create)
         gate.users += 1
         return gate
 

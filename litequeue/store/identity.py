@@ -62,9 +62,9 @@ class Identity:
             elif known != (found.st_dev, found.st_ino):
                 raise DatabaseReplaced(self._message(name, "is another file now"))
 
-    @staticmethod
-    def _message(name: str, what: str) -> str:
+    def _message(self, name: str, what: str) -> str:
         return (
-            f"{name} {what}: it was deleted or replaced while it was in use, and nothing more is written. "
-            "Stop every program that uses it before moving the file, and take -wal along; then start them again"
+            f"{name} {what}: it was deleted or replaced while it was in use, and nothing more is written. Stop every "
+            f"program that uses it. If you restored a backup, delete {self._path}-wal and {self._path}-shm then; if you "
+            "moved the file, move -wal along; and start them again"
         )

@@ -1,4 +1,4 @@
-"""sqlite3's errors as litequeue's own, each with the path in it."""
+"""sqlite3's errors as litequeue's own, each with the path in it; and that a damaged file is left as it is."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import sqlite3
 from collections.abc import Iterator
 
 from .. import errors
+from . import mark
+from .files import log_size, why_not_writable
 
 
 def translate(error: sqlite3.Error, path: str) -> errors.LitequeueError:
     """The fitting error; anything unforeseen is a StoreError with SQLite's words."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    code = _code(error)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return errors.QueueBusy(
             f"{path}: another program held SQLite's write lock for too long (one that does not "
@@ -21,6 +23,11 @@ def translate(error: sqlite3.Error, path: str) -> errors.LitequeueError:
         return errors.StorageFull(f"{path}: no room left on the device. Nothing was stored")
     if code == sqlite3.SQLITE_IOERR:
         return errors.StorageFailed(f"{path}: the device refused a read or write ({error})")
+    if code == sqlite3.SQLITE_NOTADB and mark.was_set_up(path):
+        return errors.DatabaseCorrupt(
+            f"{path} is damaged: it was in use as a queue, and its beginning is no SQLite database's any more; it was "
+            "left as it is. Restore a backup, or salvage what can be read with `sqlite3 FILE .recover`"
+        )
     if code == sqlite3.SQLITE_NOTADB:
         return errors.NotAQueue(f"{path} is not a SQLite database; it was left as it is")
     if code == sqlite3.SQLITE_CORRUPT:
@@ -29,7 +36,8 @@ def translate(error: sqlite3.Error, path: str) -> errors.LitequeueError:
             "can be read with `sqlite3 FILE .recover`"
         )
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
-        return errors.CannotOpen(f"{path} cannot be opened for writing: {error}")
+        why = why_not_writable(path)
+        return errors.CannotOpen(f"{path} cannot be opened for writing: {error}{f': {why}' if why else ''}")
     return errors.StoreError(f"{path}: SQLite reports: {error}")
 
 
@@ -39,3 +47,29 @@ def translated(path: str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise translate(error, path) from error
+
+
+def _code(error: BaseException) -> int:
+    """SQLite's primary code; 0 of any other error."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+@contextlib.contextmanager
+def evidence_kept(path: str, error: BaseException) -> Iterator[None]:
+    """Close a connection inside the block that failed to open; if for damage, so that the log stays beside the file.
+
+    The last one that closes copies the log into the file and deletes it (measured: also where SQLite had just refused
+    the file as no database). It does not while another is open, and one that may only read never does.
+    """
+    with contextlib.ExitStack() as stack:
+        if _code(error) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT) and log_size(path):
+            with contextlib.suppress(sqlite3.Error):
+                reader = stack.enter_context(contextlib.closing(_reader(path)))
+                reader.execute("SELECT 1 FROM sqlite_master").fetchone()  # locks the file, even if it then fails
+        yield
+
+
+def _reader(path: str) -> sqlite3.Connection:
+    from urllib.parse import quote  # 4 ms that hardly anybody needs
+
+    return sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, timeout=0)

@@ -7,9 +7,10 @@ SQLite's own are switched off.
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 from typing import Final
+
+from .files import log_size
 
 # When a checkpoint is due. Each costs two fsyncs, so rarer is cheaper.
 COMMITS: Final = 1024
@@ -20,16 +21,12 @@ class Wal:
     """The log beside one database, as one process counts it."""
 
     def __init__(self, path: str) -> None:
-        self._path = path + "-wal"
+        self._path = path
         self._over = LIMIT
         self._commits = 0  # of ours since the last checkpoint; a lost count only makes one later
 
     def size(self) -> int:
-        """Bytes of the write-ahead log; os.stat opens nothing and is harmless."""
-        try:
-            return os.stat(self._path).st_size
-        except OSError:
-            return 0
+        return log_size(self._path)
 
     def is_long(self) -> bool:
         """Whether a reader has kept it from being written anew from its start."""

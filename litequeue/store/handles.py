@@ -1,0 +1,60 @@
+"""What one process holds open of one database: connections, the gate, and what it knows of the files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+
+from . import forkguard, gate, mark
+from .identity import Identity
+
+_borrowing = threading.Lock()
+
+
+class Handles:
+    """What one process holds open."""
+
+    def __init__(self, path: str) -> None:
+        self.pid = os.getpid()
+        self._path = path
+        self._gate: gate.WriteGate | None = None
+        self.writers: dict[bool, sqlite3.Connection] = {}
+        self.idle_readers: list[sqlite3.Connection] = []
+        self.watcher: sqlite3.Connection | None = None
+        self.identity = Identity(path)
+        self.marked = False
+        self.closed = False
+
+    @property
+    def gate(self) -> gate.WriteGate:
+        """The write lock; its side file is made at the first write, never by reading."""
+        if self._gate is None:
+            with forkguard.inside, _borrowing:  # a forked child must not find the lock taken
+                if self.closed:
+                    raise gate.GateClosed
+                if self._gate is None:
+                    self._gate = gate.borrow(self._path)
+        return self._gate
+
+    def against_threads(self, patience: float) -> contextlib.AbstractContextManager[bool]:
+        """No other thread of this process writes inside the block, if it yields True."""
+        with forkguard.inside, _borrowing:
+            if self._gate is None:
+                self.closed = True  # nobody has written yet, and nobody will
+                return contextlib.nullcontext(True)
+            return self._gate.against_threads(patience)
+
+    def give_back_gate(self) -> None:
+        if self._gate is not None:
+            gate.give_back(self._gate)
+            self._gate = None
+
+    def mark(self) -> None:
+        """Note in the lock's file which files are written from now on; inside a process's first transaction."""
+        self.marked = mark.set_mark(self.gate)
+
+    def distrust(self) -> None:
+        """The last connection may have been closed, and the files beside the database with it."""
+        self.identity, self.marked = Identity(self._path), False
