@@ -84,6 +84,22 @@ class Lease(NamedTuple):
     attempt: int
 
 
+class LostJob(NamedTuple):
+    """A job that its worker's end made final: it may run only once, or keeps killing its workers."""
+
+    id: int
+    task: str
+    attempt: int
+    why: str
+
+
+class Rescued(NamedTuple):
+    """What became of a worker's jobs."""
+
+    again: int  # how many run again
+    lost: tuple[LostJob, ...]
+
+
 class Settled(NamedTuple):
     """A success; the fields are the parameters of SETTLE_SUCCEEDED."""
 

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from ..errors import WorkerFailed
+from ..errors import CannotOpen, WorkerFailed
 from ..models import NewJob
 from ..store import Store
 from ..store.jobs import Demand
@@ -45,7 +45,10 @@ class Figure(NamedTuple):
 
 
 def run(arguments: argparse.Namespace) -> int:
-    folder = tempfile.mkdtemp(prefix="litequeue-bench-", dir=arguments.dir)
+    try:
+        folder = tempfile.mkdtemp(prefix="litequeue-bench-", dir=arguments.dir)
+    except OSError as error:
+        raise CannotOpen(f"--dir {arguments.dir}: nothing can be made there ({error.strerror})") from error
     show = not arguments.json
     figures: list[Figure] = []
     try:

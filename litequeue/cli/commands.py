@@ -14,10 +14,12 @@ from typing import Any
 from .. import checks
 from ..app import LiteQueue
 from ..client import database_path
+from ..clock import SystemClock
 from ..errors import InvalidArgument, JobNotFound, LitequeueError
 from ..job import Job
 from ..store import Store
-from . import render
+from ..store.inspection import Inspection
+from . import render, serving
 
 
 def _existing(db: str) -> LiteQueue:
@@ -163,11 +165,26 @@ def resume(arguments: argparse.Namespace) -> int:
 
 
 def stats(arguments: argparse.Namespace) -> int:
-    with _existing(arguments.db) as app:
-        found = app.stats()
-        size = os.stat(app.path).st_size
+    path = database_path(arguments.db)
+    store, now = Store(path, create=False, adopt=False), SystemClock().now()
+    try:
+        found, conditions = store.reports.stats(), Inspection(store.database).conditions(now)
+        sizes = _size(path), _size(path + "-wal")
+    finally:
+        store.close()
+    notes = {id_: serving.word(condition, now) for id_, condition in conditions.items()}
     if arguments.json:
-        render.print_json({**render.as_dict(found), "file_bytes": size})
+        shown = render.as_dict(found)
+        for worker in shown["workers"]:
+            worker["note"] = notes.get(worker["id"], "")
+        render.print_json({**shown, "file_bytes": sizes[0], "log_bytes": sizes[1]})
     else:
-        render.print_stats(found, size)
+        render.print_stats(found, notes, sizes)
     return 0
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0

@@ -52,4 +52,8 @@ def report(error: LitequeueError) -> int:
     cause: BaseException = error
     while isinstance(cause, WorkerFailed) and isinstance(cause.__cause__, LitequeueError):
         cause = cause.__cause__
-    return next(code for cls, code in _CODES if isinstance(cause, cls))
+    return code_of(cause)
+
+
+def code_of(error: BaseException) -> int:
+    return next(code for cls, code in _CODES if isinstance(error, cls))

@@ -72,7 +72,7 @@ def build() -> argparse.ArgumentParser:
 
     _json(command("stats", "commands:stats", "Count jobs by state and queue; show the workers."))
 
-    sub = command("doctor", "doctor:run", "Look for what is or may go wrong; exit 0 if nothing is.")
+    sub = command("doctor", "doctor:run", "Look for what is or may go wrong; exit 0 if nothing is, 1 wrong, 3 damaged, 4 unusable, 75 busy or full.")
     sub.add_argument("--full", action="store_true", help="check every index entry too; slow on a big file")
     _json(sub)
 
@@ -101,8 +101,8 @@ def _worker(sub: argparse.ArgumentParser) -> None:
     add("--burst", action="store_true", help="stop when nothing is left to do")
     add("--max-jobs", type=int, metavar="N", help="stop after N jobs")
     add("--name", default="", help="shown in stats and jobs; default HOST-PID")
-    add("--lease", type=float, default=60.0, metavar="S", help="a frozen worker's jobs are taken after S")
-    add("--grace", type=float, default=30.0, metavar="S", help="for running jobs at shutdown")
+    add("--lease", type=float, default=60.0, metavar="S", help="default 60; a frozen worker's jobs are taken after S")
+    add("--grace", type=float, default=30.0, metavar="S", help="default 30; for running jobs at shutdown")
     add(
         "--log-level",
         default="info",

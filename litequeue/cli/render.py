@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -155,7 +155,13 @@ def _attempts(info: JobInfo) -> str:
     return text + (f", {info.interruptions} interrupted" if info.interruptions else "")
 
 
-def print_stats(stats: Stats, size: int) -> None:
+def size(number: int) -> str:
+    """Bytes, short."""
+    return f"{number / 1e6:.1f} MB" if number >= 1e6 else f"{number / 1e3:.0f} KB"
+
+
+def print_stats(stats: Stats, notes: Mapping[int, str], sizes: tuple[int, int]) -> None:
+    """``notes``: what is odd about a worker, by its id; ``sizes``: of the file and of its log."""
     states = sorted(stats.states)
     print_table(
         ("QUEUE", *(state.upper() for state in states)),
@@ -168,8 +174,18 @@ def print_stats(stats: Stats, size: int) -> None:
         ],
     )
     print()
+    _print_workers(stats, notes)
+    if stats.oldest_available is not None:
+        age = (datetime.now(UTC) - stats.oldest_available).total_seconds()
+        print(f"oldest available job: due {duration(max(age, 0))} ago")
+    if stats.next_due is not None:
+        print(f"next due: {when(stats.next_due)}")
+    print(f"file: {size(sizes[0])}, and {size(sizes[1])} in its log (-wal)")
+
+
+def _print_workers(stats: Stats, notes: Mapping[int, str]) -> None:
     print_table(
-        ("WORKER", "PID", "QUEUES", "SLOTS", "SINCE", "LAST BEAT"),
+        ("WORKER", "PID", "QUEUES", "SLOTS", "SINCE", "LAST BEAT", "NOTE"),
         [
             (
                 worker.name,
@@ -178,6 +194,7 @@ def print_stats(stats: Stats, size: int) -> None:
                 " ".join(f"{n} {kind}" for kind, n in worker.slots.items() if n),
                 when(worker.started_at),
                 when(worker.heartbeat_at),
+                notes.get(worker.id, ""),
             )
             for worker in stats.workers
         ],
@@ -187,9 +204,3 @@ def print_stats(stats: Stats, size: int) -> None:
             print(f"worker {clean(worker.name)} has no code for {clean(task)}: {clean(why)}")
     if not stats.workers:
         print("no worker serves this file")
-    if stats.oldest_available is not None:
-        age = (datetime.now(UTC) - stats.oldest_available).total_seconds()
-        print(f"oldest available job: due {duration(max(age, 0))} ago")
-    if stats.next_due is not None:
-        print(f"next due: {when(stats.next_due)}")
-    print(f"file: {size / 1e6:.1f} MB")

@@ -7,6 +7,7 @@ and leaving at once when a thread will not end.
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib
 import json
 import logging
@@ -24,8 +25,10 @@ from ..worker.config import WorkerConfig
 from ..worker.discovery import Catalogue
 from ..worker.signals import StopSignals
 from ..worker.worker import LAST_WORDS, Worker
-from .exits import report
+from .exits import TRY_LATER, report
 from .init import leave_process_1
+
+log = logging.getLogger("litequeue.worker")
 
 # A thread that computes keeps the GIL for this long at a time (5 ms by default), and the coordinator waits
 # as long for it around each of a turn's SQL statements, with the write lock held: measured beside such
@@ -35,22 +38,12 @@ AFTERWARDS = 1.0  # seconds for the last writes when a stop has run out of time
 
 
 def run(arguments: argparse.Namespace) -> int:
-    config = WorkerConfig(
-        queues=None if arguments.queues is None else tuple(arguments.queues.split(",")),
-        threads=arguments.threads,
-        processes=arguments.processes,
-        async_=arguments.async_,
-        burst=arguments.burst,
-        max_jobs=arguments.max_jobs,
-        name=arguments.name,
-        lease=arguments.lease,
-        grace=arguments.grace,
-    )
+    config = _config(arguments)
     leave_process_1()
     _log_to_stderr(arguments.log_level, arguments.log_json)
     path = database_path(arguments.db)
-    if not os.path.exists(path):
-        logging.getLogger("litequeue.worker").info("%s is new: nothing was ever enqueued there", path)
+    if _is_new(path):
+        log.info("%s is new: nothing was ever enqueued there", path)
     registered = _import_tasks(arguments.imports or [])
     store = Store(path, adopt=False)
     clock = SystemClock()
@@ -64,13 +57,14 @@ def run(arguments: argparse.Namespace) -> int:
         code.bind(path)
     worker = Worker(store, catalogue, config, clock, system_random())
     late = config.grace + LAST_WORDS + AFTERWARDS
-    signals = StopSignals(lambda now: worker.stop(now=now), deadlines=(late, AFTERWARDS))
+    last_words = functools.partial(_last_words, worker)
+    signals = StopSignals(lambda now: worker.stop(now=now), deadlines=(late, AFTERWARDS), last_words=last_words)
     sys.setswitchinterval(SWITCH_INTERVAL)
     exit_code, finished = 0, False
     with signals.installed():
         try:
             finished = worker.run()
-            exit_code = signals.exit_code
+            exit_code = signals.exit_code if finished else last_words(signals.exit_code)
         except LitequeueError as error:
             exit_code = report(error)
     if finished:
@@ -80,6 +74,39 @@ def run(arguments: argparse.Namespace) -> int:
         logging.shutdown()
         os._exit(exit_code)
     return exit_code
+
+
+def _config(arguments: argparse.Namespace) -> WorkerConfig:
+    return WorkerConfig(
+        queues=None if arguments.queues is None else tuple(arguments.queues.split(",")),
+        threads=arguments.threads,
+        processes=arguments.processes,
+        async_=arguments.async_,
+        burst=arguments.burst,
+        max_jobs=arguments.max_jobs,
+        name=arguments.name,
+        lease=arguments.lease,
+        grace=arguments.grace,
+    )
+
+
+def _last_words(worker: Worker, code: int) -> int:
+    """Say which results the process leaves unwritten; its exit code."""
+    lost = worker.unwritten()
+    if lost is not None:
+        log.error("%s", lost)
+    return code if lost is None else TRY_LATER
+
+
+def _is_new(path: str) -> bool:
+    """Whether the file is about to be made: one that cannot be seen may be there, and needs a folder."""
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        return os.access(os.path.dirname(path), os.W_OK | os.X_OK)
+    except OSError:
+        return False
+    return False
 
 
 def _foreign_threads() -> bool:
@@ -99,7 +126,7 @@ def _import_tasks(names: list[str]) -> dict[str, TaskCode]:
         try:
             module = importlib.import_module(name)
         except Exception as error:
-            logging.getLogger("litequeue.worker").debug("importing %s", name, exc_info=error)
+            log.debug("importing %s", name, exc_info=error)
             raise UnknownTask(f"--import {name}: {type(error).__name__}: {error}") from error
         codes = tasks_of(module)
         if not codes:

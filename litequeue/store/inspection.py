@@ -15,6 +15,7 @@ from ..errors import QueueBusy
 from ..filelock import FileLock
 from . import queries
 from .database import Database
+from .workers import process_state
 
 
 class Wal(NamedTuple):
@@ -23,6 +24,19 @@ class Wal(NamedTuple):
     bytes: int
     frames: int
     copied: int
+
+
+class Condition(NamedTuple):
+    """How a worker is that has not signed off, and what it holds. Times in microseconds."""
+
+    pid: int
+    dead: bool | None  # by its lock; None where its lock file is gone
+    leaving: bool  # it had announced that it was shutting down
+    stopped: bool | None  # suspended (SIGSTOP); None where that cannot be told
+    beat_at: int
+    held: int = 0  # jobs
+    lapsed: int = 0  # of them, whose lease has run out
+    lease_until: int | None = None  # the last of its leases
 
 
 class Inspection:
@@ -68,20 +82,32 @@ class Inspection:
         finally:
             lock.close()
 
-    def lock_files(self) -> dict[int, str]:
-        """Of the workers that say that they live."""
+    def conditions(self, now: int) -> dict[int, Condition]:
+        """By worker, of those that have not signed off."""
+        found = {}
         with self._database.read() as connection:
-            return {id_: file for id_, _, file in connection.execute(queries.PEERS, {"me": 0}).fetchall()}
+            rows = connection.execute(queries.LIVE_WORKERS).fetchall()
+            held = connection.execute(queries.HELD_BY_WORKERS, {"now": now}).fetchall()
+        leases = {worker: (count, lapsed, until) for worker, count, lapsed, until in held}
+        for id_, pid, lock_file, leaving, beat in rows:
+            state = process_state(pid)
+            stopped = None if state is None else state == "T"
+            found[id_] = Condition(
+                pid, self.is_dead(lock_file), bool(leaving), stopped, beat, *leases.get(id_, (0, 0, None))
+            )
+        return found
 
-    def lapsed(self, now: int) -> dict[int, int]:
-        """How many leases have run out, by worker."""
+    def orphaned(self, now: int) -> int:
+        """How many leases of workers that are not there have run out."""
         with self._database.read() as connection:
-            return dict(connection.execute(queries.LAPSED_BY_WORKER, {"now": now}).fetchall())
+            live = {row[0] for row in connection.execute(queries.LIVE_WORKERS).fetchall()}
+            held = connection.execute(queries.HELD_BY_WORKERS, {"now": now}).fetchall()
+        return sum(lapsed for worker, _, lapsed, _ in held if worker not in live)
 
-    def waiting_tasks(self) -> dict[str, int]:
-        """Available jobs by task, of the first 100,000."""
+    def waiting(self) -> list[tuple[int, int]]:
+        """Of each queue, pool and task with available jobs: the oldest one's id, and how many there are."""
         with self._database.read() as connection:
-            return dict(connection.execute(queries.AVAILABLE_BY_TASK).fetchall())
+            return [(id_, count) for id_, count, _ in connection.execute(queries.AVAILABLE_BY_TASK).fetchall()]
 
     def newest(self) -> int | None:
         """The latest time that anybody wrote as his present: microseconds."""

@@ -14,7 +14,17 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
-from ..models import Adoption, ClaimedJob, Lease, NewJob, Settled, TaskOrigin, Unsettled
+from ..models import (
+    Adoption,
+    ClaimedJob,
+    Lease,
+    LostJob,
+    NewJob,
+    Rescued,
+    Settled,
+    TaskOrigin,
+    Unsettled,
+)
 from . import queries
 from .database import Database
 
@@ -198,47 +208,46 @@ class Jobs:
         with self._database.write(durable=True) as connection:
             connection.execute(queries.BEAT, {"worker": worker, "now": now})
 
-    def rescue_worker(self, worker: int, name: str, now: int) -> int:
-        """Put back the jobs of a dead worker, and close its row. How many."""
+    def rescue_worker(self, worker: int, name: str, now: int) -> Rescued:
+        """Put back the jobs of a dead worker, and close its row."""
         with self._database.write(durable=False) as connection:
-            count = _rescue(
+            rescued = _rescue(
                 connection,
-                queries.RECORD_RESCUE_WORKER,
-                queries.RESCUE_WORKER,
+                (queries.LOSING_OF_WORKER, queries.RECORD_RESCUE_WORKER, queries.RESCUE_WORKER),
                 now,
                 f"worker {name} died",
                 {"worker": worker},
             )
             connection.execute(queries.STOPPED, {"worker": worker, "now": now})
-        return count
+        return rescued
 
-    def release_worker(self, worker: int, now: int) -> int:
+    def release_worker(self, worker: int, now: int) -> Rescued:
         """The same for a worker that had announced that it was leaving: nothing is charged."""
         with self._database.write(durable=False) as connection:
+            lost = _losing(connection, queries.LOSING_RELEASED, {"worker": worker})
             count = connection.execute(
                 queries.RELEASE_WORKER,
                 {"worker": worker, "now": now, "prune_at": now + KEEP_DISCARDED},
             ).rowcount
             connection.execute(queries.STOPPED, {"worker": worker, "now": now})
-        return count
+        return Rescued(count - len(lost), lost)
 
     def lapsed_workers(self, me: int, now: int) -> set[int]:
         """The other workers of which a lease has run out."""
         return set(json.loads(self._database.one(queries.LAPSED_WORKERS, {"me": me, "now": now})[0]))
 
-    def rescue_lapsed(self, worker: int, before: int, now: int) -> int:
-        """Put back a worker's jobs whose leases ran out ``before``: it is frozen. How many.
+    def rescue_lapsed(self, worker: int, before: int, now: int) -> Rescued:
+        """Put back a worker's jobs whose leases ran out ``before``: it is frozen.
 
         None, if the write lock had to be waited for: its heartbeat may have had to wait as well.
         """
         asked = time.monotonic()
         with self._database.write(durable=False) as connection:
             if time.monotonic() - asked > SHORT_WAIT:
-                return 0
+                return Rescued(0, ())
             return _rescue(
                 connection,
-                queries.RECORD_RESCUE_LAPSED,
-                queries.RESCUE_LAPSED,
+                (queries.LOSING_LAPSED, queries.RECORD_RESCUE_LAPSED, queries.RESCUE_LAPSED),
                 now,
                 "the lease ran out",
                 {"worker": worker, "before": before},
@@ -344,12 +353,11 @@ def _lease(
 
 def _rescue(
     connection: sqlite3.Connection,
-    record: str,
-    rescue: str,
+    sql: tuple[str, str, str],  # what it loses, the record of the attempts, the rescue
     now: int,
     why: str,
     which: dict[str, int],
-) -> int:
+) -> Rescued:
     parameters = {
         **which,
         "now": now,
@@ -357,5 +365,12 @@ def _rescue(
         "limit": MAX_INTERRUPTIONS,
         "prune_at": now + KEEP_DISCARDED,
     }
+    losing, record, rescue = sql
+    lost = _losing(connection, losing, parameters)
     connection.execute(record, parameters)
-    return connection.execute(rescue, parameters).rowcount
+    return Rescued(connection.execute(rescue, parameters).rowcount - len(lost), lost)
+
+
+def _losing(connection: sqlite3.Connection, sql: str, parameters: dict[str, Any]) -> tuple[LostJob, ...]:
+    (blob,) = connection.execute(sql, parameters).fetchone()
+    return tuple(map(LostJob._make, json.loads(blob.decode("utf-8", "surrogateescape"))))

@@ -220,39 +220,47 @@ FROM litequeue_jobs WHERE state = 'running' AND {which}
 ON CONFLICT DO NOTHING"""
 
 # The third worker that dies under a job convicts it; an at-most-once job is lost at the first.
-_RESCUE = """UPDATE litequeue_jobs SET
-    state = CASE WHEN at_most_once OR interruptions + 1 >= :limit THEN 'discarded' ELSE 'available' END,
-    finished_at = CASE WHEN at_most_once OR interruptions + 1 >= :limit THEN :now END,
-    prune_at = CASE WHEN at_most_once OR interruptions + 1 >= :limit THEN :prune_at END,
-    lease_expires_at = NULL, interruptions = interruptions + 1,
-    last_error = CASE
+_DOOMED = "(at_most_once OR interruptions + 1 >= :limit)"
+_FATE = """CASE
         WHEN at_most_once THEN 'Lost: ' || :why || '; the task runs at most once'
         WHEN interruptions + 1 >= :limit
             THEN 'Interrupted: ' || (interruptions + 1) || ' workers died while it ran; it is the likely cause'
-        ELSE 'Interrupted: ' || :why END
-WHERE state = 'running' AND {which}"""
+        ELSE 'Interrupted: ' || :why END"""
+_RESCUE = f"""UPDATE litequeue_jobs SET
+    state = CASE WHEN {_DOOMED} THEN 'discarded' ELSE 'available' END,
+    finished_at = CASE WHEN {_DOOMED} THEN :now END,
+    prune_at = CASE WHEN {_DOOMED} THEN :prune_at END,
+    lease_expires_at = NULL, interruptions = interruptions + 1, last_error = {_FATE}
+WHERE state = 'running' AND {{which}}"""
+# Asked just before: which jobs it is about to discard. A BLOB, since a planted name need not be UTF-8.
+_LOSING = f"""SELECT CAST(json_group_array(json_array(id, task, attempt - releases, {_FATE})) AS BLOB)
+FROM litequeue_jobs WHERE state = 'running' AND {_DOOMED} AND {{which}}"""
 
 _OF_WORKER = "worker_id = :worker"
 _LAPSED = "worker_id = :worker AND lease_expires_at <= :before"
 
 RECORD_RESCUE_WORKER: Final = _INTERRUPTED.format(which=_OF_WORKER)
 RESCUE_WORKER: Final = _RESCUE.format(which=_OF_WORKER)
+LOSING_OF_WORKER: Final = _LOSING.format(which=_OF_WORKER)
 RECORD_RESCUE_LAPSED: Final = _INTERRUPTED.format(which=_LAPSED)
 RESCUE_LAPSED: Final = _RESCUE.format(which=_LAPSED)
+LOSING_LAPSED: Final = _LOSING.format(which=_LAPSED)
 LAPSED_WORKERS: Final = """SELECT json_group_array(worker_id) FROM (
     SELECT DISTINCT worker_id FROM litequeue_jobs
     WHERE state = 'running' AND lease_expires_at <= :now AND worker_id <> :me)"""
 
 # A worker that shut down in good order while calls ran on: no interruption is charged. An at-most-once
 # job had started, and does not start again.
-RELEASE_WORKER: Final = """UPDATE litequeue_jobs SET
+_SHUT_DOWN = "'Lost: the worker was shut down; the task runs at most once'"
+RELEASE_WORKER: Final = f"""UPDATE litequeue_jobs SET
     state = CASE WHEN at_most_once THEN 'discarded' ELSE 'available' END,
     finished_at = CASE WHEN at_most_once THEN :now END,
     prune_at = CASE WHEN at_most_once THEN :prune_at END,
-    last_error = CASE WHEN at_most_once
-        THEN 'Lost: the worker was shut down; the task runs at most once' ELSE last_error END,
+    last_error = CASE WHEN at_most_once THEN {_SHUT_DOWN} ELSE last_error END,
     lease_expires_at = NULL
 WHERE state = 'running' AND worker_id = :worker"""
+LOSING_RELEASED: Final = f"""SELECT CAST(json_group_array(json_array(id, task, attempt - releases, {_SHUT_DOWN})) AS BLOB)
+FROM litequeue_jobs WHERE state = 'running' AND at_most_once AND worker_id = :worker"""
 
 # -- what users do to a job ----------------------------------------------------------------------
 
@@ -297,6 +305,7 @@ LEAVE: Final = "UPDATE litequeue_workers SET leaving_at = :now WHERE id = :worke
 STOPPED: Final = """UPDATE litequeue_workers SET stopped_at = :now, wake_port = NULL
 WHERE id = :worker AND stopped_at IS NULL"""
 LEAVING: Final = "SELECT leaving_at FROM litequeue_workers WHERE id = :worker AND stopped_at IS NULL"
+WORKER_NAME: Final = "SELECT name FROM litequeue_workers WHERE id = :worker"
 LOCK_FILE: Final = "SELECT lock_file FROM litequeue_workers WHERE id = :worker"
 PEERS: Final = """SELECT id, name, lock_file FROM litequeue_workers
 WHERE stopped_at IS NULL AND id <> :me"""
@@ -342,10 +351,14 @@ INTEGRITY: Final = "PRAGMA integrity_check(10)"
 QUICK_CHECK: Final = "PRAGMA quick_check(10)"
 TRIGGERS: Final = """SELECT name FROM sqlite_master
 WHERE type = 'trigger' AND lower(substr(tbl_name, 1, 10)) = 'litequeue_'"""
-LAPSED_BY_WORKER: Final = """SELECT worker_id, count(*) FROM litequeue_jobs
-WHERE state = 'running' AND lease_expires_at < :now GROUP BY worker_id"""
-AVAILABLE_BY_TASK: Final = """SELECT task, count(*) FROM (
-    SELECT task FROM litequeue_jobs WHERE state = 'available' LIMIT 100000) GROUP BY task"""
+LIVE_WORKERS: Final = """SELECT id, pid, lock_file, leaving_at IS NOT NULL, heartbeat_at
+FROM litequeue_workers WHERE stopped_at IS NULL"""
+HELD_BY_WORKERS: Final = """SELECT worker_id, count(*), sum(lease_expires_at < :now), max(lease_expires_at)
+FROM litequeue_jobs WHERE state = 'running' GROUP BY worker_id"""
+# Of each queue, pool and task: how many, and the oldest.
+AVAILABLE_BY_TASK: Final = """SELECT min(id), count(*), min(run_at) FROM (
+    SELECT id, queue, pool, task, run_at FROM litequeue_jobs WHERE state = 'available' LIMIT 100000)
+GROUP BY queue, pool, task ORDER BY min(run_at) LIMIT 200"""
 NEWEST: Final = """SELECT max(stamp) FROM (
     SELECT max(heartbeat_at) AS stamp FROM litequeue_workers
     UNION ALL

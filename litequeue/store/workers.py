@@ -110,6 +110,10 @@ class Workers:
         row = self._database.one(queries.LEAVING, {"worker": worker})
         return row is not None and row[0] is not None
 
+    def name(self, worker: int) -> str:
+        row = self._database.one(queries.WORKER_NAME, {"worker": worker})
+        return "that is not in the list" if row is None else row[0]
+
     @contextlib.contextmanager
     def proven_dead(self, peer: Peer) -> Iterator[bool]:
         """Whether this peer's process is dead; while the block runs nobody else can judge it.

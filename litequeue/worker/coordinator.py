@@ -69,6 +69,7 @@ class Coordinator:
         self._pools: dict[str, Pool] = {}
         self._interrupted: dict[Key, Reason] = {}
         self._limits = Limits()
+        self.endings = journal.Endings(clock.monotonic)
         self._succeeded: list[Settled] = []
         self._others: list[Unsettled] = []
         self._adoptions: list[Adoption] = []
@@ -170,7 +171,7 @@ class Coordinator:
             )
         except PASSING as error:
             # What ended is kept and written once there is room; until then nothing new is claimed.
-            log.warning("%s; %d results are kept and tried again", error, len(self._succeeded))
+            self.endings.refused(error)
             self._refused_until = self._clock.monotonic() + RETRY_PAUSE
             return
         self._after(turn, demand, now)
@@ -188,8 +189,7 @@ class Coordinator:
 
     def _after(self, turn: Turn, demand: Demand | None, now: int) -> None:
         mono = self._clock.monotonic()
-        if turn.lost:
-            journal.lost(turn.lost)
+        self.endings.written(turn.lost)
         if self._succeeded or self._others:
             self._succeeded, self._others = [], []
             self._on_settled()
@@ -332,7 +332,7 @@ class Coordinator:
                 self._succeeded.append(settled)
             else:
                 self._others.append(settled)  # type: ignore[arg-type]
-            journal.ended(call, timed, settled)
+            self.endings.add(call, timed, settled)
         for kind, (count, seconds) in counts.items():
             self._plan.ended(kind, count, seconds)
 

@@ -6,14 +6,12 @@ it never stops a task: only a lease that somebody else took does.
 
 from __future__ import annotations
 
-import logging
-
+from ..checks import clean
 from ..clock import Clock
 from ..errors import PASSING
 from ..store import Store
+from .complaint import Complaint
 from .inbox import Held, Inbox
-
-log = logging.getLogger("litequeue.worker")
 
 
 class Heartbeat:
@@ -26,6 +24,7 @@ class Heartbeat:
         self._lease = lease
         self._inbox = inbox
         self._first = True
+        self._refusals = Complaint(clock.monotonic)
 
     @property
     def interval(self) -> float:
@@ -40,7 +39,8 @@ class Heartbeat:
         try:
             held = self._store.jobs.extend(self._worker, now, now + self._lease)
         except PASSING as error:
-            log.warning("the heartbeat could not be written: %s", error)
+            self._refusals.again(error, f"the heartbeat could not be written: {clean(str(error))}")
             return min(1.0, self.interval)
+        self._refusals.over("the heartbeat is written")
         self._inbox.put(Held(held, asked_at))
         return self.interval

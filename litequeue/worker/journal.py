@@ -2,20 +2,21 @@
 
 Owns the wording and the fields: every record has ``job_id`` and ``task`` as attributes, so that handlers and
 ``--log-json`` can use them. Logger ``litequeue.jobs``: starts at DEBUG, successes and snoozes at INFO,
-failures that are retried at WARNING, discarded ones at ERROR.
+failures that are retried at WARNING, discarded ones at ERROR. The end of a job is logged once it is written.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from ..checks import clean
 from ..errors import UnknownTask
-from ..models import ClaimedJob, Lease, Settled, Unsettled
+from ..models import ClaimedJob, Lease, LostJob, Settled, Unsettled
 from ..outcomes import NotStarted, Timed
 from ..pools.base import Call, Reason
+from .complaint import Complaint
 
 log = logging.getLogger("litequeue.jobs")
 
@@ -34,9 +35,62 @@ def started(calls: Iterable[Call]) -> None:
             )  # fmt: skip
 
 
-def ended(call: Call, timed: Timed, settled: Settled | Unsettled) -> None:
-    if type(settled) is Settled and settled.note is None and not log.isEnabledFor(logging.INFO):
-        return
+class Endings:
+    """What has ended and is not written yet. Its line comes when it is: a result may be dropped or given up."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._kept: list[tuple[Call, Timed, Settled | Unsettled]] = []
+        self._refusals = Complaint(monotonic)
+        self._why = ""
+
+    def add(self, call: Call, timed: Timed, settled: Settled | Unsettled) -> None:
+        self._kept.append((call, timed, settled))
+
+    def written(self, lost: Collection[Lease]) -> None:
+        """All of them were, but for the leases that were no longer ours."""
+        kept, self._kept, self._why = self._kept, [], ""
+        self._refusals.over("the file takes writes again")
+        quiet = not lost and not log.isEnabledFor(logging.INFO)
+        for call, timed, settled in kept:
+            if quiet and type(settled) is Settled and settled.note is None:
+                continue
+            if lost and Lease(call.job.id, call.job.attempt) in lost:
+                _dropped(call, timed)
+            else:
+                _ended(call, timed, settled)
+
+    def refused(self, error: Exception) -> None:
+        """None of them was."""
+        self._why = str(error)
+        count = len(self._results())
+        kept = f"{count} results are kept and tried again" if count else "nothing new is claimed until it can be written"
+        self._refusals.again(error, f"{clean(self._why)}; {kept}")
+
+    def given_up(self) -> str | None:
+        """For a worker's last line: which results it leaves unwritten, and why. From any thread."""
+        ids = self._results()
+        if not ids:
+            return None
+        shown = ", ".join(map(str, ids[:10])) + (", ..." if len(ids) > 10 else "")
+        why = clean(self._why) or "the file could not be written in time"
+        return (
+            f"{len(ids)} results (of job {shown}) could not be written and are given up: {why}. "
+            "Those jobs run again; the at-most-once ones among them are lost"
+        )
+
+    def _results(self) -> list[int]:
+        return [call.job.id for call, timed, _ in list(self._kept) if type(timed.outcome) is not NotStarted]
+
+
+def _dropped(call: Call, timed: Timed) -> None:
+    job = call.job
+    log.warning(
+        "job %d %s: attempt %d had lost its lease; its result, after %.3f s, was dropped",
+        job.id, clean(job.task), job.execution, timed.seconds, extra=_fields(job, seconds=timed.seconds),
+    )  # fmt: skip
+
+
+def _ended(call: Call, timed: Timed, settled: Settled | Unsettled) -> None:
     job = call.job
     if isinstance(settled, Settled):
         if settled.note is not None:
@@ -67,11 +121,12 @@ def ended(call: Call, timed: Timed, settled: Settled | Unsettled) -> None:
     )  # fmt: skip
 
 
-def lost(leases: Iterable[Lease]) -> None:
-    for lease in leases:
-        log.warning(
-            "job %d: attempt %d had lost its lease; its result was dropped", lease.id, lease.attempt,
-            extra={"job_id": lease.id, "task": "", "attempt": lease.attempt},
+def lost(jobs: Iterable[LostJob]) -> None:
+    """What a rescue could not put back."""
+    for job in jobs:
+        log.error(
+            "job %d %s: attempt %d discarded (%s)", job.id, clean(job.task), job.attempt, clean(job.why)[:500],
+            extra={"job_id": job.id, "task": job.task, "attempt": job.attempt},
         )  # fmt: skip
 
 

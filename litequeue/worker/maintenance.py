@@ -13,9 +13,12 @@ import logging
 from ..checks import clean
 from ..clock import Clock
 from ..errors import PASSING
+from ..models import Rescued
 from ..store import Store
 from ..store.jobs import DAY
 from ..store.workers import Peer
+from . import journal
+from .complaint import Complaint
 from .inbox import Inbox
 
 log = logging.getLogger("litequeue.worker")
@@ -37,6 +40,7 @@ class Maintenance:
         self._clock = clock
         self._lease_seconds = lease / 1_000_000
         self._inbox = inbox
+        self._refusals = Complaint(clock.monotonic)
         now = clock.monotonic()
         self._awake_since = now
         self._last_mono = now
@@ -72,9 +76,10 @@ class Maintenance:
                 more = self._prune()
                 self._prune_due = now + (PROBE_SECONDS if more else PRUNE_SECONDS)
                 self._store.database.tend_wal()
+                self._refusals.over("housekeeping goes on")
         except PASSING as error:
             self._awake_since = now  # nobody could renew a lease
-            log.warning("housekeeping has to wait: %s", error)
+            self._refusals.again(error, f"housekeeping has to wait: {clean(str(error))}")
         # Alone, there is nobody to probe; `look_for_peers` and a poke end that.
         return PROBE_SECONDS if self._peers or self._peers_stale else ALONE_SECONDS
 
@@ -98,13 +103,23 @@ class Maintenance:
                 self._peers_stale = True
                 now = self._clock.now()
                 if self._store.workers.is_leaving(peer.id):
-                    count = self._store.jobs.release_worker(peer.id, now)
-                    log.info("worker %s has left; its %d jobs are available again", clean(peer.name), count)
+                    self._tell(
+                        logging.INFO, f"worker {peer.name} has left", self._store.jobs.release_worker(peer.id, now)
+                    )
                 else:
-                    count = self._store.jobs.rescue_worker(peer.id, peer.name, now)
-                    log.warning("worker %s died; rescued %d jobs", clean(peer.name), count)
-                if count:
-                    self._inbox.look()
+                    self._tell(
+                        logging.WARNING,
+                        f"worker {peer.name} died",
+                        self._store.jobs.rescue_worker(peer.id, peer.name, now),
+                    )
+
+    def _tell(self, level: int, what: str, rescued: Rescued) -> None:
+        """A line in all, and one for each job that does not run again."""
+        lost = f", {len(rescued.lost)} are lost" if rescued.lost else ""
+        log.log(level, "%s; %d of its jobs are available again%s", clean(what), rescued.again, lost)
+        journal.lost(rescued.lost)
+        if rescued.again:
+            self._inbox.look()
 
     def _rescue_lapsed(self, now: float) -> None:
         """Only what had lapsed at one look and is not renewed by the next.
@@ -121,10 +136,10 @@ class Maintenance:
         for worker in lapsed & seen:
             if self._store.workers.is_running(worker):
                 continue
-            count = self._store.jobs.rescue_lapsed(worker, at, wall)
-            if count:
-                log.warning("rescued %d jobs of worker %d, which let their leases run out", count, worker)
-                self._inbox.look()
+            rescued = self._store.jobs.rescue_lapsed(worker, at, wall)
+            if rescued.again or rescued.lost:
+                name = self._store.workers.name(worker)
+                self._tell(logging.WARNING, f"worker {name} let its leases run out", rescued)
 
     def _prune(self) -> bool:
         """Whether there is more to prune."""

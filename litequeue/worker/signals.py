@@ -21,11 +21,19 @@ log = logging.getLogger("litequeue.worker")
 class StopSignals:
     """Counts the signals that came; ``exit_code`` is what the process should answer with."""
 
-    def __init__(self, stop: Callable[[bool], None], *, deadlines: tuple[float, float] | None = None) -> None:
+    def __init__(
+        self,
+        stop: Callable[[bool], None],
+        *,
+        deadlines: tuple[float, float] | None = None,
+        last_words: Callable[[int], int] = int,
+    ) -> None:
         """``deadlines``: how many seconds after the first and after the second signal the process is left
-        whatever holds it up (a module's import, somebody's lock); None never forces it."""
+        whatever holds it up (a module's import, somebody's lock); None never forces it. ``last_words`` is told
+        the exit code just before, may say what is left undone, and returns the exit code."""
         self._stop = stop
         self._deadlines = deadlines
+        self._last_words = last_words
         self._count = 0
         self.exit_code = 0
 
@@ -71,4 +79,4 @@ class StopSignals:
     def _leave(self) -> None:
         """What is not settled by now is taken up by another worker, as after a kill."""
         log.warning("the worker is left although it is not done: something holds it up")
-        os._exit(self.exit_code)
+        os._exit(self._last_words(self.exit_code))

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from ..bell import LOOK
 from ..clock import Clock
-from ..errors import LitequeueError
+from ..errors import PASSING, LitequeueError
 from ..pools.base import Reason
 from ..store import Store
 from ..store.workers import Registration
@@ -74,8 +74,11 @@ class Worker:
                         coordinator.stop = Stop()
             if self._drain():
                 return True
-            self._store.workers.leave(coordinator.id, self._clock.now())
+            with contextlib.suppress(*PASSING):  # then its jobs are rescued, and an interruption is charged
+                self._store.workers.leave(coordinator.id, self._clock.now())
             self._leavings = everything.pop_all()
+        if not coordinator.calls:
+            return False
         log.warning(
             "worker %s leaves %d jobs running in threads that did not end: %s",
             self.name,
@@ -83,6 +86,10 @@ class Worker:
             ", ".join(call.job.task for call in coordinator.calls.values()),
         )
         return False
+
+    def unwritten(self) -> str | None:
+        """Which results would be lost if the process ended now, and why. From any thread."""
+        return self._coordinator.endings.given_up() if hasattr(self, "_coordinator") else None
 
     @property
     def has_leavings(self) -> bool:

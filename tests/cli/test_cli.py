@@ -366,3 +366,24 @@ def test_a_second_signal_leaves_at_once(sample_app: LiteQueue, db: Path, tmp_pat
         worker.communicate(timeout=10)
         assert worker.returncode == 130
     assert job.state == "available"
+
+
+def test_a_file_that_cannot_be_made_or_seen_is_not_called_new(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "nowhere" / "db", tmp_path / "file" / "db"):
+        done = litequeue("worker", path, "--burst")
+        assert done.returncode == 4
+        assert "is new" not in done.stderr
+    assert "is new" in litequeue("worker", tmp_path / "db", "--burst").stderr
+
+
+def test_a_directory_that_is_missing_is_one_line_of_bench(tmp_path: Path) -> None:
+    done = litequeue("bench", "--dir", tmp_path / "nowhere")
+    assert done.returncode == 4
+    assert "nothing can be made there (No such file or directory)" in one_line(done)
+
+
+def test_the_defaults_of_lease_and_grace_are_in_the_help() -> None:
+    text = " ".join(litequeue("worker", "--help").stdout.split())
+    assert "default 60; a frozen worker's jobs are taken after S" in text
+    assert "default 30; for running jobs at shutdown" in text

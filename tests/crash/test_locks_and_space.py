@@ -249,17 +249,20 @@ def test_a_result_that_finds_no_room_is_kept_and_stored_once_there_is_some(
         return "x" * size
 
     big = work.delay(500_000)
-    with app.worker(threads=1), caplog.at_level(logging.WARNING):
+    with app.worker(threads=1), caplog.at_level(logging.INFO):
         wait_until(lambda: starts)
         behind = work.delay(1)
         with no_page_more(app._client.store):
             gate.set()
-            wait_until(lambda: caplog.text.count("1 results are kept") >= 3, what="the settle is tried again")
+            wait_until(lambda: "1 results are kept" in caplog.text, what="the settle is refused")
+            time.sleep(0.8)  # and tried again, three times
+            assert caplog.text.count("results are kept") == 1
             assert (big.state, behind.state) == ("running", "available")  # and nothing new is claimed
         assert big.get(timeout=10) == "x" * 500_000
         assert behind.get(timeout=10) == "x"
     assert starts == [500_000, 1]
     assert "no room" in caplog.text and app.path in caplog.text
+    assert caplog.text.count("the file takes writes again, after it was refused") == 1
     assert (big.info().attempt, big.info().interruptions, big.info().failures) == (1, 0, 0)
 
 
@@ -306,3 +309,27 @@ def test_a_worker_process_outlives_a_full_disk_and_settles_once(sample_app: Lite
             assert worker.returncode == 0
         sample_app.close()
     assert [line.split()[0] for line in ledger_lines(ledger)] == ["start", "end"]
+
+
+
+@pytest.mark.slow
+def test_a_stop_while_the_disk_is_full_says_how_many_results_it_gives_up_and_is_exit_75(
+    sample_app: LiteQueue, tmp_path: Path
+) -> None:
+    ledger, gate = tmp_path / "ledger", tmp_path / "gate"
+    with faults.small_disk(tmp_path / "disk") as disk:
+        db = disk.path / "db"
+        sample_app._client.bind(str(db))
+        sample.wait_at_gate.delay(str(ledger), str(gate))
+        with worker_process(db, "--grace", "0.2") as worker:
+            wait_until(lambda: ledger_lines(ledger))
+            disk.fill()
+            gate.touch()
+            assert worker.stdout is not None
+            assert any("1 results are kept" in line for line in worker.stdout)
+            worker.terminate()
+            last = worker.communicate(timeout=20)[0].splitlines()[-1]
+        assert worker.returncode == 75
+        assert "ERROR 1 results (of job 1) could not be written and are given up" in last
+        assert "no room left" in last
+        sample_app.close()

@@ -116,6 +116,10 @@ def test_a_frozen_workers_late_result_changes_nothing(sample_app: LiteQueue, db:
             wait_until(lambda: len(ledger_lines(ledger)) == 4, what="the frozen attempt ends too")
             time.sleep(0.3)
             assert job.info() == before
+        frozen.kill()
+        log = frozen.communicate(timeout=10)[0]
+    assert "succeeded" not in log
+    assert "had lost its lease; its result" in log
 
 
 @pytest.mark.slow

@@ -103,7 +103,7 @@ def test_a_settle_of_an_attempt_that_is_no_longer_ours_changes_nothing(store: St
     frozen, kept = claim(store, clock, worker=1)
     with store.database.write(durable=False) as connection:
         connection.execute("UPDATE litequeue_jobs SET lease_expires_at = 1 WHERE id = ?", (frozen.id,))
-    assert store.jobs.rescue_lapsed(1, clock.now(), clock.now()) == 1
+    assert store.jobs.rescue_lapsed(1, clock.now(), clock.now()) == (1, ())
     (again,) = claim(store, clock, worker=2)
     assert (again.id, again.attempt, again.interruptions) == (frozen.id, 2, 1)
     lost = settle(store, clock, ok=[success(frozen, clock, '"late"'), success(kept, clock, '"fine"')])
@@ -271,7 +271,7 @@ def test_a_dead_workers_jobs_go_back_and_the_third_death_convicts(store: Store, 
 def test_a_worker_that_left_in_good_order_charges_nothing(store: Store, clock: FakeClock) -> None:
     store.jobs.enqueue(new_job())
     claim(store, clock)
-    assert store.jobs.release_worker(1, clock.now()) == 1
+    assert store.jobs.release_worker(1, clock.now()) == (1, ())
     (job,) = claim(store, clock)
     assert (job.interruptions, job.failures, job.attempt) == (0, 0, 2)
 

@@ -1,0 +1,125 @@
+"""Who serves the file, and whether it is served: in a word for ``stats``, in a line for the doctor.
+
+Owns the judgement of a worker from the outside, and what to do about it. Why a job waits is ``waiting``'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .. import waiting
+from ..checks import MICROS
+from ..records import WorkerInfo
+from ..store import Store
+from ..store.inspection import Condition, Inspection
+from . import render
+from .finding import NOTE, OK, WRONG, Finding
+
+QUIET = 30.0  # seconds without a beat, of which a worker owes six a lease: the default lease is 60 s
+
+
+def silence(condition: Condition, now: int) -> float:
+    """Seconds since the last beat."""
+    return max((now - condition.beat_at) / MICROS, 0.0)
+
+
+def is_late(condition: Condition, now: int) -> bool:
+    """Half a lease without a beat; of a worker that holds nothing its lease is not known."""
+    until, quiet = condition.lease_until, QUIET
+    if until is not None:
+        quiet = (until - condition.beat_at) / MICROS / 2
+    return condition.lapsed > 0 or silence(condition, now) > quiet
+
+
+def word(condition: Condition, now: int) -> str:
+    """What sets a worker apart from one that is well; empty for that."""
+    if condition.dead:
+        return "has left" if condition.leaving else "dead"
+    if condition.stopped:
+        return f"frozen: no beat for {silence(condition, now):.0f} s"
+    if is_late(condition, now):
+        return f"no beat for {silence(condition, now):.0f} s"
+    if condition.dead is None:
+        return "its lock file is gone"
+    return "leaving" if condition.leaving else ""
+
+
+def workers(store: Store, inspection: Inspection, now: int) -> Iterator[Finding]:
+    conditions = inspection.conditions(now)
+    found = store.reports.workers()
+    for worker in found:
+        if worker.id in conditions:
+            level, text = judged(conditions[worker.id], now)
+            yield Finding("workers", level, f"{worker.name} (process {worker.pid}) {text}")
+    orphans = inspection.orphaned(now)
+    if orphans:
+        yield Finding("workers", WRONG, f"{orphans} leases of a worker that is not there any more have run out")
+    if not found:
+        yield Finding("workers", NOTE, "no worker serves this file")
+
+
+def judged(condition: Condition, now: int) -> tuple[str, str]:
+    """The level, and what goes on after the worker's name."""
+    held = f"{condition.held} job{'' if condition.held == 1 else 's'}"
+    beat = f"its last beat was {render.duration(silence(condition, now))} ago"
+    if condition.dead and condition.leaving:
+        return NOTE, f"has left while {held} of it still ran in threads; the next worker takes them up"
+    if condition.dead:
+        return WRONG, f"is dead, and held {held}; any live worker takes them up within a second: start one"
+    if condition.stopped:
+        return WRONG, f"is frozen: {beat}; it holds {held}{_when_taken(condition, now)}"
+    if condition.lapsed and condition.stopped is None:
+        return WRONG, f"is late: {beat}; it holds {held}{_when_taken(condition, now)}"
+    if condition.lapsed:
+        return WRONG, f"is late: {beat}; its process runs, and so it keeps its {held}; a task may hold the GIL, or a debugger the process"
+    if condition.dead is None:
+        return WRONG, "has no lock file: somebody deleted it; restart that worker"
+    if is_late(condition, now):
+        return NOTE, f"is late: {beat}; it holds {held}"
+    if condition.leaving:
+        return OK, f"is leaving; {beat}, and it holds {held}"
+    return OK, f"lives; {beat}"
+
+
+def _when_taken(condition: Condition, now: int) -> str:
+    wake = f"wake it (kill -CONT {condition.pid}) or end it (kill -9 {condition.pid})"
+    if not condition.held or condition.lease_until is None:
+        return f"; {wake}"
+    left = (condition.lease_until - now) / MICROS
+    if left > 0:
+        when = f"any live worker takes over in {render.duration(left)}, when the last lease has run out"
+    else:
+        when = "the leases have run out: any live worker takes over within seconds"
+    return f"; {when}. To have it sooner, {wake}"
+
+
+def tasks(store: Store, inspection: Inspection, now: int) -> Iterator[Finding]:
+    """Whether the available jobs can start, judged as ``why_waiting`` judges, but by the workers that live."""
+    conditions = inspection.conditions(now)
+    live = [w for w in store.reports.workers() if w.id not in conditions or not conditions[w.id].dead]
+    waits = inspection.waiting()
+    if not waits:
+        yield Finding("tasks", OK, "no job is available")
+    elif not live:
+        count = sum(count for _, count in waits)
+        yield Finding(
+            "tasks", NOTE,
+            f"{count} available jobs wait for a worker, and none serves this file; whether one finds their code is "
+            f"not known before it has tried: python -m litequeue worker {store.path}",
+        )  # fmt: skip
+    else:
+        yield from _held_up(store, waits, live)
+
+
+def _held_up(store: Store, waits: list[tuple[int, int]], live: list[WorkerInfo]) -> Iterator[Finding]:
+    paused, free = store.reports.paused(), 0
+    for job_id, count in waits:
+        job = store.reports.job(job_id)
+        why = None if job is None else waiting.why(job, live, paused, store.path)
+        if job is None or why is None:
+            free += count
+            continue
+        level = NOTE if job.queue in paused else WRONG
+        yield Finding("tasks", level, f"{count} jobs of {job.task} in queue {job.queue} do not start: {why}")
+    if free:
+        yield Finding("tasks", OK, f"{free} available jobs wait for a free slot; no worker says that it lacks their code")

@@ -1,0 +1,102 @@
+"""The doctor's look at what is around the file: modes, trust, the disk, the file system, who has it open.
+
+Asks the system alone, and opens none of the files.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+
+from ..trust import why_untrusted
+from .finding import NOTE, OK, WRONG, Finding
+
+LITTLE_ROOM = 100e6  # bytes
+# Locks, or shared memory between processes, do not work there as SQLite needs them.
+NETWORK = {
+    "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "glusterfs", "fuse.sshfs", "fuse.glusterfs",
+    "fuse.s3fs", "fuse.rclone", "davfs", "vboxsf",
+}  # fmt: skip
+IN_MEMORY = {"tmpfs", "ramfs"}
+
+
+def modes(path: str) -> Iterator[Finding]:
+    """For a file that is known to be a queue: to another the advice could do harm."""
+    for suffix in ("", "-wal", "-shm", "-lock", "-workers"):
+        try:
+            found = os.stat(path + suffix)
+        except OSError:
+            continue
+        who = f"{path + suffix}: owner {found.st_uid}, mode {stat.S_IMODE(found.st_mode):o}"
+        others = what_others_can(found.st_mode)
+        if others:
+            yield Finding("file", WRONG, f"{who}: {others}; chmod go= {path + suffix}")
+        elif not suffix:
+            yield Finding("file", OK, who)
+    try:
+        why = why_untrusted(os.path.realpath(path))
+    except OSError:
+        return
+    if why is not None:
+        yield Finding("trust", WRONG, f"{why}: workers import no code that this file names")
+
+
+def what_others_can(mode: int) -> str:
+    """In words, what the group and everybody else may do with a file; empty if nothing."""
+    said = []
+    for who, shift in (("its group", 3), ("everybody", 0)):
+        bits = mode >> shift & 0o7
+        rights = [word for word, bit in (("read", 4), ("write", 2), ("enter", 1)) if bits & bit]
+        if not stat.S_ISDIR(mode):
+            rights = ["execute" if word == "enter" else word for word in rights]
+        if rights:
+            said.append(f"{who} can {' and '.join(rights)} it")
+    return ", ".join(said)
+
+
+def disk(path: str) -> Iterator[Finding]:
+    try:
+        room = shutil.disk_usage(os.path.dirname(path)).free
+    except OSError:
+        return
+    yield Finding("disk", WRONG if room < LITTLE_ROOM else OK, f"{room / 1e6:,.0f} MB free")
+    kind = file_system(os.path.realpath(path))
+    if kind in NETWORK:
+        yield Finding("disk", WRONG, f"file system {kind}: SQLite's locks fail there")
+    elif kind in IN_MEMORY:
+        yield Finding("disk", NOTE, f"file system {kind}: it is in memory, and its jobs are gone when the machine restarts")
+    elif kind is not None:
+        yield Finding("disk", OK, f"file system {kind}")
+
+
+def file_system(path: str) -> str | None:
+    """The kind of file system that a path is on, where the system tells (Linux)."""
+    best, kind = -1, None
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+            for line in file:
+                before, _, after = line.partition(" - ")
+                point = before.split()[4].encode().decode("unicode_escape")
+                inside = path == point or path.startswith(point.rstrip("/") + "/")
+                if inside and len(point) >= best:
+                    best, kind = len(point), after.split()[0]
+    except (OSError, IndexError, UnicodeError):
+        return None
+    return kind
+
+
+def users(path: str) -> list[int]:
+    """The processes that have the file open, but for this one (Linux, and as far as we may look)."""
+    found = []
+    real = os.path.realpath(path)
+    for entry in os.listdir("/proc") if os.path.isdir("/proc") else []:
+        if entry.isdigit() and int(entry) != os.getpid():
+            try:
+                links = [os.readlink(f"/proc/{entry}/fd/{fd}") for fd in os.listdir(f"/proc/{entry}/fd")]
+            except OSError:
+                continue
+            if real in links:
+                found.append(int(entry))
+    return sorted(found)

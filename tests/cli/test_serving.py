@@ -1,0 +1,162 @@
+"""Who serves a file, as ``stats`` and ``doctor`` show it, and whether the jobs that wait can start."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from litequeue import LiteQueue
+from litequeue.cli.serving import judged, word
+from litequeue.store.inspection import Condition
+
+from .. import sample
+from ..support import ledger_lines, litequeue, wait_until, worker_process
+from .test_doctor import doctor, wrong
+
+SECOND = 1_000_000
+NOW = 1_000 * SECOND
+
+
+def condition(**fields: Any) -> Condition:
+    well: dict[str, Any] = {"pid": 7, "dead": False, "leaving": False, "stopped": False, "beat_at": NOW - 2 * SECOND}
+    return Condition(**{**well, **fields})
+
+
+@pytest.mark.parametrize(
+    ("fields", "short", "level", "long"),
+    [
+        ({}, "", "ok", "lives; its last beat was 2.0 s ago"),
+        ({"leaving": True, "held": 1, "lease_until": NOW + 50 * SECOND}, "leaving", "ok", "is leaving"),
+        ({"dead": True, "held": 3}, "dead", "wrong", "is dead, and held 3 jobs"),
+        ({"dead": True, "held": 3, "leaving": True}, "has left", "note", "has left while 3 jobs"),
+        ({"dead": None}, "its lock file is gone", "wrong", "no lock file"),
+        (
+            {"stopped": True, "beat_at": NOW - 35 * SECOND, "held": 3, "lease_until": NOW + 25 * SECOND},
+            "frozen: no beat for 35 s", "wrong",
+            ("is frozen: its last beat was 35.0 s ago; it holds 3 jobs; any live worker takes over in 25.0 s, when the "
+            "last lease has run out. To have it sooner, wake it (kill -CONT 7) or end it (kill -9 7)"),
+        ),
+        (
+            {"beat_at": NOW - 70 * SECOND, "held": 1, "lapsed": 1, "lease_until": NOW - 10 * SECOND},
+            "no beat for 70 s", "wrong", "it keeps its 1 job; a task may hold the GIL",
+        ),
+        (
+            {"stopped": None, "beat_at": NOW - 70 * SECOND, "held": 1, "lapsed": 1, "lease_until": NOW - SECOND},
+            "no beat for 70 s", "wrong", "the leases have run out: any live worker takes over",
+        ),
+        ({"beat_at": NOW - 35 * SECOND}, "no beat for 35 s", "note", "is late"),
+        # Beats of --lease 600 come every 100 s.
+        ({"beat_at": NOW - 90 * SECOND, "held": 1, "lease_until": NOW + 510 * SECOND}, "", "ok", "lives"),
+    ],
+)  # fmt: skip
+def test_a_worker_is_judged_from_the_outside(fields: dict[str, Any], short: str, level: str, long: str) -> None:
+    found = condition(**fields)
+    assert word(found, NOW) == short
+    assert judged(found, NOW)[0] == level
+    assert long in judged(found, NOW)[1]
+
+
+def notes(db: Path) -> list[str]:
+    return [worker["note"] for worker in json.loads(litequeue("stats", db, "--json").stdout)["workers"]]
+
+
+@pytest.mark.slow
+def test_frozen_and_dead_workers_stand_out_in_stats_and_doctor_says_what_they_hold(
+    sample_app: LiteQueue, db: Path, tmp_path: Path
+) -> None:
+    ledger = tmp_path / "ledger"
+    sample.wait_at_gate.delay(str(ledger), str(tmp_path / "gate"))
+    with worker_process(db, "--name", "anna") as worker:
+        wait_until(lambda: ledger_lines(ledger))
+        assert notes(db) == [""]
+        worker.send_signal(signal.SIGSTOP)
+        wait_until(lambda: notes(db) != [""])
+        assert notes(db)[0].startswith("frozen: no beat for")
+        assert "frozen: no beat" in litequeue("stats", db).stdout
+        text = wrong(doctor(db)[1])["workers"]
+        assert "it holds 1 job; any live worker takes over in" in text
+        assert f"kill -CONT {worker.pid}" in text
+        worker.kill()
+        worker.wait()
+        assert notes(db) == ["dead"]
+
+
+@pytest.mark.slow
+def test_a_worker_that_left_a_thread_behind_has_left_and_is_nothing_wrong(
+    sample_app: LiteQueue, db: Path, tmp_path: Path
+) -> None:
+    ledger = tmp_path / "ledger"
+    sample.stuck.delay(str(ledger))
+    with worker_process(db, "--grace", "0") as worker:
+        wait_until(lambda: ledger_lines(ledger))
+        worker.terminate()
+        worker.communicate(timeout=10)
+        assert worker.returncode == 0
+    assert notes(db) == ["has left"]
+    code, found = doctor(db)
+    assert (code, wrong(found)) == (0, {})
+    assert [level for level, text in found["workers"] if "has left while 1 job" in text] == ["note"]
+
+
+def test_without_a_worker_nobody_knows_whether_the_code_is_there(db: Path) -> None:
+    with LiteQueue(db) as app:
+        app.enqueue("strange.task")
+        code, found = doctor(db)
+        assert code == 0
+        ((level, text),) = found["tasks"]
+        assert level == "note"
+        assert "not known before it has tried" in text
+
+
+def register(app: LiteQueue, slots: dict[str, int], queues: tuple[str, ...] | None = None) -> None:
+    """A worker's row whose lock file is lost, so that nobody calls it dead."""
+    store = app._client.store
+    store.workers.register(name="w", host="h", wake_port=None, queues=queues, slots=slots, now=store_now(app)).close()
+
+
+def store_now(app: LiteQueue) -> int:
+    return app._client.clock.now()
+
+
+@pytest.mark.parametrize(
+    ("slots", "queues", "why"),
+    [
+        ({"thread": 0, "process": 1}, None, "no worker of its queue has slots for the thread pool"),
+        ({"thread": 1}, ("mail",), "no worker serves its queue default"),
+        ({"thread": 1}, None, None),
+    ],
+)
+def test_doctor_and_why_waiting_agree(
+    db: Path, slots: dict[str, int], queues: tuple[str, ...] | None, why: str | None
+) -> None:
+    with LiteQueue(db) as app:
+        jobs = [app.enqueue("a.task") for _ in range(3)]
+        register(app, slots, queues)
+        assert jobs[0].why_waiting() == why
+        code, found = doctor(db)
+        ((level, text),) = found["tasks"]
+        assert level == ("ok" if why is None else "wrong")
+        if why is not None:
+            assert code == 1
+            assert text == f"3 jobs of a.task in queue default do not start: {why}"
+
+
+def test_a_queue_that_somebody_paused_is_only_noted(db: Path) -> None:
+    with LiteQueue(db) as app:
+        app.enqueue("a.task")
+        register(app, {"thread": 1})
+        app.pause("default")
+        assert doctor(db)[1]["tasks"][0][0] == "note"
+
+
+def test_stats_shows_the_log_beside_the_file(db: Path) -> None:
+    with LiteQueue(db) as app:
+        app.send_task("t", ("x" * 150_000,))
+        found = json.loads(litequeue("stats", db, "--json").stdout)
+        assert found["log_bytes"] > 150_000
+        last = litequeue("stats", db).stdout.splitlines()[-1]
+        assert last.startswith("file: 4 KB, and ") and last.endswith(" KB in its log (-wal)")
