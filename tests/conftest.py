@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +19,15 @@ from litequeue.store import Store
 
 from . import sample
 from .support import FakeClock, children_of
+
+
+def pytest_configure() -> None:
+    """Let the many processes that the tests start share compiled modules, also where the environment forbids to
+    write them: compiling the package anew took half of each one's start (0.54 s against 0.27 s, measured here)."""
+    compiled = tempfile.mkdtemp(prefix="litequeue-tests-")
+    atexit.register(shutil.rmtree, compiled, ignore_errors=True)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = compiled
 
 
 @pytest.fixture
