@@ -14,6 +14,7 @@
     job.get(timeout=10)          # 8, as soon as `python -m litequeue worker db.sqlite` has run it
 """
 
+import importlib
 from typing import TYPE_CHECKING
 
 from .app import LiteQueue
@@ -21,6 +22,7 @@ from .backoff import Backoff
 from .context import JobContext, NotInATask, current_job
 from .errors import (
     CannotOpen,
+    CommandFailed,
     DatabaseCorrupt,
     DatabaseReplaced,
     Discard,
@@ -40,6 +42,7 @@ from .errors import (
     ResultNotStored,
     ResultTimeout,
     Retry,
+    ScheduleNotFound,
     SchemaTooNew,
     SignatureMismatch,
     Snooze,
@@ -56,26 +59,38 @@ from .job import Job, JobBatch
 from .task import Task
 
 if TYPE_CHECKING:
-    from .records import AttemptInfo, JobInfo, Stats, WorkerInfo
+    from .records import (
+        AttemptInfo,
+        JobInfo,
+        OutputPiece,
+        ScheduleInfo,
+        Stats,
+        TickInfo,
+        WorkerInfo,
+    )
+    from .triggers import At, Cron, Every, Trigger
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "AttemptInfo", "Backoff", "CannotOpen", "DatabaseCorrupt", "DatabaseReplaced", "Discard", "InvalidArgument",
-    "InvalidType", "Job", "JobBatch", "JobCancelled", "JobContext", "JobExpired", "JobFailed",
-    "JobInfo", "JobNotFound", "LiteQueue", "LitequeueError", "NotAQueue", "NotInATask",
-    "PayloadCorrupt", "PayloadError", "PayloadTooLarge", "ProcessDied", "QueueBusy",
-    "ResultNotStored", "ResultTimeout", "Retry", "SchemaTooNew", "SignatureMismatch", "Snooze",
-    "SoftTimeout", "Stats", "StorageFailed", "StorageFull", "StoreError", "Task", "TaskTimeout", "UnknownTask",
-    "WorkerFailed", "WorkerInfo", "WouldDeadlock", "current_job",
+    "At", "AttemptInfo", "Backoff", "CannotOpen", "CommandFailed", "Cron", "DatabaseCorrupt", "DatabaseReplaced", "Discard",
+    "Every", "InvalidArgument", "InvalidType", "Job", "JobBatch", "JobCancelled", "JobContext", "JobExpired",
+    "JobFailed", "JobInfo", "JobNotFound", "LiteQueue", "LitequeueError", "NotAQueue", "NotInATask", "OutputPiece",
+    "PayloadCorrupt", "PayloadError", "PayloadTooLarge", "ProcessDied", "QueueBusy", "ResultNotStored",
+    "ResultTimeout", "Retry", "ScheduleInfo", "ScheduleNotFound", "SchemaTooNew", "SignatureMismatch", "Snooze",
+    "SoftTimeout", "Stats", "StorageFailed", "StorageFull", "StoreError", "Task", "TaskTimeout", "TickInfo",
+    "Trigger", "UnknownTask", "WorkerFailed", "WorkerInfo", "WouldDeadlock", "current_job",
 ]  # fmt: skip
+
+# Made when they are first asked for: see records. A program without schedules needs no triggers.
+_LATER = {
+    "AttemptInfo": "records", "JobInfo": "records", "OutputPiece": "records", "ScheduleInfo": "records", "Stats": "records", "TickInfo": "records",
+    "WorkerInfo": "records", "At": "triggers", "Cron": "triggers", "Every": "triggers", "Trigger": "triggers",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> object:
-    # Made when they are first asked for: see records.
-    if name in ("AttemptInfo", "JobInfo", "Stats", "WorkerInfo"):
-        from . import records
-
-        value: object = getattr(records, name)
+    if name in _LATER:
+        value: object = getattr(importlib.import_module(f".{_LATER[name]}", __name__), name)
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, overload
 
 from . import checks, task
 from .backoff import DEFAULT, BackoffLike
@@ -23,13 +23,19 @@ from .task import Task
 from .tasks import TaskCode
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from .records import JobInfo, Stats
+    from .schedules import Schedules
+    from .scheduling import NewSchedule
+    from .triggers import Trigger
     from .worker.config import WorkerConfig
     from .worker.embedded import EmbeddedWorker
     from .worker.worker import Worker
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Declarable = TypeVar("Declarable", bound=Callable[..., Any])
 
 Exceptions = type[BaseException] | tuple[type[BaseException], ...]
 
@@ -48,6 +54,8 @@ class LiteQueue:
     ) -> None:
         self._client = Client(path, durability=durability, clock=clock or SystemClock())
         self._tasks = self.__litequeue_tasks__ = dict[str, TaskCode]()
+        self._declared: dict[str, NewSchedule] = {}
+        self.__litequeue_schedules__ = self._declared
 
     @property
     def path(self) -> str:
@@ -102,8 +110,22 @@ class LiteQueue:
                     f"@app.task has no option {option!r}; it has name, {', '.join(known)}"
                 )
         if function:
-            return task.register(self._client, self._tasks, function[0], name, options)
-        return lambda f: task.register(self._client, self._tasks, f, name, options)
+            return task.register(self._client, self._tasks, _plain(function[0]), name, options)
+        return lambda f: task.register(self._client, self._tasks, _plain(f), name, options)
+
+    def on_discarded(self, handler: Callable[..., Any]) -> Task[..., Any]:
+        """Have a function told of each job of this file that is discarded: ``@app.on_discarded``.
+
+        It is called in a worker, as a job of its own, with the discarded job as ``job ID --json`` shows it (a dict).
+        A plain function becomes a task, which is retried three times; or decorate one that is a task. Of its own
+        failure nobody is told. A worker knows of it once it has loaded the code of this app: by a job of one of its
+        tasks, or by ``--import``. Job and handler are as other jobs, so a handler may be called twice if its worker dies.
+        """
+        told = handler if isinstance(handler, Task) else task.register(
+            self._client, self._tasks, handler, None, {"retries": 3}
+        )
+        self._client.handlers.append(told.__litequeue_code__)
+        return told
 
     def register_type(
         self,
@@ -119,6 +141,55 @@ class LiteQueue:
         Workers must register it too, which they do if the tasks' module does.
         """
         self._client.codec.register(cls, encode, decode, name)
+
+    # -- schedules ---------------------------------------------------------------------------------
+
+    @property
+    def schedules(self) -> Schedules:
+        """The file's schedules: add, update, remove, pause, resume, run_now, list, get, ticks."""
+        from .schedules import (
+            Schedules,  # a program without schedules does not pay for them
+        )
+
+        return Schedules(self._client, self._tasks, self._declared)
+
+    def cron(
+        self, expr: str, timezone: str | ZoneInfo | None = None, *, seconds: bool = False, **options: Any
+    ) -> Callable[[Declarable], Declarable]:
+        """Declare that a task runs by a cron expression: ``@app.cron("0 3 * * *", timezone="Europe/Berlin")``.
+
+        Above ``@app.task``. ``timezone``: an IANA name, default the host's own. ``options``: ``name`` (default the
+        task's), ``args``, ``kwargs``, and those of ``app.schedules.add``. The worker that has the code writes it
+        to the file. An expression that is wrong, or never fires, is refused here.
+        """
+        return self._declare({"cron": expr, "timezone": timezone, "seconds": seconds, **options})
+
+    def every(
+        self,
+        period: str | Seconds,
+        *,
+        anchor: Literal["start", "epoch"] | datetime = "start",
+        after: Literal["start", "finish"] = "start",
+        run_immediately: bool = False,
+        **options: Any,
+    ) -> Callable[[Declarable], Declarable]:
+        """Declare that a task runs every so often: ``@app.every("15m", jitter="30s")``. Otherwise as ``cron``.
+
+        ``anchor``, ``after`` and ``run_immediately`` as in ``Every``.
+        """
+        from .triggers import Every
+
+        trigger = Every(period, anchor=anchor, after=after, run_immediately=run_immediately)
+        return self._declare({"trigger": trigger, **options})
+
+    def schedule(self, trigger: Trigger, **options: Any) -> Callable[[Declarable], Declarable]:
+        """Declare a schedule by a trigger: a ``Cron``, ``Every``, ``At``, or any object with ``next_after``."""
+        return self._declare({"trigger": trigger, **options})
+
+    def _declare(self, options: dict[str, Any]) -> Callable[[Declarable], Declarable]:
+        from .schedules import decorate
+
+        return decorate(self.schedules, self.task, options)
 
     # -- enqueue by name -----------------------------------------------------------------------------
 
@@ -146,7 +217,7 @@ class LiteQueue:
             countdown=countdown, eta=eta, expires=expires, priority=priority, queue=queue,
             retries=retries, timeout=timeout, soft_timeout=soft_timeout,
         )  # fmt: skip
-        code = self._tasks.get(task)
+        code = self._tasks.get(task) or self._client.builtin(task)
         if code is not None:
             return Job(self._client, self._client.enqueue(code, *call(args, kwargs), options))
         return Job(self._client, self._client.enqueue_by_name(task, *call(args, kwargs), options))
@@ -206,6 +277,8 @@ class LiteQueue:
         name: str = "",
         lease: float = 60.0,
         grace: float = 5.0,
+        on_failure: str | None = None,
+        mail_to: str | None = None,
     ) -> EmbeddedWorker:
         """A worker in a thread of this process: ``with app.worker(threads=4): ...``.
 
@@ -219,7 +292,8 @@ class LiteQueue:
 
         config = WorkerConfig(
             threads=threads, processes=processes, async_=async_, queues=_names(queues),
-            burst=burst, max_jobs=max_jobs, name=name, lease=lease, grace=grace,
+            burst=burst, max_jobs=max_jobs, name=name, lease=lease, grace=grace, on_failure=on_failure,
+            mail_to=mail_to,
         )  # fmt: skip
         return EmbeddedWorker(self._build_worker(config))
 
@@ -235,6 +309,8 @@ class LiteQueue:
         name: str = "",
         lease: float = 60.0,
         grace: float = 30.0,
+        on_failure: str | None = None,
+        mail_to: str | None = None,
     ) -> int:
         """Work in this thread until SIGTERM or Ctrl-C, like the command line's ``worker``; its exit code.
 
@@ -245,7 +321,8 @@ class LiteQueue:
 
         config = WorkerConfig(
             threads=threads, processes=processes, async_=async_, queues=_names(queues),
-            burst=burst, max_jobs=max_jobs, name=name, lease=lease, grace=grace,
+            burst=burst, max_jobs=max_jobs, name=name, lease=lease, grace=grace, on_failure=on_failure,
+            mail_to=mail_to,
         )  # fmt: skip
         worker = self._build_worker(config)
         signals = StopSignals(lambda now: worker.stop(now=now))
@@ -262,7 +339,7 @@ class LiteQueue:
 
         client = self._client
         catalogue = Catalogue(
-            self._tasks, path=client.path, origin=None, monotonic=client.clock.monotonic
+            self._tasks, path=client.path, origin=None, monotonic=client.clock.monotonic, declared=self._declared
         )
         return Worker(client.store, catalogue, config, client.clock, system_random())
 
@@ -278,6 +355,12 @@ class LiteQueue:
 
     def __repr__(self) -> str:
         return f"<LiteQueue {self.path}>"
+
+
+def _plain(function: Any) -> Any:
+    if isinstance(function, Task):
+        raise InvalidType(f"{function.name} is a task already; @app.task goes below @app.cron, @app.every and @app.schedule")
+    return function
 
 
 def _names(queues: Iterable[str] | None) -> tuple[str, ...] | None:

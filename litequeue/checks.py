@@ -103,6 +103,20 @@ def clean(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+def clean_lines(text: str) -> str:
+    """``clean`` for text of several lines: newlines and tabs stay."""
+    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+
+
+def line(value: object, what: str) -> str:
+    """A line of text that is not blank."""
+    if not isinstance(value, str):
+        raise InvalidType(f"{what} must be a string, not {type(value).__name__}: {value!r:.100}")
+    if not value.strip() or "\0" in value or "\n" in value:
+        raise InvalidArgument(f"{what} must be one line of text, not {value!r:.100}")
+    return value
+
+
 def flag(value: object, what: str) -> bool:
     if not isinstance(value, bool):
         raise InvalidType(f"{what} must be True or False, not {value!r:.100}")

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from . import checks
-from .bell import Bell
+from .bell import LOOK, Bell
 from .clock import Clock
 from .errors import (
     InvalidArgument,
@@ -90,6 +90,7 @@ class Client:
         self._bell = Bell()
         self._store: Store | None = None
         self._recorded: set[str] = set()
+        self.handlers: list[TaskCode] = []  # tasks that are told of discarded jobs
 
     @property
     def store(self) -> Store:
@@ -118,8 +119,8 @@ class Client:
             store.close()
         self._bell.close()
 
-    def ring(self, ports: Iterable[int]) -> None:
-        self._bell.ring(ports)
+    def ring(self, ports: Iterable[int], byte: bytes = LOOK) -> None:
+        self._bell.ring(ports, byte)
 
     # -- enqueue -----------------------------------------------------------------------------
 
@@ -185,12 +186,27 @@ class Client:
     def enqueue_by_name(
         self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: EnqueueOptions
     ) -> int:
-        """Store a job of a task whose code is not here.
-
-        Its options come from what other producers recorded, else from the worker that claims it.
-        """
+        """Store a job of a task whose code is not here."""
         checks.name(name, "the task's name")
-        texts = self.encode_call(name, args, kwargs)
+        job_id, ports = self.store.jobs.enqueue(self._job_by_name(name, self.encode_call(name, args, kwargs), options))
+        self._bell.ring(ports)
+        return job_id
+
+    @staticmethod
+    def builtin(name: str) -> TaskCode | None:
+        """The code of a task that litequeue brings itself."""
+        if not name.startswith("litequeue."):
+            return None
+        from .command import NAME, TASK  # imports asyncio
+
+        return TASK if name == NAME else None
+
+    def template(self, task: TaskCode | str, texts: tuple[str, str], options: EnqueueOptions) -> NewJob:
+        """A job of a task, known or by its name, that is not enqueued: for schedules, which copy it."""
+        return self._job_by_name(task, texts, options) if isinstance(task, str) else self._new_job(task, texts, options)
+
+    def _job_by_name(self, name: str, texts: tuple[str, str], options: EnqueueOptions) -> NewJob:
+        """Its options come from what other producers recorded, else from the worker that claims it."""
         origin = self.store.jobs.origin(name)
         defaults = json.loads(origin.options) if origin is not None else {}
         now = self.clock.now()
@@ -214,9 +230,7 @@ class Client:
         check_timeouts(job.timeout, job.soft_timeout)
         if job.at_most_once and job.max_attempts != 1:
             raise InvalidArgument(f"{name} runs at most once, so it takes no retries")
-        job_id, ports = self.store.jobs.enqueue(job)
-        self._bell.ring(ports)
-        return job_id
+        return job
 
     def _new_job(self, code: TaskCode, texts: tuple[str, str], options: EnqueueOptions) -> NewJob:
         now = self.clock.now()

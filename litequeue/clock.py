@@ -30,6 +30,18 @@ class SystemClock:
         return time.monotonic()
 
 
+def boot_id() -> str | None:
+    """What tells this boot of the machine from any other; None where that cannot be known.
+
+    In a container it is the host's: a container's start is no boot.
+    """
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            return file.read().strip() or None
+    except OSError:
+        return None
+
+
 def system_random() -> random.Random:
     """Randomness for backoff and jitter, seeded by the system."""
     return random.Random()

@@ -6,14 +6,18 @@ the job, but for ``cancelled``, which the worker sets.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from datetime import datetime
+from typing import Any
 
 from .checks import aware
 from .errors import LitequeueError
 from .models import ClaimedJob, PastError
+
+# (stream, text): called from the thread that the job runs in; quick, and never raises.
+Emitter = Callable[[str, str], None]
 
 # (whether it blocks the thread, whether it has a timeout) -> what to do around it.
 WaitRule = Callable[[bool, bool], AbstractContextManager[None]]
@@ -26,7 +30,10 @@ class NotInATask(LitequeueError, LookupError):
 class JobContext:
     """The running job, as its own code sees it. Read-only."""
 
-    __slots__ = ("_cancelled", "_job", "_max_attempts", "_timeout", "_wait_rule", "started_at")
+    __slots__ = (
+        "_cancelled", "_database", "_emitter", "_grace", "_job", "_max_attempts", "_timeout", "_usage", "_wait_rule",
+        "started_at",
+    )  # fmt: skip
 
     def __init__(
         self, job: ClaimedJob, max_attempts: int, timeout: int | None, started_at: int
@@ -36,7 +43,16 @@ class JobContext:
         self._timeout = timeout
         self.started_at = started_at  # wall clock, microseconds
         self._cancelled = False
+        self._grace: float | None = None  # seconds for what it started in other processes; None: as it likes
         self._wait_rule: WaitRule | None = None  # of the pool that runs the job
+        self._database: str | None = None  # the file that the job came from
+        self._emitter: Emitter | None = None  # of whoever keeps the output; None: it is dropped
+        self._usage: Mapping[str, Any] | None = None  # of a command: what it used, however it ended
+
+    def _emit(self, stream: str, text: str) -> None:
+        """Hand on a chunk of output."""
+        if self._emitter is not None:
+            self._emitter(stream, text)
 
     def _waiting(self, *, blocking: bool, bounded: bool) -> AbstractContextManager[None]:
         """Around the task's waiting for another job. Raises WouldDeadlock where that must not be."""
@@ -77,6 +93,12 @@ class JobContext:
         return aware(self._job.created_at)
 
     @property
+    def scheduled_for(self) -> datetime | None:
+        """The tick of its schedule that the job was made for (aware, UTC); None if no schedule made it."""
+        tick = self._job.scheduled_for
+        return None if tick is None else aware(tick)
+
+    @property
     def errors(self) -> tuple[PastError, ...]:
         """The errors of earlier attempts, oldest first."""
         return tuple(PastError(*row) for row in self._job.errors or ())
@@ -89,8 +111,9 @@ class JobContext:
         """
         return self._cancelled
 
-    def _cancel(self) -> None:
+    def _cancel(self, grace: float | None = None) -> None:
         self._cancelled = True
+        self._grace = grace
 
     def __repr__(self) -> str:
         return f"<JobContext {self.id} {self.task} attempt {self.attempt}>"

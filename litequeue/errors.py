@@ -7,7 +7,8 @@ never heard of us. Knows nothing of the rest of the package.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 
 class LitequeueError(Exception):
@@ -43,6 +44,10 @@ class PayloadCorrupt(LitequeueError, ValueError):
 
 class UnknownTask(LitequeueError, LookupError):
     """A task's name for which no code could be found."""
+
+
+class ScheduleNotFound(LitequeueError, LookupError):
+    """There is no schedule of that name."""
 
 
 class JobNotFound(LitequeueError, LookupError):
@@ -97,6 +102,18 @@ class TaskTimeout(LitequeueError, TimeoutError):
 
 class ProcessDied(LitequeueError, RuntimeError):
     """The failure of an attempt whose pool process died under it."""
+
+
+class CommandFailed(LitequeueError, RuntimeError):
+    """The failure of an attempt whose command could not be run, ended with another exit code than 0, or was
+    killed.
+
+    ``usage``: ``exit_code`` (None if it was killed), ``seconds``, ``cpu_seconds``, ``max_rss_bytes``, and more.
+    """
+
+    def __init__(self, message: str, usage: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.usage = dict(usage or {})
 
 
 class SoftTimeout(BaseException):

@@ -27,7 +27,7 @@ from .errors import (
 from .states import FINAL, JobState
 
 if TYPE_CHECKING:
-    from .records import JobInfo
+    from .records import JobInfo, OutputPiece
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -117,6 +117,14 @@ class Job(Generic[R_co]):
 
         reports = self._client.store.reports
         return waiting.why(self.info(), reports.workers(), reports.paused(), self._client.path)
+
+    def output(self, *, after: OutputPiece | None = None) -> list[OutputPiece]:
+        """What a command's attempts printed so far, in order; with ``after``, what came since that piece.
+
+        Of each attempt's streams the first and the last 64 KiB are kept, as long as the job is.
+        """
+        attempt, number = (0, 0) if after is None else (after.attempt, after.number)
+        return self._client.store.reports.output(self.id, attempt, number)
 
     # -- waiting ---------------------------------------------------------------------------------
 

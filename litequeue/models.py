@@ -70,6 +70,7 @@ class ClaimedJob(NamedTuple):
     run_at: int
     created_at: int
     errors: Any  # None, or [[execution, type, message], ...]
+    scheduled_for: int | None = None  # the tick of its schedule
 
     @property
     def execution(self) -> int:
@@ -137,3 +138,61 @@ class Adoption(NamedTuple):
     pool: str
     max_attempts: int
     at_most_once: int
+
+
+class Printed(NamedTuple):
+    """A piece of what an attempt printed."""
+
+    job_id: int
+    execution: int
+    number: int
+    stream: str  # stdout, stderr, or usage: JSON
+    at: int
+    text: str
+
+
+class Planned(NamedTuple):
+    """A schedule as the scheduler reads it; the fields are the columns of DUE."""
+
+    id: int
+    revision: int
+    name: str
+    trigger: str
+    catch_up: str
+    grace: int
+    jitter: int
+    anchor_at: int
+    next_tick_at: int | None
+    fires_at: int | None
+
+
+class Due(NamedTuple):
+    """A tick to fire now."""
+
+    tick: int
+    outcome: str  # fired or late
+    caught_up: bool  # a later tick has come since
+
+
+class Past(NamedTuple):
+    """A tick, or a range of them, that is not fired."""
+
+    tick: int
+    through: int | None  # one for many: the last of them
+    outcome: str  # missed: beyond its grace; skipped: a later one stands for it
+    reason: str
+
+
+class Step(NamedTuple):
+    """What to do with a schedule, if it still is as it was read."""
+
+    id: int
+    name: str
+    revision: int
+    seen: int | None
+    next_tick_at: int | None
+    fires_at: int | None
+    awaiting: bool  # the next tick counts from the end of this one's job
+    boot: str | None
+    fire: tuple[Due, ...]
+    past: tuple[Past, ...]

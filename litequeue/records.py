@@ -6,8 +6,12 @@ enqueues need not pay.
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import json
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from .states import JobState
 
@@ -54,7 +58,20 @@ class JobInfo:
     cancel_requested_at: datetime | None
     result: str | None  # JSON, as stored
     last_error: str | None
+    schedule: str | None = None  # that made it
+    scheduled_for: datetime | None = None  # the tick
     attempts: tuple[AttemptInfo, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPiece:
+    """A piece of what a command printed."""
+
+    attempt: int
+    number: int  # a gap: what lay between was too much to keep
+    stream: str  # stdout, stderr, or usage: JSON of exit_code, seconds, cpu_seconds, max_rss_bytes
+    at: datetime
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +91,52 @@ class WorkerInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleInfo:
+    """A schedule as it stands. Durations in seconds."""
+
+    name: str
+    trigger: str  # in words
+    state: str  # active, paused, disabled, running (its next tick counts from the end of its job) or done
+    why: str | None  # it is disabled
+    task: str
+    args: str  # JSON, as stored
+    kwargs: str
+    queue: str
+    catch_up: str
+    grace: float
+    overlap: str
+    jitter: float
+    on_failure: str | None
+    mail_to: str | None
+    declared_in: str | None  # the module; None: added at run time
+    next_tick: datetime | None
+    last_tick: datetime | None
+    last_outcome: str | None  # fired, late, manual, skipped or missed
+    last_reason: str | None
+    last_job: int | None
+    last_job_state: str | None
+    ticks: int  # that came so far, with those left out for an overlap
+    created_at: datetime
+    spec: str  # the trigger as stored, JSON
+
+
+@dataclass(frozen=True, slots=True)
+class TickInfo:
+    """What became of one due time of a schedule."""
+
+    at: datetime
+    through: datetime | None  # one entry for many that were missed: the last of them
+    decided_at: datetime
+    outcome: str  # fired, late (fired, more than a second after its time), manual, skipped or missed
+    reason: str | None
+    job_id: int | None
+    job_state: str | None
+    started_at: datetime | None  # while the job is kept
+    finished_at: datetime | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """Counts over the whole file."""
 
@@ -83,3 +146,13 @@ class Stats:
     workers: tuple[WorkerInfo, ...]
     oldest_available: datetime | None
     next_due: datetime | None
+
+
+def as_dict(value: Any) -> dict[str, Any]:
+    """A record as JSON can hold it; stored JSON as what it says, tags and all."""
+    found: dict[str, Any] = dataclasses.asdict(value)
+    if isinstance(value, JobInfo):
+        for field in ("args", "kwargs", "result"):
+            with contextlib.suppress(TypeError, ValueError, RecursionError):  # None, or planted by somebody
+                found[field] = json.loads(found[field])
+    return found

@@ -100,7 +100,7 @@ def register(
     options: Mapping[str, Any],
 ) -> Task[..., Any]:
     """Make a task and enter it under its name; in memory only."""
-    code = TaskCode(function, name, client.codec, client.bind, options)
+    code = TaskCode(function, name, client.codec, client.bind, options, client.handlers)
     known = registry.get(code.name)
     if known is not None and _place(known) != _place(code):
         raise InvalidArgument(

@@ -120,7 +120,9 @@ def _exceptions(value: object, what: str) -> tuple[type[BaseException], ...]:
 class TaskCode:
     """A registered function with its options: what the pools run."""
 
-    __slots__ = ("_arity", "_signature", "bind", "codec", "function", "is_async", "name", "options", "origin")
+    __slots__ = (
+        "_arity", "_signature", "bind", "codec", "function", "handlers", "is_async", "name", "options", "origin",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -129,8 +131,10 @@ class TaskCode:
         codec: Codec,
         bind: Callable[[str], None],
         options: Mapping[str, Any],
+        handlers: Sequence[TaskCode] = (),
     ) -> None:
-        """``bind`` tells the task's app which file the worker that runs it serves."""
+        """``bind`` tells the task's app which file the worker that runs it serves; ``handlers`` are the app's
+        tasks that are told of discarded jobs."""
         named = all(isinstance(getattr(function, a, None), str) for a in ("__name__", "__module__"))
         if not callable(function) or isinstance(function, type) or not named:
             raise InvalidType(f"a task must be a function (write one with def), not {function!r:.100}")
@@ -142,6 +146,7 @@ class TaskCode:
         self.function = function
         self.codec = codec
         self.bind = bind
+        self.handlers = handlers
         self.is_async = inspect.iscoroutinefunction(function)
         self.options = check_options(is_async=self.is_async, **options)
         module = main_name() if function.__module__ == "__main__" else function.__module__
@@ -234,10 +239,10 @@ def import_directory(module: ModuleType | None, name: str) -> str | None:
     return directory
 
 
-def source_files(origin: TaskOrigin) -> list[str]:
-    """The files that importing a task's module would run, as far as they lie in its directory."""
-    found, base = [], origin.directory
-    for part in origin.module.split("."):
+def source_files(module: str, directory: str) -> list[str]:
+    """The files that importing a module would run, as far as they lie in its directory."""
+    found, base = [], directory
+    for part in module.split("."):
         base = os.path.join(base, part)
         for stem in (os.path.join(base, "__init__"), base):
             found += [stem + suffix for suffix in all_suffixes() if os.path.exists(stem + suffix)]
@@ -247,16 +252,12 @@ def source_files(origin: TaskOrigin) -> list[str]:
 # -- finding the code of a stored name ------------------------------------------------------------
 
 
-def locate(origin: TaskOrigin) -> TaskCode:
-    """Import the module that a producer named, and return its task of that name.
-
-    Runs what importing the module runs, and nothing that the module does not itself register as a
-    task under this very name. Raises UnknownTask saying what is missing.
-    """
-    if origin.directory not in sys.path:
-        sys.path.insert(0, origin.directory)
+def load(name: str, directory: str) -> ModuleType:
+    """Import a module from a directory. Raises UnknownTask saying what went wrong."""
+    if directory not in sys.path:
+        sys.path.insert(0, directory)
     try:
-        module = importlib.import_module(origin.module)
+        return importlib.import_module(name)
     except BaseException as error:  # a module may even raise SystemExit while it is imported
         if isinstance(error, KeyboardInterrupt):
             raise
@@ -264,9 +265,18 @@ def locate(origin: TaskOrigin) -> TaskCode:
         if isinstance(error, LitequeueError):
             hint = '; a worker imports that file: what enqueues or waits belongs under if __name__ == "__main__":'
         raise UnknownTask(
-            f"importing {origin.module} from {origin.directory} failed: "
+            f"importing {name} from {directory} failed: "
             f"{type(error).__name__}: {error}{hint}"
         ) from error
+
+
+def locate(origin: TaskOrigin) -> TaskCode:
+    """Import the module that a producer named, and return its task of that name.
+
+    Runs what importing the module runs, and nothing that the module does not itself register as a
+    task under this very name. Raises UnknownTask saying what is missing.
+    """
+    module = load(origin.module, origin.directory)
     found: Any = module
     for part in origin.qualname.split("."):
         found = getattr(found, part, None)

@@ -12,6 +12,8 @@ from .records import JobInfo, WorkerInfo
 
 def why(job: JobInfo, workers: Sequence[WorkerInfo], paused: Collection[str], path: str) -> str | None:
     """What keeps an available job from being claimed; None if nothing but work ahead of it does."""
+    if job.state == "blocked":
+        return f"a job of an earlier tick of {job.schedule} has not ended" if job.schedule else None
     if job.state != "available":
         return None
     if job.queue in paused:

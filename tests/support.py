@@ -103,6 +103,16 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
+def supervisors_of(pid: int) -> list[int]:
+    """Those of a process that watch over a command for it (Linux)."""
+    found = []
+    for child in children_of(pid):
+        with contextlib.suppress(OSError), open(f"/proc/{child}/cmdline") as file:
+            if "supervisor.py" in file.read():
+                found.append(child)
+    return found
+
+
 def new_job(**fields: Any) -> NewJob:
     """A job for tests of the store, available now."""
     defaults: dict[str, Any] = {

@@ -690,7 +690,7 @@ def test_every_error_is_of_the_family_and_public(app: LiteQueue) -> None:
             assert issubclass(value, LitequeueError)
     assert set(litequeue.__all__) == {
         n for n, v in vars(litequeue).items() if callable(v) and not n.startswith("_")
-    } | {"AttemptInfo", "JobInfo", "Stats", "WorkerInfo"}
+    } | set(litequeue._LATER)
     with pytest.raises(AttributeError):
         litequeue.NoSuchName  # noqa: B018
     assert isinstance(Backoff(), Backoff) and Job

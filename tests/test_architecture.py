@@ -16,12 +16,16 @@ PACKAGE = ROOT / "litequeue"
 # Each name's layer; imports go to a lower layer, or sideways where no cycle comes of it.
 LAYERS = {
     "errors": 0, "clock": 0, "states": 0, "checks": 0, "backoff": 0, "filelock": 0, "bell": 0, "trust": 0, "softguard": 0,
+    "durations": 0, "zones": 0, "cronfields": 0, "crontime": 0, "cronwords": 0, "cron": 0,
+    "supervisor": 0, "capped": 0,
     "models": 1, "records": 1, "outcomes": 1, "payload": 1, "payload_types": 1,
+    "triggerkinds": 1, "triggerspecs": 1, "triggers": 1, "firing": 1,
+    "crontab": 1, "crontab_lines": 1, "crontab_names": 1,
     "store": 2,
-    "tasks": 3, "context": 3, "waiting": 3,
+    "tasks": 3, "context": 3, "waiting": 3, "declarations": 3, "scheduling": 3, "supervised": 3, "command": 3, "command_run": 3, "notices": 3,
     "pools": 4,
     "worker": 5,
-    "client": 6, "job": 6, "task": 6, "app": 6, "__init__": 6,
+    "client": 6, "job": 6, "task": 6, "schedules": 6, "app": 6, "__init__": 6,
     "cli": 7,
     "__main__": 8,
 }  # fmt: skip

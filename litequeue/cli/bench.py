@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from ..errors import CannotOpen, WorkerFailed
@@ -24,7 +25,7 @@ from ..store import Store
 from ..store.jobs import Demand
 from . import bench_tasks as tasks
 from . import render
-from .floor import FINISH_ALL, Floor
+from .floor import COPY_SCHEDULE, FINISH_ALL, Floor
 
 PAUSE = 0.003  # seconds between the rounds of a latency, so that everybody sleeps
 
@@ -333,6 +334,35 @@ def rescue(bench: Bench) -> Iterator[Figure]:
     yield Figure("killed worker to its job running again, worst", max(took), "s", 1, False)
 
 
+def ticks(bench: Bench) -> Iterator[Figure]:
+    path = bench.fresh()
+    with bench.worker(path):
+        tasks.app.schedules.add("often", tasks.lateness, every=0.1, overlap="allow")
+        late = _lateness(bench.rounds(150))
+    note = f"(p50: {percentile(late, 0.5):.2f})"
+    yield Figure("tick to its job started, p99", percentile(late, 0.99), "ms", 50, False, note)
+    path = bench.fresh()
+    count = bench.rounds(1_000)
+    second = datetime.fromtimestamp(int(time.time()) + (2 if bench.quick else 4), UTC)
+    tasks.app.schedules.add("at-once", tasks.lateness, cron=f"{second:%S %M %H} * * *", seconds=True, timezone="UTC")
+    tasks.app.schedules.add("not-yet", tasks.lateness, at=second + timedelta(days=1))
+    with tasks.app._client.store.database.write(durable=False) as connection:
+        for name, copies in (("at-once", count - 1), ("not-yet", 9 * count)):
+            connection.execute(COPY_SCHEDULE, {"name": name, "count": copies})
+    with bench.worker(path):
+        late = _lateness(count)
+    # They are one transaction, so that none can start before the last of them is there.
+    note = f"(last started: {max(late):.0f})"
+    yield Figure(f"{count:,} schedules on one second, all inserted", min(late), "ms", 100, False, note)
+
+
+def _lateness(count: int) -> list[float]:
+    """Of that many jobs, by their own account."""
+    while tasks.app.stats().states.get("succeeded", 0) < count:
+        time.sleep(0.01)
+    return [float(job.result) for job in tasks.app.jobs(limit=2_000)[-count:] if job.result is not None]
+
+
 MEASURES: tuple[Callable[[Bench], Iterator[Figure]], ...] = (
-    starting, enqueue, enqueue_many, drain, latency, big_table, idle, rescue,
+    starting, enqueue, enqueue_many, drain, latency, ticks, big_table, idle, rescue,
 )  # fmt: skip

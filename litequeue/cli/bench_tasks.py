@@ -30,6 +30,13 @@ def stamp() -> int:
 
 
 @app.task
+def lateness() -> float:
+    """How long after its tick it started, in milliseconds."""
+    now, tick = time.time(), current_job().scheduled_for
+    return 0.0 if tick is None else (now - tick.timestamp()) * 1000
+
+
+@app.task
 def add(x: int, y: int) -> int:
     return x + y
 

@@ -6,7 +6,6 @@ None of them creates a file. Each returns the exit code: 0, or 1 where a job was
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from typing import Any
@@ -15,14 +14,19 @@ from .. import checks
 from ..app import LiteQueue
 from ..client import database_path
 from ..clock import SystemClock
+from ..command import NAME as COMMAND
 from ..errors import InvalidArgument, JobNotFound, LitequeueError
 from ..job import Job
+from ..records import as_dict
 from ..store import Store
 from ..store.inspection import Inspection
 from . import render, serving
+from .calls import command_of, parse_call, refuse_command_options
+
+FOLLOW_SECONDS = 0.2
 
 
-def _existing(db: str) -> LiteQueue:
+def existing(db: str) -> LiteQueue:
     """The app of a file that is there and is ours; raises CannotOpen or NotAQueue, creates nothing."""
     path = database_path(db)
     Store(path, create=False, adopt=False).open_and_close()
@@ -30,12 +34,12 @@ def _existing(db: str) -> LiteQueue:
 
 
 def enqueue(arguments: argparse.Namespace) -> int:
-    args, kwargs = parse_call(arguments.arguments)
+    task, args, kwargs = _what(arguments)
     if arguments.wait is not None:
         checks.micros(arguments.wait, "--wait")
-    with _existing(arguments.db) as app:
+    with existing(arguments.db) as app:
         job = app.send_task(
-            arguments.task,
+            task,
             args,
             kwargs,
             queue=arguments.queue,
@@ -57,41 +61,20 @@ def enqueue(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def parse_call(words: list[str]) -> tuple[list[Any], dict[str, Any]]:
-    """The words of a command line as a call: JSON or text, ``key=text``, ``key:=json``."""
-    args: list[Any] = []
-    kwargs: dict[str, Any] = {}
-    for word in words:
-        key, equals, value = word.partition("=")
-        raw = key.endswith(":")
-        key = key.rstrip(":") if raw else key
-        if equals and key.isidentifier():
-            if key in kwargs:
-                raise InvalidArgument(f"the argument {key} is given twice")
-            kwargs[key] = _json(value, word) if raw else value
-        elif kwargs:
-            raise InvalidArgument(f"{word!r} comes after a key=value; put positional arguments first")
-        else:
-            args.append(_json_or_text(word))
-    return args, kwargs
-
-
-def _json(text: str, word: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise InvalidArgument(f"{word!r}: {text!r} is not JSON ({error})") from None
-
-
-def _json_or_text(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
+def _what(arguments: argparse.Namespace) -> tuple[str, list[Any], dict[str, Any]]:
+    """The task and its call; those of a command with --command."""
+    if arguments.command:
+        if arguments.task is not None:
+            raise InvalidArgument(f"--command runs what follows --, so there is no task: {arguments.task!r:.100}")
+        return COMMAND, [], command_of(arguments)
+    if arguments.task is None:
+        raise InvalidArgument("name the task, or give --command -- and a command")
+    refuse_command_options(arguments, "enqueue DB --command -- and its words")
+    return arguments.task, *parse_call([*arguments.arguments, *arguments.words])
 
 
 def jobs(arguments: argparse.Namespace) -> int:
-    with _existing(arguments.db) as app:
+    with existing(arguments.db) as app:
         found = app.jobs(
             state=arguments.state,
             queue=arguments.queue,
@@ -100,7 +83,7 @@ def jobs(arguments: argparse.Namespace) -> int:
             limit=arguments.limit,
         )
     if arguments.json:
-        render.print_json([render.as_dict(info) for info in found])
+        render.print_json([as_dict(info) for info in found])
         return 0
     render.print_table(
         ("ID", "STATE", "TASK", "QUEUE", "ATTEMPT", "CREATED", "TOOK", "NOTE"),
@@ -112,14 +95,32 @@ def jobs(arguments: argparse.Namespace) -> int:
 
 
 def job(arguments: argparse.Namespace) -> int:
-    with _existing(arguments.db) as app:
+    with existing(arguments.db) as app:
         handle = app.job(arguments.id)
-        info, waits = handle.info(), handle.why_waiting()
+        if arguments.follow:
+            return _follow(handle)
+        info, waits, output = handle.info(), handle.why_waiting(), handle.output()
     if arguments.json:
-        render.print_json({**render.as_dict(info), "why_waiting": waits})
+        pieces = [as_dict(piece) for piece in output]
+        render.print_json({**as_dict(info), "why_waiting": waits, "output": pieces})
     else:
         render.print_job(info, waits)
+        render.print_output(output)
     return 0
+
+
+def _follow(handle: Job[Any]) -> int:
+    """Print what a command prints until it has ended; 0 if it succeeded."""
+    last = None
+    while True:
+        ended = handle.wait(FOLLOW_SECONDS)
+        for piece in handle.output(after=last):
+            last = piece
+            if piece.stream != "usage":
+                stream = sys.stderr if piece.stream == "stderr" else sys.stdout
+                print(checks.clean_lines(piece.text), end="", file=stream, flush=True)
+        if ended:
+            return 0 if handle.state == "succeeded" else 1
 
 
 def retry(arguments: argparse.Namespace) -> int:
@@ -132,7 +133,7 @@ def cancel(arguments: argparse.Namespace) -> int:
 
 def _each(arguments: argparse.Namespace, act: Any, done: str, refused: str) -> int:
     code = 0
-    with _existing(arguments.db) as app:
+    with existing(arguments.db) as app:
         for job_id in arguments.ids:
             handle = app.job(job_id)
             try:
@@ -149,7 +150,7 @@ def _each(arguments: argparse.Namespace, act: Any, done: str, refused: str) -> i
 
 
 def pause(arguments: argparse.Namespace) -> int:
-    with _existing(arguments.db) as app:
+    with existing(arguments.db) as app:
         app.pause(arguments.queue)
         known = arguments.queue in app.stats().queues
     print(f"queue {arguments.queue} is paused" + ("" if known else " (no job is in it)"))
@@ -157,7 +158,7 @@ def pause(arguments: argparse.Namespace) -> int:
 
 
 def resume(arguments: argparse.Namespace) -> int:
-    with _existing(arguments.db) as app:
+    with existing(arguments.db) as app:
         was = arguments.queue in app.stats().paused
         app.resume(arguments.queue)
     print(f"queue {arguments.queue} {'is' if was else 'was'} not paused{' any more' if was else ''}")
@@ -174,7 +175,7 @@ def stats(arguments: argparse.Namespace) -> int:
         store.close()
     notes = {id_: serving.word(condition, now) for id_, condition in conditions.items()}
     if arguments.json:
-        shown = render.as_dict(found)
+        shown = as_dict(found)
         for worker in shown["workers"]:
             worker["note"] = notes.get(worker["id"], "")
         render.print_json({**shown, "file_bytes": sizes[0], "log_bytes": sizes[1]})

@@ -13,6 +13,7 @@ from ..errors import (
     LitequeueError,
     NotAQueue,
     QueueBusy,
+    ScheduleNotFound,
     SchemaTooNew,
     StorageFailed,
     StorageFull,
@@ -41,6 +42,7 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (StoreError, CANNOT_OPEN),
     (WorkerFailed, INTERNAL),
     (JobNotFound, NOT_AS_ASKED),
+    (ScheduleNotFound, NOT_AS_ASKED),
     (LitequeueError, USAGE),
 )
 

@@ -13,9 +13,17 @@ import subprocess
 import sys
 import time
 
+from ..store.schedule_queries import COLUMNS
+
 # Turns a table of waiting jobs into one of finished jobs, to measure a claim beside it.
 FINISH_ALL = """UPDATE litequeue_jobs
 SET state = 'succeeded', finished_at = 1, prune_at = 9999999999999999"""
+
+# Many schedules like one that there is.
+_OF_SCHEDULE = ", ".join((*COLUMNS[1:], "created_at", "updated_at"))
+COPY_SCHEDULE = f"""WITH RECURSIVE numbers(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM numbers WHERE n < :count)
+INSERT INTO litequeue_schedules (name, {_OF_SCHEDULE})
+SELECT name || '-' || n, {_OF_SCHEDULE} FROM litequeue_schedules, numbers WHERE name = :name"""
 
 _TABLE = """CREATE TABLE floor (id INTEGER PRIMARY KEY AUTOINCREMENT, task TEXT, args TEXT, state TEXT, run_at INTEGER,
     worker INTEGER, lease INTEGER, finished INTEGER, result TEXT);

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
+import itertools
 import json
 import os
 import shutil
@@ -13,23 +12,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..checks import clean
-from ..records import JobInfo, Stats
+from ..records import JobInfo, OutputPiece, Stats
 
 _NOTHING: dict[str, int] = {}
 _COLOURS = {
     "succeeded": "32", "running": "36", "retrying": "33", "discarded": "31", "cancelled": "35",
     "expired": "35",
 }  # fmt: skip
-
-
-def as_dict(value: Any) -> dict[str, Any]:
-    """A record as JSON can hold it; stored JSON as what it says, tags and all."""
-    found: dict[str, Any] = dataclasses.asdict(value)
-    if isinstance(value, JobInfo):
-        for field in ("args", "kwargs", "result"):
-            with contextlib.suppress(TypeError, ValueError, RecursionError):  # None, or planted by somebody
-                found[field] = json.loads(found[field])
-    return found
 
 
 def print_json(value: Any) -> None:
@@ -117,6 +106,7 @@ def print_job(info: JobInfo, waits: str | None) -> None:
         ("job", str(info.id)),
         ("task", info.task),
         ("state", info.state),
+        ("schedule", "" if info.schedule is None else f"{info.schedule}, tick {_zoned(info.scheduled_for)}"),
         ("queue", f"{info.queue}, priority {info.priority}, {info.pool} pool"),
         ("args", info.args),
         ("kwargs", info.kwargs),
@@ -147,6 +137,35 @@ def print_job(info: JobInfo, waits: str | None) -> None:
         text = attempt.traceback or f"{attempt.error_type}: {attempt.error_message}"
         for line in text.rstrip("\n").split("\n"):
             print("    " + clean(line))
+
+
+def print_output(pieces: Sequence[OutputPiece]) -> None:
+    """What a command's attempts printed, each with what it used."""
+    for attempt, found in itertools.groupby(pieces, key=lambda piece: piece.attempt):
+        print(f"\noutput of attempt {attempt}")
+        before = 0
+        text = ""
+        for piece in found:
+            if piece.stream == "usage":
+                text += ("" if text.endswith("\n") or not text else "\n") + f"[{_usage(piece.text)}]\n"
+                continue
+            if piece.number > before + 1:
+                text += "\n[... more than can be kept was left out here ...]\n"
+            before = piece.number
+            text += piece.text
+        for line in text.rstrip("\n").split("\n"):
+            print("    " + clean(line))
+
+
+def _usage(text: str) -> str:
+    used = json.loads(text)
+    code = used.get("exit_code")
+    words = [f"exit code {code}" if code is not None else "killed"]
+    if used.get("seconds") is not None:
+        words.append(f"{duration(used['seconds'])}, {duration(used['cpu_seconds'])} of CPU")
+    if used.get("max_rss_bytes"):
+        words.append(f"{used['max_rss_bytes'] / 1e6:.1f} MB")
+    return ", ".join(words)
 
 
 def _attempts(info: JobInfo) -> str:

@@ -48,6 +48,9 @@ class Events(Protocol):
     def started(self, call: Call) -> None:
         """A call with a time limit has begun: its clock runs from now."""
 
+    def printed(self, call: Call, number: int, stream: str, text: str) -> None:
+        """A piece of what a running call prints; the pieces of one call are numbered."""
+
     def stirred(self) -> None:
         """Something happened that ``tend`` should see to."""
 

@@ -37,7 +37,9 @@ MAX_TRACEBACK: Final = 64 << 10
 
 
 def context_of(call: Call, clock: Clock) -> JobContext:
-    return JobContext(call.job, call.max_attempts, call.timeout, clock.now())
+    context = JobContext(call.job, call.max_attempts, call.timeout, clock.now())
+    context._database = call.database
+    return context
 
 
 def arguments(call: Call) -> tuple[list[Any], dict[str, Any]]:
@@ -187,7 +189,7 @@ def traceback_of(error: BaseException) -> str:
     try:
         frames = error.__traceback__
         while frames is not None and frames.tb_frame.f_globals.get("__name__", "").startswith(
-            "litequeue.pools"
+            ("litequeue.pools", "litequeue.command")
         ):
             frames = frames.tb_next
         lines = traceback.format_exception(type(error), error, frames, limit=-100)

@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import itertools
+import json
 import logging
 import os
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 
 from ..checks import MICROS
@@ -27,6 +29,10 @@ from .call import context_of, from_exception, run_async
 from .lending import Lending
 
 log = logging.getLogger("litequeue.worker")
+
+# Seconds for what a cancelled coroutine has running in other processes, where that is not its own matter: the
+# worker waits no longer than LAST_WORDS; and a job whose lease is lost may be running elsewhere by now.
+GRACES = {Reason.SHUTDOWN: 1.5, Reason.LOST: 0.0}
 
 
 class _Running:
@@ -115,12 +121,16 @@ class CoroutinePool:
         for call in calls:
             context = context_of(call, self._clock)
             context._wait_rule = self._wait_rule
+            context._emitter = functools.partial(self._print, call, itertools.count(1))
             work = run_async(call, context, self._clock, self._rng)
             running = _Running(context, loop.create_task(work), self._clock.monotonic())
             self._running[call.job.id, call.job.attempt] = running
             if call.timeout is not None or call.soft_timeout is not None:
                 self._events.started(call)
             running.task.add_done_callback(functools.partial(self._done, call, running))
+
+    def _print(self, call: Call, numbers: Iterator[int], stream: str, text: str) -> None:
+        self._events.printed(call, next(numbers), stream, text)
 
     def _wait_rule(self, blocking: bool, bounded: bool) -> AbstractContextManager[None]:
         if blocking and threading.current_thread() is self._thread:
@@ -129,6 +139,8 @@ class CoroutinePool:
 
     def _done(self, call: Call, running: _Running, task: asyncio.Task[Timed]) -> None:
         self._running.pop((call.job.id, call.job.attempt), None)
+        if running.context._usage is not None:
+            running.context._emit("usage", json.dumps(running.context._usage))
         seconds = self._clock.monotonic() - running.begin
         if os.getpid() != self._pid:
             os._exit(0)  # the task forked: the child's end of it is not for us to report
@@ -156,5 +168,5 @@ class CoroutinePool:
         running = self._running.get(key)
         if running is not None:
             running.reason = reason
-            running.context._cancel()
+            running.context._cancel(GRACES.get(reason))
             running.task.cancel()

@@ -1,7 +1,7 @@
 """The file: everything that speaks SQL, bundled over one ``Database``.
 
 Look in ``schema`` for the tables, ``queries`` for the SQL, ``jobs`` for what workers and producers do,
-``operations`` for what people do, ``workers`` for who is alive, ``reports`` for reading, ``gate`` for the
+``operations`` for what people do, ``schedules`` for ticks, ``notices`` for who is told of failures, ``workers`` for who is alive, ``reports`` for reading, ``gate`` for the
 write lock, ``inspection`` for the doctor's questions. Knows nothing of tasks or of user code.
 """
 
@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from .database import Database
 from .jobs import Jobs
+from .notices import Notices
 from .operations import Operations
 from .reports import Reports
+from .schedules import Schedules
 from .workers import Workers
 
 __all__ = ["Store"]
@@ -24,9 +26,11 @@ class Store:
     ) -> None:
         self.database = Database(path, create=create, adopt=adopt, durability=durability)
         self.jobs = Jobs(self.database)
+        self.notices = Notices(self.database)
         self.operations = Operations(self.database)
         self.workers = Workers(self.database)
         self.reports = Reports(self.database)
+        self.schedules = Schedules(self.database)
 
     @property
     def path(self) -> str:

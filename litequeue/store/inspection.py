@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ..errors import QueueBusy
 from ..filelock import FileLock
-from . import queries
+from . import doctor_queries
 from .database import Database
 from .workers import process_state
 
@@ -39,6 +39,16 @@ class Condition(NamedTuple):
     lease_until: int | None = None  # the last of its leases
 
 
+class ScheduleHealth(NamedTuple):
+    """How the schedules are, all together."""
+
+    total: int
+    disabled: list[tuple[str, str]]  # (name, why); at most 20
+    paused: int
+    overdue: int
+    overdue_since: int | None  # microseconds
+
+
 class Inspection:
     """One file's answers. Raises the store's errors."""
 
@@ -48,13 +58,13 @@ class Inspection:
     def damage(self, *, full: bool) -> list[str]:
         """What SQLite's own check finds: the tables' structure, and if ``full`` each index entry too."""
         with self._database.read() as connection:
-            rows = connection.execute(queries.INTEGRITY if full else queries.QUICK_CHECK).fetchall()
+            rows = connection.execute(doctor_queries.INTEGRITY if full else doctor_queries.QUICK_CHECK).fetchall()
         return [text for (text,) in rows if text != "ok"]
 
     def triggers(self) -> list[str]:
         """Triggers on our tables; litequeue makes none."""
         with self._database.read() as connection:
-            return [name for (name,) in connection.execute(queries.TRIGGERS).fetchall()]
+            return [name for (name,) in connection.execute(doctor_queries.TRIGGERS).fetchall()]
 
     def lock_wait(self) -> float:
         """Seconds until the write lock was had. Raises QueueBusy naming its holder."""
@@ -86,8 +96,8 @@ class Inspection:
         """By worker, of those that have not signed off."""
         found = {}
         with self._database.read() as connection:
-            rows = connection.execute(queries.LIVE_WORKERS).fetchall()
-            held = connection.execute(queries.HELD_BY_WORKERS, {"now": now}).fetchall()
+            rows = connection.execute(doctor_queries.LIVE_WORKERS).fetchall()
+            held = connection.execute(doctor_queries.HELD_BY_WORKERS, {"now": now}).fetchall()
         leases = {worker: (count, lapsed, until) for worker, count, lapsed, until in held}
         for id_, pid, lock_file, leaving, beat in rows:
             state = process_state(pid)
@@ -100,16 +110,23 @@ class Inspection:
     def orphaned(self, now: int) -> int:
         """How many leases of workers that are not there have run out."""
         with self._database.read() as connection:
-            live = {row[0] for row in connection.execute(queries.LIVE_WORKERS).fetchall()}
-            held = connection.execute(queries.HELD_BY_WORKERS, {"now": now}).fetchall()
+            live = {row[0] for row in connection.execute(doctor_queries.LIVE_WORKERS).fetchall()}
+            held = connection.execute(doctor_queries.HELD_BY_WORKERS, {"now": now}).fetchall()
         return sum(lapsed for worker, _, lapsed, _ in held if worker not in live)
 
     def waiting(self) -> list[tuple[int, int]]:
         """Of each queue, pool and task with available jobs: the oldest one's id, and how many there are."""
         with self._database.read() as connection:
-            return [(id_, count) for id_, count, _ in connection.execute(queries.AVAILABLE_BY_TASK).fetchall()]
+            return [(id_, count) for id_, count, _ in connection.execute(doctor_queries.AVAILABLE_BY_TASK).fetchall()]
 
     def newest(self) -> int | None:
         """The latest time that anybody wrote as his present: microseconds."""
-        stamp: int | None = self._database.one(queries.NEWEST)[0]
+        stamp: int | None = self._database.one(doctor_queries.NEWEST)[0]
         return stamp
+
+    def schedules(self, overdue_before: int) -> ScheduleHealth:
+        with self._database.read() as connection:
+            row = connection.execute(doctor_queries.SCHEDULES, {"before": overdue_before}).fetchone()
+            disabled = connection.execute(doctor_queries.DISABLED).fetchall()
+        count, _, paused, overdue, since = row
+        return ScheduleHealth(count, disabled, paused, overdue, since)

@@ -20,6 +20,7 @@ from ..models import (
     Lease,
     LostJob,
     NewJob,
+    Printed,
     Rescued,
     Settled,
     TaskOrigin,
@@ -34,6 +35,8 @@ KEEP_DISCARDED: Final = 30 * DAY
 MAX_INTERRUPTIONS: Final = 3
 # So many are promoted or expired in one turn: the write lock is never held for long.
 BATCH: Final = 1000
+KEEP_OUTPUT: Final = 64 << 10  # characters of the beginning, and as many of the end, of each stream
+TRIM_EVERY: Final = 16  # pieces
 SHORT_WAIT: Final = 0.2  # seconds for the write lock
 
 
@@ -93,9 +96,9 @@ class Jobs:
         """Store one job durably; its id, and the ports of the workers to wake."""
         with self._database.write(durable=True) as connection:
             if origin is not None:
-                _record(connection, origin, job.created_at)
+                record_origin(connection, origin, job.created_at)
             job_id = connection.execute(queries.INSERT_JOB, job).lastrowid
-            ports = _ports(connection)
+            ports = ports_to_wake(connection)
         assert job_id is not None
         return job_id, ports
 
@@ -118,11 +121,11 @@ class Jobs:
             connection.execute("COMMIT")
             with self._database.write(durable=True, on=connection):
                 if origin is not None:
-                    _record(connection, origin, template.created_at)
+                    record_origin(connection, origin, template.created_at)
                 moved = connection.execute(queries.STAGE_MOVE, template._asdict())
                 count = moved.rowcount
                 (last,) = connection.execute("SELECT last_insert_rowid()").fetchone()
-                ports = _ports(connection)
+                ports = ports_to_wake(connection)
         if count == 0:
             return range(0), []
         # AUTOINCREMENT under the write lock: nobody's ids can lie between ours.
@@ -148,11 +151,13 @@ class Jobs:
         succeeded: Sequence[Settled] = (),
         others: Sequence[Unsettled] = (),
         adoptions: Sequence[Adoption] = (),
+        printed: Sequence[Printed] = (),
         demand: Demand | None = None,
     ) -> Turn:
         """Settle what ended, put due jobs where they can be claimed, and claim; one transaction."""
         unsettled = _rows(others)
         adopted = _rows(adoptions)
+        pieces = _rows(printed)
         lost: set[Lease] = set()
         claimed: list[ClaimedJob] = []
         refused: list[ClaimedJob] = []
@@ -164,6 +169,11 @@ class Jobs:
                 if any(row.error_type is not None for row in others):
                     connection.execute(queries.RECORD_ATTEMPTS, {"rows": unsettled})
                 connection.execute(queries.SETTLE_OTHER, {"rows": unsettled})
+            if printed:
+                connection.execute(queries.PRINT, {"rows": pieces})
+                for row in printed:
+                    if row.number % TRIM_EVERY == 0:
+                        connection.execute(queries.TRIM_OUTPUT, {**row._asdict(), "keep": KEEP_OUTPUT})
             if adoptions:
                 connection.execute(queries.ADOPT, {"rows": adopted})
             look = _look(connection.execute(queries.LOOK, {"worker": worker}).fetchone())
@@ -258,11 +268,11 @@ def _rows(values: Sequence[tuple[object, ...]]) -> str:
     return json.dumps(values)
 
 
-def _ports(connection: sqlite3.Connection) -> list[int]:
+def ports_to_wake(connection: sqlite3.Connection) -> list[int]:
     return [port for (port,) in connection.execute(queries.WAKE_PORTS).fetchall() if port]
 
 
-def _record(connection: sqlite3.Connection, origin: TaskOrigin, now: int) -> None:
+def record_origin(connection: sqlite3.Connection, origin: TaskOrigin, now: int) -> None:
     connection.execute(
         queries.RECORD_TASK,
         {

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 
-from . import queries
+from . import queries, schedule_queries
 from .database import Database
-from .jobs import KEEP, _ports
+from .jobs import KEEP, ports_to_wake
 
 
 class Operations:
@@ -29,16 +29,18 @@ class Operations:
             done = connection.execute(queries.CANCEL_WAITING, parameters).rowcount
             done = done or connection.execute(queries.CANCEL_RUNNING, parameters).rowcount
             row = connection.execute(queries.STATE, parameters).fetchone()
-            return (row[0] if row else None), done > 0, _ports(connection)
+            return (row[0] if row else None), done > 0, ports_to_wake(connection)
 
     def revive(self, job_id: int, now: int) -> tuple[str | None, list[int]]:
         """Put a final job back as if new; let a waiting one run now. Its state, and whom to wake."""
         with self._database.write(durable=True) as connection:
             parameters = {"id": job_id, "now": now}
-            if not connection.execute(queries.REVIVE, parameters).rowcount:
+            if connection.execute(queries.REVIVE, parameters).rowcount:
+                connection.execute(schedule_queries.REOPEN, parameters)
+            else:
                 connection.execute(queries.HURRY, parameters)
             row = connection.execute(queries.STATE, parameters).fetchone()
-            return (row[0] if row else None), _ports(connection)
+            return (row[0] if row else None), ports_to_wake(connection)
 
     def pause(self, queue: str, now: int) -> None:
         with self._database.write(durable=True) as connection:
@@ -47,16 +49,21 @@ class Operations:
     def resume(self, queue: str) -> list[int]:
         with self._database.write(durable=True) as connection:
             connection.execute(queries.RESUME, {"queue": queue})
-            return _ports(connection)
+            return ports_to_wake(connection)
 
     def prune(self, now: int, limit: int) -> int:
-        """Delete up to ``limit`` final jobs whose time has come, with their attempts. How many."""
+        """Delete up to ``limit`` final jobs whose time has come, with their attempts and output. How many.
+
+        What became of them stays with their ticks.
+        """
         (text,) = self._database.one(queries.PRUNABLE, {"now": now, "limit": limit})
         if text == "[]":
             return 0
         with self._database.write(durable=False) as connection:
             # Ask again inside: somebody may have revived one since.
             (text,) = connection.execute(queries.PRUNABLE, {"now": now, "limit": limit}).fetchone()
+            connection.execute(schedule_queries.CLOSE_ALL)
             connection.execute(queries.PRUNE_ATTEMPTS, {"ids": text})
+            connection.execute(queries.PRUNE_OUTPUT, {"ids": text})
             connection.execute(queries.PRUNE_JOBS, {"ids": text})
         return len(json.loads(text))

@@ -106,7 +106,8 @@ _CLAIM = """SELECT CAST(json_group_array(json_array(
     json(CASE WHEN failures > 0 OR interruptions > 0 THEN (
         SELECT json_group_array(json_array(attempt, error_type, error_message)) FROM
             (SELECT attempt, error_type, error_message FROM litequeue_attempts
-             WHERE job_id = best.id ORDER BY attempt)) END))) AS BLOB)
+             WHERE job_id = best.id ORDER BY attempt)) END),
+    scheduled_for)) AS BLOB)
 FROM (
     SELECT * FROM litequeue_jobs
     WHERE state = 'available' AND queue = :queue AND pool = :pool AND interruptions < :below {known}
@@ -205,6 +206,21 @@ FROM (SELECT
     FROM json_each(:rows)) AS v
 WHERE litequeue_jobs.id = v.id AND litequeue_jobs.state = 'available'"""
 
+# What a running job prints, in pieces.
+PRINT: Final = """INSERT INTO litequeue_output (job_id, attempt, number, stream, at, text)
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+    json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]')
+FROM json_each(:rows) WHERE true
+ON CONFLICT DO NOTHING"""
+
+TRIM_OUTPUT: Final = """DELETE FROM litequeue_output
+WHERE job_id = :job_id AND attempt = :execution AND number IN (
+    SELECT number FROM (
+        SELECT number, sum(length(text)) OVER (PARTITION BY stream ORDER BY number) AS from_start,
+            sum(length(text)) OVER (PARTITION BY stream ORDER BY number DESC) AS from_end
+        FROM litequeue_output WHERE job_id = :job_id AND attempt = :execution)
+    WHERE from_start > :keep AND from_end > :keep)"""
+
 # -- leases ----------------------------------------------------------------------------------------
 
 EXTEND: Final = """UPDATE litequeue_jobs SET lease_expires_at = :lease
@@ -273,12 +289,13 @@ SET cancel_requested_at = coalesce(cancel_requested_at, :now)
 WHERE id = :id AND state = 'running'"""
 
 REVIVE: Final = """UPDATE litequeue_jobs
-SET state = 'available', run_at = :now, failures = 0, interruptions = 0, finished_at = NULL,
-    prune_at = NULL, result = NULL, last_error = NULL, cancel_requested_at = NULL, expires_at = NULL
+SET state = 'available', run_at = :now, failures = 0, interruptions = 0, finished_at = NULL, prune_at = NULL,
+    result = NULL, last_error = NULL, cancel_requested_at = NULL, expires_at = NULL,
+    reported_at = CASE WHEN reported_at <= created_at THEN reported_at END  -- what itself tells of another stays silent
 WHERE id = :id AND finished_at IS NOT NULL"""
 
 HURRY: Final = """UPDATE litequeue_jobs SET state = 'available', run_at = min(run_at, :now)
-WHERE id = :id AND (state = 'scheduled' OR state = 'retrying')"""
+WHERE id = :id AND (state = 'scheduled' OR state = 'retrying' OR state = 'blocked')"""
 
 PRUNABLE: Final = """SELECT json_group_array(id) FROM (
     SELECT id FROM litequeue_jobs WHERE prune_at IS NOT NULL AND prune_at <= :now
@@ -287,6 +304,17 @@ PRUNE_JOBS: Final = "DELETE FROM litequeue_jobs WHERE id IN (SELECT value FROM j
 PRUNE_ATTEMPTS: Final = (
     "DELETE FROM litequeue_attempts WHERE job_id IN (SELECT value FROM json_each(:ids))"
 )
+PRUNE_OUTPUT: Final = "DELETE FROM litequeue_output WHERE job_id IN (SELECT value FROM json_each(:ids))"
+
+# -- telling of discarded jobs -------------------------------------------------------------------------
+
+UNREPORTED: Final = """SELECT id,
+    (SELECT on_failure FROM litequeue_schedules AS s WHERE s.id = schedule_id),
+    (SELECT mail_to FROM litequeue_schedules AS s WHERE s.id = schedule_id)
+FROM litequeue_jobs WHERE state = 'discarded' AND reported_at IS NULL ORDER BY id LIMIT :limit"""
+REPORTED: Final = """UPDATE litequeue_jobs SET reported_at = :now
+WHERE id = :id AND state = 'discarded' AND reported_at IS NULL"""
+SILENCE: Final = "UPDATE litequeue_jobs SET reported_at = :now WHERE id = :id"
 
 PAUSE: Final = """INSERT INTO litequeue_queues (name, paused_at) VALUES (:queue, :now)
 ON CONFLICT (name) DO UPDATE SET paused_at = coalesce(paused_at, excluded.paused_at)"""
@@ -319,7 +347,7 @@ _WORKER_NAME = "(SELECT name FROM litequeue_workers AS w WHERE w.id = {table}.wo
 JOB_COLUMNS: Final = f"""id, task, queue, state, pool, priority, args, kwargs, attempt - releases, failures,
     interruptions, max_attempts, timeout, at_most_once, {_WORKER_NAME.format(table="litequeue_jobs")},
     created_at, run_at, started_at, finished_at, expires_at, lease_expires_at, cancel_requested_at,
-    result, last_error"""
+    result, last_error, (SELECT name FROM litequeue_schedules AS s WHERE s.id = schedule_id), scheduled_for"""
 
 RESULT: Final = "SELECT state, result, last_error FROM litequeue_jobs WHERE id = :id"
 STATE: Final = "SELECT state FROM litequeue_jobs WHERE id = :id"
@@ -345,21 +373,5 @@ WORKERS: Final = """SELECT id, name, pid, host, queues, slots, started_at, heart
     unknown_tasks
 FROM litequeue_workers WHERE :all OR stopped_at IS NULL ORDER BY id"""
 
-# -- the doctor's -------------------------------------------------------------------------------------
-
-INTEGRITY: Final = "PRAGMA integrity_check(10)"
-QUICK_CHECK: Final = "PRAGMA quick_check(10)"
-TRIGGERS: Final = """SELECT name FROM sqlite_master
-WHERE type = 'trigger' AND lower(substr(tbl_name, 1, 10)) = 'litequeue_'"""
-LIVE_WORKERS: Final = """SELECT id, pid, lock_file, leaving_at IS NOT NULL, heartbeat_at
-FROM litequeue_workers WHERE stopped_at IS NULL"""
-HELD_BY_WORKERS: Final = """SELECT worker_id, count(*), sum(lease_expires_at < :now), max(lease_expires_at)
-FROM litequeue_jobs WHERE state = 'running' GROUP BY worker_id"""
-# Of each queue, pool and task: how many, and the oldest.
-AVAILABLE_BY_TASK: Final = """SELECT min(id), count(*), min(run_at) FROM (
-    SELECT id, queue, pool, task, run_at FROM litequeue_jobs WHERE state = 'available' LIMIT 100000)
-GROUP BY queue, pool, task ORDER BY min(run_at) LIMIT 200"""
-NEWEST: Final = """SELECT max(stamp) FROM (
-    SELECT max(heartbeat_at) AS stamp FROM litequeue_workers
-    UNION ALL
-    SELECT max(created_at) FROM (SELECT created_at FROM litequeue_jobs ORDER BY id DESC LIMIT 100))"""
+OUTPUT: Final = """SELECT attempt, number, stream, at, text FROM litequeue_output
+WHERE job_id = :id AND (attempt, number) > (:attempt, :number) ORDER BY attempt, number"""

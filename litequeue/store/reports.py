@@ -14,7 +14,7 @@ from . import queries
 from .database import Database
 
 if TYPE_CHECKING:  # see records for why
-    from ..records import AttemptInfo, JobInfo, Stats, WorkerInfo
+    from ..records import AttemptInfo, JobInfo, OutputPiece, Stats, WorkerInfo
 
 
 T = TypeVar("T")
@@ -49,6 +49,15 @@ class Reports:
                 return None
             attempts = connection.execute(queries.ATTEMPTS, {"id": job_id}).fetchall()
         return _job(row, tuple(map(_attempt, attempts)))
+
+    def output(self, job_id: int, attempt: int, number: int) -> list[OutputPiece]:
+        """What a job printed, after a piece that is known already."""
+        from ..records import OutputPiece
+
+        parameters = {"id": job_id, "attempt": attempt, "number": number}
+        with self._database.read() as connection:
+            rows = connection.execute(queries.OUTPUT, parameters).fetchall()
+        return [OutputPiece(a, n, stream, aware(at), text) for a, n, stream, at, text in rows]
 
     def jobs(
         self,
@@ -134,7 +143,7 @@ def _job(row: tuple[Any, ...], attempts: tuple[AttemptInfo, ...] = ()) -> JobInf
     (
         id_, task, queue, state, pool, priority, args, kwargs, attempt, failures, interruptions,
         max_attempts, timeout, at_most_once, worker, created, run, started, finished, expires,
-        lease, cancel, result, last_error,
+        lease, cancel, result, last_error, schedule, scheduled_for,
     ) = row  # fmt: skip
     return JobInfo(
         id=id_,
@@ -161,6 +170,8 @@ def _job(row: tuple[Any, ...], attempts: tuple[AttemptInfo, ...] = ()) -> JobInf
         cancel_requested_at=_time(cancel),
         result=result,
         last_error=last_error,
+        schedule=schedule,
+        scheduled_for=_time(scheduled_for),
         attempts=attempts,
     )
 

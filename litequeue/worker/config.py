@@ -34,6 +34,8 @@ class WorkerConfig:
     lease: float = 60.0
     grace: float = 30.0  # for running jobs at shutdown
     jobs_per_child: int = 10_000  # a pool's process is renewed after so many
+    on_failure: str | None = None  # a command for the shell, told of each discarded job and missed tick
+    mail_to: str | None = None
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -55,6 +57,9 @@ class WorkerConfig:
         if self.max_jobs is not None:
             checks.integer(self.max_jobs, "max_jobs", 1, 2**62)
         checks.integer(self.jobs_per_child, "jobs_per_child", 1, 2**62)
+        for what in ("on_failure", "mail_to"):
+            if getattr(self, what) is not None:
+                checks.line(getattr(self, what), what)
         if self.name:
             checks.name(self.name, "the worker's name")
         if checks.micros(self.lease, "lease") < checks.MICROS:

@@ -11,13 +11,13 @@ import contextlib
 import logging
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from ..checks import MICROS
 from ..clock import Clock
 from ..errors import PASSING, UnknownTask, WorkerFailed
-from ..models import Adoption, ClaimedJob, Lease, Settled, Unsettled
+from ..models import Adoption, ClaimedJob, Lease, Printed, Settled, Unsettled
 from ..outcomes import NotStarted, Timed
-from ..pools.base import Call, Pool, Reason
+from ..pools.base import Call, Reason
 from ..store import Store
 from ..store.jobs import Demand, Turn
 from . import journal
@@ -27,13 +27,26 @@ from .discovery import Catalogue
 from .inbox import Dead, Held, Inbox, Look, Started, Stop
 from .limits import Key, Limits
 from .planning import Plan
+from .pooling import Pools
+from .reporting import Reporter
 from .settling import impossible, settle
+from .watch import Watch
 
 log = logging.getLogger("litequeue.worker")
 
-SLOW_LOOK = 0.5  # seconds: catches lost datagrams, and rows written by plain SQL
 TEND_PAUSE = 0.005  # while calls wait in a pool
 RETRY_PAUSE = 0.25  # after a turn that the file refused
+MOST_PRINTED = 1_000  # pieces of output that are kept while the file takes none
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """What the rest of the worker wants to hear, and the one thing it is asked."""
+
+    on_settled: Callable[[], None]
+    on_news: Callable[[], None]  # there may be work: somebody committed something, a peer may have come
+    on_change: Callable[[], None]  # the same, told at most twice a second; or a schedule's job has ended
+    has_peers: Callable[[], bool]
 
 
 class Coordinator:
@@ -48,9 +61,7 @@ class Coordinator:
         clock: Clock,
         rng: random.Random,
         inbox: Inbox,
-        on_settled: Callable[[], None],
-        on_news: Callable[[], None],
-        has_peers: Callable[[], bool],
+        others: Neighbours,
     ) -> None:
         self.id = worker
         self.calls: dict[Key, Call] = {}  # claimed and not ended
@@ -61,35 +72,34 @@ class Coordinator:
         self._clock = clock
         self._rng = rng
         self._inbox = inbox
-        self._on_settled = on_settled
-        self._has_peers = has_peers
-        self._on_news = on_news  # somebody committed something: a peer may have come
+        self._neighbours = others
         self._admission = Admission(catalogue, self.calls)
+        self._reporter = Reporter(store, catalogue, config.on_failure, config.mail_to)
+        self._telling = True  # there may be discarded jobs that somebody wants to hear of
         self._plan = Plan(config.slots, clock)
-        self._pools: dict[str, Pool] = {}
+        self._pools = Pools(config, inbox, clock, rng)
         self._interrupted: dict[Key, Reason] = {}
         self._limits = Limits()
         self.endings = journal.Endings(clock.monotonic)
         self._succeeded: list[Settled] = []
         self._others: list[Unsettled] = []
         self._adoptions: list[Adoption] = []
+        self._printed: list[Printed] = []
+        self._scheduled_ended = False  # a job that a schedule made
         self._looking = True  # there may be something to claim
-        self._wake_at = 0.0  # monotonic: when something becomes due
+        self._watch = Watch(store.database, clock)
         self._refused_until = 0.0
-        self._slow_look_at = 0.0
-        self._offset = 0.0  # of the wall clock from the monotonic one
-        self._data_version = -1
         self._taken = 0
 
     @property
     def unsettled(self) -> bool:
         """Whether something has ended and is not written yet."""
-        return bool(self._succeeded or self._others or self._adoptions)
+        return bool(self._succeeded or self._others or self._adoptions or self._printed)
 
     @property
     def finished(self) -> bool:
         """Whether a worker that ends by itself (burst, max_jobs) has done what it was to do."""
-        if self.calls or self.unsettled:
+        if self.calls or self.unsettled or self._telling:
             return False
         enough = self._config.max_jobs is not None and self._taken >= self._config.max_jobs
         return enough or (self._config.burst and not self._looking)
@@ -102,7 +112,7 @@ class Coordinator:
         for message in messages:
             if isinstance(message, Look):
                 self._looking = True
-                self._on_news()
+                self._neighbours.on_news()
             elif isinstance(message, Started):
                 self._limits.watch(message.call, message.at, self.calls)
             elif isinstance(message, Held):
@@ -113,14 +123,16 @@ class Coordinator:
                 raise WorkerFailed(
                     f"the {message.service} died: {message.error!r}"
                 ) from message.error
-        for pool in self._pools.values():
-            pool.tend()
+        self._pools.tend()
+        self._take_in_printed()
         self._take_in(self._inbox.take_ended())
         self._enforce_limits()
         # By the clock and not by silence: heartbeats may come more often than that.
-        due = min(self._slow_look_at, self._wake_at or self._slow_look_at)
-        if self._clock.monotonic() >= due:
+        if self._clock.monotonic() >= self._watch.due():
             self._slow_look()
+        if self._telling:
+            self._telling = False
+            self._looking |= self._reporter.report(self._clock)
 
     def seconds_until_due(self) -> float:
         now = self._clock.monotonic()
@@ -128,21 +140,20 @@ class Coordinator:
             return self._refused_until - now
         if self._looking:
             return 0.0
-        due = min(self._slow_look_at, self._wake_at or self._slow_look_at, self._limits.next())
-        if any(pool.backlog() for pool in self._pools.values()):
+        due = min(self._watch.due(), self._limits.next())
+        if self._pools.backlogged():
             due = min(due, now + TEND_PAUSE)
         return max(due - now, 0.0)
 
     def _slow_look(self) -> None:
         """Has anybody committed anything without a word, was the clock set, or is something due?"""
-        now = self._clock.monotonic()
-        self._slow_look_at = now + SLOW_LOOK
-        version, offset = self._store.database.data_version(), self._clock.now() / MICROS - now
-        stepped, self._offset = abs(offset - self._offset) > 1.0, offset
-        if version != self._data_version or stepped or self._wake_at and now >= self._wake_at:
-            self._data_version = version
+        looking, news = self._watch.look()
+        if looking:
             self._looking = True
-            self._on_news()
+            self._neighbours.on_news()
+        if news:
+            self._telling = True
+            self._neighbours.on_change()
         if self._catalogue.has_failures and self._catalogue.forget_old_failures():
             self._looking = True
             self._report_unknown()
@@ -150,14 +161,14 @@ class Coordinator:
     # -- a turn ------------------------------------------------------------------------------------
 
     def turn(self, *, claiming: bool = False) -> None:
-        if not (self._looking or self._succeeded or self._others or self._adoptions):
+        if not (self._looking or self.unsettled):
             return
         demand = self._demand() if claiming else None
         now, mono = self._clock.now(), self._clock.monotonic()
         if mono < self._refused_until:
             return
         try:
-            if not self.unsettled and self._has_peers() and not self._anything_to_do(now):
+            if not self.unsettled and self._neighbours.has_peers() and not self._anything_to_do(now):
                 self._looking = False
                 return
             turn = self._store.jobs.turn(
@@ -167,6 +178,7 @@ class Coordinator:
                 succeeded=self._succeeded,
                 others=self._others,
                 adoptions=self._adoptions,
+                printed=self._printed,
                 demand=demand,
             )
         except PASSING as error:
@@ -184,16 +196,20 @@ class Coordinator:
         waits = any(queues is None or w.queue in queues for w in look.waiting)
         if waits or look.cancelled or look.sweep or any(t <= now for t in due):
             return True
-        self._wake_at = self._monotonic_of(min(due, default=None), now, self._clock.monotonic())
+        self._watch.expect(min(due, default=None), now, self._clock.monotonic())
         return False
 
     def _after(self, turn: Turn, demand: Demand | None, now: int) -> None:
         mono = self._clock.monotonic()
         self.endings.written(turn.lost)
         if self._succeeded or self._others:
+            self._telling |= any(row.state == "discarded" for row in self._others)
             self._succeeded, self._others = [], []
-            self._on_settled()
-        adopted, self._adoptions = bool(self._adoptions), []
+            self._neighbours.on_settled()
+            if self._scheduled_ended:
+                self._scheduled_ended = False
+                self._neighbours.on_change()  # a schedule, or its next job, may have waited for that
+        adopted, self._adoptions, self._printed = bool(self._adoptions), [], []
         if demand is None:
             self._looking = False  # no room; what ends makes some, and its turn claims
         else:
@@ -203,7 +219,7 @@ class Coordinator:
             expiring = turn.look.next_expiry is not None and turn.look.next_expiry <= now
             self._looking = len(turn.claimed) + len(turn.refused) >= asked or adopted or expiring
         due = [t for t in (turn.look.next_due, turn.look.next_expiry) if t is not None and t > now]
-        self._wake_at = self._monotonic_of(min(due, default=None), now, mono)
+        self._watch.expect(min(due, default=None), now, mono)
         if turn.look.cancelled:
             self._cancel(set(turn.look.cancelled))
         if demand is not None:
@@ -211,16 +227,11 @@ class Coordinator:
         if turn.claimed:
             self._dispatch(turn.claimed, mono)
 
-    @staticmethod
-    def _monotonic_of(due: int | None, now: int, mono: float) -> float:
-        return 0.0 if due is None else mono + max(due - now, 0) / MICROS
-
     def _demand(self) -> Demand | None:
         room = None if self._config.max_jobs is None else self._config.max_jobs - self._taken
-        limits = self._plan.limits(self._pools, room)
+        limits = self._plan.limits(self._pools.made, room)
         # A suspect that waits for another job must not keep that from running.
-        lent = any(pool.slots > self._config.slots[kind] for kind, pool in self._pools.items())
-        if not any(limits.values()) or room == 0 or self._admission.closed and not lent:
+        if not any(limits.values()) or room == 0 or self._admission.closed and not self._pools.lent():
             return None
         below = self._admission.begin(self._clock.monotonic())
         unknown = self._catalogue.unknown_json()
@@ -248,10 +259,10 @@ class Coordinator:
                 calls = [call for call in calls if not call.job.at_most_once]
             journal.started(calls)
             try:
-                self._pool(kind).submit(calls)
+                self._pools.get(kind).submit(calls)
             except RuntimeError as error:  # the interpreter is about to exit
                 log.error("no more calls can be started: %s", error)
-                self._return(self._pool(kind).take_back())
+                self._return(self._pools.get(kind).take_back())
                 self.stop = Stop()
 
     def _make_durable(self) -> bool:
@@ -286,30 +297,14 @@ class Coordinator:
         with contextlib.suppress(*PASSING):
             self._store.workers.report_unknown(self.id, self._catalogue.unknown())
 
-    def _pool(self, kind: str) -> Pool:
-        pool = self._pools.get(kind)
-        if pool is None:
-            pool = self._pools[kind] = self._build_pool(kind)
-        return pool
-
-    def _build_pool(self, kind: str) -> Pool:
-        # Imported when the first job needs it: asyncio and multiprocessing cost 40 ms together.
-        slots = self._config.slots[kind]
-        if kind == "thread":
-            from ..pools.threads import ThreadPool
-
-            return ThreadPool(slots, _Events(self._inbox, self._clock), self._clock, self._rng)
-        if kind == "process":
-            from ..pools.processes import ProcessPool
-
-            return ProcessPool(
-                slots, _Events(self._inbox, self._clock), self._clock, jobs_per_child=self._config.jobs_per_child
-            )
-        from ..pools.coroutines import CoroutinePool
-
-        return CoroutinePool(slots, _Events(self._inbox, self._clock), self._clock, self._rng)
-
     # -- what ends -------------------------------------------------------------------------------------
+
+    def _take_in_printed(self) -> None:
+        """What running jobs print, before their ends: a job that is final shows all of it."""
+        now = self._clock.now()
+        for call, number, stream, text in self._inbox.take_printed():
+            if len(self._printed) < MOST_PRINTED:
+                self._printed.append(Printed(call.job.id, call.job.execution, number, stream, now, text))
 
     def _take_in(self, ended: list[tuple[Call, Timed]]) -> None:
         """Turn what ended into rows to settle."""
@@ -328,6 +323,7 @@ class Coordinator:
                 counts[job.pool] = count + 1, seconds + timed.seconds
             why = self._interrupted.pop(key, None) if self._interrupted else None
             settled = settle(call, timed, now, self._rng, why)
+            self._scheduled_ended |= job.scheduled_for is not None
             if type(settled) is Settled:
                 self._succeeded.append(settled)
             else:
@@ -338,7 +334,7 @@ class Coordinator:
 
     def give_back_what_waits(self) -> None:
         """Calls that no slot got to in time are put back, for whoever is free."""
-        for kind, pool in self._pools.items():
+        for kind, pool in self._pools.made.items():
             waiting = pool.backlog()
             if self._plan.is_stalled(kind, waiting):
                 self._return(pool.take_back(waiting))
@@ -348,24 +344,23 @@ class Coordinator:
 
     def give_back_all(self) -> None:
         """Put back everything that has not started."""
-        for pool in self._pools.values():
+        for pool in self._pools.made.values():
             self._return(pool.take_back())
 
     def interrupt_all(self, reason: Reason) -> None:
         for key, call in list(self.calls.items()):
             self._interrupted.setdefault(key, reason)
-            self._pool(call.job.pool).interrupt(call, reason)
+            self._pools.get(call.job.pool).interrupt(call, reason)
 
     def stop_pools(self) -> None:
-        for pool in self._pools.values():
-            pool.stop()
+        self._pools.stop()
 
     # -- limits, cancels, losses ---------------------------------------------------------------------------
 
     def _enforce_limits(self) -> None:
         for call, reason in self._limits.due(self._clock.monotonic(), self.calls):
             journal.limit(call, reason)
-            self._pool(call.job.pool).interrupt(call, reason)
+            self._pools.get(call.job.pool).interrupt(call, reason)
 
     def _cancel(self, job_ids: set[int]) -> None:
         for key, call in list(self.calls.items()):
@@ -381,18 +376,4 @@ class Coordinator:
 
     def _interrupt(self, key: Key, call: Call, reason: Reason) -> None:
         self._interrupted[key] = reason
-        self._pool(call.job.pool).interrupt(call, reason)
-
-
-class _Events:
-    """What the pools report to, with the clock at hand for ``started``."""
-
-    def __init__(self, inbox: Inbox, clock: Clock) -> None:
-        self.ended = inbox.ended
-        self.stirred = inbox.stirred
-        self.lent = inbox.look
-        self._put = inbox.put
-        self._monotonic = clock.monotonic
-
-    def started(self, call: Call) -> None:
-        self._put(Started(call, self._monotonic()))
+        self._pools.get(call.job.pool).interrupt(call, reason)

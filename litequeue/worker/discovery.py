@@ -2,25 +2,46 @@
 
 Owns the rule of who may name code: registered tasks always; modules that producers recorded in the file,
 only if nobody but this user (or root) can write the file; and what was looked for in vain, which is tried
-again after a while. Imports user modules, through ``tasks.locate`` alone.
+again after a while. Imports user modules, through ``tasks`` alone, and collects the schedules that they declare.
 """
 
 from __future__ import annotations
 
 import json
+import logging
+import os
+import sys
+from collections import deque
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..checks import is_name
+from ..declarations import declared_in, is_of
 from ..errors import UnknownTask
 from ..models import TaskOrigin
-from ..tasks import TaskCode, locate, source_files
+from ..tasks import TaskCode, import_directory, load, locate, main_name, source_files
 from ..trust import why_untrusted
 
+if TYPE_CHECKING:
+    from ..scheduling import NewSchedule
+
+log = logging.getLogger("litequeue.worker")
+
 RETRY_SECONDS = 30.0
+COMMAND = "litequeue.command"
+
+
+class Declared(NamedTuple):
+    """All that a module declares now."""
+
+    module: str
+    directory: str
+    schedules: dict[str, NewSchedule]
+    why_gone: str  # what is to be said of those that are not among them
 
 
 class Catalogue:
-    """The tasks that this worker can run."""
+    """The tasks that this worker can run, and the schedules that their modules declare."""
 
     def __init__(
         self,
@@ -29,14 +50,24 @@ class Catalogue:
         path: str,
         origin: Callable[[str], TaskOrigin | None] | None,
         monotonic: Callable[[], float],
+        declared: Mapping[str, NewSchedule] | None = None,
     ) -> None:
-        """``origin`` asks the file where a task is; None switches discovery off."""
+        """``origin`` asks the file where a task is; None switches discovery off. ``declared``: the schedules of
+        the app whose worker this is; then other apps' are not written to its file."""
         self._registered = registered
         self._found: dict[str, TaskCode] = {}
         self._path = path
         self._origin = origin
         self._monotonic = monotonic
         self._unknown: dict[str, tuple[str, float]] = {}  # name -> (why, when it was tried)
+        self.on_declared: Callable[[], None] = lambda: None
+        self.declared: deque[Declared] = deque()  # for the scheduler, which takes them from the left
+        self._declaring: set[tuple[str, str]] = set()
+        self._own = declared
+        self._own_count = 0
+        for code in registered.values():
+            self._note_declared(code)
+        self.note_own()
 
     def known(self, task: str) -> TaskCode | None:
         """The code of a task, if it is here already."""
@@ -56,13 +87,29 @@ class Catalogue:
             self._unknown[task] = (str(error), self._monotonic())
             raise
         code.bind(self._path)
+        self._note_declared(code)
         return code
 
     def _discover(self, task: str) -> TaskCode:
         if not is_name(task):
             raise UnknownTask(f"{task!r:.220} cannot be the name of a task")
+        if task == COMMAND:  # ours, and as powerful as any code that the file could name
+            self._check_file()
+            from ..command import TASK  # imports asyncio
+
+            return TASK
         if self._origin is None:
             raise UnknownTask(f"this worker was given its code, and that has no task {task}")
+        self._check_file()
+        origin = self._origin(task)
+        if origin is None:
+            raise UnknownTask(
+                f"no producer said where the task {task} is; start the worker with --import MODULE"
+            )
+        self._check_sources(origin.module, origin.directory)
+        return locate(origin)
+
+    def _check_file(self) -> None:
         try:
             why = why_untrusted(self._path)
         except OSError as error:
@@ -72,19 +119,82 @@ class Catalogue:
                 f"the code that {self._path} names is not imported, since {why}; "
                 "mend that, or name the code yourself with --import MODULE"
             )
-        origin = self._origin(task)
-        if origin is None:
-            raise UnknownTask(
-                f"no producer said where the task {task} is; start the worker with --import MODULE"
-            )
-        for file in source_files(origin):
+
+    @staticmethod
+    def _check_sources(module: str, directory: str) -> None:
+        for file in source_files(module, directory):
             why = why_untrusted(file)
             if why is not None:
                 raise UnknownTask(
-                    f"the code of {task} is not imported, since {why}; mend that, or name the code yourself "
+                    f"{module} in {directory} is not imported, since {why}; mend that, or name the code yourself "
                     "with --import MODULE"
                 )
-        return locate(origin)
+
+    # -- schedules -----------------------------------------------------------------------------------
+
+    def _note_declared(self, code: TaskCode) -> None:
+        if code.origin is not None:
+            self.note_module(code.origin.module, code.origin.directory)
+
+    def note_module(self, module: str, directory: str) -> bool:
+        """Take in what a loaded module declares; whether it is loaded, from there."""
+        if (module, directory) in self._declaring:
+            return True
+        loaded = sys.modules.get("__main__" if module == main_name() else module)
+        if loaded is None or import_directory(loaded, module) != directory:
+            return False
+        self._declaring.add((module, directory))
+        found = self._of_this_file(declared_in(loaded, module, directory))
+        schedules = {new.name: new for new in found}
+        schedules.update((name, new) for name, new in list((self._own or {}).items()) if is_of(new, module, directory))
+        self.declared.append(Declared(module, directory, schedules, f"{module} does not declare it any more"))
+        self.on_declared()
+        return True
+
+    def _of_this_file(self, found: list[NewSchedule]) -> list[NewSchedule]:
+        """Not those of the module's other apps. An app may say a file that is not where the worker's is."""
+        here = os.path.realpath(self._path)
+        mine = [new for new in found if new.path is not None and os.path.realpath(new.path) == here]
+        return mine if mine or self._own is not None else found
+
+    def declares(self) -> bool:
+        """Whether anything that was loaded declares schedules that are not written down yet."""
+        return bool(self._own) or any(found.schedules for found in self.declared)
+
+    def note_own(self) -> None:
+        """Take in what the worker's own app has declared since the last time."""
+        if self._own is not None and len(self._own) != self._own_count:
+            self._own_count = len(self._own)
+            for new in list(self._own.values()):
+                if new.module is not None and new.directory is not None:
+                    self._declaring.discard((new.module, new.directory))
+            for new in list(self._own.values()):
+                if new.module is not None and new.directory is not None:
+                    self.note_module(new.module, new.directory)
+
+    def load_declaring(self, module: str, directory: str) -> None:
+        """Load a module that declared schedules once, unless the code was named outright."""
+        if self.note_module(module, directory):
+            return
+        if not source_files(module, directory):
+            self.declared.append(Declared(module, directory, {}, f"{module} is not in {directory} any more"))
+            return
+        if self._origin is None:
+            return
+        try:
+            self._check_file()
+            self._check_sources(module, directory)
+            load(module, directory)
+        except UnknownTask as error:
+            # Its schedules go on as they are stored; their jobs wait for the code as any others do.
+            log.error("the schedules of %s are taken as they were: %s", module, error)
+            return
+        self.note_module(module, directory)
+
+    def handlers(self) -> tuple[TaskCode, ...]:
+        """The tasks that the loaded apps have told of discarded jobs."""
+        codes = (*self._registered.values(), *self._found.values())
+        return tuple({handler.name: handler for code in codes for handler in code.handlers}.values())
 
     def unknown(self) -> dict[str, str]:
         """The tasks that cannot run here, and why."""

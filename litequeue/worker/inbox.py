@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import queue
 from collections import deque
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from ..models import Lease
 from ..outcomes import Timed
 from ..pools.base import Call
+
+T = TypeVar("T")
 
 
 class Stirred(NamedTuple):
@@ -59,6 +61,7 @@ class Inbox:
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._ended: deque[tuple[Call, Timed]] = deque()
+        self._printed: deque[tuple[Call, int, str, str]] = deque()
         self._stirred = False
         self._look = False
 
@@ -82,6 +85,11 @@ class Inbox:
         self._ended.append((call, timed))
         self.stirred()
 
+    def printed(self, call: Call, number: int, stream: str, text: str) -> None:
+        """A piece of what a job prints; the pieces of one attempt are numbered."""
+        self._printed.append((call, number, stream, text))
+        self.stirred()
+
     # -- the coordinator ---------------------------------------------------------------------
 
     def drain(self, timeout: float) -> list[Message]:
@@ -99,9 +107,16 @@ class Inbox:
         return messages
 
     def take_ended(self) -> list[tuple[Call, Timed]]:
-        ended = []
-        while True:
-            try:
-                ended.append(self._ended.popleft())
-            except IndexError:
-                return ended
+        return _all_of(self._ended)
+
+    def take_printed(self) -> list[tuple[Call, int, str, str]]:
+        return _all_of(self._printed)
+
+
+def _all_of(waiting: deque[T]) -> list[T]:
+    taken = []
+    while True:
+        try:
+            taken.append(waiting.popleft())
+        except IndexError:
+            return taken

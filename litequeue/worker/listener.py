@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from ..bell import DONE, LOOK, WAIT, Ear
+from ..bell import DONE, LOOK, TIMES, WAIT, Ear
 
 SUBSCRIPTION_SECONDS = 5.0  # waiters subscribe again every half second
 MAX_WAITERS = 10_000
@@ -21,11 +21,13 @@ class Listener:
     def __init__(
         self,
         on_look: Callable[[], None],
+        on_times: Callable[[], None],
         on_death: Callable[[str, BaseException], None],
         monotonic: Callable[[], float],
     ) -> None:
         self.ear = Ear()
         self._on_look = on_look
+        self._on_times = on_times
         self._on_death = on_death
         self._monotonic = monotonic
         self._waiters: dict[int, float] = {}  # port -> until when
@@ -49,6 +51,8 @@ class Listener:
                     self.ear.tell(LOOK, (port,))
                 elif byte == DONE:
                     self._waiters.pop(port, None)
+                elif byte == TIMES:
+                    self._on_times()
                 else:
                     self._on_look()
         except BaseException as error:  # noqa: BLE001 - handed on, and stops the worker

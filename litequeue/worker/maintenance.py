@@ -146,5 +146,7 @@ class Maintenance:
         now = self._clock.now()
         if self._store.operations.prune(now, PRUNE_BATCH) == PRUNE_BATCH:
             return True
+        if self._store.schedules.prune(now, PRUNE_BATCH) == PRUNE_BATCH:
+            return True
         self._store.workers.forget(now - DAY, now)
         return False

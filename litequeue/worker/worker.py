@@ -17,15 +17,18 @@ from ..clock import Clock
 from ..errors import PASSING, LitequeueError
 from ..pools.base import Reason
 from ..store import Store
+from ..store.schedules import Fires
 from ..store.workers import Registration
+from .clockwork import Clockwork
 from .config import WorkerConfig
-from .coordinator import SLOW_LOOK, Coordinator
+from .coordinator import Coordinator, Neighbours
 from .discovery import Catalogue
 from .heartbeat import Heartbeat
 from .inbox import Dead, Inbox, Stop
 from .listener import Listener
 from .maintenance import Maintenance
 from .service import Service
+from .watch import SLOW_LOOK
 
 log = logging.getLogger("litequeue.worker")
 
@@ -110,7 +113,12 @@ class Worker:
     def _registered(self) -> Iterator[contextlib.ExitStack]:
         config, clock = self._config, self._clock
         with contextlib.ExitStack() as stack:
-            listener = Listener(self._inbox.look, self._died, clock.monotonic)
+            clockwork = Clockwork(
+                self._store, self._catalogue, clock, config, lambda fires: self._fired(fires, listener)
+            )
+            ticker = Service("scheduler", clockwork.tick, self._died)
+            self._catalogue.on_declared = ticker.poke
+            listener = Listener(self._inbox.look, ticker.poke, self._died, clock.monotonic)
             stack.callback(listener.stop)
             listener.start()
             registration = self._store.workers.register(
@@ -132,15 +140,15 @@ class Worker:
                 clock,
                 self._rng,
                 self._inbox,
-                listener.settled,
-                self._look_for_peers,
-                maintenance.has_peers,
+                Neighbours(listener.settled, self._look_for_peers, ticker.poke, maintenance.has_peers),
             )
             stack.callback(self._unregister, registration)
             self._maintenance = maintenance
-            maintenance.tick()  # before the first look: a burst that finds nothing ends, and so must have rescued
+            # Before the first look: a burst that finds nothing ends, so it must have rescued and fired by then.
+            maintenance.tick()
+            clockwork.tick()
             self._housekeeper = Service("maintenance", maintenance.tick, self._died)
-            for service in (Service("heartbeat", heartbeat.tick, self._died), self._housekeeper):
+            for service in (Service("heartbeat", heartbeat.tick, self._died), self._housekeeper, ticker):
                 stack.callback(service.stop)
                 service.start()
             stack.callback(self._coordinator.stop_pools)
@@ -162,6 +170,10 @@ class Worker:
             return  # the lock goes with the process, and then a peer does it
         registration.close()
         log.info("worker %s stopped", self.name)
+
+    def _fired(self, fires: Fires, listener: Listener) -> None:
+        self._inbox.look()
+        listener.ear.tell(LOOK, fires.ports)
 
     def _look_for_peers(self) -> None:
         now = self._clock.monotonic()

@@ -49,6 +49,8 @@ def report(folder: Path, title: str) -> int:
     runs = sum(map(len, e.executions.values()))
     rescued, again = judge.recoveries(e)
     print(f"jobs: {len(e.jobs)} ({_listed(states)}), {runs} executions, {len(e.intents) - len(e.acks)} calls unacked")
+    outcomes = collections.Counter(row.outcome for rows in e.ticks.values() for row in rows)
+    print(f"ticks: {_listed(outcomes)}")
     print(f"faults: {_listed(e.faults)}")
     print(f"interrupted: {interrupted}; failed: {failed}; orphans that still ended: {judge.orphan_overruns(e)}")
     print(f"discarded as likely killers, though innocent: {judge.suspects(e)}")

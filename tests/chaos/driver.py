@@ -82,6 +82,9 @@ class Driver:
     def run(self) -> None:
         self._log(f"lease {LEASE}")
         self._log(f"clock {time.time():.6f} {time.monotonic():.6f}")
+        tasks.app._client.bind(str(self.db))
+        tasks.add_schedules(str(self._folder / "ledger"))
+        tasks.app.close()
         try:
             self._tend(PRODUCERS)
             self._wait((self._folder / "ledger").exists, STARTUP_SECONDS, "the first job ran", PRODUCERS)
@@ -111,6 +114,7 @@ class Driver:
                 self._thaw(actor, pid)
         self._log(f"drain {time.monotonic():.6f}")
         tasks.app._client.bind(str(self.db))
+        tasks.pause_schedules()
         self._wait(self._nothing_is_left, DRAIN_SECONDS, "every job became final")
         for actor in self._of("worker"):
             self._doom(actor, "term", signal.SIGTERM)

@@ -30,6 +30,7 @@ class Execution:
     worker: int  # pid of the worker's process; the same as pid but in the process pool
     began: float
     ended: float | None = None  # None: cut off
+    tick: int | None = None  # that it ran for, if a schedule made its job
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,16 @@ class JobRow:
     finished_at: int | None
     result: int | None
     last_error: str
+    schedule: str | None
+    tick: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TickRow:
+    at: int
+    through: int | None
+    outcome: str
+    job: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +138,10 @@ class Evidence:
             what, *numbers = line.split()
             job, number, pid, worker = map(int, numbers[:4])
             at = float(numbers[4])
+            tick = int(numbers[5]) if len(numbers) > 5 else None
             known = [e for e in self.executions[job] if e.number == number]
             if what == "start" and not known:
-                self.executions[job].append(Execution(job, number, pid, worker, at))
+                self.executions[job].append(Execution(job, number, pid, worker, at, tick=tick))
             elif what == "end" and known and known[0].ended is None:
                 known[0].ended = at
             else:
@@ -139,17 +151,26 @@ class Evidence:
         with contextlib.closing(sqlite3.connect(path)) as connection:
             (self.integrity,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
             rows = connection.execute(
-                "SELECT id, task, args, state, attempt - releases, failures, interruptions, at_most_once,"
-                " finished_at, result, coalesce(last_error, '') FROM litequeue_jobs ORDER BY id"
+                "SELECT j.id, j.task, j.args, state, attempt - releases, failures, interruptions, j.at_most_once,"
+                " finished_at, result, coalesce(last_error, ''), s.name, scheduled_for FROM litequeue_jobs AS j"
+                " LEFT JOIN litequeue_schedules AS s ON s.id = schedule_id ORDER BY j.id"
             ).fetchall()
             attempts = connection.execute(
                 "SELECT job_id, attempt, outcome, w.pid, a.finished_at, error_type FROM litequeue_attempts AS a"
                 " JOIN litequeue_workers AS w ON w.id = a.worker_id ORDER BY job_id, attempt"
             ).fetchall()
+            ticks = connection.execute(
+                "SELECT name, tick_at, through_at, outcome, job_id FROM litequeue_ticks"
+                " JOIN litequeue_schedules AS s ON s.id = schedule_id ORDER BY tick_at"
+            ).fetchall()
+            self.next_ticks = dict(connection.execute("SELECT name, next_tick_at FROM litequeue_schedules").fetchall())
+        self.ticks: dict[str, list[TickRow]] = collections.defaultdict(list)
+        for name, *row in ticks:
+            self.ticks[name].append(TickRow(*row))
         self.jobs: dict[int, JobRow] = {}
-        for job, task, args, *fields, result, error in rows:
-            number = None if result is None else json.loads(result)
-            self.jobs[job] = JobRow(job, task.rpartition(".")[2], json.loads(args)[1], *fields, number, error)
+        for job, task, args, *fields, result, error, schedule, tick in rows:
+            number, name = None if result is None else json.loads(result), task.rpartition(".")[2]
+            self.jobs[job] = JobRow(job, name, json.loads(args)[1], *fields, number, error, schedule, tick)
         self.attempts: dict[int, list[AttemptRow]] = collections.defaultdict(list)
         for row in attempts:
             self.attempts[row[0]].append(AttemptRow(*row))

@@ -1,4 +1,4 @@
-"""The verdict on a chaos run: promises 1 to 3 as checks over its evidence, and how fast the dead were replaced.
+"""The verdict on a chaos run: promises 1 to 4 as checks over its evidence, and how fast the dead were replaced.
 
 Each check is a generator of sentences, one for each violation. Overlapping and repeated runs are allowed only
 where the driver's own log shows that the earlier one's process was dead or frozen.
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from .evidence import ORPHAN_SECONDS, Evidence, Execution, JobRow
+from .tasks import SCHEDULES
 
 FINAL: Final = ("succeeded", "discarded")
 # A worker that is younger may not have registered.
@@ -49,6 +50,8 @@ def acked_jobs_exist_and_all_are_final(e: Evidence) -> Iterator[str]:
 def every_job_was_intended_and_batches_are_whole(e: Evidence) -> Iterator[str]:
     found: dict[str, list[int]] = collections.defaultdict(list)
     for job in e.jobs.values():
+        if job.schedule is not None:
+            continue
         key, _, number = job.key.rpartition(".")
         found[key].append(int(number))
     for key, numbers in found.items():
@@ -156,6 +159,38 @@ def _overlap(e: Evidence, first: Execution, second: Execution) -> bool:
     return not any(start < second.began < stop for start, stop in e.frozen[first.pid])
 
 
+# -- promise 4: each tick fires once -----------------------------------------------------------------------
+
+
+def each_tick_has_one_job(e: Evidence) -> Iterator[str]:
+    made = collections.Counter((job.schedule, job.tick) for job in e.jobs.values() if job.schedule is not None)
+    for (name, tick), count in made.items():
+        if count > 1:
+            yield f"schedule {name}, tick {tick}: {count} jobs were made"
+    known = {row.job: (name, row.at) for name, rows in e.ticks.items() for row in rows if row.job is not None}
+    for job in e.jobs.values():
+        if job.schedule is not None and known.pop(job.id, None) != (job.schedule, job.tick):
+            yield f"job {job.id} is of {job.schedule}'s tick {job.tick}, which does not know it"
+        for run in e.executions[job.id]:
+            if run.tick != job.tick:
+                yield f"job {job.id} is for tick {job.tick}, but was told {run.tick}"
+    yield from (f"schedule {name}, tick {tick}: its job {job} is gone" for job, (name, tick) in known.items())
+
+
+def no_tick_is_missing(e: Evidence) -> Iterator[str]:
+    """From the first to the next one each has a row; and where all are made up for, a job."""
+    for name, (period, options) in SCHEDULES.items():
+        rows = e.ticks[name]
+        if not rows:
+            yield f"schedule {name} never fired: the run proves nothing"
+            continue
+        for row, following in zip(rows, [*(row.at for row in rows[1:]), e.next_ticks[name]], strict=True):
+            if following != (row.through or row.at) + period:
+                yield f"schedule {name}: after tick {row.at} comes {following}, which is not {period} us later"
+            if options.get("catch_up") == "all" and row.job is None:
+                yield f"schedule {name}, tick {row.at}: {row.outcome}, though all are to be made up for"
+
+
 CHECKS: Final[tuple[Callable[[Evidence], Iterator[str]], ...]] = (
     the_run_itself,
     acked_jobs_exist_and_all_are_final,
@@ -167,6 +202,8 @@ CHECKS: Final[tuple[Callable[[Evidence], Iterator[str]], ...]] = (
     only_the_dead_and_the_frozen_are_interrupted,
     nothing_runs_twice_without_a_cause,
     no_two_runs_of_a_job_overlap,
+    each_tick_has_one_job,
+    no_tick_is_missing,
 )
 
 

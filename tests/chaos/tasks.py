@@ -10,6 +10,7 @@ import asyncio
 import multiprocessing
 import os
 import time
+from typing import Any, Final
 
 from litequeue import LiteQueue, current_job
 
@@ -17,11 +18,23 @@ from ..sample import note
 
 app = LiteQueue("chaos.sqlite")
 
+# Schedules of the run, with their periods in microseconds.
+SCHEDULES: Final[dict[str, tuple[int, dict[str, Any]]]] = {
+    "quarter": (250_000, {"every": 0.25, "catch_up": "all", "grace": "1h"}),
+    "half": (500_000, {"every": 0.5}),
+    "jittered": (1_000_000, {"every": 1, "jitter": 0.9, "catch_up": "all", "grace": "1h"}),
+    "cron": (
+        2_000_000,
+        {"cron": "*/2 * * * * *", "seconds": True, "timezone": "UTC", "catch_up": "all", "grace": "1h"},
+    ),
+}
 
-def _line(what: str, ledger: str) -> None:
+
+def _line(what: str, ledger: str, *more: int) -> None:
     job, me, parent = current_job(), os.getpid(), multiprocessing.parent_process()
     worker = me if parent is None else parent.pid
-    note(ledger, f"{what} {job.id} {job.attempt} {me} {worker} {time.monotonic():.6f}")
+    words = (what, job.id, job.attempt, me, worker, f"{time.monotonic():.6f}", *more)
+    note(ledger, " ".join(map(str, words)))
 
 
 def _work(ledger: str, seconds: float) -> int:
@@ -71,3 +84,23 @@ async def in_async(ledger: str, key: str, seconds: float) -> int:
     await asyncio.sleep(seconds)
     _line("end", ledger)
     return current_job().attempt
+
+
+@app.task
+def ticked(ledger: str, key: str) -> int:
+    """Of a schedule: its tick is in the ledger too."""
+    tick = current_job().scheduled_for
+    assert tick is not None
+    _line("start", ledger, round(tick.timestamp() * 1_000_000))
+    _line("end", ledger)
+    return current_job().attempt
+
+
+def add_schedules(ledger: str) -> None:
+    for name, (_, options) in SCHEDULES.items():
+        app.schedules.add(name, ticked, args=[ledger, f"{name}.0"], overlap="allow", **options)
+
+
+def pause_schedules() -> None:
+    for name in SCHEDULES:
+        app.schedules.pause(name)

@@ -55,7 +55,10 @@ def _sql(folder: Path, sql: str) -> None:
         assert connection.execute(sql).rowcount > 0
 
 
-ONE = "(SELECT max(id) FROM litequeue_jobs WHERE state = 'succeeded' AND failures + interruptions = 0)"
+ONE = (
+    "(SELECT max(id) FROM litequeue_jobs WHERE state = 'succeeded' AND failures + interruptions = 0"
+    " AND schedule_id IS NULL)"
+)
 
 
 def _ran_again(folder: Path) -> None:
@@ -72,6 +75,8 @@ def _ran_again(folder: Path) -> None:
     note(str(folder / "ledger"), f"start {job} 2 {words[3]} {words[4]} {float(words[5]) + 0.000_001:.6f}")
     note(str(folder / "ledger"), f"end {job} 2 {words[3]} {words[4]} {float(words[5]) + 0.000_002:.6f}")
 
+
+TICK = "(SELECT tick_at FROM litequeue_ticks WHERE schedule_id = 1 AND job_id IS NOT NULL ORDER BY 1 LIMIT 1 OFFSET 1)"
 
 FORGERIES: dict[str, tuple[Callable[[Path], None], str]] = {
     "lost": (lambda f: _sql(f, f"DELETE FROM litequeue_jobs WHERE id = {ONE}"), "was acked and is lost"),
@@ -96,6 +101,30 @@ FORGERIES: dict[str, tuple[Callable[[Path], None], str]] = {
     "discarded": (
         lambda f: _sql(f, f"UPDATE litequeue_jobs SET state = 'discarded', last_error = 'Oops' WHERE id = {ONE}"),
         "was discarded: Oops",
+    ),
+    "a tick twice": (
+        lambda f: _sql(
+            f,
+            "INSERT INTO litequeue_jobs (task, args, schedule_id, scheduled_for)"
+            f" SELECT task, args, schedule_id, scheduled_for FROM litequeue_jobs WHERE scheduled_for = {TICK}",
+        ),
+        "2 jobs were made",
+    ),
+    "a tick without its row": (
+        lambda f: _sql(f, f"DELETE FROM litequeue_ticks WHERE schedule_id = 1 AND tick_at = {TICK}"),
+        "is not 250000 us later",
+    ),
+    "a tick skipped": (
+        lambda f: _sql(
+            f,
+            "UPDATE litequeue_ticks SET outcome = 'skipped', job_id = NULL WHERE schedule_id = 1"
+            f" AND tick_at = {TICK}",
+        ),
+        "though all are to be made up for",
+    ),
+    "the job of a tick gone": (
+        lambda f: _sql(f, f"DELETE FROM litequeue_jobs WHERE schedule_id = 1 AND scheduled_for = {TICK}"),
+        "is gone",
     ),
     "the driver's problem": (lambda f: note(str(f / "events"), "problem worker-1 ended"), "worker-1 ended"),
 }

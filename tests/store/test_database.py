@@ -130,13 +130,13 @@ def test_what_a_newer_version_adds_disturbs_nobody_who_has_the_file_open(store: 
 
 def test_a_migration_is_all_or_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.open_and_close()
-    bad = (*schema.MIGRATIONS, "CREATE TABLE litequeue_x (y) STRICT")
-    monkeypatch.setattr(schema, "MIGRATIONS", (*bad[:1], "CREATE TABLE litequeue_x (y INTEGER) STRICT; BROKEN"))
-    monkeypatch.setattr(schema, "CURRENT", 2)
+    good, current = schema.MIGRATIONS, schema.CURRENT
+    monkeypatch.setattr(schema, "MIGRATIONS", (*good, "CREATE TABLE litequeue_x (y INTEGER) STRICT; BROKEN"))
+    monkeypatch.setattr(schema, "CURRENT", current + 1)
     with pytest.raises(errors.StoreError):
         store.reports.state(1)
-    monkeypatch.setattr(schema, "MIGRATIONS", bad[:1])
-    monkeypatch.setattr(schema, "CURRENT", 1)
+    monkeypatch.setattr(schema, "MIGRATIONS", good)
+    monkeypatch.setattr(schema, "CURRENT", current)
     assert store.reports.state(1) is None
     with store.database.read() as connection:
         names = connection.execute("SELECT name FROM sqlite_master").fetchall()

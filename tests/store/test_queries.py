@@ -7,18 +7,19 @@ from collections import defaultdict
 
 import pytest
 
-from litequeue.store import Store, queries
+from litequeue.store import Store, doctor_queries, queries, schedule_queries
 
 QUERIES = {
     name: text
-    for name, text in vars(queries).items()
+    for name, text in (*vars(queries).items(), *vars(schedule_queries).items(), *vars(doctor_queries).items())
     if name.isupper() and isinstance(text, str) and not name.startswith("_")
     and name != "JOB_COLUMNS" and "STAGE" not in name
 } | {f"SETTLE_SUCCEEDED_{size}": text for size, text in queries.SETTLE_SUCCEEDED.items()}
 # For people, not on a worker's or an enqueue's path.
 REPORTS = {"LIST_JOBS", "COUNTS", "AVAILABLE_BY_TASK", "NEWEST"}  # the last two are bounded
 # Partial indexes that hold only the few rows in question; walking one of them is no scan of the table.
-SMALL_INDEXES = ("litequeue_jobs_running", "litequeue_jobs_cancelling")
+SMALL_INDEXES = ("litequeue_jobs_running", "litequeue_jobs_cancelling", "litequeue_jobs_unreported",
+                 "litequeue_jobs_blocked")
 
 
 def plan(store: Store, sql: str) -> list[str]:
@@ -47,3 +48,41 @@ def test_the_claim_uses_its_index_in_order(store: Store) -> None:
 def test_an_idle_look_walks_no_queue(store: Store) -> None:
     scans = [step for step in plan(store, queries.LOOK) if step.startswith("SCAN litequeue_jobs")]
     assert all("litequeue_jobs_cancelling" in step for step in scans), scans
+
+
+# What a scheduler's tick and its firing run, and what a worker's housekeeping does.
+SCHEDULER = (
+    "NEXT_FIRE", "DUE", "AWAITING", "HAS_AWAITING", "REBOOTED", "WON", "STEP", "CLOSE_OF", "BUSY", "OVERLAPS",
+    "FIRE_JOBS", "RECORD_TICKS", "UNBLOCK", "LISTENERS", "DISABLE", "MUCH_FIRED", "THIN_TICKS", "PRUNE_TICKS",
+    "OLD_TICK", "TAKEN", "LAST_DECIDED", "FORGET_DECIDED",
+)  # fmt: skip
+SMALL_INDEXES_OF_SCHEDULES = (*SMALL_INDEXES, "litequeue_schedules_awaiting")
+ALIAS = re.compile(r"(litequeue_\w+) AS (\w+)")
+
+
+@pytest.mark.parametrize("name", SCHEDULER)
+def test_a_scheduler_scans_no_table_and_no_schedules_whole_history(store: Store, name: str) -> None:
+    sql = QUERIES[name]
+    ours = {"litequeue_jobs", "litequeue_ticks", "litequeue_schedules"}
+    ours |= {alias for table, alias in ALIAS.findall(sql) if table in ours}
+    for step in plan(store, sql):
+        what, _, rest = step.partition(" ")
+        if what == "SCAN" and rest.split()[0] in ours:
+            assert any(index in step for index in SMALL_INDEXES_OF_SCHEDULES), step
+        if name not in ("AWAITING", "THIN_TICKS"):  # they stop at the newest; and once in a thousand ticks
+            assert "litequeue_ticks USING PRIMARY KEY (schedule_id=?)" not in step, step
+            assert "SEARCH t USING PRIMARY KEY (schedule_id=?)" not in step, step
+
+
+def test_the_list_of_the_schedulers_queries_is_whole() -> None:
+    """Every query of schedules is on the scheduler's path, or named here as one that is not."""
+    others = {
+        "CLOSE_ALL", "REOPEN", "INSERT", "REPLACE", "AMEND", "STORED", "DECLARED_BY", "DECLARING", "REMOVE",
+        "REMOVE_TICKS", "PAUSE", "RESUME", "LIST", "SHOW", "TICKS", "TO_COME",
+        "EXIST",  # stops at the first
+    }  # fmt: skip
+    known = {
+        name for name, text in vars(schedule_queries).items()
+        if name.isupper() and isinstance(text, str) and not name.startswith("_")
+    }  # fmt: skip
+    assert known == others | set(SCHEDULER)

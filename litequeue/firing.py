@@ -1,0 +1,129 @@
+"""Which ticks of a schedule are to be fired, and which are past: a pure decision.
+
+Owns catch-up, grace and jitter. Given a schedule's row, its trigger and the time, it says what to do now and when
+to look again; that each tick is decided once is the store's to see to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from typing import Final
+
+from .checks import MICROS, aware
+from .durations import render
+from .models import Due, Past, Planned, Step
+from .triggers import At, Cron, Every, Trigger, from_spec, last_ticks, next_tick
+
+MOST: Final = 100  # ticks that are caught up, or shown one by one, after a time in which nobody fired
+LATE: Final = MICROS  # a tick is late after a second, and nothing is ever missed by less
+PUNCTUAL: Final = 60 * MICROS  # catch_up="skip" still fires what a busy machine held up for a minute
+
+
+@lru_cache(maxsize=4096)
+def trigger_of(spec: str, anchor: int) -> Trigger:
+    """The stored trigger, with intervals counting from their anchor. Raises InvalidArgument."""
+    return bound(from_spec(spec), anchor)
+
+
+def is_foreign(spec: str) -> bool:
+    """Whether a stored trigger is an object of the user's own, which only the code that declares it can work out."""
+    return spec.startswith('{"object"')
+
+
+def bound(trigger: Trigger, anchor: int) -> Trigger:
+    """The trigger, with an interval that counts from its registration told when that was."""
+    return trigger.anchored(aware(anchor)) if type(trigger) is Every else trigger  # a subclass is the user's own
+
+
+def first(trigger: Trigger, name: str, jitter: int, now: int) -> tuple[int | None, int | None]:
+    """The first tick of a schedule that begins now, and when it fires."""
+    # One that is exactly now counts; a user's own may count from the moment that it is asked about.
+    tick = next_tick(trigger, now - 1 if type(trigger) in (Cron, Every, At) else now)
+    if tick is not None and tick > now and type(trigger) is Every and trigger.after == "finish":
+        tick = now + trigger.micros  # counted from now, and not from the microsecond before
+    return tick, None if tick is None else tick + _offset(trigger, name, jitter, tick)
+
+
+def plan(row: Planned, trigger: Trigger, now: int) -> Step:
+    """What is to be done at ``now`` with a schedule whose tick has come."""
+    assert row.next_tick_at is not None
+    if row.next_tick_at > now:  # the clock was set back since the row was read: what was fired must not come again
+        return Step(row.id, row.name, row.revision, row.next_tick_at, row.next_tick_at, row.fires_at, False, None, (), ())
+    ticks, more = last_ticks(trigger, row.next_tick_at, now, MOST + 1)
+    following: int | None = None
+    if ticks and ticks[-1] > row.next_tick_at and ticks[-1] + _offset(trigger, row.name, row.jitter, ticks[-1]) > now:
+        following = ticks.pop()
+    past: list[Past] = []
+    if more or len(ticks) > MOST:
+        reason = f"more than {MOST} ticks passed while nobody fired them"
+        through = ticks.pop(0)
+        past.append(Past(row.next_tick_at, through if through > row.next_tick_at else None, "missed", reason))
+    fire = _fire(row, ticks, now)
+    fired = {due.tick for due in fire}
+    past += [_past(row, tick, now) for tick in ticks if tick not in fired]
+    finishing = type(trigger) is Every and trigger.after == "finish"
+    if finishing and fire:
+        return Step(row.id, row.name, row.revision, row.next_tick_at, None, None, True, None, fire, tuple(past))
+    if following is None:
+        following = next_tick(trigger, now if finishing else ticks[-1])
+    fires_at = None if following is None else following + _offset(trigger, row.name, row.jitter, following)
+    return Step(
+        row.id, row.name, row.revision, row.next_tick_at, following, fires_at, False, None, fire, tuple(past)
+    )  # fmt: skip
+
+
+def after_end(row: Planned, trigger: Trigger, ended_at: int) -> Step:
+    """The next tick of a schedule that counts from the end of its last job."""
+    tick = next_tick(trigger, ended_at)
+    fires_at = None if tick is None else tick + _offset(trigger, row.name, row.jitter, tick)
+    return Step(row.id, row.name, row.revision, row.next_tick_at, tick, fires_at, False, None, (), ())
+
+
+def set_back(row: Planned, trigger: Trigger, now: int) -> Step:
+    """The next tick from now on, where the clock was set back. What was decided already is not decided again."""
+    tick = next_tick(trigger, now)
+    fires_at = None if tick is None else tick + _offset(trigger, row.name, row.jitter, tick)
+    return Step(row.id, row.name, row.revision, row.next_tick_at, tick, fires_at, False, None, (), ())
+
+
+def at_boot(row: Planned, boot: str, now: int) -> Step:
+    """The tick of a schedule that fires once per boot."""
+    return Step(row.id, row.name, row.revision, row.next_tick_at, None, None, False, boot, (Due(now, "fired", False),), ())
+
+
+def _fire(row: Planned, ticks: list[int], now: int) -> tuple[Due, ...]:
+    limit = max(row.grace, LATE)
+    if row.catch_up == "skip":
+        limit = max(min(row.grace, PUNCTUAL), LATE)
+    within = [tick for tick in ticks if now - _fires(row, tick) <= limit]
+    if row.catch_up != "all":
+        within = within[-1:]
+    return tuple(
+        Due(tick, "late" if now - _fires(row, tick) > LATE else "fired", tick != ticks[-1]) for tick in within
+    )
+
+
+def _past(row: Planned, tick: int, now: int) -> Past:
+    if now - _fires(row, tick) > max(row.grace, LATE):
+        return Past(tick, None, "missed", f"nobody fired it within its grace of {render(row.grace)}")
+    reason = "it was late, and catch_up is skip" if row.catch_up == "skip" else "a later tick stands for it"
+    return Past(tick, None, "skipped", reason)
+
+
+def _fires(row: Planned, tick: int) -> int:
+    """When the tick was to fire; without its jitter for those that were never planned."""
+    return row.fires_at if tick == row.next_tick_at and row.fires_at is not None else tick
+
+
+def _offset(trigger: Trigger, name: str, jitter: int, tick: int) -> int:
+    """How much later than its time a tick fires: the same for whoever works it out, and before the next tick.
+
+    (APScheduler bounds its jitter by the next fire as well.)
+    """
+    if not jitter:
+        return 0
+    after = next_tick(trigger, tick)
+    most = jitter if after is None else min(jitter, after - tick - 1)
+    digest = hashlib.blake2b(f"{name} {tick}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % (max(most, 0) + 1)

@@ -1,0 +1,168 @@
+"""Telling people: the jobs that carry the news of a failure.
+
+Owns what is said, to a command on its standard input, in a mail, or to a handler in code. Pure: makes jobs,
+which the caller stores in the transaction in which the failure is ticked off, so that it is told once.
+
+What a command is given is one JSON object: ``{"event": "discarded", "job": ...}`` with the job as ``job ID --json``
+shows it, or ``{"event": "missed", "schedule": NAME, "ticks": [{"tick": TIME, "reason": TEXT}, ...]}``. Of a job that is
+too long to hand on, its parts are left out, the longest-winded first; ``"left_out"`` names them. A mail holds the same
+below one line in words; a handler gets the job.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from email.message import EmailMessage
+from typing import Any, Final, NamedTuple
+
+from .checks import clean
+from .command import NAME as COMMAND
+from .command import check_command
+from .errors import LitequeueError
+from .models import NewJob
+from .payload import Codec
+from .tasks import TaskCode
+
+log = logging.getLogger("litequeue.worker")
+
+RETRIES: Final = 3
+SECONDS: Final = 300  # for one attempt
+SENDMAIL: Final = "/usr/sbin/sendmail"
+MOST: Final = 200_000  # characters of a job as JSON; within a job's own limit, however it is quoted there
+LONG: Final = 1_000  # characters of one text that are kept when all else is left out
+
+
+class Listeners(NamedTuple):
+    """Who is told."""
+
+    commands: tuple[str, ...] = ()  # for the shell
+    mail_to: tuple[str, ...] = ()
+    handlers: tuple[TaskCode, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.commands or self.mail_to or self.handlers)
+
+
+def of_job(job: Mapping[str, Any], listeners: Listeners, host: str, now: int) -> list[NewJob]:
+    """For a discarded job; ``job`` is as ``job ID --json`` shows it."""
+    name, error = (clean((text or "")[:LONG]) for text in (job["schedule"] or job["task"], job["last_error"]))
+    what = f"job {job['id']} ({name}) was discarded: {error}"
+    short = _short(job)
+    told = _commands_and_mails({"event": "discarded", "job": short}, what, listeners, host, job["queue"], now)
+    for code in listeners.handlers:
+        _try(told, code.name, lambda code=code: _handler_job(code, short, now))
+    return told
+
+
+def of_missed(
+    schedule: str, ticks: Iterable[tuple[str, str]], listeners: Listeners, host: str, queue: str, now: int
+) -> list[NewJob]:
+    """For ticks that were missed beyond their grace; ``ticks``: (time, reason)."""
+    missed = [{"tick": tick, "reason": reason} for tick, reason in ticks]
+    what = f"schedule {clean(schedule)} missed {len(missed)} ticks, the last at {missed[-1]['tick']}"
+    event = {"event": "missed", "schedule": schedule, "ticks": missed}
+    return _commands_and_mails(event, what, listeners, host, queue, now)
+
+
+def _commands_and_mails(
+    event: Mapping[str, Any], what: str, listeners: Listeners, host: str, queue: str, now: int
+) -> list[NewJob]:
+    text = json.dumps(event, indent=2) + "\n"
+    told: list[NewJob] = []
+    for command in listeners.commands:
+        _try(told, command, lambda c=command: _command_job(check_command(command=c, stdin=text), queue, now))
+    sendmail = [shutil.which("sendmail") or SENDMAIL, "-i", "-t"]
+    for address in listeners.mail_to:
+        _try(
+            told, address,
+            lambda a=address: _command_job(check_command(sendmail, stdin=_mail(a, what, text, host)), queue, now),
+        )  # fmt: skip
+    return told
+
+
+def _try(told: list[NewJob], whom: str, make: Callable[..., NewJob]) -> None:
+    """Add a job; whoever cannot be told (a planted address, say) must not keep the others from it."""
+    try:
+        told.append(make())
+    except (LitequeueError, ValueError, LookupError, TypeError) as error:  # email raises all of them
+        log.error("%s cannot be told of a failure: %s", clean(whom)[:LONG], clean(str(error))[:LONG])
+
+
+def _mail(address: str, what: str, text: str, host: str) -> str:
+    mail = EmailMessage()
+    mail["To"] = address
+    mail["Subject"] = f"litequeue on {clean(host)}: {what}"[:200]
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no vacation notice answers it
+    mail.set_content(f"{what}\n\n{text}")
+    return mail.as_string()
+
+
+def _command_job(kwargs: dict[str, Any], queue: str, now: int) -> NewJob:
+    return NewJob(
+        queue=queue, task=COMMAND, args="[]", kwargs=Codec().encode(kwargs, "a notice"), state="available",
+        pool="async", priority=0, run_at=now, max_attempts=RETRIES + 1, timeout=SECONDS * 1_000_000,
+        soft_timeout=None, at_most_once=0, created_at=now, expires_at=None,
+    )  # fmt: skip
+
+
+def _handler_job(code: TaskCode, job: Mapping[str, Any], now: int) -> NewJob:
+    # Encoded as any argument: what looks like a tag of the job's own arguments comes back as it is shown.
+    text = Codec().encode([job], "a notice")
+    o = code.options
+    return NewJob(
+        o.queue, code.name, text, "{}", "available", o.pool, o.priority, now, o.max_attempts, o.timeout,
+        o.soft_timeout, int(o.at_most_once), now, None if o.expires is None else now + o.expires,
+    )  # fmt: skip
+
+
+# -- what can be handed on ---------------------------------------------------------------------------------
+
+
+def _short(job: Mapping[str, Any]) -> dict[str, Any]:
+    """The job as plain JSON, not too long and not too deep."""
+    attempts = [dict(attempt) for attempt in job["attempts"]]
+    short, left_out = {**job, "attempts": attempts}, list[str]()
+    for part, leave_out in _LEAVE_OUT.items():
+        found = _plain(short)
+        if found is not None:
+            return found | ({"left_out": left_out} if left_out else {})
+        leave_out(short)
+        left_out.append(part)
+    found = {key: value[:LONG] if isinstance(value, str) else value for key, value in short.items()}
+    return (_plain(found) or {"id": job["id"]}) | {"left_out": left_out}
+
+
+def _plain(job: dict[str, Any]) -> dict[str, Any] | None:
+    """As it comes out of JSON; None if it is too long or too deep."""
+    try:
+        text = json.dumps(job, default=lambda value: value.isoformat(), allow_nan=False)
+        if len(text) > MOST:
+            return None
+        found: dict[str, Any] = json.loads(text)
+        Codec().encode([found], "a notice")
+    except (LitequeueError, ValueError, RecursionError):
+        return None
+    return found
+
+
+def _without_old_tracebacks(job: dict[str, Any]) -> None:
+    for attempt in job["attempts"][:-1]:
+        attempt["traceback"] = ""
+
+
+def _without_call(job: dict[str, Any]) -> None:
+    job.update(args=None, kwargs=None, result=None)
+
+
+def _without_attempts(job: dict[str, Any]) -> None:
+    job["attempts"] = []
+
+
+_LEAVE_OUT: Final = {
+    "the tracebacks of earlier attempts": _without_old_tracebacks,
+    "args, kwargs and result": _without_call,
+    "attempts": _without_attempts,
+}

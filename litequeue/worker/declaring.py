@@ -1,0 +1,144 @@
+"""Writing to the file what the loaded code declares, and disabling what it does not declare any more.
+
+Owns the comparison of declared and stored. A schedule that is as it was keeps its next tick over a restart; one with
+another trigger starts from now; one that vanished from its module is disabled, and runs no old code. Only modules
+that this process has loaded, or that are gone, are judged.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from ..checks import clean
+from ..clock import Clock
+from ..errors import LitequeueError
+from ..firing import is_foreign
+from ..scheduling import NewSchedule
+from ..store import Store
+from ..store.schedule_queries import KEPT_OVER_A_RESTART
+from ..store.schedules import Stored
+from ..triggers import Trigger, spec_of
+from .discovery import Catalogue, Declared
+
+log = logging.getLogger("litequeue.worker")
+
+
+class Declarer:
+    """For the scheduler's thread."""
+
+    def __init__(self, store: Store, catalogue: Catalogue, clock: Clock, boot: str | None) -> None:
+        self._store = store
+        self._catalogue = catalogue
+        self._clock = clock
+        self._boot = boot
+        self._started = False
+        self._homes: dict[str, tuple[str, str]] = {}  # by schedule: the module, with its directory, that has it
+        self._own: dict[str, NewSchedule] = {}  # with a trigger of the user's own
+        self._over: dict[str, int] = {}  # of those: its revision, if it has no tick left
+        self.triggers: dict[str, Trigger] = {}  # by schedule: what the file cannot hold of them
+
+    def declare(self) -> None:
+        """Write down what was loaded since the last time. Raises what the store raises; then it is to be called again."""
+        if not self._started:
+            for module, directory in self._store.schedules.declaring():
+                self._catalogue.load_declaring(module, directory)
+            self._started = True
+        self._catalogue.note_own()
+        while self._catalogue.declared:
+            self._write(self._catalogue.declared[0])
+            self._catalogue.declared.popleft()
+        for new in self._own.values():
+            self._set_going(new)
+
+    def _write(self, declared: Declared) -> None:
+        home = (declared.module, declared.directory)
+        for new in declared.schedules.values():
+            other = self._homes.setdefault(new.name, home)
+            if other != home:
+                log.error(
+                    "schedule %s is declared in %s and in %s, and is taken from the first: give one of them another name=",
+                    new.name, other[0], new.module,
+                )  # fmt: skip
+            elif self._write_one(new):
+                self.triggers[new.name] = new.trigger
+                if is_foreign(spec_of(new.trigger)):
+                    self._own[new.name] = new
+        for name in self._store.schedules.withdraw(
+            *home, declared.schedules, declared.why_gone, self._clock.now()
+        ):
+            self._forget(name)
+            log.warning("schedule %s is disabled: %s", clean(name), declared.why_gone)
+
+    def _forget(self, name: str) -> None:
+        for known in (self.triggers, self._own, self._homes, self._over):
+            known.pop(name, None)
+
+    def _write_one(self, new: NewSchedule) -> bool:
+        """False if its name is another's."""
+        while True:
+            known = self._store.schedules.stored(new.name)
+            if known is not None and known.values["module"] is None:
+                log.error(
+                    "schedule %s is declared in %s, but one of that name was added at run time: remove that, or rename one",
+                    new.name, new.module,
+                )  # fmt: skip
+                return False
+            if self._written(new, known):
+                return True
+
+    def _written(self, new: NewSchedule, known: Stored | None) -> bool:
+        """Bring its row up to date. False if somebody else changed that meanwhile."""
+        now = self._clock.now()
+        values = new.row(now)
+        changed = {
+            key for key, value in values.items()
+            if key not in KEPT_OVER_A_RESTART and known is not None and known.values[key] != value
+        }  # fmt: skip
+        retimed = known is None or bool(changed & {"trigger", "jitter"}) or known.disabled_at is not None
+        if not changed and not retimed:
+            return True
+        why = self._plan(new, values, now) if retimed else None
+        if known is None:
+            done = self._store.schedules.add(values, new.origin, False, now) is not None
+            said = "is new"
+        else:
+            done = self._store.schedules.change(known, values, new.origin, now, retime=retimed) is not None
+            said = "has changed and starts anew" if retimed else "has changed"
+        if done:
+            log.info("schedule %s %s", new.name, said)
+            if why is not None:
+                self._disable(new.name, why, now)
+        return done
+
+    def _set_going(self, new: NewSchedule) -> None:
+        """Work out the next tick of a schedule that was resumed elsewhere, where its trigger is not."""
+        known = self._store.schedules.stored(new.name)
+        if (
+            known is None or known.values["module"] != new.module or known.values["next_tick_at"] is not None
+            or known.paused_at is not None or known.disabled_at is not None or self._over.get(new.name) == known.revision
+        ):  # fmt: skip
+            return
+        now = self._clock.now()
+        values = dict(known.values)
+        why = self._plan(new, values, now)
+        if why is not None:
+            self._disable(new.name, why, now)
+        elif values["next_tick_at"] is None:
+            self._over[new.name] = known.revision
+        else:
+            self._store.schedules.change(known, values, None, now, retime=True)
+
+    def _plan(self, new: NewSchedule, values: dict[str, Any], now: int) -> str | None:
+        """Fill in the next tick; why there cannot be one, if a trigger of the user's own fails."""
+        try:
+            values.update(new.timing(now, self._boot))
+        except Exception as error:  # noqa: BLE001 - a user's own trigger
+            return str(error) if isinstance(error, LitequeueError) else f"{type(error).__name__}: {error}"
+        return None
+
+    def _disable(self, name: str, why: str, now: int) -> None:
+        known = self._store.schedules.stored(name)
+        if known is not None:
+            log.error("schedule %s is disabled: %s", clean(name), clean(why))
+            self._store.schedules.disable(known, why[:1_000], now)

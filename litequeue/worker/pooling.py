@@ -1,0 +1,74 @@
+"""The worker's pools, each made when the first job needs it: asyncio and multiprocessing cost 40 ms together.
+
+Owns their making and what they report to. For the coordinator's thread alone.
+"""
+
+from __future__ import annotations
+
+import random
+
+from ..clock import Clock
+from ..pools.base import Call, Pool
+from .config import WorkerConfig
+from .inbox import Inbox, Started
+
+
+class Pools:
+    """``made`` holds those that there are, by kind; ``get`` makes what is missing."""
+
+    def __init__(self, config: WorkerConfig, inbox: Inbox, clock: Clock, rng: random.Random) -> None:
+        self._config = config
+        self._events = _Events(inbox, clock)
+        self._clock = clock
+        self._rng = rng
+        self.made: dict[str, Pool] = {}
+
+    def get(self, kind: str) -> Pool:
+        pool = self.made.get(kind)
+        if pool is None:
+            pool = self.made[kind] = self._build(kind)
+        return pool
+
+    def _build(self, kind: str) -> Pool:
+        slots = self._config.slots[kind]
+        if kind == "thread":
+            from ..pools.threads import ThreadPool
+
+            return ThreadPool(slots, self._events, self._clock, self._rng)
+        if kind == "process":
+            from ..pools.processes import ProcessPool
+
+            return ProcessPool(slots, self._events, self._clock, jobs_per_child=self._config.jobs_per_child)
+        from ..pools.coroutines import CoroutinePool
+
+        return CoroutinePool(slots, self._events, self._clock, self._rng)
+
+    def backlogged(self) -> bool:
+        return any(pool.backlog() for pool in self.made.values())
+
+    def lent(self) -> bool:
+        """Whether waiting tasks have lent their slots."""
+        return any(pool.slots > self._config.slots[kind] for kind, pool in self.made.items())
+
+    def tend(self) -> None:
+        for pool in self.made.values():
+            pool.tend()
+
+    def stop(self) -> None:
+        for pool in self.made.values():
+            pool.stop()
+
+
+class _Events:
+    """What the pools report to, with the clock at hand for ``started``."""
+
+    def __init__(self, inbox: Inbox, clock: Clock) -> None:
+        self.ended = inbox.ended
+        self.printed = inbox.printed
+        self.stirred = inbox.stirred
+        self.lent = inbox.look
+        self._put = inbox.put
+        self._monotonic = clock.monotonic
+
+    def started(self, call: Call) -> None:
+        self._put(Started(call, self._monotonic()))

@@ -1,0 +1,94 @@
+"""Telling whoever asked of jobs that were discarded.
+
+Owns the finding of them, however they came to be discarded, and of who is to be told. What is said is ``notices``'.
+Each is ticked off in the transaction that stores the telling, so it is told once, and not lost with a worker.
+
+Who listens is known to each worker for itself: its options, and the code that it has loaded. One that knows of nobody
+leaves a job for a while to the others, before it ticks it off for good.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+
+from ..checks import MICROS, clean
+from ..clock import Clock
+from ..errors import PASSING, UnknownTask
+from ..models import NewJob, TaskOrigin
+from ..records import JobInfo, as_dict
+from ..store import Store
+from ..store.notices import Telling
+from .discovery import Catalogue
+
+log = logging.getLogger("litequeue.worker")
+
+BATCH = 100
+LEFT_TO_OTHERS = 60 * MICROS
+MOST_LEFT = 10_000  # jobs that are remembered to be left to others
+
+
+class Reporter:
+    """For the coordinator's thread, since it may have to load code."""
+
+    def __init__(self, store: Store, catalogue: Catalogue, on_failure: str | None, mail_to: str | None) -> None:
+        self._store = store
+        self._catalogue = catalogue
+        self._commands = () if on_failure is None else (on_failure,)
+        self._mail_to = () if mail_to is None else (mail_to,)
+        self._left: dict[int, int] = {}  # jobs that are left to others, and until when
+
+    def report(self, clock: Clock) -> bool:
+        """Tell of what was discarded and not told yet; whether that made jobs."""
+        told = 0
+        self._left = {job: until for job, until in self._left.items() if until > clock.now()}
+        try:
+            while rows := self._store.notices.unreported(BATCH):
+                now = clock.now()
+                found = [self._telling(*row, now) for row in rows if row[0] not in self._left]
+                tellings = [telling for telling in found if telling is not None]
+                if not tellings:
+                    break
+                told += self._store.notices.report(tellings, self._origins(), now)
+        except PASSING as error:
+            log.warning("telling of discarded jobs has to wait: %s", error)
+        return told > 0
+
+    def _telling(self, job_id: int, on_failure: str | None, mail_to: str | None, now: int) -> Telling | None:
+        """What ticks the job off; None if it is left to others."""
+        try:
+            jobs = self._jobs(job_id, on_failure, mail_to, now)
+        except PASSING:
+            raise
+        except Exception as error:  # noqa: BLE001 - a planted row must not stop the worker, and be met by the next
+            log.error("job %d was discarded, and nobody can be told: %s: %s", job_id, type(error).__name__, clean(str(error)))
+            return Telling(job_id, ())
+        return None if jobs is None else Telling(job_id, jobs)
+
+    def _jobs(self, job_id: int, on_failure: str | None, mail_to: str | None, now: int) -> list[NewJob] | None:
+        info = self._store.reports.job(job_id)
+        if info is None:
+            return []
+        with contextlib.suppress(UnknownTask):
+            self._catalogue.find(info.task)  # its app may have handlers
+        commands = (*self._commands, *([on_failure] if on_failure else []))
+        addresses = (*self._mail_to, *([mail_to] if mail_to else []))
+        handlers = self._catalogue.handlers()
+        if not (commands or addresses or handlers):
+            return None if self._is_left(info, now) else []
+        from ..notices import Listeners, of_job  # imports email
+
+        listeners = Listeners(tuple(dict.fromkeys(commands)), tuple(dict.fromkeys(addresses)), handlers)
+        return of_job(as_dict(info), listeners, socket.gethostname(), now)
+
+    def _is_left(self, job: JobInfo, now: int) -> bool:
+        """Whether a job of which nobody here wants to hear is left to the others for a while."""
+        age = LEFT_TO_OTHERS if job.finished_at is None else now - int(job.finished_at.timestamp() * MICROS)
+        if not 0 <= age < LEFT_TO_OTHERS or len(self._left) >= MOST_LEFT:
+            return False
+        self._left[job.id] = now + LEFT_TO_OTHERS - age
+        return True
+
+    def _origins(self) -> list[TaskOrigin]:
+        return [code.origin for code in self._catalogue.handlers() if code.origin is not None]

@@ -1,0 +1,189 @@
+"""The worker's clockwork: fires the ticks that are due, and knows when the next one is.
+
+Owns the order of that and nothing of the decisions: which ticks to fire is ``firing``'s, that each is fired once the
+store's, so any number of workers may run one. It sleeps until the next tick. Only while a schedule awaits the end of
+its job, or a job that of its predecessor, it looks again by itself, for the case that the worker died that should
+have said so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from ..checks import MICROS, aware, clean
+from ..clock import Clock
+from ..errors import PASSING, LitequeueError
+from ..firing import after_end, at_boot, is_foreign, plan, set_back, trigger_of
+from ..models import NewJob, Past, Planned, Step
+from ..store import Store
+from ..store.schedules import Fires, NoJob
+from ..triggers import Trigger
+from .ahead import Ahead
+from .config import WorkerConfig
+from .declaring import Declarer
+
+log = logging.getLogger("litequeue.worker")
+
+BATCH: Final = 1_000  # schedules in one transaction
+REFUSED_SECONDS: Final = 0.25
+AWAIT_SECONDS: Final = 5.0
+NOTHING_SECONDS: Final = 3_600.0
+SET_BACK: Final = 60.0  # seconds; less is left to the ticks' own grid
+MANY: Final = 100  # fired at once: let their jobs start before the next ticks are worked out
+MANY_SECONDS: Final = 0.2
+
+
+class Scheduler:
+    """``tick`` fires what is due; the seconds until the next."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        boot: str | None,
+        declarer: Declarer,
+        config: WorkerConfig,
+        on_fired: Callable[[Fires], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._boot = boot
+        self._declarer = declarer
+        self._config = config
+        self._on_fired = on_fired
+        self._foreign: dict[int, str] = {}  # schedules that only another worker's code can work out
+        self._ahead = Ahead()
+
+    def tick(self) -> float:
+        try:
+            self._declarer.declare()
+            self._heed_a_clock_set_back()
+            if self._boot is not None:
+                rebooted = self._store.schedules.rebooted(self._boot)
+                self._fire([at_boot(row, self._boot, self._clock.now()) for row in rebooted])
+            fired = 0
+            while (count := self._fire_due()) == BATCH:
+                fired += count
+            waiting = self._after_jobs()
+            due = self._store.schedules.next_fire(self._clock.now() if self._foreign else -(2**62))
+            if due is not None and fired + count >= MANY:
+                return min(max((due - self._clock.now()) / MICROS, 0.0), MANY_SECONDS)
+            if due is not None:
+                self._look_ahead(due)
+        except PASSING as error:
+            log.warning("schedules have to wait: %s", error)
+            return REFUSED_SECONDS
+        seconds = NOTHING_SECONDS if due is None else max((due - self._clock.now()) / MICROS, 0.0)
+        return min(seconds, AWAIT_SECONDS if waiting else NOTHING_SECONDS)
+
+    def _heed_a_clock_set_back(self) -> None:
+        """A clock that was ten years ahead for a minute must not silence the schedules for ten years."""
+        last, now = self._store.schedules.last_decided(), self._clock.now()
+        if last is None or last - now <= SET_BACK * MICROS:
+            return
+        log.warning("the clock was set back by %.0f s: the schedules go on from now", (last - now) / MICROS)
+        steps = self._steps(self._store.schedules.to_come(now), lambda row, trigger: set_back(row, trigger, now))
+        for start in range(0, len(steps), BATCH):
+            self._fire(steps[start : start + BATCH])
+        self._store.schedules.forget_future(now)
+
+    def _fire_due(self) -> int:
+        """Fire a batch; of how many."""
+        known = self._declarer.triggers
+        self._foreign = {id_: name for id_, name in self._foreign.items() if name not in known}
+        rows = self._store.schedules.due(self._clock.now(), BATCH, self._foreign)
+        self._fire(self._steps(rows, self._plan))
+        return len(rows)
+
+    def _plan(self, row: Planned, trigger: Trigger) -> Step:
+        now = self._clock.now()
+        return self._ahead.step(row, now) or plan(row, trigger, now)
+
+    def _look_ahead(self, due: int) -> None:
+        """Work out the steps of the next ticks, so that they need only be taken when their time comes."""
+        if not self._ahead.wants(due, self._clock.now()):
+            return
+        steps = {}
+        for row in self._store.schedules.due(due, BATCH, self._foreign):
+            with contextlib.suppress(Exception):  # it is told of when its time comes
+                if not is_foreign(row.trigger):
+                    steps[row] = plan(row, trigger_of(row.trigger, row.anchor_at), due)
+        self._ahead.keep(due, steps)
+
+    def _after_jobs(self) -> bool:
+        """See to those that wait for jobs to end; whether some still do."""
+        awaiting, blocked = self._store.schedules.waits_for_jobs()
+        if awaiting:
+            ended = dict(self._store.schedules.ended())
+            self._fire(self._steps(list(ended), lambda row, trigger: after_end(row, trigger, ended[row])))
+        if blocked:
+            count, ports = self._store.schedules.unblock(self._clock.now())
+            if count:
+                self._on_fired(Fires([], [], ports))
+        return (awaiting or blocked) and any(self._store.schedules.waits_for_jobs())
+
+    def _steps(self, rows: list[Planned], decide: Callable[[Planned, Trigger], Step]) -> list[Step]:
+        steps = []
+        for row in rows:
+            try:
+                trigger = self._trigger(row)
+                if trigger is not None:
+                    steps.append(decide(row, trigger))
+            except Exception as error:  # noqa: BLE001 - a planted row, or a user's own trigger
+                self._disable(row, error)
+        return steps
+
+    def _disable(self, row: Planned | Step, error: Exception) -> None:
+        why = clean(str(error) if isinstance(error, LitequeueError) else f"{type(error).__name__}: {error}")
+        log.error("schedule %s is disabled: %s", clean(row.name), why)
+        self._store.schedules.disable(row, why[:1_000], self._clock.now())
+
+    def _trigger(self, row: Planned) -> Trigger | None:
+        if is_foreign(row.trigger):
+            own = self._declarer.triggers.get(row.name)
+            if own is None:
+                self._foreign[row.id] = row.name
+            return own
+        return trigger_of(row.trigger, row.anchor_at)
+
+    def _fire(self, steps: list[Step]) -> None:
+        if not steps:
+            return
+        try:
+            fires = self._store.schedules.fire(steps, self._clock.now(), self._tell)
+        except Exception as error:
+            if isinstance(error, LitequeueError) and not isinstance(error, NoJob):
+                raise  # it is the file that has something
+            if len(steps) == 1:
+                self._disable(steps[0], error)
+            else:  # the others go on
+                self._fire(steps[: len(steps) // 2])
+                self._fire(steps[len(steps) // 2 :])
+            return
+        for schedule, tick, outcome, reason in fires.past:
+            log.warning("schedule %s: tick %s %s: %s", clean(schedule), _utc(tick), outcome, reason)
+        if fires.fired:
+            log.info("fired %s", ", ".join(clean(fired.schedule) for fired in fires.fired[:20]))
+            self._on_fired(fires)
+
+    def _tell(
+        self, schedule: str, missed: Sequence[Past], on_failure: str | None, mail_to: str | None, queue: str
+    ) -> list[NewJob]:
+        """The jobs that tell people of missed ticks."""
+        commands = [command for command in (self._config.on_failure, on_failure) if command]
+        addresses = [address for address in (self._config.mail_to, mail_to) if address]
+        if not commands and not addresses:
+            return []
+        from ..notices import Listeners, of_missed  # imports email
+
+        listeners = Listeners(tuple(dict.fromkeys(commands)), tuple(dict.fromkeys(addresses)))
+        ticks = [(_utc(past.tick), past.reason) for past in missed]
+        return of_missed(schedule, ticks, listeners, socket.gethostname(), queue, self._clock.now())
+
+
+def _utc(tick: int) -> str:
+    return aware(tick).isoformat(sep=" ", timespec="seconds")
