@@ -20,6 +20,10 @@ SAYS = {
     "async_fetch": r"50 pages of 0\.1 s each in [0-2]\.\d s\nPage 7 links to \['/8'\]",
     "tk_app": r"exported 8 pages|skipped: there is no display",
     "web_app": r"'state': 'succeeded', 'result': '/thumbs/cat\.png'",
+    "classic_three": r"backup_database: at 03:00 every day \(Europe/Berlin\), 31 times\n(?s:.*)monthly_report:[^\n]*, 1 times\n"
+    r"    Wed 01 Apr 09:00 CEST fired, job succeeded\n(?s:.*)weekly_clean_up:[^\n]*, 5 times\n",
+    "crontab_import": r"Mon 02:30 cat: succeeded, \"what stands behind a percent sign\\nis the command's input\\n\"\n"
+    r"(Mon [\d:]+ every-quarter[\w-]+: succeeded, 'still there\\n'\n){4}(?s:.*)CRON_TZ=Europe/Berlin",
     "order_pipeline": r"order: \[3, 7, (?s:.*)'discarded': 1, 'succeeded': 21",
 }
 
@@ -56,6 +60,6 @@ def test_the_benchmark_measures_every_budget(tmp_path: Path) -> None:
     done = litequeue("bench", "--quick", "--json", "--dir", tmp_path, timeout=150)
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
-    assert len(figures) == 16
+    assert len(figures) == 18
     assert all(figure["value"] > 0 and isinstance(figure["met"], bool) for figure in figures)
     assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 import re
 import subprocess
 import sys
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from litequeue import LiteQueue
+from litequeue import LiteQueue, scheduling
 from litequeue.cli import parser
 from litequeue.tasks import check_options
 
@@ -49,6 +51,57 @@ def test_the_other_examples_run_together(tmp_path: Path) -> None:
         "imported prices.csv at attempt 1", "job 2 failed: Discard: there is no such file",
         "imported unfinished at attempt 2", "imported locked at attempt 3",
     ], done.stderr  # fmt: skip
+
+
+def test_the_example_of_schedules_is_declared_by_the_worker_that_has_it(tmp_path: Path) -> None:
+    (block,) = (block for block in BLOCKS if "# nightly.py" in block)
+    (tmp_path / "nightly.py").write_text(block)
+    subprocess.run([sys.executable, "nightly.py"], cwd=tmp_path, env=environment(), timeout=30, check=True)
+    done = litequeue("worker", "db.sqlite", "--import", "nightly", "--burst", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    listed = litequeue("schedules", "db.sqlite", cwd=tmp_path).stdout
+    assert re.search(r"month-report +active .* at 09:00 on the 1st of every month", listed), listed
+    assert re.search(r"nightly.backup_database +active .* at 03:00 every day \(Europe/Berlin\)", listed), listed
+    assert re.search(r"nightly.refresh_feeds +active .* every 15 minutes", listed), listed
+    run = litequeue("schedule", "run", "db.sqlite", "nightly.backup_database", cwd=tmp_path).stdout.strip()
+    litequeue("worker", "db.sqlite", "--import", "nightly", "--burst", cwd=tmp_path)
+    assert "the backup of 20" in litequeue("job", "db.sqlite", run, cwd=tmp_path).stdout
+
+
+def test_the_table_of_a_schedules_options_is_complete() -> None:
+    table = README.split("| option | what becomes of a tick | default |")[1].split("\n\n")[0]
+    documented = set(re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in table.splitlines()[2:])))
+    about_the_job = {"name", "trigger", "job", "origin", "declared", "declared_for", "on_failure", "mail_to"}
+    assert documented == set(inspect.signature(scheduling.check).parameters) - about_the_job
+
+
+@pytest.mark.slow
+def test_the_commands_that_replace_cron_do(tmp_path: Path) -> None:
+    """As the README types them, with another crontab and without a running systemd."""
+    session = re.findall(r"^\$ (.*)$", README.split("## Replacing cron")[1].split("## Command line")[0], re.MULTILINE)
+    crontab = tmp_path / "bin" / "crontab"
+    crontab.parent.mkdir()
+    crontab.write_text("#!/bin/sh\necho '30 2 * * * echo backup'\n")
+    for name in ("crontab", "systemctl", "pg_dump", "rsync"):
+        (crontab.parent / name).write_text(crontab.read_text() if name == "crontab" else "#!/bin/sh\necho $0 $*\n")
+        (crontab.parent / name).chmod(0o755)
+    env = {**environment(), "HOME": str(tmp_path), "PATH": f"{crontab.parent}:{os.environ['PATH']}"}
+    (tmp_path / ".config/systemd/user").mkdir(parents=True)
+    assert len(session) == 7
+    for line in session:
+        line = line.replace("python -m", f"{sys.executable} -m")
+        done = subprocess.run(line, shell=True, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=30, check=False)
+        assert (done.returncode, done.stderr) == (0, ""), line
+    assert "ExecStart" in (tmp_path / ".config/systemd/user/litequeue-db.service").read_text()
+    burst = [sys.executable, "-m", "litequeue", "worker", "db.sqlite", "--burst"]
+    subprocess.run(burst, cwd=tmp_path, env=env, timeout=30, check=True, capture_output=True)
+    with LiteQueue(tmp_path / "db.sqlite") as app:
+        assert [info.name for info in app.schedules.list()] == ["echo", "nightly"]
+        (job,) = app.jobs()
+        assert job.state == "succeeded"
+        assert [p.text for p in app.job(job.id).output() if p.stream == "stdout"] == [
+            f"{crontab.parent}/rsync -a src/ backup/\n"
+        ]
 
 
 def test_the_table_of_options_is_complete() -> None:

@@ -1,9 +1,9 @@
 """The command line: ``python -m litequeue COMMAND DB ...``.
 
 ``parser`` has the grammar, ``commands`` what each command does, ``serve`` the worker command, ``render`` tables
-and JSON, ``exits`` the exit codes, ``doctor``, ``bench`` and ``demo`` those of that name (the doctor's lines are
-``finding``, what it looks at also ``surroundings`` and ``serving``). Here: the way in. A user's mistake is one line
-on stderr, never a traceback.
+and JSON, ``exits`` the exit codes, ``doctor``, ``service``, ``bench`` and ``demo`` those of that name (the doctor's
+lines are ``finding``, what it looks at also ``surroundings`` and ``serving``). Here: the way in. A user's mistake is one
+line on stderr, never a traceback.
 """
 
 from __future__ import annotations

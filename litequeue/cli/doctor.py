@@ -63,6 +63,7 @@ def examine(path: str, *, full: bool) -> Iterator[Finding]:
             ("workers", lambda: serving.workers(store, inspection, now)),
             ("tasks", lambda: serving.tasks(store, inspection, now)),
             ("jobs", lambda: _jobs(store, now)),
+            ("schedules", lambda: serving.schedules(store, inspection, now)),
         )
         for name, check in checks:
             try:

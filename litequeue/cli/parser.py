@@ -3,37 +3,40 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-from collections.abc import Callable
-from typing import Any
 
 from ..states import STATES
+from . import schedule_parser
+from .grammar import Parser, instead_of, json_option, lazily
 
 
 def build() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="litequeue", description="A task queue in one SQLite file.", allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    def command(name: str, target: str, summary: str, *, db: bool = True) -> argparse.ArgumentParser:
+    def command(name: str, target: str, summary: str, *, db: bool = True) -> Parser:
         sub = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
         if db:
             sub.add_argument("db", metavar="DB", help="the database file")
-        sub.set_defaults(run=_lazily(target))
+        sub.set_defaults(run=lazily(target))
         return sub
 
     _worker(command("worker", "serve:run", "Run the jobs in DB until SIGTERM or Ctrl-C."))
 
     sub = command("enqueue", "commands:enqueue", "Enqueue a task by its name and print the job's id.")
-    sub.add_argument("task", metavar="TASK", help="the task's name, such as tasks.add")
+    task = sub.add_argument("task", metavar="TASK", help="the task's name, such as tasks.add")
     sub.add_argument(
         "arguments",
         metavar="ARG",
         nargs="*",
+        default=[],
         help="4 or '[1, 2]' (JSON), anything else (text), key=text, key:=json",
     )
+    sub.add_argument("--command", action=instead_of(task), help="run what follows -- as a command, instead of a task")
+    schedule_parser.add_command_options(sub)
+    sub.rest = "words"
     sub.add_argument("--queue", metavar="NAME")
     sub.add_argument("--priority", type=int, metavar="N", help="higher runs first")
     sub.add_argument("--retries", type=int, metavar="N")
@@ -50,11 +53,12 @@ def build() -> argparse.ArgumentParser:
     sub.add_argument("--task", metavar="NAME")
     sub.add_argument("--limit", type=int, default=20, metavar="N", help="default 20")
     sub.add_argument("--before", type=int, metavar="ID", help="the next page: jobs before this one")
-    _json(sub)
+    json_option(sub)
 
     sub = command("job", "commands:job", "Show everything about one job, with its errors.")
     sub.add_argument("id", type=int, metavar="ID")
-    _json(sub)
+    sub.add_argument("--follow", action="store_true", help="print a command's output until it ends")
+    json_option(sub)
 
     for name, summary in (
         ("retry", "Run final jobs again from the start, and waiting ones now."),
@@ -70,16 +74,20 @@ def build() -> argparse.ArgumentParser:
         sub = command(name, f"commands:{name}", summary)
         sub.add_argument("queue", metavar="QUEUE")
 
-    _json(command("stats", "commands:stats", "Count jobs by state and queue; show the workers."))
+    schedule_parser.add_to(commands, command)
+
+    json_option(command("stats", "commands:stats", "Count jobs by state and queue; show the workers."))
 
     sub = command("doctor", "doctor:run", "Look for what is or may go wrong; exit 0 if nothing is, 1 wrong, 3 damaged, 4 unusable, 75 busy or full.")
     sub.add_argument("--full", action="store_true", help="check every index entry too; slow on a big file")
-    _json(sub)
+    json_option(sub)
+
+    _service(command("service", "service:run", "Print a systemd unit that keeps a worker up for DB."))
 
     sub = command("bench", "bench:run", "Measure this machine against the budgets.", db=False)
     sub.add_argument("--dir", metavar="DIR", help="measure on this directory's disk")
     sub.add_argument("--quick", action="store_true", help="fewer rounds, rougher figures")
-    _json(sub)
+    json_option(sub)
 
     command("demo", "demo:run", "Show it at work on a temporary file, in under 10 s.", db=False)
     return parser
@@ -103,6 +111,8 @@ def _worker(sub: argparse.ArgumentParser) -> None:
     add("--name", default="", help="shown in stats and jobs; default HOST-PID")
     add("--lease", type=float, default=60.0, metavar="S", help="default 60; a frozen worker's jobs are taken after S")
     add("--grace", type=float, default=30.0, metavar="S", help="default 30; for running jobs at shutdown")
+    add("--on-failure", metavar="COMMAND", help="for the shell; given each discarded job, or missed tick, as JSON on its input")
+    add("--mail-to", metavar="ADDRESS", help="mail the same there, through the host's sendmail")
     add(
         "--log-level",
         default="info",
@@ -112,18 +122,17 @@ def _worker(sub: argparse.ArgumentParser) -> None:
     add("--log-json", action="store_true", help="one JSON object a line")
 
 
-def _json(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--json", action="store_true", help="for programs")
-
-
-def _lazily(target: str) -> Callable[[argparse.Namespace], int]:
-    module, function = target.split(":")
-
-    def run(arguments: argparse.Namespace) -> int:
-        chosen: Any = getattr(importlib.import_module(f".{module}", __package__), function)
-        return int(chosen(arguments))
-
-    return run
+def _service(sub: Parser) -> None:
+    add = sub.add_argument
+    manager = sub.add_mutually_exclusive_group()
+    manager.add_argument("--user", action="store_true", default=True, help="your own service manager (default)")
+    manager.add_argument("--system", dest="user", action="store_false", help="the system's, as the owner of DB")
+    add("--launchd", action="store_true", help="a property list for macOS instead")
+    add("--name", metavar="NAME", help="the unit's; default litequeue- and DB's name")
+    add("--directory", metavar="DIR", help="where the worker runs; default: the directory of DB")
+    add("--grace", type=float, default=30.0, metavar="S", help="for running jobs at shutdown; default 30")
+    sub.rest = "options"
+    sub.epilog = "What follows -- goes to the worker: service db.sqlite -- --threads 8 --import tasks"
 
 
 def _version() -> str:

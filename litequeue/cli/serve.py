@@ -20,7 +20,7 @@ from ..client import database_path
 from ..clock import SystemClock, system_random
 from ..errors import InvalidArgument, LitequeueError, UnknownTask
 from ..store import Store
-from ..tasks import TaskCode, tasks_of
+from ..tasks import TaskCode, import_directory, tasks_of
 from ..worker.config import WorkerConfig
 from ..worker.discovery import Catalogue
 from ..worker.signals import StopSignals
@@ -38,7 +38,7 @@ AFTERWARDS = 1.0  # seconds for the last writes when a stop has run out of time
 
 
 def run(arguments: argparse.Namespace) -> int:
-    config = _config(arguments)
+    config = config_of(arguments)
     leave_process_1()
     _log_to_stderr(arguments.log_level, arguments.log_json)
     path = database_path(arguments.db)
@@ -55,6 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     for code in registered.values():
         code.bind(path)
+    for name in arguments.imports or []:
+        catalogue.note_module(name, import_directory(sys.modules[name], name) or "")
     worker = Worker(store, catalogue, config, clock, system_random())
     late = config.grace + LAST_WORDS + AFTERWARDS
     last_words = functools.partial(_last_words, worker)
@@ -76,7 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
     return exit_code
 
 
-def _config(arguments: argparse.Namespace) -> WorkerConfig:
+def config_of(arguments: argparse.Namespace) -> WorkerConfig:
+    """The command's options, checked."""
     return WorkerConfig(
         queues=None if arguments.queues is None else tuple(arguments.queues.split(",")),
         threads=arguments.threads,
@@ -87,6 +90,8 @@ def _config(arguments: argparse.Namespace) -> WorkerConfig:
         name=arguments.name,
         lease=arguments.lease,
         grace=arguments.grace,
+        on_failure=arguments.on_failure,
+        mail_to=arguments.mail_to,
     )
 
 

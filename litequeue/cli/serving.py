@@ -15,6 +15,7 @@ from ..store.inspection import Condition, Inspection
 from . import render
 from .finding import NOTE, OK, WRONG, Finding
 
+OVERDUE = 60.0  # seconds that a tick may be late
 QUIET = 30.0  # seconds without a beat, of which a worker owes six a lease: the default lease is 60 s
 
 
@@ -123,3 +124,18 @@ def _held_up(store: Store, waits: list[tuple[int, int]], live: list[WorkerInfo])
         yield Finding("tasks", level, f"{count} jobs of {job.task} in queue {job.queue} do not start: {why}")
     if free:
         yield Finding("tasks", OK, f"{free} available jobs wait for a free slot; no worker says that it lacks their code")
+
+
+def schedules(store: Store, inspection: Inspection, now: int) -> Iterator[Finding]:
+    found = inspection.schedules(now - int(OVERDUE * MICROS))
+    for name, why in found.disabled:
+        yield Finding("schedules", WRONG, f"{name} is disabled: {why}")
+    if found.overdue_since is not None:
+        late = render.duration((now - found.overdue_since) / MICROS)
+        text = f"{found.overdue} have a tick that nobody fired, one of them since {late}"
+        if store.reports.workers():
+            text += "; only a worker that has the code can fire those of own triggers, and none does"
+        yield Finding("schedules", WRONG, text)
+    elif not found.disabled:
+        paused = f", {found.paused} paused" if found.paused else ""
+        yield Finding("schedules", OK, f"{found.total} schedules{paused}")

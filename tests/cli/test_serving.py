@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from litequeue import LiteQueue
+from litequeue.cli import doctor as examination
 from litequeue.cli.serving import judged, word
 from litequeue.store.inspection import Condition
 
@@ -160,3 +163,24 @@ def test_stats_shows_the_log_beside_the_file(db: Path) -> None:
         assert found["log_bytes"] > 150_000
         last = litequeue("stats", db).stdout.splitlines()[-1]
         assert last.startswith("file: 4 KB, and ") and last.endswith(" KB in its log (-wal)")
+
+
+def test_a_disabled_and_a_late_schedule_are_wrong_and_a_file_without_any_is_well(db: Path) -> None:
+    with LiteQueue(db) as app:
+        app.enqueue("t")
+        assert found_schedules(db) == [("ok", "0 schedules")]
+        for name in ("late", "gone", "well"):
+            app.schedules.add(name, "tasks.t", every="1h")
+        app.schedules.pause("well")
+    assert found_schedules(db) == [("ok", "3 schedules, 1 paused")]
+    with contextlib.closing(sqlite3.connect(db)) as planted, planted:
+        planted.execute("UPDATE litequeue_schedules SET next_tick_at = 0, fires_at = 0 WHERE name = 'late'")
+        planted.execute("UPDATE litequeue_schedules SET disabled_at = 1, disabled_why = 'so' WHERE name = 'gone'")
+    (gone, late) = found_schedules(db)
+    assert gone == ("wrong", "gone is disabled: so")
+    assert late[0] == "wrong"
+    assert "1 have a tick that nobody fired" in late[1]
+
+
+def found_schedules(db: Path) -> list[tuple[str, str]]:
+    return [(f.level, f.text) for f in examination.examine(str(db), full=False) if f.check == "schedules"]

@@ -1,0 +1,266 @@
+"""``cron import`` and ``cron export``: a crontab's jobs as schedules of commands, and back; ``cron explain``.
+
+Owns what a crontab's entry becomes, and what of a schedule a crontab can hold. The text is ``crontab``'s.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from .. import cron, crontab
+from ..app import LiteQueue
+from ..checks import clean
+from ..command import NAME as COMMAND
+from ..command import check_command
+from ..crontab import Entry
+from ..errors import (
+    CannotOpen,
+    InvalidArgument,
+    LitequeueError,
+    PayloadError,
+    PayloadTooLarge,
+)
+from ..notices import SENDMAIL
+from ..records import ScheduleInfo
+from ..triggers import Cron, describe, from_spec
+from . import render
+from .calls import typed
+from .commands import existing
+
+PATH: Final = "/usr/bin:/bin"  # what cron gives a command
+
+
+def import_(arguments: argparse.Namespace) -> int:
+    """Add a schedule for each job of a crontab; with --dry-run only show what would come of each line."""
+    found = crontab.parse(_read(arguments.file), system=arguments.system)
+    failed = len(found.problems)
+    for problem in found.problems:
+        print(f"line {problem.line}: not read: {clean(problem.why)}\n    {clean(problem.raw)}", file=sys.stderr)
+    plans: list[tuple[Entry, dict[str, Any]]] = []
+    for entry in found.entries:
+        try:
+            plans.append((entry, _schedule_of(entry, arguments)))
+        except LitequeueError as error:
+            failed += 1
+            print(f"line {entry.line}: not imported: {clean(str(error))}\n    {clean(entry.raw)}", file=sys.stderr)
+    if arguments.dry_run:
+        for entry, options in plans:
+            _show(entry, options)
+    else:
+        failed += _add(plans, arguments)
+    return 1 if failed else 0
+
+
+def _read(file: str) -> str:
+    try:
+        if file == "-":
+            return sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+        with open(file, encoding="utf-8", errors="surrogateescape", newline="") as opened:
+            return opened.read()
+    except OSError as error:
+        raise CannotOpen(f"{file} cannot be read: {error.strerror}") from None
+
+
+def _schedule_of(entry: Entry, arguments: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of ``app.schedules.add`` for an entry."""
+    me, my_home = _me()
+    home = entry.env.get("HOME") or my_home
+    environment = {"PATH": PATH, **entry.env, "SHELL": entry.shell}
+    if entry.user is None or entry.user == me:
+        if entry.shell == crontab.SHELL:
+            call = check_command(command=entry.command, cwd=home, env=environment, stdin=entry.stdin)
+        else:
+            call = check_command([entry.shell, "-c", entry.command], cwd=home, env=environment, stdin=entry.stdin)
+    elif os.geteuid() != 0:
+        raise InvalidArgument(f"it runs as {entry.user}, and only root's worker can run commands as another user")
+    else:
+        call = _as_user(entry, environment)
+    options: dict[str, Any] = {
+        "trigger": Cron(entry.when, arguments.timezone if entry.timezone is None else entry.timezone),
+        "kwargs": call,
+    }
+    if entry.random_delay:
+        options["jitter"] = entry.random_delay * 60
+    mail_to = arguments.mail_to or (_owner(entry) if entry.mail_to is None else entry.mail_to)
+    if mail_to:
+        options["mail_to"] = mail_to
+    return options
+
+
+def _me() -> tuple[str, str]:
+    """The user and the home directory."""
+    import pwd  # not on every system
+
+    try:
+        user = pwd.getpwuid(os.geteuid())
+    except KeyError:
+        return str(os.geteuid()), os.path.expanduser("~")
+    return user.pw_name, user.pw_dir
+
+
+def _home_of(user: str) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwnam(user).pw_dir
+    except KeyError:
+        raise InvalidArgument(f"it runs as {user}, and there is no such user here") from None
+
+
+def _owner(entry: Entry) -> str | None:
+    """Whom cron mails where no MAILTO says: the owner, if the host can send mail at all."""
+    if shutil.which("sendmail") is None and not os.path.exists(SENDMAIL):
+        return None
+    return entry.user or _me()[0]
+
+
+def _as_user(entry: Entry, environment: dict[str, str]) -> dict[str, Any]:
+    assert entry.user is not None
+    home = _home_of(entry.user)
+    argv = ["su", "-s", entry.shell, entry.user, "-c", entry.command]
+    return check_command(argv, cwd=entry.env.get("HOME") or home, env=environment, stdin=entry.stdin)
+
+
+def _add(plans: list[tuple[Entry, dict[str, Any]]], arguments: argparse.Namespace) -> int:
+    failed = 0
+    with LiteQueue(arguments.db) as app:
+        for entry, options in plans:
+            try:
+                info = app.schedules.add(entry.name, COMMAND, **options, replace=arguments.replace)
+            except (InvalidArgument, PayloadError, PayloadTooLarge) as error:
+                failed += 1
+                print(f"line {entry.line}: not imported: {clean(typed(error))}\n    {clean(entry.raw)}", file=sys.stderr)
+                continue
+            print(f"{info.name}: {clean(info.trigger)}; next {render.when(info.next_tick) or 'at the next boot'}")
+    return failed
+
+
+def _show(entry: Entry, options: dict[str, Any]) -> None:
+    trigger: Cron = options["trigger"]
+    print(f"line {entry.line}: {clean(entry.raw)}")
+    print(f"    schedule {entry.name}: {clean(describe(trigger))}")
+    print(f"    command  {clean(entry.command)}" + (" (with standard input)" if entry.stdin else ""))
+    for tick in _next_three(trigger):
+        print(f"    next     {tick}")
+    print(f"    failures {'mailed to ' + clean(options['mail_to']) if 'mail_to' in options else 'mailed to nobody'}")
+    for note in entry.notes:
+        print(f"    note     {clean(note)}")
+
+
+def _next_three(trigger: Cron) -> Iterator[str]:
+    if trigger.is_reboot:
+        yield "at the next boot"
+        return
+    moment: datetime | None = datetime.now(UTC)
+    for _ in range(3):
+        moment = None if moment is None else trigger.next_after(moment)
+        if moment is not None:
+            yield moment.strftime("%a %Y-%m-%d %H:%M:%S %Z")
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Write the schedules of commands as a crontab; the rest as comments that say why not."""
+    with existing(arguments.db) as app:
+        found = app.schedules.list()
+    entries: list[Entry] = []
+    others = []
+    for info in found:
+        try:
+            entry = _entry_of(info)
+            crontab.render([entry])  # a line of its own may be too much for a crontab
+            entries.append(entry)
+        except InvalidArgument as error:
+            others.append(f"# {info.name}: {error}")
+    if any(entry.user for entry in entries):
+        # One crontab has one format.
+        print("# With a user in each line, as in /etc/crontab.")
+        entries = [entry if entry.user else replace(entry, user=_me()[0]) for entry in entries]
+    if any(entry.timezone for entry in entries):
+        print("# Debian's cron ignores CRON_TZ, and runs all of this in the host's zone.")
+    if others:
+        print("# Not in a crontab's power:\n" + "\n".join(clean(line) for line in others) + "\n")
+    # A crontab can only set a variable to nothing again, which for TZ is another zone: who has least comes first.
+    entries.sort(key=lambda entry: (len(entry.env), sorted(entry.env.items())))
+    sys.stdout.flush()
+    sys.stdout.buffer.write(crontab.render(entries).encode("utf-8", "surrogateescape"))
+    return 0
+
+
+def _entry_of(info: ScheduleInfo) -> Entry:
+    trigger = from_spec(info.spec)
+    if not isinstance(trigger, Cron) or trigger.seconds:
+        raise InvalidArgument(f"its times are not five fields: {info.trigger}")
+    if info.task != COMMAND:
+        raise InvalidArgument(f"it runs the task {info.task}, not a command")
+    if info.state in ("disabled", "done"):
+        raise InvalidArgument(f"it is {info.state}")
+    call = _call_of(info)
+    environment: dict[str, str] = dict(call.get("env") or {})
+    shell = environment.pop("SHELL", crontab.SHELL)
+    if environment.get("PATH") == PATH:
+        del environment["PATH"]
+    command, user = _line_of(call, shell)
+    home = _me()[1] if user is None else _home_of(user)
+    where = call.get("cwd")
+    if where is not None and where != (environment.get("HOME") or home):
+        command = f"cd {shlex.quote(where)} && {command}"
+    zone = None if trigger.is_reboot or trigger.timezone == Cron("* * * * *").timezone else trigger.timezone
+    # MAILTO is set even to nobody, or cron would mail the owner; and -n would be a word of the command to Debian's.
+    return Entry(
+        when=trigger.expr, command=command, name=info.name, stdin=call.get("stdin"), user=user, shell=shell,
+        timezone=zone, mail_to=info.mail_to or "", random_delay=_delay(info.jitter), env=environment,
+        enabled=info.state == "active",
+    )  # fmt: skip
+
+
+def _call_of(info: ScheduleInfo) -> dict[str, Any]:
+    """The arguments of the command, checked: the file may hold anything."""
+    try:
+        call = check_command(**json.loads(info.kwargs))
+    except (LitequeueError, TypeError, ValueError, RecursionError) as error:
+        raise InvalidArgument(f"its command cannot be read: {error}") from None
+    if "user_env" in call:
+        raise InvalidArgument("it runs in the environment of a login shell (--user-env)")
+    return call
+
+
+def _delay(jitter: float) -> int:
+    minutes = math.ceil(jitter / 60)
+    if minutes > crontab.MAX_DELAY:
+        raise InvalidArgument(f"its jitter of {render.duration(jitter)} is more than a day")
+    return minutes
+
+
+def _line_of(call: dict[str, Any], shell: str) -> tuple[str, str | None]:
+    """The command as a line for the shell, and the user that it runs as."""
+    argv = call.get("argv")
+    if argv is None:
+        return str(call["command"]), None
+    if argv[:3] == ["su", "-s", shell] and argv[4:5] == ["-c"] and len(argv) == 6:
+        return argv[5], argv[3]
+    if argv[:2] == [shell, "-c"] and len(argv) == 3:
+        return argv[2], None
+    return shlex.join(argv), None
+
+
+def explain(arguments: argparse.Namespace) -> int:
+    """Say an expression in English, with its next ticks."""
+    trigger = Cron(arguments.expr, arguments.timezone, seconds=arguments.seconds)
+    print(cron.explain(arguments.expr, seconds=arguments.seconds))
+    if trigger.is_reboot:
+        return 0
+    start = datetime.now(UTC)
+    for tick in cron.preview(arguments.expr, trigger.timezone, start, arguments.count, seconds=arguments.seconds):
+        note = f"  ({tick.note})" if tick.note else ""
+        print(tick.at.strftime("%a %Y-%m-%d %H:%M:%S %Z") + note)
+    return 0

@@ -1,0 +1,58 @@
+"""What the parsers of the command line share."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Any
+
+
+class Parser(argparse.ArgumentParser):
+    """Hands over what follows ``--`` as it is, in the attribute that ``rest`` names.
+
+    argparse itself refuses it wherever an option stands between the positional arguments and the ``--``.
+    """
+
+    rest: str | None = None
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self.rest is None:
+            return super().parse_known_args(args, namespace)
+        words = list(sys.argv[1:] if args is None else args)
+        end = words.index("--") if "--" in words else len(words)
+        namespace, unknown = super().parse_known_args(words[:end], namespace)
+        setattr(namespace, self.rest, words[end + 1 :])
+        return namespace, unknown
+
+
+def instead_of(positional: argparse.Action) -> type[argparse.Action]:
+    """A flag that makes a positional argument needless.
+
+    With nargs="?" argparse would take it for left out wherever an option stands before it.
+    """
+
+    class Flag(argparse.Action):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(nargs=0, default=False, **options)
+
+        def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option: str | None = None) -> None:
+            setattr(namespace, self.dest, True)
+            positional.required = False
+
+    return Flag
+
+
+def json_option(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--json", action="store_true", help="for programs")
+
+
+def lazily(target: str) -> Callable[[argparse.Namespace], int]:
+    module, function = target.split(":")
+
+    def run(arguments: argparse.Namespace) -> int:
+        chosen: Any = getattr(importlib.import_module(f".{module}", __package__), function)
+        return int(chosen(arguments))
+
+    return run

@@ -1,0 +1,181 @@
+"""The commands about schedules: ``schedule add`` and its like, ``schedules`` and ``ticks``. Thin, over ``app.schedules``."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime
+from typing import Any
+
+from .. import checks
+from ..app import LiteQueue
+from ..command import NAME as COMMAND
+from ..errors import InvalidArgument
+from ..records import ScheduleInfo, TickInfo, as_dict
+from . import render
+from .calls import command_of, parse_call, refuse_command_options, typed
+from .commands import existing
+
+_OPTIONS = (
+    "cron", "every", "timezone", "catch_up", "grace", "overlap", "jitter", "on_failure", "mail_to", "queue",
+    "priority", "retries", "timeout", "expires",
+)  # fmt: skip
+
+
+def add(arguments: argparse.Namespace) -> int:
+    options = _given(arguments)
+    if not options.keys() & {"cron", "every", "at"}:
+        raise InvalidArgument("say when: give one of --cron, --every and --at")
+    task, call = _what(arguments)
+    # A schedule may be the first thing that a file holds.
+    with LiteQueue(arguments.db) as app:
+        try:
+            info = app.schedules.add(
+                arguments.name, task, **call, **options, paused=arguments.paused, replace=arguments.replace
+            )
+        except InvalidArgument as error:
+            raise InvalidArgument(typed(error)) from None
+    _say(info)
+    return 0
+
+
+def update(arguments: argparse.Namespace) -> int:
+    changes = _given(arguments)
+    if arguments.words or arguments.task:
+        task, call = _what(arguments)
+        with existing(arguments.db) as app:
+            if app.schedules.get(arguments.name).task != task:
+                raise InvalidArgument(f"{arguments.name} runs another task: remove it and add it anew")
+        changes.update(call)
+    else:
+        refuse_command_options(arguments, "give all of that anew, after --")
+    if not changes:
+        raise InvalidArgument("say what to change, such as --cron or --retries")
+    with existing(arguments.db) as app:
+        info = app.schedules.update(arguments.name, **changes)
+    _say(info)
+    return 0
+
+
+def _given(arguments: argparse.Namespace) -> dict[str, Any]:
+    found = {key: getattr(arguments, key) for key in _OPTIONS if getattr(arguments, key) is not None}
+    if arguments.at is not None:
+        found["at"] = moment(arguments.at, "--at")
+    if arguments.seconds:
+        found["seconds"] = True
+    times = [f"--{key}" for key in ("cron", "every", "at") if key in found]
+    if len(times) > 1:
+        raise InvalidArgument(f"{' and '.join(times)} cannot go together: give one of --cron, --every and --at")
+    if times not in ([], ["--cron"]) and found.keys() & {"timezone", "seconds"}:
+        raise InvalidArgument(f"--timezone and --seconds go with --cron, not with {times[0]}")
+    return found
+
+
+def _what(arguments: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+    """The task and its call: a command's, or a task's by name."""
+    if arguments.task is not None:
+        refuse_command_options(arguments, "what follows -- is one unless there is a --task")
+        args, kwargs = parse_call(arguments.words)
+        return arguments.task, {"args": args, "kwargs": kwargs}
+    return COMMAND, {"kwargs": command_of(arguments)}
+
+
+def moment(text: str, what: str) -> datetime:
+    """A time as people write it; without a zone it is the host's own."""
+    try:
+        found = datetime.fromisoformat(text)
+        return found if found.tzinfo is not None else found.astimezone()
+    except (ValueError, OverflowError):
+        raise InvalidArgument(
+            f"{what} {text!r:.60}: write it as 2026-12-24 18:00, with +01:00 for another zone"
+        ) from None
+
+
+def remove(arguments: argparse.Namespace) -> int:
+    with existing(arguments.db) as app:
+        app.schedules.remove(arguments.name)
+    print(f"schedule {arguments.name} is removed")
+    return 0
+
+
+def pause(arguments: argparse.Namespace) -> int:
+    with existing(arguments.db) as app:
+        app.schedules.pause(arguments.name)
+    print(f"schedule {arguments.name} is paused")
+    return 0
+
+
+def resume(arguments: argparse.Namespace) -> int:
+    with existing(arguments.db) as app:
+        app.schedules.resume(arguments.name)
+        info = app.schedules.get(arguments.name)
+    _say(info)
+    return 0
+
+
+def run(arguments: argparse.Namespace) -> int:
+    with existing(arguments.db) as app:
+        print(app.schedules.run_now(arguments.name).id)
+    return 0
+
+
+def _say(info: ScheduleInfo) -> None:
+    coming = f"next {render.when(info.next_tick)}, {until(info)}" if info.next_tick else info.state
+    print(f"schedule {info.name}: {checks.clean(info.trigger)}; {coming}")
+
+
+def schedules(arguments: argparse.Namespace) -> int:
+    with existing(arguments.db) as app:
+        found = app.schedules.list()
+    if arguments.json:
+        render.print_json([as_dict(info) for info in found])
+        return 0
+    render.print_table(
+        ("NAME", "STATE", "LAST TICK", "OUTCOME", "NEXT TICK", "IN", "TRIGGER"),
+        [
+            (
+                info.name, info.state, render.when(info.last_tick), outcome(info), render.when(info.next_tick),
+                until(info), info.trigger + (f"; {info.why}" if info.why else ""),
+            )
+            for info in found
+        ],
+    )  # fmt: skip
+    return 0
+
+
+def outcome(info: ScheduleInfo) -> str:
+    """What became of the last tick, in a few words."""
+    if info.last_job_state is not None and info.last_job is not None:
+        return f"job {info.last_job} {info.last_job_state}"
+    return info.last_outcome or ""
+
+
+def until(info: ScheduleInfo) -> str:
+    """How long until the next tick."""
+    if info.next_tick is None:
+        return ""
+    seconds = (info.next_tick - datetime.now(UTC)).total_seconds()
+    return f"in {render.duration(seconds)}" if seconds > 0 else f"{render.duration(-seconds)} late"
+
+
+def ticks(arguments: argparse.Namespace) -> int:
+    with existing(arguments.db) as app:
+        before = None if arguments.before is None else moment(arguments.before, "--before")
+        found = app.schedules.ticks(arguments.name, before=before, limit=arguments.limit)
+    if arguments.json:
+        render.print_json([as_dict(tick) for tick in found])
+        return 0
+    render.print_table(("TICK", "OUTCOME", "DECIDED", "JOB", "STATE", "TOOK", "NOTE"), [_tick_row(tick) for tick in found])
+    if len(found) == arguments.limit:
+        print(f"more: --before '{found[-1].at.isoformat(sep=' ')}'")
+    return 0
+
+
+def _tick_row(tick: TickInfo) -> tuple[str, ...]:
+    through = f" to {render.when(tick.through)}" if tick.through else ""
+    took = ""
+    if tick.started_at is not None and tick.finished_at is not None:
+        took = render.duration(max((tick.finished_at - tick.started_at).total_seconds(), 0.0))
+    return (
+        render.when(tick.at) + through, tick.outcome, render.when(tick.decided_at), str(tick.job_id or ""),
+        tick.job_state or ("gone" if tick.job_id else ""), took, (tick.reason or tick.error or "")[:120],
+    )  # fmt: skip

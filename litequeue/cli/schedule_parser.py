@@ -1,0 +1,99 @@
+"""The grammar of the commands about schedules, crontabs and commands as jobs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from .grammar import Parser, json_option, lazily
+
+
+def add_to(commands: Any, command: Callable[..., Parser]) -> None:
+    """The commands about schedules. ``command`` makes a subparser with a DB."""
+    summary = "Add, change or run a schedule."
+    schedule = commands.add_parser("schedule", help=summary, description=summary, allow_abbrev=False)
+    actions = schedule.add_subparsers(metavar="ACTION", required=True)
+
+    def action(name: str, summary: str) -> Parser:
+        made: Parser = actions.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        made.add_argument("db", metavar="DB", help="the database file")
+        made.add_argument("name", metavar="NAME", help="the schedule's")
+        made.set_defaults(run=lazily(f"schedule_commands:{name}"))
+        return made
+
+    new = action("add", "Run a command, or a task, at times: schedule add DB NAME --cron '30 2 * * *' -- pg_dump mydb")
+    _schedule_options(new)
+    new.add_argument("--paused", action="store_true", help="let no tick fire until resume")
+    new.add_argument("--replace", action="store_true", help="take the place of one of this name")
+    _schedule_options(action("update", "Change options of a schedule; what is not given stays."))
+    action("remove", "Remove a schedule and its history.")
+    action("pause", "Let no tick fire until resume.")
+    action("resume", "Undo pause; the next tick is the next one from now.")
+    action("run", "Make a job of it now, and print the job's id.")
+    json_option(command("schedules", "schedule_commands:schedules", "List the schedules, with their last and next ticks."))
+    sub = command("ticks", "schedule_commands:ticks", "Show what became of a schedule's ticks, newest first.")
+    sub.add_argument("name", metavar="NAME", help="the schedule's")
+    sub.add_argument("--limit", type=int, default=20, metavar="N", help="default 20")
+    sub.add_argument("--before", metavar="TIME", help="the next page: ticks before this time")
+    json_option(sub)
+    _cron(commands)
+
+
+def _cron(commands: Any) -> None:
+    summary = "Read and write crontabs, and explain their expressions."
+    cron = commands.add_parser("cron", help=summary, description=summary, allow_abbrev=False)
+    actions = cron.add_subparsers(metavar="ACTION", required=True)
+
+    def action(name: str, target: str, summary: str) -> Parser:
+        made: Parser = actions.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        made.set_defaults(run=lazily(f"cron_commands:{target}"))
+        return made
+
+    sub = action("import", "import_", "Add a schedule for each job of a crontab.")
+    sub.add_argument("db", metavar="DB", help="the database file")
+    sub.add_argument("file", metavar="FILE", help="a crontab; - is the standard input, as in: crontab -l | ... -")
+    sub.add_argument("--system", action="store_true", help="with a user in each line, as /etc/crontab has")
+    sub.add_argument("--dry-run", action="store_true", help="show what would come of each line; change nothing")
+    sub.add_argument("--replace", action="store_true", help="take the place of schedules of the same names")
+    sub.add_argument("--timezone", metavar="ZONE", help="where no CRON_TZ says; default the host's")
+    sub.add_argument("--mail-to", metavar="ADDRESS", help="mail failures there, whatever MAILTO says")
+    sub = action("export", "export", "Write the schedules of commands as a crontab.")
+    sub.add_argument("db", metavar="DB", help="the database file")
+    sub = action("explain", "explain", "Say an expression in English, with its next ticks.")
+    sub.add_argument("expr", metavar="EXPR", help="such as '*/5 9-17 * * mon-fri'")
+    sub.add_argument("--timezone", metavar="ZONE", help="default the host's")
+    sub.add_argument("--seconds", action="store_true", help="six fields, seconds first")
+    sub.add_argument("--count", type=int, default=5, metavar="N", help="of ticks to show; default 5")
+
+
+def _schedule_options(sub: Parser) -> None:
+    add = sub.add_argument
+    add("--cron", metavar="EXPR", help="minute hour day month weekday, as in a crontab; or @daily, ...")
+    add("--every", metavar="SPAN", help="such as 90s, 15m, 1h30m")
+    add("--at", metavar="TIME", help="once, such as '2026-12-24 18:00'")
+    add("--timezone", metavar="ZONE", help="of --cron, such as Europe/Berlin; default the host's")
+    add("--seconds", action="store_true", help="--cron has six fields, seconds first")
+    add("--task", metavar="TASK", help="run this task; what follows -- are its arguments")
+    add("--catch-up", choices=("latest", "skip", "all"), help="of ticks that passed while no worker ran; default latest")
+    add("--grace", metavar="SPAN", help="how late a tick may be made up for; default 1h, or one period")
+    add("--overlap", choices=("skip", "queue", "allow"), help="while an earlier job has not ended; default skip")
+    add("--jitter", metavar="SPAN", help="fire each tick up to so much later")
+    add("--on-failure", metavar="COMMAND", help="for the shell; given the failed job as JSON on its standard input")
+    add("--mail-to", metavar="ADDRESS", help="mail failures there, through the host's sendmail")
+    add("--queue", metavar="NAME")
+    add("--priority", type=int, metavar="N", help="higher runs first")
+    add("--retries", type=int, metavar="N")
+    add("--timeout", metavar="SPAN", help="for one attempt")
+    add("--expires", metavar="SPAN", help="drop a job that has not started by then")
+    add_command_options(sub)
+    sub.rest = "words"
+
+
+def add_command_options(sub: argparse.ArgumentParser) -> None:
+    add = sub.add_argument
+    add("--cwd", metavar="DIR", help="where the command runs; default here")
+    add("--env", metavar="NAME=VALUE", action="append", help="for the command (repeatable)")
+    add("--user-env", action="store_true", help="start the command from the user's login shell, with its profile")
+    add("--shell", action="store_true", help="the command is one text for /bin/sh")
+    sub.set_defaults(words=[])

@@ -1,0 +1,266 @@
+"""``service``: a systemd unit, or a launchd property list, that keeps a worker up for a file.
+
+Owns the two texts, their quoting, and the steps to install them, which stand in them as comments. Only prints:
+it installs and starts nothing. ``systemd`` and ``launchd`` are pure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import math
+import os
+import plistlib
+import re
+import sys
+import sysconfig
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from .. import checks
+from ..client import database_path
+from ..errors import CannotOpen, InvalidArgument
+from . import exits, parser, serve
+
+# The worker itself leaves 3 s after its grace; the rest is for a slow disk.
+AFTER_GRACE = 10
+# Soon enough for schedules; and a worker that fails at each start costs about a twentieth of a core.
+RESTART_AFTER = 5
+# The unit file's name, with room for ".service" in 255.
+_UNIT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,199}")
+_PLAIN = re.compile(r"[\w./:=@,+-]+", re.ASCII)
+
+_SYSTEMD = """\
+# Keeps a litequeue worker up for {db}
+#
+# 1. Save this as {path}
+# 2. {systemctl} daemon-reload && {systemctl} enable --now {name}.service
+{linger}# Its log: {journal} -f   Stop it: {systemctl} disable --now {name}.service
+
+[Unit]
+Description=litequeue worker ({name})
+RequiresMountsFor={mounts}
+{after}# A full disk or a lock held for long passes, so the starts are not counted. What a start cannot mend is below.
+StartLimitIntervalSec=0
+
+[Service]
+Type=exec
+{user}WorkingDirectory={directory}
+# What jobs print reaches the log at once.
+Environment=PYTHONUNBUFFERED=1
+{environment}ExecStart={command}
+Restart=always
+RestartSec={restart}
+# Wrong options, a damaged file, a file that cannot be opened: a person has to look.
+RestartPreventExitStatus={hopeless}
+# The worker alone is told to stop. It finishes what runs, for its grace of {grace} s at most, and ends its own
+# processes; any left after it, or after the timeout, are killed.
+KillSignal=SIGTERM
+KillMode=mixed
+TimeoutStopSec={timeout}
+# A job that takes all the memory is killed alone, and the worker reports it.
+OOMPolicy=continue
+
+[Install]
+WantedBy={wanted}
+"""
+
+_LAUNCHD = """\
+<!--
+Keeps a litequeue worker up for the file named below.
+
+1. Save this as {path}
+2. launchctl bootstrap {domain} {path}
+
+Its log is the file below StandardErrorPath. Stop it: launchctl bootout {domain}/{name}
+launchd starts it again whatever its exit code.
+-->
+"""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    db = database_path(arguments.db)
+    directory = os.path.abspath(arguments.directory or os.path.dirname(db))
+    for needed in (os.path.dirname(db), directory):
+        if not os.path.isdir(needed):
+            raise CannotOpen(f"{needed}: no such directory; the worker needs it: create it first")
+    checks.micros(arguments.grace, "--grace")
+    _check_options(arguments.options)
+    stem = re.sub(r"[^A-Za-z0-9_.:-]+", "-", os.path.basename(db).partition(".")[0]) or "db"
+    name = unit_name(f"litequeue-{stem}"[:100] if arguments.name is None else arguments.name)
+    unit: Callable[..., str] = systemd
+    if arguments.launchd:
+        logs = os.path.expanduser("~/Library/Logs") if arguments.user else "/Library/Logs"
+        unit = partial(launchd, log=f"{logs}/{name}.log")
+    text = unit(
+        db, sys.executable, name=name, user=arguments.user, grace=arguments.grace, directory=directory,
+        extra=arguments.options, run_as=None if arguments.user else _owner(db), pythonpath=_python_path(),
+    )  # fmt: skip
+    print(text, end="")
+    return exits.OK
+
+
+def unit_name(value: str) -> str:
+    if not _UNIT_NAME.fullmatch(value):
+        raise InvalidArgument(
+            f"--name {value!r:.220} is not allowed: use 1 to 200 of A-Z, a-z, 0-9, underscores, dots, colons and "
+            "hyphens, not first a dot, colon or hyphen"
+        )
+    return value.removesuffix(".service")
+
+
+def systemd(
+    db: str,
+    python: str,
+    *,
+    name: str,
+    user: bool,
+    grace: float,
+    directory: str,
+    extra: Sequence[str] = (),
+    run_as: str | None = None,
+    pythonpath: str | None = None,
+) -> str:
+    """The unit: of the user's own service manager, or of the system's, which runs it as ``run_as``."""
+    words = _command(db, python, grace, extra)
+    for text in (*words, directory, pythonpath or "", run_as or ""):
+        _check_text(text)
+    if set(python) & set("\"'\\"):
+        raise InvalidArgument(
+            f"{python}: systemd runs no program with a quote or a backslash in its path; use a Python elsewhere"
+        )
+    # A colon before the command ends the replacement of $; only where it is needed, since systemd before 244
+    # does not know it. To double each $ would not do: the program's own path is taken as it stands.
+    command = ":" * any("$" in word for word in words) + " ".join(map(_quoted, words))
+    return _SYSTEMD.format(
+        db=db,
+        name=name,
+        **_manager(name, user),
+        mounts=_quoted(os.path.dirname(db)),
+        user="" if run_as is None else f"User={run_as.replace('%', '%%')}\n",
+        directory=_whole_line(directory),
+        environment="" if pythonpath is None else f"Environment={_quoted(f'PYTHONPATH={pythonpath}')}\n",
+        command=command,
+        restart=RESTART_AFTER,
+        hopeless=f"{exits.USAGE} {exits.DAMAGED} {exits.CANNOT_OPEN}",
+        grace=_number(grace),
+        timeout=math.ceil(grace) + AFTER_GRACE,
+    )
+
+
+def _manager(name: str, user: bool) -> dict[str, str]:
+    """Where the unit goes, how it is started, and what it waits for."""
+    if user:
+        return {
+            "path": f"~/.config/systemd/user/{name}.service",
+            "systemctl": "systemctl --user",
+            "linger": "# 3. loginctl enable-linger $USER   (to run from boot on, and while you are logged out)\n",
+            "journal": f"journalctl --user -u {name}.service",
+            "after": "",
+            "wanted": "default.target",
+        }
+    return {
+        "path": f"/etc/systemd/system/{name}.service",
+        "systemctl": "systemctl",
+        "linger": "",
+        "journal": f"journalctl -u {name}.service",
+        # What is started after them is stopped before them: the last jobs still have network and users.
+        "after": "After=network.target remote-fs.target nss-user-lookup.target\n",
+        "wanted": "multi-user.target",
+    }
+
+
+def launchd(
+    db: str,
+    python: str,
+    *,
+    name: str,
+    user: bool,
+    grace: float,
+    directory: str,
+    log: str,
+    extra: Sequence[str] = (),
+    run_as: str | None = None,
+    pythonpath: str | None = None,
+) -> str:
+    """The property list: an agent of the user, or a daemon of the system, which runs as ``run_as``."""
+    words = _command(db, python, grace, extra)
+    for text in (*words, directory, log, pythonpath or "", run_as or ""):
+        _check_text(text)
+    if "--" in name:
+        raise InvalidArgument(f"--name {name!r} has two hyphens in a row, which no comment in a property list may")
+    environment = {"PYTHONUNBUFFERED": "1"} | ({} if pythonpath is None else {"PYTHONPATH": pythonpath})
+    content = {
+        "Label": name,
+        "ProgramArguments": words,
+        "WorkingDirectory": directory,
+        "EnvironmentVariables": environment,
+        "RunAtLoad": True,
+        "KeepAlive": True,
+        "ThrottleInterval": RESTART_AFTER,
+        "ExitTimeOut": math.ceil(grace) + AFTER_GRACE,
+        "StandardOutPath": log,
+        "StandardErrorPath": log,
+    } | ({} if run_as is None else {"UserName": run_as})
+    domain, home = ("gui/$(id -u)", "~/Library/LaunchAgents") if user else ("system", "/Library/LaunchDaemons")
+    head, doctype, body = plistlib.dumps(content, sort_keys=False).decode().partition("<plist")
+    return head + _LAUNCHD.format(path=f"{home}/{name}.plist", domain=domain, name=name) + doctype + body
+
+
+def _command(db: str, python: str, grace: float, extra: Sequence[str]) -> list[str]:
+    return [python, "-m", "litequeue", "worker", db, "--grace", _number(grace), *extra]
+
+
+def _number(value: float) -> str:
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+
+
+def _check_options(options: list[str]) -> None:
+    """Whether the worker will take them: a service that never starts is found out too late."""
+    config = serve.config_of(parser.build().parse_args(["worker", "DB", *options]))
+    given = {word.partition("=")[0] for word in options}
+    if "--grace" in given:
+        raise InvalidArgument("--grace stands before the --, since the unit's own timeout must go with it")
+    if config.burst:
+        raise InvalidArgument("--burst ends the worker when nothing is left to do, and a service would start it again")
+
+
+def _owner(db: str) -> str:
+    """Whose worker may import the code that the file names: its owner's. Of a new file, whoever asks."""
+    try:
+        import pwd
+
+        return pwd.getpwuid(os.stat(db).st_uid).pw_name
+    except (ImportError, OSError, KeyError):
+        return getpass.getuser()
+
+
+def _python_path() -> str | None:
+    """The directory to import litequeue from, where it is not installed but was copied or checked out."""
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    installed = {os.path.realpath(sysconfig.get_path(key)) for key in ("purelib", "platlib")}
+    return None if os.path.realpath(root) in installed else root
+
+
+# -- systemd's quoting ---------------------------------------------------------------------------------
+
+
+def _check_text(text: str) -> None:
+    if any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in text):
+        raise InvalidArgument(
+            f"{text!r:.300} has a control character or is not UTF-8, and cannot stand in a unit: rename it"
+        )
+
+
+def _quoted(word: str) -> str:
+    """One word of a setting that is split at blanks."""
+    word = word.replace("%", "%%")
+    if _PLAIN.fullmatch(word):
+        return word
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _whole_line(path: str) -> str:
+    """A path that is a whole setting: no quotes are read there, but a blank or a backslash at its end counts."""
+    return path.replace("%", "%%") + ("/" if path[-1] in " \\" else "")

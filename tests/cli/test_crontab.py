@@ -1,0 +1,393 @@
+"""Crontabs at the command line: what is imported, what is only shown, what is written back, and at which ticks."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import pwd
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from litequeue import Cron, LiteQueue, crontab
+from litequeue.cli import main
+from litequeue.records import ScheduleInfo
+from litequeue.store import Store
+from litequeue.triggers import from_spec
+from litequeue.worker.config import WorkerConfig
+from litequeue.worker.declaring import Declarer
+from litequeue.worker.discovery import Catalogue
+from litequeue.worker.scheduler import Scheduler
+
+from ..support import ROOT, FakeClock
+
+REAL = ROOT / "tests" / "data" / "crontab.txt"
+SYSTEM = ROOT / "tests" / "data" / "crontab-system.txt"
+ME = pwd.getpwuid(os.geteuid())
+
+
+class Said(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Cli = Callable[..., Said]
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli]:
+    """The command line in this process; ``given`` is its standard input."""
+
+    def run(*words: object, given: bytes | None = None) -> Said:
+        if given is not None:
+            monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
+        capsys.readouterr()
+        code = main([str(word) for word in words])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return Said(code, out, err)
+
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    yield run
+
+
+@pytest.fixture
+def no_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("litequeue.cli.cron_commands.SENDMAIL", "/no/such/sendmail")
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    assert not any(os.path.exists(f"{folder}/sendmail") for folder in ("/usr/bin", "/bin"))
+
+
+def schedules(db: Path) -> dict[str, ScheduleInfo]:
+    with LiteQueue(db) as app:
+        return {info.name: info for info in app.schedules.list()}
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+# -- the month -----------------------------------------------------------------------------------------------
+
+MARCH = datetime(2026, 3, 1, tzinfo=ZoneInfo("Europe/Berlin"))  # New York's clocks change on the 8th, Berlin's on the 29th
+APRIL = datetime(2026, 4, 1, tzinfo=ZoneInfo("Europe/Berlin"))
+
+
+def ticks_of(trigger: Any) -> list[datetime]:
+    """Its ticks of the month, by themselves."""
+    found = []
+    moment = trigger.next_after(MARCH - timedelta(microseconds=1))
+    while moment is not None and moment < APRIL:
+        found.append(moment.astimezone(UTC))
+        moment = trigger.next_after(moment)
+    return found
+
+
+def live_through(db: Path, clock: FakeClock) -> None:
+    """Let a scheduler fire from tick to tick for a day, and then with leaps of six hours, as a laptop's might."""
+    with closing(Store(str(db))) as store, closing(sqlite3.connect(db, isolation_level=None)) as work:
+        catalogue = Catalogue({}, path=str(db), origin=None, monotonic=clock.monotonic)
+        declarer = Declarer(store, catalogue, clock, None)
+        scheduler = Scheduler(store, clock, None, declarer, WorkerConfig(), lambda fires: None)
+        end = int(APRIL.timestamp()) * 1_000_000 - 1
+        by_ticks = int((MARCH + timedelta(days=1)).timestamp()) * 1_000_000
+        while clock.wall < end:
+            seconds = scheduler.tick()
+            work.execute(
+                "UPDATE litequeue_jobs SET state = 'succeeded', finished_at = ?1, prune_at = ?1"
+                " WHERE state = 'available' OR state = 'blocked'", (clock.wall,)
+            )  # fmt: skip
+            step = seconds if clock.wall < by_ticks else 6 * 3600
+            clock.advance(min(max(step, 0.000_001), (end - clock.wall) / 1e6))
+            clock.wall = min(clock.wall, end)
+        scheduler.tick()
+
+
+def test_a_real_crontab_is_lived_through_for_a_month_and_comes_back_without_a_difference_in_ticks(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_mail: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR, "litequeue.worker")  # thousands of ticks are late
+    clock = FakeClock(int(MARCH.timestamp()) * 1_000_000)
+    monkeypatch.setattr("litequeue.app.SystemClock", lambda: clock)
+    db, again, text = tmp_path / "db", tmp_path / "again", REAL.read_text()
+    done = cli("cron", "import", db, REAL)
+    assert done.code == 1  # for the three lines that cron would not read either
+    assert [line.split(":")[0] for line in done.err.splitlines() if ": not read: " in line] == ["line 39", "line 53", "line 54"]
+    entries = {entry.name: entry for entry in crontab.parse(text).entries}
+    assert len(entries) >= 30
+    assert schedules(db).keys() == entries.keys()
+    for entry in entries.values():
+        said = cli("cron", "explain", entry.when, "--timezone", entry.timezone or "Europe/Berlin")
+        assert said.code == 0 and said.out.count("\n") == (1 if entry.when == "@reboot" else 6), entry
+    expected = {name: ticks_of(Cron(entry.when, entry.timezone)) for name, entry in entries.items()}
+    assert sum(map(len, expected.values())) > 20_000
+
+    live_through(db, clock)
+    with closing(sqlite3.connect(db)) as looker:
+        lived: dict[str, list[datetime]] = {name: [] for name in entries}
+        rows = looker.execute(
+            "SELECT s.name, t.tick_at, t.outcome, t.through_at FROM litequeue_schedules AS s"
+            " JOIN litequeue_ticks AS t ON t.schedule_id = s.id ORDER BY t.tick_at"
+        ).fetchall()
+    for name, tick, outcome, through in rows:
+        assert through is None
+        at = datetime.fromtimestamp(tick / 1e6, UTC)
+        lived[name].append(at)
+        assert outcome == "fired" or at >= MARCH + timedelta(days=1)
+    assert lived == expected
+
+    exported = cli("cron", "export", db)
+    assert (exported.code, exported.err) == (0, "")
+    assert cli("cron", "import", again, "-", given=exported.out.encode()).code == 0
+    assert {name: ticks_of(from_spec(info.spec)) for name, info in schedules(again).items()} == expected
+    before, after = schedules(db), schedules(again)
+    assert {n: (i.spec, json.loads(i.kwargs), i.mail_to, i.jitter) for n, i in before.items()} == {
+        n: (i.spec, json.loads(i.kwargs), i.mail_to, i.jitter) for n, i in after.items()
+    }
+
+
+# -- import --------------------------------------------------------------------------------------------------
+
+MIXED = """\
+MAILTO=ops@example.org
+# nightly
+30 2 * * * pg_dump shop
+61 * * * * broken
+0 4 * * * cat%one%two
+CRON_TZ=No/Where
+0 5 * * * nowhere
+CRON_TZ=America/New_York
+0 6 * * * new-york
+"""
+
+
+def test_a_dry_run_shows_each_line_and_changes_nothing(cli: Cli, tmp_path: Path) -> None:
+    db = tmp_path / "db"
+    done = cli("cron", "import", db, write(tmp_path / "crontab", MIXED), "--dry-run")
+    assert done.code == 1
+    assert list(tmp_path.iterdir()) == [tmp_path / "crontab"]
+    blocks = done.out.split("line ")[1:]
+    assert [block.partition(":")[0] for block in blocks] == ["3", "5", "9"]
+    nightly = blocks[0].splitlines()
+    assert nightly[0] == "3: 30 2 * * * pg_dump shop"
+    assert nightly[1].split() == ["schedule", "nightly:", "at", "02:30", "every", "day", "(Europe/Berlin)"]
+    coming = [line.split() for line in nightly if line.startswith("    next")]
+    assert [(words[3], words[4] in ("CET", "CEST")) for words in coming] == [("02:30:00", True)] * 3
+    assert next(words[3:] for words in map(str.split, blocks[2].splitlines()) if words[0] == "next")[1] in ("EST", "EDT")
+    assert "mails all output" in blocks[0] and "mailed to ops@example.org" in blocks[0]
+    assert "with standard input" in blocks[1]
+    assert "CRON_TZ" in blocks[2]
+    assert "line 4: not imported: " in done.err and "61" in done.err
+    assert "line 7: not imported: " in done.err and "No/Where" in done.err
+
+
+def test_a_dry_run_of_reboot_says_when_that_is(cli: Cli, tmp_path: Path) -> None:
+    done = cli("cron", "import", tmp_path / "db", "-", "--dry-run", given=b"@reboot warm-cache\n")
+    assert done.code == 0 and "at the next boot" in done.out
+
+
+def test_what_can_be_read_is_imported_and_the_rest_is_told_by_line(cli: Cli, tmp_path: Path) -> None:
+    db = tmp_path / "db"
+    done = cli("cron", "import", db, write(tmp_path / "crontab", MIXED))
+    assert done.code == 1
+    assert [line.split(":")[0] for line in done.err.splitlines() if line.startswith("line")] == ["line 4", "line 7"]
+    found = schedules(db)
+    assert found.keys() == {"nightly", "cat", "new-york"}
+    call = json.loads(found["cat"].kwargs)
+    assert (call["command"], call["stdin"], call["cwd"]) == ("cat", "one\ntwo\n", ME.pw_dir)
+    assert call["env"] == {"PATH": "/usr/bin:/bin", "SHELL": "/bin/sh"}
+    assert json.loads(found["new-york"].spec) == {"cron": "0 6 * * *", "timezone": "America/New_York"}
+    assert json.loads(found["cat"].spec)["timezone"] == "Europe/Berlin"
+    assert {info.mail_to for info in found.values()} == {"ops@example.org"}
+
+
+def test_importing_twice_changes_nothing_and_with_replace_all(cli: Cli, tmp_path: Path) -> None:
+    db, lines = tmp_path / "db", b"# a\n0 1 * * * one\n# b\n0 2 * * * two\n"
+    assert cli("cron", "import", db, "-", given=lines).code == 0
+    before = schedules(db)
+    done = cli("cron", "import", db, "-", given=lines.replace(b"two", b"other"))
+    assert done.code == 1
+    assert done.err.count("not imported: there is already a schedule named") == 2
+    assert "--replace" in done.err and "replace=True" not in done.err
+    assert schedules(db) == before
+    done = cli("cron", "import", db, "-", "--replace", given=lines.replace(b"two", b"other"))
+    assert (done.code, done.err) == (0, "")
+    assert [json.loads(info.kwargs)["command"] for info in schedules(db).values()] == ["one", "other"]
+
+
+def test_a_zone_and_an_address_for_all_that_name_none(cli: Cli, tmp_path: Path) -> None:
+    lines = b"0 1 * * * a\nCRON_TZ=UTC\nMAILTO=x\n0 2 * * * b\n"
+    done = cli("cron", "import", tmp_path / "db", "-", "--timezone", "Asia/Tokyo", "--mail-to", "me@x", given=lines)
+    assert done.code == 0
+    found = schedules(tmp_path / "db")
+    assert json.loads(found["a"].spec)["timezone"] == "Asia/Tokyo"
+    assert json.loads(found["b"].spec)["timezone"] == "UTC"
+    assert {info.mail_to for info in found.values()} == {"me@x"}
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_without_a_mailto_failures_go_to_the_owner_as_crons_do_where_mail_can_be_sent(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_mail: None, able: bool
+) -> None:
+    if able:
+        (tmp_path / "sendmail").touch(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    lines = b'0 1 * * * a\nMAILTO=""\n0 2 * * * b\n'
+    shown = cli("cron", "import", tmp_path / "db", "-", "--dry-run", given=lines).out
+    assert shown.count("mailed to nobody") == (1 if able else 2)
+    cli("cron", "import", tmp_path / "db", "-", given=lines)
+    found = schedules(tmp_path / "db")
+    assert (found["a"].mail_to, found["b"].mail_to) == (ME.pw_name if able else None, None)
+
+
+def test_bytes_that_are_no_utf_8_reach_the_command_as_they_are(cli: Cli, tmp_path: Path) -> None:
+    db, line = tmp_path / "db", b"0 1 * * * echo caf\xe9 \xff\n"
+    assert cli("cron", "import", db, "-", given=line).code == 0
+    with LiteQueue(db) as app:
+        (info,) = app.schedules.list()
+        job = app.schedules.run_now(info.name)
+        with app.worker(threads=0, processes=0, burst=True) as worker:
+            worker.join(20)
+        assert "".join(p.text for p in job.output() if p.stream == "stdout") == "caf\\xe9 \\xff\n"
+
+
+def test_a_system_crontab_runs_others_through_su_if_root_imports_it(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = "SHELL=/bin/bash\n# mine\n0 1 * * * root echo 1\n# theirs\n0 2 * * * nobody echo $HOME\n0 3 * * * no-such-user x\n"
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    done = cli("cron", "import", tmp_path / "db", write(tmp_path / "crontab", lines), "--system")
+    assert done.code == 1
+    assert "line 6: not imported: it runs as no-such-user, and there is no such user here" in done.err
+    mine, theirs = (json.loads(schedules(tmp_path / "db")[name].kwargs) for name in ("mine", "theirs"))
+    assert mine["argv"] == ["/bin/bash", "-c", "echo 1"]
+    assert theirs["argv"] == ["su", "-s", "/bin/bash", "nobody", "-c", "echo $HOME"]
+    assert theirs["cwd"] == pwd.getpwnam("nobody").pw_dir
+
+
+def test_a_system_crontab_is_refused_for_others_unless_root_imports_it(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = pwd.getpwnam("nobody")
+    monkeypatch.setattr(os, "geteuid", lambda: nobody.pw_uid)
+    lines = b"# mine\n0 1 * * * nobody id\n# roots\n0 2 * * * root id\n"
+    done = cli("cron", "import", tmp_path / "db", "-", "--system", given=lines)
+    assert done.code == 1
+    assert "line 4: not imported: it runs as root, and only root" in done.err
+    found = schedules(tmp_path / "db")
+    assert found.keys() == {"mine"}
+    assert json.loads(found["mine"].kwargs)["command"] == "id"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+def test_a_line_of_another_user_runs_as_that_user(cli: Cli, tmp_path: Path) -> None:
+    line = b"SHELL=/bin/sh\nGREETING=hello\n0 2 * * * nobody id -un; echo $GREETING; cat%from standard input\n"
+    assert cli("cron", "import", tmp_path / "db", "-", "--system", given=line).code == 0
+    with LiteQueue(tmp_path / "db") as app:
+        (info,) = app.schedules.list()
+        app.schedules.update(info.name, kwargs={**json.loads(info.kwargs), "cwd": "/"})  # its home need not be there
+        job = app.schedules.run_now(info.name)
+        with app.worker(threads=0, processes=0, burst=True) as worker:
+            worker.join(20)
+        assert "".join(p.text for p in job.output() if p.stream == "stdout") == "nobody\nhello\nfrom standard input\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("import", "DB", "no/such/file"), 4, "no/such/file cannot be read: No such file"),
+        (("import", "DB", "."), 4, "Is a directory"),
+        (("export", "DB"), 4, "no such file"),
+        (("explain", "61 * * * *"), 2, "minute"),
+        (("explain", "0 0 0 * * *"), 2, "seconds"),
+        (("explain", "0 0 30 2 *"), 2, "never"),
+        (("explain", "0 0 * * *", "--timezone", "Europe/Berlln"), 2, "Europe/Berlln"),
+        (("explain", "0 0 * * *", "--count", "-1"), 2, "-1"),
+    ],
+)
+def test_a_wrong_word_is_one_line(cli: Cli, tmp_path: Path, words: tuple[str, ...], code: int, says: str) -> None:
+    done = cli("cron", *(str(tmp_path / "db") if word == "DB" else word for word in words))
+    assert done.code == code
+    assert done.err.startswith("litequeue: ") and done.err.count("\n") == 1
+    assert says in done.err
+    assert not (tmp_path / "db").exists()
+
+
+# -- export --------------------------------------------------------------------------------------------------
+
+
+def test_what_no_crontab_can_hold_stands_there_as_a_comment_with_the_reason(cli: Cli, tmp_path: Path) -> None:
+    db = tmp_path / "db"
+    for words in (
+        ("often", "--every", "90s", "--", "true"),
+        ("once", "--at", "2099-01-01", "--", "true"),
+        ("precise", "--cron", "5 * * * * *", "--seconds", "--", "true"),
+        ("task", "--cron", "0 1 * * *", "--task", "tasks.f"),
+        ("profile", "--cron", "0 1 * * *", "--user-env", "--", "true"),
+        ("lines", "--cron", "0 1 * * *", "--", "printf", "a\nb"),
+        ("lazy", "--cron", "0 1 1 * *", "--jitter", "3d", "--", "true"),
+        ("kept", "--cron", "0 1 * * *", "--cwd", "/srv/a b", "--", "printf", "%s", "it's"),
+        ("off", "--cron", "0 2 * * *", "--paused", "--cwd", ME.pw_dir, "--", "true"),
+    ):  # fmt: skip
+        assert cli("schedule", "add", db, *words).code == 0
+    with closing(sqlite3.connect(db)) as planted, planted:
+        planted.execute("INSERT INTO litequeue_schedules (name, trigger, task, kwargs, grace, anchor_at, created_at, updated_at)"
+                        " SELECT 'planted', trigger, task, '{\"env\": 7}', 0, 0, 0, 0 FROM litequeue_schedules WHERE name = 'kept'")
+    done = cli("cron", "export", db)
+    assert (done.code, done.err) == (0, "")
+    reasons = {line.split(":")[0]: line for line in done.out.splitlines() if line.startswith("# ") and ": " in line}
+    for name in ("often", "once", "precise", "task", "profile", "lines", "lazy", "planted"):
+        assert f"# {name}" in reasons, name
+    (kept,) = crontab.parse(done.out).entries
+    assert (kept.name, kept.when, kept.command) == ("kept", "0 1 * * *", "cd '/srv/a b' && printf %s 'it'\"'\"'s'")
+    assert "\n# 0 2 * * * true\n" in done.out
+    assert kept.mail_to == ""
+
+
+def test_the_way_back_to_debians_cron_has_no_option_that_it_would_run_as_a_word(cli: Cli, tmp_path: Path) -> None:
+    assert cli("cron", "import", tmp_path / "db", "-", given=b"MAILTO=ops\n0 1 * * * backup\n").code == 0
+    assert "\n0 1 * * * backup\n" in cli("cron", "export", tmp_path / "db").out
+
+
+def test_a_system_crontab_with_several_users_is_written_back_with_its_users(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = SYSTEM.read_text() + "# theirs\n0 2 * * * nobody echo hi\n"
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert cli("cron", "import", tmp_path / "db", "-", "--system", given=lines.encode()).code == 0
+    done = cli("cron", "export", tmp_path / "db")
+    assert (done.code, done.err) == (0, "")
+
+    def shown(text: str) -> set[tuple[Any, ...]]:
+        return {(e.when, e.user, e.command) for e in crontab.parse(text, system=True).entries}
+
+    assert shown(done.out) == shown(lines)
+
+
+def test_an_empty_file_is_an_empty_crontab(cli: Cli, tmp_path: Path) -> None:
+    assert cli("cron", "import", tmp_path / "db", "-", given=b"").code == 0
+    assert crontab.parse(cli("cron", "export", tmp_path / "db").out) == crontab.Crontab((), ())
+
+
+# -- explain -------------------------------------------------------------------------------------------------
+
+
+def test_an_expression_is_explained_with_its_next_ticks(cli: Cli) -> None:
+    done = cli("cron", "explain", "*/5 9-17 * * mon-fri", "--timezone", "Asia/Tokyo", "--count", "3")
+    assert done.code == 0
+    words, *ticks = done.out.splitlines()
+    assert "Monday" in words and "Friday" in words and "5" in words
+    assert len(ticks) == 3 and all(tick.endswith("JST") for tick in ticks)
+    assert cli("cron", "explain", "*/10 * * * * *", "--seconds").out.count("\n") == 6
+    assert cli("cron", "explain", "@reboot").out.count("\n") == 1

@@ -1,0 +1,289 @@
+"""Schedules at the command line: added, changed, shown, run, and refused where they could not be meant."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from litequeue import LiteQueue
+from litequeue.cli import main
+from litequeue.records import ScheduleInfo
+from litequeue.store import Store
+from litequeue.worker.config import WorkerConfig
+from litequeue.worker.declaring import Declarer
+from litequeue.worker.discovery import Catalogue
+from litequeue.worker.scheduler import Scheduler
+
+from ..support import FakeClock, worker_process
+
+
+class Said(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Cli = Callable[..., Said]
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli]:
+    """The command line in this process."""
+
+    def run(*words: object) -> Said:
+        capsys.readouterr()
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as exit:  # of the parser
+            code = int(exit.code or 0)
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return Said(code, out, err)
+
+    with monkeypatch.context() as there:
+        there.setenv("TZ", "Europe/Berlin")
+        time.tzset()
+        yield run
+    time.tzset()
+
+
+def schedule(db: Path, name: str = "s") -> ScheduleInfo:
+    with LiteQueue(db) as app:
+        return app.schedules.get(name)
+
+
+def kwargs(db: Path, name: str = "s") -> Any:
+    return json.loads(schedule(db, name).kwargs)
+
+
+# -- adding --------------------------------------------------------------------------------------------------
+
+
+def test_a_command_is_added_with_all_that_was_said_of_it(cli: Cli, db: Path, tmp_path: Path) -> None:
+    done = cli(
+        "schedule", "add", db, "s", "--cron", "30 2 * * *", "--timezone", "Asia/Tokyo", "--catch-up", "all", "--grace", "2h",
+        "--overlap", "queue", "--jitter", "30s", "--on-failure", "notify", "--mail-to", "ops@x", "--queue", "q", "--priority",
+        "3", "--retries", "2", "--timeout", "1h", "--expires", "1d", "--cwd", tmp_path, "--env", "A=1", "--", "pg_dump", "--", "-Fc",
+    )  # fmt: skip
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("schedule s: at 02:30 every day (Asia/Tokyo); next ")
+    info = schedule(db)
+    assert json.loads(info.spec) == {"cron": "30 2 * * *", "timezone": "Asia/Tokyo"}
+    assert (info.catch_up, info.grace, info.overlap, info.jitter) == ("all", 7200, "queue", 30)
+    assert (info.on_failure, info.mail_to, info.queue) == ("notify", "ops@x", "q")
+    assert json.loads(info.kwargs) == {"argv": ["pg_dump", "--", "-Fc"], "cwd": str(tmp_path), "env": {"A": "1"}}
+    assert cli("schedule", "run", db, "s").out == "1\n"
+    with LiteQueue(db) as app:
+        job = app.job(1).info()
+        assert (job.priority, job.max_attempts, job.timeout, job.queue) == (3, 3, 3600, "q")
+        assert job.expires_at is not None and job.expires_at - job.created_at == timedelta(days=1)
+
+
+def test_it_runs_where_it_was_typed(cli: Cli, db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    cli("schedule", "add", db, "s", "--every", "1h", "--", "true")
+    assert kwargs(db)["cwd"] == str(tmp_path / "here")
+    cli("schedule", "add", db, "t", "--every", "1h", "--cwd", "..", "--", "true")
+    assert kwargs(db, "t")["cwd"] == str(tmp_path)
+
+
+def test_a_task_an_interval_one_time_and_a_boot(cli: Cli, db: Path) -> None:
+    assert cli("schedule", "add", db, "t", "--every", "90s", "--task", "tasks.f", "--", "1", "k=v").code == 0
+    info = schedule(db, "t")
+    assert (info.task, json.loads(info.args), json.loads(info.kwargs)) == ("tasks.f", [1], {"k": "v"})
+    assert cli("schedule", "add", db, "o", "--at", "2099-12-24 18:00", "--", "true").code == 0
+    assert json.loads(schedule(db, "o").spec) == {"at": "2099-12-24T17:00:00Z"}
+    assert cli("schedule", "add", db, "z", "--at", "2099-12-24T18:00+03:00", "--", "true").code == 0
+    assert json.loads(schedule(db, "z").spec) == {"at": "2099-12-24T15:00:00Z"}
+    assert cli("schedule", "add", db, "b", "--cron", "@reboot", "--", "true").code == 0
+    assert cli("schedule", "add", db, "x", "--cron", "*/5 * * * * *", "--seconds", "--", "true").code == 0
+    assert schedule(db, "x").next_tick is not None
+
+
+def test_a_name_that_is_taken_is_refused_unless_replaced(cli: Cli, db: Path) -> None:
+    cli("schedule", "add", db, "s", "--every", "1h", "--", "one")
+    done = cli("schedule", "add", db, "s", "--every", "1h", "--", "two")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "already" in done.err and "--replace" in done.err
+    assert kwargs(db)["argv"] == ["one"]
+    assert cli("schedule", "add", db, "s", "--every", "1h", "--replace", "--", "two").code == 0
+    assert kwargs(db)["argv"] == ["two"]
+
+
+ADD = ("schedule", "add", "DB", "new")
+HOURLY = ("--every", "1h")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        ((*ADD, *HOURLY), 2, "give the command after --"),
+        ((*ADD, *HOURLY, "--"), 2, "give the command after --"),
+        ((*ADD, *HOURLY, "true"), 2, "unrecognized arguments: true"),
+        ((*ADD, "--", "true"), 2, "give one of --cron, --every and --at"),
+        ((*ADD, "--cron", "0 1 * * *", *HOURLY, "--", "true"), 2, "--cron and --every cannot go together"),
+        ((*ADD, *HOURLY, "--at", "2099-01-01", "--", "true"), 2, "--every and --at cannot go together"),
+        ((*ADD, *HOURLY, "--timezone", "UTC", "--", "true"), 2, "--timezone and --seconds go with --cron, not with --every"),
+        ((*ADD, "--at", "2099-01-01", "--seconds", "--", "true"), 2, "go with --cron, not with --at"),
+        ((*ADD, "--cron", "0 1 * * *", "--timezone", "Europe/Berlln", "--", "true"), 2, "did you mean Europe/Berlin"),
+        ((*ADD, "--cron", "0 0 1 * * *", "--", "true"), 2, "seconds"),
+        ((*ADD, "--cron", "0 1 * *", "--", "true"), 2, "5"),
+        ((*ADD, "--cron", "0 1 31 2 *", "--", "true"), 2, "never"),
+        ((*ADD, "--cron", "0 25 * * *", "--", "true"), 2, "0 to 23"),
+        ((*ADD, "--every", "soon", "--", "true"), 2, "1h30m"),
+        ((*ADD, "--every", "0s", "--", "true"), 2, "1ms"),
+        ((*ADD, "--at", "tomorrow", "--", "true"), 2, "--at 'tomorrow': write it as 2026-12-24 18:00"),
+        ((*ADD, "--at", "0001-01-01", "--", "true"), 2, "--at '0001-01-01': write it as"),
+        ((*ADD, "--at", "2001-01-01", "--", "true"), 2, "is over"),
+        ((*ADD, *HOURLY, "--env", "A", "--", "true"), 2, "write NAME=VALUE"),
+        ((*ADD, *HOURLY, "--task", "t", "--env", "A=1"), 2, "--env goes with a command"),
+        ((*ADD, *HOURLY, "--task", "t", "--shell", "--", "1"), 2, "--shell goes with a command"),
+        ((*ADD, *HOURLY, "--task", "a b"), 2, "task's name"),
+        ((*ADD, *HOURLY, "--overlap", "never", "--", "true"), 2, "'skip', 'queue', 'allow'"),
+        ((*ADD, *HOURLY, "--catch-up", "some", "--", "true"), 2, "'latest', 'skip', 'all'"),
+        ((*ADD, *HOURLY, "--jitter", "1h", "--", "true"), 2, "shorter than the period"),
+        ((*ADD, *HOURLY, "--timeout", "x", "--", "true"), 2, "timeout"),
+        ((*ADD, *HOURLY, "--mail-to", "a\nb", "--", "true"), 2, "mail_to must be one line"),
+        (("schedule", "add", "DB", "a b", *HOURLY, "--", "true"), 2, "name"),
+        (("schedule", "update", "DB", "s"), 2, "say what to change"),
+        (("schedule", "update", "DB", "s", "--env", "A=1"), 2, "give all of that anew, after --"),
+        (("schedule", "update", "DB", "s", "--task", "other"), 2, "runs another task"),
+        (("schedule", "update", "DB", "s", "--cron", "@daily", "--every", "1h"), 2, "cannot go together"),
+        (("schedule", "update", "DB", "gone", "--retries", "1"), 1, "no schedule named gone"),
+        (("schedule", "remove", "DB", "gone"), 1, "no schedule named gone"),
+        (("schedule", "pause", "DB", "gone"), 1, "no schedule named gone"),
+        (("schedule", "resume", "DB", "gone"), 1, "no schedule named gone"),
+        (("schedule", "run", "DB", "gone"), 1, "no schedule named gone"),
+        (("ticks", "DB", "gone"), 1, "no schedule named gone"),
+        (("ticks", "DB", "s", "--limit", "0"), 2, "limit"),
+        (("ticks", "DB", "s", "--before", "noon"), 2, "--before 'noon': write it as"),
+        (("schedules", "NONE"), 4, "no such file"),
+        (("ticks", "NONE", "s"), 4, "no such file"),
+        (("schedule", "run", "NONE", "s"), 4, "no such file"),
+        (("schedule", "stop", "DB", "s"), 2, "add, update, remove, pause, resume, run"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_in_one_line_and_changes_nothing(
+    cli: Cli, db: Path, words: tuple[str, ...], code: int, says: str
+) -> None:
+    assert cli("schedule", "add", db, "s", *HOURLY, "--", "true").code == 0
+    before = schedule(db)
+    none = db.with_name("none")
+    done = cli(*(str(db) if word == "DB" else str(none) if word == "NONE" else word for word in words))
+    assert done.code == code
+    text = done.err.replace("'add', 'update'", "add, update").replace("', '", ", ") if "stop" in words else done.err
+    assert says.replace("'", "") in text.replace("'", "")
+    last = done.err.strip().rpartition("\n")[2]
+    assert last.startswith(("litequeue: ", "litequeue schedule")) and (code == 2 or done.err.count("\n") == 1)
+    with LiteQueue(db) as app:
+        assert app.schedules.list() == [before]
+        assert app.jobs() == []
+    assert not none.exists()
+
+
+# -- changing ------------------------------------------------------------------------------------------------
+
+
+def test_an_update_changes_what_was_said_and_keeps_the_rest(cli: Cli, db: Path) -> None:
+    cli("schedule", "add", db, "s", "--every", "1h", "--retries", "1", "--mail-to", "a@b", "--env", "A=1", "--", "one")
+    before = schedule(db)
+    assert cli("schedule", "update", db, "s", "--timeout", "5m", "--overlap", "allow").code == 0
+    after = schedule(db)
+    assert (after.next_tick, after.kwargs, after.mail_to) == (before.next_tick, before.kwargs, "a@b")
+    assert after.overlap == "allow"
+    assert cli("schedule", "update", db, "s", "--every", "2h", "--", "two").code == 0
+    assert (kwargs(db)["argv"], schedule(db).trigger) == (["two"], "every 2 hours")
+    job = int(cli("schedule", "run", db, "s").out)
+    with LiteQueue(db) as app:
+        info = app.job(job).info()
+        assert (info.max_attempts, info.timeout) == (2, 300)
+
+
+def test_another_expression_stays_in_the_schedules_zone(cli: Cli, db: Path) -> None:
+    cli("schedule", "add", db, "s", "--cron", "0 3 * * *", "--timezone", "Asia/Tokyo", "--", "true")
+    assert cli("schedule", "update", db, "s", "--cron", "0 4 * * *").code == 0
+    assert json.loads(schedule(db).spec) == {"cron": "0 4 * * *", "timezone": "Asia/Tokyo"}
+
+
+def test_pause_resume_and_remove(cli: Cli, db: Path) -> None:
+    cli("schedule", "add", db, "s", "--every", "1h", "--paused", "--", "true")
+    assert schedule(db).state == "paused"
+    assert cli("schedule", "resume", db, "s").out.startswith("schedule s: every hour; next ")
+    assert cli("schedule", "pause", db, "s").out == "schedule s is paused\n"
+    assert schedule(db).state == "paused"
+    assert cli("schedule", "remove", db, "s").out == "schedule s is removed\n"
+    assert cli("schedules", db, "--json").out == "[]\n"
+
+
+# -- looking -------------------------------------------------------------------------------------------------
+
+
+def live(db: Path, clock: FakeClock, *steps: float) -> None:
+    store = Store(str(db))
+    catalogue = Catalogue({}, path=str(db), origin=None, monotonic=clock.monotonic)
+    scheduler = Scheduler(store, clock, None, Declarer(store, catalogue, clock, None), WorkerConfig(), lambda fires: None)
+    for step in steps:
+        clock.advance(step)
+        scheduler.tick()
+    store.close()
+
+
+def test_the_list_and_the_history_show_what_became_of_the_ticks(
+    cli: Cli, db: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock.wall = int(datetime(2026, 3, 2, 12, 0, tzinfo=UTC).timestamp()) * 1_000_000 + 1
+    monkeypatch.setattr("litequeue.app.SystemClock", lambda: clock)
+    cli("schedule", "add", db, "s", "--cron", "0 * * * *", "--timezone", "Asia/Tokyo", "--", "true")
+    cli("schedule", "add", db, "off", "--every", "1h", "--paused", "--", "true")
+    live(db, clock, 3600, 3600, 6 * 3600)
+    rows = cli("schedules", db).out.splitlines()
+    assert rows[0].split() == ["NAME", "STATE", "LAST", "TICK", "OUTCOME", "NEXT", "TICK", "IN", "TRIGGER"]
+    assert rows[1].split()[:2] == ["off", "paused"]
+    assert rows[2].split()[:2] == ["s", "active"] and "skipped" in rows[2] and "(Asia/Tokyo)" in rows[2]
+    (_, shown) = json.loads(cli("schedules", db, "--json").out)
+    assert (shown["name"], shown["state"], shown["last_outcome"]) == ("s", "active", "skipped")
+    assert shown["next_tick"] == "2026-03-02T21:00:00+00:00"
+
+    history = json.loads(cli("ticks", db, "s", "--json").out)
+    assert [tick["at"][11:16] for tick in history] == [f"{hour}:00" for hour in range(20, 12, -1)]
+    assert [tick["outcome"] for tick in history] == ["skipped", *["missed"] * 5, "skipped", "fired"]
+    assert (history[-1]["job_id"], history[-1]["job_state"]) == (1, "available")
+    table = cli("ticks", db, "s", "--limit", "3").out.splitlines()
+    assert len(table) == 5 and "missed" in table[3] and "grace of 1h" in table[3]
+    before = table[-1].removeprefix("more: --before ").strip("'")
+    page = cli("ticks", db, "s", "--limit", "10", "--before", before).out.splitlines()
+    assert len(page) == 6 and "fired" in page[-1] and "available" in page[-1]
+
+
+def test_a_name_that_drives_a_terminal_is_shown_harmless(cli: Cli, db: Path) -> None:
+    import sqlite3
+
+    cli("schedule", "add", db, "s", "--every", "1h", "--", "true")
+    with sqlite3.connect(db) as planted:
+        planted.execute("UPDATE litequeue_schedules SET name = 'a' || char(27) || '[31m' || char(10) || 'b', trigger = char(27)")
+    planted.close()
+    done = cli("schedules", db)
+    assert done.code == 0 and "\x1b" not in done.out and done.out.count("\n") == 2
+
+
+@pytest.mark.slow
+def test_a_schedule_of_a_command_runs_and_its_history_has_the_outcome(cli: Cli, db: Path, tmp_path: Path) -> None:
+    cli("schedule", "add", db, "s", "--every", "1h", "--shell", "--", "echo $LITEQUEUE_TICK; exit 3")
+    job = cli("schedule", "run", db, "s").out.strip()
+    with worker_process(db, "--burst", wait=False) as worker:
+        assert worker.wait(20) == 0
+    (tick,) = json.loads(cli("ticks", db, "s", "--json").out)
+    assert (tick["outcome"], tick["job_id"], tick["job_state"]) == ("manual", int(job), "discarded")
+    assert "exit code 3" in tick["error"]
+    found = json.loads(cli("job", db, job, "--json").out)
+    assert datetime.fromisoformat(found["output"][0]["text"].strip()) == datetime.fromisoformat(tick["at"])
+    text = cli("job", db, job).out
+    assert "schedule      s, tick " in text
+    assert "discarded" in cli("schedules", db).out

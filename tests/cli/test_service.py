@@ -1,0 +1,249 @@
+"""The units that ``service`` prints: their quoting, and what the system's own checker says of them."""
+
+from __future__ import annotations
+
+import os
+import plistlib
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from litequeue import InvalidArgument
+from litequeue.cli.service import launchd, systemd, unit_name
+
+from ..support import ROOT, litequeue, registered, wait_until
+
+PYTHON = "/usr/bin/python3"
+STRANGE = "/srv/a b/$HOME ${x}/50%h/\"quo'ted\"\\"
+
+
+def unit(
+    db: str = "/srv/db.sqlite", python: str = PYTHON, *, user: bool = True, **more: object
+) -> dict[str, list[str]]:
+    """The settings of a unit, each with its values as they are written."""
+    options = {"name": "shop", "grace": 30.0, "directory": "/srv", **more}
+    return settings(systemd(db, python, user=user, **options))  # type: ignore[arg-type]
+
+
+def settings(text: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        if line and not line.startswith(("#", "[")):
+            name, _, value = line.partition("=")
+            found.setdefault(name, []).append(value)
+    return found
+
+
+def words(value: str) -> list[str]:
+    """As systemd splits one: quotes and backslashes as in a shell, and %% for %."""
+    return [word.replace("%%", "%") for word in shlex.split(value)]
+
+
+def test_the_unit_of_a_user() -> None:
+    assert systemd(
+        "/home/ann/db.sqlite", PYTHON, name="shop", user=True, grace=45, directory="/home/ann", extra=["--threads", "8"]
+    ) == (
+        "# Keeps a litequeue worker up for /home/ann/db.sqlite\n"
+        "#\n"
+        "# 1. Save this as ~/.config/systemd/user/shop.service\n"
+        "# 2. systemctl --user daemon-reload && systemctl --user enable --now shop.service\n"
+        "# 3. loginctl enable-linger $USER   (to run from boot on, and while you are logged out)\n"
+        "# Its log: journalctl --user -u shop.service -f   Stop it: systemctl --user disable --now shop.service\n"
+        "\n"
+        "[Unit]\n"
+        "Description=litequeue worker (shop)\n"
+        "RequiresMountsFor=/home/ann\n"
+        "# A full disk or a lock held for long passes, so the starts are not counted. What a start cannot mend is below.\n"
+        "StartLimitIntervalSec=0\n"
+        "\n"
+        "[Service]\n"
+        "Type=exec\n"
+        "WorkingDirectory=/home/ann\n"
+        "# What jobs print reaches the log at once.\n"
+        "Environment=PYTHONUNBUFFERED=1\n"
+        "ExecStart=/usr/bin/python3 -m litequeue worker /home/ann/db.sqlite --grace 45 --threads 8\n"
+        "Restart=always\n"
+        "RestartSec=5\n"
+        "# Wrong options, a damaged file, a file that cannot be opened: a person has to look.\n"
+        "RestartPreventExitStatus=2 3 4\n"
+        "# The worker alone is told to stop. It finishes what runs, for its grace of 45 s at most, and ends its own\n"
+        "# processes; any left after it, or after the timeout, are killed.\n"
+        "KillSignal=SIGTERM\n"
+        "KillMode=mixed\n"
+        "TimeoutStopSec=55\n"
+        "# A job that takes all the memory is killed alone, and the worker reports it.\n"
+        "OOMPolicy=continue\n"
+        "\n"
+        "[Install]\n"
+        "WantedBy=default.target\n"
+    )
+
+
+def test_the_unit_of_the_system_runs_as_somebody() -> None:
+    found = unit(user=False, run_as="ann", pythonpath="/opt/a b")
+    assert found["User"] == ["ann"]
+    assert found["WantedBy"] == ["multi-user.target"]
+    assert found["After"] == ["network.target remote-fs.target nss-user-lookup.target"]
+    assert [words(value) for value in found["Environment"]] == [["PYTHONUNBUFFERED=1"], ["PYTHONPATH=/opt/a b"]]
+
+
+def test_paths_and_options_are_quoted_by_systemds_rules() -> None:
+    db, python = f"{STRANGE}/db.sqlite", "/opt/50% of $a ${b}/python"
+    found = unit(db, python, directory=STRANGE, extra=["--name", "a;b c", ";", ""], pythonpath=STRANGE)
+    (command,) = found["ExecStart"]
+    assert command.startswith(":")  # no $ is replaced
+    assert words(command[1:]) == [
+        python, "-m", "litequeue", "worker", db, "--grace", "30", "--name", "a;b c", ";", "",
+    ]  # fmt: skip
+    assert '";"' in command  # bare, it would end the command
+    assert words(found["RequiresMountsFor"][0]) == [STRANGE]
+    assert words(found["Environment"][1]) == [f"PYTHONPATH={STRANGE}"]
+    # A whole line, read without quotes; a backslash at its end would go on in the next.
+    assert found["WorkingDirectory"] == [STRANGE.replace("%", "%%") + "/"]
+    assert unit(directory="/a b ")["WorkingDirectory"] == ["/a b /"]
+    assert not unit()["ExecStart"][0].startswith(":")
+
+
+@pytest.mark.parametrize("path", ["/a\nExecStartPre=/evil", "/a\tb", "/a\x7f", "/a\udcff"])
+def test_a_path_that_no_unit_can_hold_is_refused(path: str) -> None:
+    for fields in ({"db": path}, {"python": path}, {"directory": path}, {"pythonpath": path}, {"extra": [path]}):
+        with pytest.raises(InvalidArgument, match="rename it"):
+            unit(**fields)  # type: ignore[arg-type]
+        given = {"db": "/db", "python": PYTHON, "name": "x", "grace": 1, "directory": "/", "log": "/log", **fields}
+        with pytest.raises(InvalidArgument, match="rename it"):
+            launchd(user=True, **given)  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgument, match="quote or a backslash"):
+        unit(python="/a'b/python")
+
+
+@pytest.mark.parametrize(
+    ("grace", "option", "timeout"),
+    [(0, "0", 10), (0.5, "0.5", 11), (30.0, "30", 40), (1234567, "1234567", 1234577)],
+)
+def test_systemd_waits_longer_than_the_worker(grace: float, option: str, timeout: int) -> None:
+    found = unit(grace=grace)
+    assert found["ExecStart"][0].endswith(f"--grace {option}")
+    assert found["TimeoutStopSec"] == [str(timeout)]
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "-a", ".a", "a%b", "a@b", "é", "a" * 201, "a\n"])
+def test_a_name_that_is_none_of_a_unit(name: str) -> None:
+    with pytest.raises(InvalidArgument, match="--name"):
+        unit_name(name)
+
+
+def test_a_name_may_have_its_ending() -> None:
+    assert unit_name("shop.service") == unit_name("shop") == "shop"
+
+
+def test_the_property_list() -> None:
+    db = "/Users/ann/a <b> & c/db.sqlite"
+    text = launchd(
+        db, PYTHON, name="shop", user=True, grace=45, directory="/Users/ann", log="/l.log", extra=["--threads", "8"],
+        pythonpath="/opt",
+    )  # fmt: skip
+    assert plistlib.loads(text.encode()) == {
+        "Label": "shop",
+        "ProgramArguments": [PYTHON, "-m", "litequeue", "worker", db, "--grace", "45", "--threads", "8"],
+        "WorkingDirectory": "/Users/ann",
+        "EnvironmentVariables": {"PYTHONUNBUFFERED": "1", "PYTHONPATH": "/opt"},
+        "RunAtLoad": True,
+        "KeepAlive": True,
+        "ThrottleInterval": 5,
+        "ExitTimeOut": 55,
+        "StandardOutPath": "/l.log",
+        "StandardErrorPath": "/l.log",
+    }
+    assert "launchctl bootstrap gui/$(id -u) ~/Library/LaunchAgents/shop.plist" in text
+    daemon = launchd(db, PYTHON, name="shop", user=False, grace=1, directory="/", log="/l", run_as="ann")
+    assert plistlib.loads(daemon.encode())["UserName"] == "ann"
+    assert "launchctl bootstrap system /Library/LaunchDaemons/shop.plist" in daemon
+    with pytest.raises(InvalidArgument, match="two hyphens"):
+        launchd(db, PYTHON, name="a--b", user=True, grace=1, directory="/", log="/l")
+
+
+# -- the command ---------------------------------------------------------------------------------------
+
+
+def test_the_command_prints_a_unit_and_creates_nothing(tmp_path: Path) -> None:
+    done = litequeue("service", "my shop.sqlite", "--grace", "5", "--", "--threads", "8", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = settings(done.stdout)
+    assert found["Description"] == ["litequeue worker (litequeue-my-shop)"]
+    assert words(found["ExecStart"][0].lstrip(":")) == [
+        sys.executable, "-m", "litequeue", "worker", f"{tmp_path}/my shop.sqlite", "--grace", "5", "--threads", "8",
+    ]  # fmt: skip
+    assert found["WorkingDirectory"] == [str(tmp_path)]
+    assert f"PYTHONPATH={ROOT}" in found["Environment"]  # a checkout is not installed
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_options_of_the_command(tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    done = litequeue("service", "--system", "db", "--name", "jobs.service", "--directory", "code", cwd=tmp_path)
+    found = settings(done.stdout)
+    assert found["WorkingDirectory"] == [f"{tmp_path}/code"] and found["User"]
+    assert "/etc/systemd/system/jobs.service" in done.stdout and "--user" not in done.stdout
+    (tmp_path / "db").touch()
+    done = litequeue("service", "db", "--launchd", cwd=tmp_path)
+    assert plistlib.loads(done.stdout.encode())["Label"] == "litequeue-db"
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "says"),
+    [
+        (("none/db",), 4, "none: no such directory"),
+        (("db", "--directory", "none"), 4, "none: no such directory"),
+        (("db", "--name", "a b"), 2, "--name 'a b' is not allowed"),
+        (("db", "--grace", "nan"), 2, "--grace must be a finite number"),
+        (("db", "--", "--burst"), 2, "--burst ends the worker"),
+        (("db", "--", "--grace=3"), 2, "--grace stands before the --"),
+        (("db", "--", "--thread", "3"), 2, "unrecognized arguments: --thread"),
+        (("db", "--", "--threads", "-3"), 2, "threads must be"),
+        (("db", "--", "--name", "a b"), 2, "is not allowed"),
+        (("db", "--threads", "3"), 2, "unrecognized arguments: --threads 3"),
+        (("db", "--user", "--system"), 2, "not allowed with"),
+    ],
+)
+def test_a_mistake_is_told_and_nothing_printed(tmp_path: Path, given: tuple[str, ...], code: int, says: str) -> None:
+    done = litequeue("service", *given, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert says in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_unit_starts_a_worker_that_a_sigterm_ends(tmp_path: Path) -> None:
+    db = tmp_path / "the shop's" / "db.sqlite"
+    db.parent.mkdir()
+    found = settings(litequeue("service", db, "--grace", "3", "--", "--name", "shop").stdout)
+    environment = dict(value.split("=", 1) for line in found["Environment"] for value in words(line))
+    process = subprocess.Popen(
+        words(found["ExecStart"][0].lstrip(":")), cwd=found["WorkingDirectory"][0], env=environment,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        wait_until(lambda: registered(db, process.pid), what="the worker registers")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
+@pytest.mark.parametrize("manager", ["--user", "--system"])
+def test_systemd_finds_nothing_wrong_with_it(tmp_path: Path, manager: str) -> None:
+    directory = tmp_path / "a b $x ${y} 50%h \"quo'ted\\"
+    directory.mkdir()
+    printed = litequeue("service", directory / "db.sqlite", manager, "--", "--name", "a:b", "--import", "x; $y")
+    file = tmp_path / "shop.service"
+    file.write_text(printed.stdout)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", manager, "--man=no", str(file)],
+        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
