@@ -97,6 +97,7 @@ class Driver:
                     self._rng.choices(list(faults), list(faults.values()))[0]()
                     fault_at = time.monotonic() + self._rng.uniform(*PAUSE)
                 time.sleep(0.01)
+            self._wait(self._every_schedule_fired, STARTUP_SECONDS, "every schedule fired once", PRODUCERS)
             self._drain()
         finally:
             for actor in self._actors:
@@ -123,6 +124,11 @@ class Driver:
         self._wait(
             lambda: not any(map(is_pool_process, pids)), ORPHAN_SECONDS, "the dead workers' processes ended", workers=0
         )
+
+    @staticmethod
+    def _every_schedule_fired() -> bool:
+        """Also in a run that is shorter than a schedule's period."""
+        return all(schedule.ticks for schedule in tasks.app.schedules.list())
 
     def _nothing_is_left(self) -> bool:
         states = tasks.app.stats().states
