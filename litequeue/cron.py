@@ -77,8 +77,8 @@ def explain(expr: str, *, seconds: bool = False) -> str:
 
 def preview(
     expr: str,
-    timezone: str | tzinfo | None = None,
-    start: datetime | None = None,
+    timezone: str | tzinfo | None,
+    start: datetime,
     n: int = 5,
     *,
     seconds: bool = False,
@@ -89,8 +89,8 @@ def preview(
     checks.moment(start, "start")
     count = checks.integer(n, "n", 0, _MAX_PREVIEW)
     ticks: list[Preview] = []
-    moment = start
-    while moment is not None and len(ticks) < count:
+    moment: datetime = start
+    while len(ticks) < count:
         tick = parsed.next_tick(moment, zone)
         if tick is None or parsed.table is None:
             break

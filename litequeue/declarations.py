@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from .scheduling import NewSchedule
 
+GONE: Final = " any more"  # how the reason ends for which a schedule is disabled that its module has not
 MARK: Final = "__litequeue_schedules__"  # the attribute by which an app or a task shows what was declared
 
 

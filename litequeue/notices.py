@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from email.message import EmailMessage
@@ -28,11 +29,18 @@ from .tasks import TaskCode
 
 log = logging.getLogger("litequeue.worker")
 
-RETRIES: Final = 3
+RETRIES: Final = 8  # over some minutes: a mail server may be restarted
 SECONDS: Final = 300  # for one attempt
 SENDMAIL: Final = "/usr/sbin/sendmail"
+NO_MAIL: Final = "litequeue: this host has no sendmail, so no mail will be sent; --on-failure runs a command instead"
 MOST: Final = 200_000  # characters of a job as JSON; within a job's own limit, however it is quoted there
 LONG: Final = 1_000  # characters of one text that are kept when all else is left out
+
+
+def sendmail() -> str | None:
+    """The host's program for mail, if it has one."""
+    found = shutil.which("sendmail")
+    return found or (SENDMAIL if os.path.exists(SENDMAIL) else None)
 
 
 class Listeners(NamedTuple):
@@ -74,11 +82,11 @@ def _commands_and_mails(
     told: list[NewJob] = []
     for command in listeners.commands:
         _try(told, command, lambda c=command: _command_job(check_command(command=c, stdin=text), queue, now))
-    sendmail = [shutil.which("sendmail") or SENDMAIL, "-i", "-t"]
+    words = [sendmail() or SENDMAIL, "-i", "-t"]
     for address in listeners.mail_to:
         _try(
             told, address,
-            lambda a=address: _command_job(check_command(sendmail, stdin=_mail(a, what, text, host)), queue, now),
+            lambda a=address: _command_job(check_command(words, stdin=_mail(a, what, text, host)), queue, now),
         )  # fmt: skip
     return told
 

@@ -15,7 +15,7 @@ from . import checks, firing, triggers
 from .bell import TIMES
 from .client import Client, EnqueueOptions, call
 from .clock import boot_id
-from .declarations import MARK
+from .declarations import GONE, MARK
 from .errors import InvalidArgument, InvalidType, ScheduleNotFound
 from .job import Job
 from .records import ScheduleInfo, TickInfo
@@ -92,7 +92,7 @@ class Schedules:
         ``Cron``, ``Every`` or ``At``. What: ``task`` with ``args`` and ``kwargs``, and the options of an enqueue.
 
         ``catch_up``: what becomes of ticks that passed while no worker ran: ``"latest"`` fires the last of them,
-        ``"all"`` each (at most 100), ``"skip"`` none; within ``grace``, by default an hour, or one period of
+        ``"all"`` each (at most 100), ``"skip"`` none that is more than a minute late; within ``grace``, by default an hour, or one period of
         an interval. ``overlap``: while the job of an earlier tick has not ended, ``"skip"`` leaves a tick out,
         ``"queue"`` lets its job wait for that one, ``"allow"`` does not care. ``jitter``: each tick fires up to so
         much later, always as much for one tick. ``on_failure``: a command for the shell, and ``mail_to``: an address,
@@ -190,12 +190,18 @@ class Schedules:
         self._client.store.schedules.pause(name, self._client.clock.now())
 
     def resume(self, name: str) -> None:
-        """Undo ``pause``: the next tick is the next one from now. Also for one that was disabled for an error."""
+        """Undo ``pause``: the next tick is the next one from now. Also for one that was disabled for an error.
+
+        Raises ScheduleNotFound, and InvalidArgument for one whose declaration is gone.
+        """
         ports = None
         while ports is None:
             known = self._stored(name)
             if known.paused_at is None and known.disabled_at is None:
                 return
+            why = self.get(name).why or ""
+            if why.endswith(GONE):
+                raise InvalidArgument(f"the schedule {name} is disabled, since {why}: declare it there again, or remove it")
             now = self._client.clock.now()
             tick = fires_at = None  # of a trigger of the user's own: the worker with its code works them out
             if not firing.is_foreign(known.values["trigger"]):

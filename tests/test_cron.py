@@ -331,7 +331,7 @@ def test_a_preview_wants_an_aware_start() -> None:
     with pytest.raises(InvalidArgument, match="time zone"):
         cron.preview("* * * * *", "UTC", datetime(2026, 1, 1))
     with pytest.raises(InvalidType, match="start"):
-        cron.preview("* * * * *", "UTC")
+        cron.preview("* * * * *", "UTC", None)  # type: ignore[arg-type]
     with pytest.raises(InvalidArgument, match="n must be"):
         cron.preview("* * * * *", "UTC", EPOCH, -1)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from litequeue import LiteQueue
+from litequeue import LiteQueue, notices
 from litequeue.models import NewJob
 from litequeue.notices import MOST, Listeners, of_job, of_missed
 from litequeue.payload import MAX_BYTES, Codec
@@ -49,7 +49,7 @@ def test_a_command_gets_the_job_as_json_on_its_input() -> None:
     event = json.loads(stdin(told))
     assert event["event"] == "discarded"
     assert event["job"] == {**job(), "finished_at": "2026-03-01T00:00:00+00:00", "attempts": [ATTEMPT]}
-    assert (told.queue, told.state, told.max_attempts) == ("q", "available", 4)
+    assert (told.queue, told.state, told.max_attempts) == ("q", "available", notices.RETRIES + 1)
 
 
 def test_missed_ticks_are_told_with_their_times_and_reasons() -> None:

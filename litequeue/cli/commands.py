@@ -45,9 +45,9 @@ def enqueue(arguments: argparse.Namespace) -> int:
             queue=arguments.queue,
             priority=arguments.priority,
             retries=arguments.retries,
-            countdown=arguments.countdown,
-            expires=arguments.expires,
-            timeout=arguments.timeout,
+            countdown=_seconds(arguments.countdown, "--countdown"),
+            expires=_seconds(arguments.expires, "--expires"),
+            timeout=_seconds(arguments.timeout, "--timeout"),
         )
         print(job.id, flush=True)
         if arguments.wait is None:
@@ -109,9 +109,23 @@ def job(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _seconds(text: str | None, what: str) -> float | None:
+    """A span, or seconds with a fraction."""
+    if text is None:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        from ..scheduling import span
+
+        return span(text, what) / checks.MICROS
+
+
 def _follow(handle: Job[Any]) -> int:
     """Print what a command prints until it has ended; 0 if it succeeded."""
-    last = None
+    last, waits = None, handle.why_waiting()
+    if waits:
+        print(f"litequeue: job {handle.id} waits: {checks.clean(waits)}", file=sys.stderr)
     while True:
         ended = handle.wait(FOLLOW_SECONDS)
         for piece in handle.output(after=last):
@@ -120,7 +134,12 @@ def _follow(handle: Job[Any]) -> int:
                 stream = sys.stderr if piece.stream == "stderr" else sys.stdout
                 print(checks.clean_lines(piece.text), end="", file=stream, flush=True)
         if ended:
-            return 0 if handle.state == "succeeded" else 1
+            info = handle.info()
+            if info.state == "succeeded":
+                return 0
+            why = f": {checks.clean(info.last_error)}" if info.last_error else ""
+            print(f"litequeue: job {handle.id} is {info.state}{why}", file=sys.stderr)
+            return 1
 
 
 def retry(arguments: argparse.Namespace) -> int:

@@ -10,7 +10,6 @@ import json
 import math
 import os
 import shlex
-import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -30,7 +29,7 @@ from ..errors import (
     PayloadError,
     PayloadTooLarge,
 )
-from ..notices import SENDMAIL
+from ..notices import sendmail
 from ..records import ScheduleInfo
 from ..triggers import Cron, describe, from_spec
 from . import render
@@ -119,7 +118,7 @@ def _home_of(user: str) -> str:
 
 def _owner(entry: Entry) -> str | None:
     """Whom cron mails where no MAILTO says: the owner, if the host can send mail at all."""
-    if shutil.which("sendmail") is None and not os.path.exists(SENDMAIL):
+    if sendmail() is None:
         return None
     return entry.user or _me()[0]
 

@@ -40,9 +40,9 @@ def build() -> argparse.ArgumentParser:
     sub.add_argument("--queue", metavar="NAME")
     sub.add_argument("--priority", type=int, metavar="N", help="higher runs first")
     sub.add_argument("--retries", type=int, metavar="N")
-    sub.add_argument("--countdown", type=float, metavar="S", help="run in S seconds")
-    sub.add_argument("--expires", type=float, metavar="S", help="drop it if not started in S seconds")
-    sub.add_argument("--timeout", type=float, metavar="S", help="for one attempt")
+    sub.add_argument("--countdown", metavar="SPAN", help="run so much later, such as 90 (seconds) or 1h30m")
+    sub.add_argument("--expires", metavar="SPAN", help="drop it if not started by then")
+    sub.add_argument("--timeout", metavar="SPAN", help="for one attempt")
     sub.add_argument(
         "--wait", type=float, metavar="S", help="wait S seconds for the result and print it as JSON"
     )

@@ -95,7 +95,7 @@ def job_row(info: JobInfo) -> tuple[str, ...]:
     text = note(info)
     text = text if len(text) <= 120 else text[:119] + "…"
     return (
-        str(info.id), info.state, info.task, info.queue, str(info.attempt), when(info.created_at),
+        str(info.id), info.state, f"{info.task} ({info.schedule})" if info.schedule else info.task, info.queue, str(info.attempt), when(info.created_at),
         took(info), text,
     )  # fmt: skip
 

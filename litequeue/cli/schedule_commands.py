@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from .. import checks
 from ..app import LiteQueue
 from ..command import NAME as COMMAND
 from ..errors import InvalidArgument
+from ..notices import NO_MAIL, sendmail
 from ..records import ScheduleInfo, TickInfo, as_dict
 from . import render
 from .calls import command_of, parse_call, refuse_command_options, typed
@@ -119,6 +121,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _say(info: ScheduleInfo) -> None:
+    if info.mail_to is not None and sendmail() is None:
+        print(NO_MAIL, file=sys.stderr)
     coming = f"next {render.when(info.next_tick)}, {until(info)}" if info.next_tick else info.state
     print(f"schedule {info.name}: {checks.clean(info.trigger)}; {coming}")
 

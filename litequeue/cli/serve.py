@@ -40,6 +40,7 @@ AFTERWARDS = 1.0  # seconds for the last writes when a stop has run out of time
 def run(arguments: argparse.Namespace) -> int:
     config = config_of(arguments)
     leave_process_1()
+    _warn_without_sendmail(config)
     _log_to_stderr(arguments.log_level, arguments.log_json)
     path = database_path(arguments.db)
     if _is_new(path):
@@ -93,6 +94,14 @@ def config_of(arguments: argparse.Namespace) -> WorkerConfig:
         on_failure=arguments.on_failure,
         mail_to=arguments.mail_to,
     )
+
+
+def _warn_without_sendmail(config: WorkerConfig) -> None:
+    if config.mail_to is not None:
+        from ..notices import NO_MAIL, sendmail  # imports email
+
+        if sendmail() is None:
+            print(NO_MAIL, file=sys.stderr)
 
 
 def _last_words(worker: Worker, code: int) -> int:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..checks import is_name
-from ..declarations import declared_in, is_of
+from ..declarations import GONE, declared_in, is_of
 from ..errors import UnknownTask
 from ..models import TaskOrigin
 from ..tasks import TaskCode, import_directory, load, locate, main_name, source_files
@@ -147,7 +147,7 @@ class Catalogue:
         found = self._of_this_file(declared_in(loaded, module, directory))
         schedules = {new.name: new for new in found}
         schedules.update((name, new) for name, new in list((self._own or {}).items()) if is_of(new, module, directory))
-        self.declared.append(Declared(module, directory, schedules, f"{module} does not declare it any more"))
+        self.declared.append(Declared(module, directory, schedules, f"{module} does not declare it{GONE}"))
         self.on_declared()
         return True
 
@@ -177,7 +177,7 @@ class Catalogue:
         if self.note_module(module, directory):
             return
         if not source_files(module, directory):
-            self.declared.append(Declared(module, directory, {}, f"{module} is not in {directory} any more"))
+            self.declared.append(Declared(module, directory, {}, f"{module} is not in {directory}{GONE}"))
             return
         if self._origin is None:
             return

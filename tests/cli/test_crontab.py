@@ -63,7 +63,7 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def no_mail(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("litequeue.cli.cron_commands.SENDMAIL", "/no/such/sendmail")
+    monkeypatch.setattr("litequeue.notices.SENDMAIL", "/no/such/sendmail")
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     assert not any(os.path.exists(f"{folder}/sendmail") for folder in ("/usr/bin", "/bin"))
 

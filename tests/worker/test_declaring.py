@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from litequeue import LiteQueue
+from litequeue import InvalidArgument, LiteQueue
 from litequeue.records import ScheduleInfo
 from litequeue.store import Store
 from litequeue.tasks import import_directory, tasks_of
@@ -203,6 +203,17 @@ def test_a_module_that_cannot_be_imported_leaves_its_schedules_as_stored_and_say
     site.clock.advance(3600)
     site.worker()
     assert site.get("m.f").last_outcome == "fired"
+
+
+def test_what_vanished_cannot_be_resumed_but_removed(site: Site) -> None:
+    site.write("m", HOURLY + "\n@app.every('1h')\n@app.task\ndef g(): ...\n")
+    site.worker("m")
+    site.write("m", HOURLY)
+    site.worker()
+    with pytest.raises(InvalidArgument, match=r"m does not declare it any more: declare it there again, or remove it"):
+        site.app.schedules.resume("m.g")
+    site.app.schedules.remove("m.g")
+    assert [info.name for info in site.app.schedules.list()] == ["m.f"]
 
 
 def test_paused_stays_paused_over_restarts_and_changes(site: Site) -> None:
