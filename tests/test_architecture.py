@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import graphlib
 import sys
 from pathlib import Path
@@ -41,11 +42,17 @@ def module_name(path: Path) -> str:
 MODULES = {module_name(path) for path in FILES}
 
 
+@functools.cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@functools.cache
 def imports(path: Path) -> list[tuple[str, ...]]:
     """Every import of the file, hidden ones too, as absolute dotted parts."""
     package = ("litequeue", *path.relative_to(PACKAGE).parts[:-1])
     found: list[tuple[str, ...]] = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             found += [tuple(alias.name.split(".")) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -100,7 +107,7 @@ def test_sql_is_in_the_store_alone(path: Path) -> None:
     if name.split(".")[0] == "store" or name == "cli.floor":  # the floor is raw sqlite3 on purpose
         return
     words = ("SELECT ", "INSERT ", "UPDATE ", "DELETE ", "PRAGMA ")
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             assert not node.value.lstrip().startswith(words), node.value[:60]
 
@@ -113,7 +120,7 @@ def test_the_wall_clock_and_randomness_are_read_in_one_place(path: Path) -> None
     allowed = {"store.gate": {"random.uniform"}}.get(name, set())
     wall = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "random.random",
             "random.uniform", "random.randint", "random.choice"}  # fmt: skip
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             used = f"{node.value.id}.{node.attr}"
             assert used not in wall - allowed, f"{used} in {name}:{node.lineno}"

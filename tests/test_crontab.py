@@ -444,7 +444,7 @@ def random_line(rng: random.Random, system: bool) -> str:
     return rng.choice(["", " ", "# " + words(), "# the job", "# @daily old", "#", words()])
 
 
-@pytest.mark.parametrize("seed", range(300))
+@pytest.mark.parametrize("seed", range(100))
 def test_any_crontab_comes_back_as_it_was(seed: int) -> None:
     rng = random.Random(seed)
     system = seed % 2 == 1

@@ -17,6 +17,7 @@ import pytest
 
 from litequeue import LiteQueue, errors
 from litequeue.cli.exits import CANNOT_OPEN, DAMAGED
+from litequeue.store import schema
 
 from .. import faults, sample
 from ..support import ledger_lines, litequeue, wait_until, worker_process
@@ -172,7 +173,7 @@ def test_a_newer_schema_is_exit_3_with_both_versions_and_is_left_byte_for_byte(d
     with contextlib.closing(sqlite3.connect(db)) as connection, connection:
         connection.execute("UPDATE litequeue_meta SET value = '999' WHERE key = 'schema_version'")
     before = faults.digest(db)
-    refused(db, DAMAGED, "schema version 999, this litequeue knows up to 1")
+    refused(db, DAMAGED, f"schema version 999, this litequeue knows up to {schema.CURRENT}")
     with pytest.raises(errors.SchemaTooNew, match=str(db)):
         LiteQueue(db).enqueue("t")
     assert faults.digest(db) == before
