@@ -21,11 +21,11 @@ from contextlib import AbstractContextManager
 
 from ..checks import MICROS
 from ..clock import Clock
-from ..context import JobContext
+from ..context import JobContext, _current
 from ..errors import SoftTimeout, WouldDeadlock
 from ..outcomes import Interrupted, Outcome, Timed, TimedOut
 from .base import Call, Events, Reason
-from .call import context_of, from_exception, run_async
+from .call import arguments, context_of, from_exception, succeeded
 from .lending import Lending
 
 log = logging.getLogger("litequeue.worker")
@@ -43,6 +43,21 @@ class _Running:
         self.task = task
         self.begin = begin
         self.reason: Reason | None = None
+
+
+async def _run(call: Call, context: JobContext, clock: Clock, rng: random.Random) -> Timed:
+    """``call.run`` for a coroutine; cancelling the surrounding asyncio task is left to the pool."""
+    begin = clock.monotonic()
+    code = call.code
+    try:
+        args, kwargs = arguments(call)
+        _current.set(context)  # each asyncio task has a context of its own
+        outcome = succeeded(code, await code.function(*args, **kwargs))
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - the edge: whatever it is becomes data here
+        outcome = from_exception(error, call, rng)
+    return Timed(outcome, context.started_at, clock.monotonic() - begin)
 
 
 class CoroutinePool:
@@ -122,7 +137,7 @@ class CoroutinePool:
             context = context_of(call, self._clock)
             context._wait_rule = self._wait_rule
             context._emitter = functools.partial(self._print, call, itertools.count(1))
-            work = run_async(call, context, self._clock, self._rng)
+            work = _run(call, context, self._clock, self._rng)
             running = _Running(context, loop.create_task(work), self._clock.monotonic())
             self._running[call.job.id, call.job.attempt] = running
             if call.timeout is not None or call.soft_timeout is not None:
