@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from . import checks
+from . import checks, command
 from .bell import LOOK, Bell
 from .clock import Clock
 from .errors import (
@@ -195,11 +195,7 @@ class Client:
     @staticmethod
     def builtin(name: str) -> TaskCode | None:
         """The code of a task that litequeue brings itself."""
-        if not name.startswith("litequeue."):
-            return None
-        from .command import NAME, TASK  # imports asyncio
-
-        return TASK if name == NAME else None
+        return command.TASK if name == command.NAME else None
 
     def template(self, task: TaskCode | str, texts: tuple[str, str], options: EnqueueOptions) -> NewJob:
         """A job of a task, known or by its name, that is not enqueued: for schedules, which copy it."""

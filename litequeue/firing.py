@@ -89,7 +89,7 @@ def set_back(row: Planned, trigger: Trigger, now: int) -> Step:
 
 def at_boot(row: Planned, boot: str, now: int) -> Step:
     """The tick of a schedule that fires once per boot."""
-    return Step(row.id, row.name, row.revision, row.next_tick_at, None, None, False, boot, (Due(now, "fired", False),), ())
+    return Step(row.id, row.name, row.revision, row.next_tick_at, None, None, False, boot, (Due(now, "fired"),), ())
 
 
 def _fire(row: Planned, ticks: list[int], now: int) -> tuple[Due, ...]:
@@ -100,7 +100,7 @@ def _fire(row: Planned, ticks: list[int], now: int) -> tuple[Due, ...]:
     if row.catch_up != "all":
         within = within[-1:]
     return tuple(
-        Due(tick, "late" if now - _fires(row, tick) > LATE else "fired", tick != ticks[-1]) for tick in within
+        Due(tick, "late" if now - _fires(row, tick) > LATE else "fired") for tick in within
     )
 
 

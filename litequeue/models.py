@@ -171,7 +171,6 @@ class Due(NamedTuple):
 
     tick: int
     outcome: str  # fired or late
-    caught_up: bool  # a later tick has come since
 
 
 class Past(NamedTuple):

@@ -7,7 +7,7 @@ schedules does not pay for.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ..clock import Clock, boot_id
 from ..errors import PASSING
@@ -15,12 +15,10 @@ from ..store import Store
 from ..store.schedules import Fires
 from .config import WorkerConfig
 from .discovery import Catalogue
+from .service import NOTHING_SECONDS, REFUSED_SECONDS
 
 if TYPE_CHECKING:
     from .scheduler import Scheduler
-
-NOTHING_SECONDS: Final = 3_600.0
-REFUSED_SECONDS: Final = 0.25
 
 
 class Clockwork:

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from .. import command
 from ..checks import is_name
 from ..declarations import GONE, declared_in, is_of
 from ..errors import UnknownTask
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("litequeue.worker")
 
 RETRY_SECONDS = 30.0
-COMMAND = "litequeue.command"
 
 
 class Declared(NamedTuple):
@@ -93,11 +93,9 @@ class Catalogue:
     def _discover(self, task: str) -> TaskCode:
         if not is_name(task):
             raise UnknownTask(f"{task!r:.220} cannot be the name of a task")
-        if task == COMMAND:  # ours, and as powerful as any code that the file could name
+        if task == command.NAME:  # ours, and as powerful as any code that the file could name
             self._check_file()
-            from ..command import TASK  # imports asyncio
-
-            return TASK
+            return command.TASK
         if self._origin is None:
             raise UnknownTask(f"this worker was given its code, and that has no task {task}")
         self._check_file()

@@ -25,13 +25,12 @@ from ..triggers import Trigger
 from .ahead import Ahead
 from .config import WorkerConfig
 from .declaring import Declarer
+from .service import NOTHING_SECONDS, REFUSED_SECONDS
 
 log = logging.getLogger("litequeue.worker")
 
 BATCH: Final = 1_000  # schedules in one transaction
-REFUSED_SECONDS: Final = 0.25
 AWAIT_SECONDS: Final = 5.0
-NOTHING_SECONDS: Final = 3_600.0
 SET_BACK: Final = 60.0  # seconds; less is left to the ticks' own grid
 MANY: Final = 100  # fired at once: let their jobs start before the next ticks are worked out
 MANY_SECONDS: Final = 0.2

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Final
+
+NOTHING_SECONDS: Final = 3_600.0  # until the next tick of one who waits to be poked
+REFUSED_SECONDS: Final = 0.25  # until the next try of one whom the file refused
 
 
 class Service:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import os
 import pwd
 import sqlite3
-import sys
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from litequeue import Cron, LiteQueue, crontab
-from litequeue.cli import main
 from litequeue.records import ScheduleInfo
 from litequeue.store import Store
 from litequeue.triggers import from_spec
@@ -29,36 +25,11 @@ from litequeue.worker.discovery import Catalogue
 from litequeue.worker.scheduler import Scheduler
 
 from ..support import ROOT, FakeClock
+from .conftest import Cli
 
 REAL = ROOT / "tests" / "data" / "crontab.txt"
 SYSTEM = ROOT / "tests" / "data" / "crontab-system.txt"
 ME = pwd.getpwuid(os.geteuid())
-
-
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Cli = Callable[..., Said]
-
-
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli]:
-    """The command line in this process; ``given`` is its standard input."""
-
-    def run(*words: object, given: bytes | None = None) -> Said:
-        if given is not None:
-            monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
-        capsys.readouterr()
-        code = main([str(word) for word in words])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return Said(code, out, err)
-
-    monkeypatch.setenv("TZ", "Europe/Berlin")
-    yield run
 
 
 @pytest.fixture

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from litequeue import LiteQueue
-from litequeue.cli import main
 from litequeue.notices import sendmail
 from litequeue.records import ScheduleInfo
 from litequeue.store import Store
@@ -22,36 +19,7 @@ from litequeue.worker.discovery import Catalogue
 from litequeue.worker.scheduler import Scheduler
 
 from ..support import FakeClock, worker_process
-
-
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Cli = Callable[..., Said]
-
-
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli]:
-    """The command line in this process."""
-
-    def run(*words: object) -> Said:
-        capsys.readouterr()
-        try:
-            code = main([str(word) for word in words])
-        except SystemExit as exit:  # of the parser
-            code = int(exit.code or 0)
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return Said(code, out, err)
-
-    with monkeypatch.context() as there:
-        there.setenv("TZ", "Europe/Berlin")
-        time.tzset()
-        yield run
-    time.tzset()
+from .conftest import Cli
 
 
 def schedule(db: Path, name: str = "s") -> ScheduleInfo:

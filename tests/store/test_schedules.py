@@ -44,7 +44,7 @@ def fire(store: Store, *, awaiting: bool = False) -> int:
     row = known(store)
     tick = row.values["next_tick_at"]
     following = None if awaiting else tick + HOUR
-    step = Step(row.id, "s", row.revision, tick, following, following, awaiting, None, (Due(tick, "fired", False),), ())
+    step = Step(row.id, "s", row.revision, tick, following, following, awaiting, None, (Due(tick, "fired"),), ())
     (fired,) = store.schedules.fire([step], tick, lambda *_: []).fired
     return fired.job
 
@@ -107,7 +107,7 @@ def test_a_new_time_enables_and_other_changes_do_not(added: Store) -> None:
 def test_what_is_worked_out_before_a_pause_is_void_and_resuming_is_as_well(added: Store) -> None:
     row = known(added)
     added.schedules.pause("s", NOW)
-    step = Step(row.id, "s", row.revision, NOW + HOUR, 1, 1, False, None, (Due(NOW + HOUR, "fired", False),), ())
+    step = Step(row.id, "s", row.revision, NOW + HOUR, 1, 1, False, None, (Due(NOW + HOUR, "fired"),), ())
     assert added.schedules.fire([step], NOW + HOUR, lambda *_: []).fired == []
     seen = known(added)
     added.schedules.pause("s", NOW + 5)
@@ -201,7 +201,7 @@ def test_adders_changers_pausers_and_the_clockwork_race_and_every_tick_has_one_j
     def tick(own: Store) -> None:
         row = known(own)
         at = row.values["next_tick_at"]
-        step = Step(row.id, "s", row.revision, at, at + HOUR, at + HOUR, False, None, (Due(at, "fired", False),), ())
+        step = Step(row.id, "s", row.revision, at, at + HOUR, at + HOUR, False, None, (Due(at, "fired"),), ())
         own.schedules.fire([step], at, lambda *_: [])
 
     added.schedules.change(known(added), values(overlap="allow"), None, NOW, retime=True)
