@@ -6,10 +6,15 @@ is imported then: asyncio and subprocess cost 40 ms that who only enqueues need 
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
+from . import checks
+from .backoff import BackoffLike
+from .backoff import check as check_backoff
 from .context import current_job
 from .errors import CommandFailed, InvalidArgument, InvalidType
 from .payload import Codec
@@ -27,13 +32,15 @@ def check_command(
     env: Mapping[str, str] | None = None,
     stdin: str | None = None,
     user_env: bool = False,
+    backoff: float | timedelta | Sequence[float | timedelta] | None = None,
 ) -> dict[str, Any]:
     """The keyword arguments of a command job, checked; what has its default is left out.
 
     ``argv``: the command and its arguments, run as they are; or ``command``: one string for ``/bin/sh -c``.
     ``cwd``: where it runs, made absolute now; None: where the worker runs. ``env``: added to the worker's own
     environment. ``stdin``: text for its input; None: there is none. ``user_env``: through the login shell of the
-    worker's user, so that the profile is read. Raises InvalidArgument or InvalidType.
+    worker's user, so that the profile is read. ``backoff``: seconds before a retry, or a list of them of which the last
+    repeats; None: as for any task. Raises InvalidArgument or InvalidType.
     """
     found: dict[str, Any] = {}
     if (argv is None) == (command is None):
@@ -59,6 +66,11 @@ def check_command(
         raise InvalidType(f"user_env must be True or False, not {user_env!r:.100}")
     if user_env:
         found["user_env"] = True
+    if backoff is not None:
+        delays = backoff if isinstance(backoff, (list, tuple)) else [backoff]
+        if not delays:
+            raise InvalidArgument("backoff: a list of delays needs at least one, e.g. [10, 60]")
+        found["backoff"] = [checks.micros(delay, "backoff") / checks.MICROS for delay in delays]
     return found
 
 
@@ -105,6 +117,7 @@ async def run_command(
     env: Mapping[str, str] | None = None,
     stdin: str | None = None,
     user_env: bool = False,
+    backoff: float | Sequence[float] | None = None,
     grace: float = GRACE,
 ) -> dict[str, Any]:
     """Run a command inside a job; its usage, which the job's context has too, however the command ends.
@@ -118,9 +131,19 @@ async def run_command(
         )
     from .command_run import run
 
-    given = check_command(argv, command=command, cwd=cwd, env=env, stdin=stdin, user_env=user_env)
+    given = check_command(argv, command=command, cwd=cwd, env=env, stdin=stdin, user_env=user_env, backoff=backoff)
     return await run(current_job(), given, grace)
 
 
-TASK: Final = TaskCode(run_command, NAME, Codec(), lambda path: None, {})
+class _Command(TaskCode):
+    """Each of its jobs may say how long to wait before it is tried again."""
+
+    __slots__ = ()
+
+    def backoff(self, kwargs: str) -> BackoffLike:
+        delays = json.loads(kwargs).get("backoff")
+        return self.options.backoff if delays is None else check_backoff(delays)
+
+
+TASK: Final = _Command(run_command, NAME, Codec(), lambda path: None, {})
 setattr(run_command, MARK, TASK)  # so that it is found where a job's origin says it is

@@ -122,7 +122,7 @@ def _macro(text: str) -> Expression:
         return Expression(lower, fields, crontime.table(*fields))
     if lower.partition(" ")[0] == "@every":
         length = text.partition(" ")[2] or "90s"
-        raise InvalidArgument(f"{text!r:.100} is an interval, not a cron expression: use Every({length!r:.60})")
+        raise InvalidArgument(f"{text!r:.100} is an interval, not a cron expression: use Every({length!r:.60}), or --every {length:.60}")
     raise InvalidArgument(f"cron expression {text!r:.220} is no macro; those are {', '.join([*MACROS, REBOOT])}")
 
 

@@ -152,7 +152,7 @@ def _notes(entry: Entry) -> Iterator[str]:
     elif entry.command.startswith("root "):
         yield "the command begins with root: is this a system crontab, with a user in each line? Use --system"
     if entry.mail_to != "" and entry.mail_when == "output" and not _SILENT.fullmatch(entry.command):
-        yield f"cron mails all output to {entry.mail_to or 'the owner'}; litequeue mails failures only"
+        yield f"cron mails all output to {entry.mail_to or 'the owner'}; litequeue would mail failures only"
     if "MAILFROM" in entry.env:
         yield "MAILFROM is only a variable of the command here; litequeue's mails come from the worker's user"
     if len(entry.command) > DEBIAN_LINE:

@@ -102,6 +102,10 @@ class ScheduleInfo:
     args: str  # JSON, as stored
     kwargs: str
     queue: str
+    priority: int
+    retries: int | None  # None: as the task's own options say
+    timeout: float | None
+    expires: float | None  # a job that has not started so long after its tick is dropped
     catch_up: str
     grace: float
     overlap: str

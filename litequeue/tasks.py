@@ -165,6 +165,10 @@ class TaskCode:
         self._signature = inspect.signature(function)
         self._arity = _positional_arity(self._signature)
 
+    def backoff(self, kwargs: str) -> backoffs.BackoffLike:
+        """For a job with these stored arguments."""
+        return self.options.backoff
+
     def _find_origin(self, module: str | None, qualname: str) -> TaskOrigin | None:
         if module is None:
             return None

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import gc
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -463,6 +465,7 @@ def test_an_emitter_is_not_needed(run: Run) -> None:
 
 def test_thirty_at_once_leave_nothing_behind() -> None:
     async def all_of_them() -> list[dict[str, Any]]:
+        gc.collect()  # what earlier tests left open is not of these
         before = descriptors()
         runs = [Run() for _ in range(30)]
         usages = await asyncio.gather(*(r(["sh", "-c", 'echo "$1"', "sh", str(n)], stdin="x") for n, r in enumerate(runs)))
@@ -521,6 +524,8 @@ def test_arguments_that_are_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     got = check_command(["ls"], cwd="sub", env={"A": ""}, stdin="", user_env=True)
     assert got == {"argv": ["ls"], "cwd": f"{tmp_path}/sub", "env": {"A": ""}, "stdin": "", "user_env": True}
     assert check_command(["ls"], cwd=tmp_path) == {"argv": ["ls"], "cwd": str(tmp_path)}
+    for backoff, delays in ((1.5, [1.5]), (0, [0]), (timedelta(minutes=1), [60]), ([1, timedelta(seconds=2)], [1, 2])):
+        assert check_command(["ls"], backoff=backoff) == {"argv": ["ls"], "backoff": delays}
     TASK.check_call((), got)
 
 
@@ -545,11 +550,24 @@ def test_arguments_that_are_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ({"argv": ["ls"], "env": {"A": 1}}, InvalidType, r"env\['A'\] must be a string"),
         ({"argv": ["ls"], "stdin": b"x"}, InvalidType, "stdin must be a string"),
         ({"argv": ["ls"], "user_env": 1}, InvalidType, "user_env must be True or False"),
+        ({"argv": ["ls"], "backoff": []}, InvalidArgument, "at least one"),
+        ({"argv": ["ls"], "backoff": [-1]}, InvalidArgument, "backoff must be 0 to"),
+        ({"argv": ["ls"], "backoff": "1m"}, InvalidType, "backoff must be seconds"),
+        ({"argv": ["ls"], "backoff": True}, InvalidType, "backoff must be seconds"),
     ],
 )  # fmt: skip
 def test_arguments_that_are_wrong(given: dict[str, Any], error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         check_command(**given)
+
+
+def test_a_planted_backoff_is_as_none() -> None:
+    """The pool's own edge falls back where a backoff raises; what is read here raises no more than that."""
+    assert TASK.backoff("{}") == TASK.options.backoff
+    assert TASK.backoff('{"backoff": [1, 60]}') == (1, 60)
+    for planted in ('{"backoff": ["x"]}', '{"backoff": {}}', "[]", "nothing"):
+        with pytest.raises((InvalidArgument, ValueError, AttributeError, TypeError)):
+            TASK.backoff(planted)
 
 
 def test_the_task_is_found_where_its_origin_says() -> None:

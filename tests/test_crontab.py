@@ -89,7 +89,7 @@ def test_a_real_crontab_is_read_line_by_line() -> None:
 def test_what_a_real_crontab_loses_is_said() -> None:
     found = parse((DATA / "crontab.txt").read_text())
     notes = {entry.line: entry.notes for entry in found.entries}
-    mail = "cron mails all output to ops@example.org; litequeue mails failures only"
+    mail = "cron mails all output to ops@example.org; litequeue would mail failures only"
     assert notes[10] == (mail,)
     assert notes[13] == notes[25] == ()  # all output redirected; MAILTO=""
     assert notes[19] == (
@@ -120,7 +120,7 @@ def test_debians_own_system_crontab() -> None:
     ]  # fmt: skip
     assert found.entries[0].notes == (
         "cron runs this as root; litequeue as the user of its worker",
-        "cron mails all output to the owner; litequeue mails failures only",
+        "cron mails all output to the owner; litequeue would mail failures only",
     )
 
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..checks import MICROS, clean
 from ..command import check_command
 from ..errors import InvalidArgument, LitequeueError
+from ..records import ScheduleInfo
+from ..scheduling import span
 
 
 def parse_call(words: list[str]) -> tuple[list[Any], dict[str, Any]]:
@@ -44,22 +50,69 @@ def _json_or_text(text: str) -> Any:
         return text
 
 
-def command_of(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The words after ``--`` as the arguments of the task that runs commands."""
-    if not arguments.words:
+def command_of(arguments: argparse.Namespace, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The words after ``--``, and the options about them, as the arguments of the task that runs commands.
+
+    Of a command that is ``known``, what is not given stays.
+    """
+    found = dict(known or {})
+    if arguments.words:
+        found.pop("argv", None)
+        found.pop("command", None)
+        found |= {"command": " ".join(arguments.words)} if arguments.shell else {"argv": arguments.words}
+    elif known is None or arguments.shell:
         raise InvalidArgument("give the command after --, as in: -- pg_dump -Fc mydb")
-    environment = dict(_pair(text) for text in arguments.env or ())
-    options: dict[str, Any] = {"cwd": _directory(arguments.cwd), "env": environment or None, "user_env": arguments.user_env}
-    if arguments.shell:
-        return check_command(command=" ".join(arguments.words), **options)
-    return check_command(arguments.words, **options)
+    if arguments.cwd is not None or known is None:
+        found["cwd"] = _directory(arguments.cwd)
+    if arguments.env:
+        found["env"] = found.get("env", {}) | dict(_pair(text) for text in arguments.env)
+    if arguments.user_env:
+        found["user_env"] = True
+    if arguments.backoff is not None:
+        found["backoff"] = [span(part, "--backoff") / MICROS for part in arguments.backoff.split(",")]
+    return check_command(**found)
+
+
+def command_in(info: ScheduleInfo) -> dict[str, Any]:
+    """The arguments of a schedule's command, checked: the file may hold anything."""
+    try:
+        return check_command(**json.loads(info.kwargs))
+    except (LitequeueError, TypeError, ValueError, RecursionError) as error:
+        raise InvalidArgument(f"its command cannot be read: {error}") from None
+
+
+def doubts(command: Mapping[str, Any]) -> Iterator[str]:
+    """What may be wrong with a command that is not run before its time, and perhaps not here."""
+    cwd = command.get("cwd")
+    if cwd is not None and not os.path.isdir(cwd):
+        yield f"there is no directory {cwd}: a command cannot run there"
+        return
+    words = command.get("argv")
+    if words is None or command.get("user_env"):
+        return  # a shell's own affair
+    path = command.get("env", {}).get("PATH", os.environ.get("PATH"))
+    name = os.path.join(cwd or "", words[0]) if os.sep in words[0] else words[0]
+    if shutil.which(name, path=path) is None:
+        hint = "; for the shell to read it as one line, give --shell" if " " in name else ""
+        yield f"{words[0]!r} is no command that can be found here{hint}"
+
+
+def warn(command: Mapping[str, Any]) -> None:
+    for doubt in doubts(command):
+        print(f"litequeue: note: {clean(doubt)}", file=sys.stderr)
 
 
 def refuse_command_options(arguments: argparse.Namespace, why: str) -> None:
     """Where no command is given, what is said about it would be lost without a word."""
-    for option in ("cwd", "env", "user_env", "shell"):
-        if getattr(arguments, option):
-            raise InvalidArgument(f"--{option.replace('_', '-')} goes with a command: {why}")
+    given = about_command(arguments)
+    if given is not None:
+        raise InvalidArgument(f"{given} goes with a command: {why}")
+
+
+def about_command(arguments: argparse.Namespace) -> str | None:
+    """An option that is given and says something about a command."""
+    options = ("cwd", "env", "user_env", "shell", "backoff")
+    return next((f"--{option.replace('_', '-')}" for option in options if getattr(arguments, option) not in (None, False)), None)
 
 
 def typed(error: LitequeueError) -> str:

@@ -21,7 +21,7 @@ from ..records import as_dict
 from ..store import Store
 from ..store.inspection import Inspection
 from . import render, serving
-from .calls import command_of, parse_call, refuse_command_options
+from .calls import command_of, parse_call, refuse_command_options, warn
 
 FOLLOW_SECONDS = 0.2
 
@@ -66,7 +66,9 @@ def _what(arguments: argparse.Namespace) -> tuple[str, list[Any], dict[str, Any]
     if arguments.command:
         if arguments.task is not None:
             raise InvalidArgument(f"--command runs what follows --, so there is no task: {arguments.task!r:.100}")
-        return COMMAND, [], command_of(arguments)
+        command = command_of(arguments)
+        warn(command)
+        return COMMAND, [], command
     if arguments.task is None:
         raise InvalidArgument("name the task, or give --command -- and a command")
     refuse_command_options(arguments, "enqueue DB --command -- and its words")

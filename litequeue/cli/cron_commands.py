@@ -6,7 +6,6 @@ Owns what a crontab's entry becomes, and what of a schedule a crontab can hold. 
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import shlex
@@ -29,11 +28,11 @@ from ..errors import (
     PayloadError,
     PayloadTooLarge,
 )
-from ..notices import sendmail
+from ..notices import NO_MAIL, sendmail
 from ..records import ScheduleInfo
 from ..triggers import Cron, describe, from_spec
 from . import render
-from .calls import typed
+from .calls import command_in, typed
 from .commands import existing
 
 PATH: Final = "/usr/bin:/bin"  # what cron gives a command
@@ -131,7 +130,7 @@ def _as_user(entry: Entry, environment: dict[str, str]) -> dict[str, Any]:
 
 
 def _add(plans: list[tuple[Entry, dict[str, Any]]], arguments: argparse.Namespace) -> int:
-    failed = 0
+    failed, mailed = 0, False
     with LiteQueue(arguments.db) as app:
         for entry, options in plans:
             try:
@@ -140,7 +139,10 @@ def _add(plans: list[tuple[Entry, dict[str, Any]]], arguments: argparse.Namespac
                 failed += 1
                 print(f"line {entry.line}: not imported: {clean(typed(error))}\n    {clean(entry.raw)}", file=sys.stderr)
                 continue
+            mailed = mailed or info.mail_to is not None
             print(f"{info.name}: {clean(info.trigger)}; next {render.when(info.next_tick) or 'at the next boot'}")
+    if mailed and sendmail() is None:
+        print(NO_MAIL, file=sys.stderr)
     return failed
 
 
@@ -151,7 +153,10 @@ def _show(entry: Entry, options: dict[str, Any]) -> None:
     print(f"    command  {clean(entry.command)}" + (" (with standard input)" if entry.stdin else ""))
     for tick in _next_three(trigger):
         print(f"    next     {tick}")
-    print(f"    failures {'mailed to ' + clean(options['mail_to']) if 'mail_to' in options else 'mailed to nobody'}")
+    if "mail_to" in options:
+        print(f"    failures mailed to {clean(options['mail_to'])}{'' if sendmail() else ', once this host has a sendmail'}")
+    else:
+        print(f"    failures mailed to nobody{'' if entry.mail_to == '' else ': this host has no sendmail'}")
     for note in entry.notes:
         print(f"    note     {clean(note)}")
 
@@ -172,12 +177,14 @@ def export(arguments: argparse.Namespace) -> int:
     with existing(arguments.db) as app:
         found = app.schedules.list()
     entries: list[Entry] = []
-    others = []
+    others: list[str] = []
+    left_out: list[str] = []
     for info in found:
         try:
             entry = _entry_of(info)
             crontab.render([entry])  # a line of its own may be too much for a crontab
             entries.append(entry)
+            left_out += [f"# {info.name}: {beyond}"] if (beyond := _beyond_cron(info)) else []
         except InvalidArgument as error:
             others.append(f"# {info.name}: {error}")
     if any(entry.user for entry in entries):
@@ -186,6 +193,8 @@ def export(arguments: argparse.Namespace) -> int:
         entries = [entry if entry.user else replace(entry, user=_me()[0]) for entry in entries]
     if any(entry.timezone for entry in entries):
         print("# Debian's cron ignores CRON_TZ, and runs all of this in the host's zone.")
+    if left_out:
+        print("# Left out, since cron has nothing like it:\n" + "\n".join(clean(line) for line in left_out) + "\n")
     if others:
         print("# Not in a crontab's power:\n" + "\n".join(clean(line) for line in others) + "\n")
     # A crontab can only set a variable to nothing again, which for TZ is another zone: who has least comes first.
@@ -203,7 +212,9 @@ def _entry_of(info: ScheduleInfo) -> Entry:
         raise InvalidArgument(f"it runs the task {info.task}, not a command")
     if info.state in ("disabled", "done"):
         raise InvalidArgument(f"it is {info.state}")
-    call = _call_of(info)
+    call = command_in(info)
+    if "user_env" in call:
+        raise InvalidArgument("it runs in the environment of a login shell (--user-env)")
     environment: dict[str, str] = dict(call.get("env") or {})
     shell = environment.pop("SHELL", crontab.SHELL)
     if environment.get("PATH") == PATH:
@@ -212,7 +223,7 @@ def _entry_of(info: ScheduleInfo) -> Entry:
     home = _me()[1] if user is None else _home_of(user)
     where = call.get("cwd")
     if where is not None and where != (environment.get("HOME") or home):
-        command = f"cd {shlex.quote(where)} && {command}"
+        command = f"cd {shlex.quote(where)} || exit; {command}"  # which may be a list
     zone = None if trigger.is_reboot or trigger.timezone == Cron("* * * * *").timezone else trigger.timezone
     # MAILTO is set even to nobody, or cron would mail the owner; and -n would be a word of the command to Debian's.
     return Entry(
@@ -222,15 +233,16 @@ def _entry_of(info: ScheduleInfo) -> Entry:
     )  # fmt: skip
 
 
-def _call_of(info: ScheduleInfo) -> dict[str, Any]:
-    """The arguments of the command, checked: the file may hold anything."""
-    try:
-        call = check_command(**json.loads(info.kwargs))
-    except (LitequeueError, TypeError, ValueError, RecursionError) as error:
-        raise InvalidArgument(f"its command cannot be read: {error}") from None
-    if "user_env" in call:
-        raise InvalidArgument("it runs in the environment of a login shell (--user-env)")
-    return call
+def _beyond_cron(info: ScheduleInfo) -> str:
+    """What a schedule has that its line in a crontab has not."""
+    spans = {"timeout": info.timeout, "expires": info.expires}
+    found = [f"--{name} {render.duration(span)}" for name, span in spans.items() if span is not None]
+    found += [f"--retries {info.retries}"] if info.retries else []
+    found += ["--backoff"] if "backoff" in command_in(info) else []
+    found += ["--overlap queue"] if info.overlap == "queue" else []
+    found += [f"--catch-up {info.catch_up}"] if info.catch_up != "latest" else []
+    found += [f"--on-failure {shlex.quote(info.on_failure)}"] if info.on_failure else []
+    return ", ".join(found)
 
 
 def _delay(jitter: float) -> int:

@@ -16,14 +16,16 @@ class Parser(argparse.ArgumentParser):
     """
 
     rest: str | None = None
+    hint: str | None = None  # for who gives a word too many
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        if self.rest is None:
-            return super().parse_known_args(args, namespace)
         words = list(sys.argv[1:] if args is None else args)
-        end = words.index("--") if "--" in words else len(words)
+        end = words.index("--") if self.rest and "--" in words else len(words)
         namespace, unknown = super().parse_known_args(words[:end], namespace)
-        setattr(namespace, self.rest, words[end + 1 :])
+        if self.rest:
+            setattr(namespace, self.rest, words[end + 1 :])
+        if unknown and self.hint:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}; {self.hint}")
         return namespace, unknown
 
 

@@ -37,6 +37,7 @@ def build() -> argparse.ArgumentParser:
     sub.add_argument("--command", action=instead_of(task), help="run what follows -- as a command, instead of a task")
     schedule_parser.add_command_options(sub)
     sub.rest = "words"
+    sub.hint = "a command and its own options go after --"
     sub.add_argument("--queue", metavar="NAME")
     sub.add_argument("--priority", type=int, metavar="N", help="higher runs first")
     sub.add_argument("--retries", type=int, metavar="N")

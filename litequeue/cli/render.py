@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ..checks import clean
+from ..checks import clean, clean_lines
 from ..records import JobInfo, OutputPiece, Stats
 
 _NOTHING: dict[str, int] = {}
@@ -69,7 +69,9 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     if seconds < 7200:
         return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86400:.1f} days"
 
 
 def note(info: JobInfo) -> str:
@@ -154,7 +156,7 @@ def print_output(pieces: Sequence[OutputPiece]) -> None:
             before = piece.number
             text += piece.text
         for line in text.rstrip("\n").split("\n"):
-            print("    " + clean(line))
+            print("    " + clean_lines(line))
 
 
 def _usage(text: str) -> str:

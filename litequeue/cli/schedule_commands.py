@@ -14,7 +14,15 @@ from ..errors import InvalidArgument
 from ..notices import NO_MAIL, sendmail
 from ..records import ScheduleInfo, TickInfo, as_dict
 from . import render
-from .calls import command_of, parse_call, refuse_command_options, typed
+from .calls import (
+    about_command,
+    command_in,
+    command_of,
+    parse_call,
+    refuse_command_options,
+    typed,
+    warn,
+)
 from .commands import existing
 
 _OPTIONS = (
@@ -37,25 +45,37 @@ def add(arguments: argparse.Namespace) -> int:
         except InvalidArgument as error:
             raise InvalidArgument(typed(error)) from None
     _say(info)
+    if task == COMMAND:
+        warn(call["kwargs"])
     return 0
 
 
 def update(arguments: argparse.Namespace) -> int:
     changes = _given(arguments)
-    if arguments.words or arguments.task:
-        task, call = _what(arguments)
-        with existing(arguments.db) as app:
-            if app.schedules.get(arguments.name).task != task:
-                raise InvalidArgument(f"{arguments.name} runs another task: remove it and add it anew")
-        changes.update(call)
-    else:
-        refuse_command_options(arguments, "give all of that anew, after --")
-    if not changes:
-        raise InvalidArgument("say what to change, such as --cron or --retries")
     with existing(arguments.db) as app:
+        changes |= _changed_call(arguments, app.schedules.get(arguments.name))
+        if not changes:
+            raise InvalidArgument("say what to change, such as --cron or --retries")
         info = app.schedules.update(arguments.name, **changes)
     _say(info)
+    if info.task == COMMAND and "kwargs" in changes:
+        warn(changes["kwargs"])
     return 0
+
+
+def _changed_call(arguments: argparse.Namespace, info: ScheduleInfo) -> dict[str, Any]:
+    """What is said anew of the call."""
+    if arguments.task is None and info.task == COMMAND:
+        if not (arguments.words or about_command(arguments)):
+            return {}
+        return {"kwargs": command_of(arguments, command_in(info))}
+    if arguments.task is None and not arguments.words:
+        refuse_command_options(arguments, f"{info.name} runs the task {info.task}")
+        return {}
+    task, call = _what(arguments)
+    if task != info.task:
+        raise InvalidArgument(f"{info.name} runs another task, {info.task}: remove it and add it anew")
+    return call
 
 
 def _given(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -88,7 +108,7 @@ def moment(text: str, what: str) -> datetime:
         return found if found.tzinfo is not None else found.astimezone()
     except (ValueError, OverflowError):
         raise InvalidArgument(
-            f"{what} {text!r:.60}: write it as 2026-12-24 18:00, with +01:00 for another zone"
+            f"{what} {text!r:.60} is no date and time: write it as 2026-12-24 18:00, with +01:00 for another zone"
         ) from None
 
 
@@ -134,7 +154,7 @@ def schedules(arguments: argparse.Namespace) -> int:
         render.print_json([as_dict(info) for info in found])
         return 0
     render.print_table(
-        ("NAME", "STATE", "LAST TICK", "OUTCOME", "NEXT TICK", "IN", "TRIGGER"),
+        ("NAME", "STATE", "LAST TICK", "OUTCOME", "NEXT TICK", "DUE", "TRIGGER"),
         [
             (
                 info.name, info.state, render.when(info.last_tick), outcome(info), render.when(info.next_tick),

@@ -31,7 +31,12 @@ def add_to(commands: Any, command: Callable[..., Parser]) -> None:
     action("pause", "Let no tick fire until resume.")
     action("resume", "Undo pause; the next tick is the next one from now.")
     action("run", "Make a job of it now, and print the job's id.")
-    json_option(command("schedules", "schedule_commands:schedules", "List the schedules, with their last and next ticks."))
+    summary = "List the schedules, with their last and next ticks."
+    json_option(command("schedules", "schedule_commands:schedules", summary))
+    listing = actions.add_parser("list", help=f"{summary[:-1]}, as the command schedules does.", description=summary)
+    listing.add_argument("db", metavar="DB", help="the database file")
+    listing.set_defaults(run=lazily("schedule_commands:schedules"))
+    json_option(listing)
     sub = command("ticks", "schedule_commands:ticks", "Show what became of a schedule's ticks, newest first.")
     sub.add_argument("name", metavar="NAME", help="the schedule's")
     sub.add_argument("--limit", type=int, default=20, metavar="N", help="default 20")
@@ -64,6 +69,7 @@ def _cron(commands: Any) -> None:
     sub.add_argument("expr", metavar="EXPR", help="such as '*/5 9-17 * * mon-fri'")
     sub.add_argument("--timezone", metavar="ZONE", help="default the host's")
     sub.add_argument("--seconds", action="store_true", help="six fields, seconds first")
+    sub.hint = "write the expression between quotes"
     sub.add_argument("--count", type=int, default=5, metavar="N", help="of ticks to show; default 5")
 
 
@@ -88,6 +94,7 @@ def _schedule_options(sub: Parser) -> None:
     add("--expires", metavar="SPAN", help="drop a job that has not started by then")
     add_command_options(sub)
     sub.rest = "words"
+    sub.hint = "a command and its own options go after --, and a cron expression between quotes"
 
 
 def add_command_options(sub: argparse.ArgumentParser) -> None:
@@ -96,4 +103,5 @@ def add_command_options(sub: argparse.ArgumentParser) -> None:
     add("--env", metavar="NAME=VALUE", action="append", help="for the command (repeatable)")
     add("--user-env", action="store_true", help="start the command from the user's login shell, with its profile")
     add("--shell", action="store_true", help="the command is one text for /bin/sh")
+    add("--backoff", metavar="SPANS", help="before a retry of the command, such as 1m or 10s,1m,10m (the last repeats)")
     sub.set_defaults(words=[])

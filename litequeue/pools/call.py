@@ -139,7 +139,7 @@ def retry_delay(error: BaseException, call: Call, rng: random.Random) -> int | N
             isinstance(error, Exception) and not isinstance(error, options.retry_on)
         ):
             return None
-        return backoff.delay_micros(options.backoff, failures + 1, error, rng)
+        return backoff.delay_micros(call.code.backoff(call.job.kwargs), failures + 1, error, rng)
     except BaseException as wrong:  # noqa: BLE001 - the user's backoff function
         log.warning(
             "job %d %s: its backoff function failed, and the default is used: %s: %s",

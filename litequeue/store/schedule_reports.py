@@ -28,8 +28,9 @@ def shown(row: tuple[Any, ...]) -> ScheduleInfo:
         state = "active" if v["next_tick_at"] is not None or v["boot"] is not None else "done"
     return ScheduleInfo(
         name=v["name"], trigger=_words(v["trigger"]), state=state, why=why, task=v["task"], args=v["args"],
-        kwargs=v["kwargs"], queue=v["queue"], catch_up=v["catch_up"], grace=v["grace"] / checks.MICROS,
-        overlap=v["overlap"], jitter=v["jitter"] / checks.MICROS, on_failure=v["on_failure"], mail_to=v["mail_to"],
+        kwargs=v["kwargs"], queue=v["queue"], priority=v["priority"],
+        retries=None if v["max_attempts"] is None else v["max_attempts"] - 1, timeout=_seconds(v["timeout"]),
+        expires=_seconds(v["expires"]), catch_up=v["catch_up"], grace=v["grace"] / checks.MICROS, overlap=v["overlap"], jitter=v["jitter"] / checks.MICROS, on_failure=v["on_failure"], mail_to=v["mail_to"],
         declared_in=v["module"], next_tick=_time(v["fires_at"]) if state == "active" else None,
         last_tick=_time(tick), last_outcome=outcome, last_reason=reason, last_job=job, last_job_state=job_state,
         ticks=ticks, created_at=checks.aware(created), spec=v["trigger"],
@@ -49,6 +50,10 @@ def shown_tick(row: tuple[Any, ...]) -> TickInfo:
         checks.aware(at), _time(through), checks.aware(decided), outcome, reason, job, state, _time(started),
         _time(finished), error if state not in (None, "succeeded") else None,
     )  # fmt: skip
+
+
+def _seconds(micros: int | None) -> float | None:
+    return None if micros is None else micros / checks.MICROS
 
 
 def _time(stamp: int | None) -> datetime | None:

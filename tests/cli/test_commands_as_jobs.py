@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from litequeue.store.jobs import KEEP_OUTPUT, TRIM_EVERY
 
 from ..crash.logged import alive
 from ..support import PROGRAM, environment, litequeue, wait_until, worker_process
+from .conftest import Cli
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="commands need process groups")
 
@@ -316,3 +318,18 @@ def test_from_a_directory_that_is_gone_the_command_wants_another(db: Path, tmp_p
         done = subprocess.run(["sh", "-c", line, "sh", *words], env=environment(), capture_output=True, text=True, check=False)
         assert done.returncode == code, done.stderr
     assert litequeue("jobs", db).returncode == 0
+
+
+def test_a_command_that_failed_is_tried_again_after_its_own_backoff(cli: Cli, db: Path) -> None:
+    """Also where it was its timeout that ended it; and the last delay repeats."""
+    with LiteQueue(db) as app:
+        app.stats()  # now there is a file
+        for words in (("--", "false"), ("--timeout", "0.2", "--", "sleep", "30")):
+            assert cli("enqueue", db, "--command", "--retries", "3", "--backoff", "10ms,2h", *words).code == 0
+        jobs = [app.job(1), app.job(2)]
+        for attempt in (2, 3):
+            with app.worker(threads=0, processes=0, async_=4):
+                wait_until(lambda n=attempt: all((job.info().attempt, job.state) == (n, "retrying") for job in jobs))
+            for info in [job.info() for job in jobs]:
+                assert info.run_at - info.attempts[-1].finished_at == timedelta(hours=2)
+            assert all(job.retry() for job in jobs)

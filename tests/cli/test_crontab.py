@@ -321,9 +321,38 @@ def test_what_no_crontab_can_hold_stands_there_as_a_comment_with_the_reason(cli:
     for name in ("often", "once", "precise", "task", "profile", "lines", "lazy", "planted"):
         assert f"# {name}" in reasons, name
     (kept,) = crontab.parse(done.out).entries
-    assert (kept.name, kept.when, kept.command) == ("kept", "0 1 * * *", "cd '/srv/a b' && printf %s 'it'\"'\"'s'")
+    assert (kept.name, kept.when, kept.command) == ("kept", "0 1 * * *", "cd '/srv/a b' || exit; printf %s 'it'\"'\"'s'")
     assert "\n# 0 2 * * * true\n" in done.out
     assert kept.mail_to == ""
+
+
+def test_what_cron_has_nothing_like_is_left_out_with_a_word(cli: Cli, tmp_path: Path) -> None:
+    db = tmp_path / "db"
+    more = ("--timeout", "90s", "--retries", "2", "--backoff", "1m", "--overlap", "queue", "--catch-up", "all", "--expires", "3d")
+    cli("schedule", "add", db, "much", "--cron", "0 1 * * *", *more, "--on-failure", "tell me", "--", "true")
+    cli("schedule", "add", db, "little", "--cron", "0 2 * * *", "--cwd", tmp_path, "--shell", "--", "a; b # c")
+    text = cli("cron", "export", db).out
+    (said,) = (line for line in text.splitlines() if line.startswith("# much: "))
+    assert said == (
+        "# much: --timeout 90.0 s, --expires 3.0 days, --retries 2, --backoff, --overlap queue, --catch-up all, "
+        "--on-failure 'tell me'"
+    )
+    little, much = crontab.parse(text).entries
+    assert (little.name, much.name) == ("little", "much")
+    # The directory is that of the whole line, and without it nothing runs.
+    assert little.command == f"cd {tmp_path} || exit; a; b # c"
+
+
+def test_who_would_be_mailed_is_said_once_where_no_mail_can_be_sent(cli: Cli, tmp_path: Path, no_mail: None) -> None:
+    lines = b"MAILTO=ops@example.org\n0 1 * * * one\n0 2 * * * two\n"
+    done = cli("cron", "import", tmp_path / "db", "-", given=lines)
+    assert done.code == 0 and done.err.count("no sendmail") == 1
+    shown = cli("cron", "import", tmp_path / "db", "-", "--dry-run", given=lines).out
+    assert "failures mailed to ops@example.org, once this host has a sendmail" in shown
+    nobody = cli("cron", "import", tmp_path / "new", "-", given=b"0 1 * * * one\n")
+    assert (nobody.code, nobody.err) == (0, "")
+    shown = cli("cron", "import", tmp_path / "new", "-", "--dry-run", given=b"0 1 * * * one\n").out
+    assert "failures mailed to nobody: this host has no sendmail" in shown
 
 
 def test_the_way_back_to_debians_cron_has_no_option_that_it_would_run_as_a_word(cli: Cli, tmp_path: Path) -> None:

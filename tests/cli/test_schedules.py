@@ -85,6 +85,8 @@ def test_a_name_that_is_taken_is_refused_unless_replaced(cli: Cli, db: Path) -> 
     assert kwargs(db)["argv"] == ["one"]
     assert cli("schedule", "add", db, "s", "--every", "1h", "--replace", "--", "two").code == 0
     assert kwargs(db)["argv"] == ["two"]
+    assert cli("schedule", "list", db) == cli("schedules", db)
+    assert json.loads(cli("schedule", "list", db, "--json").out)[0]["name"] == "s"
 
 
 ADD = ("schedule", "add", "DB", "new")
@@ -96,7 +98,11 @@ HOURLY = ("--every", "1h")
     [
         ((*ADD, *HOURLY), 2, "give the command after --"),
         ((*ADD, *HOURLY, "--"), 2, "give the command after --"),
-        ((*ADD, *HOURLY, "true"), 2, "unrecognized arguments: true"),
+        ((*ADD, *HOURLY, "true"), 2, "unrecognized arguments: true; a command and its own options go after --"),
+        ((*ADD, *HOURLY, "ls", "-l"), 2, "unrecognized arguments: ls -l; a command and its own options go after --"),
+        ((*ADD, "--cron", "30", "2", "*", "*", "*", "--", "true"), 2, "a cron expression between quotes"),
+        ((*ADD, "--cron", "@every 5m", "--", "true"), 2, "or --every 5m"),
+        ((*ADD, *HOURLY, "--task", "t", "--backoff", "1m"), 2, "--backoff goes with a command"),
         ((*ADD, "--", "true"), 2, "give one of --cron, --every and --at"),
         ((*ADD, "--cron", "0 1 * * *", *HOURLY, "--", "true"), 2, "--cron and --every cannot go together"),
         ((*ADD, *HOURLY, "--at", "2099-01-01", "--", "true"), 2, "--every and --at cannot go together"),
@@ -109,8 +115,9 @@ HOURLY = ("--every", "1h")
         ((*ADD, "--cron", "0 25 * * *", "--", "true"), 2, "0 to 23"),
         ((*ADD, "--every", "soon", "--", "true"), 2, "1h30m"),
         ((*ADD, "--every", "0s", "--", "true"), 2, "1ms"),
-        ((*ADD, "--at", "tomorrow", "--", "true"), 2, "--at 'tomorrow': write it as 2026-12-24 18:00"),
-        ((*ADD, "--at", "0001-01-01", "--", "true"), 2, "--at '0001-01-01': write it as"),
+        ((*ADD, "--at", "tomorrow", "--", "true"), 2, "--at 'tomorrow' is no date and time: write it as 2026-12-24 18:00"),
+        ((*ADD, "--at", "0001-01-01", "--", "true"), 2, "--at '0001-01-01' is no date and time: write it as"),
+        ((*ADD, "--at", "2026-02-30", "--", "true"), 2, "--at '2026-02-30' is no date and time"),
         ((*ADD, "--at", "2001-01-01", "--", "true"), 2, "is over"),
         ((*ADD, *HOURLY, "--env", "A", "--", "true"), 2, "write NAME=VALUE"),
         ((*ADD, *HOURLY, "--task", "t", "--env", "A=1"), 2, "--env goes with a command"),
@@ -123,7 +130,9 @@ HOURLY = ("--every", "1h")
         ((*ADD, *HOURLY, "--mail-to", "a\nb", "--", "true"), 2, "mail_to must be one line"),
         (("schedule", "add", "DB", "a b", *HOURLY, "--", "true"), 2, "name"),
         (("schedule", "update", "DB", "s"), 2, "say what to change"),
-        (("schedule", "update", "DB", "s", "--env", "A=1"), 2, "give all of that anew, after --"),
+        (("schedule", "update", "DB", "s", "--shell"), 2, "give the command after --"),
+        (("schedule", "update", "DB", "s", "--cwd", ""), 2, "cwd is empty"),
+        (("schedule", "update", "DB", "s", "--backoff", "1m,soon"), 2, "--backoff: 'soon'"),
         (("schedule", "update", "DB", "s", "--task", "other"), 2, "runs another task"),
         (("schedule", "update", "DB", "s", "--cron", "@daily", "--every", "1h"), 2, "cannot go together"),
         (("schedule", "update", "DB", "gone", "--retries", "1"), 1, "no schedule named gone"),
@@ -133,11 +142,11 @@ HOURLY = ("--every", "1h")
         (("schedule", "run", "DB", "gone"), 1, "no schedule named gone"),
         (("ticks", "DB", "gone"), 1, "no schedule named gone"),
         (("ticks", "DB", "s", "--limit", "0"), 2, "limit"),
-        (("ticks", "DB", "s", "--before", "noon"), 2, "--before 'noon': write it as"),
+        (("ticks", "DB", "s", "--before", "noon"), 2, "--before 'noon' is no date and time: write it as"),
         (("schedules", "NONE"), 4, "no such file"),
         (("ticks", "NONE", "s"), 4, "no such file"),
         (("schedule", "run", "NONE", "s"), 4, "no such file"),
-        (("schedule", "stop", "DB", "s"), 2, "add, update, remove, pause, resume, run"),
+        (("schedule", "stop", "DB", "s"), 2, "add, update, remove, pause, resume, run, list"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_in_one_line_and_changes_nothing(
@@ -174,6 +183,50 @@ def test_an_update_changes_what_was_said_and_keeps_the_rest(cli: Cli, db: Path) 
     with LiteQueue(db) as app:
         info = app.job(job).info()
         assert (info.max_attempts, info.timeout) == (2, 300)
+
+
+def test_an_expression_in_several_words_is_met_with_a_hint(cli: Cli) -> None:
+    done = cli("cron", "explain", "0", "4", "*", "*", "*")
+    assert done.code == 2
+    assert "unrecognized arguments: 4 * * *; write the expression between quotes" in done.err
+
+
+def test_an_update_of_a_command_keeps_what_is_not_said_of_it(cli: Cli, db: Path, tmp_path: Path) -> None:
+    where = ("--cwd", tmp_path, "--env", "A=1", "--env", "B=2", "--backoff", "1m,5m")
+    cli("schedule", "add", db, "s", *HOURLY, *where, "--", "ls", "-l")
+    kept = {"cwd": str(tmp_path), "env": {"A": "1", "B": "2"}, "backoff": [60, 300]}
+    assert cli("schedule", "update", db, "s", "--", "ls", "-a").code == 0
+    assert kwargs(db) == {"argv": ["ls", "-a"], **kept}
+    assert cli("schedule", "update", db, "s", "--shell", "--", "ls | wc").code == 0
+    assert kwargs(db) == {"command": "ls | wc", **kept}
+    assert cli("schedule", "update", db, "s", "--env", "B=3", "--backoff", "9s", "--user-env").code == 0
+    changed = {"env": {"A": "1", "B": "3"}, "backoff": [9], "user_env": True}
+    assert kwargs(db) == {"command": "ls | wc", **kept, **changed}
+    assert cli("schedule", "update", db, "s", "--cwd", "/").code == 0
+    assert kwargs(db) == {"command": "ls | wc", **kept, **changed, "cwd": "/"}
+
+
+def test_what_may_be_wrong_with_a_command_is_noted_when_it_is_written(cli: Cli, db: Path, tmp_path: Path) -> None:
+    (tmp_path / "there").touch(mode=0o755)
+    for words, doubt in (
+        (("--", "true"), None),
+        (("--cwd", tmp_path, "--", "./there"), None),
+        (("--cwd", tmp_path, "--", "./gone"), "'./gone' is no command that can be found here"),
+        (("--", "no-such-command"), "'no-such-command' is no command that can be found here"),
+        (("--", "ls -l | wc"), "for the shell to read it as one line, give --shell"),
+        (("--shell", "--", "no-such-command"), None),
+        (("--user-env", "--", "no-such-command"), None),
+        (("--env", f"PATH={tmp_path}", "--", "there"), None),
+        (("--env", f"PATH={tmp_path}", "--", "true"), "'true' is no command that can be found here"),
+        (("--cwd", tmp_path / "new", "--", "true"), f"there is no directory {tmp_path}/new"),
+    ):
+        for said in (
+            cli("schedule", "add", db, "s", *HOURLY, "--replace", *words),
+            cli("schedule", "update", db, "s", *words),
+            cli("enqueue", db, "--command", *words),
+        ):
+            assert said.code == 0  # it may come to be before its time
+            assert said.err == "" if doubt is None else doubt in said.err, (words, said)
 
 
 def test_another_expression_stays_in_the_schedules_zone(cli: Cli, db: Path) -> None:
@@ -214,7 +267,7 @@ def test_the_list_and_the_history_show_what_became_of_the_ticks(
     cli("schedule", "add", db, "off", "--every", "1h", "--paused", "--", "true")
     live(db, clock, 3600, 3600, 6 * 3600)
     rows = cli("schedules", db).out.splitlines()
-    assert rows[0].split() == ["NAME", "STATE", "LAST", "TICK", "OUTCOME", "NEXT", "TICK", "IN", "TRIGGER"]
+    assert rows[0].split() == ["NAME", "STATE", "LAST", "TICK", "OUTCOME", "NEXT", "TICK", "DUE", "TRIGGER"]
     assert rows[1].split()[:2] == ["off", "paused"]
     assert rows[2].split()[:2] == ["s", "active"] and "skipped" in rows[2] and "(Asia/Tokyo)" in rows[2]
     (_, shown) = json.loads(cli("schedules", db, "--json").out)
