@@ -163,11 +163,9 @@ class Scheduler:
                 self._fire(steps[: len(steps) // 2])
                 self._fire(steps[len(steps) // 2 :])
             return
-        for schedule, tick, outcome, reason in fires.past:
-            log.warning("schedule %s: tick %s %s: %s", clean(schedule), _utc(tick), outcome, reason)
         if fires.fired:
-            log.info("fired %s", ", ".join(clean(fired.schedule) for fired in fires.fired[:20]))
-            self._on_fired(fires)
+            self._on_fired(fires)  # the jobs wait for nobody's log
+        _log(fires)
 
     def _tell(
         self, schedule: str, missed: Sequence[Past], on_failure: str | None, mail_to: str | None, queue: str
@@ -180,9 +178,14 @@ class Scheduler:
         from ..notices import Listeners, of_missed  # imports email
 
         listeners = Listeners(tuple(dict.fromkeys(commands)), tuple(dict.fromkeys(addresses)))
-        ticks = [(_utc(past.tick), past.reason) for past in missed]
+        ticks = [(aware(past.tick).isoformat(), past.reason) for past in missed]
         return of_missed(schedule, ticks, listeners, socket.gethostname(), queue, self._clock.now())
 
 
-def _utc(tick: int) -> str:
-    return aware(tick).isoformat(sep=" ", timespec="seconds")
+def _log(fires: Fires) -> None:
+    for schedule, tick, outcome, reason in fires.past:
+        level = logging.INFO if outcome == "skipped" else logging.WARNING
+        log.log(level, "schedule %s: tick %s %s: %s", clean(schedule), aware(tick), outcome, reason)
+    if log.isEnabledFor(logging.INFO):
+        for schedule, tick, job in fires.fired:
+            log.info("schedule %s: tick %s is job %d", clean(schedule), aware(tick), job)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import sqlite3
 import threading
 import time
@@ -81,6 +82,20 @@ def test_a_tick_makes_one_job_that_knows_it_and_the_scheduler_sleeps_until_the_n
     info = clockwork.app.job(job).info()
     assert (info.schedule, info.scheduled_for, info.state) == ("s", NOON + timedelta(minutes=15), "available")
     assert clockwork.outcomes() == ["12:15 fired"]
+
+
+def test_the_log_says_which_job_a_tick_became_and_what_became_of_the_others(
+    clockwork: Clockwork, caplog: pytest.LogCaptureFixture
+) -> None:
+    clockwork.add("backup", cron="30 * * * *", grace="90m")
+    clockwork.clock.advance(2.75 * 3600)
+    with caplog.at_level(logging.INFO, "litequeue.worker"):
+        clockwork.scheduler().tick()
+    assert [(record.levelname, record.getMessage().partition(":00+00:00 ")) for record in caplog.records] == [
+        ("WARNING", ("schedule backup: tick 2026-03-02 12:30", ":00+00:00 ", "missed: nobody fired it within its grace of 90m")),
+        ("INFO", ("schedule backup: tick 2026-03-02 13:30", ":00+00:00 ", "skipped: a later tick stands for it")),
+        ("INFO", ("schedule backup: tick 2026-03-02 14:30", ":00+00:00 ", "is job 1")),
+    ]
 
 
 def test_ten_schedulers_that_race_for_a_tick_make_one_job(clockwork: Clockwork) -> None:
