@@ -4,9 +4,9 @@ Owns what is said, to a command on its standard input, in a mail, or to a handle
 which the caller stores in the transaction in which the failure is ticked off, so that it is told once.
 
 What a command is given is one JSON object: ``{"event": "discarded", "job": ...}`` with the job as ``job ID --json``
-shows it, or ``{"event": "missed", "schedule": NAME, "ticks": [{"tick": TIME, "reason": TEXT}, ...]}``. Of a job that is
+shows it, with what its last attempt printed, or ``{"event": "missed", "schedule": NAME, "ticks": [{"tick": TIME, "reason": TEXT}, ...]}``. Of a job that is
 too long to hand on, its parts are left out, the longest-winded first; ``"left_out"`` names them. A mail holds the same
-below one line in words; a handler gets the job.
+below one line in words and the end of the output; a handler gets the job.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from email.message import EmailMessage
 from typing import Any, Final, NamedTuple
 
-from .checks import clean
+from .checks import clean, clean_lines
 from .command import NAME as COMMAND
 from .command import check_command
 from .errors import LitequeueError
@@ -34,6 +34,7 @@ SECONDS: Final = 300  # for one attempt
 SENDMAIL: Final = "/usr/sbin/sendmail"
 NO_MAIL: Final = "litequeue: this host has no sendmail, so no mail will be sent; --on-failure runs a command instead"
 MOST: Final = 200_000  # characters of a job as JSON; within a job's own limit, however it is quoted there
+PRINTED: Final = 20_000  # characters of a command's output that a mail shows as they are
 LONG: Final = 1_000  # characters of one text that are kept when all else is left out
 
 
@@ -59,7 +60,8 @@ def of_job(job: Mapping[str, Any], listeners: Listeners, host: str, now: int) ->
     name, error = (clean((text or "")[:LONG]) for text in (job["schedule"] or job["task"], job["last_error"]))
     what = f"job {job['id']} ({name}) was discarded: {error}"
     short = _short(job)
-    told = _commands_and_mails({"event": "discarded", "job": short}, what, listeners, host, job["queue"], now)
+    printed = _printed(short)
+    told = _commands_and_mails({"event": "discarded", "job": short}, what, listeners, host, job["queue"], now, printed)
     for code in listeners.handlers:
         _try(told, code.name, lambda code=code: _handler_job(code, short, now))
     return told
@@ -76,9 +78,10 @@ def of_missed(
 
 
 def _commands_and_mails(
-    event: Mapping[str, Any], what: str, listeners: Listeners, host: str, queue: str, now: int
+    event: Mapping[str, Any], what: str, listeners: Listeners, host: str, queue: str, now: int, printed: str = ""
 ) -> list[NewJob]:
     text = json.dumps(event, indent=2) + "\n"
+    body = f"{what}\n\n" + (f"It printed:\n\n{printed}\n\n" if printed else "") + text
     told: list[NewJob] = []
     for command in listeners.commands:
         _try(told, command, lambda c=command: _command_job(check_command(command=c, stdin=text), queue, now))
@@ -86,7 +89,7 @@ def _commands_and_mails(
     for address in listeners.mail_to:
         _try(
             told, address,
-            lambda a=address: _command_job(check_command(words, stdin=_mail(a, what, text, host)), queue, now),
+            lambda a=address: _command_job(check_command(words, stdin=_mail(a, what, body, host)), queue, now),
         )  # fmt: skip
     return told
 
@@ -99,12 +102,18 @@ def _try(told: list[NewJob], whom: str, make: Callable[..., NewJob]) -> None:
         log.error("%s cannot be told of a failure: %s", clean(whom)[:LONG], clean(str(error))[:LONG])
 
 
-def _mail(address: str, what: str, text: str, host: str) -> str:
+def _printed(job: Mapping[str, Any]) -> str:
+    """The end of a command's output, for people."""
+    pieces = [piece["text"] for piece in job.get("output", ()) if piece["stream"] != "usage"]
+    return clean_lines("".join(pieces))[-PRINTED:].strip("\n")
+
+
+def _mail(address: str, what: str, body: str, host: str) -> str:
     mail = EmailMessage()
     mail["To"] = address
     mail["Subject"] = f"litequeue on {clean(host)}: {what}"[:200]
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no vacation notice answers it
-    mail.set_content(f"{what}\n\n{text}")
+    mail.set_content(body)
     return mail.as_string()
 
 
@@ -156,6 +165,15 @@ def _plain(job: dict[str, Any]) -> dict[str, Any] | None:
     return found
 
 
+def _without_early_output(job: dict[str, Any]) -> None:
+    kept, total = [], 0
+    for piece in reversed(job.get("output", ())):
+        total += len(piece["text"])
+        if total <= PRINTED:
+            kept.append(piece)
+    job["output"] = kept[::-1]
+
+
 def _without_old_tracebacks(job: dict[str, Any]) -> None:
     for attempt in job["attempts"][:-1]:
         attempt["traceback"] = ""
@@ -170,6 +188,7 @@ def _without_attempts(job: dict[str, Any]) -> None:
 
 
 _LEAVE_OUT: Final = {
+    "all but the end of the output": _without_early_output,
     "the tracebacks of earlier attempts": _without_old_tracebacks,
     "args, kwargs and result": _without_call,
     "attempts": _without_attempts,

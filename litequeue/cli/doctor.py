@@ -1,7 +1,8 @@
 """``doctor``: what is wrong with a file, or may become so, one line each.
 
 Owns the order of the checks, and the judgement of the file's own; what is around it is in ``surroundings``, who
-serves it in ``serving``. The facts come from the store's inspection and reports. Every check stands alone: one that a damaged or busy file refuses says so, and the next one is made.
+serves it in ``serving``. The facts come from the store's inspection and reports. Every check stands alone: one that a
+damaged or busy file refuses says so, and the next one is made.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ def examine(path: str, *, full: bool) -> Iterator[Finding]:
             ("tasks", lambda: serving.tasks(store, inspection, now)),
             ("jobs", lambda: _jobs(store, now)),
             ("schedules", lambda: serving.schedules(store, inspection, now)),
+            ("notices", lambda: serving.notices(store, inspection)),
         )
         for name, check in checks:
             try:

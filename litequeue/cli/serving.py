@@ -126,6 +126,16 @@ def _held_up(store: Store, waits: list[tuple[int, int]], live: list[WorkerInfo])
         yield Finding("tasks", OK, f"{free} available jobs wait for a free slot; no worker says that it lacks their code")
 
 
+def notices(store: Store, inspection: Inspection) -> Iterator[Finding]:
+    count, last = inspection.untold()
+    job = None if last is None else store.reports.job(last)
+    if job is None:
+        yield Finding("notices", OK, "whoever asked was told of failures")
+        return
+    text = f"{count} failures could not be told to somebody who asked, the last by job {job.id}: {job.last_error}"
+    yield Finding("notices", WRONG, text)
+
+
 def schedules(store: Store, inspection: Inspection, now: int) -> Iterator[Finding]:
     found = inspection.schedules(now - int(OVERDUE * MICROS))
     for name, why in found.disabled:

@@ -24,5 +24,8 @@ SCHEDULES: Final = """SELECT count(*), count(disabled_at), count(paused_at),
     count(CASE WHEN fires_at < :before AND paused_at IS NULL AND disabled_at IS NULL THEN 1 END),
     min(CASE WHEN fires_at < :before AND paused_at IS NULL AND disabled_at IS NULL THEN fires_at END)
 FROM litequeue_schedules"""
+# A job that tells of a failure is ticked off as it is made.
+UNTOLD: Final = """SELECT count(*), max(id) FROM litequeue_jobs
+WHERE state = 'discarded' AND reported_at = created_at"""
 DISABLED: Final = """SELECT name, disabled_why FROM litequeue_schedules
 WHERE disabled_at IS NOT NULL ORDER BY name LIMIT 20"""

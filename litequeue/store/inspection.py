@@ -124,6 +124,11 @@ class Inspection:
         stamp: int | None = self._database.one(doctor_queries.NEWEST)[0]
         return stamp
 
+    def untold(self) -> tuple[int, int | None]:
+        """How many jobs that were to tell somebody of a failure failed themselves, and the last of them."""
+        count, last = self._database.one(doctor_queries.UNTOLD)
+        return count, last
+
     def schedules(self, overdue_before: int) -> ScheduleHealth:
         with self._database.read() as connection:
             row = connection.execute(doctor_queries.SCHEDULES, {"before": overdue_before}).fetchone()

@@ -80,7 +80,8 @@ class Reporter:
         from ..notices import Listeners, of_job  # imports email
 
         listeners = Listeners(tuple(dict.fromkeys(commands)), tuple(dict.fromkeys(addresses)), handlers)
-        return of_job(as_dict(info), listeners, socket.gethostname(), now)
+        output = [as_dict(piece) for piece in self._store.reports.output(job_id, info.attempt, 0)]
+        return of_job({**as_dict(info), "output": output}, listeners, socket.gethostname(), now)
 
     def _is_left(self, job: JobInfo, now: int) -> bool:
         """Whether a job of which nobody here wants to hear is left to the others for a while."""

@@ -15,7 +15,10 @@ from typing import Any
 import pytest
 
 from litequeue import Discard, LiteQueue
+from litequeue.cli import serving
+from litequeue.notices import Listeners, of_job
 from litequeue.store import Store, schema
+from litequeue.store.inspection import Inspection
 from litequeue.task import Task
 from litequeue.worker.config import WorkerConfig
 from litequeue.worker.declaring import Declarer
@@ -220,6 +223,8 @@ def test_a_job_that_is_as_large_as_can_be_is_told_of(db: Path, office: Office) -
 CODE = """
 import os
 from litequeue import Discard, LiteQueue
+from litequeue.cli import serving
+from litequeue.notices import Listeners, of_job
 
 app = LiteQueue("db.sqlite")
 
@@ -397,7 +402,7 @@ def test_a_mail_goes_through_the_hosts_sendmail(app: LiteQueue, db: Path, tmp_pa
     fake = tmp_path / "bin" / "sendmail"
     fake.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/args\ncat > {tmp_path}/part && mv {tmp_path}/part {tmp_path}/mail\n')
     fake.chmod(0o700)
-    app.send_task("litequeue.command", (), {"command": "echo 'Ärger' >&2; exit 3"})
+    app.send_task("litequeue.command", (), {"command": "echo all of it; echo 'Ärger' >&2; exit 3"})
     env = {**environment(), "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
     with worker_process(db, *FLAGS, "--burst", "--mail-to", "ops@example.org", wait=False, env=env) as worker:
         assert worker.wait(20) == 0
@@ -409,4 +414,35 @@ def test_a_mail_goes_through_the_hosts_sendmail(app: LiteQueue, db: Path, tmp_pa
     assert mail["To"] == "ops@example.org"
     assert mail["Subject"].startswith("litequeue on ") and "job 1 (litequeue.command) was discarded" in mail["Subject"]
     assert "CommandFailed: exit code 3 after 0.0 s: Ärger" in mail["Subject"]
-    assert "Ärger" in mail.get_content()
+    text = mail.get_content()
+    assert "It printed:\n\nall of it\nÄrger\n" in text or "It printed:\n\nÄrger\nall of it\n" in text
+    job = json.loads(text[text.index("\n{") :])["job"]
+    assert {(piece["stream"], piece["text"]) for piece in job["output"]} >= {("stdout", "all of it\n"), ("stderr", "Ärger\n")}
+
+
+def test_of_a_long_output_the_end_is_told() -> None:
+    pieces = [{"attempt": 1, "number": n, "stream": "stdout", "at": "", "text": f"{n:04}" * 1_000} for n in range(100)]
+    job = {"id": 1, "schedule": "s", "task": "t", "last_error": "e", "queue": "q", "attempts": [], "output": pieces}
+    command, mail = of_job(job, Listeners(("tell",), ("ops@x",)), "host", 0)
+    told = json.loads(json.loads(command.kwargs)["stdin"])["job"]
+    assert told["left_out"] == ["all but the end of the output"]
+    assert [piece["number"] for piece in told["output"]] == [95, 96, 97, 98, 99]
+    assert "0095" in json.loads(mail.kwargs)["stdin"] and "0094" not in json.loads(mail.kwargs)["stdin"]
+
+
+def test_who_could_not_be_told_is_found_by_the_doctor(app: LiteQueue, db: Path) -> None:
+    app.send_task("litequeue.command", (), {"argv": ["false"]})
+    app.on_discarded(_broken)
+    with app.worker(threads=1, processes=0, async_=1, burst=True) as worker:
+        worker.join(20)
+    store = app._client.store
+    (finding,) = serving.notices(store, Inspection(store.database))
+    assert finding.level == "wrong"
+    assert "1 failures could not be told to somebody who asked, the last by job 2: " in finding.text
+    assert "nobody is there" in finding.text
+    app.job(2).retry()
+    assert [finding.level for finding in serving.notices(store, Inspection(store.database))] == ["ok"]
+
+
+def _broken(job: dict[str, Any]) -> None:
+    raise Discard("nobody is there")
