@@ -152,8 +152,8 @@ class Coordinator:
             self._looking = True
             self._neighbours.on_news()
         if news:
-            self._telling = True
             self._neighbours.on_change()
+        self._telling |= news or self._reporter.refused
         if self._catalogue.has_failures and self._catalogue.forget_old_failures():
             self._looking = True
             self._report_unknown()

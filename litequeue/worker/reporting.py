@@ -38,10 +38,11 @@ class Reporter:
         self._commands = () if on_failure is None else (on_failure,)
         self._mail_to = () if mail_to is None else (mail_to,)
         self._left: dict[int, int] = {}  # jobs that are left to others, and until when
+        self.refused = False  # by the file, the last time
 
     def report(self, clock: Clock) -> bool:
         """Tell of what was discarded and not told yet; whether that made jobs."""
-        told = 0
+        told, self.refused = 0, False
         self._left = {job: until for job, until in self._left.items() if until > clock.now()}
         try:
             while rows := self._store.notices.unreported(BATCH):
@@ -53,6 +54,7 @@ class Reporter:
                 told += self._store.notices.report(tellings, self._origins(), now)
         except PASSING as error:
             log.warning("telling of discarded jobs has to wait: %s", error)
+            self.refused = True
         return told > 0
 
     def _telling(self, job_id: int, on_failure: str | None, mail_to: str | None, now: int) -> Telling | None:

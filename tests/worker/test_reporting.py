@@ -420,6 +420,18 @@ def test_a_mail_goes_through_the_hosts_sendmail(app: LiteQueue, db: Path, tmp_pa
     assert {(piece["stream"], piece["text"]) for piece in job["output"]} >= {("stdout", "all of it\n"), ("stderr", "Ärger\n")}
 
 
+def test_a_file_that_takes_no_writes_delays_the_telling_and_that_is_known(db: Path, office: Office) -> None:
+    office.discard()
+    reporter = office.reporter("tell")
+    office.store.database.patience = 0.05
+    with closing(Store(str(db))) as other, other.database.write(durable=False):
+        assert not reporter.report(office.clock)
+        assert reporter.refused  # the worker's next slow look tries again
+    assert reporter.report(office.clock)
+    assert not reporter.refused
+    assert office.sql("SELECT count(*) FROM litequeue_jobs WHERE task = 'litequeue.command'") == [(1,)]
+
+
 def test_of_a_long_output_the_end_is_told() -> None:
     pieces = [{"attempt": 1, "number": n, "stream": "stdout", "at": "", "text": f"{n:04}" * 1_000} for n in range(100)]
     job = {"id": 1, "schedule": "s", "task": "t", "last_error": "e", "queue": "q", "attempts": [], "output": pieces}
