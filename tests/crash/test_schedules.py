@@ -11,7 +11,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,14 +123,6 @@ def all_kinds(db: Path) -> int:
         app.schedules.add("all", "tasks.f", every="20s", catch_up="all", grace="1h")
         clock.advance(65)
         return clock.now()
-
-
-@pytest.fixture
-def memory(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory where there is one: a kill asks nothing of the device, but hundreds of syncs do."""
-    shared = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=shared if os.access(shared, os.W_OK) else tmp_path) as folder:
-        yield Path(folder)
 
 
 def test_a_scheduler_killed_at_any_statement_has_fired_all_or_nothing_and_the_next_one_makes_it_whole(
