@@ -70,7 +70,7 @@ if __name__ == "__main__":
 )  # fmt: skip
 def test_a_script_that_ends_anyhow_loses_nothing(tmp_path: Path, patient: bool, ending: str, code: int) -> None:
     """Within the grace what runs is finished; after it, it is released or left to the next worker."""
-    settings = {"SECONDS": 0.3 if patient else 60, "GRACE": 5.0 if patient else 0.3, "ENDING": ending}
+    settings = {"SECONDS": 0.2 if patient else 60, "GRACE": 5.0 if patient else 0.1, "ENDING": ending}
     body = "".join(f"{name} = {value!r}\n" for name, value in settings.items()) + textwrap.dedent(SCRIPT)
     (tmp_path / "desktop.py").write_text(body)
     script = [sys.executable, "desktop.py"]
