@@ -317,8 +317,8 @@ def test_a_kill_between_the_discard_and_the_telling_loses_nothing(app: LiteQueue
     assert job.state == "discarded"
     assert not told.exists()
     for _ in range(2):
-        with worker_process(db, *FLAGS, *on_failure, "--burst", wait=False) as worker:
-            assert worker.wait(20) == 0
+        with app.worker(threads=2, burst=True, on_failure=PUT.format(told)) as burst:
+            assert burst.join(20)
     (event,) = (json.loads(text) for text in told.read_text().split("\n}\n")[:-1] for text in [text + "}"])
     assert (event["event"], event["job"]["id"], event["job"]["state"]) == ("discarded", job.id, "discarded")
 
