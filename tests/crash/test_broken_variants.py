@@ -66,24 +66,23 @@ def test_only_the_fence_keeps_a_thawed_workers_result_out(sample_app: LiteQueue,
             ledgers[variant] = tmp_path / queue
             jobs[variant] = sample.wait_at_gate.apply_async((str(ledgers[variant]), str(gate)), queue=queue)
             flags = ("--lease", "1", "--queues", queue)
-            worker = worker_process(db, *flags, wait=False, program=program(variant))
-            frozen[variant] = stack.enter_context(worker)
+            frozen[variant] = stack.enter_context(worker_process(db, *flags, wait=False, program=program(variant)))
         wait_until(lambda: all(starts(ledger) for ledger in ledgers.values()))
         for worker in frozen.values():
             worker.send_signal(signal.SIGSTOP)
         stack.enter_context(worker_process(db, "--lease", "1"))
-        for ledger in ledgers.values():
-            wait_until(lambda ledger=ledger: len(starts(ledger)) == 2, 20, "the lease lapses and the job runs again")
+        rerun = lambda: all(len(starts(ledger)) == 2 for ledger in ledgers.values())
+        wait_until(rerun, 20, "the leases lapse and the jobs run again")
         gate.touch()
         assert [job.get(timeout=10) for job in jobs.values()] == ["attempt 2"] * 2
         for worker in frozen.values():
             worker.send_signal(signal.SIGCONT)
+        ended = lambda: all(len(ledger_lines(ledger)) == 4 for ledger in ledgers.values())
+        wait_until(ended, what="the thawed attempts end too")
         for variant, holds in both("ack_without_fence").items():
-            ledger, worker = ledgers[variant], frozen[variant]
-            wait_until(lambda ledger=ledger: len(ledger_lines(ledger)) == 4, what="the thawed attempt ends too")
             # Leaving, it settles what it has; after that nothing more can come.
-            worker.terminate()
-            worker.wait(timeout=20)
+            frozen[variant].terminate()
+            frozen[variant].wait(timeout=20)
             assert (jobs[variant].get(timeout=5) == "attempt 2") == holds, variant
 
 

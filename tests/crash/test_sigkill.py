@@ -28,7 +28,7 @@ def test_a_killed_workers_jobs_run_again_within_a_second(sample_app: LiteQueue, 
     """One of each pool."""
     gate = tmp_path / "gate"
     ledgers = {task.name: tmp_path / task.name for task in TASKS}
-    jobs = [task.delay(str(ledgers[task.name]), str(gate)) for task in TASKS]  # type: ignore[attr-defined]
+    jobs = [task.delay(str(ledgers[task.name]), str(gate)) for task in TASKS]
     with worker_process(db) as first:
         wait_until(lambda: all(starts(ledger) for ledger in ledgers.values()))
         with worker_process(db):

@@ -179,10 +179,11 @@ def test_an_endless_loop_ends_at_its_timeout(served: Served, pool: str) -> None:
 def test_a_swallowed_soft_timeout_makes_the_result_late_and_the_retry_wait(served: Served, tmp_path: Path) -> None:
     """Two copies of a job must not overlap, and what comes after the timeout is not a success."""
     ledgers = {pool: tmp_path / pool for pool in POOLS}
-    limits = {"soft_timeout": 0.1, "timeout": 0.3, "retries": 1}
-    jobs = {pool: hostile.SWALLOWS[pool].apply_async((str(ledgers[pool]), 0.7), **limits) for pool in POOLS}
-    for path in ledgers.values():
-        wait_until(lambda path=path: ledger_lines(path))
+    jobs = {
+        pool: hostile.SWALLOWS[pool].apply_async((str(ledgers[pool]), 0.7), soft_timeout=0.1, timeout=0.3, retries=1)
+        for pool in POOLS
+    }
+    wait_until(lambda: all(map(ledger_lines, ledgers.values())))
     beside = [FOLLOWING[pool][0].delay(*FOLLOWING[pool][1]) for pool in POOLS]  # type: ignore[attr-defined]
     ended: dict[str, str] = {}
 

@@ -92,9 +92,7 @@ def test_a_worker_without_streams_leaves_in_good_order(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "pool", ["thread", "process", "async"]
-)
+@pytest.mark.parametrize("pool", ["thread", "process", "async"])
 def test_a_task_that_closes_the_streams_does_not_stop_the_worker(sample_app: LiteQueue, db: Path, pool: str) -> None:
     with worker_process(db, "--grace", "0.2") as process:
         assert final(hostile.HOSTILE[pool].delay("close streams"), 2) == "succeeded"

@@ -41,7 +41,7 @@ class Office:
         return Reporter(self.store, Catalogue(codes, path=self.store.path, origin=None, monotonic=lambda: 0.0), on_failure, None)
 
     def discard(self, count: int = 1, **fields: Any) -> list[int]:
-        ids = [self.store.jobs.enqueue(new_job(**fields), None)[0] for _ in range(count)]
+        ids = list(self.store.jobs.enqueue_many(new_job(**fields), [("[]", "{}")] * count)[0])
         self.sql(
             "UPDATE litequeue_jobs SET state = 'discarded', finished_at = ?1, prune_at = ?1, last_error = 'E: no'"
             " WHERE state = 'available' AND id >= ?2", self.clock.now(), ids[0]
