@@ -67,7 +67,7 @@ def test_only_the_fence_keeps_a_thawed_workers_result_out(sample_app: LiteQueue,
             jobs[variant] = sample.wait_at_gate.apply_async((str(ledgers[variant]), str(gate)), queue=queue)
             flags = ("--lease", "1", "--queues", queue)
             frozen[variant] = stack.enter_context(worker_process(db, *flags, wait=False, program=program(variant)))
-        wait_until(lambda: all(starts(ledger) for ledger in ledgers.values()))
+        wait_until(lambda: all(starts(ledger) for ledger in ledgers.values()), 30)
         for worker in frozen.values():
             worker.send_signal(signal.SIGSTOP)
         stack.enter_context(worker_process(db, "--lease", "1"))
@@ -152,7 +152,7 @@ def test_only_a_process_pool_per_slot_spares_the_neighbour_of_a_crash(
             stack.enter_context(worker_process(db, *flags, wait=False, program=program(variant)))
         for variant in both("shared_pool"):
             queue = variant or "whole"
-            wait_until(lambda queue=queue: starts(tmp_path / queue))
+            wait_until(lambda queue=queue: starts(tmp_path / queue), 30)
             culprits[variant] = sample.misbehave_process.apply_async(("kill",), queue=queue)
         for culprit in culprits.values():
             with pytest.raises(JobFailed, match="ProcessDied"):
@@ -180,7 +180,7 @@ def test_only_a_modest_claim_leaves_long_jobs_to_an_idle_worker(
                 sample.wait_at_gate.apply_async((str(ledger), str(gate)), queue=ledger.name)
             start(variant, wait=False)
         for variant, ledger in ledgers.items():
-            wait_until(lambda ledger=ledger: starts(ledger))
+            wait_until(lambda ledger=ledger: starts(ledger), 30)
             start(variant, wait=True)
         # An idle worker takes a job within milliseconds of its registration.
         wait_until(lambda: len(starts(ledgers[""])) == 2)

@@ -161,7 +161,7 @@ def test_five_worker_processes_leave_nothing_at_all_behind(sample_app: LiteQueue
             flags = (*FLAGS, "--queues", queue)
             env = {**environment(), "TMPDIR": str(mine)}
             workers.append(stack.enter_context(logged_worker(db, tmp_path / "log", *flags, wait=False, env=env)))
-        assert [job.get(timeout=10) for job in jobs] == [n * n for n in range(5)]
+        assert [job.get(timeout=40) for job in jobs] == [n * n for n in range(5)]
         for n, worker in enumerate(workers):
             children = children_of(worker.pid)
             assert children, n

@@ -73,7 +73,7 @@ def sites(folder: Path, count: int, *names: str) -> Iterator[dict[str, Site]]:
             made[name] = Site(file, workers, clock)
         for site in made.values():
             for worker in site.workers:
-                wait_until(lambda s=site, w=worker: registered(s.file.db, w.pid), what="the worker registers")
+                wait_until(lambda s=site, w=worker: registered(s.file.db, w.pid), 40, "the worker registers")
         yield made
 
 
