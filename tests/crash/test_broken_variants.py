@@ -5,6 +5,7 @@ Each scenario runs twice, whole and broken (see ``broken``), and says whether th
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sqlite3
 import sys
@@ -41,6 +42,11 @@ def whole_and(variant: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("variant", "holds"), [("", True), (variant, False)], ids=["whole", variant])
 
 
+def both(variant: str) -> dict[str, bool]:
+    """The same for a test that has both at once: which they are, and whether the promise holds."""
+    return {"": True, variant: False}
+
+
 def program(variant: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "tests.crash.broken", variant) if variant else PROGRAM
 
@@ -50,25 +56,34 @@ def starts(ledger: Path) -> list[str]:
 
 
 @pytest.mark.slow
-@whole_and("ack_without_fence")
-def test_only_the_fence_keeps_a_thawed_workers_result_out(
-    sample_app: LiteQueue, db: Path, tmp_path: Path, variant: str, holds: bool
-) -> None:
-    ledger, gate = tmp_path / "ledger", tmp_path / "gate"
-    job = sample.wait_at_gate.delay(str(ledger), str(gate))
-    with worker_process(db, "--lease", "1", program=program(variant)) as frozen:
-        wait_until(lambda: starts(ledger))
-        frozen.send_signal(signal.SIGSTOP)
-        with worker_process(db, "--lease", "1", program=program(variant)):
-            wait_until(lambda: len(starts(ledger)) == 2, 20, "the lease lapses and the job runs again")
-            gate.touch()
-            assert job.get(timeout=10) == "attempt 2"
-            frozen.send_signal(signal.SIGCONT)
-            wait_until(lambda: len(ledger_lines(ledger)) == 4, what="the thawed attempt ends too")
+def test_only_the_fence_keeps_a_thawed_workers_result_out(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
+    """A whole worker and one without the fence are frozen with a job each; a third one runs both jobs again."""
+    gate = tmp_path / "gate"
+    with contextlib.ExitStack() as stack:
+        frozen, jobs, ledgers = {}, {}, {}
+        for variant in both("ack_without_fence"):
+            queue = variant or "whole"
+            ledgers[variant] = tmp_path / queue
+            jobs[variant] = sample.wait_at_gate.apply_async((str(ledgers[variant]), str(gate)), queue=queue)
+            flags = ("--lease", "1", "--queues", queue)
+            frozen[variant] = stack.enter_context(worker_process(db, *flags, wait=False, program=program(variant)))
+        wait_until(lambda: all(starts(ledger) for ledger in ledgers.values()), 30)
+        for worker in frozen.values():
+            worker.send_signal(signal.SIGSTOP)
+        stack.enter_context(worker_process(db, "--lease", "1"))
+        rerun = lambda: all(len(starts(ledger)) == 2 for ledger in ledgers.values())
+        wait_until(rerun, 20, "the leases lapse and the jobs run again")
+        gate.touch()
+        assert [job.get(timeout=10) for job in jobs.values()] == ["attempt 2"] * 2
+        for worker in frozen.values():
+            worker.send_signal(signal.SIGCONT)
+        ended = lambda: all(len(ledger_lines(ledger)) == 4 for ledger in ledgers.values())
+        wait_until(ended, what="the thawed attempts end too")
+        for variant, holds in both("ack_without_fence").items():
             # Leaving, it settles what it has; after that nothing more can come.
-            frozen.terminate()
-            frozen.wait(timeout=20)
-            assert (job.get(timeout=5) == "attempt 2") == holds
+            frozen[variant].terminate()
+            frozen[variant].wait(timeout=20)
+            assert (jobs[variant].get(timeout=5) == "attempt 2") == holds, variant
 
 
 @whole_and("one_look")
@@ -124,37 +139,53 @@ def test_only_an_immediate_begin_keeps_the_apps_own_commits_out_of_a_claim(
 
 
 @pytest.mark.slow
-@whole_and("shared_pool")
 def test_only_a_process_pool_per_slot_spares_the_neighbour_of_a_crash(
-    sample_app: LiteQueue, db: Path, tmp_path: Path, variant: str, holds: bool
+    sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:
-    ledger, gate = tmp_path / "ledger", tmp_path / "gate"
-    neighbour = sample.wait_in_process.delay(str(ledger), str(gate))
-    with worker_process(db, "--processes", "2", program=program(variant)):
-        wait_until(lambda: starts(ledger))
-        culprit = sample.misbehave_process.delay("kill")
-        with pytest.raises(JobFailed, match="ProcessDied"):
-            culprit.get(timeout=15)
+    gate = tmp_path / "gate"
+    with contextlib.ExitStack() as stack:
+        neighbours, culprits = {}, {}
+        for variant in both("shared_pool"):
+            queue = variant or "whole"
+            neighbours[variant] = sample.wait_in_process.apply_async((str(tmp_path / queue), str(gate)), queue=queue)
+            flags = ("--processes", "2", "--queues", queue)
+            stack.enter_context(worker_process(db, *flags, wait=False, program=program(variant)))
+        for variant in both("shared_pool"):
+            queue = variant or "whole"
+            wait_until(lambda queue=queue: starts(tmp_path / queue), 30)
+            culprits[variant] = sample.misbehave_process.apply_async(("kill",), queue=queue)
+        for culprit in culprits.values():
+            with pytest.raises(JobFailed, match="ProcessDied"):
+                culprit.get(timeout=15)
         gate.touch()
-        assert neighbour.wait(15)
-        assert (neighbour.state == "succeeded") == holds
+        for variant, holds in both("shared_pool").items():
+            assert neighbours[variant].wait(15)
+            assert (neighbours[variant].state == "succeeded") == holds, variant
 
 
 @pytest.mark.slow
-@whole_and("prefetching_claim")
 def test_only_a_modest_claim_leaves_long_jobs_to_an_idle_worker(
-    sample_app: LiteQueue, db: Path, tmp_path: Path, variant: str, holds: bool
+    sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:
-    ledger, gate = tmp_path / "ledger", tmp_path / "gate"
-    flags = ("--threads", "1", "--processes", "0", "--grace", "0")
-    sample.wait_at_gate.delay_many((str(ledger), str(gate)) for _ in range(6))
-    with worker_process(db, *flags, program=program(variant)):
-        wait_until(lambda: starts(ledger))
-        with worker_process(db, *flags, program=program(variant)):
-            # An idle worker takes a job within milliseconds of its registration.
-            deadline = time.monotonic() + (10 if holds else 2)
-            while len(starts(ledger)) < 2 and time.monotonic() < deadline:
-                time.sleep(0.01)
-            assert (len(starts(ledger)) == 2) == holds
-            gate.touch()
-            wait_until(lambda: len(ledger_lines(ledger)) == 12, what="all of them run")
+    gate = tmp_path / "gate"
+    ledgers = {variant: tmp_path / (variant or "whole") for variant in both("prefetching_claim")}
+
+    def start(variant: str, *, wait: bool) -> None:
+        flags = ("--threads", "1", "--processes", "0", "--grace", "0", "--queues", ledgers[variant].name)
+        stack.enter_context(worker_process(db, *flags, wait=wait, program=program(variant)))
+
+    with contextlib.ExitStack() as stack:
+        for variant, ledger in ledgers.items():
+            for _ in range(6):
+                sample.wait_at_gate.apply_async((str(ledger), str(gate)), queue=ledger.name)
+            start(variant, wait=False)
+        for variant, ledger in ledgers.items():
+            wait_until(lambda ledger=ledger: starts(ledger), 30)
+            start(variant, wait=True)
+        # An idle worker takes a job within milliseconds of its registration.
+        wait_until(lambda: len(starts(ledgers[""])) == 2)
+        time.sleep(0.5)
+        assert len(starts(ledgers["prefetching_claim"])) == 1
+        gate.touch()
+        for ledger in ledgers.values():
+            wait_until(lambda ledger=ledger: len(ledger_lines(ledger)) == 12, what="all of them run")

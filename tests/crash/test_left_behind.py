@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import subprocess
@@ -70,7 +71,7 @@ if __name__ == "__main__":
 )  # fmt: skip
 def test_a_script_that_ends_anyhow_loses_nothing(tmp_path: Path, patient: bool, ending: str, code: int) -> None:
     """Within the grace what runs is finished; after it, it is released or left to the next worker."""
-    settings = {"SECONDS": 0.3 if patient else 60, "GRACE": 5.0 if patient else 0.3, "ENDING": ending}
+    settings = {"SECONDS": 0.2 if patient else 60, "GRACE": 5.0 if patient else 0.1, "ENDING": ending}
     body = "".join(f"{name} = {value!r}\n" for name, value in settings.items()) + textwrap.dedent(SCRIPT)
     (tmp_path / "desktop.py").write_text(body)
     script = [sys.executable, "desktop.py"]
@@ -149,15 +150,24 @@ def test_fifty_embedded_workers_leave_nothing_at_all_behind(
 
 @pytest.mark.slow
 def test_five_worker_processes_leave_nothing_at_all_behind(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
+    """Each with a process of its own for the jobs of its queue; they come at once, and go one after the other."""
     mine = tmp_path / "temporary"
     mine.mkdir()
-    for n in range(5):
-        with logged_worker(db, tmp_path / "log", *FLAGS, env={**environment(), "TMPDIR": str(mine)}) as worker:
-            assert sample.square.delay(n).get(timeout=10) == n * n
+    with contextlib.ExitStack() as stack:
+        jobs, workers = [], []
+        for n in range(5):
+            queue = f"q{n}"
+            jobs.append(sample.square.apply_async((n,), queue=queue))
+            flags = (*FLAGS, "--queues", queue)
+            env = {**environment(), "TMPDIR": str(mine)}
+            workers.append(stack.enter_context(logged_worker(db, tmp_path / "log", *flags, wait=False, env=env)))
+        assert [job.get(timeout=40) for job in jobs] == [n * n for n in range(5)]
+        for n, worker in enumerate(workers):
             children = children_of(worker.pid)
+            assert children, n
             stop(worker, 3)
-            assert worker.returncode == 0
-        wait_until(lambda: gone(children), 1)  # noqa: B023
-        assert os.listdir(f"{db}-workers") == []
+            assert worker.returncode == 0, n
+            wait_until(lambda: gone(children), 1)  # noqa: B023
+            assert len(os.listdir(f"{db}-workers")) == 4 - n
         assert list(mine.iterdir()) == []
     assert sample_app.stats().workers == ()

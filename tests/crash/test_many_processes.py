@@ -13,7 +13,14 @@ import pytest
 from litequeue import LiteQueue
 
 from .. import sample
-from ..support import ROOT, environment, ledger_lines, wait_until, worker_process
+from ..support import (
+    ROOT,
+    environment,
+    ledger_lines,
+    registered,
+    wait_until,
+    worker_process,
+)
 
 PRODUCER = """
 import sys
@@ -35,7 +42,8 @@ def test_eight_producers_and_four_workers_run_twenty_thousand_jobs_once_each(
     sample.record.delay(str(ledger), "first")  # the file is there when the workers come
     with contextlib.ExitStack() as stack:
         workers = [
-            stack.enter_context(worker_process(db, "--log-level", "warning", "--threads", "4")) for _ in range(4)
+            stack.enter_context(worker_process(db, "--log-level", "warning", "--threads", "4", wait=False))
+            for _ in range(4)
         ]
         producers = [
             subprocess.Popen(
@@ -44,10 +52,14 @@ def test_eight_producers_and_four_workers_run_twenty_thousand_jobs_once_each(
             )
             for n in range(8)
         ]
+        wait_until(lambda: all(registered(db, worker.pid) for worker in workers), what="the workers register")
         for producer in producers:
             _, said = producer.communicate(timeout=120)
             assert producer.returncode == 0, said
             assert said == ""
+        # Counting the states of so many jobs again and again would keep a core from the workers.
+        bytes_when_done = len("first\n") + sum(len(f"{n % 8}-{n // 8}\n") for n in range(20_000))
+        wait_until(lambda: ledger.stat().st_size >= bytes_when_done, 120, "all jobs run")
         done = lambda: sample_app.stats().states.get("succeeded") == 20_001
         wait_until(done, 120, "all jobs succeed")
         for worker in workers:

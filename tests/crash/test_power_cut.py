@@ -16,17 +16,18 @@ from litequeue import LiteQueue
 from ..support import environment
 
 
-def test_a_log_cut_off_anywhere_holds_a_prefix_of_the_jobs(db: Path, tmp_path: Path) -> None:
+def test_a_log_cut_off_anywhere_holds_a_prefix_of_the_jobs(memory: Path) -> None:
+    db = memory / "db.sqlite"
     with LiteQueue(db) as app:
         for n in range(60):
             app.enqueue("t", n)
         app.send_task("t", ("x" * 30_000,))
         wal = Path(f"{db}-wal").read_bytes()
-        shutil.copy(db, tmp_path / "base")
+        shutil.copy(db, memory / "base")
     found = []
     for size in range(0, len(wal), 3000):
-        cut = tmp_path / "cut.db"
-        shutil.copy(tmp_path / "base", cut)
+        cut = memory / "cut.db"
+        shutil.copy(memory / "base", cut)
         Path(f"{cut}-wal").write_bytes(wal[:size])
         with sqlite3.connect(cut) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)

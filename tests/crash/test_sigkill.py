@@ -14,7 +14,7 @@ import pytest
 from litequeue import JobFailed, LiteQueue
 
 from .. import sample
-from ..support import ledger_lines, litequeue, wait_until, worker_process
+from ..support import ledger_lines, registered, wait_until, worker_process
 
 TASKS = [sample.wait_at_gate, sample.wait_in_process, sample.wait_async]
 
@@ -24,27 +24,27 @@ def starts(ledger: Path) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", TASKS, ids=lambda t: t.name.rpartition(".")[2])
-def test_a_killed_workers_job_runs_again_within_a_second(
-    sample_app: LiteQueue, db: Path, tmp_path: Path, task: object
-) -> None:
-    ledger, gate = tmp_path / "ledger", tmp_path / "gate"
-    job = task.delay(str(ledger), str(gate))  # type: ignore[attr-defined]
+def test_a_killed_workers_jobs_run_again_within_a_second(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
+    """One of each pool."""
+    gate = tmp_path / "gate"
+    ledgers = {task.name: tmp_path / task.name for task in TASKS}
+    jobs = [task.delay(str(ledgers[task.name]), str(gate)) for task in TASKS]
     with worker_process(db) as first:
-        wait_until(lambda: starts(ledger))
+        wait_until(lambda: all(starts(ledger) for ledger in ledgers.values()))
         with worker_process(db):
             # A process for the second attempt takes its own time to start; not counted against rescue.
             first.kill()
             killed = time.monotonic()
-            wait_until(lambda: job.state != "running" or job.info().attempt == 2)
+            wait_until(lambda: all(job.state != "running" or job.info().attempt == 2 for job in jobs))
             rescued = time.monotonic() - killed
-            wait_until(lambda: len(starts(ledger)) == 2)
+            wait_until(lambda: all(len(starts(ledger)) == 2 for ledger in ledgers.values()))
             gate.touch()
-            assert job.get(timeout=10) == "attempt 2"
+            assert [job.get(timeout=10) for job in jobs] == ["attempt 2"] * 3
     assert rescued < 1.0
-    info = job.info()
-    assert (info.interruptions, info.failures) == (1, 0)
-    assert [a.outcome for a in info.attempts] == ["interrupted"]
+    for job in jobs:
+        info = job.info()
+        assert (info.interruptions, info.failures) == (1, 0), info.task
+        assert [a.outcome for a in info.attempts] == ["interrupted"], info.task
 
 
 @pytest.mark.slow
@@ -54,7 +54,7 @@ def test_an_at_most_once_job_is_lost_rather_than_run_twice(sample_app: LiteQueue
     with worker_process(db) as first:
         wait_until(lambda: starts(ledger))
         first.kill()
-        with worker_process(db), pytest.raises(JobFailed, match="at most once"):
+        with sample_app.worker(threads=1), pytest.raises(JobFailed, match="at most once"):
             job.get(timeout=10)
     assert len(starts(ledger)) == 1
 
@@ -64,16 +64,14 @@ def test_a_stopped_worker_keeps_its_job_and_the_children_of_a_killed_one_die(
     sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:
     ledger, gate = tmp_path / "ledger", tmp_path / "gate"
-    job = sample.wait_in_process.delay(str(ledger), str(gate))
-    with worker_process(db) as first:
-        wait_until(lambda: starts(ledger))
+    # The second one only looks after the dead, and is there from the beginning.
+    with worker_process(db, "--queues", "other", wait=False) as second, worker_process(db) as first:
+        job = sample.wait_in_process.delay(str(ledger), str(gate))
+        wait_until(lambda: starts(ledger) and registered(db, second.pid))
         child = int(starts(ledger)[0].split()[3])
         first.send_signal(signal.SIGSTOP)
-        with worker_process(db) as second:
-            time.sleep(1.0)  # twice the time in which a dead worker is found out
-            assert job.info().attempt == 1
-            second.send_signal(signal.SIGTERM)
-            second.communicate(timeout=10)
+        time.sleep(1.0)  # twice the time in which a dead worker is found out
+        assert (job.state, job.info().attempt, job.info().interruptions) == ("running", 1, 0)
         first.kill()
         wait_until(lambda: not os.path.exists(f"/proc/{child}") or _is_zombie(child), 1.0)
     gate.touch()
@@ -104,20 +102,21 @@ def test_a_task_that_kills_its_worker_is_discarded_at_the_third_time(
 def test_a_frozen_workers_late_result_changes_nothing(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
     ledger, gate = tmp_path / "ledger", tmp_path / "gate"
     job = sample.wait_at_gate.delay(str(ledger), str(gate))
-    with worker_process(db, "--lease", "1") as frozen:
-        wait_until(lambda: starts(ledger))
+    flags = ("--lease", "1")
+    with worker_process(db, *flags, wait=False) as one, worker_process(db, *flags, wait=False) as other:
+        wait_until(lambda: starts(ledger) and registered(db, one.pid) and registered(db, other.pid))
+        frozen = one if int(starts(ledger)[0].split()[3]) == one.pid else other
         frozen.send_signal(signal.SIGSTOP)
-        with worker_process(db, "--lease", "1"):
-            wait_until(lambda: len(starts(ledger)) == 2, 20, "the lease lapses and the job runs again")
-            gate.touch()
-            assert job.get(timeout=10) == "attempt 2"
-            before = job.info()
-            frozen.send_signal(signal.SIGCONT)
-            wait_until(lambda: len(ledger_lines(ledger)) == 4, what="the frozen attempt ends too")
-            time.sleep(0.3)
-            assert job.info() == before
-        frozen.kill()
+        wait_until(lambda: len(starts(ledger)) == 2, 20, "the lease lapses and the job runs again")
+        gate.touch()
+        assert job.get(timeout=10) == "attempt 2"
+        before = job.info()
+        frozen.send_signal(signal.SIGCONT)
+        wait_until(lambda: len(ledger_lines(ledger)) == 4, what="the frozen attempt ends too")
+        # Leaving, it settles what it has; after that nothing more can come.
+        frozen.terminate()
         log = frozen.communicate(timeout=10)[0]
+        assert job.info() == before
     assert "succeeded" not in log
     assert "had lost its lease; its result" in log
 
@@ -133,7 +132,8 @@ def test_a_burst_after_a_crash_first_takes_up_what_the_dead_left(
         first.kill()
         first.wait()
     gate.touch()
-    assert litequeue("worker", db, "--burst").returncode == 0
+    with sample_app.worker(threads=1, burst=True) as burst:
+        assert burst.join(10)
     assert job.state == "succeeded"
 
 

@@ -15,7 +15,7 @@ import pytest
 from litequeue import Job, LiteQueue
 
 from .. import hostile, sample
-from ..support import children_of, ledger_lines, wait_until
+from ..support import children_of, ledger_lines, registered, wait_until
 from .logged import alive, logged_worker, stop
 
 POOLS = ("thread", "process", "async")
@@ -92,20 +92,23 @@ RAISED = {
 }
 
 
-@pytest.mark.parametrize("how", RAISED)
-def test_whatever_a_task_raises_is_one_failure_in_bounded_text(served: Served, pool: str, how: str) -> None:
-    job = hostile.HOSTILE[pool].delay(how)
-    assert final(job) == "discarded"
-    info = job.info()
-    assert (info.attempt, info.failures, info.interruptions) == (1, 1, 0)
-    (attempt,) = info.attempts
-    # Python itself turns a coroutine's StopIteration into this.
-    expected = "RuntimeError" if (how, pool) == ("StopIteration", "async") else RAISED[how]
-    assert attempt.error_type == expected
-    assert len(attempt.error_message) < 5000
-    assert len(attempt.traceback) < 70_000
-    assert attempt.traceback
-    assert_goes_on(pool)
+def test_whatever_a_task_raises_is_one_failure_in_bounded_text(served: Served, pool: str) -> None:
+    """All in a row, each with an innocent behind it."""
+    following, args = FOLLOWING[pool]
+    jobs = {how: (hostile.HOSTILE[pool].delay(how), following.delay(*args)) for how in RAISED}  # type: ignore[attr-defined]
+    for how, (job, innocent) in jobs.items():
+        assert final(job) == "discarded", how
+        info = job.info()
+        assert (info.attempt, info.failures, info.interruptions) == (1, 1, 0), how
+        (attempt,) = info.attempts
+        # Python itself turns a coroutine's StopIteration into this.
+        expected = "RuntimeError" if (how, pool) == ("StopIteration", "async") else RAISED[how]
+        assert attempt.error_type == expected, how
+        assert len(attempt.error_message) < 5000, how
+        assert len(attempt.traceback) < 70_000, how
+        assert attempt.traceback, how
+        assert innocent.get(timeout=10) in (8, 9, 5), how
+        assert innocent.info().attempt == 1, how
 
 
 def test_the_message_of_a_failure_is_kept_as_it_was_but_for_a_nul(served: Served, pool: str) -> None:
@@ -114,21 +117,22 @@ def test_the_message_of_a_failure_is_kept_as_it_was_but_for_a_nul(served: Served
     assert job.info().attempts[0].error_message == "a\r\n\x1b[31m\\x00b"
 
 
-@pytest.mark.parametrize(
-    ("pool", "how"),
-    [
-        ("thread", "hostile class"), ("thread", "half a retry"),
-        ("process", "half a retry"), ("async", "hostile class"), ("async", "half a retry"),
-    ],
-)  # fmt: skip
+BREAKERS = [
+    ("thread", "hostile class"), ("thread", "half a retry"),
+    ("process", "half a retry"), ("async", "hostile class"), ("async", "half a retry"),
+]  # fmt: skip
+
+
 def test_an_exception_that_breaks_the_questions_asked_of_it_is_a_failure(
-    sample_app: LiteQueue, db: Path, tmp_path: Path, pool: str, how: str
+    sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:
+    """One after the other, so that a worker that does not get over one of them says which."""
     with logged_worker(db, tmp_path / "log", "--grace", 0.1) as process:
-        job = hostile.HOSTILE[pool].apply_async((how,))
-        assert_goes_on(pool)
-        assert final(job, 2) == "discarded"
-        assert "ProcessDied" not in (job.info().last_error or "")
+        for pool, how in BREAKERS:
+            job = hostile.HOSTILE[pool].apply_async((how,))
+            assert_goes_on(pool)
+            assert final(job, 2) == "discarded", (pool, how)
+            assert "ProcessDied" not in (job.info().last_error or ""), (pool, how)
         stop(process, 5)
 
 
@@ -172,46 +176,61 @@ def test_an_endless_loop_ends_at_its_timeout(served: Served, pool: str) -> None:
     assert_goes_on(pool)
 
 
-def test_a_swallowed_soft_timeout_makes_the_result_late_and_the_retry_wait(
-    served: Served, pool: str, tmp_path: Path
-) -> None:
+def test_a_swallowed_soft_timeout_makes_the_result_late_and_the_retry_wait(served: Served, tmp_path: Path) -> None:
     """Two copies of a job must not overlap, and what comes after the timeout is not a success."""
-    ledger = tmp_path / "ledger"
-    job = hostile.SWALLOWS[pool].apply_async((str(ledger), 1.0), soft_timeout=0.1, timeout=0.3, retries=1)
-    wait_until(lambda: ledger_lines(ledger))
-    assert_goes_on(pool)  # beside the overdue one
-    wait_until(lambda: job.state != "running", 5)
-    assert job.state == "retrying"
-    lines = [line.split()[0] for line in ledger_lines(ledger)]
-    assert lines == (["start"] if pool == "process" else ["start", "end"])
-    assert [a.error_type for a in job.info().attempts] == ["TaskTimeout"]
-    assert job.cancel()
+    ledgers = {pool: tmp_path / pool for pool in POOLS}
+    jobs = {
+        pool: hostile.SWALLOWS[pool].apply_async((str(ledgers[pool]), 0.7), soft_timeout=0.1, timeout=0.3, retries=1)
+        for pool in POOLS
+    }
+    wait_until(lambda: all(map(ledger_lines, ledgers.values())))
+    beside = [FOLLOWING[pool][0].delay(*FOLLOWING[pool][1]) for pool in POOLS]  # type: ignore[attr-defined]
+    ended: dict[str, str] = {}
+
+    def all_have_ended() -> bool:
+        for pool, job in jobs.items():
+            if pool not in ended and (state := job.state) != "running":
+                ended[pool] = state
+                job.cancel()  # before it runs again
+        return len(ended) == len(POOLS)
+
+    wait_until(all_have_ended, 5)
+    assert ended == dict.fromkeys(POOLS, "retrying")
+    assert [job.get(timeout=10) for job in beside] == [8, 9, 5]
+    for pool, job in jobs.items():
+        lines = [line.split()[0] for line in ledger_lines(ledgers[pool])]
+        assert lines == (["start"] if pool == "process" else ["start", "end"]), pool
+        assert [a.error_type for a in job.info().attempts] == ["TaskTimeout"], pool
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("pool", ["thread", "async"])
-def test_a_task_that_never_gives_in_delays_neither_others_nor_the_exit(
-    sample_app: LiteQueue, db: Path, tmp_path: Path, pool: str
+def test_tasks_that_never_give_in_delay_neither_others_nor_the_exit(
+    sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:
-    ledger = tmp_path / "ledger"
-    job = hostile.SWALLOWS[pool].apply_async((str(ledger), 60.0), timeout=0.2)
+    pools = ("thread", "async")
+    jobs = [hostile.SWALLOWS[pool].apply_async((str(tmp_path / pool), 60.0), timeout=0.2) for pool in pools]
     with logged_worker(db, tmp_path / "log", "--grace", 0.3) as process:
-        wait_until(lambda: "timeout reached" in (tmp_path / "log").read_text())
-        assert_goes_on(pool)
+        wait_until(lambda: (tmp_path / "log").read_text().count("timeout reached") == len(pools))
+        for pool in pools:
+            assert_goes_on(pool)
         stop(process, 4.3)
         assert process.returncode == 0
-    assert job.info().attempt == 1
+    assert [job.info().attempt for job in jobs] == [1, 1]
 
 
 @pytest.mark.slow
 def test_a_coroutine_that_blocks_the_loop_keeps_its_lease(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
+    """The other worker, which only looks after the dead, is there from the beginning, and looks thrice."""
     ledger = tmp_path / "ledger"
-    job = hostile.blocks_the_loop.delay(str(ledger), 2.5)
-    with logged_worker(db, tmp_path / "log", "--lease", 1) as first:
+    with (
+        logged_worker(db, tmp_path / "log", "--lease", 1, "--queues", "other", wait=False) as other,
+        logged_worker(db, tmp_path / "log", "--lease", 1) as first,
+    ):
+        wait_until(lambda: registered(db, other.pid))
+        job = hostile.blocks_the_loop.delay(str(ledger), 1.9)
         wait_until(lambda: ledger_lines(ledger))
-        with logged_worker(db, tmp_path / "log", "--lease", 1):
-            sample.add.delay(4, 4).get(timeout=10)
-            assert job.get(timeout=10) == "unblocked"
+        sample.add.delay(4, 4).get(timeout=10)
+        assert job.get(timeout=10) == "unblocked"
         assert first.poll() is None
     assert ledger_lines(ledger) == ["start 1"]
 
@@ -236,26 +255,23 @@ def test_a_task_that_forks_ends_once_and_leaves_no_second_worker(served: Served,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("pool", "what"),
-    [
-        ("thread", "thread"),
-        ("thread", "subprocess"), ("process", "thread"), ("process", "subprocess"),
-    ],
-)  # fmt: skip
-def test_what_a_task_leaves_running_does_not_hold_up_the_workers_exit(
-    sample_app: LiteQueue, db: Path, tmp_path: Path, pool: str, what: str
+@pytest.mark.parametrize("pool", ["thread", "process"])
+def test_what_tasks_leave_running_does_not_hold_up_the_workers_exit(
+    sample_app: LiteQueue, db: Path, tmp_path: Path, pool: str
 ) -> None:
+    """A thread, and a process."""
     ledger = tmp_path / "ledger"
-    job = hostile.LEAVES[pool].delay(what, str(ledger))
+    jobs = [hostile.LEAVES[pool].delay(what, str(ledger)) for what in ("thread", "subprocess")]
     with logged_worker(db, tmp_path / "log", "--grace", 0.5) as process:
         try:
-            job.get(timeout=10)
+            for job in jobs:
+                job.get(timeout=10)
             assert_goes_on(pool)
             children = children_of(process.pid)
             stop(process, 2.5)
             assert process.returncode == 0
             orphans = {int(line) for line in ledger_lines(ledger)}
+            assert len(orphans) == 1
             wait_until(lambda: not [p for p in children if p not in orphans and alive(p)])
         finally:
             for line in ledger_lines(ledger):

@@ -7,6 +7,7 @@ import os
 import random
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -115,33 +116,38 @@ def test_many_calls_each_end_once(harness: Harness, kind: str) -> None:
     assert got == [n * n if kind == "process" else n for n in range(300)]
 
 
-@pytest.mark.parametrize(
-    ("how", "error"),
-    [
-        ("ValueError", "ValueError"), ("two arguments", "tests.sample.TwoArguments"),
-        ("hostile str", "tests.sample.Hostile"), ("surrogate", "ValueError"), ("SystemExit", "SystemExit"),
-        ("KeyboardInterrupt", "KeyboardInterrupt"), ("GeneratorExit", "GeneratorExit"),
-        ("recursion", "RecursionError"), ("retry", "litequeue.errors.Retry"),
-    ],
-)  # fmt: skip
-def test_an_exception_becomes_text_and_the_pool_lives(harness: Harness, kind: str, how: str, error: str) -> None:
-    outcome = harness.run(sample.MISBEHAVE[kind], how)
-    assert isinstance(outcome, Failed)
-    assert outcome.type == error
-    assert outcome.delay is not None
-    outcome.message.encode()
-    if how == "ValueError":
-        assert outcome.message == "boom" and "_misbehave" in outcome.traceback
-        assert "litequeue/pools" not in outcome.traceback
-    assert isinstance(harness.run(sample.MISBEHAVE[kind], "discard"), Discarded)
-    assert isinstance(harness.run(sample.MISBEHAVE[kind], "snooze"), Snoozed)
+ERRORS = {
+    "ValueError": "ValueError",
+    "two arguments": "tests.sample.TwoArguments",
+    "hostile str": "tests.sample.Hostile",
+    "surrogate": "ValueError",
+    "SystemExit": "SystemExit",
+    "KeyboardInterrupt": "KeyboardInterrupt",
+    "GeneratorExit": "GeneratorExit",
+    "recursion": "RecursionError",
+    "retry": "litequeue.errors.Retry",
+}
 
 
-@pytest.mark.parametrize("how", ["object", "huge"])
-def test_a_result_that_cannot_be_stored_is_still_a_success(harness: Harness, kind: str, how: str) -> None:
-    outcome = harness.run(sample.MISBEHAVE[kind], how)
-    assert isinstance(outcome, Succeeded)
-    assert outcome.result is None and outcome.note
+def test_an_exception_becomes_text_and_the_pool_lives(harness: Harness, kind: str) -> None:
+    for how, error in ERRORS.items():
+        outcome = harness.run(sample.MISBEHAVE[kind], how)
+        assert isinstance(outcome, Failed), how
+        assert outcome.type == error
+        assert outcome.delay is not None, how
+        outcome.message.encode()
+        if how == "ValueError":
+            assert outcome.message == "boom" and "_misbehave" in outcome.traceback
+            assert "litequeue/pools" not in outcome.traceback
+        assert isinstance(harness.run(sample.MISBEHAVE[kind], "discard"), Discarded), how
+        assert isinstance(harness.run(sample.MISBEHAVE[kind], "snooze"), Snoozed), how
+
+
+def test_a_result_that_cannot_be_stored_is_still_a_success(harness: Harness, kind: str) -> None:
+    for how in ("object", "huge"):
+        outcome = harness.run(sample.MISBEHAVE[kind], how)
+        assert isinstance(outcome, Succeeded), how
+        assert outcome.result is None and outcome.note, how
 
 
 def test_a_timed_call_says_when_it_starts(harness: Harness, kind: str) -> None:
@@ -169,18 +175,21 @@ def test_interrupting_for_a_timeout_ends_the_call(harness: Harness, kind: str, t
     assert isinstance(harness.run(SIMPLE[kind], *args), Succeeded)
 
 
-@pytest.mark.parametrize("reason", [Reason.CANCEL, Reason.SHUTDOWN])
-def test_interrupting_stops_what_can_be_stopped(harness: Harness, kind: str, reason: Reason, tmp_path: Any) -> None:
-    ledger = tmp_path / "ledger"
-    call = harness.call(WAIT[kind], str(ledger), str(tmp_path / "gate"))
-    harness.pool.submit([call])
-    wait_until(lambda: (harness.pool.tend(), ledger.exists())[1])
-    harness.pool.interrupt(call, reason)
-    outcome = harness.result(call)
-    if kind == "thread":  # it saw current_job().cancelled and returned
-        assert isinstance(outcome, Succeeded)
-    else:
-        assert outcome == Interrupted(reason.value)
+def test_interrupting_stops_what_can_be_stopped(harness: Harness, kind: str, tmp_path: Path) -> None:
+    """Both at once, on the two slots."""
+    calls = {}
+    for reason in (Reason.CANCEL, Reason.SHUTDOWN):
+        calls[reason] = harness.call(WAIT[kind], str(tmp_path / reason.name), str(tmp_path / "gate"))
+    harness.pool.submit(list(calls.values()))
+    wait_until(lambda: (harness.pool.tend(), all((tmp_path / reason.name).exists() for reason in calls))[1])
+    for reason, call in calls.items():
+        harness.pool.interrupt(call, reason)
+    for reason, call in calls.items():
+        outcome = harness.result(call)
+        if kind == "thread":  # it saw current_job().cancelled and returned
+            assert isinstance(outcome, Succeeded), reason
+        else:
+            assert outcome == Interrupted(reason.value)
 
 
 def test_a_dying_child_is_blamed_for_its_own_call_alone(sample_app: LiteQueue, tmp_path: Any) -> None:

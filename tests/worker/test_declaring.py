@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from litequeue import InvalidArgument, LiteQueue
+from litequeue.cli import main
 from litequeue.records import ScheduleInfo
 from litequeue.store import Store
 from litequeue.tasks import import_directory, tasks_of
@@ -30,7 +31,6 @@ from ..support import (
     FakeClock,
     environment,
     ledger_lines,
-    litequeue,
     wait_until,
     worker_process,
 )
@@ -392,7 +392,7 @@ def test_one_that_has_no_tick_left_is_done_and_is_not_asked_again_and_again(site
 
 
 def test_a_slow_one_delays_and_breaks_nothing(site: Site) -> None:
-    site.write("m", "import time\n" + OWN.format(body="time.sleep(0.05); return moment + timedelta(hours=1)")
+    site.write("m", "import time\n" + OWN.format(body="time.sleep(0.02); return moment + timedelta(hours=1)")
                + "\n@app.every('1h')\n@app.task\ndef g(): ...\n")  # fmt: skip
     begin = time.perf_counter()
     worker = site.worker("m")
@@ -461,7 +461,7 @@ def test_by_discovery_from_an_enqueued_job(tmp_path: Path) -> None:
     db = tmp_path / "db.sqlite"
     LiteQueue(db).schedules.list()
     with worker_process(db, cwd="/"):
-        assert litequeue("schedules", db).returncode == 0
+        assert main(["schedules", str(db)]) == 0
         code = "import ticking; ticking.nothing.delay()"
         import subprocess
 

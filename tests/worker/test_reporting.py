@@ -44,7 +44,7 @@ class Office:
         return Reporter(self.store, Catalogue(codes, path=self.store.path, origin=None, monotonic=lambda: 0.0), on_failure, None)
 
     def discard(self, count: int = 1, **fields: Any) -> list[int]:
-        ids = [self.store.jobs.enqueue(new_job(**fields), None)[0] for _ in range(count)]
+        ids = list(self.store.jobs.enqueue_many(new_job(**fields), [("[]", "{}")] * count)[0])
         self.sql(
             "UPDATE litequeue_jobs SET state = 'discarded', finished_at = ?1, prune_at = ?1, last_error = 'E: no'"
             " WHERE state = 'available' AND id >= ?2", self.clock.now(), ids[0]
@@ -322,8 +322,8 @@ def test_a_kill_between_the_discard_and_the_telling_loses_nothing(app: LiteQueue
     assert job.state == "discarded"
     assert not told.exists()
     for _ in range(2):
-        with worker_process(db, *FLAGS, *on_failure, "--burst", wait=False) as worker:
-            assert worker.wait(20) == 0
+        with app.worker(threads=2, burst=True, on_failure=PUT.format(told)) as burst:
+            assert burst.join(20)
     (event,) = (json.loads(text) for text in told.read_text().split("\n}\n")[:-1] for text in [text + "}"])
     assert (event["event"], event["job"]["id"], event["job"]["state"]) == ("discarded", job.id, "discarded")
 
