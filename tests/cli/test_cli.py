@@ -16,14 +16,8 @@ from litequeue.cli.commands import parse_call
 from litequeue.errors import InvalidArgument
 
 from .. import sample
-from ..support import (
-    PROGRAM,
-    environment,
-    ledger_lines,
-    litequeue,
-    wait_until,
-    worker_process,
-)
+from ..prepared import litequeue
+from ..support import PROGRAM, environment, ledger_lines, wait_until, worker_process
 
 TASKS = '''
 from litequeue import LiteQueue

@@ -20,7 +20,8 @@ from litequeue.cli.surroundings import file_system, what_others_can
 from litequeue.store.inspection import Inspection
 
 from .. import faults, sample
-from ..support import ledger_lines, litequeue, wait_until, worker_process
+from ..prepared import litequeue
+from ..support import ledger_lines, wait_until, worker_process
 
 
 def doctor(db: Path, *flags: str) -> tuple[int, dict[str, list[tuple[str, str]]]]:

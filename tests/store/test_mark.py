@@ -18,7 +18,8 @@ from litequeue import DatabaseCorrupt, DatabaseReplaced, LiteQueue, errors
 from litequeue.store import Store, mark
 
 from .. import faults
-from ..support import environment, litequeue, new_job, worker_process
+from ..prepared import litequeue
+from ..support import environment, new_job, worker_process
 
 COMMANDS = (("stats",), ("doctor",), ("jobs",), ("enqueue", "t"), ("worker", "--burst"))
 
