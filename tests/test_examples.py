@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -29,14 +30,26 @@ SAYS = {
 }
 
 
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, subprocess.CompletedProcess[str]]:
+    """Each example's run, some side by side: they wait more than they work."""
+
+    def run(path: Path) -> subprocess.CompletedProcess[str]:
+        folder = tmp_path_factory.mktemp(path.stem)
+        env = {**environment(), "TMPDIR": str(folder)}
+        return subprocess.run(
+            [sys.executable, str(path)], cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    with ThreadPoolExecutor(3) as pool:
+        return dict(zip(EXAMPLES, pool.map(run, EXAMPLES), strict=True))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
-def test_example(path: Path, tmp_path: Path) -> None:
+def test_example(path: Path, runs: dict[Path, subprocess.CompletedProcess[str]]) -> None:
     assert len(path.read_text().splitlines()) <= 60
-    env = {**environment(), "TMPDIR": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, str(path)], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False
-    )
+    done = runs[path]
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout.endswith(f"{path.stem}: done\n")
