@@ -30,7 +30,7 @@ MESSAGE = 1 << 20  # bytes; the longest, with all of an environment in it
 
 def litequeue(*words: object, cwd: Path | None = None, timeout: float = 30) -> subprocess.CompletedProcess[str]:
     """Run the command line to its end: ``support.litequeue``, sooner."""
-    asked = {"words": [*map(str, words)], "cwd": str(cwd or Path.cwd()), "env": environment()}
+    asked = {"words": [str(word) for word in words], "cwd": str(cwd or Path.cwd()), "env": environment()}
     server = _server()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         socket.send_fds(server, [json.dumps(asked).encode()], [out.fileno(), err.fileno()])
@@ -42,14 +42,14 @@ def litequeue(*words: object, cwd: Path | None = None, timeout: float = 30) -> s
             os.kill(pid, signal.SIGKILL)
             server.settimeout(None)
             server.recv(MESSAGE)
-            raise subprocess.TimeoutExpired([*words], timeout) from None
+            raise subprocess.TimeoutExpired([*PROGRAM, *map(str, words)], timeout) from None
         finally:
             server.settimeout(None)
         said = []
         for file in (out, err):
             file.seek(0)
             said.append(file.read().decode().replace("\r\n", "\n"))
-    return subprocess.CompletedProcess([*PROGRAM, *asked["words"]], code, *said)
+    return subprocess.CompletedProcess([*PROGRAM, *map(str, words)], code, *said)
 
 
 @functools.cache
