@@ -17,7 +17,7 @@ import pytest
 from litequeue import LiteQueue
 from litequeue.store import Store
 
-from . import sample
+from . import prepared, sample
 from .support import FakeClock, children_of
 
 
@@ -67,10 +67,11 @@ def _threads() -> set[threading.Thread]:
 
 
 def _helper(pid: int) -> bool:
-    """multiprocessing's resource tracker lives as long as the process that started it."""
+    """multiprocessing's resource tracker, and what commands are forked from, live as long as who started them."""
     try:
         with open(f"/proc/{pid}/cmdline") as file:
-            return "resource_tracker" in file.read()
+            command = file.read()
+            return "resource_tracker" in command or prepared.__name__ in command
     except OSError:
         return True
 

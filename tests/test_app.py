@@ -404,6 +404,13 @@ def test_retries_back_off_and_stop(app: LiteQueue) -> None:
     assert seen == [(1, 2, 0), (2, 1, 1), (3, 0, 2)] * 2
 
 
+@pytest.fixture
+def short_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a broken backoff falls back on, which else is up to a second and more."""
+    monkeypatch.setattr("litequeue.backoff.DEFAULT", Backoff(base=0.01))
+
+
+@pytest.mark.usefixtures("short_default")
 def test_retry_on_give_up_on_and_the_functions_form_of_backoff(app: LiteQueue) -> None:
     asked: list[tuple[int, str]] = []
 
@@ -696,6 +703,7 @@ def test_every_error_is_of_the_family_and_public(app: LiteQueue) -> None:
     assert isinstance(Backoff(), Backoff) and Job
 
 
+@pytest.mark.usefixtures("short_default")
 def test_a_wrong_delay_and_a_broken_backoff_are_told(app: LiteQueue, caplog: pytest.LogCaptureFixture) -> None:
     @app.task(retries=1, backoff=lambda attempt, error: "soon")
     def broken() -> None:

@@ -491,6 +491,7 @@ def test_thirty_at_once_leave_nothing_behind() -> None:
 
 def test_a_start_that_fails_leaves_nothing_behind(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/no/such/python")
+    gc.collect()
     before = sorted(os.listdir("/proc/self/fd"))
     with pytest.raises(FileNotFoundError, match="/no/such/python"):
         run.to_the_end(["true"], stdin="x")

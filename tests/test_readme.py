@@ -15,7 +15,8 @@ from litequeue import LiteQueue, scheduling
 from litequeue.cli import parser
 from litequeue.tasks import check_options
 
-from .support import ROOT, environment, litequeue, worker_process
+from .prepared import litequeue
+from .support import ROOT, environment, worker_process
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import sqlite3
 import subprocess
 import sys
@@ -465,21 +464,20 @@ def test_a_worker_obeys_changes_at_once(db: Path) -> None:
             app.schedules.remove("s")
 
 
-def _in_another_process(db: str) -> None:
-    with LiteQueue(db) as app:
-        app.schedules.add("theirs", "tests.sample.add", every="100ms", args=(1, 2))
-        app.schedules.update("ours", priority=5)
-        app.schedules.pause("ours")
-        assert [info.name for info in app.schedules.list()] == ["ours", "theirs"]
+IN_ANOTHER_PROCESS = """
+from litequeue import LiteQueue
+with LiteQueue("db.sqlite") as app:
+    app.schedules.add("theirs", "tests.sample.add", every="100ms", args=(1, 2))
+    app.schedules.update("ours", priority=5)
+    app.schedules.pause("ours")
+    print([info.name for info in app.schedules.list()])
+"""
 
 
 def test_schedules_are_the_files_and_any_process_changes_them(sample_app: LiteQueue, db: Path) -> None:
     sample_app.schedules.add("ours", sample.square, every="1h", args=(3,))
     with sample_app.worker(threads=1, processes=1):
-        process = multiprocessing.get_context("spawn").Process(target=_in_another_process, args=(str(db),))
-        process.start()
-        process.join(20)
-        assert process.exitcode == 0
+        assert _python(IN_ANOTHER_PROCESS, db.parent) == "['ours', 'theirs']\n"
         done = wait_until(lambda: [t for t in sample_app.schedules.ticks("theirs") if t.job_state == "succeeded"])
         sample_app.schedules.remove("theirs")
         assert sample_app.job(done[0].job_id or 0).get(timeout=5) == 3

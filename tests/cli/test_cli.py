@@ -8,22 +8,17 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from litequeue import LiteQueue
+from litequeue import Job, LiteQueue
 from litequeue.cli.commands import parse_call
 from litequeue.errors import InvalidArgument
 
 from .. import sample
-from ..support import (
-    PROGRAM,
-    environment,
-    ledger_lines,
-    litequeue,
-    wait_until,
-    worker_process,
-)
+from ..prepared import litequeue
+from ..support import PROGRAM, environment, ledger_lines, wait_until, worker_process
 
 TASKS = '''
 from litequeue import LiteQueue
@@ -125,21 +120,26 @@ def test_reading_commands_create_nothing(tmp_path: Path) -> None:
         (("pause", "DB", "a b"), "queue"),
     ],
 )
-def test_a_users_mistake_is_one_line_and_exit_2(db: Path, words: tuple[str, ...], says: str) -> None:
-    with LiteQueue(db) as app:
-        app.enqueue("t")
-    done = litequeue(*(str(db) if word == "DB" else word for word in words))
+def test_a_users_mistake_is_one_line_and_exit_2(with_a_job: Path, words: tuple[str, ...], says: str) -> None:
+    done = litequeue(*(with_a_job if word == "DB" else word for word in words))
     assert done.returncode == 2, done.stderr
     assert says in one_line(done)
-    with LiteQueue(db) as app:
+    with LiteQueue(with_a_job) as app:
         assert app.stats().states == {"available": 1}  # nothing half done
 
 
-@pytest.mark.parametrize("command", ["job", "retry", "cancel"])
-def test_a_job_that_is_not_there_is_exit_1(db: Path, command: str) -> None:
+@pytest.fixture(scope="module")
+def with_a_job(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file for all the mistakes, since none is to change it."""
+    db = tmp_path_factory.mktemp("mistakes") / "db.sqlite"
     with LiteQueue(db) as app:
         app.enqueue("t")
-    done = litequeue(command, db, "77")
+    return db
+
+
+@pytest.mark.parametrize("command", ["job", "retry", "cancel"])
+def test_a_job_that_is_not_there_is_exit_1(with_a_job: Path, command: str) -> None:
+    done = litequeue(command, with_a_job, "77")
     assert done.returncode == 1
     assert "no job 77" in one_line(done)
 
@@ -164,8 +164,11 @@ def test_output_that_cannot_be_written_is_one_line(db: Path) -> None:
 def test_output_that_nobody_reads_is_no_error(db: Path, buffered: bool, words: tuple[str, ...]) -> None:
     """`litequeue jobs db | head -1`, whose head has gone; what was asked for is done all the same."""
     with LiteQueue(db) as app:
-        for _ in range(300):  # more than a buffer of output
-            app.enqueue("t")
+
+        @app.task(name="t")
+        def task() -> None: ...
+
+        task.delay_many(() for _ in range(300))  # more than a buffer of output
         there, gone = os.pipe()
         os.close(there)
         with open(gone, "w") as nobody:
@@ -298,44 +301,56 @@ def test_an_idle_worker_leaves_at_once_and_clean(db: Path, how: signal.Signals) 
     assert os.listdir(f"{db}-workers") == []
 
 
-@pytest.mark.parametrize("task", [sample.wait_at_gate, sample.wait_in_process, sample.wait_async])
+IN_EACH_POOL = (sample.wait_at_gate, sample.wait_in_process, sample.wait_async)
+
+
+def waiting_in_each_pool(tmp_path: Path) -> dict[Path, Job[Any]]:
+    """A job that waits at ``gate`` for each pool, by the ledger that it writes."""
+    gate = tmp_path / "gate"
+    ledgers = {tmp_path / task.name: task for task in IN_EACH_POOL}
+    return {ledger: task.delay(str(ledger), str(gate)) for ledger, task in ledgers.items()}
+
+
 def test_a_stopping_worker_finishes_what_runs_and_starts_nothing_new(
-    sample_app: LiteQueue, db: Path, tmp_path: Path, task: object
+    sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:
-    ledger, gate = tmp_path / "ledger", tmp_path / "gate"
-    job = task.delay(str(ledger), str(gate))  # type: ignore[attr-defined]
+    jobs = waiting_in_each_pool(tmp_path)
     with worker_process(db, "--threads", "1", "--processes", "1", "--async", "1") as worker:
-        wait_until(lambda: ledger_lines(ledger))
+        wait_until(lambda: all(map(ledger_lines, jobs)))
         worker.send_signal(signal.SIGTERM)
         assert worker.stdout is not None
-        assert any("finishes 1 jobs" in line for line in worker.stdout)
+        assert any("finishes 3 jobs" in line for line in worker.stdout)
         behind = sample.add.delay(1, 1)
-        gate.touch()
+        (tmp_path / "gate").touch()
         worker.communicate(timeout=15)
         assert worker.returncode == 0
-    assert job.get(timeout=0) == "attempt 1"
+    assert [job.get(timeout=0) for job in jobs.values()] == ["attempt 1"] * 3
     assert behind.state == "available"
 
 
-@pytest.mark.parametrize("task", [sample.wait_at_gate, sample.wait_in_process, sample.wait_async])
 def test_after_the_grace_what_runs_is_released_uncharged_and_runs_elsewhere(
-    sample_app: LiteQueue, db: Path, tmp_path: Path, task: object
+    sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:
-    ledger, gate = tmp_path / "ledger", tmp_path / "gate"
-    # A gate whose task ignores cancellation: its thread cannot be stopped.
-    job = task.delay(str(ledger), str(gate))  # type: ignore[attr-defined]
+    jobs = waiting_in_each_pool(tmp_path)
     with worker_process(db, "--grace", "0.2") as worker:
-        wait_until(lambda: ledger_lines(ledger))
+        wait_until(lambda: all(map(ledger_lines, jobs)))
         worker.send_signal(signal.SIGTERM)
         worker.communicate(timeout=10)
         assert worker.returncode == 0
-    info = job.info()
-    assert (info.failures, info.interruptions) == (0, 0)
-    if info.state != "succeeded":  # a thread task saw that it was cancelled, and returned
-        with worker_process(db):
-            wait_until(lambda: sum(line.startswith("start") for line in ledger_lines(ledger)) == 2)
-            gate.touch()
-            assert job.get(timeout=10) == "attempt 2"
+    infos = [job.info() for job in jobs.values()]
+    assert [(info.pool, info.failures, info.interruptions) for info in infos] == [
+        ("thread", 0, 0), ("process", 0, 0), ("async", 0, 0),
+    ]  # fmt: skip
+    # A thread task may see that it is cancelled, and return while the worker is there to store it.
+    again = {ledger: job for ledger, job in jobs.items() if job.state != "succeeded"}
+    with worker_process(db):
+        wait_until(lambda: all(begun_twice(ledger) for ledger in again))
+        (tmp_path / "gate").touch()
+        assert {job.get(timeout=10) for job in again.values()} == {"attempt 2"}
+
+
+def begun_twice(ledger: Path) -> bool:
+    return sum(line.startswith("start") for line in ledger_lines(ledger)) == 2
 
 
 def test_a_stuck_thread_neither_delays_the_exit_nor_runs_twice_at_once(

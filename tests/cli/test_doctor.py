@@ -20,7 +20,8 @@ from litequeue.cli.surroundings import file_system, what_others_can
 from litequeue.store.inspection import Inspection
 
 from .. import faults, sample
-from ..support import ledger_lines, litequeue, wait_until, worker_process
+from ..prepared import litequeue
+from ..support import ledger_lines, wait_until, worker_process
 
 
 def doctor(db: Path, *flags: str) -> tuple[int, dict[str, list[tuple[str, str]]]]:
@@ -31,6 +32,16 @@ def doctor(db: Path, *flags: str) -> tuple[int, dict[str, list[tuple[str, str]]]
     for line in json.loads(done.stdout):
         found.setdefault(line["check"], []).append((line["level"], line["text"]))
     return done.returncode, found
+
+
+def impatient(db: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, dict[str, list[tuple[str, str]]]]:
+    """The same of one that waits less for a lock, and so in this process."""
+    monkeypatch.setattr("litequeue.cli.doctor.PATIENCE", 0.2)
+    findings = list(examine(str(db), full=False))
+    found: dict[str, list[tuple[str, str]]] = {}
+    for finding in findings:
+        found.setdefault(finding.check, []).append((finding.level, finding.text))
+    return exit_code(findings), found
 
 
 def wrong(found: dict[str, list[tuple[str, str]]]) -> dict[str, str]:
@@ -93,17 +104,14 @@ def test_damage_is_exit_3_and_the_file_is_left_alone(db: Path) -> None:
     assert hashlib.sha256(db.read_bytes()).hexdigest() == before
 
 
-def test_a_held_write_lock_names_its_holder_and_the_rest_is_still_told(filled: Path) -> None:
-    with LiteQueue(filled) as app:
-        gate = app._client.store.database._held().gate
-        gate.acquire(1)
-        try:
-            code, found = doctor(filled)
-        finally:
-            gate.release()
+def test_a_held_write_lock_names_its_holder_and_the_rest_is_still_told(
+    filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with faults.hog_of_the_gate(filled) as holder:
+        code, found = impatient(filled, monkeypatch)
     assert code == 75
     assert found["lock"][0][0] == "busy"
-    assert f"process {os.getpid()}" in wrong(found)["lock"]
+    assert f"process {holder.pid}" in wrong(found)["lock"]
     assert found["jobs"] == [("ok", "3 available")]
     assert found["integrity"][0][0] == "ok"
 
@@ -211,12 +219,12 @@ def test_a_full_disk_is_no_damage(tmp_path: Path) -> None:
         assert "damaged" not in {level for lines in found.values() for level, _ in lines}
 
 
-def test_a_file_that_another_program_keeps_to_itself_is_busy(filled: Path) -> None:
+def test_a_file_that_another_program_keeps_to_itself_is_busy(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = sqlite3.connect(filled, isolation_level=None)
     other.execute("PRAGMA locking_mode = EXCLUSIVE")
     other.execute("BEGIN EXCLUSIVE")
     try:
-        code, found = doctor(filled)
+        code, found = impatient(filled, monkeypatch)
     finally:
         other.close()
     assert code == 75

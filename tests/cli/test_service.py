@@ -16,7 +16,8 @@ import pytest
 from litequeue import InvalidArgument
 from litequeue.cli.service import launchd, systemd, unit_name
 
-from ..support import ROOT, litequeue, registered, wait_until
+from ..prepared import litequeue
+from ..support import ROOT, registered, wait_until
 
 PYTHON = "/usr/bin/python3"
 STRANGE = "/srv/a b/$HOME ${x}/50%h/\"quo'ted\"\\"

@@ -17,7 +17,8 @@ from litequeue.cli.serving import judged, word
 from litequeue.store.inspection import Condition
 
 from .. import sample
-from ..support import ledger_lines, litequeue, wait_until, worker_process
+from ..prepared import litequeue
+from ..support import ledger_lines, wait_until, worker_process
 from .test_doctor import doctor, wrong
 
 SECOND = 1_000_000

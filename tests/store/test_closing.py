@@ -10,7 +10,8 @@ from litequeue import LiteQueue
 from litequeue.store import Store
 
 from .. import faults
-from ..support import litequeue, new_job
+from ..prepared import litequeue
+from ..support import new_job
 
 
 def test_closing_under_threads_that_read_and_write_crashes_nothing(store: Store) -> None:

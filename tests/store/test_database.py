@@ -19,6 +19,7 @@ from litequeue.store.jobs import Demand
 from litequeue.store.wal import LIMIT as WAL_LIMIT
 
 from ..support import FakeClock, environment, new_job
+from .together import together
 
 
 def test_the_file_and_its_side_files_are_for_the_owner_only(tmp_path: Path) -> None:
@@ -145,27 +146,9 @@ def test_a_migration_is_all_or_nothing(store: Store, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.slow
 def test_twenty_processes_create_the_file_at_once(tmp_path: Path) -> None:
-    code = (
-        "import sys; from litequeue.store import Store; from tests.support import new_job;"
-        "sys.stdin.readline(); Store(sys.argv[1]).jobs.enqueue(new_job())"
-    )
-    root = Path(__file__).resolve().parents[2]
-    for round_ in range(2):
+    for round_ in range(3):
         path = str(tmp_path / f"db{round_}")
-        processes = [
-            subprocess.Popen(
-                [sys.executable, "-c", code, path],
-                stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(), cwd=root,
-            )
-            for _ in range(20)
-        ]
-        for process in processes:
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        for process in processes:
-            _, said = process.communicate(timeout=60)
-            assert process.returncode == 0, said
+        together(20, lambda path=path: Store(path).jobs.enqueue(new_job()))  # type: ignore[misc]
         store = Store(path)
         assert store.reports.stats().states == {"available": 20}
         store.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -12,7 +13,6 @@ import pytest
 
 from litequeue import DatabaseReplaced, LiteQueue
 
-from .. import sample
 from ..support import ledger_lines, wait_until, worker_process
 
 
@@ -73,20 +73,25 @@ def test_other_files_in_the_folder_come_and_go(db: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_a_worker_stops_with_exit_3_and_names_the_file(
-    sample_app: LiteQueue, db: Path, tmp_path: Path, change: Callable[[Path], None]
-) -> None:
-    ledger = tmp_path / "ledger"
-    sample.record.delay(str(ledger), 1)
-    with worker_process(db) as worker:
-        wait_until(lambda: ledger_lines(ledger))
-        sample_app.close()
-        change(db)
-        try:
-            said, _ = worker.communicate(timeout=10)  # an idle one: within a slow look
-        except subprocess.TimeoutExpired:
-            pytest.fail("it went on")
-    assert worker.returncode == 3, said
-    assert str(db) in said.splitlines()[-1]
-    assert "Traceback" not in said
+def test_a_worker_stops_with_exit_3_and_names_the_file(tmp_path: Path) -> None:
+    """A worker and a file for each change, all at once: an idle worker sees it within a slow look."""
+    with contextlib.ExitStack() as ends:
+        workers = {}
+        for number, name in enumerate(CHANGES):
+            db = tmp_path / str(number) / "db.sqlite"
+            db.parent.mkdir()
+            with LiteQueue(db) as app:
+                app.send_task("tests.sample.record", (str(db.parent / "ledger"), 1))
+            workers[name] = db, ends.enter_context(worker_process(db, "--import", "tests.sample", wait=False))
+        for db, _ in workers.values():
+            wait_until(lambda db=db: ledger_lines(db.parent / "ledger"), 20)
+        for name, (db, _) in workers.items():
+            CHANGES[name](db)
+        for name, (db, worker) in workers.items():
+            try:
+                said, _ = worker.communicate(timeout=10)
+            except subprocess.TimeoutExpired:
+                pytest.fail(f"{name}: it went on")
+            assert worker.returncode == 3, (name, said)
+            assert str(db) in said.splitlines()[-1], (name, said)
+            assert "Traceback" not in said, name

@@ -18,7 +18,9 @@ from litequeue import DatabaseCorrupt, DatabaseReplaced, LiteQueue, errors
 from litequeue.store import Store, mark
 
 from .. import faults
-from ..support import environment, litequeue, new_job, worker_process
+from ..prepared import litequeue
+from ..support import environment, new_job, worker_process
+from .together import together
 
 COMMANDS = (("stats",), ("doctor",), ("jobs",), ("enqueue", "t"), ("worker", "--burst"))
 
@@ -184,6 +186,12 @@ def test_a_file_made_in_the_place_of_a_deleted_one_is_not_taken_for_it(db: Path)
 @pytest.mark.parametrize("how", ["deleted", "restored"])
 def test_many_processes_open_what_is_new_in_an_old_place_at_once(db: Path, how: str) -> None:
     """A stale mark beside it, and inodes that are used again."""
+
+    def enqueue_and_close() -> None:
+        store = Store(str(db))
+        store.jobs.enqueue(new_job())
+        store.close()
+
     for _ in range(12):
         with LiteQueue(db) as app:
             app.enqueue("t")
@@ -193,25 +201,7 @@ def test_many_processes_open_what_is_new_in_an_old_place_at_once(db: Path, how: 
             restore(db, backup)
         else:
             db.unlink()
-        hear, tell = os.pipe()
-        children = []
-        for _ in range(8):
-            pid = os.fork()
-            if pid == 0:
-                code = 1
-                try:
-                    os.close(tell)
-                    os.read(hear, 1)  # until all are there
-                    store = Store(str(db))
-                    store.jobs.enqueue(new_job())
-                    store.close()
-                    code = 0
-                finally:
-                    os._exit(code)
-            children.append(pid)
-        os.close(hear)
-        os.close(tell)
-        assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * 8
+        together(8, enqueue_and_close)
         with LiteQueue(db) as app:
             assert app.stats().states == {"available": jobs + 8}
         db.unlink()

@@ -11,7 +11,8 @@ import pytest
 from litequeue import LiteQueue
 from litequeue.store import Store, schema
 
-from ..support import FakeClock, litequeue, new_job
+from ..prepared import litequeue
+from ..support import FakeClock, new_job
 
 STATES = ("available", "scheduled", "running", "retrying", "succeeded", "discarded", "cancelled", "expired")
 FINAL = STATES[4:]
