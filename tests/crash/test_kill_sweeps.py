@@ -134,6 +134,7 @@ def sweep(scenario: Scenario, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
 def test_killed_at_any_statement_it_is_all_or_nothing_and_the_next_worker_goes_on(
     scenario: Scenario, tmp_path: Path
@@ -142,6 +143,7 @@ def test_killed_at_any_statement_it_is_all_or_nothing_and_the_next_worker_goes_o
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_a_migration_killed_at_any_statement_is_all_or_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

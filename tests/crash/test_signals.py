@@ -94,6 +94,7 @@ def test_what_does_not_end_within_the_grace_runs_elsewhere_within_a_second(
                 assert job.get(timeout=10) == "attempt 2"
 
 
+@pytest.mark.beside
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda s: s.name)
 def test_a_signal_to_the_whole_group_lets_the_children_finish(
     sample_app: LiteQueue, db: Path, tmp_path: Path, pool: str, how: signal.Signals
@@ -117,6 +118,7 @@ def test_a_signal_to_the_whole_group_lets_the_children_finish(
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 @pytest.mark.parametrize(
     ("pool", "how", "code"),
     [("thread", signal.SIGTERM, 143), ("process", signal.SIGINT, 130), ("async", signal.SIGTERM, 143)],
@@ -175,6 +177,7 @@ def write_lock_held(db: Path) -> Iterator[sqlite3.Connection]:
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_a_signal_while_somebody_holds_the_write_lock_loses_no_result(
     sample_app: LiteQueue, db: Path, tmp_path: Path, pool: str
 ) -> None:
@@ -195,6 +198,7 @@ def test_a_signal_while_somebody_holds_the_write_lock_loses_no_result(
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_an_idle_worker_leaves_although_somebody_holds_the_write_lock(
     sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:
@@ -205,6 +209,7 @@ def test_an_idle_worker_leaves_although_somebody_holds_the_write_lock(
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_a_worker_under_nohup_outlives_its_terminal(sample_app: LiteQueue, db: Path) -> None:
     words = ["nohup", sys.executable, "-m", "litequeue", "worker", str(db), *map(str, FLAGS)]
     process = subprocess.Popen(
@@ -236,6 +241,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_a_signal_during_the_import_of_a_slow_module_is_obeyed_within_the_grace(tmp_path: Path) -> None:
     db = tmp_path / "db.sqlite"
     (tmp_path / "slow_module.py").write_text(SLOW_MODULE)
@@ -247,6 +253,7 @@ def test_a_signal_during_the_import_of_a_slow_module_is_obeyed_within_the_grace(
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_a_signal_during_an_import_leaves_no_half_state(tmp_path: Path) -> None:
     db = tmp_path / "db.sqlite"
     (tmp_path / "slow_module.py").write_text(SLOW_MODULE.replace("sleep(5)", "sleep(1)"))
@@ -263,6 +270,7 @@ def test_a_signal_during_an_import_leaves_no_half_state(tmp_path: Path) -> None:
         assert (app.job(1).state, app.job(1).info().attempt) == ("succeeded", 1)
 
 
+@pytest.mark.beside
 def test_a_stopped_worker_goes_on_where_it_was(sample_app: LiteQueue, db: Path, tmp_path: Path, pool: str) -> None:
     ledger, gate = tmp_path / "ledger", tmp_path / "gate"
     job = GATED[pool].delay(str(ledger), str(gate))  # type: ignore[attr-defined]
