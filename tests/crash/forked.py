@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -21,11 +22,13 @@ from litequeue.cli import (
 
 
 def litequeue(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command line to its end, as ``support.litequeue`` does; nobody here may have the file open.
+    """Run the command line to its end, as ``support.litequeue`` does.
 
-    Not for jobs of the process pool, whose processes start from the program that this one was started as.
+    Nobody here may have the file open, since SQLite does not survive a fork. Not for jobs of the process pool,
+    whose processes start from the program that this one was started as.
     """
     argv = [str(word) for word in words]
+    assert not _is_open(os.path.realpath((cwd or Path()) / argv[1]))
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         pid = os.fork()
         if pid == 0:
@@ -34,6 +37,15 @@ def litequeue(*words: object, cwd: Path | None = None) -> subprocess.CompletedPr
         out.seek(0)
         err.seek(0)
         return subprocess.CompletedProcess(argv, os.waitstatus_to_exitcode(status), out.read(), err.read())
+
+
+def _is_open(path: str) -> bool:
+    """Whether this process has the file open, as far as Linux tells."""
+    for number in os.listdir("/proc/self/fd") if sys.platform == "linux" and os.path.isfile(path) else ():
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/self/fd/{number}") == path:
+                return True
+    return False
 
 
 def _become(argv: list[str], cwd: Path | None, out: TextIO, err: TextIO) -> int:

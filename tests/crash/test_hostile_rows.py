@@ -372,9 +372,9 @@ def test_no_module_is_imported_for_what_others_can_write(tmp_path: Path, loose: 
         plant(db, "tasks", name="canary_module.f", recorded_at=0, **origin)
         path, mode = tmp_path / loose, stat.S_IMODE((tmp_path / loose).stat().st_mode)
         path.chmod(mode | 0o002)
-        done = forked.litequeue("worker", db, "--burst")
+        done = litequeue("worker", db, "--burst")
         assert "can be written by others" in done.stderr
         assert job.state == "available" and not canary.exists()
         path.chmod(mode & ~0o022)  # the same worker imports it once that is mended
-        forked.litequeue("worker", db, "--burst")
+        litequeue("worker", db, "--burst")
         assert job.state == "succeeded" and canary.exists()

@@ -28,7 +28,14 @@ from litequeue.worker.inbox import Inbox
 from litequeue.worker.maintenance import Maintenance
 
 from .. import faults, sample
-from ..support import environment, ledger_lines, new_job, wait_until, worker_process
+from ..support import (
+    environment,
+    ledger_lines,
+    litequeue,
+    new_job,
+    wait_until,
+    worker_process,
+)
 from .test_refused_files import refused
 
 # -- locks held by others (ST1, ST2) --------------------------------------------------------------------
@@ -205,7 +212,7 @@ def test_a_full_disk_at_enqueue_takes_a_batch_whole_or_not_at_all(tmp_path: Path
         disk.fill()
         with pytest.raises(errors.StorageFull, match=str(db)):
             store.jobs.enqueue(new_job())
-        refused(db, TRY_LATER, "no room", commands=(("enqueue", "DB", "t"),))
+        refused(db, TRY_LATER, "no room", commands=(("enqueue", "DB", "t"),), run=litequeue)
         disk.free()
         with pytest.raises(errors.StorageFull, match=str(db)):
             store.jobs.enqueue_many(new_job(), ((f'["{n}", "{"x" * 1000}"]', "{}") for n in range(2000)))

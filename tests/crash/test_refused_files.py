@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,11 +27,18 @@ from .forked import litequeue
 COMMANDS = (("stats", "DB"), ("jobs", "DB"), ("enqueue", "DB", "t"), ("worker", "DB", "--burst"))
 
 
-def refused(db: Path, code: int, says: str, *, commands: tuple[tuple[str, ...], ...] = COMMANDS) -> None:
+def refused(
+    db: Path,
+    code: int,
+    says: str,
+    *,
+    commands: tuple[tuple[str, ...], ...] = COMMANDS,
+    run: Callable[..., subprocess.CompletedProcess[str]] = litequeue,
+) -> None:
     """Each command ends soon, with this code and one line that names the file and says why."""
     for words in commands:
         began = time.monotonic()
-        done = litequeue(*(str(db) if word == "DB" else word for word in words))
+        done = run(*(str(db) if word == "DB" else word for word in words))
         assert time.monotonic() - began < 5, words  # far from the 30 s of patience with a lock
         assert done.returncode == code, (words, done.stderr)
         (line,) = [line for line in done.stderr.splitlines() if line.startswith("litequeue: ")]
