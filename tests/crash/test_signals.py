@@ -30,6 +30,7 @@ from .logged import alive, logged_worker, stop
 GATED = {"thread": sample.wait_at_gate, "process": sample.wait_in_process, "async": sample.wait_async}
 FLAGS = ("--threads", 2, "--processes", 1, "--async", 2)
 LAST_WORDS = 2.0
+HELD_UP = 0.2 + LAST_WORDS + 1.0  # at a grace of 0.2 s: after so long, a worker leaves whatever holds it up
 
 
 @pytest.fixture(params=GATED)
@@ -205,7 +206,7 @@ def test_an_idle_worker_leaves_although_somebody_holds_the_write_lock(
     with logged_worker(db, tmp_path / "log", *FLAGS, "--grace", 0.2) as worker:
         sample.add.delay(1, 1).get(timeout=10)
         with write_lock_held(db):
-            stop(worker, 0.2 + LAST_WORDS + 1.5)
+            stop(worker, HELD_UP + 1.5)
 
 
 @pytest.mark.slow
@@ -231,7 +232,7 @@ from pathlib import Path
 from litequeue import LiteQueue
 Path("importing").touch()
 if "litequeue.worker.worker" in sys.modules:
-    time.sleep(5)
+    time.sleep(60)
 app = LiteQueue("db.sqlite")
 @app.task
 def f(): ...
@@ -249,14 +250,14 @@ def test_a_signal_during_the_import_of_a_slow_module_is_obeyed_within_the_grace(
     (tmp_path / "importing").unlink()
     with logged_worker(db, tmp_path / "log", "--grace", 0.2, cwd=tmp_path) as worker:
         wait_until((tmp_path / "importing").exists)
-        stop(worker, 0.2 + LAST_WORDS + 1.5)
+        stop(worker, HELD_UP + 1.5)
 
 
 @pytest.mark.slow
 @pytest.mark.beside
 def test_a_signal_during_an_import_leaves_no_half_state(tmp_path: Path) -> None:
     db = tmp_path / "db.sqlite"
-    (tmp_path / "slow_module.py").write_text(SLOW_MODULE.replace("sleep(5)", "sleep(1)"))
+    (tmp_path / "slow_module.py").write_text(SLOW_MODULE.replace("sleep(60)", "sleep(1)"))
     subprocess.run([sys.executable, "slow_module.py"], cwd=tmp_path, env=environment(), check=True, timeout=20)
     (tmp_path / "importing").unlink()
     with logged_worker(db, tmp_path / "log", cwd=tmp_path) as worker:
