@@ -20,6 +20,8 @@ from litequeue.store import Store
 from . import prepared, sample
 from .support import FakeClock, children_of
 
+pytest_plugins = ["tests.beside"]
+
 
 def pytest_configure() -> None:
     """Let the many processes that the tests start share compiled modules, also where the environment forbids to

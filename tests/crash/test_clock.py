@@ -17,6 +17,7 @@ HOUR = 3600
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 @pytest.mark.parametrize("hours", [1, 10 * 365 * 24, -1], ids=["an hour on", "ten years on", "an hour back"])
 def test_a_clock_that_is_set_robs_nobody_and_stops_nothing(
     sample_app: LiteQueue, db: Path, tmp_path: Path, hours: int

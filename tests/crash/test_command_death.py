@@ -132,6 +132,7 @@ def test_a_killed_workers_command_is_gone_before_it_runs_again(app: LiteQueue, d
             wait_until(lambda: gone(new), 1.0)
 
 
+@pytest.mark.beside
 def test_a_stopped_service_charges_nothing(app: LiteQueue, db: Path, tmp_path: Path) -> None:
     """systemd's KillMode=control-group: SIGTERM to the worker, the supervisor and all of the command."""
     job = enqueue(app, tree(tmp_path / "pids"))
@@ -151,6 +152,7 @@ def test_a_stopped_service_charges_nothing(app: LiteQueue, db: Path, tmp_path: P
     assert info.state in ("available", "scheduled")
 
 
+@pytest.mark.beside
 @pytest.mark.parametrize("how", ["obedient", "deaf"])
 def test_a_worker_that_shuts_down_takes_its_commands_along(
     app: LiteQueue, db: Path, tmp_path: Path, how: str
@@ -165,6 +167,7 @@ def test_a_worker_that_shuts_down_takes_its_commands_along(
     assert (info.state, info.failures, info.interruptions) == ("available", 0, 0)
 
 
+@pytest.mark.beside
 def test_a_command_reaches_its_limit_or_is_cancelled(app: LiteQueue, tmp_path: Path) -> None:
     with app.worker(threads=0, processes=0):
         late = enqueue(app, tree(tmp_path / "late"), timeout=0.5)
@@ -183,6 +186,7 @@ def test_a_command_reaches_its_limit_or_is_cancelled(app: LiteQueue, tmp_path: P
     assert error.traceback.startswith("litequeue.errors.CommandFailed: "), "where we raised it tells nobody anything"
 
 
+@pytest.mark.beside
 def test_the_result_and_the_environment_of_a_job(app: LiteQueue, tmp_path: Path) -> None:
     with app.worker(threads=0, processes=0):
         line = f'test "$LITEQUEUE_DB" = "{app.path}" && echo "$LITEQUEUE_JOB_ID" > {tmp_path}/id'
@@ -192,6 +196,7 @@ def test_the_result_and_the_environment_of_a_job(app: LiteQueue, tmp_path: Path)
     assert (tmp_path / "id").read_text() == f"{job.id}\n"
 
 
+@pytest.mark.beside
 def test_an_embedded_worker_that_ends_takes_its_commands_along(app: LiteQueue, tmp_path: Path) -> None:
     with app.worker(threads=0, processes=0, grace=0.1):
         job = enqueue(app, tree(tmp_path / "pids"))

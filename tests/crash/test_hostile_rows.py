@@ -24,6 +24,7 @@ from litequeue.cli import main
 
 from .. import hostile, sample
 from ..support import litequeue, wait_until
+from . import forked
 from .logged import logged_worker, stop
 
 FLAGS = ("--threads", 2, "--processes", 1, "--async", 2, "--grace", 0.5)
@@ -235,6 +236,7 @@ def test_the_file_itself_refuses_numbers_out_of_bounds(sample_app: LiteQueue, db
         plant(db, table, **({"task": ADD, **row} if table == "jobs" else row))
 
 
+@pytest.mark.beside
 def test_planted_rows_hurt_only_themselves(served: Served) -> None:
     """All at once, the number of the unknown being more than there are slots."""
     planted = {name: plant_row(served.db, name) for name in (*JOBS, *WORKERS)}
@@ -246,6 +248,7 @@ def test_planted_rows_hurt_only_themselves(served: Served) -> None:
             assert state(served.db, job) == "available", name
 
 
+@pytest.mark.beside
 def test_planted_rows_can_be_looked_at(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
     sample.add.delay(1, 1)
     jobs = [plant_row(db, name) for name in (*JOBS, *WORKERS)]
@@ -260,6 +263,7 @@ class Bomb(str):
         return os.mkdir, (str(self),)
 
 
+@pytest.mark.beside
 def test_no_pickle_and_no_name_in_a_row_is_ever_run(served: Served, tmp_path: Path) -> None:
     canary = tmp_path / "canary"
     bomb = pickle.dumps(Bomb(str(canary)), 0)
@@ -286,6 +290,7 @@ def test_no_pickle_and_no_name_in_a_row_is_ever_run(served: Served, tmp_path: Pa
     assert not canary.exists()
 
 
+@pytest.mark.beside
 def test_planted_attempts_and_queues_are_shown_without_their_control_characters(served: Served) -> None:
     job = sample.misbehave_thread.delay("ValueError")
     assert job.wait(timeout=10)
@@ -298,6 +303,7 @@ def test_planted_attempts_and_queues_are_shown_without_their_control_characters(
     assert_nothing_else_is_hurt(served)
 
 
+@pytest.mark.beside
 def test_a_failures_text_reaches_no_terminal_raw(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
     hostile.hostile_thread.delay("control characters")
     with logged_worker(db, tmp_path / "log", *FLAGS):
@@ -306,6 +312,7 @@ def test_a_failures_text_reaches_no_terminal_raw(sample_app: LiteQueue, db: Path
     assert_no_control_characters(done.stderr)
 
 
+@pytest.mark.beside
 def test_a_note_on_a_result_reaches_no_log_raw(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
     with logged_worker(db, tmp_path / "log", *FLAGS):
         job = hostile.hostile_thread.delay("evil result")
@@ -317,6 +324,7 @@ def test_a_note_on_a_result_reaches_no_log_raw(sample_app: LiteQueue, db: Path, 
 # -- files ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.beside
 def test_every_file_is_its_owners_alone_whatever_the_umask(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
     with logged_worker(db, tmp_path / "log", *FLAGS, wait=False, umask=0):  # which makes them all
         wait_until(Path(f"{db}-workers").exists)
@@ -328,6 +336,7 @@ def test_every_file_is_its_owners_alone_whatever_the_umask(sample_app: LiteQueue
     assert inner == [0o600]
 
 
+@pytest.mark.beside
 @pytest.mark.parametrize("suffix", ["-lock", "-workers", "-wal", "-shm", "-journal"])
 @pytest.mark.parametrize("by", ["worker", "enqueue"])
 def test_a_link_planted_in_place_of_a_side_file_harms_no_target(db: Path, tmp_path: Path, suffix: str, by: str) -> None:
@@ -337,7 +346,7 @@ def test_a_link_planted_in_place_of_a_side_file_harms_no_target(db: Path, tmp_pa
     folder.mkdir()
     Path(f"{db}{suffix}").symlink_to(folder if suffix == "-workers" else file)
     if by == "worker":
-        done = litequeue("worker", db, "--burst")
+        done = forked.litequeue("worker", db, "--burst")
         assert done.returncode in (0, 4), done.stderr
         assert "Traceback" not in done.stderr
     else:
@@ -347,6 +356,7 @@ def test_a_link_planted_in_place_of_a_side_file_harms_no_target(db: Path, tmp_pa
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.beside
 @pytest.mark.parametrize("loose", ["db.sqlite", ".", "canary_module.py"])
 def test_no_module_is_imported_for_what_others_can_write(tmp_path: Path, loose: str) -> None:
     tmp_path.chmod(0o700)

@@ -28,7 +28,14 @@ from litequeue.worker.inbox import Inbox
 from litequeue.worker.maintenance import Maintenance
 
 from .. import faults, sample
-from ..support import environment, ledger_lines, new_job, wait_until, worker_process
+from ..support import (
+    environment,
+    ledger_lines,
+    litequeue,
+    new_job,
+    wait_until,
+    worker_process,
+)
 from .test_refused_files import refused
 
 # -- locks held by others (ST1, ST2) --------------------------------------------------------------------
@@ -36,6 +43,7 @@ from .test_refused_files import refused
 HOGS = [faults.hog_of_sqlite, faults.hog_of_the_gate]
 
 
+@pytest.mark.beside
 @pytest.mark.parametrize("hog", HOGS)
 def test_an_enqueue_waits_for_a_lock_that_is_held_for_a_time(
     db: Path, hog: Callable[[Path, float], contextlib.AbstractContextManager[faults.Outsider]]
@@ -49,6 +57,7 @@ def test_an_enqueue_waits_for_a_lock_that_is_held_for_a_time(
     store.close()
 
 
+@pytest.mark.beside
 @pytest.mark.parametrize("hog", HOGS)
 def test_a_lock_that_is_held_too_long_is_queuebusy_and_exit_75_and_stores_nothing(
     db: Path, hog: Callable[[Path], contextlib.AbstractContextManager[faults.Outsider]]
@@ -73,6 +82,7 @@ def test_a_lock_that_is_held_too_long_is_queuebusy_and_exit_75_and_stores_nothin
         assert app.enqueue("t").id == 2
 
 
+@pytest.mark.beside
 def test_a_half_read_cursor_of_somebody_else_delays_nobody(db: Path) -> None:
     store = Store(str(db))
     store.jobs.enqueue_many(new_job(args='["' + "x" * 500 + '"]'), [("[]", "{}")] * 500)
@@ -88,6 +98,7 @@ def test_a_half_read_cursor_of_somebody_else_delays_nobody(db: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 @pytest.mark.parametrize("hog", HOGS)
 def test_a_worker_that_cannot_write_for_longer_than_its_patience_lives_and_settles_later(
     app: LiteQueue, tmp_path: Path, caplog: pytest.LogCaptureFixture,
@@ -129,6 +140,7 @@ class RunningClock(SystemClock):
         return super().monotonic() + self.ahead
 
 
+@pytest.mark.beside
 def test_a_rescue_that_had_to_wait_for_the_lock_takes_nothing(db: Path) -> None:
     clock, store, second = RunningClock(), Store(str(db)), 1_000_000
     store.jobs.enqueue(new_job())
@@ -148,6 +160,7 @@ def test_a_rescue_that_had_to_wait_for_the_lock_takes_nothing(db: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_a_lock_held_for_longer_than_the_lease_robs_nobody(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
     ledger, gate = tmp_path / "ledger", tmp_path / "gate"
     job = sample.wait_at_gate.delay(str(ledger), str(gate))
@@ -190,6 +203,7 @@ def no_page_more(store: Store) -> Iterator[None]:
             connection.execute("PRAGMA max_page_count = 1000000")
 
 
+@pytest.mark.beside
 def test_a_full_disk_at_enqueue_takes_a_batch_whole_or_not_at_all(tmp_path: Path) -> None:
     with faults.small_disk(tmp_path / "disk") as disk:
         db = disk.path / "db"
@@ -198,7 +212,7 @@ def test_a_full_disk_at_enqueue_takes_a_batch_whole_or_not_at_all(tmp_path: Path
         disk.fill()
         with pytest.raises(errors.StorageFull, match=str(db)):
             store.jobs.enqueue(new_job())
-        refused(db, TRY_LATER, "no room", commands=(("enqueue", "DB", "t"),))
+        refused(db, TRY_LATER, "no room", commands=(("enqueue", "DB", "t"),), run=litequeue)
         disk.free()
         with pytest.raises(errors.StorageFull, match=str(db)):
             store.jobs.enqueue_many(new_job(), ((f'["{n}", "{"x" * 1000}"]', "{}") for n in range(2000)))
@@ -211,6 +225,7 @@ def test_a_full_disk_at_enqueue_takes_a_batch_whole_or_not_at_all(tmp_path: Path
         store.close()
 
 
+@pytest.mark.beside
 def test_a_write_that_the_system_cuts_short_is_a_typed_error_and_stores_nothing(db: Path) -> None:
     """Without root: a limit on the size of files, beyond which write() first falls short and then fails."""
 
@@ -236,6 +251,7 @@ def test_a_write_that_the_system_cuts_short_is_a_typed_error_and_stores_nothing(
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_a_result_that_finds_no_room_is_kept_and_stored_once_there_is_some(
     app: LiteQueue, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -267,6 +283,7 @@ def test_a_result_that_finds_no_room_is_kept_and_stored_once_there_is_some(
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_a_device_that_fails_at_the_settle_costs_neither_the_worker_nor_the_result(
     sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:
@@ -288,6 +305,7 @@ def test_a_device_that_fails_at_the_settle_costs_neither_the_worker_nor_the_resu
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_a_worker_process_outlives_a_full_disk_and_settles_once(sample_app: LiteQueue, tmp_path: Path) -> None:
     ledger, gate = tmp_path / "ledger", tmp_path / "gate"
     with faults.small_disk(tmp_path / "disk") as disk:
@@ -313,6 +331,7 @@ def test_a_worker_process_outlives_a_full_disk_and_settles_once(sample_app: Lite
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_a_stop_while_the_disk_is_full_says_how_many_results_it_gives_up_and_is_exit_75(
     sample_app: LiteQueue, tmp_path: Path
 ) -> None:

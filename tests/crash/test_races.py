@@ -26,6 +26,7 @@ SECOND = 1_000_000
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_cancel_against_claim_finish_and_timeout_leaves_one_end_each(app: LiteQueue) -> None:
     """500 jobs, each cancelled at a random moment of its life while the worker works on."""
     rng = random.Random(7)
@@ -91,6 +92,7 @@ def test_a_final_state_is_final_whoever_comes_late(store: Store) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 @pytest.mark.parametrize("how", ["a foreign writer", "a suspended machine", "the GIL"])
 def test_time_that_stands_still_robs_nobody(
     sample_app: LiteQueue, db: Path, tmp_path: Path, how: str

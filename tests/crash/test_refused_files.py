@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,16 +21,24 @@ from litequeue.cli.exits import CANNOT_OPEN, DAMAGED
 from litequeue.store import schema
 
 from .. import faults, sample
-from ..support import ledger_lines, litequeue, wait_until, worker_process
+from ..support import ledger_lines, wait_until, worker_process
+from .forked import litequeue
 
 COMMANDS = (("stats", "DB"), ("jobs", "DB"), ("enqueue", "DB", "t"), ("worker", "DB", "--burst"))
 
 
-def refused(db: Path, code: int, says: str, *, commands: tuple[tuple[str, ...], ...] = COMMANDS) -> None:
+def refused(
+    db: Path,
+    code: int,
+    says: str,
+    *,
+    commands: tuple[tuple[str, ...], ...] = COMMANDS,
+    run: Callable[..., subprocess.CompletedProcess[str]] = litequeue,
+) -> None:
     """Each command ends soon, with this code and one line that names the file and says why."""
     for words in commands:
         began = time.monotonic()
-        done = litequeue(*(str(db) if word == "DB" else word for word in words))
+        done = run(*(str(db) if word == "DB" else word for word in words))
         assert time.monotonic() - began < 5, words  # far from the 30 s of patience with a lock
         assert done.returncode == code, (words, done.stderr)
         (line,) = [line for line in done.stderr.splitlines() if line.startswith("litequeue: ")]
@@ -40,6 +49,7 @@ def refused(db: Path, code: int, says: str, *, commands: tuple[tuple[str, ...], 
 # -- what must not or cannot be written (ST8, ST9, ST10, ST12, ST14) --------------------------------------
 
 
+@pytest.mark.beside
 def test_a_file_on_a_read_only_disk_is_refused_in_one_line(tmp_path: Path) -> None:
     with faults.small_disk(tmp_path / "disk") as disk:
         db = disk.path / "db"
@@ -68,6 +78,7 @@ NO_QUEUES = {
 }
 
 
+@pytest.mark.beside
 @pytest.mark.parametrize("what", NO_QUEUES)
 def test_a_file_that_is_no_database_is_refused_and_left_byte_for_byte(tmp_path: Path, what: str) -> None:
     path = tmp_path / "file"
@@ -79,6 +90,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_byte_for_byte(tmp_path: 
     assert os.listdir(tmp_path) == ["file"]
 
 
+@pytest.mark.beside
 def test_the_commands_leave_another_apps_database_byte_for_byte(tmp_path: Path) -> None:
     path = tmp_path / "theirs"
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
@@ -94,6 +106,7 @@ def with_a_job(db: Path) -> None:
         app.enqueue("t")
 
 
+@pytest.mark.beside
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda words: words[0])
 def test_a_damaged_page_is_exit_3_with_advice_and_is_left_as_it_is(db: Path, command: tuple[str, ...]) -> None:
     with_a_job(db)
@@ -107,6 +120,7 @@ def test_a_damaged_page_is_exit_3_with_advice_and_is_left_as_it_is(db: Path, com
     assert db.stat().st_ino == inode
 
 
+@pytest.mark.beside
 def test_a_file_that_was_cut_short_is_exit_3_and_is_not_mended(db: Path) -> None:
     with_a_job(db)
     whole = db.read_bytes()
@@ -136,6 +150,7 @@ def link_to_a_device(path: Path) -> None:
     path.symlink_to("/dev/null")
 
 
+@pytest.mark.beside
 @pytest.mark.parametrize(
     ("name", "make", "says"),
     [
@@ -160,6 +175,7 @@ def test_a_path_that_can_be_no_file_is_said_so_at_once_and_nothing_is_created(
     assert sorted(p for p in tmp_path.rglob("*")) == before
 
 
+@pytest.mark.beside
 def test_an_empty_file_is_a_new_queue_for_those_who_write_and_is_left_by_those_who_read(db: Path) -> None:
     db.touch(mode=0o600)
     refused(db, CANNOT_OPEN, "nothing was ever enqueued", commands=(("stats", "DB"), ("enqueue", "DB", "t")))
@@ -168,6 +184,7 @@ def test_an_empty_file_is_a_new_queue_for_those_who_write_and_is_left_by_those_w
     assert litequeue("stats", db).returncode == 0
 
 
+@pytest.mark.beside
 def test_a_newer_schema_is_exit_3_with_both_versions_and_is_left_byte_for_byte(db: Path) -> None:
     with_a_job(db)
     with contextlib.closing(sqlite3.connect(db)) as connection, connection:
@@ -180,6 +197,7 @@ def test_a_newer_schema_is_exit_3_with_both_versions_and_is_left_byte_for_byte(d
     assert not Path(f"{db}-workers").exists()
 
 
+@pytest.mark.beside
 def test_a_file_with_two_hard_links_is_refused_under_both_names(db: Path, tmp_path: Path) -> None:
     """Each name would have a log and a lock of its own: acknowledged jobs vanished."""
     with LiteQueue(db) as app:
@@ -208,6 +226,7 @@ def move(folder):
 """
 
 
+@pytest.mark.beside
 @pytest.mark.parametrize("name", ["a b.db", "ünï 日本.db", "x?mode=ro#%20.db", "./-v.db", "file:x.db", "'\";--.db"])
 def test_every_command_means_the_same_file_by_a_strange_relative_name(tmp_path: Path, name: str) -> None:
     """Also when a task changes the worker's directory in the middle."""
@@ -227,6 +246,7 @@ def test_every_command_means_the_same_file_by_a_strange_relative_name(tmp_path: 
     assert list(there.iterdir()) == []
 
 
+@pytest.mark.beside
 def test_a_relative_path_is_settled_when_the_app_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "there").mkdir()
     monkeypatch.chdir(tmp_path)
@@ -242,6 +262,7 @@ def test_a_relative_path_is_settled_when_the_app_is_made(tmp_path: Path, monkeyp
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_workers_by_two_names_of_one_file_run_each_job_once(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
     ledger = tmp_path / "ledger"
     aliases = tmp_path / "aliases"
