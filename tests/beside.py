@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 from _pytest.runner import runtestprotocol  # private, but others are built on it
 
-from .support import litequeue
+from .prepared import litequeue
 
 # More than there are CPUs, since most of them wait; few enough to strain nobody's limits of time.
 AT_ONCE = (os.cpu_count() or 1) + 1
@@ -39,7 +39,9 @@ class Forks:
         self._folder = Path(tempfile.mkdtemp(prefix="litequeue-beside-"))
 
     def reports(self, item: pytest.Item) -> list[pytest.TestReport]:
-        if self._compiled is None:  # by one process, whose start takes five times as long, not by all of the first few
+        if self._compiled is None:
+            # The modules by one process, whose start takes five times as long, not by all of the first few; and what
+            # runs the command line is then one for all.
             self._compiled = litequeue("worker", self._folder / "db", "--burst", "--import", "tests.sample")
         while item.nodeid not in self._done:
             while self._waiting and len(self._running) < AT_ONCE:

@@ -23,8 +23,8 @@ from litequeue import CannotOpen, LiteQueue
 from litequeue.cli import main
 
 from .. import hostile, sample
-from ..support import litequeue, wait_until
-from . import forked
+from ..prepared import litequeue
+from ..support import wait_until
 from .logged import logged_worker, stop
 
 FLAGS = ("--threads", 2, "--processes", 1, "--async", 2, "--grace", 0.5)
@@ -346,7 +346,7 @@ def test_a_link_planted_in_place_of_a_side_file_harms_no_target(db: Path, tmp_pa
     folder.mkdir()
     Path(f"{db}{suffix}").symlink_to(folder if suffix == "-workers" else file)
     if by == "worker":
-        done = forked.litequeue("worker", db, "--burst")
+        done = litequeue("worker", db, "--burst")
         assert done.returncode in (0, 4), done.stderr
         assert "Traceback" not in done.stderr
     else:

@@ -21,8 +21,8 @@ from litequeue.cli.exits import CANNOT_OPEN, DAMAGED
 from litequeue.store import schema
 
 from .. import faults, sample
+from ..prepared import litequeue
 from ..support import ledger_lines, wait_until, worker_process
-from .forked import litequeue
 
 COMMANDS = (("stats", "DB"), ("jobs", "DB"), ("enqueue", "DB", "t"), ("worker", "DB", "--burst"))
 

@@ -66,7 +66,7 @@ def kill_whoever_fires(file: File, folder: Path, every: float, ticks: int, kills
             logs[log] = workers.enter_context(worker_process(file.db, wait=False, stdout=stream, stderr=stream))
 
         def who_fired() -> dict[Path, int]:
-            return {log: log.read_text().count(" fired ") for log in logs}
+            return {log: log.read_text().count(" is job ") for log in logs}
 
         for _ in range(3):
             start()
