@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from . import checks, command
+from . import checks
 from .bell import LOOK, Bell
 from .clock import Clock
 from .errors import (
@@ -195,7 +195,11 @@ class Client:
     @staticmethod
     def builtin(name: str) -> TaskCode | None:
         """The code of a task that litequeue brings itself."""
-        return command.TASK if name == command.NAME else None
+        if not name.startswith("litequeue."):
+            return None
+        from .command import NAME, TASK  # most programs enqueue none of its jobs
+
+        return TASK if name == NAME else None
 
     def template(self, task: TaskCode | str, texts: tuple[str, str], options: EnqueueOptions) -> NewJob:
         """A job of a task, known or by its name, that is not enqueued: for schedules, which copy it."""
