@@ -119,6 +119,7 @@ def test_the_table_of_commands_is_complete() -> None:
     assert documented == set(actions[0].choices)
     flags = set(re.findall(r"--[\w-]+", README.split("## Workers")[1].split("\n\nStart")[0]))
     worker = actions[0].choices["worker"]
+    worker.fill(worker)
     assert flags == {o for a in worker._actions for o in a.option_strings} - {"-h", "--help"}
 
 

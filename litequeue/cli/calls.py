@@ -14,7 +14,6 @@ from ..checks import MICROS, clean
 from ..command import check_command
 from ..errors import InvalidArgument, LitequeueError
 from ..records import ScheduleInfo
-from ..scheduling import span
 
 
 def parse_call(words: list[str]) -> tuple[list[Any], dict[str, Any]]:
@@ -69,6 +68,8 @@ def command_of(arguments: argparse.Namespace, known: Mapping[str, Any] | None = 
     if arguments.user_env:
         found["user_env"] = True
     if arguments.backoff is not None:
+        from ..scheduling import span  # and cron, and time zones
+
         found["backoff"] = [span(part, "--backoff") / MICROS for part in arguments.backoff.split(",")]
     return check_command(**found)
 

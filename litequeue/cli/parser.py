@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
 from ..states import STATES
 from . import schedule_parser
 from .grammar import Parser, instead_of, json_option, lazily
+
+Fill = Callable[[Parser], None] | None
 
 
 def build() -> argparse.ArgumentParser:
@@ -16,85 +19,91 @@ def build() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    def command(name: str, target: str, summary: str, *, db: bool = True) -> Parser:
-        sub = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+    def command(name: str, target: str, summary: str, fill: Fill = None, *, db: bool = True) -> None:
+        sub: Parser = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
         if db:
             sub.add_argument("db", metavar="DB", help="the database file")
         sub.set_defaults(run=lazily(target))
-        return sub
+        sub.fill = fill
 
-    _worker(command("worker", "serve:run", "Run the jobs in DB until SIGTERM or Ctrl-C."))
+    command("worker", "serve:run", "Run the jobs in DB until SIGTERM or Ctrl-C.", _worker)
+    command("enqueue", "commands:enqueue", "Enqueue a task by its name and print the job's id.", _enqueue)
+    command("jobs", "commands:jobs", "List jobs, newest first.", _jobs)
+    command("job", "commands:job", "Show everything about one job, with its errors.", _job)
+    command("retry", "commands:retry", "Run final jobs again from the start, and waiting ones now.", _ids)
+    summary = "Cancel jobs: waiting ones at once, running ones as soon as they can be stopped."
+    command("cancel", "commands:cancel", summary, _ids)
+    command("pause", "commands:pause", "Let no worker claim from a queue.", _queue)
+    command("resume", "commands:resume", "Undo pause.", _queue)
+    schedule_parser.add_to(commands, command)
+    command("stats", "commands:stats", "Count jobs by state and queue; show the workers.", json_option)
+    summary = "Look for what is or may go wrong; exit 0 if nothing is, 1 wrong, 3 damaged, 4 unusable, 75 busy or full."
+    command("doctor", "doctor:run", summary, _doctor)
+    command("service", "service:run", "Print a systemd unit that keeps a worker up for DB.", _service)
+    command("bench", "bench:run", "Measure this machine against the budgets.", _bench, db=False)
+    command("demo", "demo:run", "Show it at work on a temporary file, in under 10 s.", db=False)
+    return parser
 
-    sub = command("enqueue", "commands:enqueue", "Enqueue a task by its name and print the job's id.")
-    task = sub.add_argument("task", metavar="TASK", help="the task's name, such as tasks.add")
-    sub.add_argument(
+
+def _enqueue(sub: Parser) -> None:
+    add = sub.add_argument
+    task = add("task", metavar="TASK", help="the task's name, such as tasks.add")
+    add(
         "arguments",
         metavar="ARG",
         nargs="*",
         default=[],
         help="4 or '[1, 2]' (JSON), anything else (text), key=text, key:=json",
     )
-    sub.add_argument("--command", action=instead_of(task), help="run what follows -- as a command, instead of a task")
+    add("--command", action=instead_of(task), help="run what follows -- as a command, instead of a task")
     schedule_parser.add_command_options(sub)
     sub.rest = "words"
     sub.hint = "a command and its own options go after --"
-    sub.add_argument("--queue", metavar="NAME")
-    sub.add_argument("--priority", type=int, metavar="N", help="higher runs first")
-    sub.add_argument("--retries", type=int, metavar="N")
-    sub.add_argument("--countdown", metavar="SPAN", help="run so much later, such as 90 (seconds) or 1h30m")
-    sub.add_argument("--expires", metavar="SPAN", help="drop it if not started by then")
-    sub.add_argument("--timeout", metavar="SPAN", help="for one attempt")
-    sub.add_argument(
-        "--wait", type=float, metavar="S", help="wait S seconds for the result and print it as JSON"
-    )
+    add("--queue", metavar="NAME")
+    add("--priority", type=int, metavar="N", help="higher runs first")
+    add("--retries", type=int, metavar="N")
+    add("--countdown", metavar="SPAN", help="run so much later, such as 90 (seconds) or 1h30m")
+    add("--expires", metavar="SPAN", help="drop it if not started by then")
+    add("--timeout", metavar="SPAN", help="for one attempt")
+    add("--wait", type=float, metavar="S", help="wait S seconds for the result and print it as JSON")
 
-    sub = command("jobs", "commands:jobs", "List jobs, newest first.")
-    sub.add_argument("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
-    sub.add_argument("--queue", metavar="NAME")
-    sub.add_argument("--task", metavar="NAME")
-    sub.add_argument("--limit", type=int, default=20, metavar="N", help="default 20")
-    sub.add_argument("--before", type=int, metavar="ID", help="the next page: jobs before this one")
+
+def _jobs(sub: Parser) -> None:
+    add = sub.add_argument
+    add("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
+    add("--queue", metavar="NAME")
+    add("--task", metavar="NAME")
+    add("--limit", type=int, default=20, metavar="N", help="default 20")
+    add("--before", type=int, metavar="ID", help="the next page: jobs before this one")
     json_option(sub)
 
-    sub = command("job", "commands:job", "Show everything about one job, with its errors.")
+
+def _job(sub: Parser) -> None:
     sub.add_argument("id", type=int, metavar="ID")
     sub.add_argument("--follow", action="store_true", help="print a command's output until it ends")
     json_option(sub)
 
-    for name, summary in (
-        ("retry", "Run final jobs again from the start, and waiting ones now."),
-        ("cancel", "Cancel jobs: waiting ones at once, running ones as soon as they can be stopped."),
-    ):
-        sub = command(name, f"commands:{name}", summary)
-        sub.add_argument("ids", type=int, metavar="ID", nargs="+")
 
-    for name, summary in (
-        ("pause", "Let no worker claim from a queue."),
-        ("resume", "Undo pause."),
-    ):
-        sub = command(name, f"commands:{name}", summary)
-        sub.add_argument("queue", metavar="QUEUE")
+def _ids(sub: Parser) -> None:
+    sub.add_argument("ids", type=int, metavar="ID", nargs="+")
 
-    schedule_parser.add_to(commands, command)
 
-    json_option(command("stats", "commands:stats", "Count jobs by state and queue; show the workers."))
+def _queue(sub: Parser) -> None:
+    sub.add_argument("queue", metavar="QUEUE")
 
-    sub = command("doctor", "doctor:run", "Look for what is or may go wrong; exit 0 if nothing is, 1 wrong, 3 damaged, 4 unusable, 75 busy or full.")
+
+def _doctor(sub: Parser) -> None:
     sub.add_argument("--full", action="store_true", help="check every index entry too; slow on a big file")
     json_option(sub)
 
-    _service(command("service", "service:run", "Print a systemd unit that keeps a worker up for DB."))
 
-    sub = command("bench", "bench:run", "Measure this machine against the budgets.", db=False)
+def _bench(sub: Parser) -> None:
     sub.add_argument("--dir", metavar="DIR", help="measure on this directory's disk")
     sub.add_argument("--quick", action="store_true", help="fewer rounds, rougher figures")
     json_option(sub)
 
-    command("demo", "demo:run", "Show it at work on a temporary file, in under 10 s.", db=False)
-    return parser
 
-
-def _worker(sub: argparse.ArgumentParser) -> None:
+def _worker(sub: Parser) -> None:
     add = sub.add_argument
     add("--queues", metavar="A,B", help="claim only from these queues (default: all)")
     add("--threads", type=int, metavar="N", help="default: CPUs, at least 4")

@@ -4,50 +4,62 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from .grammar import Parser, json_option, lazily
 
+LISTING: Final = "List the schedules, with their last and next ticks."
 
-def add_to(commands: Any, command: Callable[..., Parser]) -> None:
-    """The commands about schedules. ``command`` makes a subparser with a DB."""
+
+def add_to(commands: Any, command: Callable[..., None]) -> None:
+    """The commands about schedules. ``command`` adds one with a DB."""
     summary = "Add, change or run a schedule."
-    schedule = commands.add_parser("schedule", help=summary, description=summary, allow_abbrev=False)
-    actions = schedule.add_subparsers(metavar="ACTION", required=True)
+    schedule: Parser = commands.add_parser("schedule", help=summary, description=summary, allow_abbrev=False)
+    schedule.fill = _schedule
+    command("schedules", "schedule_commands:schedules", LISTING, json_option)
+    command("ticks", "schedule_commands:ticks", "Show what became of a schedule's ticks, newest first.", _ticks)
+    summary = "Read and write crontabs, and explain their expressions."
+    cron: Parser = commands.add_parser("cron", help=summary, description=summary, allow_abbrev=False)
+    cron.fill = _cron
 
-    def action(name: str, summary: str) -> Parser:
+
+def _schedule(sub: Parser) -> None:
+    actions = sub.add_subparsers(metavar="ACTION", required=True)
+
+    def action(name: str, target: str, summary: str, fill: Callable[[Parser], None]) -> None:
         made: Parser = actions.add_parser(name, help=summary, description=summary, allow_abbrev=False)
         made.add_argument("db", metavar="DB", help="the database file")
-        made.add_argument("name", metavar="NAME", help="the schedule's")
-        made.set_defaults(run=lazily(f"schedule_commands:{name}"))
-        return made
+        made.set_defaults(run=lazily(f"schedule_commands:{target}"))
+        made.fill = fill
 
-    new = action("add", "Run a command, or a task, at times: schedule add DB NAME --cron '30 2 * * *' -- pg_dump mydb")
-    _schedule_options(new)
-    new.add_argument("--paused", action="store_true", help="let no tick fire until resume")
-    new.add_argument("--replace", action="store_true", help="take the place of one of this name")
-    _schedule_options(action("update", "Change options of a schedule; what is not given stays."))
-    action("remove", "Remove a schedule and its history.")
-    action("pause", "Let no tick fire until resume.")
-    action("resume", "Undo pause; the next tick is the next one from now.")
-    action("run", "Make a job of it now, and print the job's id.")
-    summary = "List the schedules, with their last and next ticks."
-    json_option(command("schedules", "schedule_commands:schedules", summary))
-    listing = actions.add_parser("list", help=f"{summary[:-1]}, as the command schedules does.", description=summary)
-    listing.add_argument("db", metavar="DB", help="the database file")
-    listing.set_defaults(run=lazily("schedule_commands:schedules"))
-    json_option(listing)
-    sub = command("ticks", "schedule_commands:ticks", "Show what became of a schedule's ticks, newest first.")
+    summary = "Run a command, or a task, at times: schedule add DB NAME --cron '30 2 * * *' -- pg_dump mydb"
+    action("add", "add", summary, _new_schedule)
+    action("update", "update", "Change options of a schedule; what is not given stays.", _schedule_options)
+    action("remove", "remove", "Remove a schedule and its history.", _name)
+    action("pause", "pause", "Let no tick fire until resume.", _name)
+    action("resume", "resume", "Undo pause; the next tick is the next one from now.", _name)
+    action("run", "run", "Make a job of it now, and print the job's id.", _name)
+    action("list", "schedules", LISTING, json_option)
+
+
+def _name(sub: Parser) -> None:
     sub.add_argument("name", metavar="NAME", help="the schedule's")
+
+
+def _new_schedule(sub: Parser) -> None:
+    _schedule_options(sub)
+    sub.add_argument("--paused", action="store_true", help="let no tick fire until resume")
+    sub.add_argument("--replace", action="store_true", help="take the place of one of this name")
+
+
+def _ticks(sub: Parser) -> None:
+    _name(sub)
     sub.add_argument("--limit", type=int, default=20, metavar="N", help="default 20")
     sub.add_argument("--before", metavar="TIME", help="the next page: ticks before this time")
     json_option(sub)
-    _cron(commands)
 
 
-def _cron(commands: Any) -> None:
-    summary = "Read and write crontabs, and explain their expressions."
-    cron = commands.add_parser("cron", help=summary, description=summary, allow_abbrev=False)
+def _cron(cron: Parser) -> None:
     actions = cron.add_subparsers(metavar="ACTION", required=True)
 
     def action(name: str, target: str, summary: str) -> Parser:
@@ -74,6 +86,7 @@ def _cron(commands: Any) -> None:
 
 
 def _schedule_options(sub: Parser) -> None:
+    _name(sub)
     add = sub.add_argument
     add("--cron", metavar="EXPR", help="minute hour day month weekday, as in a crontab; or @daily, ...")
     add("--every", metavar="SPAN", help="such as 90s, 15m, 1h30m")
