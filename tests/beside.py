@@ -106,10 +106,6 @@ def _death(item: pytest.Item, why: str) -> pytest.TestReport:
 _forks = pytest.StashKey[Forks]()
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "beside: run at the same time as other tests, see tests/beside.py")
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """First, so that they are forked from a process in which no fixture and no thread lives yet."""

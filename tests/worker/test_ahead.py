@@ -38,7 +38,7 @@ TRIGGERS: list[Trigger] = [
 
 
 @pytest.mark.parametrize("trigger", TRIGGERS, ids=repr)
-@pytest.mark.parametrize(("jitter", "catch_up"), itertools.product((0, 400_000), ("latest", "skip", "all")))
+@pytest.mark.parametrize(("jitter", "catch_up"), [*itertools.product((0, 400_000), ("latest", "skip", "all"))])
 def test_a_step_that_is_kept_is_used_only_where_none_other_would_be_found(
     trigger: Trigger, jitter: int, catch_up: str
 ) -> None:
