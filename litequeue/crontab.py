@@ -136,12 +136,16 @@ def parse(text: str, *, system: bool = False) -> Crontab:
 # -- what is lost --------------------------------------------------------------------------------------
 
 
+def beyond_debian(when: str) -> list[str]:
+    """The characters of a time that Debian's cron refuses, and with them the whole crontab."""
+    return [] if when.startswith("@") else sorted(set(lines.NAMED.sub("", when.upper())) & set("LW#?"))
+
+
 def _notes(entry: Entry) -> Iterator[str]:
     """Of what the entry says alone, so that a crontab that was written back has the same."""
     if entry.when == "@reboot":
         yield "cron runs @reboot when its daemon starts; litequeue when a worker first starts after a boot"
-    odd = [] if entry.when.startswith("@") else sorted(set(lines.NAMED.sub("", entry.when.upper())) & set("LW#?"))
-    if odd:
+    if odd := beyond_debian(entry.when):
         yield f"Debian's cron refuses {', '.join(odd)} in a time, and never ran this line; litequeue does"
     if entry.timezone is not None:
         yield "Debian's cron ignores CRON_TZ and runs this in the host's zone; litequeue heeds it, as cronie does"
@@ -149,7 +153,7 @@ def _notes(entry: Entry) -> Iterator[str]:
         yield "cronie draws one RANDOM_DELAY for as long as it runs; a jitter is drawn for each tick"
     if entry.user is not None:
         yield f"cron runs this as {entry.user}; litequeue as the user of its worker"
-    elif entry.command.startswith("root "):
+    elif entry.command.split(maxsplit=1)[:1] == ["root"]:
         yield "the command begins with root: is this a system crontab, with a user in each line? Use --system"
     if entry.mail_to != "" and entry.mail_when == "output" and not _SILENT.fullmatch(entry.command):
         yield f"cron mails all output to {entry.mail_to or 'the owner'}; litequeue would mail failures only"

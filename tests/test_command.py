@@ -450,7 +450,7 @@ async def test_a_flood_is_bounded_and_disturbs_nobody() -> None:
     assert text.startswith("begin\ny\n") and text.endswith("y\nend\n")
     assert "bytes left out" in text
     seconds = usage["seconds"]
-    assert len(run.chunks) <= 4 * seconds + 12
+    assert len(run.chunks) <= 4 * seconds + 32  # the first 64 KiB come as the pipe has them
     assert max(len(chunk) for _, _, chunk in run.chunks) <= 16 << 10
     assert sorted(late)[len(late) // 2] < 0.02
 

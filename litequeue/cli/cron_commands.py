@@ -10,7 +10,7 @@ import math
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -30,16 +30,24 @@ from ..errors import (
 )
 from ..notices import NO_MAIL, sendmail
 from ..records import ScheduleInfo
-from ..triggers import Cron, describe, from_spec
+from ..triggers import Cron, describe, from_spec, spec_of
 from . import render
 from .calls import command_in, typed
 from .commands import existing
 
 PATH: Final = "/usr/bin:/bin"  # what cron gives a command
+NEW: Final = "new"
+UNCHANGED: Final = "unchanged"
+CHANGED: Final = "changed"
+DIFFERENCES: Final = """\
+Of all of them: a tick whose job before still runs is left out (cron starts both; so does schedule update --overlap allow),
+one that was missed by at most an hour is made up for (cron never does; nor does --catch-up skip), and commands have the
+worker's environment."""
 
 
 def import_(arguments: argparse.Namespace) -> int:
     """Add a schedule for each job of a crontab; with --dry-run only show what would come of each line."""
+    standing = _standing(arguments.db)  # first, so that arguments that are the wrong way round are seen
     found = crontab.parse(_read(arguments.file), system=arguments.system)
     failed = len(found.problems)
     for problem in found.problems:
@@ -51,22 +59,56 @@ def import_(arguments: argparse.Namespace) -> int:
         except LitequeueError as error:
             failed += 1
             print(f"line {entry.line}: not imported: {clean(str(error))}\n    {clean(entry.raw)}", file=sys.stderr)
+    if not plans and not failed:
+        print("litequeue: there is no job in it", file=sys.stderr)
     if arguments.dry_run:
         for entry, options in plans:
-            _show(entry, options)
+            fate = _fate(standing.get(entry.name), options)
+            failed += fate == CHANGED and not arguments.replace
+            _show(entry, options, fate)
+        if plans:
+            print(DIFFERENCES)
     else:
-        failed += _add(plans, arguments)
+        failed += _add(plans, standing, arguments)
     return 1 if failed else 0
+
+
+def _standing(db: str) -> dict[str, ScheduleInfo]:
+    """The schedules that the file has, if there is one."""
+    if not os.path.exists(db):
+        return {}
+    with existing(db) as app:
+        return {info.name: info for info in app.schedules.list()}
+
+
+def _fate(known: ScheduleInfo | None, options: Mapping[str, Any]) -> str:
+    """What importing would do to a schedule."""
+    if known is None:
+        return NEW
+    same = known.task == COMMAND and known.spec == spec_of(options["trigger"]) and _command_or_none(known) == options["kwargs"]
+    rest = known.mail_to == options.get("mail_to") and known.jitter == options.get("jitter", 0)
+    return UNCHANGED if same and rest else CHANGED
+
+
+def _command_or_none(info: ScheduleInfo) -> dict[str, Any] | None:
+    try:
+        return command_in(info)
+    except InvalidArgument:
+        return None
 
 
 def _read(file: str) -> str:
     try:
         if file == "-":
-            return sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
-        with open(file, encoding="utf-8", errors="surrogateescape", newline="") as opened:
-            return opened.read()
+            text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+        else:
+            with open(file, encoding="utf-8", errors="surrogateescape", newline="") as opened:
+                text = opened.read()
     except OSError as error:
         raise CannotOpen(f"{file} cannot be read: {error.strerror}") from None
+    if "\0" in text:
+        raise InvalidArgument(f"{file} is no crontab: it has NUL bytes. The database comes first: cron import DB FILE")
+    return text
 
 
 def _schedule_of(entry: Entry, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -129,12 +171,22 @@ def _as_user(entry: Entry, environment: dict[str, str]) -> dict[str, Any]:
     return check_command(argv, cwd=entry.env.get("HOME") or home, env=environment, stdin=entry.stdin)
 
 
-def _add(plans: list[tuple[Entry, dict[str, Any]]], arguments: argparse.Namespace) -> int:
+def _add(
+    plans: list[tuple[Entry, dict[str, Any]]], standing: Mapping[str, ScheduleInfo], arguments: argparse.Namespace
+) -> int:
     failed, mailed = 0, False
     with LiteQueue(arguments.db) as app:
         for entry, options in plans:
+            known = standing.get(entry.name)
+            if known is not None and _fate(known, options) == UNCHANGED:
+                print(f"{entry.name}: unchanged")
+                continue
             try:
-                info = app.schedules.add(entry.name, COMMAND, **options, replace=arguments.replace)
+                if arguments.replace and known is not None and known.task == COMMAND and known.declared_in is None:
+                    # What was added to it by hand, such as retries, is not the crontab's to take away.
+                    info = app.schedules.update(entry.name, **{"mail_to": None, "jitter": 0, **options})
+                else:
+                    info = app.schedules.add(entry.name, COMMAND, **options, replace=arguments.replace)
             except (InvalidArgument, PayloadError, PayloadTooLarge) as error:
                 failed += 1
                 print(f"line {entry.line}: not imported: {clean(typed(error))}\n    {clean(entry.raw)}", file=sys.stderr)
@@ -146,10 +198,13 @@ def _add(plans: list[tuple[Entry, dict[str, Any]]], arguments: argparse.Namespac
     return failed
 
 
-def _show(entry: Entry, options: dict[str, Any]) -> None:
+def _show(entry: Entry, options: dict[str, Any], fate: str) -> None:
     trigger: Cron = options["trigger"]
     print(f"line {entry.line}: {clean(entry.raw)}")
     print(f"    schedule {entry.name}: {clean(describe(trigger))}")
+    if fate != NEW:
+        more = "" if fate == UNCHANGED else "; --replace changes the one that is there"
+        print(f"    there is one of this name already: {fate}{more}")
     print(f"    command  {clean(entry.command)}" + (" (with standard input)" if entry.stdin else ""))
     for tick in _next_three(trigger):
         print(f"    next     {tick}")
@@ -191,6 +246,11 @@ def export(arguments: argparse.Namespace) -> int:
         # One crontab has one format.
         print("# With a user in each line, as in /etc/crontab.")
         entries = [entry if entry.user else replace(entry, user=_me()[0]) for entry in entries]
+    refused = [entry.name for entry in entries if crontab.beyond_debian(entry.when)]
+    if refused:
+        print(f"# Debian's cron refuses the times of {', '.join(refused)}, and with them the whole of this.")
+    if any(entry.random_delay for entry in entries):
+        print("# Debian's cron ignores RANDOM_DELAY.")
     if any(entry.timezone for entry in entries):
         print("# Debian's cron ignores CRON_TZ, and runs all of this in the host's zone.")
     if left_out:
@@ -240,6 +300,8 @@ def _beyond_cron(info: ScheduleInfo) -> str:
     found += [f"--retries {info.retries}"] if info.retries else []
     found += ["--backoff"] if "backoff" in command_in(info) else []
     found += ["--overlap queue"] if info.overlap == "queue" else []
+    found += [f"--queue {info.queue}"] if info.queue != "default" else []
+    found += [f"--priority {info.priority}"] if info.priority else []
     found += [f"--catch-up {info.catch_up}"] if info.catch_up != "latest" else []
     found += [f"--on-failure {shlex.quote(info.on_failure)}"] if info.on_failure else []
     return ", ".join(found)

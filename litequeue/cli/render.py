@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,6 +14,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..checks import clean, clean_lines
+from ..command import NAME as COMMAND
+from ..command import check_command
+from ..errors import LitequeueError
 from ..records import JobInfo, OutputPiece, Stats
 
 _NOTHING: dict[str, int] = {}
@@ -93,11 +98,27 @@ def overdue(info: JobInfo) -> bool:
     return (datetime.now(UTC) - info.started_at).total_seconds() > info.timeout
 
 
+def command_line(call: Mapping[str, Any]) -> str:
+    """A command as one would type it."""
+    return str(call["command"]) if "command" in call else shlex.join(call["argv"])
+
+
+def _task(info: JobInfo) -> str:
+    """What a job runs: for a command its first word says more than the task."""
+    if info.schedule:
+        return f"{info.task} ({info.schedule})"
+    if info.task == COMMAND:
+        with contextlib.suppress(LitequeueError, ValueError, TypeError, RecursionError):  # it may be planted
+            first = command_line(check_command(**json.loads(info.kwargs))).split(maxsplit=1)[0]
+            return f"{info.task} ({first[:40]})"
+    return info.task
+
+
 def job_row(info: JobInfo) -> tuple[str, ...]:
     text = note(info)
     text = text if len(text) <= 120 else text[:119] + "…"
     return (
-        str(info.id), info.state, f"{info.task} ({info.schedule})" if info.schedule else info.task, info.queue, str(info.attempt), when(info.created_at),
+        str(info.id), info.state, _task(info), info.queue, str(info.attempt), when(info.created_at),
         took(info), text,
     )  # fmt: skip
 

@@ -30,6 +30,9 @@ _OPTIONS = (
     "priority", "retries", "timeout", "expires",
 )  # fmt: skip
 
+NO_WORKER = "litequeue: no worker serves this file, so none of them fires until one does"
+_REMOVABLE = ("on_failure", "mail_to", "timeout", "expires")  # by an empty text
+
 
 def add(arguments: argparse.Namespace) -> int:
     options = _given(arguments)
@@ -51,7 +54,7 @@ def add(arguments: argparse.Namespace) -> int:
 
 
 def update(arguments: argparse.Namespace) -> int:
-    changes = _given(arguments)
+    changes: dict[str, Any] = {key: value or None if key in _REMOVABLE else value for key, value in _given(arguments).items()}
     with existing(arguments.db) as app:
         changes |= _changed_call(arguments, app.schedules.get(arguments.name))
         if not changes:
@@ -74,6 +77,8 @@ def _changed_call(arguments: argparse.Namespace, info: ScheduleInfo) -> dict[str
         return {}
     task, call = _what(arguments)
     if task != info.task:
+        if task == COMMAND:
+            raise InvalidArgument(f"{info.name} runs the task {info.task}: for other arguments give --task {info.task} as well")
         raise InvalidArgument(f"{info.name} runs another task, {info.task}: remove it and add it anew")
     return call
 
@@ -149,27 +154,40 @@ def _say(info: ScheduleInfo) -> None:
 
 def schedules(arguments: argparse.Namespace) -> int:
     with existing(arguments.db) as app:
-        found = app.schedules.list()
+        found, served = app.schedules.list(), bool(app.stats().workers)
     if arguments.json:
         render.print_json([as_dict(info) for info in found])
         return 0
     render.print_table(
-        ("NAME", "STATE", "LAST TICK", "OUTCOME", "NEXT TICK", "DUE", "TRIGGER"),
+        ("NAME", "STATE", "LAST TICK", "OUTCOME", "NEXT TICK", "DUE", "TRIGGER", "RUNS"),
         [
             (
                 info.name, info.state, render.when(info.last_tick), outcome(info), render.when(info.next_tick),
-                until(info), info.trigger + (f"; {info.why}" if info.why else ""),
+                until(info), info.trigger + (f"; {info.why}" if info.why else ""), what(info),
             )
             for info in found
         ],
     )  # fmt: skip
+    if found and not served:
+        print(NO_WORKER, file=sys.stderr)
     return 0
+
+
+def what(info: ScheduleInfo) -> str:
+    """What a schedule runs, in short."""
+    if info.task != COMMAND:
+        return info.task
+    try:
+        text = render.command_line(command_in(info))
+    except InvalidArgument as error:
+        return str(error)
+    return text if len(text) <= 60 else text[:59] + "…"
 
 
 def outcome(info: ScheduleInfo) -> str:
     """What became of the last tick, in a few words."""
     if info.last_job_state is not None and info.last_job is not None:
-        return f"job {info.last_job} {info.last_job_state}"
+        return f"job {info.last_job} {info.last_job_state}" + (" (by hand)" if info.last_outcome == "manual" else "")
     return info.last_outcome or ""
 
 

@@ -34,7 +34,7 @@ def _schedule(sub: Parser) -> None:
 
     summary = "Run a command, or a task, at times: schedule add DB NAME --cron '30 2 * * *' -- pg_dump mydb"
     action("add", "add", summary, _new_schedule)
-    action("update", "update", "Change options of a schedule; what is not given stays.", _schedule_options)
+    action("update", "update", "Change options of a schedule; what is not given stays. --on-failure, --mail-to, --timeout or --expires '' removes it.", _schedule_options)
     action("remove", "remove", "Remove a schedule and its history.", _name)
     action("pause", "pause", "Let no tick fire until resume.", _name)
     action("resume", "resume", "Undo pause; the next tick is the next one from now.", _name)

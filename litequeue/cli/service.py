@@ -97,6 +97,9 @@ def run(arguments: argparse.Namespace) -> int:
         extra=arguments.options, run_as=None if arguments.user else _owner(db), pythonpath=_python_path(),
     )  # fmt: skip
     print(text, end="")
+    sys.stdout.flush()
+    if not os.path.exists(db):
+        print(f"litequeue: note: there is no {db} yet; the worker will make it", file=sys.stderr)
     return exits.OK
 
 

@@ -132,7 +132,8 @@ def notices(store: Store, inspection: Inspection) -> Iterator[Finding]:
     if job is None:
         yield Finding("notices", OK, "whoever asked was told of failures")
         return
-    text = f"{count} failures could not be told to somebody who asked, the last by job {job.id}: {job.last_error}"
+    so_far = " so far" if job.state == "retrying" else ""
+    text = f"{count} failures could not be told{so_far} to somebody who asked, the last by job {job.id}: {job.last_error}"
     yield Finding("notices", WRONG, text)
 
 
@@ -146,6 +147,8 @@ def schedules(store: Store, inspection: Inspection, now: int) -> Iterator[Findin
         if store.reports.workers():
             text += "; only a worker that has the code can fire those of own triggers, and none does"
         yield Finding("schedules", WRONG, text)
+    elif found.total > found.paused + len(found.disabled) and not store.reports.workers():
+        yield Finding("schedules", WRONG, f"{found.total} schedules, and no worker serves this file, so none fires")
     elif not found.disabled:
         paused = f", {found.paused} paused" if found.paused else ""
         yield Finding("schedules", OK, f"{found.total} schedules{paused}")

@@ -26,6 +26,6 @@ SCHEDULES: Final = """SELECT count(*), count(disabled_at), count(paused_at),
 FROM litequeue_schedules"""
 # A job that tells of a failure is ticked off as it is made.
 UNTOLD: Final = """SELECT count(*), max(id) FROM litequeue_jobs
-WHERE state = 'discarded' AND reported_at = created_at"""
+WHERE (state = 'discarded' OR state = 'retrying') AND reported_at = created_at"""
 DISABLED: Final = """SELECT name, disabled_why FROM litequeue_schedules
 WHERE disabled_at IS NOT NULL ORDER BY name LIMIT 20"""

@@ -89,7 +89,7 @@ def test_each_attempt_keeps_its_own_and_is_retried_as_told(
     app: LiteQueue, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = f"echo x >> {tmp_path}/n; echo attempt $LITEQUEUE_ATTEMPT; test $(wc -l < {tmp_path}/n) -ge 3"
-    job = enqueue(app, "--shell", "--retries", "2", "--", line, capsys=capsys)
+    job = enqueue(app, "--shell", "--retries", "2", "--backoff", "1h", "--", line, capsys=capsys)
     with working(app):
         for attempt in (1, 2):
             wait_until(lambda attempt=attempt: app.job(job).info().failures == attempt and app.job(job).state == "retrying")

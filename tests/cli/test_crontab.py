@@ -183,18 +183,46 @@ def test_what_can_be_read_is_imported_and_the_rest_is_told_by_line(cli: Cli, tmp
     assert {info.mail_to for info in found.values()} == {"ops@example.org"}
 
 
-def test_importing_twice_changes_nothing_and_with_replace_all(cli: Cli, tmp_path: Path) -> None:
+def test_importing_again_leaves_alone_what_is_there_and_with_replace_changes_what_differs(cli: Cli, tmp_path: Path) -> None:
     db, lines = tmp_path / "db", b"# a\n0 1 * * * one\n# b\n0 2 * * * two\n"
     assert cli("cron", "import", db, "-", given=lines).code == 0
-    before = schedules(db)
-    done = cli("cron", "import", db, "-", given=lines.replace(b"two", b"other"))
+    assert cli("schedule", "update", db, "b", "--retries", "3", "--on-failure", "tell").code == 0
+    before, changed = schedules(db), lines.replace(b"0 2 * * * two", b"0 3 * * * other")
+    done = cli("cron", "import", db, "-", given=lines)
+    assert (done.code, done.out, done.err) == (0, "a: unchanged\nb: unchanged\n", "")
+    shown = cli("cron", "import", db, "-", "--dry-run", given=changed)
+    assert shown.code == 1  # as it would be without --dry-run
+    assert "already: unchanged\n" in shown.out and "already: changed; --replace changes" in shown.out
+    done = cli("cron", "import", db, "-", given=changed)
     assert done.code == 1
-    assert done.err.count("not imported: there is already a schedule named") == 2
+    assert done.err.count("not imported: there is already a schedule named") == 1
     assert "--replace" in done.err and "replace=True" not in done.err
     assert schedules(db) == before
-    done = cli("cron", "import", db, "-", "--replace", given=lines.replace(b"two", b"other"))
+    assert cli("cron", "import", db, "-", "--replace", "--dry-run", given=changed).code == 0
+    assert schedules(db) == before
+    done = cli("cron", "import", db, "-", "--replace", given=changed)
     assert (done.code, done.err) == (0, "")
-    assert [json.loads(info.kwargs)["command"] for info in schedules(db).values()] == ["one", "other"]
+    after = schedules(db)
+    assert [json.loads(info.kwargs)["command"] for info in after.values()] == ["one", "other"]
+    assert (after["b"].trigger, after["b"].retries, after["b"].on_failure) == ("at 03:00 every day (Europe/Berlin)", 3, "tell")
+    assert after["a"] == before["a"]
+
+
+def test_arguments_the_wrong_way_round_and_a_crontab_without_a_job_are_met(cli: Cli, tmp_path: Path) -> None:
+    cli("schedule", "add", tmp_path / "db", "s", "--every", "1h", "--", "true")
+    text = write(tmp_path / "crontab", "0 1 * * * one\n")
+    done = cli("cron", "import", text, tmp_path / "db")
+    assert done.code == 4 and "crontab" in done.err and done.err.count("\n") == 1
+    done = cli("cron", "import", tmp_path / "new", tmp_path / "db")
+    assert done.code == 2 and "The database comes first: cron import DB FILE" in done.err
+    assert text.read_text() == "0 1 * * * one\n" and not (tmp_path / "new").exists()
+    done = cli("cron", "import", tmp_path / "new", "-", given=b"# nothing\n")
+    assert (done.code, done.err) == (0, "litequeue: there is no job in it\n")
+
+
+def test_a_dry_run_says_what_is_other_than_with_cron(cli: Cli, tmp_path: Path) -> None:
+    said = cli("cron", "import", tmp_path / "db", "-", "--dry-run", given=b"0 1 * * * one\n").out
+    assert said.count("--overlap allow") == said.count("--catch-up skip") == said.count("the\nworker's environment") == 1
 
 
 def test_a_zone_and_an_address_for_all_that_name_none(cli: Cli, tmp_path: Path) -> None:
@@ -328,16 +356,19 @@ def test_what_no_crontab_can_hold_stands_there_as_a_comment_with_the_reason(cli:
 
 def test_what_cron_has_nothing_like_is_left_out_with_a_word(cli: Cli, tmp_path: Path) -> None:
     db = tmp_path / "db"
-    more = ("--timeout", "90s", "--retries", "2", "--backoff", "1m", "--overlap", "queue", "--catch-up", "all", "--expires", "3d")
+    more = ("--timeout", "90s", "--retries", "2", "--backoff", "1m", "--overlap", "queue", "--catch-up", "all", "--expires", "3d", "--queue", "night")
     cli("schedule", "add", db, "much", "--cron", "0 1 * * *", *more, "--on-failure", "tell me", "--", "true")
     cli("schedule", "add", db, "little", "--cron", "0 2 * * *", "--cwd", tmp_path, "--shell", "--", "a; b # c")
+    cli("schedule", "add", db, "last", "--cron", "0 9 LW * *", "--jitter", "90s", "--", "true")
     text = cli("cron", "export", db).out
     (said,) = (line for line in text.splitlines() if line.startswith("# much: "))
     assert said == (
-        "# much: --timeout 90.0 s, --expires 3.0 days, --retries 2, --backoff, --overlap queue, --catch-up all, "
-        "--on-failure 'tell me'"
+        "# much: --timeout 90.0 s, --expires 3.0 days, --retries 2, --backoff, --overlap queue, --queue night, "
+        "--catch-up all, --on-failure 'tell me'"
     )
-    little, much = crontab.parse(text).entries
+    assert "# Debian's cron ignores RANDOM_DELAY.\n" in text
+    assert "# Debian's cron refuses the times of last, and with them the whole of this.\n" in text
+    little, much = (entry for entry in crontab.parse(text).entries if entry.name != "last")
     assert (little.name, much.name) == ("little", "much")
     # The directory is that of the whole line, and without it nothing runs.
     assert little.command == f"cd {tmp_path} || exit; a; b # c"

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from litequeue import LiteQueue
+from litequeue.cli.schedule_commands import NO_WORKER
 from litequeue.notices import sendmail
 from litequeue.records import ScheduleInfo
 from litequeue.store import Store
@@ -229,6 +230,34 @@ def test_what_may_be_wrong_with_a_command_is_noted_when_it_is_written(cli: Cli, 
             assert said.err == "" if doubt is None else doubt in said.err, (words, said)
 
 
+def test_an_empty_text_takes_an_option_away(cli: Cli, db: Path) -> None:
+    more = ("--on-failure", "tell", "--mail-to", "a@b", "--timeout", "1h", "--expires", "1h", "--retries", "1")
+    cli("schedule", "add", db, "s", *HOURLY, *more, "--", "true")
+    assert cli("schedule", "update", db, "s", "--on-failure", "", "--mail-to", "", "--timeout", "", "--expires", "").code == 0
+    info = schedule(db)
+    assert (info.on_failure, info.mail_to, info.timeout, info.expires, info.retries) == (None, None, None, None, 1)
+
+
+def test_lists_show_what_is_run_and_that_nobody_runs_it(cli: Cli, db: Path) -> None:
+    cli("schedule", "add", db, "c", *HOURLY, "--", "ls", "-l", "a b")
+    cli("schedule", "add", db, "t", *HOURLY, "--task", "tasks.f")
+    cli("enqueue", db, "--command", "--shell", "--", "sleep 1; true")
+    done = cli("schedules", db)
+    assert [line.rpartition("  ")[2] for line in done.out.splitlines()] == ["RUNS", "ls -l 'a b'", "tasks.f"]
+    assert done.err == f"{NO_WORKER}\n"
+    assert "litequeue.command (sleep)" in cli("jobs", db).out
+    cli("schedule", "run", db, "c")
+    assert "(by hand)" in cli("schedules", db).out
+
+
+def test_the_arguments_of_a_schedules_task_change_when_it_is_named(cli: Cli, db: Path) -> None:
+    cli("schedule", "add", db, "t", *HOURLY, "--task", "tasks.f", "--", "1")
+    done = cli("schedule", "update", db, "t", "--", "2")
+    assert done.code == 2 and "for other arguments give --task tasks.f as well" in done.err
+    assert cli("schedule", "update", db, "t", "--task", "tasks.f", "--", "2").code == 0
+    assert json.loads(schedule(db, "t").args) == [2]
+
+
 def test_another_expression_stays_in_the_schedules_zone(cli: Cli, db: Path) -> None:
     cli("schedule", "add", db, "s", "--cron", "0 3 * * *", "--timezone", "Asia/Tokyo", "--", "true")
     assert cli("schedule", "update", db, "s", "--cron", "0 4 * * *").code == 0
@@ -267,7 +296,7 @@ def test_the_list_and_the_history_show_what_became_of_the_ticks(
     cli("schedule", "add", db, "off", "--every", "1h", "--paused", "--", "true")
     live(db, clock, 3600, 3600, 6 * 3600)
     rows = cli("schedules", db).out.splitlines()
-    assert rows[0].split() == ["NAME", "STATE", "LAST", "TICK", "OUTCOME", "NEXT", "TICK", "DUE", "TRIGGER"]
+    assert rows[0].split() == ["NAME", "STATE", "LAST", "TICK", "OUTCOME", "NEXT", "TICK", "DUE", "TRIGGER", "RUNS"]
     assert rows[1].split()[:2] == ["off", "paused"]
     assert rows[2].split()[:2] == ["s", "active"] and "skipped" in rows[2] and "(Asia/Tokyo)" in rows[2]
     (_, shown) = json.loads(cli("schedules", db, "--json").out)

@@ -173,7 +173,7 @@ def test_the_property_list() -> None:
 
 def test_the_command_prints_a_unit_and_creates_nothing(tmp_path: Path) -> None:
     done = litequeue("service", "my shop.sqlite", "--grace", "5", "--", "--threads", "8", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, f"litequeue: note: there is no {tmp_path}/my shop.sqlite yet; the worker will make it\n")
     found = settings(done.stdout)
     assert found["Description"] == ["litequeue worker (litequeue-my-shop)"]
     assert words(found["ExecStart"][0].lstrip(":")) == [
