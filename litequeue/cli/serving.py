@@ -147,8 +147,8 @@ def schedules(store: Store, inspection: Inspection, now: int) -> Iterator[Findin
         if store.reports.workers():
             text += "; only a worker that has the code can fire those of own triggers, and none does"
         yield Finding("schedules", WRONG, text)
-    elif found.total > found.paused + len(found.disabled) and not store.reports.workers():
-        yield Finding("schedules", WRONG, f"{found.total} schedules, and no worker serves this file, so none fires")
+    elif found.coming and not store.reports.workers():
+        yield Finding("schedules", WRONG, f"{found.coming} have a next tick, and no worker serves this file, so none fires")
     elif not found.disabled:
         paused = f", {found.paused} paused" if found.paused else ""
         yield Finding("schedules", OK, f"{found.total} schedules{paused}")

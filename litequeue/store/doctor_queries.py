@@ -20,7 +20,8 @@ NEWEST: Final = """SELECT max(stamp) FROM (
     SELECT max(heartbeat_at) AS stamp FROM litequeue_workers
     UNION ALL
     SELECT max(created_at) FROM (SELECT created_at FROM litequeue_jobs ORDER BY id DESC LIMIT 100))"""
-SCHEDULES: Final = """SELECT count(*), count(disabled_at), count(paused_at),
+SCHEDULES: Final = """SELECT count(*), count(paused_at),
+    count(CASE WHEN fires_at IS NOT NULL AND paused_at IS NULL AND disabled_at IS NULL THEN 1 END),
     count(CASE WHEN fires_at < :before AND paused_at IS NULL AND disabled_at IS NULL THEN 1 END),
     min(CASE WHEN fires_at < :before AND paused_at IS NULL AND disabled_at IS NULL THEN fires_at END)
 FROM litequeue_schedules"""

@@ -45,6 +45,7 @@ class ScheduleHealth(NamedTuple):
     total: int
     disabled: list[tuple[str, str]]  # (name, why); at most 20
     paused: int
+    coming: int  # that have a next tick
     overdue: int
     overdue_since: int | None  # microseconds
 
@@ -133,5 +134,5 @@ class Inspection:
         with self._database.read() as connection:
             row = connection.execute(doctor_queries.SCHEDULES, {"before": overdue_before}).fetchone()
             disabled = connection.execute(doctor_queries.DISABLED).fetchall()
-        count, _, paused, overdue, since = row
-        return ScheduleHealth(count, disabled, paused, overdue, since)
+        count, paused, coming, overdue, since = row
+        return ScheduleHealth(count, disabled, paused, coming, overdue, since)
