@@ -175,6 +175,7 @@ def test_a_disabled_and_a_late_schedule_are_wrong_and_a_file_without_any_is_well
         app.schedules.pause("well")
     assert found_schedules(db) == [("wrong", "2 have a next tick, and no worker serves this file, so none fires")]
     with LiteQueue(db) as app, app.worker(threads=1, processes=0):
+        wait_until(lambda: app.stats().workers)
         assert found_schedules(db) == [("ok", "3 schedules, 1 paused")]
     with LiteQueue(db) as app:
         for name in ("late", "gone"):
