@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from .. import checks
@@ -17,7 +18,7 @@ from ..clock import SystemClock
 from ..command import NAME as COMMAND
 from ..errors import InvalidArgument, JobNotFound, LitequeueError
 from ..job import Job
-from ..records import as_dict
+from ..records import OutputPiece, as_dict
 from ..store import Store
 from ..store.inspection import Inspection
 from . import render, serving
@@ -52,13 +53,17 @@ def enqueue(arguments: argparse.Namespace) -> int:
         print(job.id, flush=True)
         if arguments.wait is None:
             return 0
+        code = 0
         try:
             job.get(timeout=arguments.wait)
         except LitequeueError as error:
             print(f"litequeue: {checks.clean(str(error))}", file=sys.stderr)
-            return 1
-        print(checks.clean(job.info().result or ""))
-    return 0
+            code = 1
+        if arguments.command:
+            _print(job.output())
+        elif code == 0:
+            print(checks.clean(job.info().result or ""))
+    return code
 
 
 def _what(arguments: argparse.Namespace) -> tuple[str, list[Any], dict[str, Any]]:
@@ -130,11 +135,9 @@ def _follow(handle: Job[Any]) -> int:
         print(f"litequeue: job {handle.id} waits: {checks.clean(waits)}", file=sys.stderr)
     while True:
         ended = handle.wait(FOLLOW_SECONDS)
-        for piece in handle.output(after=last):
-            last = piece
-            if piece.stream != "usage":
-                stream = sys.stderr if piece.stream == "stderr" else sys.stdout
-                print(checks.clean_lines(piece.text), end="", file=stream, flush=True)
+        pieces = handle.output(after=last)
+        last = pieces[-1] if pieces else last
+        _print(pieces)
         if ended:
             info = handle.info()
             if info.state == "succeeded":
@@ -142,6 +145,14 @@ def _follow(handle: Job[Any]) -> int:
             why = f": {checks.clean(info.last_error)}" if info.last_error else ""
             print(f"litequeue: job {handle.id} is {info.state}{why}", file=sys.stderr)
             return 1
+
+
+def _print(pieces: Iterable[OutputPiece]) -> None:
+    """What a command printed, each to where it printed it."""
+    for piece in pieces:
+        if piece.stream != "usage":
+            stream = sys.stderr if piece.stream == "stderr" else sys.stdout
+            print(checks.clean_lines(piece.text), end="", file=stream, flush=True)
 
 
 def retry(arguments: argparse.Namespace) -> int:

@@ -85,9 +85,16 @@ def _fate(known: ScheduleInfo | None, options: Mapping[str, Any]) -> str:
     """What importing would do to a schedule."""
     if known is None:
         return NEW
-    same = known.task == COMMAND and known.spec == spec_of(options["trigger"]) and _command_or_none(known) == options["kwargs"]
+    old, new = _command_or_none(known), _command(known, options)
+    same = known.task == COMMAND and known.spec == spec_of(options["trigger"]) and old == new
     rest = known.mail_to == options.get("mail_to") and known.jitter == options.get("jitter", 0)
     return UNCHANGED if same and rest else CHANGED
+
+
+def _command(known: ScheduleInfo, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The crontab's command for a schedule that is there: what was added by hand is not the crontab's to take away."""
+    old = _command_or_none(known) or {}
+    return {**options["kwargs"], **{key: old[key] for key in ("backoff",) if key in old}}
 
 
 def _command_or_none(info: ScheduleInfo) -> dict[str, Any] | None:
@@ -183,8 +190,8 @@ def _add(
                 continue
             try:
                 if arguments.replace and known is not None and known.task == COMMAND and known.declared_in is None:
-                    # What was added to it by hand, such as retries, is not the crontab's to take away.
-                    info = app.schedules.update(entry.name, **{"mail_to": None, "jitter": 0, **options})
+                    changed = {"mail_to": None, "jitter": 0, **options, "kwargs": _command(known, options)}
+                    info = app.schedules.update(entry.name, **changed)  # retries and the like stay
                 else:
                     info = app.schedules.add(entry.name, COMMAND, **options, replace=arguments.replace)
             except (InvalidArgument, PayloadError, PayloadTooLarge) as error:

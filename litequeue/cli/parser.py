@@ -65,7 +65,7 @@ def _enqueue(sub: Parser) -> None:
     add("--countdown", metavar="SPAN", help="run so much later, such as 90 (seconds) or 1h30m")
     add("--expires", metavar="SPAN", help="drop it if not started by then")
     add("--timeout", metavar="SPAN", help="for one attempt")
-    add("--wait", type=float, metavar="S", help="wait S seconds for the result and print it as JSON")
+    add("--wait", type=float, metavar="S", help="wait S seconds for the result and print it as JSON; of a command, what it printed")
 
 
 def _jobs(sub: Parser) -> None:

@@ -154,7 +154,7 @@ def _say(info: ScheduleInfo) -> None:
 
 def schedules(arguments: argparse.Namespace) -> int:
     with existing(arguments.db) as app:
-        found, served = app.schedules.list(), bool(app.stats().workers)
+        found, served = app.schedules.list(), app._client.store.reports.workers()
     if arguments.json:
         render.print_json([as_dict(info) for info in found])
         return 0

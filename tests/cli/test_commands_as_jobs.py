@@ -334,3 +334,13 @@ def test_a_command_that_failed_is_tried_again_after_its_own_backoff(cli: Cli, db
             for info in [job.info() for job in jobs]:
                 assert info.run_at - info.attempts[-1].finished_at == timedelta(hours=2)
             assert all(job.retry() for job in jobs)
+
+
+def test_waiting_for_a_command_prints_what_it_printed(cli: Cli, db: Path) -> None:
+    with LiteQueue(db) as app, app.worker(threads=0, processes=0, async_=4):
+        app.stats()  # now there is a file
+        for line, code, error in (("echo out; echo err >&2", 0, "err\n"), ("echo out; exit 3", 1, "exit code 3")):
+            done = cli("enqueue", db, "--command", "--wait", "10", "--shell", "--", line)
+            assert done.code == code
+            assert done.out.splitlines()[1:] == ["out"]  # after the job's id
+            assert error in done.err

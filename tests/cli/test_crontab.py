@@ -186,7 +186,7 @@ def test_what_can_be_read_is_imported_and_the_rest_is_told_by_line(cli: Cli, tmp
 def test_importing_again_leaves_alone_what_is_there_and_with_replace_changes_what_differs(cli: Cli, tmp_path: Path) -> None:
     db, lines = tmp_path / "db", b"# a\n0 1 * * * one\n# b\n0 2 * * * two\n"
     assert cli("cron", "import", db, "-", given=lines).code == 0
-    assert cli("schedule", "update", db, "b", "--retries", "3", "--on-failure", "tell").code == 0
+    assert cli("schedule", "update", db, "b", "--retries", "3", "--backoff", "1m", "--on-failure", "tell").code == 0
     before, changed = schedules(db), lines.replace(b"0 2 * * * two", b"0 3 * * * other")
     done = cli("cron", "import", db, "-", given=lines)
     assert (done.code, done.out, done.err) == (0, "a: unchanged\nb: unchanged\n", "")
@@ -205,6 +205,7 @@ def test_importing_again_leaves_alone_what_is_there_and_with_replace_changes_wha
     after = schedules(db)
     assert [json.loads(info.kwargs)["command"] for info in after.values()] == ["one", "other"]
     assert (after["b"].trigger, after["b"].retries, after["b"].on_failure) == ("at 03:00 every day (Europe/Berlin)", 3, "tell")
+    assert json.loads(after["b"].kwargs)["backoff"] == [60]
     assert after["a"] == before["a"]
 
 
