@@ -14,8 +14,8 @@ import plistlib
 import re
 import sys
 import sysconfig
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from .. import checks
 from ..client import database_path
@@ -88,15 +88,12 @@ def run(arguments: argparse.Namespace) -> int:
     _check_options(arguments.options)
     stem = re.sub(r"[^A-Za-z0-9_.:-]+", "-", os.path.basename(db).partition(".")[0]) or "db"
     name = unit_name(f"litequeue-{stem}"[:100] if arguments.name is None else arguments.name)
-    unit: Callable[..., str] = systemd
-    if arguments.launchd:
-        logs = os.path.expanduser("~/Library/Logs") if arguments.user else "/Library/Logs"
-        unit = partial(launchd, log=f"{logs}/{name}.log")
-    text = unit(
+    unit = Unit(
         db, sys.executable, name=name, user=arguments.user, grace=arguments.grace, directory=directory,
         extra=arguments.options, run_as=None if arguments.user else _owner(db), pythonpath=_python_path(),
     )  # fmt: skip
-    print(text, end="")
+    logs = os.path.expanduser("~/Library/Logs") if arguments.user else "/Library/Logs"
+    print(launchd(unit, f"{logs}/{name}.log") if arguments.launchd else systemd(unit), end="")
     sys.stdout.flush()
     if not os.path.exists(db):
         print(f"litequeue: note: there is no {db} yet; the worker will make it", file=sys.stderr)
@@ -112,42 +109,59 @@ def unit_name(value: str) -> str:
     return value.removesuffix(".service")
 
 
-def systemd(
-    db: str,
-    python: str,
-    *,
-    name: str,
-    user: bool,
-    grace: float,
-    directory: str,
-    extra: Sequence[str] = (),
-    run_as: str | None = None,
-    pythonpath: str | None = None,
-) -> str:
-    """The unit: of the user's own service manager, or of the system's, which runs it as ``run_as``."""
-    words = _command(db, python, grace, extra)
-    for text in (*words, directory, pythonpath or "", run_as or ""):
-        _check_text(text)
-    if set(python) & set("\"'\\"):
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """A worker that is to be kept up: of the user's own service manager, or of the system's, which runs it as
+    ``run_as``. Raises InvalidArgument for what could not stand in any unit."""
+
+    db: str = field(kw_only=False)
+    python: str = field(kw_only=False)
+    name: str
+    user: bool
+    grace: float
+    directory: str
+    extra: Sequence[str] = ()  # options of the worker
+    run_as: str | None = None
+    pythonpath: str | None = None
+
+    def __post_init__(self) -> None:
+        for text in (*self.words, self.directory, self.pythonpath or "", self.run_as or ""):
+            _check_text(text)
+
+    @property
+    def words(self) -> list[str]:
+        """The worker's command."""
+        return [self.python, "-m", "litequeue", "worker", self.db, "--grace", _number(self.grace), *self.extra]
+
+    @property
+    def timeout(self) -> int:
+        """Seconds that the manager waits for the worker's end."""
+        return math.ceil(self.grace) + AFTER_GRACE
+
+
+def systemd(unit: Unit) -> str:
+    """The unit file."""
+    words = unit.words
+    if set(unit.python) & set("\"'\\"):
         raise InvalidArgument(
-            f"{python}: systemd runs no program with a quote or a backslash in its path; use a Python elsewhere"
+            f"{unit.python}: systemd runs no program with a quote or a backslash in its path; use a Python elsewhere"
         )
     # A colon before the command ends the replacement of $; only where it is needed, since systemd before 244
     # does not know it. To double each $ would not do: the program's own path is taken as it stands.
     command = ":" * any("$" in word for word in words) + " ".join(map(_quoted, words))
     return _SYSTEMD.format(
-        db=db,
-        name=name,
-        **_manager(name, user),
-        mounts=_quoted(os.path.dirname(db)),
-        user="" if run_as is None else f"User={run_as.replace('%', '%%')}\n",
-        directory=_whole_line(directory),
-        environment="" if pythonpath is None else f"Environment={_quoted(f'PYTHONPATH={pythonpath}')}\n",
+        db=unit.db,
+        name=unit.name,
+        **_manager(unit.name, unit.user),
+        mounts=_quoted(os.path.dirname(unit.db)),
+        user="" if unit.run_as is None else f"User={unit.run_as.replace('%', '%%')}\n",
+        directory=_whole_line(unit.directory),
+        environment="" if unit.pythonpath is None else f"Environment={_quoted(f'PYTHONPATH={unit.pythonpath}')}\n",
         command=command,
         restart=RESTART_AFTER,
         hopeless=f"{exits.USAGE} {exits.DAMAGED} {exits.CANNOT_OPEN}",
-        grace=_number(grace),
-        timeout=math.ceil(grace) + AFTER_GRACE,
+        grace=_number(unit.grace),
+        timeout=unit.timeout,
     )
 
 
@@ -173,45 +187,28 @@ def _manager(name: str, user: bool) -> dict[str, str]:
     }
 
 
-def launchd(
-    db: str,
-    python: str,
-    *,
-    name: str,
-    user: bool,
-    grace: float,
-    directory: str,
-    log: str,
-    extra: Sequence[str] = (),
-    run_as: str | None = None,
-    pythonpath: str | None = None,
-) -> str:
-    """The property list: an agent of the user, or a daemon of the system, which runs as ``run_as``."""
-    words = _command(db, python, grace, extra)
-    for text in (*words, directory, log, pythonpath or "", run_as or ""):
-        _check_text(text)
+def launchd(unit: Unit, log: str) -> str:
+    """The property list of an agent of the user, or of a daemon of the system."""
+    name = unit.name
+    _check_text(log)
     if "--" in name:
         raise InvalidArgument(f"--name {name!r} has two hyphens in a row, which no comment in a property list may")
-    environment = {"PYTHONUNBUFFERED": "1"} | ({} if pythonpath is None else {"PYTHONPATH": pythonpath})
+    environment = {"PYTHONUNBUFFERED": "1"} | ({} if unit.pythonpath is None else {"PYTHONPATH": unit.pythonpath})
     content = {
         "Label": name,
-        "ProgramArguments": words,
-        "WorkingDirectory": directory,
+        "ProgramArguments": unit.words,
+        "WorkingDirectory": unit.directory,
         "EnvironmentVariables": environment,
         "RunAtLoad": True,
         "KeepAlive": True,
         "ThrottleInterval": RESTART_AFTER,
-        "ExitTimeOut": math.ceil(grace) + AFTER_GRACE,
+        "ExitTimeOut": unit.timeout,
         "StandardOutPath": log,
         "StandardErrorPath": log,
-    } | ({} if run_as is None else {"UserName": run_as})
-    domain, home = ("gui/$(id -u)", "~/Library/LaunchAgents") if user else ("system", "/Library/LaunchDaemons")
+    } | ({} if unit.run_as is None else {"UserName": unit.run_as})
+    domain, home = ("gui/$(id -u)", "~/Library/LaunchAgents") if unit.user else ("system", "/Library/LaunchDaemons")
     head, doctype, body = plistlib.dumps(content, sort_keys=False).decode().partition("<plist")
     return head + _LAUNCHD.format(path=f"{home}/{name}.plist", domain=domain, name=name) + doctype + body
-
-
-def _command(db: str, python: str, grace: float, extra: Sequence[str]) -> list[str]:
-    return [python, "-m", "litequeue", "worker", db, "--grace", _number(grace), *extra]
 
 
 def _number(value: float) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from litequeue import InvalidArgument
-from litequeue.cli.service import launchd, systemd, unit_name
+from litequeue.cli.service import Unit, launchd, systemd, unit_name
 
 from ..prepared import litequeue
 from ..support import ROOT, registered, wait_until
@@ -28,7 +28,7 @@ def unit(
 ) -> dict[str, list[str]]:
     """The settings of a unit, each with its values as they are written."""
     options = {"name": "shop", "grace": 30.0, "directory": "/srv", **more}
-    return settings(systemd(db, python, user=user, **options))  # type: ignore[arg-type]
+    return settings(systemd(Unit(db, python, user=user, **options)))  # type: ignore[arg-type]
 
 
 def settings(text: str) -> dict[str, list[str]]:
@@ -46,9 +46,9 @@ def words(value: str) -> list[str]:
 
 
 def test_the_unit_of_a_user() -> None:
-    assert systemd(
+    assert systemd(Unit(
         "/home/ann/db.sqlite", PYTHON, name="shop", user=True, grace=45, directory="/home/ann", extra=["--threads", "8"]
-    ) == (
+    )) == (
         "# Keeps a litequeue worker up for /home/ann/db.sqlite\n"
         "#\n"
         "# 1. Save this as ~/.config/systemd/user/shop.service\n"
@@ -115,9 +115,9 @@ def test_a_path_that_no_unit_can_hold_is_refused(path: str) -> None:
     for fields in ({"db": path}, {"python": path}, {"directory": path}, {"pythonpath": path}, {"extra": [path]}):
         with pytest.raises(InvalidArgument, match="rename it"):
             unit(**fields)  # type: ignore[arg-type]
-        given = {"db": "/db", "python": PYTHON, "name": "x", "grace": 1, "directory": "/", "log": "/log", **fields}
+        given = {"db": "/db", "python": PYTHON, "name": "x", "grace": 1, "directory": "/", **fields}
         with pytest.raises(InvalidArgument, match="rename it"):
-            launchd(user=True, **given)  # type: ignore[arg-type]
+            launchd(Unit(user=True, **given), "/log")  # type: ignore[arg-type]
     with pytest.raises(InvalidArgument, match="quote or a backslash"):
         unit(python="/a'b/python")
 
@@ -144,10 +144,9 @@ def test_a_name_may_have_its_ending() -> None:
 
 def test_the_property_list() -> None:
     db = "/Users/ann/a <b> & c/db.sqlite"
-    text = launchd(
-        db, PYTHON, name="shop", user=True, grace=45, directory="/Users/ann", log="/l.log", extra=["--threads", "8"],
-        pythonpath="/opt",
-    )  # fmt: skip
+    text = launchd(Unit(
+        db, PYTHON, name="shop", user=True, grace=45, directory="/Users/ann", extra=["--threads", "8"], pythonpath="/opt",
+    ), "/l.log")  # fmt: skip
     assert plistlib.loads(text.encode()) == {
         "Label": "shop",
         "ProgramArguments": [PYTHON, "-m", "litequeue", "worker", db, "--grace", "45", "--threads", "8"],
@@ -161,11 +160,11 @@ def test_the_property_list() -> None:
         "StandardErrorPath": "/l.log",
     }
     assert "launchctl bootstrap gui/$(id -u) ~/Library/LaunchAgents/shop.plist" in text
-    daemon = launchd(db, PYTHON, name="shop", user=False, grace=1, directory="/", log="/l", run_as="ann")
+    daemon = launchd(Unit(db, PYTHON, name="shop", user=False, grace=1, directory="/", run_as="ann"), "/l")
     assert plistlib.loads(daemon.encode())["UserName"] == "ann"
     assert "launchctl bootstrap system /Library/LaunchDaemons/shop.plist" in daemon
     with pytest.raises(InvalidArgument, match="two hyphens"):
-        launchd(db, PYTHON, name="a--b", user=True, grace=1, directory="/", log="/l")
+        launchd(Unit(db, PYTHON, name="a--b", user=True, grace=1, directory="/"), "/l")
 
 
 # -- the command ---------------------------------------------------------------------------------------
