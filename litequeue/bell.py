@@ -1,9 +1,9 @@
 """Waking other processes: one-byte datagrams on the loopback interface.
 
 Owns the sockets and the meanings of a byte: ``LOOK`` ("look at the file again"), ``TIMES`` ("look at the
-schedules"), ``WAIT`` ("tell this address LOOK whenever a job was settled") and ``DONE`` ("no longer"). A datagram may be lost, doubled or forged, so it never
-means more than "look"; whoever waits looks by itself every half second too. Measured here: 4 us to
-send, 65 us to wake another process, no cost while idle.
+schedules"), ``WAIT`` ("tell this address LOOK whenever a job was settled") and ``DONE`` ("no longer"). A datagram
+may be lost, doubled or forged, so it never means more than "look"; whoever waits looks by itself every half second
+too. Measured here: 4 us to send, 65 us to wake another process, no cost while idle.
 """
 
 from __future__ import annotations

@@ -42,14 +42,14 @@ def first(trigger: Trigger, name: str, jitter: int, now: int) -> tuple[int | Non
     tick = next_tick(trigger, now - 1 if type(trigger) in (Cron, Every, At) else now)
     if tick is not None and tick > now and type(trigger) is Every and trigger.after == "finish":
         tick = now + trigger.micros  # counted from now, and not from the microsecond before
-    return tick, None if tick is None else tick + _offset(trigger, name, jitter, tick)
+    return tick, _fires_at(trigger, name, jitter, tick)
 
 
 def plan(row: Planned, trigger: Trigger, now: int) -> Step:
     """What is to be done at ``now`` with a schedule whose tick has come."""
     assert row.next_tick_at is not None
     if row.next_tick_at > now:  # the clock was set back since the row was read: what was fired must not come again
-        return Step(row.id, row.name, row.revision, row.next_tick_at, row.next_tick_at, row.fires_at, False, None, (), ())
+        return _step(row, row.next_tick_at, row.fires_at)
     ticks, more = last_ticks(trigger, row.next_tick_at, now, MOST + 1)
     following: int | None = None
     if ticks and ticks[-1] > row.next_tick_at and ticks[-1] + _offset(trigger, row.name, row.jitter, ticks[-1]) > now:
@@ -64,32 +64,41 @@ def plan(row: Planned, trigger: Trigger, now: int) -> Step:
     past += [_past(row, tick, now) for tick in ticks if tick not in fired]
     finishing = type(trigger) is Every and trigger.after == "finish"
     if finishing and fire:
-        return Step(row.id, row.name, row.revision, row.next_tick_at, None, None, True, None, fire, tuple(past))
+        return _step(row, None, None, awaiting=True, fire=fire, past=tuple(past))
     if following is None:
         following = next_tick(trigger, now if finishing else ticks[-1])
-    fires_at = None if following is None else following + _offset(trigger, row.name, row.jitter, following)
-    return Step(
-        row.id, row.name, row.revision, row.next_tick_at, following, fires_at, False, None, fire, tuple(past)
-    )  # fmt: skip
+    fires_at = _fires_at(trigger, row.name, row.jitter, following)
+    return _step(row, following, fires_at, fire=fire, past=tuple(past))
 
 
-def after_end(row: Planned, trigger: Trigger, ended_at: int) -> Step:
-    """The next tick of a schedule that counts from the end of its last job."""
-    tick = next_tick(trigger, ended_at)
-    fires_at = None if tick is None else tick + _offset(trigger, row.name, row.jitter, tick)
-    return Step(row.id, row.name, row.revision, row.next_tick_at, tick, fires_at, False, None, (), ())
-
-
-def set_back(row: Planned, trigger: Trigger, now: int) -> Step:
-    """The next tick from now on, where the clock was set back. What was decided already is not decided again."""
-    tick = next_tick(trigger, now)
-    fires_at = None if tick is None else tick + _offset(trigger, row.name, row.jitter, tick)
-    return Step(row.id, row.name, row.revision, row.next_tick_at, tick, fires_at, False, None, (), ())
+def go_on_from(row: Planned, trigger: Trigger, moment: int) -> Step:
+    """The next tick after a moment: the end of the last job of a schedule that counts from there, or now, where the
+    clock was set back. What was decided already is not decided again."""
+    tick = next_tick(trigger, moment)
+    return _step(row, tick, _fires_at(trigger, row.name, row.jitter, tick))
 
 
 def at_boot(row: Planned, boot: str, now: int) -> Step:
     """The tick of a schedule that fires once per boot."""
-    return Step(row.id, row.name, row.revision, row.next_tick_at, None, None, False, boot, (Due(now, "fired"),), ())
+    return _step(row, None, None, boot=boot, fire=(Due(now, "fired"),))
+
+
+def _step(
+    row: Planned,
+    tick: int | None,
+    fires_at: int | None,
+    *,
+    awaiting: bool = False,
+    boot: str | None = None,
+    fire: tuple[Due, ...] = (),
+    past: tuple[Past, ...] = (),
+) -> Step:
+    """From a schedule as it was read to its next tick."""
+    return Step(row.id, row.name, row.revision, row.next_tick_at, tick, fires_at, awaiting, boot, fire, past)
+
+
+def _fires_at(trigger: Trigger, name: str, jitter: int, tick: int | None) -> int | None:
+    return None if tick is None else tick + _offset(trigger, name, jitter, tick)
 
 
 def _fire(row: Planned, ticks: list[int], now: int) -> tuple[Due, ...]:

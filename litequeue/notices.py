@@ -14,9 +14,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 from collections.abc import Callable, Iterable, Mapping
-from email.message import EmailMessage
 from typing import Any, Final, NamedTuple
 
 from .checks import clean, clean_lines
@@ -40,6 +38,8 @@ LONG: Final = 1_000  # characters of one text that are kept when all else is lef
 
 def sendmail() -> str | None:
     """The host's program for mail, if it has one."""
+    import shutil  # and every kind of compression
+
     found = shutil.which("sendmail")
     return found or (SENDMAIL if os.path.exists(SENDMAIL) else None)
 
@@ -50,6 +50,13 @@ class Listeners(NamedTuple):
     commands: tuple[str, ...] = ()  # for the shell
     mail_to: tuple[str, ...] = ()
     handlers: tuple[TaskCode, ...] = ()
+
+    @classmethod
+    def of(
+        cls, commands: Iterable[str | None], mail_to: Iterable[str | None], handlers: tuple[TaskCode, ...] = ()
+    ) -> Listeners:
+        """Of those of a worker and of a schedule: each once, without what is not given."""
+        return cls(tuple(dict.fromkeys(filter(None, commands))), tuple(dict.fromkeys(filter(None, mail_to))), handlers)
 
     def __bool__(self) -> bool:
         return bool(self.commands or self.mail_to or self.handlers)
@@ -109,6 +116,10 @@ def _printed(job: Mapping[str, Any]) -> str:
 
 
 def _mail(address: str, what: str, body: str, host: str) -> str:
+    from email.message import (
+        EmailMessage,  # and half of the standard library, for the few who mail
+    )
+
     mail = EmailMessage()
     mail["To"] = address
     mail["Subject"] = f"litequeue on {clean(host)}: {what}"[:200]

@@ -92,8 +92,8 @@ class Schedules:
         ``Cron``, ``Every`` or ``At``. What: ``task`` with ``args`` and ``kwargs``, and the options of an enqueue.
 
         ``catch_up``: what becomes of ticks that passed while no worker ran: ``"latest"`` fires the last of them,
-        ``"all"`` each (at most 100), ``"skip"`` none that is more than a minute late; within ``grace``, by default an hour, or one period of
-        an interval. ``overlap``: while the job of an earlier tick has not ended, ``"skip"`` leaves a tick out,
+        ``"all"`` each (at most 100), ``"skip"`` none that is more than a minute late; within ``grace``, by default an
+        hour, or one period of an interval. ``overlap``: while the job of an earlier tick has not ended, ``"skip"`` leaves a tick out,
         ``"queue"`` lets its job wait for that one, ``"allow"`` does not care. ``jitter``: each tick fires up to so
         much later, always as much for one tick. ``on_failure``: a command for the shell, and ``mail_to``: an address,
         that are told when a job of the schedule is discarded, or a tick missed.

@@ -10,7 +10,7 @@ import pytest
 
 from litequeue import At, Cron, Every
 from litequeue.checks import aware
-from litequeue.firing import MOST, after_end, at_boot, bound, first, plan
+from litequeue.firing import MOST, at_boot, bound, first, go_on_from, plan
 from litequeue.models import Planned, Step
 from litequeue.triggers import Trigger, spec_of
 
@@ -142,7 +142,7 @@ def test_an_interval_after_the_finish_awaits_its_job_unless_none_was_made() -> N
     missed = plan(row(grace=10 * MINUTE), every, NOON + HOUR)
     assert (said(missed), missed.awaiting) == (["0:00 missed"], False)
     assert missed.next_tick_at == NOON + HOUR + 10 * MINUTE
-    ended = after_end(row(None, fires_at=None), every, NOON + 7 * MINUTE)  # type: ignore[arg-type]
+    ended = go_on_from(row(None, fires_at=None), every, NOON + 7 * MINUTE)  # type: ignore[arg-type]
     assert (ended.next_tick_at, ended.fires_at, ended.awaiting) == (NOON + 17 * MINUTE,) * 2 + (False,)
 
 

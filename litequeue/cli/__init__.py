@@ -2,8 +2,8 @@
 
 ``parser`` has the grammar, ``commands`` what each command does, ``serve`` the worker command, ``render`` tables
 and JSON, ``exits`` the exit codes, ``doctor``, ``service``, ``bench`` and ``demo`` those of that name (the doctor's
-lines are ``finding``, what it looks at also ``surroundings`` and ``serving``). Here: the way in. A user's mistake is one
-line on stderr, never a traceback.
+lines are ``finding``, what it looks at also ``surroundings`` and ``serving``), ``doubts`` what is only noted. Here: the
+way in. A user's mistake is one line on stderr, never a traceback.
 """
 
 from __future__ import annotations

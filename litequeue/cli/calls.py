@@ -1,19 +1,18 @@
-"""The words of a command line as a call: of a task, or of the task that runs commands."""
+"""The words of a command line as a call, of a task or of the task that runs commands; and a stored command as words."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
-import shutil
-import sys
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Mapping
 from typing import Any
 
-from ..checks import MICROS, clean
+from ..checks import MICROS
 from ..command import check_command
 from ..errors import InvalidArgument, LitequeueError
-from ..records import ScheduleInfo
+from ..records import JobInfo, ScheduleInfo
 
 
 def parse_call(words: list[str]) -> tuple[list[Any], dict[str, Any]]:
@@ -74,33 +73,17 @@ def command_of(arguments: argparse.Namespace, known: Mapping[str, Any] | None = 
     return check_command(**found)
 
 
-def command_in(info: ScheduleInfo) -> dict[str, Any]:
-    """The arguments of a schedule's command, checked: the file may hold anything."""
+def command_in(info: ScheduleInfo | JobInfo) -> dict[str, Any]:
+    """The arguments of a stored command, checked: the file may hold anything."""
     try:
         return check_command(**json.loads(info.kwargs))
     except (LitequeueError, TypeError, ValueError, RecursionError) as error:
         raise InvalidArgument(f"its command cannot be read: {error}") from None
 
 
-def doubts(command: Mapping[str, Any]) -> Iterator[str]:
-    """What may be wrong with a command that is not run before its time, and perhaps not here."""
-    cwd = command.get("cwd")
-    if cwd is not None and not os.path.isdir(cwd):
-        yield f"there is no directory {cwd}: a command cannot run there"
-        return
-    words = command.get("argv")
-    if words is None or command.get("user_env"):
-        return  # a shell's own affair
-    path = command.get("env", {}).get("PATH", os.environ.get("PATH"))
-    name = os.path.join(cwd or "", words[0]) if os.sep in words[0] else words[0]
-    if shutil.which(name, path=path) is None:
-        hint = "; for the shell to read it as one line, give --shell" if " " in name else ""
-        yield f"{words[0]!r} is no command that can be found here{hint}"
-
-
-def warn(command: Mapping[str, Any]) -> None:
-    for doubt in doubts(command):
-        print(f"litequeue: note: {clean(doubt)}", file=sys.stderr)
+def command_line(command: Mapping[str, Any]) -> str:
+    """A command as one would type it."""
+    return str(command["command"]) if "command" in command else shlex.join(command["argv"])
 
 
 def refuse_command_options(arguments: argparse.Namespace, why: str) -> None:

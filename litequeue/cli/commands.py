@@ -22,7 +22,8 @@ from ..records import OutputPiece, as_dict
 from ..store import Store
 from ..store.inspection import Inspection
 from . import render, serving
-from .calls import command_of, parse_call, refuse_command_options, warn
+from .calls import command_of, parse_call, refuse_command_options
+from .doubts import note_command
 
 FOLLOW_SECONDS = 0.2
 
@@ -72,7 +73,7 @@ def _what(arguments: argparse.Namespace) -> tuple[str, list[Any], dict[str, Any]
         if arguments.task is not None:
             raise InvalidArgument(f"--command runs what follows --, so there is no task: {arguments.task!r:.100}")
         command = command_of(arguments)
-        warn(command)
+        note_command(command)
         return COMMAND, [], command
     if arguments.task is None:
         raise InvalidArgument("name the task, or give --command -- and a command")

@@ -28,12 +28,13 @@ from ..errors import (
     PayloadError,
     PayloadTooLarge,
 )
-from ..notices import NO_MAIL, sendmail
+from ..notices import sendmail
 from ..records import ScheduleInfo
 from ..triggers import Cron, describe, from_spec, spec_of
 from . import render
 from .calls import command_in, typed
 from .commands import existing
+from .doubts import note_mail
 
 PATH: Final = "/usr/bin:/bin"  # what cron gives a command
 NEW: Final = "new"
@@ -94,7 +95,7 @@ def _fate(known: ScheduleInfo | None, options: Mapping[str, Any]) -> str:
 def _command(known: ScheduleInfo, options: Mapping[str, Any]) -> dict[str, Any]:
     """The crontab's command for a schedule that is there: what was added by hand is not the crontab's to take away."""
     old = _command_or_none(known) or {}
-    return {**options["kwargs"], **{key: old[key] for key in ("backoff",) if key in old}}
+    return {**options["kwargs"], **({"backoff": old["backoff"]} if "backoff" in old else {})}
 
 
 def _command_or_none(info: ScheduleInfo) -> dict[str, Any] | None:
@@ -181,7 +182,7 @@ def _as_user(entry: Entry, environment: dict[str, str]) -> dict[str, Any]:
 def _add(
     plans: list[tuple[Entry, dict[str, Any]]], standing: Mapping[str, ScheduleInfo], arguments: argparse.Namespace
 ) -> int:
-    failed, mailed = 0, False
+    failed, mail_to = 0, None
     with LiteQueue(arguments.db) as app:
         for entry, options in plans:
             known = standing.get(entry.name)
@@ -198,10 +199,9 @@ def _add(
                 failed += 1
                 print(f"line {entry.line}: not imported: {clean(typed(error))}\n    {clean(entry.raw)}", file=sys.stderr)
                 continue
-            mailed = mailed or info.mail_to is not None
+            mail_to = mail_to or info.mail_to
             print(f"{info.name}: {clean(info.trigger)}; next {render.when(info.next_tick) or 'at the next boot'}")
-    if mailed and sendmail() is None:
-        print(NO_MAIL, file=sys.stderr)
+    note_mail(mail_to)
     return failed
 
 

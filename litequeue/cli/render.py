@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import json
 import os
-import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,9 +14,9 @@ from typing import Any
 
 from ..checks import clean, clean_lines
 from ..command import NAME as COMMAND
-from ..command import check_command
-from ..errors import LitequeueError
+from ..errors import InvalidArgument
 from ..records import JobInfo, OutputPiece, Stats
+from .calls import command_in, command_line
 
 _NOTHING: dict[str, int] = {}
 _COLOURS = {
@@ -98,18 +97,13 @@ def overdue(info: JobInfo) -> bool:
     return (datetime.now(UTC) - info.started_at).total_seconds() > info.timeout
 
 
-def command_line(call: Mapping[str, Any]) -> str:
-    """A command as one would type it."""
-    return str(call["command"]) if "command" in call else shlex.join(call["argv"])
-
-
 def _task(info: JobInfo) -> str:
     """What a job runs: for a command its first word says more than the task."""
     if info.schedule:
         return f"{info.task} ({info.schedule})"
     if info.task == COMMAND:
-        with contextlib.suppress(LitequeueError, ValueError, TypeError, RecursionError):  # it may be planted
-            first = command_line(check_command(**json.loads(info.kwargs))).split(maxsplit=1)[0]
+        with contextlib.suppress(InvalidArgument):  # it may be planted
+            first = command_line(command_in(info)).split(maxsplit=1)[0]
             return f"{info.task} ({first[:40]})"
     return info.task
 

@@ -11,19 +11,19 @@ from .. import checks
 from ..app import LiteQueue
 from ..command import NAME as COMMAND
 from ..errors import InvalidArgument
-from ..notices import NO_MAIL, sendmail
 from ..records import ScheduleInfo, TickInfo, as_dict
 from . import render
 from .calls import (
     about_command,
     command_in,
+    command_line,
     command_of,
     parse_call,
     refuse_command_options,
     typed,
-    warn,
 )
 from .commands import existing
+from .doubts import note_command, note_mail
 
 _OPTIONS = (
     "cron", "every", "timezone", "catch_up", "grace", "overlap", "jitter", "on_failure", "mail_to", "queue",
@@ -49,7 +49,7 @@ def add(arguments: argparse.Namespace) -> int:
             raise InvalidArgument(typed(error)) from None
     _say(info)
     if task == COMMAND:
-        warn(call["kwargs"])
+        note_command(call["kwargs"])
     return 0
 
 
@@ -62,7 +62,7 @@ def update(arguments: argparse.Namespace) -> int:
         info = app.schedules.update(arguments.name, **changes)
     _say(info)
     if info.task == COMMAND and "kwargs" in changes:
-        warn(changes["kwargs"])
+        note_command(changes["kwargs"])
     return 0
 
 
@@ -146,8 +146,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _say(info: ScheduleInfo) -> None:
-    if info.mail_to is not None and sendmail() is None:
-        print(NO_MAIL, file=sys.stderr)
+    note_mail(info.mail_to)
     coming = f"next {render.when(info.next_tick)}, {until(info)}" if info.next_tick else info.state
     print(f"schedule {info.name}: {checks.clean(info.trigger)}; {coming}")
 
@@ -178,7 +177,7 @@ def what(info: ScheduleInfo) -> str:
     if info.task != COMMAND:
         return info.task
     try:
-        text = render.command_line(command_in(info))
+        text = command_line(command_in(info))
     except InvalidArgument as error:
         return str(error)
     return text if len(text) <= 60 else text[:59] + "…"

@@ -25,6 +25,7 @@ from ..worker.config import WorkerConfig
 from ..worker.discovery import Catalogue
 from ..worker.signals import StopSignals
 from ..worker.worker import LAST_WORDS, Worker
+from .doubts import note_mail
 from .exits import TRY_LATER, report
 from .init import leave_process_1
 
@@ -40,7 +41,7 @@ AFTERWARDS = 1.0  # seconds for the last writes when a stop has run out of time
 def run(arguments: argparse.Namespace) -> int:
     config = config_of(arguments)
     leave_process_1()
-    _warn_without_sendmail(config)
+    note_mail(config.mail_to)
     _log_to_stderr(arguments.log_level, arguments.log_json)
     path = database_path(arguments.db)
     if _is_new(path):
@@ -94,14 +95,6 @@ def config_of(arguments: argparse.Namespace) -> WorkerConfig:
         on_failure=arguments.on_failure,
         mail_to=arguments.mail_to,
     )
-
-
-def _warn_without_sendmail(config: WorkerConfig) -> None:
-    if config.mail_to is not None:
-        from ..notices import NO_MAIL, sendmail  # imports email
-
-        if sendmail() is None:
-            print(NO_MAIL, file=sys.stderr)
 
 
 def _last_words(worker: Worker, code: int) -> int:

@@ -79,10 +79,7 @@ class Schedules:
 
     def due(self, now: int, limit: int, without: Iterable[int] = ()) -> list[Planned]:
         """The schedules whose tick has come, the longest due first."""
-        (text,) = self._database.one(
-            queries.DUE, {"now": now, "limit": limit, "without": json.dumps(list(without))}
-        )
-        return [Planned(*row) for row in json.loads(text)]
+        return self._planned(queries.DUE, {"now": now, "limit": limit, "without": json.dumps(list(without))})
 
     def last_decided(self) -> int | None:
         """When a tick was last decided."""
@@ -92,8 +89,7 @@ class Schedules:
 
     def to_come(self, now: int) -> list[Planned]:
         """The schedules whose next tick is yet to come."""
-        (text,) = self._database.one(queries.TO_COME, {"now": now})
-        return [Planned(*row) for row in json.loads(text)]
+        return self._planned(queries.TO_COME, {"now": now})
 
     def forget_future(self, now: int) -> None:
         """Let no tick have been decided later than now."""
@@ -102,7 +98,10 @@ class Schedules:
 
     def rebooted(self, boot: str) -> list[Planned]:
         """The schedules that fire once per boot, and have not in this one."""
-        (text,) = self._database.one(queries.REBOOTED, {"boot": boot})
+        return self._planned(queries.REBOOTED, {"boot": boot})
+
+    def _planned(self, query: str, parameters: dict[str, Any]) -> list[Planned]:
+        (text,) = self._database.one(query, parameters)
         return [Planned(*row) for row in json.loads(text)]
 
     def ended(self) -> list[tuple[Planned, int]]:

@@ -2,7 +2,7 @@
 
 Owns the comparison of declared and stored. A schedule that is as it was keeps its next tick over a restart; one with
 another trigger starts from now; one that vanished from its module is disabled, and runs no old code. Only modules
-that this process has loaded, or that are gone, are judged.
+that this process has loaded, or that are gone, are judged. Owns also the disabling of what cannot be worked out.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from ..checks import clean
 from ..clock import Clock
 from ..errors import LitequeueError
 from ..firing import is_foreign
+from ..models import Planned, Step
 from ..scheduling import NewSchedule
 from ..store import Store
 from ..store.schedule_queries import KEPT_OVER_A_RESTART
@@ -134,11 +135,21 @@ class Declarer:
         try:
             values.update(new.timing(now, self._boot))
         except Exception as error:  # noqa: BLE001 - a user's own trigger
-            return str(error) if isinstance(error, LitequeueError) else f"{type(error).__name__}: {error}"
+            return reason(error)
         return None
 
     def _disable(self, name: str, why: str, now: int) -> None:
         known = self._store.schedules.stored(name)
         if known is not None:
-            log.error("schedule %s is disabled: %s", clean(name), clean(why))
-            self._store.schedules.disable(known, why[:1_000], now)
+            disable(self._store, known, name, why, now)
+
+
+def reason(error: Exception) -> str:
+    """Why a schedule cannot be worked out, as it is told."""
+    return str(error) if isinstance(error, LitequeueError) else f"{type(error).__name__}: {error}"
+
+
+def disable(store: Store, row: Planned | Step | Stored, name: str, why: str, now: int) -> None:
+    """Take a schedule out of service, and say so."""
+    log.error("schedule %s is disabled: %s", clean(name), clean(why))
+    store.schedules.disable(row, why[:1_000], now)

@@ -17,6 +17,7 @@ from ..checks import MICROS, clean
 from ..clock import Clock
 from ..errors import PASSING, UnknownTask
 from ..models import NewJob, TaskOrigin
+from ..notices import Listeners, of_job
 from ..records import JobInfo, as_dict
 from ..store import Store
 from ..store.notices import Telling
@@ -35,8 +36,8 @@ class Reporter:
     def __init__(self, store: Store, catalogue: Catalogue, on_failure: str | None, mail_to: str | None) -> None:
         self._store = store
         self._catalogue = catalogue
-        self._commands = () if on_failure is None else (on_failure,)
-        self._mail_to = () if mail_to is None else (mail_to,)
+        self._on_failure = on_failure
+        self._mail_to = mail_to
         self._left: dict[int, int] = {}  # jobs that are left to others, and until when
         self.refused = False  # by the file, the last time
 
@@ -74,14 +75,9 @@ class Reporter:
             return []
         with contextlib.suppress(UnknownTask):
             self._catalogue.find(info.task)  # its app may have handlers
-        commands = (*self._commands, *([on_failure] if on_failure else []))
-        addresses = (*self._mail_to, *([mail_to] if mail_to else []))
-        handlers = self._catalogue.handlers()
-        if not (commands or addresses or handlers):
+        listeners = Listeners.of((self._on_failure, on_failure), (self._mail_to, mail_to), self._catalogue.handlers())
+        if not listeners:
             return None if self._is_left(info, now) else []
-        from ..notices import Listeners, of_job  # imports email
-
-        listeners = Listeners(tuple(dict.fromkeys(commands)), tuple(dict.fromkeys(addresses)), handlers)
         output = [as_dict(piece) for piece in self._store.reports.output(job_id, info.attempt, 0)]
         return of_job({**as_dict(info), "output": output}, listeners, socket.gethostname(), now)
 

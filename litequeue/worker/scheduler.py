@@ -17,14 +17,15 @@ from typing import Final
 from ..checks import MICROS, aware, clean
 from ..clock import Clock
 from ..errors import PASSING, LitequeueError
-from ..firing import after_end, at_boot, is_foreign, plan, set_back, trigger_of
+from ..firing import at_boot, go_on_from, is_foreign, plan, trigger_of
 from ..models import NewJob, Past, Planned, Step
+from ..notices import Listeners, of_missed
 from ..store import Store
 from ..store.schedules import Fires, NoJob
 from ..triggers import Trigger
 from .ahead import Ahead
 from .config import WorkerConfig
-from .declaring import Declarer
+from .declaring import Declarer, disable, reason
 from .service import NOTHING_SECONDS, REFUSED_SECONDS
 
 log = logging.getLogger("litequeue.worker")
@@ -70,14 +71,16 @@ class Scheduler:
             waiting = self._after_jobs()
             due = self._store.schedules.next_fire(self._clock.now() if self._foreign else -(2**62))
             if due is not None and fired + count >= MANY:
-                return min(max((due - self._clock.now()) / MICROS, 0.0), MANY_SECONDS)
+                return min(self._until(due), MANY_SECONDS)
             if due is not None:
                 self._look_ahead(due)
         except PASSING as error:
             log.warning("schedules have to wait: %s", error)
             return REFUSED_SECONDS
-        seconds = NOTHING_SECONDS if due is None else max((due - self._clock.now()) / MICROS, 0.0)
-        return min(seconds, AWAIT_SECONDS if waiting else NOTHING_SECONDS)
+        return min(self._until(due), AWAIT_SECONDS if waiting else NOTHING_SECONDS)
+
+    def _until(self, due: int | None) -> float:
+        return NOTHING_SECONDS if due is None else max((due - self._clock.now()) / MICROS, 0.0)
 
     def _heed_a_clock_set_back(self) -> None:
         """A clock that was ten years ahead for a minute must not silence the schedules for ten years."""
@@ -85,7 +88,7 @@ class Scheduler:
         if last is None or last - now <= SET_BACK * MICROS:
             return
         log.warning("the clock was set back by %.0f s: the schedules go on from now", (last - now) / MICROS)
-        steps = self._steps(self._store.schedules.to_come(now), lambda row, trigger: set_back(row, trigger, now))
+        steps = self._steps(self._store.schedules.to_come(now), lambda row, trigger: go_on_from(row, trigger, now))
         for start in range(0, len(steps), BATCH):
             self._fire(steps[start : start + BATCH])
         self._store.schedules.forget_future(now)
@@ -118,7 +121,7 @@ class Scheduler:
         awaiting, blocked = self._store.schedules.waits_for_jobs()
         if awaiting:
             ended = dict(self._store.schedules.ended())
-            self._fire(self._steps(list(ended), lambda row, trigger: after_end(row, trigger, ended[row])))
+            self._fire(self._steps(list(ended), lambda row, trigger: go_on_from(row, trigger, ended[row])))
         if blocked:
             count, ports = self._store.schedules.unblock(self._clock.now())
             if count:
@@ -137,9 +140,7 @@ class Scheduler:
         return steps
 
     def _disable(self, row: Planned | Step, error: Exception) -> None:
-        why = clean(str(error) if isinstance(error, LitequeueError) else f"{type(error).__name__}: {error}")
-        log.error("schedule %s is disabled: %s", clean(row.name), why)
-        self._store.schedules.disable(row, why[:1_000], self._clock.now())
+        disable(self._store, row, row.name, clean(reason(error)), self._clock.now())
 
     def _trigger(self, row: Planned) -> Trigger | None:
         if is_foreign(row.trigger):
@@ -171,21 +172,17 @@ class Scheduler:
         self, schedule: str, missed: Sequence[Past], on_failure: str | None, mail_to: str | None, queue: str
     ) -> list[NewJob]:
         """The jobs that tell people of missed ticks."""
-        commands = [command for command in (self._config.on_failure, on_failure) if command]
-        addresses = [address for address in (self._config.mail_to, mail_to) if address]
-        if not commands and not addresses:
+        listeners = Listeners.of((self._config.on_failure, on_failure), (self._config.mail_to, mail_to))
+        if not listeners:
             return []
-        from ..notices import Listeners, of_missed  # imports email
-
-        listeners = Listeners(tuple(dict.fromkeys(commands)), tuple(dict.fromkeys(addresses)))
         ticks = [(aware(past.tick).isoformat(), past.reason) for past in missed]
         return of_missed(schedule, ticks, listeners, socket.gethostname(), queue, self._clock.now())
 
 
 def _log(fires: Fires) -> None:
-    for schedule, tick, outcome, reason in fires.past:
+    for schedule, tick, outcome, why in fires.past:
         level = logging.INFO if outcome == "skipped" else logging.WARNING
-        log.log(level, "schedule %s: tick %s %s: %s", clean(schedule), aware(tick), outcome, reason)
+        log.log(level, "schedule %s: tick %s %s: %s", clean(schedule), aware(tick), outcome, why)
     if log.isEnabledFor(logging.INFO):
         for schedule, tick, job in fires.fired:
             log.info("schedule %s: tick %s is job %d", clean(schedule), aware(tick), job)

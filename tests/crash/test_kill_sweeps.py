@@ -8,13 +8,10 @@ left behind, and the next worker must go on at once with everything that is not 
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import signal
 import sqlite3
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,16 +39,6 @@ from .acts import (
 GO_ON_SECONDS = 2.0
 
 Rows = dict[str, list[tuple[Any, ...]]]
-
-
-@pytest.fixture
-def ram(tmp_path: Path) -> Iterator[Path]:
-    """A folder that a busy disk does not hold up. What outlives a process is the kernel's, whatever the device."""
-    if not os.access("/dev/shm", os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(prefix="litequeue-sweep-", dir="/dev/shm") as folder:
-        yield Path(folder)
 
 
 # -- what must hold ---------------------------------------------------------------------------------------
@@ -150,15 +137,15 @@ def sweep(scenario: Scenario, folder: Path) -> None:
 @pytest.mark.beside
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
 def test_killed_at_any_statement_it_is_all_or_nothing_and_the_next_worker_goes_on(
-    scenario: Scenario, ram: Path
+    scenario: Scenario, memory: Path
 ) -> None:
-    sweep(scenario, ram)
+    sweep(scenario, memory)
 
 
 @pytest.mark.slow
 @pytest.mark.beside
 def test_a_migration_killed_at_any_statement_is_all_or_nothing(
-    ram: Path, monkeypatch: pytest.MonkeyPatch
+    memory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     second = """CREATE TABLE litequeue_notes (job_id INTEGER, note TEXT) STRICT;
     ALTER TABLE litequeue_jobs ADD COLUMN colour TEXT;
@@ -173,8 +160,8 @@ def test_a_migration_killed_at_any_statement_is_all_or_nothing(
         monkeypatch.setattr(schema, "CURRENT", len(schema.MIGRATIONS))
         versions.update(value for _, value in contents(db)["litequeue_meta"])
 
-    sweep(Scenario("migration", prepare, first_open, 15), ram)
-    rows = contents(ram / "whole" / "db")
+    sweep(Scenario("migration", prepare, first_open, 15), memory)
+    rows = contents(memory / "whole" / "db")
     assert rows["litequeue_meta"] == [("schema_version", str(schema.CURRENT))]
     assert versions == {str(schema.CURRENT - 1)}
     assert [note for _, note in rows["litequeue_notes"]] == ["migrated"] * 3

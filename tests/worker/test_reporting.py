@@ -223,8 +223,6 @@ def test_a_job_that_is_as_large_as_can_be_is_told_of(db: Path, office: Office) -
 CODE = """
 import os
 from litequeue import Discard, LiteQueue
-from litequeue.cli import serving
-from litequeue.notices import Listeners, of_job
 
 app = LiteQueue("db.sqlite")
 
