@@ -18,9 +18,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 from .app import LiteQueue
-from .backoff import Backoff
-from .context import JobContext, NotInATask, current_job
-from .errors import (
+from .base.backoff import Backoff
+from .base.errors import (
     CannotOpen,
     CommandFailed,
     DatabaseCorrupt,
@@ -57,9 +56,10 @@ from .errors import (
 )
 from .job import Job, JobBatch
 from .task import Task
+from .tasks.context import JobContext, NotInATask, current_job
 
 if TYPE_CHECKING:
-    from .records import (
+    from .base.records import (
         AttemptInfo,
         JobInfo,
         OutputPiece,
@@ -82,10 +82,11 @@ __all__ = [
     "Trigger", "UnknownTask", "WorkerFailed", "WorkerInfo", "WouldDeadlock", "current_job",
 ]  # fmt: skip
 
-# Made when they are first asked for: see records. A program without schedules needs no triggers.
+# Made when they are first asked for: see base.records. A program without schedules needs no triggers.
 _LATER = {
-    "AttemptInfo": "records", "JobInfo": "records", "OutputPiece": "records", "ScheduleInfo": "records", "Stats": "records", "TickInfo": "records",
-    "WorkerInfo": "records", "At": "triggers", "Cron": "triggers", "Every": "triggers", "Trigger": "triggers",
+    "AttemptInfo": "base.records", "JobInfo": "base.records", "OutputPiece": "base.records",
+    "ScheduleInfo": "base.records", "Stats": "base.records", "TickInfo": "base.records",
+    "WorkerInfo": "base.records", "At": "triggers", "Cron": "triggers", "Every": "triggers", "Trigger": "triggers",
 }  # fmt: skip
 
 

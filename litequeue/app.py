@@ -12,22 +12,23 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, overload
 
-from . import checks, task
-from .backoff import DEFAULT, BackoffLike
+from . import task
+from .base import checks
+from .base.backoff import DEFAULT, BackoffLike
+from .base.clock import Clock, SystemClock, system_random
+from .base.errors import InvalidType
+from .base.states import STATES
 from .client import Client, EnqueueOptions, Seconds, call
-from .clock import Clock, SystemClock, system_random
-from .errors import InvalidType
 from .job import Job
-from .states import STATES
 from .task import Task
 from .tasks import TaskCode
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-    from .records import JobInfo, Stats
-    from .schedules import Schedules
-    from .scheduling import NewSchedule
+    from .base.records import JobInfo, Stats
+    from .schedules.definition import NewSchedule
+    from .schedules.face import Schedules
     from .triggers import Trigger
     from .worker.config import WorkerConfig
     from .worker.embedded import EmbeddedWorker
@@ -147,7 +148,7 @@ class LiteQueue:
     @property
     def schedules(self) -> Schedules:
         """The file's schedules: add, update, remove, pause, resume, run_now, list, get, ticks."""
-        from .schedules import (
+        from .schedules.face import (
             Schedules,  # a program without schedules does not pay for them
         )
 
@@ -187,7 +188,7 @@ class LiteQueue:
         return self._declare({"trigger": trigger, **options})
 
     def _declare(self, options: dict[str, Any]) -> Callable[[Declarable], Declarable]:
-        from .schedules import decorate
+        from .schedules.face import decorate
 
         return decorate(self.schedules, self.task, options)
 

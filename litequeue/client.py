@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from . import checks
-from .bell import LOOK, Bell
-from .clock import Clock
-from .errors import (
+from .base import checks
+from .base.bell import LOOK, Bell
+from .base.clock import Clock
+from .base.errors import (
     InvalidArgument,
     InvalidType,
     PayloadError,
     PayloadTooLarge,
     SignatureMismatch,
 )
-from .models import NewJob, TaskOrigin
+from .base.models import NewJob, TaskOrigin
 from .payload import MAX_BYTES, Codec
 from .store import Store
 from .tasks import MAX_PRIORITY, MAX_RETRIES, TaskCode, check_timeouts
@@ -197,7 +197,10 @@ class Client:
         """The code of a task that litequeue brings itself."""
         if not name.startswith("litequeue."):
             return None
-        from .command import NAME, TASK  # most programs enqueue none of its jobs
+        from .commands.command import (  # most programs enqueue none of its jobs
+            NAME,
+            TASK,
+        )
 
         return TASK if name == NAME else None
 

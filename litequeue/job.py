@@ -12,11 +12,9 @@ from collections.abc import Generator, Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
-from . import checks
-from .bell import DONE, WAIT, Ear
-from .client import Client
-from .context import _current
-from .errors import (
+from .base import checks
+from .base.bell import DONE, WAIT, Ear
+from .base.errors import (
     JobCancelled,
     JobExpired,
     JobFailed,
@@ -24,10 +22,12 @@ from .errors import (
     ResultNotStored,
     ResultTimeout,
 )
-from .states import FINAL, JobState
+from .base.states import FINAL, JobState
+from .client import Client
+from .tasks.context import _current
 
 if TYPE_CHECKING:
-    from .records import JobInfo, OutputPiece
+    from .base.records import JobInfo, OutputPiece
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -113,7 +113,7 @@ class Job(Generic[R_co]):
     def why_waiting(self) -> str | None:
         """What keeps an available job from starting (its queue is paused, no worker has its code, ...);
         None if nothing does, or if it is not available."""
-        from . import waiting
+        from .store import waiting
 
         reports = self._client.store.reports
         return waiting.why(self.info(), reports.workers(), reports.paused(), self._client.path)

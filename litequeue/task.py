@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, ParamSpec, TypeVar
 
+from .base.errors import InvalidArgument
 from .client import Client, EnqueueOptions, Seconds, call
-from .errors import InvalidArgument
 from .job import Job, JobBatch
 from .tasks import TaskCode
 

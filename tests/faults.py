@@ -160,7 +160,7 @@ def faulty_worker(db: Path, fault: str, *flags: object) -> Iterator[subprocess.P
 
 def patience(seconds: float) -> None:
     """Give up on locks sooner than after the usual 30 s; in a child, as the ``fault`` of ``cli_with``."""
-    from litequeue.store.database import Database
+    from litequeue.store.file.database import Database
 
     Database.__init__.__kwdefaults__["patience"] = seconds
 

@@ -407,7 +407,7 @@ def test_retries_back_off_and_stop(app: LiteQueue) -> None:
 @pytest.fixture
 def short_default(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a broken backoff falls back on, which else is up to a second and more."""
-    monkeypatch.setattr("litequeue.backoff.DEFAULT", Backoff(base=0.01))
+    monkeypatch.setattr("litequeue.base.backoff.DEFAULT", Backoff(base=0.01))
 
 
 @pytest.mark.usefixtures("short_default")
@@ -610,7 +610,7 @@ def test_a_task_enqueues_tasks(app: LiteQueue) -> None:
 
 
 def test_registered_types_travel(app: LiteQueue) -> None:
-    from .test_payload import Colour, Money
+    from .payload.test_payload import Colour, Money
 
     app.register_type(Colour)
     app.register_type(Money, lambda m: m.cents, Money)
@@ -641,7 +641,7 @@ def test_a_timeout_ends_each_kind_of_attempt(app: LiteQueue) -> None:
 
 def test_a_timed_out_enqueue_leaves_the_write_lock_free(app: LiteQueue) -> None:
     """SoftTimeout waits until the task is outside litequeue: raised inside, it would keep the lock."""
-    from litequeue.store.gate import borrow, give_back
+    from litequeue.store.file.gate import borrow, give_back
 
     @app.task
     def other() -> None: ...

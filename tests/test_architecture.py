@@ -5,34 +5,38 @@ from __future__ import annotations
 import ast
 import functools
 import graphlib
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import litequeue
 from litequeue import LiteQueue
 
 from .support import ROOT, environment
 
 PACKAGE = ROOT / "litequeue"
 
-# Each name's layer; imports go to a lower layer, or sideways where no cycle comes of it.
-LAYERS = {
-    "errors": 0, "clock": 0, "states": 0, "checks": 0, "backoff": 0, "filelock": 0, "bell": 0, "trust": 0, "softguard": 0,
-    "durations": 0, "zones": 0, "cronfields": 0, "crontime": 0, "cronwords": 0, "cron": 0,
-    "supervisor": 0, "capped": 0,
-    "models": 1, "records": 1, "outcomes": 1, "payload": 1, "payload_types": 1,
-    "triggerkinds": 1, "triggerspecs": 1, "triggers": 1, "firing": 1,
-    "crontab": 1, "crontab_lines": 1, "crontab_names": 1,
-    "store": 2,
-    "tasks": 3, "context": 3, "waiting": 3, "declarations": 3, "scheduling": 3, "supervised": 3, "command": 3, "command_run": 3, "notices": 3,
-    "pools": 4,
-    "worker": 5,
-    "client": 6, "job": 6, "task": 6, "schedules": 6, "app": 6, "__init__": 6,
-    "cli": 7,
-    "__main__": 8,
-}  # fmt: skip
+# From the top floor down. A room is a folder, or a module that lies in the package itself; it imports from lower floors
+# only, and the rooms of one floor do not know each other. A new file in a folder needs no line here.
+FLOORS = (
+    ("__main__",),
+    ("cli",),
+    ("__init__",),
+    ("app",),
+    ("worker",),
+    ("schedules",),
+    ("task",),
+    ("job",),
+    ("client",),
+    ("store", "pools", "commands"),
+    ("triggers", "tasks"),
+    ("cron", "crontab", "payload"),
+    ("base",),
+)
+FLOOR = {room: len(FLOORS) - number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -42,7 +46,8 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
 
 
-MODULES = {module_name(path) for path in FILES}
+MODULES = {module_name(path): path for path in FILES}
+FOLDERS = {name for name, path in MODULES.items() if path.name == "__init__.py" and name != "__init__"}
 
 
 @functools.cache
@@ -77,19 +82,56 @@ def internal(path: Path) -> set[str]:
     return found - {module_name(path)}
 
 
+def room(module: str) -> str:
+    return module.split(".")[0]
+
+
+def folder(module: str) -> str:
+    """The folder that a module lies in; a folder lies in itself."""
+    return module if module in FOLDERS else module.rpartition(".")[0]
+
+
 @pytest.mark.parametrize("path", FILES, ids=module_name)
 def test_imports_point_down(path: Path) -> None:
-    own = module_name(path).split(".")[0]
+    own = room(module_name(path))
     for target in internal(path):
-        top = target.split(".")[0]
-        assert LAYERS[top] <= LAYERS[own], f"{own} imports {target}, which is above it"
-        if {own, top} <= {"tasks", "context", "store"} and own != top:
-            assert "store" not in (own, top), f"{own} and {top} are siblings"
+        # `from .. import __version__` looks at the package itself, which is there whoever imports what.
+        if room(target) != own and not (own == "cli" and target == "__init__"):
+            assert FLOOR[room(target)] < FLOOR[own], f"{own} imports {target}, which is not below it"
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_the_store_never_sees_users_code(path: Path) -> None:
+    """And what executes never sees the store: the two are on one floor."""
+    if room(module_name(path)) == "store":
+        assert {room(target) for target in internal(path)} <= {"store", "triggers", "base"}
 
 
 def test_no_import_cycle() -> None:
-    graph = {module_name(p): internal(p) for p in FILES}
+    graph = {module_name(p): internal(p) - {folder(module_name(p))} for p in FILES}
     graphlib.TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_nobody_reaches_past_a_room_into_a_file_that_it_does_not_name(path: Path) -> None:
+    """What a folder does not hand on itself is imported from a file that its docstring names."""
+    own = folder(module_name(path))
+    for target in internal(path):
+        there = folder(target)
+        if target not in FOLDERS and there and there != own and not own.startswith(f"{there}."):
+            said = ast.get_docstring(tree(MODULES[there])) or ""
+            assert f"``{target.rpartition('.')[2]}``" in said, f"{there}/__init__.py does not name {target}"
+
+
+@pytest.mark.parametrize("name", sorted(FOLDERS))
+def test_a_folder_names_all_of_its_files(name: str) -> None:
+    """What lives there, what it may import, and what to read first."""
+    said = ast.get_docstring(tree(MODULES[name])) or ""
+    inside = {module.rpartition(".")[2] for module in MODULES if module.rpartition(".")[0] == name}
+    assert inside <= set(re.findall(r"``(\w+)``", said)), name
+    if "." not in name:
+        assert re.search(r"Read\s+``\w+``\s+first", said), name
+        assert re.search(r"imports\s+nothing|May\s+import", said), name
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_name)
@@ -99,15 +141,9 @@ def test_only_the_standard_library_is_imported(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_name)
-def test_what_executes_never_sees_the_store(path: Path) -> None:
-    if module_name(path).split(".")[0] == "pools":
-        assert not any(target.split(".")[0] == "store" for target in internal(path))
-
-
-@pytest.mark.parametrize("path", FILES, ids=module_name)
 def test_sql_is_in_the_store_alone(path: Path) -> None:
     name = module_name(path)
-    if name.split(".")[0] == "store" or name == "cli.floor":  # the floor is raw sqlite3 on purpose
+    if room(name) == "store" or name == "cli.bench.floor":  # the floor is raw sqlite3 on purpose
         return
     words = ("SELECT ", "INSERT ", "UPDATE ", "DELETE ", "PRAGMA ")
     for node in ast.walk(tree(path)):
@@ -118,9 +154,9 @@ def test_sql_is_in_the_store_alone(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=module_name)
 def test_the_wall_clock_and_randomness_are_read_in_one_place(path: Path) -> None:
     name = module_name(path)
-    if name == "clock" or name.startswith("cli"):
+    if name == "base.clock" or room(name) == "cli":
         return
-    allowed = {"store.gate": {"random.uniform"}}.get(name, set())
+    allowed = {"store.file.gate": {"random.uniform"}}.get(name, set())
     wall = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "random.random",
             "random.uniform", "random.randint", "random.choice"}  # fmt: skip
     for node in ast.walk(tree(path)):
@@ -134,6 +170,13 @@ def test_every_module_says_what_it_owns_and_has_one_idea(path: Path) -> None:
     text = path.read_text()
     assert ast.get_docstring(ast.parse(text)), "no docstring"
     assert len(text.splitlines()) <= 400, "two ideas in it"
+
+
+def test_errors_are_shown_by_the_name_that_people_import_them_by() -> None:
+    errors = [value for name, value in vars(litequeue).items() if name in litequeue.__all__ and isinstance(value, type)
+              and issubclass(value, BaseException)]  # fmt: skip
+    assert len(errors) > 30
+    assert {error.__module__ for error in errors} == {"litequeue"}
 
 
 def test_nothing_tells_people_to_install_another_project() -> None:

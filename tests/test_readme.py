@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from litequeue import LiteQueue, scheduling
-from litequeue.cli import parser
-from litequeue.cli.schedule_commands import NO_WORKER
-from litequeue.tasks import check_options
+from litequeue import LiteQueue
+from litequeue.cli.grammar import commands
+from litequeue.cli.schedules import NO_WORKER
+from litequeue.schedules import definition
+from litequeue.tasks.code import check_options
 
 from .prepared import litequeue
 from .support import ROOT, environment, worker_process
@@ -74,7 +75,7 @@ def test_the_table_of_a_schedules_options_is_complete() -> None:
     table = README.split("| option | what becomes of a tick | default |")[1].split("\n\n")[0]
     documented = set(re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in table.splitlines()[2:])))
     about_the_job = {"name", "trigger", "job", "origin", "declared", "declared_for", "on_failure", "mail_to"}
-    assert documented == set(inspect.signature(scheduling.check).parameters) - about_the_job
+    assert documented == set(inspect.signature(definition.check).parameters) - about_the_job
 
 
 @pytest.mark.slow
@@ -116,7 +117,7 @@ def test_the_table_of_options_is_complete() -> None:
 def test_the_table_of_commands_is_complete() -> None:
     table = README.split("| command | |")[1].split("\n\n")[0]
     documented = set(re.findall(r"`(\w+)", "".join(line.split("|")[1] for line in table.splitlines()[2:])))
-    actions = [a for a in parser.build()._actions if hasattr(a, "choices") and isinstance(a.choices, dict)]
+    actions = [a for a in commands.build()._actions if hasattr(a, "choices") and isinstance(a.choices, dict)]
     assert documented == set(actions[0].choices)
     flags = set(re.findall(r"--[\w-]+", README.split("## Workers")[1].split("\n\nStart")[0]))
     worker = actions[0].choices["worker"]
@@ -125,7 +126,7 @@ def test_the_table_of_commands_is_complete() -> None:
 
 
 def test_the_states_of_the_readme_are_the_states() -> None:
-    from litequeue.states import STATES
+    from litequeue.base.states import STATES
 
     section = README.split("## States")[1].split("## Threads")[0]
     assert all(state in section for state in STATES if state != "blocked")

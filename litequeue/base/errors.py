@@ -176,6 +176,10 @@ class WorkerFailed(LitequeueError, RuntimeError):
 # -- signals: raised by a task, understood by the worker ------------------------------------------
 
 
+class NotInATask(LitequeueError, LookupError):
+    """``current_job()`` was called outside a running task."""
+
+
 class Signal(LitequeueError):
     """Base of what a task raises to steer its job; not failures in themselves."""
 
@@ -210,3 +214,9 @@ class Discard(Signal):
     def __init__(self, reason: str = "the task discarded its job") -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+for _name, _found in list(globals().items()):
+    if isinstance(_found, type) and issubclass(_found, BaseException):
+        # Shown in tracebacks and stored with a job under the name that people import it by.
+        _found.__module__ = "litequeue"

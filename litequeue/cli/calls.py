@@ -9,10 +9,10 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from ..checks import MICROS
-from ..command import check_command
-from ..errors import InvalidArgument, LitequeueError
-from ..records import JobInfo, ScheduleInfo
+from ..base.checks import MICROS
+from ..base.errors import InvalidArgument, LitequeueError
+from ..base.records import JobInfo, ScheduleInfo
+from ..commands.command import check_command
 
 
 def parse_call(words: list[str]) -> tuple[list[Any], dict[str, Any]]:
@@ -67,7 +67,7 @@ def command_of(arguments: argparse.Namespace, known: Mapping[str, Any] | None = 
     if arguments.user_env:
         found["user_env"] = True
     if arguments.backoff is not None:
-        from ..scheduling import span  # and cron, and time zones
+        from ..schedules.definition import span  # and cron, and time zones
 
         found["backoff"] = [span(part, "--backoff") / MICROS for part in arguments.backoff.split(",")]
     return check_command(**found)

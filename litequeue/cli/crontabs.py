@@ -17,24 +17,24 @@ from typing import Any, Final
 
 from .. import cron, crontab
 from ..app import LiteQueue
-from ..checks import clean
-from ..command import NAME as COMMAND
-from ..command import check_command
-from ..crontab import Entry
-from ..errors import (
+from ..base.checks import clean
+from ..base.errors import (
     CannotOpen,
     InvalidArgument,
     LitequeueError,
     PayloadError,
     PayloadTooLarge,
 )
-from ..notices import sendmail
-from ..records import ScheduleInfo
+from ..base.records import ScheduleInfo
+from ..commands.command import NAME as COMMAND
+from ..commands.command import check_command
+from ..commands.notices import sendmail
+from ..crontab import Entry
 from ..triggers import Cron, describe, from_spec, spec_of
 from . import render
 from .calls import command_in, typed
-from .commands import existing
-from .doubts import note_mail
+from .jobs import existing
+from .notes import note_mail
 
 PATH: Final = "/usr/bin:/bin"  # what cron gives a command
 NEW: Final = "new"

@@ -16,9 +16,9 @@ import time
 from typing import Any
 
 from ..job import Job
-from . import bench_tasks as tasks
 from . import render
-from .bench import environment, start_worker
+from .bench import tasks
+from .bench.command import environment, start_worker
 
 PATIENCE = 30.0  # seconds; a machine that is busy otherwise may need more than ten
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from ..checks import clean
-from ..errors import (
+from ..base.checks import clean
+from ..base.errors import (
     CannotOpen,
     DatabaseCorrupt,
     DatabaseReplaced,

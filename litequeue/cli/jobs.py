@@ -11,19 +11,20 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from .. import checks
 from ..app import LiteQueue
+from ..base import checks
+from ..base.clock import SystemClock
+from ..base.errors import InvalidArgument, JobNotFound, LitequeueError
+from ..base.records import OutputPiece, as_dict
 from ..client import database_path
-from ..clock import SystemClock
-from ..command import NAME as COMMAND
-from ..errors import InvalidArgument, JobNotFound, LitequeueError
+from ..commands.command import NAME as COMMAND
 from ..job import Job
-from ..records import OutputPiece, as_dict
 from ..store import Store
 from ..store.inspection import Inspection
-from . import render, serving
+from . import render
 from .calls import command_of, parse_call, refuse_command_options
-from .doubts import note_command
+from .doctor import work
+from .notes import note_command
 
 FOLLOW_SECONDS = 0.2
 
@@ -124,7 +125,7 @@ def _seconds(text: str | None, what: str) -> float | None:
     try:
         return float(text)
     except ValueError:
-        from ..scheduling import span
+        from ..schedules.definition import span
 
         return span(text, what) / checks.MICROS
 
@@ -206,7 +207,7 @@ def stats(arguments: argparse.Namespace) -> int:
         sizes = _size(path), _size(path + "-wal")
     finally:
         store.close()
-    notes = {id_: serving.word(condition, now) for id_, condition in conditions.items()}
+    notes = {id_: work.word(condition, now) for id_, condition in conditions.items()}
     if arguments.json:
         shown = as_dict(found)
         for worker in shown["workers"]:

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..checks import clean
-from ..notices import NO_MAIL, sendmail
+from ..base.checks import clean
+from ..commands.notices import NO_MAIL, sendmail
 
 
 def note_command(command: Mapping[str, Any]) -> None:

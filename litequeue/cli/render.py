@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ..checks import clean, clean_lines
-from ..command import NAME as COMMAND
-from ..errors import InvalidArgument
-from ..records import JobInfo, OutputPiece, Stats
+from ..base.checks import clean, clean_lines
+from ..base.errors import InvalidArgument
+from ..base.records import JobInfo, OutputPiece, Stats
+from ..commands.command import NAME as COMMAND
 from .calls import command_in, command_line
 
 _NOTHING: dict[str, int] = {}

@@ -7,11 +7,11 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from .. import checks
 from ..app import LiteQueue
-from ..command import NAME as COMMAND
-from ..errors import InvalidArgument
-from ..records import ScheduleInfo, TickInfo, as_dict
+from ..base import checks
+from ..base.errors import InvalidArgument
+from ..base.records import ScheduleInfo, TickInfo, as_dict
+from ..commands.command import NAME as COMMAND
 from . import render
 from .calls import (
     about_command,
@@ -22,8 +22,8 @@ from .calls import (
     refuse_command_options,
     typed,
 )
-from .commands import existing
-from .doubts import note_command, note_mail
+from .jobs import existing
+from .notes import note_command, note_mail
 
 _OPTIONS = (
     "cron", "every", "timezone", "catch_up", "grace", "overlap", "jitter", "on_failure", "mail_to", "queue",

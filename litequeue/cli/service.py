@@ -17,10 +17,12 @@ import sysconfig
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from .. import checks
+from ..base import checks
+from ..base.errors import CannotOpen, InvalidArgument
 from ..client import database_path
-from ..errors import CannotOpen, InvalidArgument
-from . import exits, parser, serve
+from . import exits
+from .grammar import build
+from .worker.command import config_of
 
 # The worker itself leaves 3 s after its grace; the rest is for a slow disk.
 AFTER_GRACE = 10
@@ -217,7 +219,7 @@ def _number(value: float) -> str:
 
 def _check_options(options: list[str]) -> None:
     """Whether the worker will take them: a service that never starts is found out too late."""
-    config = serve.config_of(parser.build().parse_args(["worker", "DB", *options]))
+    config = config_of(build().parse_args(["worker", "DB", *options]))
     given = {word.partition("=")[0] for word in options}
     if "--grace" in given:
         raise InvalidArgument("--grace stands before the --, since the unit's own timeout must go with it")

@@ -21,11 +21,11 @@ import signal
 import sys
 from typing import Any, Final, NoReturn
 
+from ..base.errors import CommandFailed, Snooze
+from ..base.trust import why_untrusted
+from ..tasks.context import JobContext
 from .capped import CHUNK, Capped
-from .context import JobContext
-from .errors import CommandFailed, Snooze
 from .supervised import Supervised
-from .trust import why_untrusted
 
 LINGER: Final = 1.0  # seconds for the output's end when the command has ended and others hold its pipes
 PACE: Final = 0.25  # seconds between two chunks of one stream

@@ -1,6 +1,6 @@
 """Commands as jobs: the built-in task ``litequeue.command``.
 
-Owns what a command job's arguments are, and the task. What happens when it runs is in ``command_run``, which
+Owns what a command job's arguments are, and the task. What happens when it runs is in ``attempt``, which
 is imported then: asyncio and subprocess cost 40 ms that who only enqueues need not pay. Starts nothing.
 """
 
@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from . import checks
-from .backoff import BackoffLike
-from .backoff import check as check_backoff
-from .context import current_job
-from .errors import CommandFailed, InvalidArgument, InvalidType
-from .payload import Codec
-from .tasks import MARK, TaskCode
+from ..base import checks
+from ..base.backoff import BackoffLike
+from ..base.backoff import check as check_backoff
+from ..base.errors import CommandFailed, InvalidArgument, InvalidType
+from ..payload import Codec
+from ..tasks import MARK, TaskCode
+from ..tasks.context import current_job
 
 NAME: Final = "litequeue.command"
 GRACE: Final = 5.0  # seconds between SIGTERM and SIGKILL
@@ -129,7 +129,7 @@ async def run_command(
             "commands as jobs need process groups, which this system does not have; "
             "write a task in Python that calls subprocess.run"
         )
-    from .command_run import run
+    from .attempt import run
 
     given = check_command(argv, command=command, cwd=cwd, env=env, stdin=stdin, user_env=user_env, backoff=backoff)
     return await run(current_job(), given, grace)

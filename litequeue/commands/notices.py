@@ -17,13 +17,13 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from .checks import clean, clean_lines
+from ..base.checks import clean, clean_lines
+from ..base.errors import LitequeueError
+from ..base.models import NewJob
+from ..payload import Codec
+from ..tasks import TaskCode
 from .command import NAME as COMMAND
 from .command import check_command
-from .errors import LitequeueError
-from .models import NewJob
-from .payload import Codec
-from .tasks import TaskCode
 
 log = logging.getLogger("litequeue.worker")
 

@@ -1,7 +1,7 @@
 """One command under its supervisor, seen from an event loop.
 
 Owns the pipes and the supervisor's process: starts it, hands over the command and the text for its input,
-reads what comes, passes on the order to stop. What an ending means is ``command_run``'s to say; how a command is
+reads what comes, passes on the order to stop. What an ending means is ``attempt``'s to say; how a command is
 stopped, ``supervisor``'s. Needs no thread; never blocks the loop but for the start of a process (1 to 2 ms).
 """
 

@@ -1,8 +1,8 @@
 """Cron expressions: what they say, in words and in the next ticks.
 
 Owns the whole expression: its number of fields, the macros, what can never fire; and ``explain`` and
-``preview`` for people. The parts are elsewhere: a field's text in ``cronfields``, the search and
-daylight saving time in ``crontime``, English in ``cronwords``. Reads no clock.
+``preview`` for people. The parts are elsewhere: a field's text in ``fields``, the search and
+daylight saving time in ``search``, English in ``words``. Reads no clock.
 
 The rules are Debian cron's: ``minute hour day-of-month month day-of-week``. With ``seconds=True`` a
 field of seconds comes first.
@@ -16,8 +16,11 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Final, NamedTuple
 
-from . import checks, cronfields, crontime, zones
-from .errors import InvalidArgument, InvalidType
+from ..base import checks
+from ..base.errors import InvalidArgument, InvalidType
+from . import search, zones
+from .fields import KINDS, MONTHS, SECOND, Field, Place
+from .fields import parse as parse_field
 
 REBOOT: Final = "@reboot"
 MACROS: Final = {
@@ -39,16 +42,16 @@ class Expression:
     """A parsed expression; ``fields`` are six, with seconds first, or none for ``@reboot``."""
 
     text: str
-    fields: tuple[cronfields.Field, ...]
-    table: crontime.Table | None
+    fields: tuple[Field, ...]
+    table: search.Table | None
 
     @property
     def is_reboot(self) -> bool:
         return self.table is None
 
-    def next_tick(self, moment: datetime, zone: tzinfo) -> crontime.Tick | None:
+    def next_tick(self, moment: datetime, zone: tzinfo) -> search.Tick | None:
         """The first tick strictly after an aware datetime."""
-        return None if self.table is None else crontime.next_tick(self.table, moment, zone)
+        return None if self.table is None else search.next_tick(self.table, moment, zone)
 
 
 class Preview(NamedTuple):
@@ -69,10 +72,10 @@ def parse(expr: str, *, seconds: bool = False) -> Expression:
 
 def explain(expr: str, *, seconds: bool = False) -> str:
     """What an expression says, in plain English."""
-    from . import cronwords  # only people need it
+    from . import words  # only people need it
 
     parsed = parse(expr, seconds=seconds)
-    return "at every boot" if parsed.is_reboot else cronwords.sentence(*parsed.fields)
+    return "at every boot" if parsed.is_reboot else words.sentence(*parsed.fields)
 
 
 def preview(
@@ -107,8 +110,8 @@ def _parse(text: str, seconds: bool) -> Expression:
     if text.startswith("@"):
         return _macro(text)
     fields = _fields(text, seconds)
-    table = crontime.table(*fields)
-    if not crontime.fires(table):
+    table = search.table(*fields)
+    if not search.fires(table):
         raise InvalidArgument(f"cron expression {text!r:.220} can never fire: {_why_never(text, fields)}")
     return Expression(text, fields, table)
 
@@ -119,28 +122,28 @@ def _macro(text: str) -> Expression:
         return Expression(lower, (), None)
     if lower in MACROS:
         fields = _fields(MACROS[lower], False)
-        return Expression(lower, fields, crontime.table(*fields))
+        return Expression(lower, fields, search.table(*fields))
     if lower.partition(" ")[0] == "@every":
         length = text.partition(" ")[2] or "90s"
         raise InvalidArgument(f"{text!r:.100} is an interval, not a cron expression: use Every({length!r:.60}), or --every {length:.60}")
     raise InvalidArgument(f"cron expression {text!r:.220} is no macro; those are {', '.join([*MACROS, REBOOT])}")
 
 
-def _fields(text: str, seconds: bool) -> tuple[cronfields.Field, ...]:
+def _fields(text: str, seconds: bool) -> tuple[Field, ...]:
     texts = text.split(" ") if text else []
-    kinds = cronfields.KINDS if seconds else cronfields.KINDS[1:]
+    kinds = KINDS if seconds else KINDS[1:]
     if len(texts) != len(kinds):
         raise InvalidArgument(_wrong_count(text, len(texts), seconds))
-    places = [cronfields.Place(text, position, kind) for position, kind in enumerate(kinds, 1)]
-    parsed = tuple(map(cronfields.parse, places, texts))
+    places = [Place(text, position, kind) for position, kind in enumerate(kinds, 1)]
+    parsed = tuple(map(parse_field, places, texts))
     return parsed if seconds else (_ON_THE_MINUTE, *parsed)
 
 
-_ON_THE_MINUTE: Final = cronfields.Field(cronfields.SECOND, 1, starred=False)
+_ON_THE_MINUTE: Final = Field(SECOND, 1, starred=False)
 
 
 def _wrong_count(text: str, count: int, seconds: bool) -> str:
-    names = " ".join(kind.name for kind in cronfields.KINDS[0 if seconds else 1 :])
+    names = " ".join(kind.name for kind in KINDS[0 if seconds else 1 :])
     has = f"cron expression {text!r:.220} has {count} field{'' if count == 1 else 's'}"
     if seconds:
         hint = "; leave out seconds=True (--seconds) for one without seconds" if count == 5 else ""
@@ -149,12 +152,12 @@ def _wrong_count(text: str, count: int, seconds: bool) -> str:
     return f"{has}, but must have 5 ({names}){hint}"
 
 
-def _why_never(text: str, fields: tuple[cronfields.Field, ...]) -> str:
+def _why_never(text: str, fields: tuple[Field, ...]) -> str:
     day, month = fields[3:5]
-    months = " or ".join(cronfields.MONTHS[number - 1] for number in crontime.bits(month.values))
-    longest = max(crontime.LENGTHS[number][-1] for number in crontime.bits(month.values))
+    months = " or ".join(MONTHS[number - 1] for number in search.bits(month.values))
+    longest = max(search.LENGTHS[number][-1] for number in search.bits(month.values))
     if not day.specials and not day.values & (1 << longest + 1) - 1:
-        return f"no {months} has a day {next(iter(crontime.bits(day.values)))}"
+        return f"no {months} has a day {next(iter(search.bits(day.values)))}"
     texts = text.split(" ")
     also = "" if month.is_whole else f" in {months}"
     return (
@@ -166,7 +169,7 @@ def _why_never(text: str, fields: tuple[cronfields.Field, ...]) -> str:
 # -- notes of a preview ---------------------------------------------------------------------------
 
 
-def _note(tick: crontime.Tick, fixed: bool) -> str:
+def _note(tick: search.Tick, fixed: bool) -> str:
     wall = tick.at.replace(tzinfo=None, fold=0)
     if wall != tick.nominal:
         if wall.date() == tick.nominal.date():

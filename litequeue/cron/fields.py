@@ -1,8 +1,8 @@
 """The six fields of a cron expression: from text to the values that it means.
 
 Owns the grammar of a field (names, lists, ranges, steps, ``L``, ``LW``, ``5L``, ``5#3``, ``?``) and
-the errors that point into it. Must not know about times, nor how fields go together: see ``crontime``
-and ``cron``.
+the errors that point into it. Must not know about times, nor how fields go together: see ``search``
+and ``expression``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from .errors import InvalidArgument
+from ..base.errors import InvalidArgument
 
 MONTHS: Final = ("January", "February", "March", "April", "May", "June", "July", "August",
                  "September", "October", "November", "December")  # fmt: skip

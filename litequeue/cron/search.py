@@ -1,7 +1,7 @@
 """The search for a cron table's next tick, and what daylight saving time does to it.
 
 Owns the masks of a table, the walk month -> day -> hour -> minute -> second over local time, and
-Debian cron's rules where a zone's clock jumps. Must not read text; a table comes from ``cron``.
+Debian cron's rules where a zone's clock jumps. Must not read text; a table comes from ``expression``.
 
 The rules, with "fixed" for a table whose minute and hour both start without a star:
 
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final, NamedTuple
 
-from .cronfields import LAST, LAST_DAY, LAST_WORKING_DAY, Field
+from .fields import LAST, LAST_DAY, LAST_WORKING_DAY, Field
 
 _SECOND: Final = timedelta(seconds=1)
 # 29 February falls on a given weekday again after at most 40 years, and nothing is rarer than that.

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from .cronfields import LAST, LAST_DAY, LAST_WORKING_DAY, MONTHS, WEEKDAYS, Field
+from .fields import LAST, LAST_DAY, LAST_WORKING_DAY, MONTHS, WEEKDAYS, Field
 
 _CLOCK_TIMES: Final = re.compile(r"at [0-9:, and]+")
 _MOST_TIMES: Final = 4  # "at 09:00, 09:30, 12:00 and 12:30", but not more

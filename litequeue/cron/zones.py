@@ -1,7 +1,7 @@
 """Time zones by their IANA names, and the name of the host's own.
 
 Owns the look-up and its errors: a name that nobody knows, and a machine that has no zone data. Must
-not compute times; what a zone does to a clock is known to ``crontime``.
+not compute times; what a zone does to a clock is known to ``search``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import zoneinfo
 from datetime import UTC, tzinfo
 from typing import Final
 
-from .errors import InvalidArgument, InvalidType
+from ..base.errors import InvalidArgument, InvalidType
 
 LOCALTIME = "/etc/localtime"  # names of the host's files, for tests to replace
 TIMEZONE_FILE = "/etc/timezone"

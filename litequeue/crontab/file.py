@@ -1,7 +1,7 @@
 """Crontabs as values: ``parse`` reads the text of one, ``render`` writes one back.
 
 Owns what lines mean together: which settings are in force for a job, and what to call it. The syntax of a line
-is ``crontab_lines``'s, the meaning of the time fields ``cron``'s. The rules are those of Debian's cron, with
+is ``lines``'s, the meaning of the time fields the room ``cron``'s. The rules are those of Debian's cron, with
 cronie's CRON_TZ, RANDOM_DELAY and ``-n``. Reads no file, no clock and no zone data, and runs nothing. What a
 job loses here is in the entry's ``notes``.
 
@@ -16,10 +16,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from . import crontab_lines as lines
-from . import crontab_names
-from .checks import is_name
-from .errors import InvalidArgument
+from ..base.checks import is_name
+from ..base.errors import InvalidArgument
+from . import lines, names
 
 SHELL: Final = "/bin/sh"
 _OWN: Final = ("CRON_TZ", "SHELL", "MAILTO", "RANDOM_DELAY", "LOGNAME", "USER")
@@ -125,8 +124,8 @@ def parse(text: str, *, system: bool = False) -> Crontab:
                 settings.set(*setting)
                 continue
             job = lines.read(line, system)
-            comment_name = "" if lines.commented_out(above) else crontab_names.from_comment(above)
-            name = crontab_names.unique(comment_name or crontab_names.from_command(job.command), taken)
+            comment_name = "" if lines.commented_out(above) else names.from_comment(above)
+            name = names.unique(comment_name or names.from_command(job.command), taken)
             entries.append(settings.entry(job, name, number, raw))
         except InvalidArgument as error:
             problems.append(Problem(number, raw, str(error)))

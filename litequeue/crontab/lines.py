@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final, Literal, NamedTuple
 
-from .errors import InvalidArgument
+from ..base.errors import InvalidArgument
 
 MACROS: Final = ("@reboot", "@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
 BLANKS: Final = " \t"

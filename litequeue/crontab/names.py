@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from .checks import MAX_NAME, is_name
+from ..base.checks import MAX_NAME, is_name
 
 FALLBACK: Final = "job"
 _FAR_ENOUGH = 2000  # characters of a command to look for its program in

@@ -19,13 +19,8 @@ import math
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
-from .errors import (
-    InvalidArgument,
-    InvalidType,
-    PayloadCorrupt,
-    PayloadTooLarge,
-)
-from .payload_types import DECODERS, ENCODERS, late_encoder, refuse
+from ..base.errors import InvalidArgument, InvalidType, PayloadCorrupt, PayloadTooLarge
+from .types import DECODERS, ENCODERS, late_encoder, refuse
 
 MAX_BYTES: Final = 1 << 20
 MAX_DEPTH: Final = 200  # json.loads and our own walk stay far from Python's recursion limit

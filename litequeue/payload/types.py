@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from typing import Any, Final, NoReturn
 
-from .errors import PayloadCorrupt, PayloadError
+from ..base.errors import PayloadCorrupt, PayloadError
 
 
 def refuse(where: str, why: str) -> NoReturn:

@@ -1,3 +1,7 @@
-"""Where calls run. ``base`` has the protocol; ``threads``, ``processes`` and ``coroutines`` fill it in;
-``call`` is the edge where exceptions become outcomes. Never sees the store.
+"""Where calls run: threads, processes, or an event loop, behind one protocol.
+
+Read ``base`` first, the protocol; ``call`` runs one call and makes an outcome of whatever it does, the only place where
+exceptions become data. ``threads``, ``processes`` and ``coroutines`` are the kinds; of processes, each ``slot`` has one
+``child``. ``lending`` lets calls that wait for other jobs lend their slots. What executes never sees the store. May import
+``tasks`` and ``base``.
 """

@@ -12,8 +12,8 @@ import enum
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from ..models import ClaimedJob
-from ..outcomes import Timed
+from ..base.models import ClaimedJob
+from ..base.outcomes import Timed
 from ..tasks import TaskCode
 
 

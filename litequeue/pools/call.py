@@ -14,10 +14,9 @@ import traceback
 import types
 from typing import Any, Final
 
-from .. import backoff, checks
-from ..clock import Clock
-from ..context import JobContext, _current
-from ..errors import (
+from ..base import backoff, checks
+from ..base.clock import Clock
+from ..base.errors import (
     Discard,
     JobCancelled,
     PayloadCorrupt,
@@ -25,8 +24,17 @@ from ..errors import (
     Snooze,
     SoftTimeout,
 )
-from ..outcomes import Cancelled, Discarded, Failed, Outcome, Snoozed, Succeeded, Timed
+from ..base.outcomes import (
+    Cancelled,
+    Discarded,
+    Failed,
+    Outcome,
+    Snoozed,
+    Succeeded,
+    Timed,
+)
 from ..tasks import TaskCode
+from ..tasks.context import JobContext, _current
 from .base import Call
 
 log = logging.getLogger("litequeue.jobs")

@@ -22,14 +22,14 @@ from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
-from ..checks import MICROS
-from ..clock import SystemClock
-from ..context import JobContext
-from ..errors import SoftTimeout, UnknownTask, WouldDeadlock
-from ..models import ClaimedJob, TaskOrigin
-from ..outcomes import Failed, Outcome, Timed
-from ..softguard import SoftGuard
+from ..base.checks import MICROS
+from ..base.clock import SystemClock
+from ..base.errors import SoftTimeout, UnknownTask, WouldDeadlock
+from ..base.models import ClaimedJob, TaskOrigin
+from ..base.outcomes import Failed, Outcome, Timed
+from ..base.softguard import SoftGuard
 from ..tasks import TaskCode, locate
+from ..tasks.context import JobContext
 from .base import Call
 from .call import context_of, from_exception, run
 

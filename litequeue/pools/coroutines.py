@@ -19,11 +19,11 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 
-from ..checks import MICROS
-from ..clock import Clock
-from ..context import JobContext, _current
-from ..errors import SoftTimeout, WouldDeadlock
-from ..outcomes import Interrupted, Outcome, Timed, TimedOut
+from ..base.checks import MICROS
+from ..base.clock import Clock
+from ..base.errors import SoftTimeout, WouldDeadlock
+from ..base.outcomes import Interrupted, Outcome, Timed, TimedOut
+from ..tasks.context import JobContext, _current
 from .base import Call, Events, Reason
 from .call import arguments, context_of, from_exception, succeeded
 from .lending import Lending

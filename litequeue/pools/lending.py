@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from ..errors import WouldDeadlock
+from ..base.errors import WouldDeadlock
 
 MOST: Final = 200  # a task that waits for a task that waits ... keeps a thread for each
 

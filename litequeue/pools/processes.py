@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any, Final
 
-from ..checks import MICROS
-from ..clock import Clock
-from ..outcomes import Died, Interrupted, NotStarted, Outcome, Timed, TimedOut
+from ..base.checks import MICROS
+from ..base.clock import Clock
+from ..base.outcomes import Died, Interrupted, NotStarted, Outcome, Timed, TimedOut
 from .base import Call, Events, Reason
 from .slot import Slot
 

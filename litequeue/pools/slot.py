@@ -20,9 +20,9 @@ from concurrent.futures import Future
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
-from .. import outcomes
-from ..clock import Clock
-from ..outcomes import Timed
+from ..base import outcomes
+from ..base.clock import Clock
+from ..base.outcomes import Timed
 from . import child
 from .base import Call, Events, Reason
 

@@ -21,12 +21,12 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
-from ..checks import MICROS
-from ..clock import Clock
-from ..context import JobContext
-from ..errors import SoftTimeout
-from ..outcomes import NotStarted, Timed, TimedOut
-from ..softguard import SoftGuard
+from ..base.checks import MICROS
+from ..base.clock import Clock
+from ..base.errors import SoftTimeout
+from ..base.outcomes import NotStarted, Timed, TimedOut
+from ..base.softguard import SoftGuard
+from ..tasks.context import JobContext
 from .base import Call, Events, Reason
 from .call import context_of, from_exception, run
 from .lending import MOST, Lending

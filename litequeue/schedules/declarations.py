@@ -1,6 +1,6 @@
 """Which schedules a loaded module declares.
 
-Apart from ``scheduling``, so that a worker without schedules need not load what belongs to them (time zones, cron).
+Apart from ``definition``, so that a worker without schedules need not load what belongs to them (time zones, cron).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from .scheduling import NewSchedule
+    from .definition import NewSchedule
 
 GONE: Final = " any more"  # how the reason ends for which a schedule is disabled that its module has not
 MARK: Final = "__litequeue_schedules__"  # the attribute by which an app or a task shows what was declared

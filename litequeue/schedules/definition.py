@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from . import checks, durations, firing, triggers
-from .errors import InvalidArgument
-from .models import NewJob, TaskOrigin
-from .triggers import At, Cron, Every, Trigger
+from .. import triggers
+from ..base import checks, durations
+from ..base.errors import InvalidArgument
+from ..base.models import NewJob, TaskOrigin
+from ..triggers import At, Cron, Every, Trigger, firing
 
 CATCH_UP: Final = ("latest", "skip", "all")
 OVERLAP: Final = ("skip", "queue", "allow")

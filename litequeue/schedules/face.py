@@ -11,27 +11,22 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import checks, firing, triggers
-from .bell import TIMES
-from .client import Client, EnqueueOptions, call
-from .clock import boot_id
+from .. import triggers
+from ..base import checks
+from ..base.bell import TIMES
+from ..base.clock import boot_id
+from ..base.errors import InvalidArgument, InvalidType, ScheduleNotFound
+from ..base.records import ScheduleInfo, TickInfo
+from ..client import Client, EnqueueOptions, call
+from ..job import Job
+from ..store.schedule_queries import KEPT_OVER_A_RESTART
+from ..store.schedule_reports import shown, shown_tick
+from ..store.schedules import Stored
+from ..task import Task
+from ..tasks import TaskCode
+from ..triggers import firing
 from .declarations import GONE, MARK
-from .errors import InvalidArgument, InvalidType, ScheduleNotFound
-from .job import Job
-from .records import ScheduleInfo, TickInfo
-from .scheduling import (
-    NewSchedule,
-    Span,
-    check,
-    default_grace,
-    span,
-    trigger_of,
-)
-from .store.schedule_queries import KEPT_OVER_A_RESTART
-from .store.schedule_reports import shown, shown_tick
-from .store.schedules import Stored
-from .task import Task
-from .tasks import TaskCode
+from .definition import NewSchedule, Span, check, default_grace, span, trigger_of
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo

@@ -1,13 +1,15 @@
-"""The file: everything that speaks SQL, bundled over one ``Database``.
+"""The tables, and everything that speaks SQL, bundled over one file.
 
-Look in ``schema`` for the tables, ``queries`` for the SQL, ``jobs`` for what workers and producers do,
-``operations`` for what people do, ``schedules`` for ticks, ``notices`` for who is told of failures, ``workers`` for who is alive, ``reports`` for reading, ``gate`` for the
-write lock, ``inspection`` for the doctor's questions. Knows nothing of tasks or of user code.
+Read ``schema`` first, the tables; then ``jobs``, what workers and producers do, with the SQL in ``queries``.
+``operations`` is what people do, ``workers`` who is alive, ``reports`` reading, ``waiting`` why a job does not start,
+``schedules`` the ticks (``schedule_queries``, ``schedule_reports``), ``notices`` who is told of failures, ``inspection``
+the doctor's questions (``doctor_queries``). How one SQLite file is opened and kept safe is in ``file``. Knows nothing of
+tasks or of user code. May import ``triggers`` (their words) and ``base``.
 """
 
 from __future__ import annotations
 
-from .database import Database
+from .file import Database
 from .jobs import Jobs
 from .notices import Notices
 from .operations import Operations

@@ -11,10 +11,10 @@ import os
 import time
 from typing import NamedTuple
 
-from ..errors import QueueBusy
-from ..filelock import FileLock
+from ..base.errors import QueueBusy
+from ..base.filelock import FileLock
 from . import doctor_queries
-from .database import Database
+from .file.database import Database
 from .workers import process_state
 
 

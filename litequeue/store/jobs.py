@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
-from ..models import (
+from ..base.models import (
     Adoption,
     ClaimedJob,
     Lease,
@@ -27,7 +27,7 @@ from ..models import (
     Unsettled,
 )
 from . import queries
-from .database import Database
+from .file.database import Database
 
 DAY: Final = 86_400 * 1_000_000
 KEEP: Final = DAY  # of jobs that were cancelled or expired

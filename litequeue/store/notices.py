@@ -9,9 +9,9 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..models import NewJob, TaskOrigin
+from ..base.models import NewJob, TaskOrigin
 from . import queries
-from .database import Database
+from .file.database import Database
 from .jobs import record_origin
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 from . import queries, schedule_queries
-from .database import Database
+from .file.database import Database
 from .jobs import KEEP, ports_to_wake
 
 

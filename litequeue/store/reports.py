@@ -9,12 +9,12 @@ import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..checks import MICROS, aware
+from ..base.checks import MICROS, aware
 from . import queries
-from .database import Database
+from .file.database import Database
 
 if TYPE_CHECKING:  # see records for why
-    from ..records import AttemptInfo, JobInfo, OutputPiece, Stats, WorkerInfo
+    from ..base.records import AttemptInfo, JobInfo, OutputPiece, Stats, WorkerInfo
 
 
 T = TypeVar("T")
@@ -52,7 +52,7 @@ class Reports:
 
     def output(self, job_id: int, attempt: int, number: int) -> list[OutputPiece]:
         """What a job printed, after a piece that is known already."""
-        from ..records import OutputPiece
+        from ..base.records import OutputPiece
 
         parameters = {"id": job_id, "attempt": attempt, "number": number}
         with self._database.read() as connection:
@@ -82,7 +82,7 @@ class Reports:
             return tuple(name for (name,) in connection.execute(queries.PAUSED).fetchall())
 
     def stats(self) -> Stats:
-        from ..records import Stats
+        from ..base.records import Stats
 
         with self._database.read() as connection:
             counts = connection.execute(queries.COUNTS).fetchall()
@@ -103,7 +103,7 @@ class Reports:
         )
 
     def workers(self, *, stopped: bool = False) -> list[WorkerInfo]:
-        from ..records import WorkerInfo
+        from ..base.records import WorkerInfo
 
         with self._database.read() as connection:
             rows = connection.execute(queries.WORKERS, {"all": stopped}).fetchall()
@@ -138,7 +138,7 @@ def _time(stamp: int | None) -> datetime | None:
 
 
 def _job(row: tuple[Any, ...], attempts: tuple[AttemptInfo, ...] = ()) -> JobInfo:
-    from ..records import JobInfo
+    from ..base.records import JobInfo
 
     (
         id_, task, queue, state, pool, priority, args, kwargs, attempt, failures, interruptions,
@@ -177,7 +177,7 @@ def _job(row: tuple[Any, ...], attempts: tuple[AttemptInfo, ...] = ()) -> JobInf
 
 
 def _attempt(row: tuple[Any, ...]) -> AttemptInfo:
-    from ..records import AttemptInfo
+    from ..base.records import AttemptInfo
 
     number, outcome, worker, started, finished, kind, message, traceback = row
     return AttemptInfo(

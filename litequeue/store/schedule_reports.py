@@ -8,9 +8,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from .. import checks, triggers
-from ..errors import InvalidArgument
-from ..records import ScheduleInfo, TickInfo
+from .. import triggers
+from ..base import checks
+from ..base.errors import InvalidArgument
+from ..base.records import ScheduleInfo, TickInfo
 from .schedule_queries import COLUMNS
 
 

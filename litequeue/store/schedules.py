@@ -12,10 +12,10 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from ..errors import StoreError
-from ..models import NewJob, Past, Planned, Step, TaskOrigin
+from ..base.errors import StoreError
+from ..base.models import NewJob, Past, Planned, Step, TaskOrigin
 from . import schedule_queries as queries
-from .database import Database
+from .file.database import Database
 from .jobs import ports_to_wake, record_origin
 from .notices import insert_notices
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from ..errors import SchemaTooNew
+from ..base.errors import SchemaTooNew
 
 VERSION_1: Final = """
 CREATE TABLE litequeue_jobs (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from .records import JobInfo, WorkerInfo
+from ..base.records import JobInfo, WorkerInfo
 
 
 def why(job: JobInfo, workers: Sequence[WorkerInfo], paused: Collection[str], path: str) -> str | None:

@@ -14,10 +14,10 @@ import os
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from ..errors import CannotOpen
-from ..filelock import FileLock
+from ..base.errors import CannotOpen
+from ..base.filelock import FileLock
 from . import queries
-from .database import Database
+from .file.database import Database
 
 YOUNG: Final = 60.0  # seconds
 

@@ -18,17 +18,17 @@ from importlib.machinery import all_suffixes
 from types import ModuleType
 from typing import Any, Final
 
-from . import backoff as backoffs
-from . import checks
-from .errors import (
+from ..base import backoff as backoffs
+from ..base import checks
+from ..base.errors import (
     InvalidArgument,
     InvalidType,
     LitequeueError,
     SignatureMismatch,
     UnknownTask,
 )
-from .models import TaskOrigin
-from .payload import Codec
+from ..base.models import TaskOrigin
+from ..payload import Codec
 
 POOLS: Final = ("thread", "process", "async")
 MARK: Final = "__litequeue_code__"  # the attribute by which a module's object shows that it is a task

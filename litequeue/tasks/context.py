@@ -12,19 +12,15 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
-from .checks import aware
-from .errors import LitequeueError
-from .models import ClaimedJob, PastError
+from ..base.checks import aware
+from ..base.errors import NotInATask
+from ..base.models import ClaimedJob, PastError
 
 # (stream, text): called from the thread that the job runs in; quick, and never raises.
 Emitter = Callable[[str, str], None]
 
 # (whether it blocks the thread, whether it has a timeout) -> what to do around it.
 WaitRule = Callable[[bool, bool], AbstractContextManager[None]]
-
-
-class NotInATask(LitequeueError, LookupError):
-    """``current_job()`` was called outside a running task."""
 
 
 class JobContext:

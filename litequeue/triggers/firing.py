@@ -10,10 +10,12 @@ import hashlib
 from functools import lru_cache
 from typing import Final
 
-from .checks import MICROS, aware
-from .durations import render
-from .models import Due, Past, Planned, Step
-from .triggers import At, Cron, Every, Trigger, from_spec, last_ticks, next_tick
+from ..base.checks import MICROS, aware
+from ..base.durations import render
+from ..base.models import Due, Past, Planned, Step
+from .kinds import At, Cron, Every, Trigger
+from .specs import from_spec
+from .ticks import last_ticks, next_tick
 
 MOST: Final = 100  # ticks that are caught up, or shown one by one, after a time in which nobody fired
 LATE: Final = MICROS  # a tick is late after a second, and nothing is ever missed by less

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from typing import Final, Literal, Protocol
 
-from . import checks, cron, durations, zones
-from .errors import InvalidArgument, LitequeueError
+from .. import cron
+from ..base import checks, durations
+from ..base.errors import InvalidArgument, LitequeueError
+from ..cron import zones
 
 LEAST_MICROS: Final = 1_000
 MOST_MICROS: Final = 36_525 * 86_400_000_000

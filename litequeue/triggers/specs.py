@@ -12,9 +12,10 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from . import checks, cron, durations
-from .errors import InvalidArgument, InvalidType
-from .triggerkinds import At, Cron, Every, Trigger, name_of
+from .. import cron
+from ..base import checks, durations
+from ..base.errors import InvalidArgument, InvalidType
+from .kinds import At, Cron, Every, Trigger, name_of
 
 _MAX_TEXT = 4000
 _MAX_REPR = 1000

@@ -1,8 +1,6 @@
-"""When a schedule fires: ``Cron``, ``Every``, ``At``, or a user's own object with ``next_after``.
+"""What schedulers ask of any trigger, in whole microseconds: the check of one, its next tick, the latest of those missed.
 
-Owns what schedulers ask of any trigger, in whole microseconds: the check of one, its next tick, and the
-latest of those missed. The kinds themselves are in ``triggerkinds``, their stored texts and words in
-``triggerspecs``; all are to be had from here. Must not decide what becomes of a missed tick.
+Must not decide what becomes of a missed tick: that is ``firing``'s.
 """
 
 from __future__ import annotations
@@ -12,14 +10,9 @@ from collections import deque
 from datetime import datetime, timedelta
 from typing import Any
 
-from . import checks
-from .errors import InvalidArgument, InvalidType
-from .triggerkinds import LEAST_MICROS, At, Cron, Every, Trigger, name_of
-from .triggerspecs import describe, from_spec, spec_of
-
-__all__ = [
-    "At", "Cron", "Every", "Trigger", "check", "describe", "from_spec", "last_ticks", "name_of", "next_tick", "spec_of",
-]  # fmt: skip
+from ..base import checks
+from ..base.errors import InvalidArgument, InvalidType
+from .kinds import LEAST_MICROS, At, Cron, Every, Trigger, name_of
 
 
 def check(trigger: Any) -> Trigger:

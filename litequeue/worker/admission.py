@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Sized
 from typing import Final, NamedTuple, Protocol
 
-from ..checks import is_name
-from ..errors import UnknownTask
-from ..models import Adoption, ClaimedJob
+from ..base.checks import is_name
+from ..base.errors import UnknownTask
+from ..base.models import Adoption, ClaimedJob
 from ..store.jobs import MAX_INTERRUPTIONS
 from ..tasks import TaskCode
 from .discovery import Catalogue
-from .limits import Key
+from .timeouts import Key
 
 # So long a worker takes nothing new when a suspect waits for it to be empty; if that does not come about (a task
 # may run for hours), it goes on for a while as if there were none.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from .. import checks
-from ..errors import InvalidArgument, InvalidType
+from ..base import checks
+from ..base.errors import InvalidArgument, InvalidType
 
 
 def default_threads() -> int:

@@ -13,10 +13,10 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..clock import Clock
-from ..errors import PASSING, UnknownTask, WorkerFailed
-from ..models import Adoption, ClaimedJob, Lease, Printed, Settled, Unsettled
-from ..outcomes import NotStarted, Timed
+from ..base.clock import Clock
+from ..base.errors import PASSING, UnknownTask, WorkerFailed
+from ..base.models import Adoption, ClaimedJob, Lease, Printed, Settled, Unsettled
+from ..base.outcomes import NotStarted, Timed
 from ..pools.base import Call, Reason
 from ..store import Store
 from ..store.jobs import Demand, Turn
@@ -25,12 +25,12 @@ from .admission import Admission
 from .config import WorkerConfig
 from .discovery import Catalogue
 from .inbox import Dead, Held, Inbox, Look, Started, Stop
-from .limits import Key, Limits
 from .planning import Plan
 from .pooling import Pools
 from .reporting import Reporter
 from .settling import impossible, settle
-from .watch import Watch
+from .slow_look import Watch
+from .timeouts import Key, Limits
 
 log = logging.getLogger("litequeue.worker")
 

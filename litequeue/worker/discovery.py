@@ -15,16 +15,16 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from .. import command
-from ..checks import is_name
-from ..declarations import GONE, declared_in, is_of
-from ..errors import UnknownTask
-from ..models import TaskOrigin
+from ..base.checks import is_name
+from ..base.errors import UnknownTask
+from ..base.models import TaskOrigin
+from ..base.trust import why_untrusted
+from ..commands import command
+from ..schedules.declarations import GONE, declared_in, is_of
 from ..tasks import TaskCode, import_directory, load, locate, main_name, source_files
-from ..trust import why_untrusted
 
 if TYPE_CHECKING:
-    from ..scheduling import NewSchedule
+    from ..schedules.definition import NewSchedule
 
 log = logging.getLogger("litequeue.worker")
 

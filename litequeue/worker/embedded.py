@@ -11,7 +11,7 @@ import threading
 from types import TracebackType
 from typing import Self
 
-from ..errors import WorkerFailed
+from ..base.errors import WorkerFailed
 from .worker import Worker
 
 

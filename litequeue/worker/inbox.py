@@ -10,8 +10,8 @@ import queue
 from collections import deque
 from typing import NamedTuple, TypeVar
 
-from ..models import Lease
-from ..outcomes import Timed
+from ..base.models import Lease
+from ..base.outcomes import Timed
 from ..pools.base import Call
 
 T = TypeVar("T")

@@ -11,12 +11,12 @@ import logging
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from ..checks import clean
-from ..errors import UnknownTask
-from ..models import ClaimedJob, Lease, LostJob, Settled, Unsettled
-from ..outcomes import NotStarted, Timed
+from ..base.checks import clean
+from ..base.errors import UnknownTask
+from ..base.models import ClaimedJob, Lease, LostJob, Settled, Unsettled
+from ..base.outcomes import NotStarted, Timed
 from ..pools.base import Call, Reason
-from .complaint import Complaint
+from .repeated_warning import Complaint
 
 log = logging.getLogger("litequeue.jobs")
 

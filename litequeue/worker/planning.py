@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..clock import Clock
+from ..base.clock import Clock
 from ..pools.base import Pool
 
 AHEAD: Final = 0.05  # seconds of work to hold

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 
-from ..clock import Clock
+from ..base.clock import Clock
 from ..pools.base import Call, Pool
 from .config import WorkerConfig
 from .inbox import Inbox, Started

@@ -13,12 +13,12 @@ import contextlib
 import logging
 import socket
 
-from ..checks import MICROS, clean
-from ..clock import Clock
-from ..errors import PASSING, UnknownTask
-from ..models import NewJob, TaskOrigin
-from ..notices import Listeners, of_job
-from ..records import JobInfo, as_dict
+from ..base.checks import MICROS, clean
+from ..base.clock import Clock
+from ..base.errors import PASSING, UnknownTask
+from ..base.models import NewJob, TaskOrigin
+from ..base.records import JobInfo, as_dict
+from ..commands.notices import Listeners, of_job
 from ..store import Store
 from ..store.notices import Telling
 from .discovery import Catalogue

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import random
 
-from ..checks import MICROS
-from ..errors import ProcessDied, TaskTimeout
-from ..models import ClaimedJob, Settled, Unsettled
-from ..outcomes import (
+from ..base.checks import MICROS
+from ..base.errors import ProcessDied, TaskTimeout
+from ..base.models import ClaimedJob, Settled, Unsettled
+from ..base.outcomes import (
     Cancelled,
     Died,
     Discarded,

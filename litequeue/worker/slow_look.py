@@ -6,9 +6,9 @@ at which a waiting job becomes due. Reads SQLite's data version and the clocks, 
 
 from __future__ import annotations
 
-from ..checks import MICROS
-from ..clock import Clock
-from ..store.database import Database
+from ..base.checks import MICROS
+from ..base.clock import Clock
+from ..store.file.database import Database
 
 SLOW_LOOK = 0.5  # seconds
 

@@ -11,7 +11,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping
 
-from ..checks import MICROS
+from ..base.checks import MICROS
 from ..pools.base import Call, Reason
 
 Key = tuple[int, int]  # a job's id and the attempt's number

@@ -12,23 +12,23 @@ import random
 import socket
 from collections.abc import Iterator
 
-from ..bell import LOOK
-from ..clock import Clock
-from ..errors import PASSING, LitequeueError
+from ..base.bell import LOOK
+from ..base.clock import Clock
+from ..base.errors import PASSING, LitequeueError
 from ..pools.base import Reason
 from ..store import Store
 from ..store.schedules import Fires
 from ..store.workers import Registration
-from .clockwork import Clockwork
 from .config import WorkerConfig
 from .coordinator import Coordinator, Neighbours
 from .discovery import Catalogue
-from .heartbeat import Heartbeat
 from .inbox import Dead, Inbox, Stop
-from .listener import Listener
-from .maintenance import Maintenance
-from .service import Service
-from .watch import SLOW_LOOK
+from .services.clockwork import Clockwork
+from .services.heartbeat import Heartbeat
+from .services.listener import Listener
+from .services.maintenance import Maintenance
+from .services.service import Service
+from .slow_look import SLOW_LOOK
 
 log = logging.getLogger("litequeue.worker")
 

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from litequeue import Backoff, InvalidArgument, InvalidType, backoff
+from litequeue import Backoff, InvalidArgument, InvalidType
+from litequeue.base import backoff
 
 
 def test_the_ceiling_doubles_up_to_the_cap_and_never_overflows() -> None:

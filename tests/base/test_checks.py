@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from litequeue import InvalidArgument, InvalidType, checks
+from litequeue import InvalidArgument, InvalidType
+from litequeue.base import checks
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -1, 1e300, 2**70, -0.5, timedelta(-1)])

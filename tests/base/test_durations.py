@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from litequeue import InvalidArgument, InvalidType, durations
+from litequeue import InvalidArgument, InvalidType
+from litequeue.base import durations
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import threading
 import time
 
 from litequeue import SoftTimeout
-from litequeue.softguard import SoftGuard, shielded
+from litequeue.base.softguard import SoftGuard, shielded
 
 
 def guarded(work: object, fires: int, pause: float = 0.0) -> tuple[object, list[str]]:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from litequeue import states
+from litequeue.base import states
 
 
 def test_every_state_is_waiting_running_or_final() -> None:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from litequeue import Job, LiteQueue
-from litequeue.cli.commands import parse_call
-from litequeue.errors import InvalidArgument
+from litequeue.base.errors import InvalidArgument
+from litequeue.cli.jobs import parse_call
 
 from .. import sample
 from ..prepared import litequeue

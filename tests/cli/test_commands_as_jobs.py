@@ -121,7 +121,7 @@ for n in range(400):
 def test_of_a_long_output_the_beginning_and_the_end_are_kept_and_the_gap_is_shown(
     app: LiteQueue, db: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, streams: str
 ) -> None:
-    monkeypatch.setattr("litequeue.command_run.PACE", 0.01)  # as a job that prints for hours, in seconds
+    monkeypatch.setattr("litequeue.commands.attempt.PACE", 0.01)  # as a job that prints for hours, in seconds
     job = enqueue(app, "--", sys.executable, "-c", FLOOD.format(streams=streams), capsys=capsys)
     run(app)
     with closing(sqlite3.connect(db)) as looker:
@@ -166,7 +166,7 @@ def test_following_shows_output_while_it_runs_and_ends_with_the_jobs_success(
         assert app.job(job).state == "running"
         gate.touch()
         out, err = process.communicate(timeout=20)
-        ended = f"litequeue: job 1 is discarded: litequeue.errors.CommandFailed: exit code {code} after"
+        ended = f"litequeue: job 1 is discarded: litequeue.CommandFailed: exit code {code} after"
         assert out == "\\x1b[31mend"
         assert err.startswith(f"problem\n{ended}" if code else "problem\n")
         assert process.returncode == (0 if code == 0 else 1)

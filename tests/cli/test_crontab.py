@@ -16,13 +16,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from litequeue import Cron, LiteQueue, crontab
-from litequeue.records import ScheduleInfo
+from litequeue.base.records import ScheduleInfo
 from litequeue.store import Store
 from litequeue.triggers import from_spec
 from litequeue.worker.config import WorkerConfig
-from litequeue.worker.declaring import Declarer
 from litequeue.worker.discovery import Catalogue
-from litequeue.worker.scheduler import Scheduler
+from litequeue.worker.services.declaring import Declarer
+from litequeue.worker.services.scheduler import Scheduler
 
 from ..support import ROOT, FakeClock
 from .conftest import Cli
@@ -34,7 +34,7 @@ ME = pwd.getpwuid(os.geteuid())
 
 @pytest.fixture
 def no_mail(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("litequeue.notices.SENDMAIL", "/no/such/sendmail")
+    monkeypatch.setattr("litequeue.commands.notices.SENDMAIL", "/no/such/sendmail")
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     assert not any(os.path.exists(f"{folder}/sendmail") for folder in ("/usr/bin", "/bin"))
 

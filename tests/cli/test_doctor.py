@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from litequeue import LiteQueue, errors
-from litequeue.cli import surroundings
-from litequeue.cli.doctor import examine, sqlite_version
-from litequeue.cli.finding import Finding, exit_code, refused
-from litequeue.cli.surroundings import file_system, what_others_can
+from litequeue import LiteQueue
+from litequeue.base import errors
+from litequeue.cli.doctor import host
+from litequeue.cli.doctor.command import examine, sqlite_version
+from litequeue.cli.doctor.finding import Finding, exit_code, refused
+from litequeue.cli.doctor.host import file_system, what_others_can
 from litequeue.store.inspection import Inspection
 
 from .. import faults, sample
@@ -36,7 +37,7 @@ def doctor(db: Path, *flags: str) -> tuple[int, dict[str, list[tuple[str, str]]]
 
 def impatient(db: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, dict[str, list[tuple[str, str]]]]:
     """The same of one that waits less for a lock, and so in this process."""
-    monkeypatch.setattr("litequeue.cli.doctor.PATIENCE", 0.2)
+    monkeypatch.setattr("litequeue.cli.doctor.command.PATIENCE", 0.2)
     findings = list(examine(str(db), full=False))
     found: dict[str, list[tuple[str, str]]] = {}
     for finding in findings:
@@ -261,8 +262,8 @@ def test_the_modes_are_put_in_words() -> None:
 
 
 def test_a_file_system_in_memory_is_noted(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(surroundings, "file_system", lambda path: "tmpfs")
-    (finding,) = [f for f in surroundings.disk(str(filled)) if "tmpfs" in f.text]
+    monkeypatch.setattr(host, "file_system", lambda path: "tmpfs")
+    (finding,) = [f for f in host.disk(str(filled)) if "tmpfs" in f.text]
     assert finding.level == "note"
     assert "gone when the machine restarts" in finding.text
 

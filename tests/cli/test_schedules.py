@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from litequeue import LiteQueue
-from litequeue.cli.schedule_commands import NO_WORKER
-from litequeue.notices import sendmail
-from litequeue.records import ScheduleInfo
+from litequeue.base.records import ScheduleInfo
+from litequeue.cli.schedules import NO_WORKER
+from litequeue.commands.notices import sendmail
 from litequeue.store import Store
 from litequeue.worker.config import WorkerConfig
-from litequeue.worker.declaring import Declarer
 from litequeue.worker.discovery import Catalogue
-from litequeue.worker.scheduler import Scheduler
+from litequeue.worker.services.declaring import Declarer
+from litequeue.worker.services.scheduler import Scheduler
 
 from ..support import FakeClock, worker_process
 from .conftest import Cli

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from litequeue import LiteQueue
-from litequeue.cli import doctor as examination
-from litequeue.cli.serving import judged, word
+from litequeue.cli.doctor import command as examination
+from litequeue.cli.doctor.work import judged, word
 from litequeue.store.inspection import Condition
 
 from .. import sample

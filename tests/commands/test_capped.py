@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from litequeue.capped import CHUNK, HEAD, LAST, TAIL, Capped
+from litequeue.commands.capped import CHUNK, HEAD, LAST, TAIL, Capped
 
 
 def drain(stream: Capped, most: int = CHUNK) -> str:

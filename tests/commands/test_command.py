@@ -17,15 +17,15 @@ from typing import Any
 
 import pytest
 
-from litequeue import command_run, supervisor
-from litequeue.command import NAME, TASK, check_command, run_command
-from litequeue.context import JobContext, _current
-from litequeue.errors import CommandFailed, InvalidArgument, InvalidType, Snooze
-from litequeue.models import ClaimedJob
+from litequeue.base.errors import CommandFailed, InvalidArgument, InvalidType, Snooze
+from litequeue.base.models import ClaimedJob
+from litequeue.commands import attempt, supervisor
+from litequeue.commands.command import NAME, TASK, check_command, run_command
 from litequeue.tasks import locate
+from litequeue.tasks.context import JobContext, _current
 
-from .crash.logged import alive
-from .support import supervisors_of, wait_until
+from ..crash.logged import alive
+from ..support import supervisors_of, wait_until
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="commands need process groups")
 
@@ -385,7 +385,7 @@ async def test_a_result_that_is_there_is_not_cancelled() -> None:
 @in_loop
 async def test_what_is_left_in_the_background_lives_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run, file = Run(), tmp_path / "pids"
-    monkeypatch.setattr(command_run, "LINGER", 0.2)
+    monkeypatch.setattr(attempt, "LINGER", 0.2)
     begin = time.monotonic()
     await run(command=f"sleep 60 & echo $! >> {file}; sleep 60 >/dev/null 2>&1 & echo $! >> {file}; echo out")
     assert 0.2 <= time.monotonic() - begin < 2
@@ -403,7 +403,7 @@ async def test_a_daemon_that_is_silent_costs_no_waiting(tmp_path: Path) -> None:
     run, file = Run(), tmp_path / "pids"
     begin = time.monotonic()
     await run(command=f"setsid sleep 60 >/dev/null 2>&1 & echo $! >> {file}")
-    assert time.monotonic() - begin < command_run.LINGER
+    assert time.monotonic() - begin < attempt.LINGER
     os.kill(pids(file, 1)()[0], signal.SIGKILL)
     assert run.said("stderr") == ""
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from litequeue import LiteQueue, notices
-from litequeue.models import NewJob
-from litequeue.notices import MOST, Listeners, of_job, of_missed
+from litequeue import LiteQueue
+from litequeue.base.models import NewJob
+from litequeue.commands import notices
+from litequeue.commands.notices import MOST, Listeners, of_job, of_missed
 from litequeue.payload import MAX_BYTES, Codec
 
 NOW = 1_700_000_000_000_000

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from litequeue.models import ClaimedJob, Settled, TaskOrigin, Unsettled
+from litequeue.base.models import ClaimedJob, Settled, TaskOrigin, Unsettled
 from litequeue.store import Store
 from litequeue.store.jobs import Demand
 from litequeue.store.workers import Registration
 from litequeue.worker.inbox import Inbox
-from litequeue.worker.maintenance import Maintenance
+from litequeue.worker.services.maintenance import Maintenance
 
 from .. import faults
 from ..faults import Victim, run_victim

@@ -14,12 +14,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from typing import Any
 
+from litequeue.base.outcomes import Died, Timed
 from litequeue.cli import main
-from litequeue.outcomes import Died, Timed
 from litequeue.pools import child, processes, slot
 from litequeue.pools.base import Call, Reason
-from litequeue.store import database, queries
-from litequeue.worker import maintenance, planning
+from litequeue.store import queries
+from litequeue.store.file import database
+from litequeue.worker import planning
+from litequeue.worker.services import maintenance
 
 Setter = Callable[[Any, str, Any], None]
 

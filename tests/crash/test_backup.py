@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from litequeue import LiteQueue
-from litequeue.clock import SystemClock
+from litequeue.base.clock import SystemClock
 from litequeue.store import Store
 from litequeue.worker.inbox import Inbox
-from litequeue.worker.maintenance import Maintenance
+from litequeue.worker.services.maintenance import Maintenance
 
 from .. import sample
 from ..support import FakeClock, ledger_lines, litequeue, wait_until, worker_process

@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 
 from litequeue import JobFailed, LiteQueue, QueueBusy
-from litequeue.models import ClaimedJob
+from litequeue.base.models import ClaimedJob
 from litequeue.store import Store
 from litequeue.store.jobs import Demand
-from litequeue.worker.heartbeat import Heartbeat
 from litequeue.worker.inbox import Inbox
-from litequeue.worker.maintenance import Maintenance
+from litequeue.worker.services.heartbeat import Heartbeat
+from litequeue.worker.services.maintenance import Maintenance
 
 from .. import sample
 from ..support import (

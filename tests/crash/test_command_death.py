@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from litequeue import Job, LiteQueue, supervisor
-from litequeue.command import NAME, TASK, check_command
+from litequeue import Job, LiteQueue
+from litequeue.commands import supervisor
+from litequeue.commands.command import NAME, TASK, check_command
 from litequeue.worker.worker import LAST_WORDS
 
 from ..support import environment, supervisors_of, wait_until, worker_process
@@ -22,7 +23,7 @@ from .logged import alive
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="commands need process groups")
 
-FLAGS = ("--import", "litequeue.command", "--threads", 0, "--processes", 0)
+FLAGS = ("--import", "litequeue.commands.command", "--threads", 0, "--processes", 0)
 
 # Its grandchild in the background, another in a group of its own, and itself; "deaf": they ignore SIGTERM.
 TREE = """
@@ -62,9 +63,9 @@ def gone(pids: list[int]) -> bool:
 
 HOST = """
 import asyncio, os, sys, time
-from litequeue.command import run_command
-from litequeue.context import JobContext, _current
-from litequeue.models import ClaimedJob
+from litequeue.commands.command import run_command
+from litequeue.tasks.context import JobContext, _current
+from litequeue.base.models import ClaimedJob
 
 async def main():
     job = ClaimedJob(1, 1, 0, "t", "[]", "{}", "default", "async", 0, 0, 0, 1, None, None, 0, 0, 0, None)
@@ -181,9 +182,9 @@ def test_a_command_reaches_its_limit_or_is_cancelled(app: LiteQueue, tmp_path: P
     assert gone(pids)
     assert late.info().attempts[-1].error_type == "TaskTimeout"
     error = failing.info().attempts[-1]
-    assert error.error_type == "litequeue.errors.CommandFailed"
+    assert error.error_type == "litequeue.CommandFailed"
     assert error.error_message.startswith("exit code 9 after") and error.error_message.endswith("s: why")
-    assert error.traceback.startswith("litequeue.errors.CommandFailed: "), "where we raised it tells nobody anything"
+    assert error.traceback.startswith("litequeue.CommandFailed: "), "where we raised it tells nobody anything"
 
 
 @pytest.mark.beside

@@ -21,12 +21,12 @@ from .logged import logged_worker
 
 SCRIPT = """
 import sys
-from litequeue import LiteQueue, errors
+from litequeue import LiteQueue, StorageFailed
 with LiteQueue(sys.argv[1]) as app:
     for n in range(3):
         try:
             print("id", app.enqueue("t", n).id, flush=True)
-        except errors.StorageFailed as error:
+        except StorageFailed as error:
             assert sys.argv[1] in str(error)
             print("failed", flush=True)
 """

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from litequeue import Job, LiteQueue
-from litequeue.models import Lease
+from litequeue.base.models import Lease
 from litequeue.store import Store, schema
 
 from .. import faults, sample

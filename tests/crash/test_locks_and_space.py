@@ -19,13 +19,14 @@ from pathlib import Path
 
 import pytest
 
-from litequeue import LiteQueue, current_job, errors
+from litequeue import LiteQueue, current_job
+from litequeue.base import errors
+from litequeue.base.clock import SystemClock
 from litequeue.cli.exits import TRY_LATER
-from litequeue.clock import SystemClock
 from litequeue.store import Store
 from litequeue.store.jobs import Demand
 from litequeue.worker.inbox import Inbox
-from litequeue.worker.maintenance import Maintenance
+from litequeue.worker.services.maintenance import Maintenance
 
 from .. import faults, sample
 from ..support import (

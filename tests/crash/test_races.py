@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from litequeue import LiteQueue
-from litequeue.models import Settled
-from litequeue.states import FINAL
+from litequeue.base.models import Settled
+from litequeue.base.states import FINAL
 from litequeue.store import Store
 from litequeue.store.jobs import Demand
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from litequeue import LiteQueue, errors
+from litequeue import LiteQueue
+from litequeue.base import errors
 from litequeue.cli.exits import CANNOT_OPEN, DAMAGED
 from litequeue.store import schema
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from litequeue import errors
+from litequeue.base import errors
 
 from .. import faults
 from ..support import ledger_lines, registered, wait_until, worker_process

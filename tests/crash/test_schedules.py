@@ -19,12 +19,12 @@ from typing import Any
 import pytest
 
 from litequeue import Every, LiteQueue
-from litequeue.clock import SystemClock
+from litequeue.base.clock import SystemClock
 from litequeue.store import Store
 from litequeue.worker.config import WorkerConfig
-from litequeue.worker.declaring import Declarer
 from litequeue.worker.discovery import Catalogue
-from litequeue.worker.scheduler import Scheduler
+from litequeue.worker.services.declaring import Declarer
+from litequeue.worker.services.scheduler import Scheduler
 
 from .. import faults
 from ..support import (

@@ -102,8 +102,8 @@ def walked(expr: str, zone: ZoneInfo, start: datetime, end: datetime) -> list[da
 
 
 def table() -> list[tuple[str, str, datetime, list[int]]]:
-    """(expression, zone, start, minutes from tick to tick); see cron_table/make.py for what it leaves out."""
-    zones, *lines = (Path(__file__).parent / "cron_table" / "ticks.txt").read_text().splitlines()
+    """(expression, zone, start, minutes from tick to tick); see table/make.py for what it leaves out."""
+    zones, *lines = (Path(__file__).parent / "table" / "ticks.txt").read_text().splitlines()
     rows = []
     expr = ""
     for line in lines:

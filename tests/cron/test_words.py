@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from litequeue import InvalidArgument, cron
-from litequeue.cronfields import LAST
+from litequeue.cron.fields import LAST
 
 SAID = {
     "*/5 9-17 * * mon-fri": "every 5 minutes, from 09:00 to 17:59, Monday to Friday",
@@ -89,7 +89,7 @@ def random_field(rng: random.Random, low: int, high: int, extra: tuple[str, ...]
 
 def test_expressions_that_fire_at_different_times_read_differently() -> None:
     """What has one meaning may be said in two ways, but no sentence may stand for two meanings."""
-    lines = (Path(__file__).parent / "cron_table" / "ticks.txt").read_text().splitlines()[1:]
+    lines = (Path(__file__).parent / "table" / "ticks.txt").read_text().splitlines()[1:]
     expressions = [(line, False) for line in lines if not line.startswith(" ")]
     rng = random.Random(5)
     for _ in range(500):

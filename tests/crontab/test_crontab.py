@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from litequeue import checks
+from litequeue.base import checks
+from litequeue.base.errors import InvalidArgument
 from litequeue.crontab import Crontab, Entry, parse, render
-from litequeue.crontab_names import from_command, from_comment, unique
-from litequeue.errors import InvalidArgument
+from litequeue.crontab.names import from_command, from_comment, unique
 
-from .support import ROOT
+from ..support import ROOT
 
 DATA = ROOT / "tests" / "data"
 

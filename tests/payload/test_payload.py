@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from litequeue.errors import (
+from litequeue.base.errors import (
     InvalidArgument,
     PayloadCorrupt,
     PayloadError,

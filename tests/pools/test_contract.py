@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from litequeue import LiteQueue
-from litequeue.clock import SystemClock
-from litequeue.models import ClaimedJob
-from litequeue.outcomes import (
+from litequeue.base.clock import SystemClock
+from litequeue.base.models import ClaimedJob
+from litequeue.base.outcomes import (
     Died,
     Discarded,
     Failed,
@@ -125,7 +125,7 @@ ERRORS = {
     "KeyboardInterrupt": "KeyboardInterrupt",
     "GeneratorExit": "GeneratorExit",
     "recursion": "RecursionError",
-    "retry": "litequeue.errors.Retry",
+    "retry": "litequeue.Retry",
 }
 
 

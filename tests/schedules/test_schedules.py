@@ -29,8 +29,8 @@ from litequeue import (
     current_job,
 )
 
-from . import sample
-from .support import FakeClock, environment, wait_until
+from .. import sample
+from ..support import FakeClock, environment, wait_until
 
 SECOND = 1_000_000
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -419,7 +419,7 @@ def test_a_schedule_added_beside_a_worker_fires_without_waiting_for_the_slow_loo
     db: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The worker is told. By itself it would look each half second, and here each hour, as may its clockwork."""
-    monkeypatch.setattr("litequeue.worker.watch.SLOW_LOOK", 3_600.0)
+    monkeypatch.setattr("litequeue.worker.slow_look.SLOW_LOOK", 3_600.0)
     with LiteQueue(db) as app, LiteQueue(db) as other:
         seen: list[datetime | None] = []
 
@@ -571,8 +571,8 @@ def test_importing_declarations_writes_nothing_and_importing_the_package_loads_n
     for n in range(100):
         lines += [f"@app.cron('{n % 60} 3 * * *', timezone='Europe/Berlin')", "@app.task", f"def f{n}(): ..."]
     (tmp_path / "declared.py").write_text("\n".join(lines))
-    loaded = "print([m for m in ('zoneinfo', 'litequeue.triggers', 'litequeue.triggerkinds', 'litequeue.firing', "\
-        "'litequeue.schedules', 'litequeue.records', 'sqlite3') if m in sys.modules])"  # fmt: skip
+    loaded = "print([m for m in ('zoneinfo', 'litequeue.triggers', 'litequeue.cron', 'litequeue.base.durations', "\
+        "'litequeue.schedules', 'litequeue.base.records', 'sqlite3') if m in sys.modules])"  # fmt: skip
     assert _python(f"import sys, litequeue; {loaded}", tmp_path) in ("[]\n", "['sqlite3']\n")
     assert _python("import declared; print(len(declared.app._declared))", tmp_path) == "100\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["declared.py"]

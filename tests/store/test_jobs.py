@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from litequeue.models import Adoption, ClaimedJob, Lease, Settled, TaskOrigin, Unsettled
+from litequeue.base.models import (
+    Adoption,
+    ClaimedJob,
+    Lease,
+    Settled,
+    TaskOrigin,
+    Unsettled,
+)
 from litequeue.store import Store
 from litequeue.store.jobs import KEEP_DISCARDED, Demand
 

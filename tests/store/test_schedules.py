@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from litequeue.models import Due, Step, TaskOrigin
+from litequeue.base.models import Due, Step, TaskOrigin
 from litequeue.store import Store
 from litequeue.store import schedule_queries as queries
 from litequeue.store.schedules import Stored

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from litequeue.models import Settled, Unsettled
-from litequeue.states import TRANSITIONS
+from litequeue.base.models import Settled, Unsettled
+from litequeue.base.states import TRANSITIONS
 from litequeue.store import Store
 from litequeue.store.jobs import Demand
 

@@ -62,7 +62,7 @@ def test_a_process_never_judges_its_own_workers(store: Store, clock: FakeClock) 
     assert not is_dead(store, peer)
     # Probing must not have dropped our own lock: another process still sees it held.
     path = Path(f"{store.path}-workers") / peer.lock_file
-    probe = "import sys; from litequeue.filelock import FileLock; print(FileLock(sys.argv[1]).try_acquire())"
+    probe = "import sys; from litequeue.base.filelock import FileLock; print(FileLock(sys.argv[1]).try_acquire())"
     done = subprocess.run(
         [sys.executable, "-c", probe, str(path)], capture_output=True, text=True, env=environment(), check=True
     )

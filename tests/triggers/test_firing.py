@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from litequeue import At, Cron, Every
-from litequeue.checks import aware
-from litequeue.firing import MOST, at_boot, bound, first, go_on_from, plan
-from litequeue.models import Planned, Step
+from litequeue.base.checks import aware
+from litequeue.base.models import Planned, Step
 from litequeue.triggers import Trigger, spec_of
+from litequeue.triggers.firing import MOST, at_boot, bound, first, go_on_from, plan
 
 S = 1_000_000
 MINUTE, HOUR = 60 * S, 3600 * S

@@ -17,7 +17,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from litequeue import InvalidArgument, InvalidType, checks, triggers, zones
+from litequeue import InvalidArgument, InvalidType, triggers
+from litequeue.base import checks
+from litequeue.cron import zones
 from litequeue.triggers import (
     At,
     Cron,
@@ -29,7 +31,7 @@ from litequeue.triggers import (
     spec_of,
 )
 
-from .support import environment
+from ..support import environment
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 STAMP = checks.moment(NOON, "noon")
@@ -162,7 +164,7 @@ def test_a_machine_without_zone_data_is_told_what_to_install() -> None:
 
 
 def test_the_package_does_not_load_them_before_they_are_used() -> None:
-    ours = "('litequeue.cron', 'litequeue.trig', 'litequeue.zones', 'litequeue.durations', 'zoneinfo')"
+    ours = "('litequeue.cron', 'litequeue.trig', 'litequeue.base.durations', 'zoneinfo')"
     code = f"import sys, litequeue; print([name for name in sys.modules if name.startswith({ours})])"
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, timeout=30, check=True
@@ -285,8 +287,8 @@ def test_a_trigger_is_stored_as_text_that_never_changes(trigger: Any, text: str)
 
 
 def test_a_users_trigger_is_named_but_not_made_from_text() -> None:
-    assert json.loads(spec_of(Hourly())) == {"object": "tests.test_triggers.Hourly", "repr": "Hourly(1:00:00)"}
-    assert json.loads(spec_of(Answers(1))) == {"object": "tests.test_triggers.Answers"}
+    assert json.loads(spec_of(Hourly())) == {"object": "tests.triggers.test_triggers.Hourly", "repr": "Hourly(1:00:00)"}
+    assert json.loads(spec_of(Answers(1))) == {"object": "tests.triggers.test_triggers.Answers"}
 
     class Nested(Hourly):
         def __repr__(self) -> str:
@@ -349,7 +351,7 @@ def test_random_damage_to_a_text_raises_nothing_else() -> None:
         (Every("1h", anchor="epoch"), "every hour, in step with the clock in UTC"),
         (Every("1h", anchor=NOON), "every hour from 2026-11-22 12:00:00 UTC on"),
         (At(NOON), "once at 2026-11-22 12:00:00 UTC"), (Hourly(), "by Hourly(1:00:00)"),
-        (Answers(1), "by tests.test_triggers.Answers"),
+        (Answers(1), "by tests.triggers.test_triggers.Answers"),
     ],
     ids=str,
 )  # fmt: skip

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from litequeue import LiteQueue
-from litequeue.models import ClaimedJob
+from litequeue.base.models import ClaimedJob
 from litequeue.store import Store
 from litequeue.store.jobs import MAX_INTERRUPTIONS, Demand
 from litequeue.worker.admission import HOLD, REST, Admission

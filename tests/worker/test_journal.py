@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 
 from litequeue import LiteQueue
-from litequeue.errors import QueueBusy, StorageFull
-from litequeue.models import ClaimedJob, Lease, Settled
-from litequeue.outcomes import NotStarted, Succeeded, Timed
+from litequeue.base.errors import QueueBusy, StorageFull
+from litequeue.base.models import ClaimedJob, Lease, Settled
+from litequeue.base.outcomes import NotStarted, Succeeded, Timed
 from litequeue.pools.base import Call
 from litequeue.store import Store
 from litequeue.store.jobs import Demand
-from litequeue.worker.complaint import Complaint
-from litequeue.worker.heartbeat import Heartbeat
 from litequeue.worker.inbox import Inbox
 from litequeue.worker.journal import Endings
-from litequeue.worker.maintenance import Maintenance
+from litequeue.worker.repeated_warning import Complaint
+from litequeue.worker.services.heartbeat import Heartbeat
+from litequeue.worker.services.maintenance import Maintenance
 
 from ..support import FakeClock, new_job
 

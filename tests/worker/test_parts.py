@@ -13,17 +13,17 @@ from pathlib import Path
 import pytest
 
 from litequeue import UnknownTask
-from litequeue.checks import clean
-from litequeue.models import TaskOrigin
+from litequeue.base.checks import clean
+from litequeue.base.models import TaskOrigin
+from litequeue.base.trust import why_untrusted
 from litequeue.store import Store
 from litequeue.store.jobs import Demand
-from litequeue.trust import why_untrusted
 from litequeue.worker.discovery import RETRY_SECONDS, Catalogue
-from litequeue.worker.heartbeat import Heartbeat
 from litequeue.worker.inbox import Held, Inbox
-from litequeue.worker.maintenance import Maintenance
 from litequeue.worker.planning import Plan
-from litequeue.worker.service import Service
+from litequeue.worker.services.heartbeat import Heartbeat
+from litequeue.worker.services.maintenance import Maintenance
+from litequeue.worker.services.service import Service
 
 from ..support import FakeClock, new_job
 

@@ -15,16 +15,16 @@ from typing import Any
 import pytest
 
 from litequeue import Discard, LiteQueue
-from litequeue.cli import serving
-from litequeue.notices import Listeners, of_job
+from litequeue.cli.doctor import work
+from litequeue.commands.notices import Listeners, of_job
 from litequeue.store import Store, schema
 from litequeue.store.inspection import Inspection
 from litequeue.task import Task
 from litequeue.worker.config import WorkerConfig
-from litequeue.worker.declaring import Declarer
 from litequeue.worker.discovery import Catalogue
 from litequeue.worker.reporting import BATCH, Reporter
-from litequeue.worker.scheduler import Scheduler
+from litequeue.worker.services.declaring import Declarer
+from litequeue.worker.services.scheduler import Scheduler
 
 from ..support import FakeClock, environment, new_job, wait_until, worker_process
 
@@ -446,18 +446,18 @@ def test_who_could_not_be_told_is_found_by_the_doctor(app: LiteQueue, db: Path) 
     with app.worker(threads=1, processes=0, async_=1, burst=True) as worker:
         worker.join(20)
     store = app._client.store
-    (finding,) = serving.notices(store, Inspection(store.database))
+    (finding,) = work.notices(store, Inspection(store.database))
     assert finding.level == "wrong"
     with store.database.write(durable=False) as planted:  # as it is between two attempts
         planted.execute("UPDATE litequeue_jobs SET state = 'retrying', finished_at = NULL, prune_at = NULL WHERE id = 2")
-    (soon,) = serving.notices(store, Inspection(store.database))
+    (soon,) = work.notices(store, Inspection(store.database))
     assert soon.level == "wrong" and "1 failures could not be told so far to somebody who asked" in soon.text
     with store.database.write(durable=False) as planted:
         planted.execute("UPDATE litequeue_jobs SET state = 'discarded', finished_at = 1, prune_at = 1 WHERE id = 2")
     assert "1 failures could not be told to somebody who asked, the last by job 2: " in finding.text
     assert "nobody is there" in finding.text
     app.job(2).retry()
-    assert [finding.level for finding in serving.notices(store, Inspection(store.database))] == ["ok"]
+    assert [finding.level for finding in work.notices(store, Inspection(store.database))] == ["ok"]
 
 
 def _broken(job: dict[str, Any]) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from litequeue import LiteQueue
-from litequeue.models import ClaimedJob, Settled, Unsettled
-from litequeue.outcomes import (
+from litequeue.base.models import ClaimedJob, Settled, Unsettled
+from litequeue.base.outcomes import (
     Cancelled,
     Died,
     Discarded,

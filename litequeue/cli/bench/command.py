@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import pathlib
 import shutil
 import signal
 import subprocess
@@ -19,12 +20,12 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from ..errors import CannotOpen, WorkerFailed
-from ..models import NewJob
-from ..store import Store
-from ..store.jobs import Demand
-from . import bench_tasks as tasks
-from . import render
+from ...base.errors import CannotOpen, WorkerFailed
+from ...base.models import NewJob
+from ...store import Store
+from ...store.jobs import Demand
+from .. import render
+from . import tasks
 from .floor import COPY_SCHEDULE, FINISH_ALL, Floor
 
 PAUSE = 0.003  # seconds between the rounds of a latency, so that everybody sleeps
@@ -138,7 +139,7 @@ def environment() -> dict[str, str]:
     Some machines switch off the cache of byte code (PYTHONDONTWRITEBYTECODE); compiling the package anew at
     each start costs 90 ms and is not what is to be measured.
     """
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    root = str(pathlib.Path(__file__).parents[3])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     cache = os.path.join(tempfile.gettempdir(), f"litequeue-bench-pycache-{os.getpid()}")
@@ -300,7 +301,7 @@ def _memory_mb(pid: int) -> float:
 def starting(bench: Bench) -> Iterator[Figure]:
     code = "import time; t = time.perf_counter(); import litequeue; print(time.perf_counter() - t)"
     words = [sys.executable, "-c", code]
-    filling = [sys.executable, "-c", f"import litequeue.cli.parser, litequeue.cli.serve, {tasks.__name__}"]
+    filling = [sys.executable, "-c", f"import litequeue.cli.grammar, litequeue.cli.worker.command, {tasks.__name__}"]
     subprocess.run(filling, env=environment(), capture_output=True, check=True)  # the cache
     took = [
         float(subprocess.run(words, env=environment(), capture_output=True, check=True).stdout) * 1000

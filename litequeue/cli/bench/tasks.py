@@ -7,8 +7,8 @@ import os
 import signal
 import time
 
-from ..app import LiteQueue
-from ..context import current_job
+from ...app import LiteQueue
+from ...tasks.context import current_job
 
 app = LiteQueue("litequeue-bench.sqlite")
 

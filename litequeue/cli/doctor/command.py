@@ -12,14 +12,15 @@ import shlex
 import sqlite3
 from collections.abc import Callable, Iterator
 
-from ..checks import MICROS, aware, clean
-from ..client import database_path
-from ..clock import SystemClock
-from ..errors import CannotOpen, LitequeueError, NotAQueue
-from ..store import Store
-from ..store.inspection import Inspection
-from ..store.wal import LIMIT
-from . import render, serving, surroundings
+from ...base.checks import MICROS, aware, clean
+from ...base.clock import SystemClock
+from ...base.errors import CannotOpen, LitequeueError, NotAQueue
+from ...client import database_path
+from ...store import Store
+from ...store.file.wal import LIMIT
+from ...store.inspection import Inspection
+from .. import render
+from . import host, work
 from .finding import BUSY, DAMAGED, OK, WRONG, Finding, exit_code, refused
 
 PATIENCE = 2.0  # seconds for the write lock
@@ -51,21 +52,21 @@ def examine(path: str, *, full: bool) -> Iterator[Finding]:
             store.reports.state(0)
         except LitequeueError as error:
             if not isinstance(error, (CannotOpen, NotAQueue)):
-                yield from surroundings.disk(path)
+                yield from host.disk(path)
             yield refused("open", error)
             return
-        yield from surroundings.modes(path)
-        yield from surroundings.disk(path)
+        yield from host.modes(path)
+        yield from host.disk(path)
         checks: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
             ("integrity", lambda: _integrity(inspection, path, full)),
             ("lock", lambda: _lock(inspection)),
             ("wal", lambda: _wal(inspection, path)),
             ("clock", lambda: _clock(inspection, now)),
-            ("workers", lambda: serving.workers(store, inspection, now)),
-            ("tasks", lambda: serving.tasks(store, inspection, now)),
+            ("workers", lambda: work.workers(store, inspection, now)),
+            ("tasks", lambda: work.tasks(store, inspection, now)),
             ("jobs", lambda: _jobs(store, now)),
-            ("schedules", lambda: serving.schedules(store, inspection, now)),
-            ("notices", lambda: serving.notices(store, inspection)),
+            ("schedules", lambda: work.schedules(store, inspection, now)),
+            ("notices", lambda: work.notices(store, inspection)),
         )
         for name, check in checks:
             try:
@@ -119,7 +120,7 @@ def _wal(inspection: Inspection, path: str) -> Iterator[Finding]:
     if wal.copied >= wal.frames or wal.bytes < 2 * LIMIT:
         yield Finding("wal", OK, text)
         return
-    users = ", ".join(map(str, surroundings.users(path))) or "some process"
+    users = ", ".join(map(str, host.users(path))) or "some process"
     yield Finding("wal", WRONG, f"{text}: a transaction that only reads is open for long, in one of {users}")
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from ..errors import LitequeueError, StorageFailed, StorageFull
-from . import exits
+from ...base.errors import LitequeueError, StorageFailed, StorageFull
+from .. import exits
 
 OK, NOTE, WRONG = "ok", "note", "wrong"
 BUSY, FAILING, FULL, UNUSABLE, DAMAGED = "busy", "failing", "full", "unusable", "damaged"

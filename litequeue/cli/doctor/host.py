@@ -10,7 +10,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 
-from ..trust import why_untrusted
+from ...base.trust import why_untrusted
 from .finding import NOTE, OK, WRONG, Finding
 
 LITTLE_ROOM = 100e6  # bytes

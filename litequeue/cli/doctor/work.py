@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .. import waiting
-from ..checks import MICROS
-from ..records import WorkerInfo
-from ..store import Store
-from ..store.inspection import Condition, Inspection
-from . import render
+from ...base.checks import MICROS
+from ...base.records import WorkerInfo
+from ...store import Store, waiting
+from ...store.inspection import Condition, Inspection
+from .. import render
 from .finding import NOTE, OK, WRONG, Finding
 
 OVERDUE = 60.0  # seconds that a tick may be late

@@ -1,13 +1,13 @@
-"""The grammar of the command line. Each command's ``run`` is imported only when it is chosen."""
+"""The list of commands, and the arguments of all but those about schedules."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
 
-from ..states import STATES
-from . import schedule_parser
-from .grammar import Parser, instead_of, json_option, lazily
+from ...base.states import STATES
+from . import schedules
+from .parser import Parser, instead_of, json_option, lazily
 
 Fill = Callable[[Parser], None] | None
 
@@ -26,21 +26,21 @@ def build() -> argparse.ArgumentParser:
         sub.set_defaults(run=lazily(target))
         sub.fill = fill
 
-    command("worker", "serve:run", "Run the jobs in DB until SIGTERM or Ctrl-C.", _worker)
-    command("enqueue", "commands:enqueue", "Enqueue a task by its name and print the job's id.", _enqueue)
-    command("jobs", "commands:jobs", "List jobs, newest first.", _jobs)
-    command("job", "commands:job", "Show everything about one job, with its errors.", _job)
-    command("retry", "commands:retry", "Run final jobs again from the start, and waiting ones now.", _ids)
+    command("worker", "worker.command:run", "Run the jobs in DB until SIGTERM or Ctrl-C.", _worker)
+    command("enqueue", "jobs:enqueue", "Enqueue a task by its name and print the job's id.", _enqueue)
+    command("jobs", "jobs:jobs", "List jobs, newest first.", _jobs)
+    command("job", "jobs:job", "Show everything about one job, with its errors.", _job)
+    command("retry", "jobs:retry", "Run final jobs again from the start, and waiting ones now.", _ids)
     summary = "Cancel jobs: waiting ones at once, running ones as soon as they can be stopped."
-    command("cancel", "commands:cancel", summary, _ids)
-    command("pause", "commands:pause", "Let no worker claim from a queue.", _queue)
-    command("resume", "commands:resume", "Undo pause.", _queue)
-    schedule_parser.add_to(commands, command)
-    command("stats", "commands:stats", "Count jobs by state and queue; show the workers.", json_option)
+    command("cancel", "jobs:cancel", summary, _ids)
+    command("pause", "jobs:pause", "Let no worker claim from a queue.", _queue)
+    command("resume", "jobs:resume", "Undo pause.", _queue)
+    schedules.add_to(commands, command)
+    command("stats", "jobs:stats", "Count jobs by state and queue; show the workers.", json_option)
     summary = "Look for what is or may go wrong; exit 0 if nothing is, 1 wrong, 3 damaged, 4 unusable, 75 busy or full."
-    command("doctor", "doctor:run", summary, _doctor)
+    command("doctor", "doctor.command:run", summary, _doctor)
     command("service", "service:run", "Print a systemd unit that keeps a worker up for DB.", _service)
-    command("bench", "bench:run", "Measure this machine against the budgets.", _bench, db=False)
+    command("bench", "bench.command:run", "Measure this machine against the budgets.", _bench, db=False)
     command("demo", "demo:run", "Show it at work on a temporary file, in under 10 s.", db=False)
     return parser
 
@@ -56,7 +56,7 @@ def _enqueue(sub: Parser) -> None:
         help="4 or '[1, 2]' (JSON), anything else (text), key=text, key:=json",
     )
     add("--command", action=instead_of(task), help="run what follows -- as a command, instead of a task")
-    schedule_parser.add_command_options(sub)
+    schedules.add_command_options(sub)
     sub.rest = "words"
     sub.hint = "a command and its own options go after --"
     add("--queue", metavar="NAME")
@@ -146,6 +146,6 @@ def _service(sub: Parser) -> None:
 
 
 def _version() -> str:
-    from .. import __version__
+    from ... import __version__
 
     return f"litequeue {__version__}"

@@ -56,10 +56,11 @@ def json_option(sub: argparse.ArgumentParser) -> None:
 
 
 def lazily(target: str) -> Callable[[argparse.Namespace], int]:
+    """What is run by a command: ``module:function``, the module within ``cli``, imported when it is chosen."""
     module, function = target.split(":")
 
     def run(arguments: argparse.Namespace) -> int:
-        chosen: Any = getattr(importlib.import_module(f".{module}", __package__), function)
+        chosen: Any = getattr(importlib.import_module(f"..{module}", __package__), function)
         return int(chosen(arguments))
 
     return run

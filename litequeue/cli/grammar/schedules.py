@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any, Final
 
-from .grammar import Parser, json_option, lazily
+from .parser import Parser, json_option, lazily
 
 LISTING: Final = "List the schedules, with their last and next ticks."
 
@@ -16,8 +16,8 @@ def add_to(commands: Any, command: Callable[..., None]) -> None:
     summary = "Add, change or run a schedule."
     schedule: Parser = commands.add_parser("schedule", help=summary, description=summary, allow_abbrev=False)
     schedule.fill = _schedule
-    command("schedules", "schedule_commands:schedules", LISTING, json_option)
-    command("ticks", "schedule_commands:ticks", "Show what became of a schedule's ticks, newest first.", _ticks)
+    command("schedules", "schedules:schedules", LISTING, json_option)
+    command("ticks", "schedules:ticks", "Show what became of a schedule's ticks, newest first.", _ticks)
     summary = "Read and write crontabs, and explain their expressions."
     cron: Parser = commands.add_parser("cron", help=summary, description=summary, allow_abbrev=False)
     cron.fill = _cron
@@ -29,7 +29,7 @@ def _schedule(sub: Parser) -> None:
     def action(name: str, target: str, summary: str, fill: Callable[[Parser], None]) -> None:
         made: Parser = actions.add_parser(name, help=summary, description=summary, allow_abbrev=False)
         made.add_argument("db", metavar="DB", help="the database file")
-        made.set_defaults(run=lazily(f"schedule_commands:{target}"))
+        made.set_defaults(run=lazily(f"schedules:{target}"))
         made.fill = fill
 
     summary = "Run a command, or a task, at times: schedule add DB NAME --cron '30 2 * * *' -- pg_dump mydb"
@@ -64,7 +64,7 @@ def _cron(cron: Parser) -> None:
 
     def action(name: str, target: str, summary: str) -> Parser:
         made: Parser = actions.add_parser(name, help=summary, description=summary, allow_abbrev=False)
-        made.set_defaults(run=lazily(f"cron_commands:{target}"))
+        made.set_defaults(run=lazily(f"crontabs:{target}"))
         return made
 
     sub = action("import", "import_", "Add a schedule for each job of a crontab.")

@@ -16,18 +16,18 @@ import sys
 import threading
 from datetime import UTC, datetime
 
-from ..client import database_path
-from ..clock import SystemClock, system_random
-from ..errors import InvalidArgument, LitequeueError, UnknownTask
-from ..store import Store
-from ..tasks import TaskCode, import_directory, tasks_of
-from ..worker.config import WorkerConfig
-from ..worker.discovery import Catalogue
-from ..worker.signals import StopSignals
-from ..worker.worker import LAST_WORDS, Worker
-from .doubts import note_mail
-from .exits import TRY_LATER, report
-from .init import leave_process_1
+from ...base.clock import SystemClock, system_random
+from ...base.errors import InvalidArgument, LitequeueError, UnknownTask
+from ...client import database_path
+from ...store import Store
+from ...tasks import TaskCode, import_directory, tasks_of
+from ...worker.config import WorkerConfig
+from ...worker.discovery import Catalogue
+from ...worker.signals import StopSignals
+from ...worker.worker import LAST_WORDS, Worker
+from ..exits import TRY_LATER, report
+from ..notes import note_mail
+from .process_1 import leave_process_1
 
 log = logging.getLogger("litequeue.worker")
 

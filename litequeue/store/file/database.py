@@ -22,9 +22,10 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Final
 
-from .. import errors
-from ..softguard import shielded
-from . import forkguard, gate, schema
+from ...base import errors
+from ...base.softguard import shielded
+from .. import schema
+from . import forkguard, gate
 from .files import ensure_file, uri_if_read_only
 from .handles import Handles
 from .mark import refuse_strays

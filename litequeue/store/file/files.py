@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import stat
 
-from .. import errors
-from ..trust import denied
+from ...base import errors
+from ...base.trust import denied
 from . import mark
 
 

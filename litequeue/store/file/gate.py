@@ -19,8 +19,8 @@ import threading
 import time
 from collections.abc import Iterator
 
-from ..errors import QueueBusy
-from ..filelock import FileLock
+from ...base.errors import QueueBusy
+from ...base.filelock import FileLock
 
 _FIRST_NAP = 0.000_1
 _LAST_NAP = 0.001

@@ -12,7 +12,7 @@ import os
 import time
 from typing import Final
 
-from ..errors import DatabaseReplaced
+from ...base.errors import DatabaseReplaced
 
 SUFFIXES: Final = ("", "-wal", "-shm", "-lock")
 # File systems keep time in ticks of up to 10 ms: a change in the same tick as the last one shows only in the

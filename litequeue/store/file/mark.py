@@ -20,7 +20,7 @@ import stat
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from ..errors import DatabaseCorrupt, DatabaseReplaced
+from ...base.errors import DatabaseCorrupt, DatabaseReplaced
 from . import gate
 
 _LINE: Final = re.compile(rb"file (\d+):(\d+) log (\d+):(\d+) *\n")

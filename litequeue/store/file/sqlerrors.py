@@ -6,7 +6,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 
-from .. import errors
+from ...base import errors
 from . import mark
 from .files import log_size, why_not_writable
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..clock import Clock, boot_id
-from ..errors import PASSING
-from ..store import Store
-from ..store.schedules import Fires
-from .config import WorkerConfig
-from .discovery import Catalogue
+from ...base.clock import Clock, boot_id
+from ...base.errors import PASSING
+from ...store import Store
+from ...store.schedules import Fires
+from ..config import WorkerConfig
+from ..discovery import Catalogue
 from .service import NOTHING_SECONDS, REFUSED_SECONDS
 
 if TYPE_CHECKING:

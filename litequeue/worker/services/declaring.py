@@ -10,17 +10,17 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from ..checks import clean
-from ..clock import Clock
-from ..errors import LitequeueError
-from ..firing import is_foreign
-from ..models import Planned, Step
-from ..scheduling import NewSchedule
-from ..store import Store
-from ..store.schedule_queries import KEPT_OVER_A_RESTART
-from ..store.schedules import Stored
-from ..triggers import Trigger, spec_of
-from .discovery import Catalogue, Declared
+from ...base.checks import clean
+from ...base.clock import Clock
+from ...base.errors import LitequeueError
+from ...base.models import Planned, Step
+from ...schedules.definition import NewSchedule
+from ...store import Store
+from ...store.schedule_queries import KEPT_OVER_A_RESTART
+from ...store.schedules import Stored
+from ...triggers import Trigger, spec_of
+from ...triggers.firing import is_foreign
+from ..discovery import Catalogue, Declared
 
 log = logging.getLogger("litequeue.worker")
 

@@ -6,12 +6,12 @@ it never stops a task: only a lease that somebody else took does.
 
 from __future__ import annotations
 
-from ..checks import clean
-from ..clock import Clock
-from ..errors import PASSING
-from ..store import Store
-from .complaint import Complaint
-from .inbox import Held, Inbox
+from ...base.checks import clean
+from ...base.clock import Clock
+from ...base.errors import PASSING
+from ...store import Store
+from ..inbox import Held, Inbox
+from ..repeated_warning import Complaint
 
 
 class Heartbeat:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from ..bell import DONE, LOOK, TIMES, WAIT, Ear
+from ...base.bell import DONE, LOOK, TIMES, WAIT, Ear
 
 SUBSCRIPTION_SECONDS = 5.0  # waiters subscribe again every half second
 MAX_WAITERS = 10_000

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..firing import LATE
-from ..models import Planned, Step
+from ...base.models import Planned, Step
+from ...triggers.firing import LATE
 
 LEAD: Final = 20_000  # microseconds: what comes sooner is worked out when it is there
 

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import logging
 
-from ..checks import clean
-from ..clock import Clock
-from ..errors import PASSING
-from ..models import Rescued
-from ..store import Store
-from ..store.jobs import DAY
-from ..store.workers import Peer
-from . import journal
-from .complaint import Complaint
-from .inbox import Inbox
+from ...base.checks import clean
+from ...base.clock import Clock
+from ...base.errors import PASSING
+from ...base.models import Rescued
+from ...store import Store
+from ...store.jobs import DAY
+from ...store.workers import Peer
+from .. import journal
+from ..inbox import Inbox
+from ..repeated_warning import Complaint
 
 log = logging.getLogger("litequeue.worker")
 

@@ -14,18 +14,18 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from ..checks import MICROS, aware, clean
-from ..clock import Clock
-from ..errors import PASSING, LitequeueError
-from ..firing import at_boot, go_on_from, is_foreign, plan, trigger_of
-from ..models import NewJob, Past, Planned, Step
-from ..notices import Listeners, of_missed
-from ..store import Store
-from ..store.schedules import Fires, NoJob
-from ..triggers import Trigger
-from .ahead import Ahead
-from .config import WorkerConfig
+from ...base.checks import MICROS, aware, clean
+from ...base.clock import Clock
+from ...base.errors import PASSING, LitequeueError
+from ...base.models import NewJob, Past, Planned, Step
+from ...commands.notices import Listeners, of_missed
+from ...store import Store
+from ...store.schedules import Fires, NoJob
+from ...triggers import Trigger
+from ...triggers.firing import at_boot, go_on_from, is_foreign, plan, trigger_of
+from ..config import WorkerConfig
 from .declaring import Declarer, disable, reason
+from .lookahead import Ahead
 from .service import NOTHING_SECONDS, REFUSED_SECONDS
 
 log = logging.getLogger("litequeue.worker")

@@ -3,7 +3,7 @@
 Run by hand, in an environment of its own, when the table is to change; no test imports it:
 
     python -m venv /tmp/cs && /tmp/cs/bin/pip install cronsim==2.8 tzdata
-    /tmp/cs/bin/python tests/cron_table/make.py
+    /tmp/cs/bin/python tests/cron/table/make.py
 
 The years are past ones, so that no new edition of the zone data changes the answers. Left out of the
 table, each with the reason that the test repeats:

@@ -9,9 +9,9 @@ from pathlib import Path
 from litequeue import LiteQueue
 from litequeue.store import Store
 
-from .. import faults
-from ..prepared import litequeue
-from ..support import new_job
+from ... import faults
+from ...prepared import litequeue
+from ...support import new_job
 
 
 def test_closing_under_threads_that_read_and_write_crashes_nothing(store: Store) -> None:

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from litequeue import errors
-from litequeue.models import Settled
+from litequeue.base import errors
+from litequeue.base.models import Settled
 from litequeue.store import Store, schema
-from litequeue.store.database import Database
+from litequeue.store.file.database import Database
+from litequeue.store.file.wal import LIMIT as WAL_LIMIT
 from litequeue.store.jobs import Demand
-from litequeue.store.wal import LIMIT as WAL_LIMIT
 
-from ..support import FakeClock, environment, new_job
-from .together import together
+from ...support import FakeClock, environment, new_job
+from ..together import together
 
 
 def test_the_file_and_its_side_files_are_for_the_owner_only(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_an_exception_inside_a_write_rolls_it_back(store: Store) -> None:
 def test_waiting_for_the_lock_ends_in_an_error_that_names_the_holder(db: Path) -> None:
     first, second = Database(str(db)), Database(str(db), patience=0.05)
     code = (
-        "import sys, time; from litequeue.store.gate import borrow; borrow(sys.argv[1]).acquire(5);"
+        "import sys, time; from litequeue.store.file.gate import borrow; borrow(sys.argv[1]).acquire(5);"
         "print('held', flush=True); sys.stdin.readline()"
     )
     with first.write(durable=False):

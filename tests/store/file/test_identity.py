@@ -13,7 +13,7 @@ import pytest
 
 from litequeue import DatabaseReplaced, LiteQueue
 
-from ..support import ledger_lines, wait_until, worker_process
+from ...support import ledger_lines, wait_until, worker_process
 
 
 def unlink(suffix: str) -> Callable[[Path], None]:

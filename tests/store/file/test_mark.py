@@ -14,13 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from litequeue import DatabaseCorrupt, DatabaseReplaced, LiteQueue, errors
-from litequeue.store import Store, mark
+from litequeue import DatabaseCorrupt, DatabaseReplaced, LiteQueue
+from litequeue.base import errors
+from litequeue.store import Store
+from litequeue.store.file import mark
 
-from .. import faults
-from ..prepared import litequeue
-from ..support import environment, new_job, worker_process
-from .together import together
+from ... import faults
+from ...prepared import litequeue
+from ...support import environment, new_job, worker_process
+from ..together import together
 
 COMMANDS = (("stats",), ("doctor",), ("jobs",), ("enqueue", "t"), ("worker", "--burst"))
 

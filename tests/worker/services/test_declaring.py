@@ -18,22 +18,16 @@ from typing import Any
 import pytest
 
 from litequeue import InvalidArgument, LiteQueue
+from litequeue.base.records import ScheduleInfo
 from litequeue.cli import main
-from litequeue.records import ScheduleInfo
 from litequeue.store import Store
 from litequeue.tasks import import_directory, tasks_of
 from litequeue.worker.config import WorkerConfig
-from litequeue.worker.declaring import Declarer
 from litequeue.worker.discovery import Catalogue
-from litequeue.worker.scheduler import Scheduler
+from litequeue.worker.services.declaring import Declarer
+from litequeue.worker.services.scheduler import Scheduler
 
-from ..support import (
-    FakeClock,
-    environment,
-    ledger_lines,
-    wait_until,
-    worker_process,
-)
+from ...support import FakeClock, environment, ledger_lines, wait_until, worker_process
 
 SECOND = 1_000_000
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

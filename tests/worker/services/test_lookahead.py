@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from litequeue import Cron, Every
-from litequeue.firing import bound, first, plan
-from litequeue.models import Planned, Step
+from litequeue.base.models import Planned, Step
 from litequeue.triggers import At, Trigger, spec_of
-from litequeue.worker import scheduler as module
-from litequeue.worker.ahead import Ahead
-from litequeue.worker.watch import Watch
+from litequeue.triggers.firing import bound, first, plan
+from litequeue.worker.services import scheduler as module
+from litequeue.worker.services.lookahead import Ahead
+from litequeue.worker.slow_look import Watch
 
-from ..support import FakeClock
+from ...support import FakeClock
 from .test_scheduler import NOON, SECOND, Clockwork
 
 NOW = int(NOON.timestamp()) * SECOND + 1

@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 
 from litequeue import At, Cron, Every, LiteQueue
-from litequeue.records import TickInfo
+from litequeue.base.records import TickInfo
 from litequeue.store import Store
 from litequeue.worker.config import WorkerConfig
-from litequeue.worker.declaring import Declarer
 from litequeue.worker.discovery import Catalogue
-from litequeue.worker.scheduler import AWAIT_SECONDS, Scheduler
+from litequeue.worker.services.declaring import Declarer
+from litequeue.worker.services.scheduler import AWAIT_SECONDS, Scheduler
 
-from ..support import FakeClock
+from ...support import FakeClock
 
 SECOND = 1_000_000
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -249,7 +249,7 @@ def test_a_single_tick_comes_once_and_the_schedule_is_done(clockwork: Clockwork)
 def test_reboot_fires_once_in_each_boot_but_not_in_that_of_its_registration(
     clockwork: Clockwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("litequeue.schedules.boot_id", lambda: "first")
+    monkeypatch.setattr("litequeue.schedules.face.boot_id", lambda: "first")
     clockwork.add(cron="@reboot")
     clockwork.scheduler("first").tick()
     assert clockwork.jobs() == []

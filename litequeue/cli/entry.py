@@ -1,0 +1,51 @@
+"""The way in: run one command, and turn whatever comes of it into an exit code and at most one line."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+
+from ..base.errors import LitequeueError
+from . import exits
+from .grammar import build
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the process's exit code."""
+    _open_standard_streams()
+    try:
+        try:
+            arguments = build().parse_args(argv)
+            code: int = arguments.run(arguments)
+        finally:  # also after --help, which ends in a SystemExit
+            sys.stdout.flush()
+    except BrokenPipeError:  # `... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.OK
+    except KeyboardInterrupt:
+        return exits.INTERRUPTED
+    except LitequeueError as error:
+        return exits.report(error)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
+            raise
+        print(f"litequeue: the output could not be written: {error}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.INTERNAL
+    return code
+
+
+def _open_standard_streams() -> None:
+    """Where a parent closed them: else SQLite would open its files under their numbers."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))

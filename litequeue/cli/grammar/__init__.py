@@ -1,0 +1,9 @@
+"""The grammar of the command line: which commands there are, and their arguments.
+
+Read ``commands`` first, the list; ``schedules`` has those about schedules and crontabs, ``parser`` what all share. What a
+command does is imported when it is chosen. May import ``base``.
+"""
+
+from .commands import build
+
+__all__ = ["build"]
