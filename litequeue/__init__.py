@@ -33,6 +33,7 @@ from .base.errors import (
     JobNotFound,
     LitequeueError,
     NotAQueue,
+    NotInATask,
     PayloadCorrupt,
     PayloadError,
     PayloadTooLarge,
@@ -56,7 +57,7 @@ from .base.errors import (
 )
 from .job import Job, JobBatch
 from .task import Task
-from .tasks.context import JobContext, NotInATask, current_job
+from .tasks.context import JobContext, current_job
 
 if TYPE_CHECKING:
     from .base.records import (

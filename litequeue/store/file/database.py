@@ -177,7 +177,7 @@ class Database:
             try:
                 connection = handles.idle_readers.pop()
             except IndexError:
-                connection = self._connect(durable=False, read_only=True)
+                connection = self._another(handles, durable=False, read_only=True)
             try:
                 yield connection
             finally:
@@ -204,19 +204,28 @@ class Database:
     @contextlib.contextmanager
     def side_connection(self) -> Iterator[sqlite3.Connection]:
         """A durable writing connection of the caller's own, for TEMP tables."""
-        self._held()
+        handles = self._held()
         with (
             forkguard.inside,
             translated(self.path),
-            contextlib.closing(self._connect(durable=True)) as connection,
+            contextlib.closing(self._another(handles, durable=True)) as connection,
         ):
             yield connection
 
     def _writer(self, handles: Handles, durable: bool) -> sqlite3.Connection:
         connection = handles.writers.get(durable)
         if connection is None:
-            connection = handles.writers[durable] = self._connect(durable=durable)
+            connection = handles.writers[durable] = self._another(handles, durable=durable)
         return connection
+
+    def _another(self, handles: Handles, *, durable: bool, read_only: bool = False) -> sqlite3.Connection:
+        """One more connection to the file that is open, and to no other.
+
+        Opened on a file that took its place, SQLite would find nobody at the new one's -shm, which has the old one's
+        name, and cut it short under the mappings of those that are open: SIGBUS (seen of a worker, at a restore).
+        """
+        handles.identity.verify()
+        return self._connect(durable=durable, read_only=read_only)
 
     def data_version(self) -> int:
         """A number that changes whenever any other connection has committed. For one thread only."""
@@ -226,7 +235,7 @@ class Database:
             try:
                 watcher = handles.watcher
                 if watcher is None:
-                    watcher = handles.watcher = self._connect(durable=False, read_only=True)
+                    watcher = handles.watcher = self._another(handles, durable=False, read_only=True)
                 return int(watcher.execute("PRAGMA data_version").fetchone()[0])
             except sqlite3.Error as error:
                 raise translate(error, self.path) from error

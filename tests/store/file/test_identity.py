@@ -51,6 +51,22 @@ def test_a_producer_does_not_enqueue_into_nowhere(db: Path, change: Callable[[Pa
         assert str(db) in str(caught.value)
 
 
+def test_no_further_connection_is_opened_to_a_file_that_took_its_place(db: Path) -> None:
+    """SQLite would cut the -shm short under the connections that are open, and the next read would be a SIGBUS."""
+    with LiteQueue(db) as app:
+        app.enqueue("t")
+        database = app._client.store.database
+        with database.read():  # one that stays in use
+            rename_over(db)
+            size = os.path.getsize(f"{db}-shm")
+            for another in (lambda: database.one("SELECT 1"), database.data_version):
+                with pytest.raises(DatabaseReplaced):
+                    another()
+            with pytest.raises(DatabaseReplaced), database.side_connection():
+                pass
+            assert os.path.getsize(f"{db}-shm") == size
+
+
 def test_after_close_an_app_goes_on_with_the_file_that_is_there(db: Path) -> None:
     app = LiteQueue(db)
     app.enqueue("t")
