@@ -19,9 +19,8 @@ from ..base.errors import InvalidArgument, InvalidType, ScheduleNotFound
 from ..base.records import ScheduleInfo, TickInfo
 from ..client import Client, EnqueueOptions, call
 from ..job import Job
-from ..store.schedule_queries import KEPT_OVER_A_RESTART
-from ..store.schedule_reports import shown, shown_tick
-from ..store.schedules import Stored
+from ..store.schedules import KEPT_OVER_A_RESTART, Stored
+from ..store.schedules.shown import shown, shown_tick
 from ..task import Task
 from ..tasks import TaskCode
 from ..triggers import firing

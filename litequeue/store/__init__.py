@@ -1,20 +1,25 @@
 """The tables, and everything that speaks SQL, bundled over one file.
 
-Read ``schema`` first, the tables; then ``jobs``, what workers and producers do, with the SQL in ``queries``.
-``operations`` is what people do, ``workers`` who is alive, ``reports`` reading, ``waiting`` why a job does not start,
-``schedules`` the ticks (``schedule_queries``, ``schedule_reports``), ``notices`` who is told of failures, ``inspection``
-the doctor's questions (``doctor_queries``). How one SQLite file is opened and kept safe is in ``file``. Knows nothing of
-tasks or of user code. May import ``triggers`` (their words) and ``base``.
+Read ``schema`` first, the tables; then ``jobs``, how jobs come in, and ``turn``, what a worker does to them in one
+transaction. ``leases`` are renewed and taken over, ``operations`` is what people do to a job, ``workers`` who is alive,
+``schedules`` the schedules and their ticks, ``notices`` who is told of failures, ``origins`` where tasks' code is,
+``rules`` the numbers behind. ``reports`` reads, ``waiting`` says why a job does not start, ``inspection`` answers the doctor.
+How one SQLite file is opened and kept safe is in ``file``. Knows nothing of tasks or of user code. May import ``triggers``
+(their words) and ``base``.
+
+SQL is constants with named parameters, beside the function that runs them; the tests run EXPLAIN QUERY PLAN over each and
+forbid a scan of the jobs table on any path that a worker or an enqueue takes.
 """
 
 from __future__ import annotations
 
 from .file import Database
 from .jobs import Jobs
+from .leases import Leases
 from .notices import Notices
 from .operations import Operations
 from .reports import Reports
-from .schedules import Schedules
+from .schedules import Schedules, Ticks
 from .workers import Workers
 
 __all__ = ["Store"]
@@ -28,11 +33,13 @@ class Store:
     ) -> None:
         self.database = Database(path, create=create, adopt=adopt, durability=durability)
         self.jobs = Jobs(self.database)
+        self.leases = Leases(self.database)
         self.notices = Notices(self.database)
         self.operations = Operations(self.database)
         self.workers = Workers(self.database)
         self.reports = Reports(self.database)
         self.schedules = Schedules(self.database)
+        self.ticks = Ticks(self.database)
 
     @property
     def path(self) -> str:

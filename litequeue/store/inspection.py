@@ -9,13 +9,39 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ..base.errors import QueueBusy
 from ..base.filelock import FileLock
-from . import doctor_queries
-from .file.database import Database
+from .file import Database
 from .workers import process_state
+
+INTEGRITY: Final = "PRAGMA integrity_check(10)"
+QUICK_CHECK: Final = "PRAGMA quick_check(10)"
+TRIGGERS: Final = """SELECT name FROM sqlite_master
+WHERE type = 'trigger' AND lower(substr(tbl_name, 1, 10)) = 'litequeue_'"""
+LIVE_WORKERS: Final = """SELECT id, pid, lock_file, leaving_at IS NOT NULL, heartbeat_at
+FROM litequeue_workers WHERE stopped_at IS NULL"""
+HELD_BY_WORKERS: Final = """SELECT worker_id, count(*), sum(lease_expires_at < :now), max(lease_expires_at)
+FROM litequeue_jobs WHERE state = 'running' GROUP BY worker_id"""
+# Of each queue, pool and task: how many, and the oldest.
+AVAILABLE_BY_TASK: Final = """SELECT min(id), count(*), min(run_at) FROM (
+    SELECT id, queue, pool, task, run_at FROM litequeue_jobs WHERE state = 'available' LIMIT 100000)
+GROUP BY queue, pool, task ORDER BY min(run_at) LIMIT 200"""
+NEWEST: Final = """SELECT max(stamp) FROM (
+    SELECT max(heartbeat_at) AS stamp FROM litequeue_workers
+    UNION ALL
+    SELECT max(created_at) FROM (SELECT created_at FROM litequeue_jobs ORDER BY id DESC LIMIT 100))"""
+SCHEDULES: Final = """SELECT count(*), count(paused_at),
+    count(CASE WHEN fires_at IS NOT NULL AND paused_at IS NULL AND disabled_at IS NULL THEN 1 END),
+    count(CASE WHEN fires_at < :before AND paused_at IS NULL AND disabled_at IS NULL THEN 1 END),
+    min(CASE WHEN fires_at < :before AND paused_at IS NULL AND disabled_at IS NULL THEN fires_at END)
+FROM litequeue_schedules"""
+# A job that tells of a failure is ticked off as it is made.
+UNTOLD: Final = """SELECT count(*), max(id) FROM litequeue_jobs
+WHERE (state = 'discarded' OR state = 'retrying') AND reported_at = created_at"""
+DISABLED: Final = """SELECT name, disabled_why FROM litequeue_schedules
+WHERE disabled_at IS NOT NULL ORDER BY name LIMIT 20"""
 
 
 class Wal(NamedTuple):
@@ -59,13 +85,13 @@ class Inspection:
     def damage(self, *, full: bool) -> list[str]:
         """What SQLite's own check finds: the tables' structure, and if ``full`` each index entry too."""
         with self._database.read() as connection:
-            rows = connection.execute(doctor_queries.INTEGRITY if full else doctor_queries.QUICK_CHECK).fetchall()
+            rows = connection.execute(INTEGRITY if full else QUICK_CHECK).fetchall()
         return [text for (text,) in rows if text != "ok"]
 
     def triggers(self) -> list[str]:
         """Triggers on our tables; litequeue makes none."""
         with self._database.read() as connection:
-            return [name for (name,) in connection.execute(doctor_queries.TRIGGERS).fetchall()]
+            return [name for (name,) in connection.execute(TRIGGERS).fetchall()]
 
     def lock_wait(self) -> float:
         """Seconds until the write lock was had. Raises QueueBusy naming its holder."""
@@ -97,8 +123,8 @@ class Inspection:
         """By worker, of those that have not signed off."""
         found = {}
         with self._database.read() as connection:
-            rows = connection.execute(doctor_queries.LIVE_WORKERS).fetchall()
-            held = connection.execute(doctor_queries.HELD_BY_WORKERS, {"now": now}).fetchall()
+            rows = connection.execute(LIVE_WORKERS).fetchall()
+            held = connection.execute(HELD_BY_WORKERS, {"now": now}).fetchall()
         leases = {worker: (count, lapsed, until) for worker, count, lapsed, until in held}
         for id_, pid, lock_file, leaving, beat in rows:
             state = process_state(pid)
@@ -111,28 +137,28 @@ class Inspection:
     def orphaned(self, now: int) -> int:
         """How many leases of workers that are not there have run out."""
         with self._database.read() as connection:
-            live = {row[0] for row in connection.execute(doctor_queries.LIVE_WORKERS).fetchall()}
-            held = connection.execute(doctor_queries.HELD_BY_WORKERS, {"now": now}).fetchall()
+            live = {row[0] for row in connection.execute(LIVE_WORKERS).fetchall()}
+            held = connection.execute(HELD_BY_WORKERS, {"now": now}).fetchall()
         return sum(lapsed for worker, _, lapsed, _ in held if worker not in live)
 
     def waiting(self) -> list[tuple[int, int]]:
         """Of each queue, pool and task with available jobs: the oldest one's id, and how many there are."""
         with self._database.read() as connection:
-            return [(id_, count) for id_, count, _ in connection.execute(doctor_queries.AVAILABLE_BY_TASK).fetchall()]
+            return [(id_, count) for id_, count, _ in connection.execute(AVAILABLE_BY_TASK).fetchall()]
 
     def newest(self) -> int | None:
         """The latest time that anybody wrote as his present: microseconds."""
-        stamp: int | None = self._database.one(doctor_queries.NEWEST)[0]
+        stamp: int | None = self._database.one(NEWEST)[0]
         return stamp
 
     def untold(self) -> tuple[int, int | None]:
         """How many jobs that were to tell somebody of a failure failed themselves, and the last of them."""
-        count, last = self._database.one(doctor_queries.UNTOLD)
+        count, last = self._database.one(UNTOLD)
         return count, last
 
     def schedules(self, overdue_before: int) -> ScheduleHealth:
         with self._database.read() as connection:
-            row = connection.execute(doctor_queries.SCHEDULES, {"before": overdue_before}).fetchone()
-            disabled = connection.execute(doctor_queries.DISABLED).fetchall()
+            row = connection.execute(SCHEDULES, {"before": overdue_before}).fetchone()
+            disabled = connection.execute(DISABLED).fetchall()
         count, paused, coming, overdue, since = row
         return ScheduleHealth(count, disabled, paused, coming, overdue, since)

@@ -7,12 +7,20 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ..base.models import NewJob, TaskOrigin
-from . import queries
-from .file.database import Database
-from .jobs import record_origin
+from .file import Database
+from .jobs import INSERT_JOB
+from .origins import record_origin
+
+UNREPORTED: Final = """SELECT id,
+    (SELECT on_failure FROM litequeue_schedules AS s WHERE s.id = schedule_id),
+    (SELECT mail_to FROM litequeue_schedules AS s WHERE s.id = schedule_id)
+FROM litequeue_jobs WHERE state = 'discarded' AND reported_at IS NULL ORDER BY id LIMIT :limit"""
+REPORTED: Final = """UPDATE litequeue_jobs SET reported_at = :now
+WHERE id = :id AND state = 'discarded' AND reported_at IS NULL"""
+SILENCE: Final = "UPDATE litequeue_jobs SET reported_at = :now WHERE id = :id"
 
 
 class Telling(NamedTuple):
@@ -31,7 +39,7 @@ class Notices:
     def unreported(self, limit: int) -> list[tuple[int, str | None, str | None]]:
         """Jobs that nobody was told of: the id, and the command and the address of its schedule."""
         with self._database.read() as connection:
-            return connection.execute(queries.UNREPORTED, {"limit": limit}).fetchall()
+            return connection.execute(UNREPORTED, {"limit": limit}).fetchall()
 
     def report(self, told: Sequence[Telling], origins: Sequence[TaskOrigin], now: int) -> int:
         """Tick jobs off, each with the jobs that tell of it; how many tell. Those that somebody else ticked off
@@ -41,7 +49,7 @@ class Notices:
             for origin in origins:
                 record_origin(connection, origin, now)
             for job_id, jobs in told:
-                if connection.execute(queries.REPORTED, {"id": job_id, "now": now}).rowcount:
+                if connection.execute(REPORTED, {"id": job_id, "now": now}).rowcount:
                     insert_notices(connection, jobs, now)
                     count += len(jobs)
         return count
@@ -50,5 +58,5 @@ class Notices:
 def insert_notices(connection: sqlite3.Connection, jobs: Sequence[NewJob], now: int) -> None:
     """Insert jobs that tell of a failure; of their own failure nobody is told."""
     for job in jobs:
-        job_id = connection.execute(queries.INSERT_JOB, job).lastrowid
-        connection.execute(queries.SILENCE, {"id": job_id, "now": now})
+        job_id = connection.execute(INSERT_JOB, job).lastrowid
+        connection.execute(SILENCE, {"id": job_id, "now": now})

@@ -1,15 +1,48 @@
 """What users do to jobs and queues that exist: cancel, retry, pause; and what time does: prune.
 
-Owns those transactions. A worker's own path is in jobs.py.
+Owns those transactions and their SQL. A worker's own path is in ``jobs`` and ``turn``.
 """
 
 from __future__ import annotations
 
 import json
+from typing import Final
 
-from . import queries, schedule_queries
-from .file.database import Database
-from .jobs import KEEP, ports_to_wake
+from .file import Database
+from .rules import KEEP
+from .schedules import CLOSE_ALL, REOPEN
+from .workers import ports_to_wake
+
+CANCEL_WAITING: Final = """UPDATE litequeue_jobs
+SET state = 'cancelled', finished_at = :now, prune_at = :prune_at, cancel_requested_at = :now
+WHERE id = :id AND finished_at IS NULL AND lease_expires_at IS NULL"""
+
+CANCEL_RUNNING: Final = """UPDATE litequeue_jobs
+SET cancel_requested_at = coalesce(cancel_requested_at, :now)
+WHERE id = :id AND state = 'running'"""
+
+REVIVE: Final = """UPDATE litequeue_jobs
+SET state = 'available', run_at = :now, failures = 0, interruptions = 0, finished_at = NULL, prune_at = NULL,
+    result = NULL, last_error = NULL, cancel_requested_at = NULL, expires_at = NULL,
+    reported_at = CASE WHEN reported_at <= created_at THEN reported_at END  -- what itself tells of another stays silent
+WHERE id = :id AND finished_at IS NOT NULL"""
+
+HURRY: Final = """UPDATE litequeue_jobs SET state = 'available', run_at = min(run_at, :now)
+WHERE id = :id AND (state = 'scheduled' OR state = 'retrying' OR state = 'blocked')"""
+STATE: Final = "SELECT state FROM litequeue_jobs WHERE id = :id"
+
+PAUSE: Final = """INSERT INTO litequeue_queues (name, paused_at) VALUES (:queue, :now)
+ON CONFLICT (name) DO UPDATE SET paused_at = coalesce(paused_at, excluded.paused_at)"""
+RESUME: Final = "DELETE FROM litequeue_queues WHERE name = :queue"
+
+PRUNABLE: Final = """SELECT json_group_array(id) FROM (
+    SELECT id FROM litequeue_jobs WHERE prune_at IS NOT NULL AND prune_at <= :now
+    ORDER BY prune_at LIMIT :limit)"""
+PRUNE_JOBS: Final = "DELETE FROM litequeue_jobs WHERE id IN (SELECT value FROM json_each(:ids))"
+PRUNE_ATTEMPTS: Final = (
+    "DELETE FROM litequeue_attempts WHERE job_id IN (SELECT value FROM json_each(:ids))"
+)
+PRUNE_OUTPUT: Final = "DELETE FROM litequeue_output WHERE job_id IN (SELECT value FROM json_each(:ids))"
 
 
 class Operations:
@@ -26,29 +59,29 @@ class Operations:
         """
         with self._database.write(durable=True) as connection:
             parameters = {"id": job_id, "now": now, "prune_at": now + KEEP}
-            done = connection.execute(queries.CANCEL_WAITING, parameters).rowcount
-            done = done or connection.execute(queries.CANCEL_RUNNING, parameters).rowcount
-            row = connection.execute(queries.STATE, parameters).fetchone()
+            done = connection.execute(CANCEL_WAITING, parameters).rowcount
+            done = done or connection.execute(CANCEL_RUNNING, parameters).rowcount
+            row = connection.execute(STATE, parameters).fetchone()
             return (row[0] if row else None), done > 0, ports_to_wake(connection)
 
     def revive(self, job_id: int, now: int) -> tuple[str | None, list[int]]:
         """Put a final job back as if new; let a waiting one run now. Its state, and whom to wake."""
         with self._database.write(durable=True) as connection:
             parameters = {"id": job_id, "now": now}
-            if connection.execute(queries.REVIVE, parameters).rowcount:
-                connection.execute(schedule_queries.REOPEN, parameters)
+            if connection.execute(REVIVE, parameters).rowcount:
+                connection.execute(REOPEN, parameters)
             else:
-                connection.execute(queries.HURRY, parameters)
-            row = connection.execute(queries.STATE, parameters).fetchone()
+                connection.execute(HURRY, parameters)
+            row = connection.execute(STATE, parameters).fetchone()
             return (row[0] if row else None), ports_to_wake(connection)
 
     def pause(self, queue: str, now: int) -> None:
         with self._database.write(durable=True) as connection:
-            connection.execute(queries.PAUSE, {"queue": queue, "now": now})
+            connection.execute(PAUSE, {"queue": queue, "now": now})
 
     def resume(self, queue: str) -> list[int]:
         with self._database.write(durable=True) as connection:
-            connection.execute(queries.RESUME, {"queue": queue})
+            connection.execute(RESUME, {"queue": queue})
             return ports_to_wake(connection)
 
     def prune(self, now: int, limit: int) -> int:
@@ -56,14 +89,14 @@ class Operations:
 
         What became of them stays with their ticks.
         """
-        (text,) = self._database.one(queries.PRUNABLE, {"now": now, "limit": limit})
+        (text,) = self._database.one(PRUNABLE, {"now": now, "limit": limit})
         if text == "[]":
             return 0
         with self._database.write(durable=False) as connection:
             # Ask again inside: somebody may have revived one since.
-            (text,) = connection.execute(queries.PRUNABLE, {"now": now, "limit": limit}).fetchone()
-            connection.execute(schedule_queries.CLOSE_ALL)
-            connection.execute(queries.PRUNE_ATTEMPTS, {"ids": text})
-            connection.execute(queries.PRUNE_OUTPUT, {"ids": text})
-            connection.execute(queries.PRUNE_JOBS, {"ids": text})
+            (text,) = connection.execute(PRUNABLE, {"now": now, "limit": limit}).fetchone()
+            connection.execute(CLOSE_ALL)
+            connection.execute(PRUNE_ATTEMPTS, {"ids": text})
+            connection.execute(PRUNE_OUTPUT, {"ids": text})
+            connection.execute(PRUNE_JOBS, {"ids": text})
         return len(json.loads(text))

@@ -7,17 +7,49 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..base.checks import MICROS, aware
-from . import queries
-from .file.database import Database
+from .file import Database
 
 if TYPE_CHECKING:  # see records for why
     from ..base.records import AttemptInfo, JobInfo, OutputPiece, Stats, WorkerInfo
 
 
 T = TypeVar("T")
+
+_WORKER_NAME = "(SELECT name FROM litequeue_workers AS w WHERE w.id = {table}.worker_id)"
+
+JOB_COLUMNS: Final = f"""id, task, queue, state, pool, priority, args, kwargs, attempt - releases, failures,
+    interruptions, max_attempts, timeout, at_most_once, {_WORKER_NAME.format(table="litequeue_jobs")},
+    created_at, run_at, started_at, finished_at, expires_at, lease_expires_at, cancel_requested_at,
+    result, last_error, (SELECT name FROM litequeue_schedules AS s WHERE s.id = schedule_id), scheduled_for"""
+
+RESULT: Final = "SELECT state, result, last_error FROM litequeue_jobs WHERE id = :id"
+STATE: Final = "SELECT state FROM litequeue_jobs WHERE id = :id"
+JOB: Final = f"SELECT {JOB_COLUMNS} FROM litequeue_jobs WHERE id = :id"
+ATTEMPTS: Final = f"""SELECT attempt, outcome, {_WORKER_NAME.format(table="litequeue_attempts")},
+    started_at, finished_at, error_type, error_message, traceback
+FROM litequeue_attempts WHERE job_id = :id ORDER BY attempt"""
+LAST_FAILURE: Final = """SELECT error_type, error_message, traceback FROM litequeue_attempts
+WHERE job_id = :id ORDER BY attempt DESC LIMIT 1"""
+
+LIST_JOBS: Final = f"""SELECT {JOB_COLUMNS} FROM litequeue_jobs
+WHERE (:state IS NULL OR state = :state) AND (:queue IS NULL OR queue = :queue)
+  AND (:task IS NULL OR task = :task) AND (:before IS NULL OR id < :before)
+ORDER BY id DESC LIMIT :limit"""
+COUNTS: Final = "SELECT queue, state, count(*) FROM litequeue_jobs GROUP BY queue, state"
+PAUSED: Final = "SELECT name FROM litequeue_queues WHERE paused_at IS NOT NULL ORDER BY name"
+OLDEST: Final = """SELECT min(run_at) FROM litequeue_jobs WHERE state = 'available'"""
+NEXT_DUE: Final = (
+    "SELECT min(run_at) FROM litequeue_jobs WHERE state = 'scheduled' OR state = 'retrying'"
+)
+WORKERS: Final = """SELECT id, name, pid, host, queues, slots, started_at, heartbeat_at, stopped_at,
+    unknown_tasks
+FROM litequeue_workers WHERE :all OR stopped_at IS NULL ORDER BY id"""
+
+OUTPUT: Final = """SELECT attempt, number, stream, at, text FROM litequeue_output
+WHERE job_id = :id AND (attempt, number) > (:attempt, :number) ORDER BY attempt, number"""
 
 
 class Reports:
@@ -29,25 +61,25 @@ class Reports:
     def result(self, job_id: int) -> tuple[str, str | None, str | None] | None:
         """(state, result, last_error) of a job."""
         row: tuple[str, str | None, str | None] | None = self._database.one(
-            queries.RESULT, {"id": job_id}
+            RESULT, {"id": job_id}
         )
         return row
 
     def state(self, job_id: int) -> str | None:
-        row = self._database.one(queries.STATE, {"id": job_id})
+        row = self._database.one(STATE, {"id": job_id})
         return None if row is None else row[0]
 
     def last_failure(self, job_id: int) -> tuple[str, str, str] | None:
         """(type, message, traceback) of the latest attempt that failed."""
-        row: tuple[str, str, str] | None = self._database.one(queries.LAST_FAILURE, {"id": job_id})
+        row: tuple[str, str, str] | None = self._database.one(LAST_FAILURE, {"id": job_id})
         return row
 
     def job(self, job_id: int) -> JobInfo | None:
         with self._database.read() as connection:
-            row = connection.execute(queries.JOB, {"id": job_id}).fetchone()
+            row = connection.execute(JOB, {"id": job_id}).fetchone()
             if row is None:
                 return None
-            attempts = connection.execute(queries.ATTEMPTS, {"id": job_id}).fetchall()
+            attempts = connection.execute(ATTEMPTS, {"id": job_id}).fetchall()
         return _job(row, tuple(map(_attempt, attempts)))
 
     def output(self, job_id: int, attempt: int, number: int) -> list[OutputPiece]:
@@ -56,7 +88,7 @@ class Reports:
 
         parameters = {"id": job_id, "attempt": attempt, "number": number}
         with self._database.read() as connection:
-            rows = connection.execute(queries.OUTPUT, parameters).fetchall()
+            rows = connection.execute(OUTPUT, parameters).fetchall()
         return [OutputPiece(a, n, stream, aware(at), text) for a, n, stream, at, text in rows]
 
     def jobs(
@@ -73,21 +105,21 @@ class Reports:
             "state": state, "queue": queue, "task": task, "before": before, "limit": limit,
         }  # fmt: skip
         with self._database.read() as connection:
-            rows = connection.execute(queries.LIST_JOBS, parameters).fetchall()
+            rows = connection.execute(LIST_JOBS, parameters).fetchall()
         return [_job(row) for row in rows]
 
     def paused(self) -> tuple[str, ...]:
         """The queues from which nobody claims."""
         with self._database.read() as connection:
-            return tuple(name for (name,) in connection.execute(queries.PAUSED).fetchall())
+            return tuple(name for (name,) in connection.execute(PAUSED).fetchall())
 
     def stats(self) -> Stats:
         from ..base.records import Stats
 
         with self._database.read() as connection:
-            counts = connection.execute(queries.COUNTS).fetchall()
-            (oldest,) = connection.execute(queries.OLDEST).fetchone()
-            (due,) = connection.execute(queries.NEXT_DUE).fetchone()
+            counts = connection.execute(COUNTS).fetchall()
+            (oldest,) = connection.execute(OLDEST).fetchone()
+            (due,) = connection.execute(NEXT_DUE).fetchone()
         states: dict[str, int] = {}
         queues: dict[str, dict[str, int]] = {}
         for queue, state, count in counts:
@@ -106,7 +138,7 @@ class Reports:
         from ..base.records import WorkerInfo
 
         with self._database.read() as connection:
-            rows = connection.execute(queries.WORKERS, {"all": stopped}).fetchall()
+            rows = connection.execute(WORKERS, {"all": stopped}).fetchall()
         return [
             WorkerInfo(
                 id=id_,

@@ -11,15 +11,34 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sqlite3
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from ..base.errors import CannotOpen
 from ..base.filelock import FileLock
-from . import queries
-from .file.database import Database
+from .file import Database
 
 YOUNG: Final = 60.0  # seconds
+
+WAKE_PORTS: Final = "SELECT wake_port FROM litequeue_workers WHERE stopped_at IS NULL"
+REGISTER: Final = """INSERT INTO litequeue_workers
+    (name, pid, host, lock_file, wake_port, queues, slots, started_at, heartbeat_at)
+VALUES (:name, :pid, :host, :lock_file, :wake_port, :queues, :slots, :now, :now)"""
+BEAT: Final = "UPDATE litequeue_workers SET heartbeat_at = :now WHERE id = :worker"
+REPORT_UNKNOWN: Final = (
+    "UPDATE litequeue_workers SET unknown_tasks = :unknown WHERE id = :worker"
+)
+LEAVE: Final = "UPDATE litequeue_workers SET leaving_at = :now WHERE id = :worker"
+STOPPED: Final = """UPDATE litequeue_workers SET stopped_at = :now, wake_port = NULL
+WHERE id = :worker AND stopped_at IS NULL"""
+LEAVING: Final = "SELECT leaving_at FROM litequeue_workers WHERE id = :worker AND stopped_at IS NULL"
+WORKER_NAME: Final = "SELECT name FROM litequeue_workers WHERE id = :worker"
+LOCK_FILE: Final = "SELECT lock_file FROM litequeue_workers WHERE id = :worker"
+PEERS: Final = """SELECT id, name, lock_file FROM litequeue_workers
+WHERE stopped_at IS NULL AND id <> :me"""
+FORGET_WORKERS: Final = """DELETE FROM litequeue_workers
+WHERE stopped_at IS NOT NULL AND stopped_at < :before"""
 
 # The lock files that this process holds, by path.
 _ours: set[str] = set()
@@ -69,7 +88,7 @@ class Workers:
         now: int,
     ) -> Registration:
         """Take a lock file, then add the row: a row without a lock would look dead at once."""
-        self._database.one(queries.PAUSED)  # opens the file first, so that its folder is known good
+        self._database.open()  # first, so that its folder is known good
         try:
             os.mkdir(self._folder, 0o700)
         except FileExistsError:
@@ -86,7 +105,7 @@ class Workers:
         lock.try_acquire()
         with self._database.write(durable=False) as connection:
             worker = connection.execute(
-                queries.REGISTER,
+                REGISTER,
                 {
                     "name": name,
                     "pid": os.getpid(),
@@ -103,15 +122,15 @@ class Workers:
 
     def peers(self, me: int) -> list[Peer]:
         with self._database.read() as connection:
-            return [Peer(*row) for row in connection.execute(queries.PEERS, {"me": me}).fetchall()]
+            return [Peer(*row) for row in connection.execute(PEERS, {"me": me}).fetchall()]
 
     def is_leaving(self, worker: int) -> bool:
         """Whether the worker had announced that it was shutting down."""
-        row = self._database.one(queries.LEAVING, {"worker": worker})
+        row = self._database.one(LEAVING, {"worker": worker})
         return row is not None and row[0] is not None
 
     def name(self, worker: int) -> str:
-        row = self._database.one(queries.WORKER_NAME, {"worker": worker})
+        row = self._database.one(WORKER_NAME, {"worker": worker})
         return "that is not in the list" if row is None else row[0]
 
     @contextlib.contextmanager
@@ -145,7 +164,7 @@ class Workers:
         A task that holds the GIL for a minute, or a debugger, keeps the heartbeat from running, and is not
         death. Who holds the lock, and whether he is suspended (SIGSTOP), Linux tells; elsewhere: False.
         """
-        row = self._database.one(queries.LOCK_FILE, {"worker": worker})
+        row = self._database.one(LOCK_FILE, {"worker": worker})
         if row is None:
             return False
         path = os.path.join(self._folder, os.path.basename(row[0]))
@@ -167,22 +186,22 @@ class Workers:
         """Show on the worker's row which tasks it has no code for, and why."""
         with self._database.write(durable=False) as connection:
             connection.execute(
-                queries.REPORT_UNKNOWN, {"worker": worker, "unknown": json.dumps(unknown)}
+                REPORT_UNKNOWN, {"worker": worker, "unknown": json.dumps(unknown)}
             )
 
     def leave(self, worker: int, now: int) -> None:
         """Say that what still runs here is to be released, not rescued, once the process is gone."""
         with self._database.write(durable=False) as connection:
-            connection.execute(queries.LEAVE, {"worker": worker, "now": now})
+            connection.execute(LEAVE, {"worker": worker, "now": now})
 
     def stopped(self, worker: int, now: int) -> None:
         with self._database.write(durable=False) as connection:
-            connection.execute(queries.STOPPED, {"worker": worker, "now": now})
+            connection.execute(STOPPED, {"worker": worker, "now": now})
 
     def forget(self, before: int, now: int) -> None:
         """Delete the rows of workers that stopped before then, and lock files that belong to nobody."""
         with self._database.write(durable=False) as connection:
-            connection.execute(queries.FORGET_WORKERS, {"before": before})
+            connection.execute(FORGET_WORKERS, {"before": before})
         self._sweep(now)
 
     def _sweep(self, now: int) -> None:
@@ -203,7 +222,12 @@ class Workers:
 
     def wake_ports(self) -> list[int]:
         with self._database.read() as connection:
-            return [port for (port,) in connection.execute(queries.WAKE_PORTS).fetchall() if port]
+            return ports_to_wake(connection)
+
+
+def ports_to_wake(connection: sqlite3.Connection) -> list[int]:
+    """Whom to tell once the caller's transaction is committed: the port of every worker that runs."""
+    return [port for (port,) in connection.execute(WAKE_PORTS).fetchall() if port]
 
 
 def process_state(pid: int) -> str | None:

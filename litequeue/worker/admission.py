@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, Protocol
 from ..base.checks import is_name
 from ..base.errors import UnknownTask
 from ..base.models import Adoption, ClaimedJob
-from ..store.jobs import MAX_INTERRUPTIONS
+from ..store.rules import MAX_INTERRUPTIONS
 from ..tasks import TaskCode
 from .discovery import Catalogue
 from .timeouts import Key

@@ -19,7 +19,7 @@ from ..base.models import Adoption, ClaimedJob, Lease, Printed, Settled, Unsettl
 from ..base.outcomes import NotStarted, Timed
 from ..pools.base import Call, Reason
 from ..store import Store
-from ..store.jobs import Demand, Turn
+from ..store.turn import Demand, Turn
 from . import journal
 from .admission import Admission
 from .config import WorkerConfig
@@ -268,7 +268,7 @@ class Coordinator:
     def _make_durable(self) -> bool:
         """Before an at-most-once job starts, a power cut must no longer be able to undo its claim."""
         try:
-            self._store.jobs.make_durable(self.id, self._clock.now())
+            self._store.leases.make_durable(self.id, self._clock.now())
         except PASSING as error:
             log.warning("%s; jobs that run at most once are put back", error)
             return False

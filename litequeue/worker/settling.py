@@ -24,7 +24,7 @@ from ..base.outcomes import (
 )
 from ..pools.base import Call, Reason
 from ..pools.call import retry_delay
-from ..store.jobs import KEEP, KEEP_DISCARDED
+from ..store.rules import KEEP, KEEP_DISCARDED
 
 
 def settle(

@@ -19,7 +19,7 @@ import pytest
 
 from litequeue import LiteQueue
 from litequeue.cli import main
-from litequeue.store.jobs import KEEP_OUTPUT, TRIM_EVERY
+from litequeue.store.turn.output import KEEP_OUTPUT, TRIM_EVERY
 
 from ..crash.logged import alive
 from ..prepared import litequeue

@@ -12,7 +12,7 @@ from typing import Any
 
 from litequeue.base.models import ClaimedJob, Settled, TaskOrigin, Unsettled
 from litequeue.store import Store
-from litequeue.store.jobs import Demand
+from litequeue.store.turn import Demand
 from litequeue.store.workers import Registration
 from litequeue.worker.inbox import Inbox
 from litequeue.worker.services.maintenance import Maintenance
@@ -215,7 +215,7 @@ def renew_leases(victim: Victim, db: Path) -> None:
     worker = register(store, "victim").id
     jobs = claim(store, worker)
     victim.arm()
-    assert len(store.jobs.extend(worker, NOW, NOW + 2 * LEASE)) == len(jobs)
+    assert len(store.leases.extend(worker, NOW, NOW + 2 * LEASE)) == len(jobs)
     victim.say("done")
 
 

@@ -18,8 +18,8 @@ from litequeue.base.outcomes import Died, Timed
 from litequeue.cli import main
 from litequeue.pools import child, processes, slot
 from litequeue.pools.base import Call, Reason
-from litequeue.store import queries
 from litequeue.store.file import database
+from litequeue.store.turn import settle
 from litequeue.worker import planning
 from litequeue.worker.services import maintenance
 
@@ -34,17 +34,17 @@ def _replaced(text: str, old: str, new: str) -> str:
 def ack_without_fence(put: Setter) -> None:
     """Whoever settles a job is believed, whether or not it is still theirs."""
     fence = " AND litequeue_jobs.attempt = v.attempt AND litequeue_jobs.state = 'running'"
-    sizes = {size: _replaced(sql, fence, "") for size, sql in queries.SETTLE_SUCCEEDED.items()}
-    put(queries, "SETTLE_SUCCEEDED", sizes)
+    sizes = {size: _replaced(sql, fence, "") for size, sql in settle.SETTLE_SUCCEEDED.items()}
+    put(settle, "SETTLE_SUCCEEDED", sizes)
     for name in ("RECORD_ATTEMPTS", "SETTLE_OTHER", "HELD"):
-        put(queries, name, _replaced(getattr(queries, name), fence, ""))
+        put(settle, name, _replaced(getattr(settle, name), fence, ""))
 
 
 def one_look(put: Setter) -> None:
     """A lease that looks lapsed once is taken."""
     def rescue_lapsed(self: maintenance.Maintenance, now: float) -> None:
         wall = self._clock.now()
-        self._lapsed = self._store.jobs.lapsed_workers(self._worker, wall), wall
+        self._lapsed = self._store.leases.lapsed_workers(self._worker, wall), wall
         original(self, now)
 
     original = maintenance.Maintenance._rescue_lapsed

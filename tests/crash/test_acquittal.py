@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from litequeue import JobFailed, LiteQueue
-from litequeue.store.jobs import MAX_INTERRUPTIONS
+from litequeue.store.rules import MAX_INTERRUPTIONS
 
 from .. import sample
 from ..support import ledger_lines, litequeue, wait_until, worker_process

@@ -18,7 +18,7 @@ import pytest
 from litequeue import JobFailed, LiteQueue, QueueBusy
 from litequeue.base.models import ClaimedJob
 from litequeue.store import Store
-from litequeue.store.jobs import Demand
+from litequeue.store.turn import Demand
 from litequeue.worker.inbox import Inbox
 from litequeue.worker.services.heartbeat import Heartbeat
 from litequeue.worker.services.maintenance import Maintenance

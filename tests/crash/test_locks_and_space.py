@@ -24,7 +24,7 @@ from litequeue.base import errors
 from litequeue.base.clock import SystemClock
 from litequeue.cli.exits import TRY_LATER
 from litequeue.store import Store
-from litequeue.store.jobs import Demand
+from litequeue.store.turn import Demand
 from litequeue.worker.inbox import Inbox
 from litequeue.worker.services.maintenance import Maintenance
 

@@ -17,7 +17,7 @@ from litequeue import LiteQueue
 from litequeue.base.models import Settled
 from litequeue.base.states import FINAL
 from litequeue.store import Store
-from litequeue.store.jobs import Demand
+from litequeue.store.turn import Demand
 
 from .. import sample
 from ..support import ledger_lines, new_job, wait_until, worker_process
@@ -76,7 +76,7 @@ def test_a_final_state_is_final_whoever_comes_late(store: Store) -> None:
         moves = [
             lambda row=row: store.jobs.turn(1, now, now, succeeded=[row]),
             lambda job_id=job_id: store.operations.cancel(job_id, now),
-            lambda: store.jobs.rescue_worker(1, "w", now),
+            lambda: store.leases.rescue_worker(1, "w", now),
             lambda row=row: store.jobs.turn(1, now, now, succeeded=[row._replace(result='"late"')]),
         ]
         rng.shuffle(moves)

@@ -310,13 +310,13 @@ def test_schedules_of_which_no_job_can_be_made_are_disabled_by_a_worker_that_goe
 FAILING = """
 import os, sys
 from litequeue.cli import main
-from litequeue.store.schedules import Schedules
-honest = Schedules.next_fire
+from litequeue.store.schedules import Ticks
+honest = Ticks.next_fire
 def next_fire(*arguments):
     if os.path.exists(sys.argv[2] + ".fault"):
         raise RuntimeError("out of sorts")
     return honest(*arguments)
-Schedules.next_fire = next_fire
+Ticks.next_fire = next_fire
 sys.exit(main())
 """
 

@@ -16,7 +16,8 @@ from litequeue.base.models import (
     Unsettled,
 )
 from litequeue.store import Store
-from litequeue.store.jobs import KEEP_DISCARDED, Demand
+from litequeue.store.rules import KEEP_DISCARDED
+from litequeue.store.turn import Demand
 
 from ..support import FakeClock, new_job
 
@@ -110,7 +111,7 @@ def test_a_settle_of_an_attempt_that_is_no_longer_ours_changes_nothing(store: St
     frozen, kept = claim(store, clock, worker=1)
     with store.database.write(durable=False) as connection:
         connection.execute("UPDATE litequeue_jobs SET lease_expires_at = 1 WHERE id = ?", (frozen.id,))
-    assert store.jobs.rescue_lapsed(1, clock.now(), clock.now()) == (1, ())
+    assert store.leases.rescue_lapsed(1, clock.now(), clock.now()) == (1, ())
     (again,) = claim(store, clock, worker=2)
     assert (again.id, again.attempt, again.interruptions) == (frozen.id, 2, 1)
     lost = settle(store, clock, ok=[success(frozen, clock, '"late"'), success(kept, clock, '"fine"')])
@@ -261,13 +262,13 @@ def test_a_dead_workers_jobs_go_back_and_the_third_death_convicts(store: Store, 
     store.jobs.enqueue(new_job())
     store.jobs.enqueue(new_job(at_most_once=1))
     claim(store, clock)
-    store.jobs.rescue_worker(1, "w1", clock.now())
+    store.leases.rescue_worker(1, "w1", clock.now())
     once = store.reports.job(2)
     assert once is not None and once.state == "discarded" and "at most once" in str(once.last_error)
     for round_ in (2, 3):
         (job,) = claim(store, clock)
         assert (job.attempt, job.interruptions, job.failures) == (round_, round_ - 1, 0)
-        store.jobs.rescue_worker(1, f"w{round_}", clock.now())
+        store.leases.rescue_worker(1, f"w{round_}", clock.now())
     info = store.reports.job(1)
     assert info is not None
     assert info.state == "discarded" and "3 workers died" in str(info.last_error)
@@ -278,7 +279,7 @@ def test_a_dead_workers_jobs_go_back_and_the_third_death_convicts(store: Store, 
 def test_a_worker_that_left_in_good_order_charges_nothing(store: Store, clock: FakeClock) -> None:
     store.jobs.enqueue(new_job())
     claim(store, clock)
-    assert store.jobs.release_worker(1, clock.now()) == (1, ())
+    assert store.leases.release_worker(1, clock.now()) == (1, ())
     (job,) = claim(store, clock)
     assert (job.interruptions, job.failures, job.attempt) == (0, 0, 2)
 
@@ -288,7 +289,7 @@ def test_extending_says_which_leases_are_still_held(store: Store, clock: FakeClo
         store.jobs.enqueue(new_job())
     jobs = claim(store, clock)
     settle(store, clock, ok=[success(jobs[0], clock)])
-    held = store.jobs.extend(1, clock.now(), clock.now() + 99 * SECOND)
+    held = store.leases.extend(1, clock.now(), clock.now() + 99 * SECOND)
     assert held == {Lease(jobs[1].id, 1), Lease(jobs[2].id, 1)}
     info = store.reports.job(jobs[1].id)
     assert info is not None and info.lease_expires_at is not None

@@ -13,8 +13,7 @@ import pytest
 
 from litequeue.base.models import Due, Step, TaskOrigin
 from litequeue.store import Store
-from litequeue.store import schedule_queries as queries
-from litequeue.store.schedules import Stored
+from litequeue.store.schedules import COLUMNS, Stored
 
 from ..support import wait_until
 
@@ -24,7 +23,7 @@ ORIGIN = TaskOrigin("m.f", "m", "f", "/d", "{}")
 
 
 def values(**fields: Any) -> dict[str, Any]:
-    defaults: dict[str, Any] = dict.fromkeys(queries.COLUMNS)
+    defaults: dict[str, Any] = dict.fromkeys(COLUMNS)
     defaults.update(
         name="s", trigger='{"every": "1h"}', task="m.f", args="[]", kwargs="{}", queue="default", pool="thread",
         priority=0, at_most_once=0, catch_up="latest", grace=HOUR, overlap="skip", jitter=0, anchor_at=NOW,
@@ -45,7 +44,7 @@ def fire(store: Store, *, awaiting: bool = False) -> int:
     tick = row.values["next_tick_at"]
     following = None if awaiting else tick + HOUR
     step = Step(row.id, "s", row.revision, tick, following, following, awaiting, None, (Due(tick, "fired"),), ())
-    (fired,) = store.schedules.fire([step], tick, lambda *_: []).fired
+    (fired,) = store.ticks.fire([step], tick, lambda *_: []).fired
     return fired.job
 
 
@@ -108,7 +107,7 @@ def test_what_is_worked_out_before_a_pause_is_void_and_resuming_is_as_well(added
     row = known(added)
     added.schedules.pause("s", NOW)
     step = Step(row.id, "s", row.revision, NOW + HOUR, 1, 1, False, None, (Due(NOW + HOUR, "fired"),), ())
-    assert added.schedules.fire([step], NOW + HOUR, lambda *_: []).fired == []
+    assert added.ticks.fire([step], NOW + HOUR, lambda *_: []).fired == []
     seen = known(added)
     added.schedules.pause("s", NOW + 5)
     assert known(added).paused_at == NOW
@@ -129,7 +128,7 @@ def test_resuming_waits_on_for_a_job_that_runs_and_for_none_that_has_ended(added
     added.operations.cancel(job, NOW + 2 * HOUR)
     added.schedules.resume(known(added), NOW + 9 * HOUR, NOW + 9 * HOUR, NOW + 8 * HOUR)
     assert (known(added).awaiting, known(added).values["next_tick_at"]) == (0, NOW + 9 * HOUR)
-    assert added.schedules.ended() == []
+    assert added.ticks.ended() == []
 
 
 def test_run_now_makes_one_job_and_one_row_for_each_call_also_beside_a_tick(added: Store) -> None:
@@ -202,7 +201,7 @@ def test_adders_changers_pausers_and_the_clockwork_race_and_every_tick_has_one_j
         row = known(own)
         at = row.values["next_tick_at"]
         step = Step(row.id, "s", row.revision, at, at + HOUR, at + HOUR, False, None, (Due(at, "fired"),), ())
-        own.schedules.fire([step], at, lambda *_: [])
+        own.ticks.fire([step], at, lambda *_: [])
 
     added.schedules.change(known(added), values(overlap="allow"), None, NOW, retime=True)
     threads = [threading.Thread(target=again, args=(act,)) for act in (change, change, pause, tick, tick)]

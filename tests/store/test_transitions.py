@@ -7,7 +7,7 @@ import random
 from litequeue.base.models import Settled, Unsettled
 from litequeue.base.states import TRANSITIONS
 from litequeue.store import Store
-from litequeue.store.jobs import Demand
+from litequeue.store.turn import Demand
 
 from ..support import FakeClock, new_job
 
@@ -52,11 +52,11 @@ def test_the_store_makes_no_move_that_is_not_in_the_table(store: Store, clock: F
         elif act == 8:
             kind = rng.randrange(4)
             if kind == 0:
-                store.jobs.rescue_worker(rng.choice([1, 2]), "w", now)
+                store.leases.rescue_worker(rng.choice([1, 2]), "w", now)
             elif kind == 1:
-                store.jobs.release_worker(rng.choice([1, 2]), now)
+                store.leases.release_worker(rng.choice([1, 2]), now)
             elif kind == 2:
-                store.jobs.rescue_lapsed(1, now, now)
+                store.leases.rescue_lapsed(1, now, now)
             else:
                 store.operations.prune(now, 3)
         else:

@@ -8,7 +8,8 @@ from typing import Any
 from litequeue import LiteQueue
 from litequeue.base.models import ClaimedJob
 from litequeue.store import Store
-from litequeue.store.jobs import MAX_INTERRUPTIONS, Demand
+from litequeue.store.rules import MAX_INTERRUPTIONS
+from litequeue.store.turn import Demand
 from litequeue.worker.admission import HOLD, REST, Admission
 from litequeue.worker.discovery import Catalogue
 

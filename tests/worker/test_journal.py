@@ -16,7 +16,7 @@ from litequeue.base.models import ClaimedJob, Lease, Settled
 from litequeue.base.outcomes import NotStarted, Succeeded, Timed
 from litequeue.pools.base import Call
 from litequeue.store import Store
-from litequeue.store.jobs import Demand
+from litequeue.store.turn import Demand
 from litequeue.worker.inbox import Inbox
 from litequeue.worker.journal import Endings
 from litequeue.worker.repeated_warning import Complaint
@@ -99,7 +99,7 @@ def test_heartbeat_and_housekeeping_do_not_repeat_themselves(
     heart, house = Heartbeat(store, 1, clock, LEASE, Inbox()), Maintenance(store, 1, clock, LEASE, Inbox())
     heart.tick()  # registering was the first beat
     with monkeypatch.context() as broken:
-        broken.setattr(store.jobs, "extend", full)
+        broken.setattr(store.leases, "extend", full)
         broken.setattr(store.operations, "prune", full)
         for _ in range(20):
             heart.tick()
@@ -152,7 +152,7 @@ def test_the_third_death_is_logged_as_the_loss_of_the_job(store: Store, clock: F
     store.jobs.enqueue(new_job())
     for round_ in (1, 2, 3):
         store.jobs.turn(1, clock.now(), clock.now() + LEASE, demand=Demand({"thread": 1}))
-        rescued = store.jobs.rescue_worker(1, "w", clock.now())
+        rescued = store.leases.rescue_worker(1, "w", clock.now())
         assert (rescued.again, len(rescued.lost)) == ((1, 0) if round_ < 3 else (0, 1))
     info = store.reports.job(1)
     assert info is not None and rescued.lost[0] == (1, "tests.task", 3, info.last_error)
@@ -164,4 +164,4 @@ def test_a_rescue_outlives_a_planted_name_that_is_no_text(store: Store, clock: F
     with store.database.write(durable=False) as connection:
         connection.execute("UPDATE litequeue_jobs SET task = CAST(x'ff41' AS TEXT)")
     store.jobs.turn(1, clock.now(), clock.now() + LEASE, demand=Demand({"thread": 1}))
-    assert store.jobs.rescue_worker(1, "w", clock.now()).lost[0].task == "\udcffA"
+    assert store.leases.rescue_worker(1, "w", clock.now()).lost[0].task == "\udcffA"

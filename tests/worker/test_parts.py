@@ -17,7 +17,7 @@ from litequeue.base.checks import clean
 from litequeue.base.models import TaskOrigin
 from litequeue.base.trust import why_untrusted
 from litequeue.store import Store
-from litequeue.store.jobs import Demand
+from litequeue.store.turn import Demand
 from litequeue.worker.discovery import RETRY_SECONDS, Catalogue
 from litequeue.worker.inbox import Held, Inbox
 from litequeue.worker.planning import Plan
@@ -239,7 +239,7 @@ def test_a_step_of_the_wall_clock_robs_nobody(store: Store, clock: FakeClock) ->
     reaper = Maintenance(store, 99, clock, LEASE, Inbox())
     for _ in range(60):
         clock.advance(2)
-        store.jobs.extend(live, clock.now(), clock.now() + LEASE)
+        store.leases.extend(live, clock.now(), clock.now() + LEASE)
         reaper.tick()
     clock.wall += 10 * 365 * 86400 * 1_000_000
     for _ in range(20):

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from ...base.errors import CannotOpen, WorkerFailed
 from ...base.models import NewJob
 from ...store import Store
-from ...store.jobs import Demand
+from ...store.turn import Demand
 from .. import render
 from . import tasks
 from .floor import COPY_SCHEDULE, FINISH_ALL, Floor

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 
-from ...store.schedule_queries import COLUMNS
+from ...store.schedules import COLUMNS
 
 # Turns a table of waiting jobs into one of finished jobs, to measure a claim beside it.
 FINISH_ALL = """UPDATE litequeue_jobs

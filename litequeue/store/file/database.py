@@ -65,6 +65,10 @@ class Database:
 
     # -- opening -----------------------------------------------------------------------------
 
+    def open(self) -> None:
+        """Open the file now rather than at its first use; raises what that would raise."""
+        self._held()
+
     def _held(self) -> Handles:
         handles = self._handles
         if handles is not None and handles.pid == os.getpid():

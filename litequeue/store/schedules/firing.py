@@ -1,8 +1,8 @@
-"""Schedules and their ticks in the file.
+"""The scheduler's part: which schedules are due, and the transaction that makes each tick once.
 
-Owns the transaction that makes each tick once: a schedule's step to its next tick, the tick's row and its job
-come together or not at all, and a step counts only while the schedule is as it was when it was worked out. Which
-ticks are due is decided in ``firing``; what users call is ``schedules.py`` of the package.
+Owns that transaction: a schedule's step to its next tick, the tick's row and its job come together or not at all, and a
+step counts only while the schedule is as it was when it was worked out. A batch of ticks travels as one JSON parameter,
+so that a thousand schedules that fall on the same second cost a handful of statements.
 """
 
 from __future__ import annotations
@@ -12,17 +12,112 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from ..base.errors import StoreError
-from ..base.models import NewJob, Past, Planned, Step, TaskOrigin
-from . import schedule_queries as queries
-from .file.database import Database
-from .jobs import ports_to_wake, record_origin
-from .notices import insert_notices
+from ...base.errors import StoreError
+from ...base.models import NewJob, Past, Planned, Step
+from ..file import Database
+from ..notices import insert_notices
+from ..workers import ports_to_wake
+from .history import (
+    CLOSE_OF,
+    IS_OPEN,
+    KEEP_TICKS,
+    OLD_TICK,
+    OPEN,
+    PRUNE_TICKS,
+    insert_fired,
+    thin,
+)
 
-KEEP_TICKS: Final = 90 * 86_400 * 1_000_000
-KEEP_OF_EACH: Final = 10_000  # ticks of one schedule
-THIN_EVERY: Final = 1_000
+# -- the scheduler's look --------------------------------------------------------------------------
 
+# Or jobs that wait for one another: their schedule may be gone.
+EXIST: Final = """SELECT EXISTS (SELECT 1 FROM litequeue_schedules)
+    OR EXISTS (SELECT 1 FROM litequeue_jobs WHERE state = 'blocked')"""
+
+NEXT_FIRE: Final = """SELECT min(fires_at) FROM litequeue_schedules
+WHERE fires_at IS NOT NULL AND paused_at IS NULL AND disabled_at IS NULL AND fires_at > :after"""
+
+_PLANNED = """id, revision, name, trigger, catch_up, grace, jitter, anchor_at, next_tick_at, fires_at"""
+
+DUE: Final = f"""SELECT json_group_array(json_array({_PLANNED})) FROM (
+    SELECT {_PLANNED} FROM litequeue_schedules
+    WHERE fires_at IS NOT NULL AND paused_at IS NULL AND disabled_at IS NULL AND fires_at <= :now
+      AND id NOT IN (SELECT value FROM json_each(:without))
+    ORDER BY fires_at LIMIT :limit)"""
+
+# Those that wait for their last job: when it ended, or NULL while it has not. A job that is gone has ended.
+AWAITING: Final = f"""SELECT json_group_array(json_array({_PLANNED}, ended_at)) FROM (
+    SELECT {_PLANNED}, (
+        SELECT CASE WHEN t.job_finished_at IS NOT NULL THEN t.job_finished_at
+                    WHEN j.id IS NULL THEN t.decided_at ELSE j.finished_at END
+        FROM litequeue_ticks AS t LEFT JOIN litequeue_jobs AS j ON j.id = t.job_id
+        WHERE t.schedule_id = s.id AND t.job_id IS NOT NULL ORDER BY t.tick_at DESC LIMIT 1) AS ended_at
+    FROM litequeue_schedules AS s WHERE awaiting = 1 AND disabled_at IS NULL)
+WHERE ended_at IS NOT NULL"""
+
+# The time was later once: the clock has been set back.
+LAST_DECIDED: Final = "SELECT max(decided_at) FROM litequeue_ticks"
+
+FORGET_DECIDED: Final = "UPDATE litequeue_ticks SET decided_at = :now WHERE decided_at > :now"
+
+TO_COME: Final = f"""SELECT json_group_array(json_array({_PLANNED})) FROM (
+    SELECT {_PLANNED} FROM litequeue_schedules
+    WHERE fires_at IS NOT NULL AND paused_at IS NULL AND disabled_at IS NULL AND fires_at > :now
+    ORDER BY fires_at)"""
+
+HAS_AWAITING: Final = """SELECT
+    EXISTS (SELECT 1 FROM litequeue_schedules WHERE awaiting = 1),
+    EXISTS (SELECT 1 FROM litequeue_jobs WHERE state = 'blocked')"""
+
+REBOOTED: Final = f"""SELECT json_group_array(json_array({_PLANNED})) FROM litequeue_schedules
+WHERE boot IS NOT NULL AND boot <> :boot AND paused_at IS NULL AND disabled_at IS NULL"""
+
+# -- firing ----------------------------------------------------------------------------------------
+
+_STEPS = """(SELECT
+    json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS revision,
+    json_extract(value, '$[2]') AS seen, json_extract(value, '$[3]') AS next_tick_at,
+    json_extract(value, '$[4]') AS fires_at, json_extract(value, '$[5]') AS awaiting,
+    json_extract(value, '$[6]') AS boot, json_extract(value, '$[7]') AS fired
+    FROM json_each(:steps)) AS v"""
+
+# A step is valid while the schedule is as it was when the step was worked out; so each tick has one winner.
+_AS_SEEN = """s.id = v.id AND s.revision = v.revision AND s.next_tick_at IS v.seen
+    AND (v.boot IS NULL OR s.boot IS NOT v.boot) AND s.paused_at IS NULL AND s.disabled_at IS NULL"""
+
+WON: Final = f"""SELECT json_group_array(s.id)
+FROM {_STEPS} CROSS JOIN litequeue_schedules AS s ON {_AS_SEEN}"""
+
+STEP: Final = f"""UPDATE litequeue_schedules
+SET next_tick_at = v.next_tick_at, fires_at = v.fires_at, awaiting = v.awaiting,
+    boot = coalesce(v.boot, litequeue_schedules.boot), ticks = ticks + v.fired
+FROM {_STEPS}
+WHERE litequeue_schedules.id = v.id AND v.id IN (SELECT value FROM json_each(:won))"""
+
+# The schedules of which a job has not ended.
+BUSY: Final = f"""SELECT json_group_array(v.value) FROM json_each(:schedules) AS v WHERE EXISTS (
+    SELECT 1 FROM litequeue_ticks AS t {OPEN} CROSS JOIN litequeue_jobs AS j ON j.id = t.job_id
+    WHERE t.schedule_id = v.value AND {IS_OPEN} AND j.finished_at IS NULL)"""
+
+# Ticks that were decided already: the clock was set back since, or people did.
+TAKEN: Final = """SELECT json_group_array(json_array(t.schedule_id, t.tick_at))
+FROM json_each(:ticks) AS v CROSS JOIN litequeue_ticks AS t
+    ON t.schedule_id = json_extract(v.value, '$[0]') AND t.tick_at = json_extract(v.value, '$[1]')"""
+
+OVERLAPS: Final = """SELECT json_group_array(json_array(id, overlap, catch_up)) FROM litequeue_schedules
+WHERE id IN (SELECT value FROM json_each(:schedules))"""
+
+# A blocked job of a schedule goes when none before it is left.
+UNBLOCK: Final = f"""UPDATE litequeue_jobs SET state = 'available', run_at = :now
+WHERE state = 'blocked' AND id IN (
+    SELECT min(b.id) FROM litequeue_jobs AS b
+    WHERE b.state = 'blocked' AND b.schedule_id IS NOT NULL GROUP BY b.schedule_id)
+  AND NOT EXISTS (
+    SELECT 1 FROM litequeue_ticks AS t {OPEN} CROSS JOIN litequeue_jobs AS j ON j.id = t.job_id
+    WHERE t.schedule_id = litequeue_jobs.schedule_id AND {IS_OPEN}
+      AND j.finished_at IS NULL AND j.state <> 'blocked')"""
+
+LISTENERS: Final = "SELECT on_failure, mail_to, queue FROM litequeue_schedules WHERE id = :id"
 
 # (schedule, missed ticks, its on_failure, its mail_to, its queue) -> jobs
 Tell = Callable[[str, Sequence[Past], str | None, str | None, str], list[NewJob]]
@@ -48,57 +143,44 @@ class Fires(NamedTuple):
     ports: list[int]
 
 
-class Stored(NamedTuple):
-    """A schedule's row as it stands."""
-
-    values: dict[str, Any]
-    id: int
-    revision: int
-    paused_at: int | None
-    disabled_at: int | None
-    awaiting: int
-
-
-class Schedules:
-    """The tables of schedules and ticks."""
+class Ticks:
+    """What schedulers ask and do."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    # -- the scheduler's ---------------------------------------------------------------------------
-
     def exist(self) -> bool:
         """Whether there is anything for a scheduler to do, now or later."""
-        return bool(self._database.one(queries.EXIST)[0])
+        return bool(self._database.one(EXIST)[0])
 
     def next_fire(self, after: int = -(2**62)) -> int | None:
         """When the next tick fires, of those that fire after a moment."""
-        row = self._database.one(queries.NEXT_FIRE, {"after": after})
+        row = self._database.one(NEXT_FIRE, {"after": after})
         found: int | None = row[0]
         return found
 
     def due(self, now: int, limit: int, without: Iterable[int] = ()) -> list[Planned]:
         """The schedules whose tick has come, the longest due first."""
-        return self._planned(queries.DUE, {"now": now, "limit": limit, "without": json.dumps(list(without))})
+        return self._planned(DUE, {"now": now, "limit": limit, "without": json.dumps(list(without))})
 
     def last_decided(self) -> int | None:
         """When a tick was last decided."""
-        row = self._database.one(queries.LAST_DECIDED)
+        row = self._database.one(LAST_DECIDED)
         found: int | None = row[0]
         return found
 
     def to_come(self, now: int) -> list[Planned]:
         """The schedules whose next tick is yet to come."""
-        return self._planned(queries.TO_COME, {"now": now})
+        return self._planned(TO_COME, {"now": now})
 
     def forget_future(self, now: int) -> None:
         """Let no tick have been decided later than now."""
         with self._database.write(durable=False) as connection:
-            connection.execute(queries.FORGET_DECIDED, {"now": now})
+            connection.execute(FORGET_DECIDED, {"now": now})
 
     def rebooted(self, boot: str) -> list[Planned]:
         """The schedules that fire once per boot, and have not in this one."""
-        return self._planned(queries.REBOOTED, {"boot": boot})
+        return self._planned(REBOOTED, {"boot": boot})
 
     def _planned(self, query: str, parameters: dict[str, Any]) -> list[Planned]:
         (text,) = self._database.one(query, parameters)
@@ -106,18 +188,18 @@ class Schedules:
 
     def ended(self) -> list[tuple[Planned, int]]:
         """The schedules that waited for a job to end, and when it did."""
-        (text,) = self._database.one(queries.AWAITING)
+        (text,) = self._database.one(AWAITING)
         return [(Planned(*row[:-1]), row[-1]) for row in json.loads(text)]
 
     def waits_for_jobs(self) -> tuple[bool, bool]:
         """Whether a schedule awaits the end of a job, and whether jobs wait for one another."""
-        awaiting, blocked = self._database.one(queries.HAS_AWAITING)
+        awaiting, blocked = self._database.one(HAS_AWAITING)
         return bool(awaiting), bool(blocked)
 
     def unblock(self, now: int) -> tuple[int, list[int]]:
         """Let jobs go whose predecessors have ended. How many, and whom to wake."""
         with self._database.write(durable=False) as connection:
-            count = connection.execute(queries.UNBLOCK, {"now": now}).rowcount
+            count = connection.execute(UNBLOCK, {"now": now}).rowcount
             return count, ports_to_wake(connection) if count else []
 
     def fire(self, steps: Sequence[Step], now: int, tell: Tell) -> Fires:
@@ -137,10 +219,10 @@ class Schedules:
             return Fires([], [], [])
         mine = [step for step in steps if step.id in won]
         schedules = json.dumps([step.id for step in mine if step.fire])
-        connection.execute(queries.CLOSE_OF, {"schedules": schedules})
-        jobs, rows = self._decide(connection, mine, schedules)
-        fired = self._insert(connection, jobs, rows, now)
-        self._thin(connection, schedules, max((len(step.fire) for step in mine), default=1))
+        connection.execute(CLOSE_OF, {"schedules": schedules})
+        jobs, rows = _decide(connection, mine, schedules)
+        fired = insert_fired(connection, jobs, rows, now)
+        thin(connection, schedules, max((len(step.fire) for step in mine), default=1))
         told = self._tell(connection, mine, tell, now)
         ports = ports_to_wake(connection) if fired or told else []
         names = {step.id: step.name for step in mine}
@@ -153,68 +235,11 @@ class Schedules:
             (s.id, s.revision, s.seen, s.next_tick_at, s.fires_at, int(s.awaiting), s.boot, len(s.fire))
             for s in steps
         ])  # fmt: skip
-        (won,) = connection.execute(queries.WON, {"steps": text}).fetchone()
+        (won,) = connection.execute(WON, {"steps": text}).fetchone()
         if won != "[]":
-            connection.execute(queries.STEP, {"steps": text, "won": won})
+            connection.execute(STEP, {"steps": text, "won": won})
         return set(json.loads(won))
 
-    @staticmethod
-    def _decide(
-        connection: sqlite3.Connection, steps: Sequence[Step], schedules: str
-    ) -> tuple[list[tuple[int, int, str, str]], list[list[Any]]]:
-        """The jobs to insert, as (schedule, tick, state, outcome), and the rows of ticks that are not fired."""
-        (text,) = connection.execute(queries.BUSY, {"schedules": schedules}).fetchone()
-        busy: set[int] = set(json.loads(text))
-        (text,) = connection.execute(queries.OVERLAPS, {"schedules": schedules}).fetchone()
-        rules = {id_: (overlap, catch_up) for id_, overlap, catch_up in json.loads(text)}
-        ticks = json.dumps([(step.id, due.tick) for step in steps for due in step.fire])
-        (text,) = connection.execute(queries.TAKEN, {"ticks": ticks}).fetchone()
-        taken = {(id_, tick) for id_, tick in json.loads(text)}
-        jobs: list[tuple[int, int, str, str]] = []
-        rows: list[list[Any]] = []
-        for step in steps:
-            rows += [[step.id, p.tick, p.through, p.outcome, p.reason, None] for p in step.past]
-            for due in step.fire:
-                overlap, catch_up = rules[step.id]
-                if (step.id, due.tick) in taken:
-                    continue
-                if step.id not in busy or overlap == "allow":
-                    jobs.append((step.id, due.tick, "available", due.outcome))
-                    busy.add(step.id)
-                elif overlap == "queue" or catch_up == "all" and due.outcome == "late":
-                    # What was missed is caught up one after another, however an overlap is treated.
-                    jobs.append((step.id, due.tick, "blocked", due.outcome))
-                else:
-                    reason = "the job of an earlier tick had not ended"
-                    rows.append([step.id, due.tick, None, "skipped", reason, None])
-        return jobs, rows
-
-    @staticmethod
-    def _insert(
-        connection: sqlite3.Connection, jobs: Sequence[tuple[int, int, str, str]], rows: list[list[Any]], now: int
-    ) -> list[tuple[int, int, int]]:
-        first = 0
-        if jobs:
-            text = json.dumps([job[:3] for job in jobs])
-            connection.execute(queries.FIRE_JOBS, {"jobs": text, "now": now})
-            # AUTOINCREMENT under the write lock: nobody's ids can lie between ours.
-            (last,) = connection.execute("SELECT last_insert_rowid()").fetchone()
-            first = last - len(jobs) + 1
-        fired = [(id_, tick, first + n) for n, (id_, tick, _, _) in enumerate(jobs)]
-        outcomes = [job[3] for job in jobs]
-        ticks = [[id_, tick, None, outcome, None, job] for (id_, tick, job), outcome in zip(fired, outcomes, strict=True)]
-        if ticks or rows:
-            connection.execute(queries.RECORD_TICKS, {"ticks": json.dumps(ticks + rows), "now": now})
-        return fired
-
-    @staticmethod
-    def _thin(connection: sqlite3.Connection, schedules: str, most: int) -> None:
-        """Bound the history of a schedule that fires often; ``most``: ticks that any of them has just had."""
-        (text,) = connection.execute(
-            queries.MUCH_FIRED, {"schedules": schedules, "every": THIN_EVERY, "step": most}
-        ).fetchone()
-        for id_ in json.loads(text):
-            connection.execute(queries.THIN_TICKS, {"id": id_, "keep": KEEP_OF_EACH - 1})
 
     @staticmethod
     def _tell(connection: sqlite3.Connection, steps: Sequence[Step], tell: Tell, now: int) -> bool:
@@ -222,152 +247,47 @@ class Schedules:
         for step in steps:
             missed = [past for past in step.past if past.outcome == "missed"]
             if missed:
-                row = connection.execute(queries.LISTENERS, {"id": step.id}).fetchone()
+                row = connection.execute(LISTENERS, {"id": step.id}).fetchone()
                 jobs = tell(step.name, missed, *row)
                 insert_notices(connection, jobs, now)
                 told |= bool(jobs)
         return told
 
-    def disable(self, schedule: Planned | Step | Stored, why: str, now: int) -> None:
-        """Take a schedule out of service that cannot be worked out."""
-        with self._database.write(durable=True) as connection:
-            connection.execute(
-                queries.DISABLE, {"id": schedule.id, "revision": schedule.revision, "why": why, "now": now}
-            )
-
     def prune(self, now: int, limit: int) -> int:
         """Forget up to ``limit`` of the ticks that are older than any needs to be. How many."""
         parameters = {"before": now - KEEP_TICKS, "limit": limit}
-        if self._database.one(queries.OLD_TICK, parameters) is None:
+        if self._database.one(OLD_TICK, parameters) is None:
             return 0
         with self._database.write(durable=False) as connection:
-            return connection.execute(queries.PRUNE_TICKS, parameters).rowcount
-
-    # -- what people and code do -------------------------------------------------------------------
-
-    def stored(self, name: str) -> Stored | None:
-        with self._database.read() as connection:
-            return _stored(connection, name)
-
-    def add(
-        self, values: dict[str, Any], origin: TaskOrigin | None, paused: bool, now: int
-    ) -> list[int] | None:
-        """Add a schedule: whom to wake, or None if its name is taken."""
-        with self._database.write(durable=True) as connection:
-            if _stored(connection, values["name"]) is not None:
-                return None
-            if origin is not None:
-                record_origin(connection, origin, now)
-            connection.execute(queries.INSERT, {**values, "paused_at": now if paused else None, "now": now})
-            return ports_to_wake(connection)
-
-    def change(
-        self, known: Stored, values: dict[str, Any], origin: TaskOrigin | None, now: int, *, retime: bool
-    ) -> list[int] | None:
-        """Write a schedule's row anew; ``retime``: also its anchor and next tick.
-
-        Whom to wake; None if it is not as it was ``known``: then what was worked out from that is void.
-        """
-        with self._database.write(durable=True) as connection:
-            found = _stored(connection, known.values["name"])
-            if found is None or (found.id, found.revision) != (known.id, known.revision):
-                return None
-            if retime and found.values["next_tick_at"] != known.values["next_tick_at"]:
-                return None  # a tick was fired: it must not come again
-            if origin is not None:
-                record_origin(connection, origin, now)
-            connection.execute(queries.REPLACE if retime else queries.AMEND, {**values, "now": now})
-            return ports_to_wake(connection)
-
-    def remove(self, name: str) -> bool:
-        """Delete a schedule and its history; its jobs stay. Whether there was one."""
-        with self._database.write(durable=True) as connection:
-            known = _stored(connection, name)
-            if known is None:
-                return False
-            connection.execute(queries.CLOSE_OF, {"schedules": json.dumps([known.id])})
-            connection.execute(queries.REMOVE_TICKS, {"id": known.id})
-            connection.execute(queries.REMOVE, {"name": name})
-            return True
-
-    def pause(self, name: str, now: int) -> bool:
-        with self._database.write(durable=True) as connection:
-            return connection.execute(queries.PAUSE, {"name": name, "now": now}).rowcount > 0
-
-    def resume(self, known: Stored, next_tick: int | None, fires_at: int | None, now: int) -> list[int] | None:
-        """Undo a pause or a disablement; the next tick is counted from now, or from the end of the job that runs.
-
-        Whom to wake; None if it is not as it was ``known``.
-        """
-        with self._database.write(durable=True) as connection:
-            (busy,) = connection.execute(queries.BUSY, {"schedules": json.dumps([known.id])}).fetchone()
-            awaiting = bool(known.awaiting) and busy != "[]"
-            count = connection.execute(
-                queries.RESUME,
-                {
-                    "name": known.values["name"], "revision": known.revision, "now": now, "awaiting": int(awaiting),
-                    "next_tick_at": None if awaiting else next_tick, "fires_at": None if awaiting else fires_at,
-                },
-            ).rowcount  # fmt: skip
-            return ports_to_wake(connection) if count else None
-
-    def run_now(self, name: str, now: int) -> tuple[int, list[int]] | None:
-        """Make a job of a schedule now, beside its ticks: its id, and whom to wake. None if there is no such schedule."""
-        with self._database.write(durable=True) as connection:
-            known = _stored(connection, name)
-            if known is None:
-                return None
-            tick = now
-            while self._is_taken(connection, name, tick):
-                tick += 1  # two within a microsecond
-            fired = self._insert(connection, [(known.id, tick, "available", "manual")], [], now)
-            return fired[0][2], ports_to_wake(connection)
-
-    @staticmethod
-    def _is_taken(connection: sqlite3.Connection, name: str, tick: int) -> bool:
-        rows = connection.execute(queries.TICKS, {"name": name, "before": tick + 1, "limit": 1}).fetchall()
-        return bool(rows) and rows[0][0] == tick
-
-    # -- declared in code ----------------------------------------------------------------------------
-
-    def declaring(self) -> list[tuple[str, str]]:
-        """The modules, with their directories, that declared schedules of this file; also what they have no more, and may have again."""
-        with self._database.read() as connection:
-            return [(module, directory) for module, directory in connection.execute(queries.DECLARING).fetchall()]
-
-    def withdraw(self, module: str, directory: str, declared: Iterable[str], why: str, now: int) -> list[str]:
-        """Disable what a module declared once and does not declare any more. Which."""
-        keep = set(declared)
-        where = {"module": module, "directory": directory}
-        with self._database.read() as connection:
-            rows = connection.execute(queries.DECLARED_BY, where).fetchall()
-        if all(name in keep for _, name, _ in rows):
-            return []
-        with self._database.write(durable=True) as connection:
-            rows = connection.execute(queries.DECLARED_BY, where).fetchall()
-            gone = [row for row in rows if row[1] not in keep]
-            for id_, _, revision in gone:
-                connection.execute(queries.DISABLE, {"id": id_, "revision": revision, "why": why, "now": now})
-        return [name for _, name, _ in gone]
-
-    # -- reading ---------------------------------------------------------------------------------------
-
-    def rows(self, name: str | None = None) -> list[tuple[Any, ...]]:
-        """The rows of LIST, or of SHOW."""
-        with self._database.read() as connection:
-            if name is None:
-                return connection.execute(queries.LIST).fetchall()
-            return connection.execute(queries.SHOW, {"name": name}).fetchall()
-
-    def ticks(self, name: str, before: int | None, limit: int) -> list[tuple[Any, ...]]:
-        with self._database.read() as connection:
-            parameters = {"name": name, "before": before, "limit": limit}
-            return connection.execute(queries.TICKS, parameters).fetchall()
+            return connection.execute(PRUNE_TICKS, parameters).rowcount
 
 
-def _stored(connection: sqlite3.Connection, name: str) -> Stored | None:
-    row = connection.execute(queries.STORED, {"name": name}).fetchone()
-    if row is None:
-        return None
-    count = len(queries.COLUMNS)
-    return Stored(dict(zip(queries.COLUMNS, row[:count], strict=True)), *row[count:])
+def _decide(
+    connection: sqlite3.Connection, steps: Sequence[Step], schedules: str
+) -> tuple[list[tuple[int, int, str, str]], list[list[Any]]]:
+    """The jobs to insert, as (schedule, tick, state, outcome), and the rows of ticks that are not fired."""
+    (text,) = connection.execute(BUSY, {"schedules": schedules}).fetchone()
+    busy: set[int] = set(json.loads(text))
+    (text,) = connection.execute(OVERLAPS, {"schedules": schedules}).fetchone()
+    rules = {id_: (overlap, catch_up) for id_, overlap, catch_up in json.loads(text)}
+    ticks = json.dumps([(step.id, due.tick) for step in steps for due in step.fire])
+    (text,) = connection.execute(TAKEN, {"ticks": ticks}).fetchone()
+    taken = {(id_, tick) for id_, tick in json.loads(text)}
+    jobs: list[tuple[int, int, str, str]] = []
+    rows: list[list[Any]] = []
+    for step in steps:
+        rows += [[step.id, p.tick, p.through, p.outcome, p.reason, None] for p in step.past]
+        for due in step.fire:
+            overlap, catch_up = rules[step.id]
+            if (step.id, due.tick) in taken:
+                continue
+            if step.id not in busy or overlap == "allow":
+                jobs.append((step.id, due.tick, "available", due.outcome))
+                busy.add(step.id)
+            elif overlap == "queue" or catch_up == "all" and due.outcome == "late":
+                # What was missed is caught up one after another, however an overlap is treated.
+                jobs.append((step.id, due.tick, "blocked", due.outcome))
+            else:
+                reason = "the job of an earlier tick had not ended"
+                rows.append([step.id, due.tick, None, "skipped", reason, None])
+    return jobs, rows

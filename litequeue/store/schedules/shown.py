@@ -8,11 +8,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from .. import triggers
-from ..base import checks
-from ..base.errors import InvalidArgument
-from ..base.records import ScheduleInfo, TickInfo
-from .schedule_queries import COLUMNS
+from ... import triggers
+from ...base import checks
+from ...base.errors import InvalidArgument
+from ...base.records import ScheduleInfo, TickInfo
+from .table import COLUMNS
 
 
 def shown(row: tuple[Any, ...]) -> ScheduleInfo:

@@ -1,159 +1,22 @@
-"""The SQL of schedules and ticks: constants with named parameters, under the rules of ``queries``.
+"""The rows of schedules: added, changed, paused, removed, each in one transaction.
 
-Owns text only. A batch of ticks travels as one JSON parameter, so that a thousand schedules that fall on the same
-second cost a handful of steps.
+Owns ``litequeue_schedules``. A change that was worked out from a row is void where the row is no longer as it was read.
+What may be changed where is ``app.schedules``' to say.
 """
 
 from __future__ import annotations
 
-from typing import Final
+import json
+import sqlite3
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
 
-# -- the scheduler's look --------------------------------------------------------------------------
-
-# Or jobs that wait for one another: their schedule may be gone.
-EXIST: Final = """SELECT EXISTS (SELECT 1 FROM litequeue_schedules)
-    OR EXISTS (SELECT 1 FROM litequeue_jobs WHERE state = 'blocked')"""
-
-NEXT_FIRE: Final = """SELECT min(fires_at) FROM litequeue_schedules
-WHERE fires_at IS NOT NULL AND paused_at IS NULL AND disabled_at IS NULL AND fires_at > :after"""
-
-_PLANNED = """id, revision, name, trigger, catch_up, grace, jitter, anchor_at, next_tick_at, fires_at"""
-
-DUE: Final = f"""SELECT json_group_array(json_array({_PLANNED})) FROM (
-    SELECT {_PLANNED} FROM litequeue_schedules
-    WHERE fires_at IS NOT NULL AND paused_at IS NULL AND disabled_at IS NULL AND fires_at <= :now
-      AND id NOT IN (SELECT value FROM json_each(:without))
-    ORDER BY fires_at LIMIT :limit)"""
-
-# Those that wait for their last job: when it ended, or NULL while it has not. A job that is gone has ended.
-AWAITING: Final = f"""SELECT json_group_array(json_array({_PLANNED}, ended_at)) FROM (
-    SELECT {_PLANNED}, (
-        SELECT CASE WHEN t.job_finished_at IS NOT NULL THEN t.job_finished_at
-                    WHEN j.id IS NULL THEN t.decided_at ELSE j.finished_at END
-        FROM litequeue_ticks AS t LEFT JOIN litequeue_jobs AS j ON j.id = t.job_id
-        WHERE t.schedule_id = s.id AND t.job_id IS NOT NULL ORDER BY t.tick_at DESC LIMIT 1) AS ended_at
-    FROM litequeue_schedules AS s WHERE awaiting = 1 AND disabled_at IS NULL)
-WHERE ended_at IS NOT NULL"""
-
-# The time was later once: the clock has been set back.
-LAST_DECIDED: Final = "SELECT max(decided_at) FROM litequeue_ticks"
-FORGET_DECIDED: Final = "UPDATE litequeue_ticks SET decided_at = :now WHERE decided_at > :now"
-TO_COME: Final = f"""SELECT json_group_array(json_array({_PLANNED})) FROM (
-    SELECT {_PLANNED} FROM litequeue_schedules
-    WHERE fires_at IS NOT NULL AND paused_at IS NULL AND disabled_at IS NULL AND fires_at > :now
-    ORDER BY fires_at)"""
-
-HAS_AWAITING: Final = """SELECT
-    EXISTS (SELECT 1 FROM litequeue_schedules WHERE awaiting = 1),
-    EXISTS (SELECT 1 FROM litequeue_jobs WHERE state = 'blocked')"""
-
-REBOOTED: Final = f"""SELECT json_group_array(json_array({_PLANNED})) FROM litequeue_schedules
-WHERE boot IS NOT NULL AND boot <> :boot AND paused_at IS NULL AND disabled_at IS NULL"""
-
-# -- firing ----------------------------------------------------------------------------------------
-
-_STEPS = """(SELECT
-    json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS revision,
-    json_extract(value, '$[2]') AS seen, json_extract(value, '$[3]') AS next_tick_at,
-    json_extract(value, '$[4]') AS fires_at, json_extract(value, '$[5]') AS awaiting,
-    json_extract(value, '$[6]') AS boot, json_extract(value, '$[7]') AS fired
-    FROM json_each(:steps)) AS v"""
-
-# A step is valid while the schedule is as it was when the step was worked out; so each tick has one winner.
-_AS_SEEN = """s.id = v.id AND s.revision = v.revision AND s.next_tick_at IS v.seen
-    AND (v.boot IS NULL OR s.boot IS NOT v.boot) AND s.paused_at IS NULL AND s.disabled_at IS NULL"""
-
-WON: Final = f"""SELECT json_group_array(s.id)
-FROM {_STEPS} CROSS JOIN litequeue_schedules AS s ON {_AS_SEEN}"""
-
-STEP: Final = f"""UPDATE litequeue_schedules
-SET next_tick_at = v.next_tick_at, fires_at = v.fires_at, awaiting = v.awaiting,
-    boot = coalesce(v.boot, litequeue_schedules.boot), ticks = ticks + v.fired
-FROM {_STEPS}
-WHERE litequeue_schedules.id = v.id AND v.id IN (SELECT value FROM json_each(:won))"""
-
-# Ticks whose jobs have not ended, as far as is written: by this index, or SQLite walks each schedule's whole history
-# (measured: 200 schedules that have fired hourly for 90 days took 180 ms to fire, 25 ms with it).
-_OPEN = """INDEXED BY litequeue_ticks_open"""
-_IS_OPEN = "t.job_id IS NOT NULL AND t.job_finished_at IS NULL"
-
-# The outcome of ticks whose jobs have ended, written where it outlives the job. Of each schedule the oldest hundred:
-# where jobs heap up because nobody runs them, a tick must not cost as much as all of them.
-CLOSE_OF: Final = f"""UPDATE litequeue_ticks SET (job_state, job_finished_at) = (
-    SELECT j.state, j.finished_at FROM litequeue_jobs AS j WHERE j.id = litequeue_ticks.job_id)
-WHERE (schedule_id, tick_at) IN (
-    SELECT t.schedule_id, t.tick_at
-    FROM json_each(:schedules) AS v CROSS JOIN litequeue_ticks AS t {_OPEN}
-    CROSS JOIN litequeue_jobs AS j ON j.id = t.job_id AND j.finished_at IS NOT NULL
-    WHERE t.schedule_id = v.value AND {_IS_OPEN} AND t.job_id <= coalesce((
-        SELECT t.job_id FROM litequeue_ticks AS t {_OPEN}
-        WHERE t.schedule_id = v.value AND {_IS_OPEN} ORDER BY t.job_id LIMIT 1 OFFSET 100), 9223372036854775807))"""
-CLOSE_ALL: Final = """UPDATE litequeue_ticks SET job_state = j.state, job_finished_at = j.finished_at
-FROM litequeue_jobs AS j
-WHERE litequeue_ticks.job_id IS NOT NULL AND litequeue_ticks.job_finished_at IS NULL
-  AND j.id = litequeue_ticks.job_id AND j.finished_at IS NOT NULL"""
-REOPEN: Final = """UPDATE litequeue_ticks SET job_state = NULL, job_finished_at = NULL
-WHERE (schedule_id, tick_at) = (SELECT schedule_id, scheduled_for FROM litequeue_jobs WHERE id = :id)"""
-
-# The schedules of which a job has not ended.
-BUSY: Final = f"""SELECT json_group_array(v.value) FROM json_each(:schedules) AS v WHERE EXISTS (
-    SELECT 1 FROM litequeue_ticks AS t {_OPEN} CROSS JOIN litequeue_jobs AS j ON j.id = t.job_id
-    WHERE t.schedule_id = v.value AND {_IS_OPEN} AND j.finished_at IS NULL)"""
-
-# Ticks that were decided already: the clock was set back since, or people did.
-TAKEN: Final = """SELECT json_group_array(json_array(t.schedule_id, t.tick_at))
-FROM json_each(:ticks) AS v CROSS JOIN litequeue_ticks AS t
-    ON t.schedule_id = json_extract(v.value, '$[0]') AND t.tick_at = json_extract(v.value, '$[1]')"""
-
-OVERLAPS: Final = """SELECT json_group_array(json_array(id, overlap, catch_up)) FROM litequeue_schedules
-WHERE id IN (SELECT value FROM json_each(:schedules))"""
-
-# In the order given, so that the ids can be told from the last one.
-FIRE_JOBS: Final = """INSERT INTO litequeue_jobs
-    (queue, task, args, kwargs, state, pool, priority, run_at, max_attempts, timeout, soft_timeout,
-     at_most_once, created_at, expires_at, schedule_id, scheduled_for)
-SELECT s.queue, s.task, s.args, s.kwargs, json_extract(v.value, '$[2]'), s.pool, s.priority, :now,
-    s.max_attempts, s.timeout, s.soft_timeout, s.at_most_once, :now, :now + s.expires,
-    s.id, json_extract(v.value, '$[1]')
-FROM json_each(:jobs) AS v CROSS JOIN litequeue_schedules AS s ON s.id = json_extract(v.value, '$[0]')
-ORDER BY v.key"""
-
-RECORD_TICKS: Final = """INSERT INTO litequeue_ticks
-    (schedule_id, tick_at, through_at, decided_at, outcome, reason, job_id)
-SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), :now,
-    json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]')
-FROM json_each(:ticks) WHERE true
-ON CONFLICT (schedule_id, tick_at) DO NOTHING"""
-
-# A blocked job of a schedule goes when none before it is left.
-UNBLOCK: Final = f"""UPDATE litequeue_jobs SET state = 'available', run_at = :now
-WHERE state = 'blocked' AND id IN (
-    SELECT min(b.id) FROM litequeue_jobs AS b
-    WHERE b.state = 'blocked' AND b.schedule_id IS NOT NULL GROUP BY b.schedule_id)
-  AND NOT EXISTS (
-    SELECT 1 FROM litequeue_ticks AS t {_OPEN} CROSS JOIN litequeue_jobs AS j ON j.id = t.job_id
-    WHERE t.schedule_id = litequeue_jobs.schedule_id AND {_IS_OPEN}
-      AND j.finished_at IS NULL AND j.state <> 'blocked')"""
-
-LISTENERS: Final = "SELECT on_failure, mail_to, queue FROM litequeue_schedules WHERE id = :id"
-
-DISABLE: Final = """UPDATE litequeue_schedules
-SET disabled_at = :now, disabled_why = :why, revision = revision + 1, updated_at = :now
-WHERE id = :id AND revision = :revision AND disabled_at IS NULL"""
-
-# -- keeping the history short -----------------------------------------------------------------------
-
-OLD_TICK: Final = "SELECT 1 FROM litequeue_ticks WHERE decided_at < :before LIMIT 1"
-PRUNE_TICKS: Final = """DELETE FROM litequeue_ticks WHERE (schedule_id, tick_at) IN (
-    SELECT schedule_id, tick_at FROM litequeue_ticks
-    WHERE decided_at < :before ORDER BY decided_at LIMIT :limit)"""
-THIN_TICKS: Final = """DELETE FROM litequeue_ticks
-WHERE schedule_id = :id AND tick_at < (
-    SELECT tick_at FROM litequeue_ticks WHERE schedule_id = :id ORDER BY tick_at DESC LIMIT 1 OFFSET :keep)"""
-MUCH_FIRED: Final = """SELECT json_group_array(id) FROM litequeue_schedules
-WHERE id IN (SELECT value FROM json_each(:schedules)) AND ticks % :every < :step"""
-
-# -- what people and code do to schedules --------------------------------------------------------------
+from ...base.models import Planned, Step, TaskOrigin
+from ..file import Database
+from ..origins import record_origin
+from ..workers import ports_to_wake
+from .firing import BUSY
+from .history import CLOSE_OF, insert_fired
 
 COLUMNS: Final = (
     "name", "trigger", "task", "args", "kwargs", "queue", "pool", "priority", "max_attempts", "timeout",
@@ -192,6 +55,9 @@ WHERE name = :name"""
 RESUME: Final = """UPDATE litequeue_schedules SET paused_at = NULL, disabled_at = NULL, disabled_why = NULL,
     next_tick_at = :next_tick_at, fires_at = :fires_at, awaiting = :awaiting, revision = revision + 1, updated_at = :now
 WHERE name = :name AND revision = :revision"""
+DISABLE: Final = """UPDATE litequeue_schedules
+SET disabled_at = :now, disabled_why = :why, revision = revision + 1, updated_at = :now
+WHERE id = :id AND revision = :revision AND disabled_at IS NULL"""
 
 # -- reading -----------------------------------------------------------------------------------------
 
@@ -211,3 +77,157 @@ FROM litequeue_ticks AS t LEFT JOIN litequeue_jobs AS j ON j.id = t.job_id
 WHERE t.schedule_id = (SELECT id FROM litequeue_schedules WHERE name = :name)
   AND (:before IS NULL OR t.tick_at < :before)
 ORDER BY t.tick_at DESC LIMIT :limit"""
+
+
+class Stored(NamedTuple):
+    """A schedule's row as it stands."""
+
+    values: dict[str, Any]
+    id: int
+    revision: int
+    paused_at: int | None
+    disabled_at: int | None
+    awaiting: int
+
+
+class Schedules:
+    """The table of schedules."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # -- what people and code do -------------------------------------------------------------------
+
+    def stored(self, name: str) -> Stored | None:
+        with self._database.read() as connection:
+            return _stored(connection, name)
+
+    def add(
+        self, values: dict[str, Any], origin: TaskOrigin | None, paused: bool, now: int
+    ) -> list[int] | None:
+        """Add a schedule: whom to wake, or None if its name is taken."""
+        with self._database.write(durable=True) as connection:
+            if _stored(connection, values["name"]) is not None:
+                return None
+            if origin is not None:
+                record_origin(connection, origin, now)
+            connection.execute(INSERT, {**values, "paused_at": now if paused else None, "now": now})
+            return ports_to_wake(connection)
+
+    def change(
+        self, known: Stored, values: dict[str, Any], origin: TaskOrigin | None, now: int, *, retime: bool
+    ) -> list[int] | None:
+        """Write a schedule's row anew; ``retime``: also its anchor and next tick.
+
+        Whom to wake; None if it is not as it was ``known``: then what was worked out from that is void.
+        """
+        with self._database.write(durable=True) as connection:
+            found = _stored(connection, known.values["name"])
+            if found is None or (found.id, found.revision) != (known.id, known.revision):
+                return None
+            if retime and found.values["next_tick_at"] != known.values["next_tick_at"]:
+                return None  # a tick was fired: it must not come again
+            if origin is not None:
+                record_origin(connection, origin, now)
+            connection.execute(REPLACE if retime else AMEND, {**values, "now": now})
+            return ports_to_wake(connection)
+
+    def remove(self, name: str) -> bool:
+        """Delete a schedule and its history; its jobs stay. Whether there was one."""
+        with self._database.write(durable=True) as connection:
+            known = _stored(connection, name)
+            if known is None:
+                return False
+            connection.execute(CLOSE_OF, {"schedules": json.dumps([known.id])})
+            connection.execute(REMOVE_TICKS, {"id": known.id})
+            connection.execute(REMOVE, {"name": name})
+            return True
+
+    def pause(self, name: str, now: int) -> bool:
+        with self._database.write(durable=True) as connection:
+            return connection.execute(PAUSE, {"name": name, "now": now}).rowcount > 0
+
+    def resume(self, known: Stored, next_tick: int | None, fires_at: int | None, now: int) -> list[int] | None:
+        """Undo a pause or a disablement; the next tick is counted from now, or from the end of the job that runs.
+
+        Whom to wake; None if it is not as it was ``known``.
+        """
+        with self._database.write(durable=True) as connection:
+            (busy,) = connection.execute(BUSY, {"schedules": json.dumps([known.id])}).fetchone()
+            awaiting = bool(known.awaiting) and busy != "[]"
+            count = connection.execute(
+                RESUME,
+                {
+                    "name": known.values["name"], "revision": known.revision, "now": now, "awaiting": int(awaiting),
+                    "next_tick_at": None if awaiting else next_tick, "fires_at": None if awaiting else fires_at,
+                },
+            ).rowcount  # fmt: skip
+            return ports_to_wake(connection) if count else None
+
+    def run_now(self, name: str, now: int) -> tuple[int, list[int]] | None:
+        """Make a job of a schedule now, beside its ticks: its id, and whom to wake. None if there is no such schedule."""
+        with self._database.write(durable=True) as connection:
+            known = _stored(connection, name)
+            if known is None:
+                return None
+            tick = now
+            while self._is_taken(connection, name, tick):
+                tick += 1  # two within a microsecond
+            fired = insert_fired(connection, [(known.id, tick, "available", "manual")], [], now)
+            return fired[0][2], ports_to_wake(connection)
+
+    @staticmethod
+    def _is_taken(connection: sqlite3.Connection, name: str, tick: int) -> bool:
+        rows = connection.execute(TICKS, {"name": name, "before": tick + 1, "limit": 1}).fetchall()
+        return bool(rows) and rows[0][0] == tick
+
+    def disable(self, schedule: Planned | Step | Stored, why: str, now: int) -> None:
+        """Take a schedule out of service that cannot be worked out."""
+        with self._database.write(durable=True) as connection:
+            connection.execute(
+                DISABLE, {"id": schedule.id, "revision": schedule.revision, "why": why, "now": now}
+            )
+
+    # -- declared in code ----------------------------------------------------------------------------
+
+    def declaring(self) -> list[tuple[str, str]]:
+        """The modules, with their directories, that declared schedules of this file; also what they have no more, and may have again."""
+        with self._database.read() as connection:
+            return [(module, directory) for module, directory in connection.execute(DECLARING).fetchall()]
+
+    def withdraw(self, module: str, directory: str, declared: Iterable[str], why: str, now: int) -> list[str]:
+        """Disable what a module declared once and does not declare any more. Which."""
+        keep = set(declared)
+        where = {"module": module, "directory": directory}
+        with self._database.read() as connection:
+            rows = connection.execute(DECLARED_BY, where).fetchall()
+        if all(name in keep for _, name, _ in rows):
+            return []
+        with self._database.write(durable=True) as connection:
+            rows = connection.execute(DECLARED_BY, where).fetchall()
+            gone = [row for row in rows if row[1] not in keep]
+            for id_, _, revision in gone:
+                connection.execute(DISABLE, {"id": id_, "revision": revision, "why": why, "now": now})
+        return [name for _, name, _ in gone]
+
+    # -- reading ---------------------------------------------------------------------------------------
+
+    def rows(self, name: str | None = None) -> list[tuple[Any, ...]]:
+        """The rows of LIST, or of SHOW."""
+        with self._database.read() as connection:
+            if name is None:
+                return connection.execute(LIST).fetchall()
+            return connection.execute(SHOW, {"name": name}).fetchall()
+
+    def ticks(self, name: str, before: int | None, limit: int) -> list[tuple[Any, ...]]:
+        with self._database.read() as connection:
+            parameters = {"name": name, "before": before, "limit": limit}
+            return connection.execute(TICKS, parameters).fetchall()
+
+
+def _stored(connection: sqlite3.Connection, name: str) -> Stored | None:
+    row = connection.execute(STORED, {"name": name}).fetchone()
+    if row is None:
+        return None
+    count = len(COLUMNS)
+    return Stored(dict(zip(COLUMNS, row[:count], strict=True)), *row[count:])

@@ -37,7 +37,7 @@ class Clockwork:
     def tick(self) -> float:
         if self._scheduler is None:
             try:
-                if not self._catalogue.declares() and not self._store.schedules.exist():
+                if not self._catalogue.declares() and not self._store.ticks.exist():
                     return NOTHING_SECONDS
             except PASSING:
                 return REFUSED_SECONDS

@@ -16,8 +16,7 @@ from ...base.errors import LitequeueError
 from ...base.models import Planned, Step
 from ...schedules.definition import NewSchedule
 from ...store import Store
-from ...store.schedule_queries import KEPT_OVER_A_RESTART
-from ...store.schedules import Stored
+from ...store.schedules import KEPT_OVER_A_RESTART, Stored
 from ...triggers import Trigger, spec_of
 from ...triggers.firing import is_foreign
 from ..discovery import Catalogue, Declared

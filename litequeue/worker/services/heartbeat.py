@@ -37,7 +37,7 @@ class Heartbeat:
         asked_at = self._clock.monotonic()
         now = self._clock.now()
         try:
-            held = self._store.jobs.extend(self._worker, now, now + self._lease)
+            held = self._store.leases.extend(self._worker, now, now + self._lease)
         except PASSING as error:
             self._refusals.again(error, f"the heartbeat could not be written: {clean(str(error))}")
             return min(1.0, self.interval)

@@ -15,7 +15,7 @@ from ...base.clock import Clock
 from ...base.errors import PASSING
 from ...base.models import Rescued
 from ...store import Store
-from ...store.jobs import DAY
+from ...store.rules import DAY
 from ...store.workers import Peer
 from .. import journal
 from ..inbox import Inbox
@@ -104,13 +104,13 @@ class Maintenance:
                 now = self._clock.now()
                 if self._store.workers.is_leaving(peer.id):
                     self._tell(
-                        logging.INFO, f"worker {peer.name} has left", self._store.jobs.release_worker(peer.id, now)
+                        logging.INFO, f"worker {peer.name} has left", self._store.leases.release_worker(peer.id, now)
                     )
                 else:
                     self._tell(
                         logging.WARNING,
                         f"worker {peer.name} died",
-                        self._store.jobs.rescue_worker(peer.id, peer.name, now),
+                        self._store.leases.rescue_worker(peer.id, peer.name, now),
                     )
 
     def _tell(self, level: int, what: str, rescued: Rescued) -> None:
@@ -131,12 +131,12 @@ class Maintenance:
         if now - self._awake_since < self._lease_seconds:
             return
         wall = self._clock.now()
-        lapsed = self._store.jobs.lapsed_workers(self._worker, wall)
+        lapsed = self._store.leases.lapsed_workers(self._worker, wall)
         self._lapsed = lapsed, wall
         for worker in lapsed & seen:
             if self._store.workers.is_running(worker):
                 continue
-            rescued = self._store.jobs.rescue_lapsed(worker, at, wall)
+            rescued = self._store.leases.rescue_lapsed(worker, at, wall)
             if rescued.again or rescued.lost:
                 name = self._store.workers.name(worker)
                 self._tell(logging.WARNING, f"worker {name} let its leases run out", rescued)
@@ -146,7 +146,7 @@ class Maintenance:
         now = self._clock.now()
         if self._store.operations.prune(now, PRUNE_BATCH) == PRUNE_BATCH:
             return True
-        if self._store.schedules.prune(now, PRUNE_BATCH) == PRUNE_BATCH:
+        if self._store.ticks.prune(now, PRUNE_BATCH) == PRUNE_BATCH:
             return True
         self._store.workers.forget(now - DAY, now)
         return False

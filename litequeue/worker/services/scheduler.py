@@ -63,13 +63,13 @@ class Scheduler:
             self._declarer.declare()
             self._heed_a_clock_set_back()
             if self._boot is not None:
-                rebooted = self._store.schedules.rebooted(self._boot)
+                rebooted = self._store.ticks.rebooted(self._boot)
                 self._fire([at_boot(row, self._boot, self._clock.now()) for row in rebooted])
             fired = 0
             while (count := self._fire_due()) == BATCH:
                 fired += count
             waiting = self._after_jobs()
-            due = self._store.schedules.next_fire(self._clock.now() if self._foreign else -(2**62))
+            due = self._store.ticks.next_fire(self._clock.now() if self._foreign else -(2**62))
             if due is not None and fired + count >= MANY:
                 return min(self._until(due), MANY_SECONDS)
             if due is not None:
@@ -84,20 +84,20 @@ class Scheduler:
 
     def _heed_a_clock_set_back(self) -> None:
         """A clock that was ten years ahead for a minute must not silence the schedules for ten years."""
-        last, now = self._store.schedules.last_decided(), self._clock.now()
+        last, now = self._store.ticks.last_decided(), self._clock.now()
         if last is None or last - now <= SET_BACK * MICROS:
             return
         log.warning("the clock was set back by %.0f s: the schedules go on from now", (last - now) / MICROS)
-        steps = self._steps(self._store.schedules.to_come(now), lambda row, trigger: go_on_from(row, trigger, now))
+        steps = self._steps(self._store.ticks.to_come(now), lambda row, trigger: go_on_from(row, trigger, now))
         for start in range(0, len(steps), BATCH):
             self._fire(steps[start : start + BATCH])
-        self._store.schedules.forget_future(now)
+        self._store.ticks.forget_future(now)
 
     def _fire_due(self) -> int:
         """Fire a batch; of how many."""
         known = self._declarer.triggers
         self._foreign = {id_: name for id_, name in self._foreign.items() if name not in known}
-        rows = self._store.schedules.due(self._clock.now(), BATCH, self._foreign)
+        rows = self._store.ticks.due(self._clock.now(), BATCH, self._foreign)
         self._fire(self._steps(rows, self._plan))
         return len(rows)
 
@@ -110,7 +110,7 @@ class Scheduler:
         if not self._ahead.wants(due, self._clock.now()):
             return
         steps = {}
-        for row in self._store.schedules.due(due, BATCH, self._foreign):
+        for row in self._store.ticks.due(due, BATCH, self._foreign):
             with contextlib.suppress(Exception):  # it is told of when its time comes
                 if not is_foreign(row.trigger):
                     steps[row] = plan(row, trigger_of(row.trigger, row.anchor_at), due)
@@ -118,15 +118,15 @@ class Scheduler:
 
     def _after_jobs(self) -> bool:
         """See to those that wait for jobs to end; whether some still do."""
-        awaiting, blocked = self._store.schedules.waits_for_jobs()
+        awaiting, blocked = self._store.ticks.waits_for_jobs()
         if awaiting:
-            ended = dict(self._store.schedules.ended())
+            ended = dict(self._store.ticks.ended())
             self._fire(self._steps(list(ended), lambda row, trigger: go_on_from(row, trigger, ended[row])))
         if blocked:
-            count, ports = self._store.schedules.unblock(self._clock.now())
+            count, ports = self._store.ticks.unblock(self._clock.now())
             if count:
                 self._on_fired(Fires([], [], ports))
-        return (awaiting or blocked) and any(self._store.schedules.waits_for_jobs())
+        return (awaiting or blocked) and any(self._store.ticks.waits_for_jobs())
 
     def _steps(self, rows: list[Planned], decide: Callable[[Planned, Trigger], Step]) -> list[Step]:
         steps = []
@@ -154,7 +154,7 @@ class Scheduler:
         if not steps:
             return
         try:
-            fires = self._store.schedules.fire(steps, self._clock.now(), self._tell)
+            fires = self._store.ticks.fire(steps, self._clock.now(), self._tell)
         except Exception as error:
             if isinstance(error, LitequeueError) and not isinstance(error, NoJob):
                 raise  # it is the file that has something

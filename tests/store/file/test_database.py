@@ -16,7 +16,7 @@ from litequeue.base.models import Settled
 from litequeue.store import Store, schema
 from litequeue.store.file.database import Database
 from litequeue.store.file.wal import LIMIT as WAL_LIMIT
-from litequeue.store.jobs import Demand
+from litequeue.store.turn import Demand
 
 from ...support import FakeClock, environment, new_job
 from ..together import together

@@ -293,7 +293,7 @@ def test_a_schedule_that_cannot_be_worked_out_is_disabled_and_the_others_go_on(c
 def test_ten_thousand_schedules_cost_an_idle_scheduler_nothing_and_a_thousand_fire_at_once(clockwork: Clockwork) -> None:
     values = _values(clockwork, "0 3 * * *")
     with clockwork.store.database.write(durable=False) as connection:
-        from litequeue.store import schedule_queries
+        from litequeue.store.schedules import table
 
         for number in range(10_000):
             row = {**values, "name": f"s{number}", "paused_at": None, "now": clockwork.clock.now()}
@@ -301,7 +301,7 @@ def test_ten_thousand_schedules_cost_an_idle_scheduler_nothing_and_a_thousand_fi
                 row.update(trigger='{"cron": "0 13 * * *", "timezone": "UTC"}')
                 row.update(next_tick_at=values["anchor_at"] - 1 + 3600 * SECOND)
                 row.update(fires_at=row["next_tick_at"])
-            connection.execute(schedule_queries.INSERT, row)
+            connection.execute(table.INSERT, row)
     scheduler = clockwork.scheduler()
     idle = min(_seconds(scheduler.tick) for _ in range(20))
     clockwork.clock.advance(3600)
@@ -347,7 +347,7 @@ def test_the_history_outlives_the_jobs_and_is_bounded(clockwork: Clockwork) -> N
     (tick,) = clockwork.ticks()
     assert (tick.job_id, tick.job_state) == (1, "cancelled")
     clockwork.clock.advance(86_400 * 90)
-    clockwork.store.schedules.prune(clockwork.clock.now(), 100)
+    clockwork.store.ticks.prune(clockwork.clock.now(), 100)
     assert clockwork.ticks() == []
 
 

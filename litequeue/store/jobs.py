@@ -1,0 +1,110 @@
+"""Jobs in the file: how they come in, and the worker's turn.
+
+Owns the transactions of an enqueue and of a turn; what a turn does is in ``turn``, step by step. No user code, encoding or
+logging happens inside a transaction. What people do to a job that exists (cancel, revive) is in ``operations``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from ..base.models import Adoption, NewJob, Printed, Settled, TaskOrigin, Unsettled
+from .file import Database
+from .origins import TASK_ORIGIN, record_origin
+from .turn import Demand, Look, Turn, look, pipeline
+from .workers import ports_to_wake
+
+_NEW_COLUMNS = (
+    "queue, task, args, kwargs, state, pool, priority, run_at, max_attempts, timeout, soft_timeout, "
+    "at_most_once, created_at, expires_at"
+)
+
+INSERT_JOB: Final = f"""INSERT INTO litequeue_jobs ({_NEW_COLUMNS})
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+
+# delay_many: rows are encoded and staged outside the write transaction, then moved in one statement.
+STAGE_CREATE: Final = "CREATE TEMP TABLE litequeue_stage (args TEXT, kwargs TEXT)"
+STAGE_INSERT: Final = "INSERT INTO temp.litequeue_stage VALUES (?, ?)"
+STAGE_MOVE: Final = f"""INSERT INTO litequeue_jobs ({_NEW_COLUMNS})
+SELECT :queue, :task, args, kwargs, :state, :pool, :priority, :run_at, :max_attempts, :timeout,
+       :soft_timeout, :at_most_once, :created_at, :expires_at
+FROM temp.litequeue_stage ORDER BY rowid"""
+
+
+class Jobs:
+    """The jobs table."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # -- enqueue ---------------------------------------------------------------------------
+
+    def enqueue(self, job: NewJob, origin: TaskOrigin | None = None) -> tuple[int, list[int]]:
+        """Store one job durably; its id, and the ports of the workers to wake."""
+        with self._database.write(durable=True) as connection:
+            if origin is not None:
+                record_origin(connection, origin, job.created_at)
+            job_id = connection.execute(INSERT_JOB, job).lastrowid
+            ports = ports_to_wake(connection)
+        assert job_id is not None
+        return job_id, ports
+
+    def enqueue_many(
+        self,
+        template: NewJob,
+        payloads: Iterable[tuple[str, str]],
+        origin: TaskOrigin | None = None,
+    ) -> tuple[range, list[int]]:
+        """Store one job per (args, kwargs), all or none; their ids, which are consecutive.
+
+        The payloads are consumed into a TEMP table first: user code runs outside the write
+        transaction, and a million jobs need no memory here. Moving them is one statement.
+        Measured: 2.5 to 4 us a row in all, against 7 us for executemany into the table itself.
+        """
+        with self._database.side_connection() as connection:
+            connection.execute(STAGE_CREATE)
+            connection.execute("BEGIN")
+            connection.executemany(STAGE_INSERT, payloads)
+            connection.execute("COMMIT")
+            with self._database.write(durable=True, on=connection):
+                if origin is not None:
+                    record_origin(connection, origin, template.created_at)
+                moved = connection.execute(STAGE_MOVE, template._asdict())
+                count = moved.rowcount
+                (last,) = connection.execute("SELECT last_insert_rowid()").fetchone()
+                ports = ports_to_wake(connection)
+        if count == 0:
+            return range(0), []
+        # AUTOINCREMENT under the write lock: nobody's ids can lie between ours.
+        return range(last - count + 1, last + 1), ports
+
+    def origin(self, task: str) -> TaskOrigin | None:
+        """Where a producer said that this task's code is."""
+        row = self._database.one(TASK_ORIGIN, {"task": task})
+        return None if row is None else TaskOrigin(*row)
+
+    # -- the worker's turn ---------------------------------------------------------------------
+
+    def look(self, worker: int) -> Look:
+        """What there is to do, without a transaction: for a worker that others may have been faster than."""
+        return look.read(self._database.one(look.LOOK, {"worker": worker}))
+
+    def turn(
+        self,
+        worker: int,
+        now: int,
+        lease_until: int,
+        *,
+        succeeded: Sequence[Settled] = (),
+        others: Sequence[Unsettled] = (),
+        adoptions: Sequence[Adoption] = (),
+        printed: Sequence[Printed] = (),
+        demand: Demand | None = None,
+    ) -> Turn:
+        """Settle what ended, put due jobs where they can be claimed, and claim; one transaction."""
+        turn = Turn(worker, now, lease_until, succeeded, others, adoptions, printed, demand)
+        with self._database.write(durable=False) as connection:
+            for step in pipeline.STEPS:
+                step(connection, turn)
+        return turn

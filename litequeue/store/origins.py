@@ -1,0 +1,39 @@
+"""Where the code of each task is, as its producers recorded it: the table ``litequeue_tasks``.
+
+Owns that table. Whether such a record is believed is the worker's to decide (``worker/discovery``).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+from ..base.models import TaskOrigin
+
+RECORD_TASK: Final = """INSERT INTO litequeue_tasks
+    (name, module, qualname, directory, options, recorded_at)
+VALUES (:task, :module, :qualname, :directory, :options, :now)
+ON CONFLICT (name) DO UPDATE SET module = excluded.module, qualname = excluded.qualname,
+    directory = excluded.directory, options = excluded.options, recorded_at = excluded.recorded_at
+WHERE (litequeue_tasks.module, litequeue_tasks.qualname, litequeue_tasks.directory,
+       litequeue_tasks.options)
+   IS NOT (excluded.module, excluded.qualname, excluded.directory, excluded.options)"""
+
+TASK_ORIGIN: Final = (
+    "SELECT name, module, qualname, directory, options FROM litequeue_tasks WHERE name = :task"
+)
+
+
+def record_origin(connection: sqlite3.Connection, origin: TaskOrigin, now: int) -> None:
+    """Inside the caller's transaction; writes nothing where it stands already."""
+    connection.execute(
+        RECORD_TASK,
+        {
+            "task": origin.task,
+            "module": origin.module,
+            "qualname": origin.qualname,
+            "directory": origin.directory,
+            "options": origin.options,
+            "now": now,
+        },
+    )

@@ -1,0 +1,13 @@
+"""The numbers by which the store judges: how long a final job is kept, and how many workers may die under one.
+
+Owns nothing but these; who applies them stands beside the SQL that does.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+DAY: Final = 86_400 * 1_000_000
+KEEP: Final = DAY  # of jobs that were cancelled or expired
+KEEP_DISCARDED: Final = 30 * DAY
+MAX_INTERRUPTIONS: Final = 3

@@ -1,0 +1,27 @@
+"""The step that gives jobs the options of their task, where they were enqueued without.
+
+What is missing was found by the worker (``worker/admission``).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+from .state import Turn
+
+# A job that was enqueued without its task's options gets them, before anybody claims it.
+ADOPT: Final = """UPDATE litequeue_jobs
+SET pool = v.pool, max_attempts = v.max_attempts, at_most_once = v.at_most_once
+FROM (SELECT
+    json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS pool,
+    json_extract(value, '$[2]') AS max_attempts, json_extract(value, '$[3]') AS at_most_once
+    FROM json_each(:rows)) AS v
+WHERE litequeue_jobs.id = v.id AND litequeue_jobs.state = 'available'"""
+
+
+def adopt(connection: sqlite3.Connection, turn: Turn) -> None:
+    """May assume that these jobs were refused by the turn before; whoever has claimed one since had its options too. Before
+    the look, which asks for available jobs by their pool."""
+    if turn.adoptions:
+        connection.execute(ADOPT, {"rows": turn.adopted_rows})

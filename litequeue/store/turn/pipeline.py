@@ -1,0 +1,36 @@
+"""The steps of a turn, in their order.
+
+Owns the order, and nothing else. A step is ``step(connection, turn)``, inside the turn's transaction: it reads what the
+steps before it left in ``turn``, and costs next to nothing where it has nothing to do. What has ended comes before what is
+waiting, so that what an end sets free can be claimed in the same turn.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import Final
+
+from .adopt import adopt
+from .cancels import cancel_requested
+from .claim import claim
+from .expire import expire
+from .look import look
+from .output import keep_output
+from .promote import promote
+from .settle import settle_others, settle_succeeded
+from .state import Turn
+
+Step = Callable[[sqlite3.Connection, Turn], None]
+
+STEPS: Final[tuple[Step, ...]] = (
+    settle_succeeded,
+    settle_others,
+    keep_output,
+    adopt,
+    look,
+    cancel_requested,
+    expire,
+    promote,
+    claim,
+)
