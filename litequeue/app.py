@@ -8,18 +8,27 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    ParamSpec,
+    Self,
+    TypeVar,
+    Unpack,
+    overload,
+)
 
 from . import task
 from .base import checks
-from .base.backoff import DEFAULT, BackoffLike
 from .base.clock import Clock, SystemClock, system_random
 from .base.errors import InvalidType
 from .base.states import STATES
-from .client import Client, EnqueueOptions, Seconds, call
+from .client import Client, call
 from .job import Job
+from .options import TaskOptions, refuse_unknown
 from .task import Task
 from .tasks import TaskCode
 
@@ -27,18 +36,18 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from .base.records import JobInfo, Stats
+    from .options import EnqueueOptions
+    from .options.kinds import Span
+    from .options.workers import WorkerOptions
     from .schedules.definition import NewSchedule
     from .schedules.face import Schedules
     from .triggers import Trigger
-    from .worker.config import WorkerConfig
     from .worker.embedded import EmbeddedWorker
     from .worker.worker import Worker
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Declarable = TypeVar("Declarable", bound=Callable[..., Any])
-
-Exceptions = type[BaseException] | tuple[type[BaseException], ...]
 
 
 class LiteQueue:
@@ -70,49 +79,17 @@ class LiteQueue:
     @overload
     def task(self, function: Callable[P, R], /) -> Task[P, R]: ...
     @overload
-    def task(
-        self,
-        *,
-        name: str | None = None,
-        queue: str = "default",
-        pool: str | None = None,
-        priority: int = 0,
-        retries: int = 0,
-        backoff: BackoffLike = DEFAULT,
-        retry_on: Exceptions = (Exception,),
-        give_up_on: Exceptions = (),
-        timeout: Seconds | None = None,
-        soft_timeout: Seconds | None = None,
-        expires: Seconds | None = None,
-        at_most_once: bool = False,
-        result_ttl: Seconds = 86_400,
-    ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+    def task(self, **options: Unpack[TaskOptions]) -> Callable[[Callable[P, R]], Task[P, R]]: ...
     def task(self, *function: Any, **options: Any) -> Any:
         """Make a function a task: ``@app.task``, or ``@app.task(option=...)``.
 
-        ``name``: default ``module.function``. ``pool``: ``"thread"`` (default), ``"process"``; ``async def``
-        runs in ``"async"``. ``priority``: higher first. ``retries``: attempts after the first; ``backoff``
-        before each: ``Backoff(...)``, seconds, a list of seconds, or a function of (attempt, exception).
-        ``retry_on``, ``give_up_on``: exception classes that are, or are not, retried. ``timeout``,
-        ``soft_timeout``: seconds for one attempt. ``expires``: seconds after which an unstarted job is
-        dropped. ``at_most_once``: rather lose a job than run it twice. ``result_ttl``: seconds that
-        a result is kept.
-
-        Raises InvalidArgument (a ValueError) or InvalidType (a TypeError) for an option it cannot take.
+        The options are those of ``litequeue.options.TaskOptions``; durations are seconds, timedeltas or text such as
+        "1h30m". Raises InvalidArgument (a ValueError) or InvalidType (a TypeError) for one that it cannot take.
         """
-        name = options.pop("name", None)
-        known = (
-            "queue", "pool", "priority", "retries", "backoff", "retry_on", "give_up_on", "timeout",
-            "soft_timeout", "expires", "at_most_once", "result_ttl",
-        )  # fmt: skip
-        for option in options:
-            if option not in known:
-                raise InvalidType(
-                    f"@app.task has no option {option!r}; it has name, {', '.join(known)}"
-                )
+        refuse_unknown(TaskOptions, options, "@app.task")
         if function:
-            return task.register(self._client, self._tasks, _plain(function[0]), name, options)
-        return lambda f: task.register(self._client, self._tasks, _plain(f), name, options)
+            return task.register(self._client, self._tasks, _plain(function[0]), options)
+        return lambda f: task.register(self._client, self._tasks, _plain(f), options)
 
     def on_discarded(self, handler: Callable[..., Any]) -> Task[..., Any]:
         """Have a function told of each job of this file that is discarded: ``@app.on_discarded``.
@@ -123,7 +100,7 @@ class LiteQueue:
         tasks, or by ``--import``. Job and handler are as other jobs, so a handler may be called twice if its worker dies.
         """
         told = handler if isinstance(handler, Task) else task.register(
-            self._client, self._tasks, handler, None, {"retries": 3}
+            self._client, self._tasks, handler, {"retries": 3}
         )
         self._client.handlers.append(told.__litequeue_code__)
         return told
@@ -152,7 +129,7 @@ class LiteQueue:
             Schedules,  # a program without schedules does not pay for them
         )
 
-        return Schedules(self._client, self._tasks, self._declared)
+        return Schedules(self._client, self._tasks)
 
     def cron(
         self, expr: str, timezone: str | ZoneInfo | None = None, *, seconds: bool = False, **options: Any
@@ -167,7 +144,7 @@ class LiteQueue:
 
     def every(
         self,
-        period: str | Seconds,
+        period: Span,
         *,
         anchor: Literal["start", "epoch"] | datetime = "start",
         after: Literal["start", "finish"] = "start",
@@ -188,9 +165,9 @@ class LiteQueue:
         return self._declare({"trigger": trigger, **options})
 
     def _declare(self, options: dict[str, Any]) -> Callable[[Declarable], Declarable]:
-        from .schedules.face import decorate
+        from .schedules.decorators import decorate
 
-        return decorate(self.schedules, self.task, options)
+        return decorate(self.schedules, self.task, self._declared, options)
 
     # -- enqueue by name -----------------------------------------------------------------------------
 
@@ -203,21 +180,9 @@ class LiteQueue:
         task: str,
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
-        *,
-        countdown: Seconds | None = None,
-        eta: datetime | None = None,
-        expires: Seconds | datetime | None = None,
-        priority: int | None = None,
-        queue: str | None = None,
-        retries: int | None = None,
-        timeout: Seconds | None = None,
-        soft_timeout: Seconds | None = None,
+        **options: Unpack[EnqueueOptions],
     ) -> Job[Any]:
         """``enqueue`` with the options of ``apply_async``."""
-        options = EnqueueOptions(
-            countdown=countdown, eta=eta, expires=expires, priority=priority, queue=queue,
-            retries=retries, timeout=timeout, soft_timeout=soft_timeout,
-        )  # fmt: skip
         code = self._tasks.get(task) or self._client.builtin(task)
         if code is not None:
             return Job(self._client, self._client.enqueue(code, *call(args, kwargs), options))
@@ -266,66 +231,28 @@ class LiteQueue:
 
     # -- workers ----------------------------------------------------------------------------------------
 
-    def worker(
-        self,
-        *,
-        threads: int | None = None,
-        processes: int | None = None,
-        async_: int = 100,
-        queues: Iterable[str] | None = None,
-        burst: bool = False,
-        max_jobs: int | None = None,
-        name: str = "",
-        lease: float = 60.0,
-        grace: float = 5.0,
-        on_failure: str | None = None,
-        mail_to: str | None = None,
-    ) -> EmbeddedWorker:
+    def worker(self, **options: Unpack[WorkerOptions]) -> EmbeddedWorker:
         """A worker in a thread of this process: ``with app.worker(threads=4): ...``.
 
-        Runs this app's tasks; what other programs enqueued for their own is left to their workers.
-        Options as in the command line; None takes its default. ``grace`` is how long the end of the block,
-        or of the program, waits for running jobs at most. Process tasks start this program's main module
-        anew, so a script needs its ``if __name__ == "__main__":``.
+        Runs this app's tasks; what other programs enqueued for their own is left to their workers. The options are those
+        of ``litequeue.options.workers.WorkerOptions``. ``grace`` (5 s) is how long the end of the block, or of the
+        program, waits for running jobs at most. Process tasks start this program's main module anew, so a script needs
+        its ``if __name__ == "__main__":``. Raises InvalidArgument or InvalidType for an option that it cannot take.
         """
-        from .worker.config import WorkerConfig
-        from .worker.embedded import EmbeddedWorker
+        from .worker.embedded import GRACE, EmbeddedWorker
 
-        config = WorkerConfig(
-            threads=threads, processes=processes, async_=async_, queues=_names(queues),
-            burst=burst, max_jobs=max_jobs, name=name, lease=lease, grace=grace, on_failure=on_failure,
-            mail_to=mail_to,
-        )  # fmt: skip
-        return EmbeddedWorker(self._build_worker(config))
+        if options.get("grace") is None:
+            options["grace"] = GRACE
+        return EmbeddedWorker(self._build_worker(options))
 
-    def run_worker(
-        self,
-        *,
-        threads: int | None = None,
-        processes: int | None = None,
-        async_: int = 100,
-        queues: Iterable[str] | None = None,
-        burst: bool = False,
-        max_jobs: int | None = None,
-        name: str = "",
-        lease: float = 60.0,
-        grace: float = 30.0,
-        on_failure: str | None = None,
-        mail_to: str | None = None,
-    ) -> int:
+    def run_worker(self, **options: Unpack[WorkerOptions]) -> int:
         """Work in this thread until SIGTERM or Ctrl-C, like the command line's ``worker``; its exit code.
 
-        In the main thread the signals are handled: the first drains, a second leaves at once.
+        In the main thread the signals are handled: the first drains, a second leaves at once. Options as of ``worker``.
         """
-        from .worker.config import WorkerConfig
         from .worker.signals import StopSignals
 
-        config = WorkerConfig(
-            threads=threads, processes=processes, async_=async_, queues=_names(queues),
-            burst=burst, max_jobs=max_jobs, name=name, lease=lease, grace=grace, on_failure=on_failure,
-            mail_to=mail_to,
-        )  # fmt: skip
-        worker = self._build_worker(config)
+        worker = self._build_worker(options)
         signals = StopSignals(lambda now: worker.stop(now=now))
         with signals.installed():
             if not worker.run():
@@ -333,8 +260,9 @@ class LiteQueue:
                 threading.Thread(target=worker.outlive, name="litequeue-worker", daemon=True).start()
         return signals.exit_code
 
-    def _build_worker(self, config: WorkerConfig) -> Worker:
+    def _build_worker(self, options: WorkerOptions) -> Worker:
         # Imported here: a program that only enqueues does not pay for the worker.
+        from .worker.config import WorkerConfig
         from .worker.discovery import Catalogue
         from .worker.worker import Worker
 
@@ -342,7 +270,7 @@ class LiteQueue:
         catalogue = Catalogue(
             self._tasks, path=client.path, origin=None, monotonic=client.clock.monotonic, declared=self._declared
         )
-        return Worker(client.store, catalogue, config, client.clock, system_random())
+        return Worker(client.store, catalogue, WorkerConfig(**options), client.clock, system_random())
 
     def close(self) -> None:
         """Close this process's connections to the file; the next use opens it again."""
@@ -363,8 +291,3 @@ def _plain(function: Any) -> Any:
         raise InvalidType(f"{function.name} is a task already; @app.task goes below @app.cron, @app.every and @app.schedule")
     return function
 
-
-def _names(queues: Iterable[str] | None) -> tuple[str, ...] | None:
-    if queues is None:
-        return None
-    return (queues,) if isinstance(queues, str) else tuple(queues)

@@ -6,11 +6,9 @@ ringing the workers after a commit. The faces that users see are ``app``, ``task
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from .base import checks
@@ -24,28 +22,11 @@ from .base.errors import (
     SignatureMismatch,
 )
 from .base.models import NewJob, TaskOrigin
+from .options import EnqueueOptions, checked, stored
 from .payload import MAX_BYTES, Codec
 from .store import Store
-from .tasks import MAX_PRIORITY, MAX_RETRIES, TaskCode, check_timeouts
+from .tasks import TaskCode, Template, check_columns
 
-Seconds = float | timedelta
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnqueueOptions:
-    """The options of one enqueue; None: as the task says."""
-
-    countdown: Seconds | None = None
-    eta: datetime | None = None
-    expires: Seconds | datetime | None = None
-    priority: int | None = None
-    queue: str | None = None
-    retries: int | None = None
-    timeout: Seconds | None = None
-    soft_timeout: Seconds | None = None
-
-
-_NO_OPTIONS = EnqueueOptions()
 _NO_KWARGS: Mapping[str, Any] = {}
 
 
@@ -141,7 +122,7 @@ class Client:
         """Store one job of a known task; its id. It is on disk when this returns."""
         code.check_call(args, kwargs)
         texts = self.encode_call(code.name, args, kwargs)
-        job = self._new_job(code, texts, options or _NO_OPTIONS)
+        job = self.new_job(code.template, texts, options)
         job_id, ports = self.store.jobs.enqueue(job, self._origin_of(code))
         self._recorded.add(code.name)
         self._bell.ring(ports)
@@ -151,9 +132,9 @@ class Client:
         self, code: TaskCode, calls: Iterable[Any], options: EnqueueOptions | None
     ) -> range:
         """Store one job per call, all or none, in one transaction; their ids."""
-        template = self._new_job(code, ("", ""), options or _NO_OPTIONS)
+        pattern = self.new_job(code.template, ("", ""), options)
         payloads = self._payloads(code, calls)
-        ids, ports = self.store.jobs.enqueue_many(template, payloads, self._origin_of(code))
+        ids, ports = self.store.jobs.enqueue_many(pattern, payloads, self._origin_of(code))
         self._recorded.add(code.name)
         self._bell.ring(ports)
         return ids
@@ -184,11 +165,12 @@ class Client:
         )
 
     def enqueue_by_name(
-        self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: EnqueueOptions
+        self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: EnqueueOptions | None
     ) -> int:
         """Store a job of a task whose code is not here."""
-        checks.name(name, "the task's name")
-        job_id, ports = self.store.jobs.enqueue(self._job_by_name(name, self.encode_call(name, args, kwargs), options))
+        template = self.template(checks.name(name, "the task's name"))
+        job = self.new_job(template, self.encode_call(name, args, kwargs), options)
+        job_id, ports = self.store.jobs.enqueue(job)
         self._bell.ring(ports)
         return job_id
 
@@ -204,115 +186,43 @@ class Client:
 
         return TASK if name == NAME else None
 
-    def template(self, task: TaskCode | str, texts: tuple[str, str], options: EnqueueOptions) -> NewJob:
-        """A job of a task, known or by its name, that is not enqueued: for schedules, which copy it."""
-        return self._job_by_name(task, texts, options) if isinstance(task, str) else self._new_job(task, texts, options)
+    def template(self, task: TaskCode | str) -> Template:
+        """What a task says of its jobs; of one whose code is not here, what other producers recorded."""
+        return Template.of(task, self.store.jobs.origin(task)) if isinstance(task, str) else task.template
 
-    def _job_by_name(self, name: str, texts: tuple[str, str], options: EnqueueOptions) -> NewJob:
-        """Its options come from what other producers recorded, else from the worker that claims it."""
-        origin = self.store.jobs.origin(name)
-        defaults = json.loads(origin.options) if origin is not None else {}
-        now = self.clock.now()
-        run_at = self._run_at(options, now)
-        job = NewJob(
-            queue=self._queue(options, defaults.get("queue", "default")),
-            task=name,
-            args=texts[0],
-            kwargs=texts[1],
-            state="scheduled" if run_at > now else "available",
-            pool=defaults.get("pool", "thread"),
-            priority=self._priority(options, defaults.get("priority", 0)),
-            run_at=run_at,
-            max_attempts=self._attempts(options, defaults.get("max_attempts")),
-            timeout=_duration(options.timeout, "timeout", defaults.get("timeout")),
-            soft_timeout=_duration(options.soft_timeout, "soft_timeout", defaults.get("soft_timeout")),
-            at_most_once=defaults.get("at_most_once", 0),
-            created_at=now,
-            expires_at=self._expires_at(options, now, run_at, defaults.get("expires")),
-        )
-        check_timeouts(job.timeout, job.soft_timeout)
-        if job.at_most_once and job.max_attempts != 1:
-            raise InvalidArgument(f"{name} runs at most once, so it takes no retries")
-        return job
-
-    def _new_job(self, code: TaskCode, texts: tuple[str, str], options: EnqueueOptions) -> NewJob:
-        now = self.clock.now()
-        o = code.options
-        if options is _NO_OPTIONS:
-            expires_at = None if o.expires is None else now + o.expires
-            return NewJob(
-                o.queue, code.name, *texts, "available", o.pool, o.priority, now, o.max_attempts,
-                o.timeout, o.soft_timeout, int(o.at_most_once), now, expires_at,
-            )  # fmt: skip
-        run_at = self._run_at(options, now)
-        timeout = _duration(options.timeout, "timeout", o.timeout)
-        soft_timeout = _duration(options.soft_timeout, "soft_timeout", o.soft_timeout)
-        check_timeouts(timeout, soft_timeout)
-        attempts = self._attempts(options, o.max_attempts)
-        if o.at_most_once and attempts != 1:
-            raise InvalidArgument(f"{code.name} runs at most once, so it takes no retries")
-        return NewJob(
-            queue=self._queue(options, o.queue),
-            task=code.name,
-            args=texts[0],
-            kwargs=texts[1],
-            state="scheduled" if run_at > now else "available",
-            pool=o.pool,
-            priority=self._priority(options, o.priority),
-            run_at=run_at,
-            max_attempts=attempts,
-            timeout=timeout,
-            soft_timeout=soft_timeout,
-            at_most_once=int(o.at_most_once),
-            created_at=now,
-            expires_at=self._expires_at(options, now, run_at, o.expires),
-        )
+    def new_job(self, task: Template, texts: tuple[str, str], options: Mapping[str, Any] | None) -> NewJob:
+        """A job that is not enqueued yet: for schedules too, which copy it."""
+        now, columns, expires = self.clock.now(), task.columns, task.expires
+        if not options:  # an enqueue's usual way
+            return NewJob(task.task, *texts, "available", now, now, None if expires is None else now + expires, columns)
+        given = checked(EnqueueOptions, options, "an enqueue")
+        columns = columns._replace(**stored(EnqueueOptions, given))
+        check_columns(task.task, columns)
+        run_at = _run_at(given, now)
+        state = "scheduled" if run_at > now else "available"
+        return NewJob(task.task, *texts, state, run_at, now, _expires_at(given, expires, now, run_at), columns)
 
     def _origin_of(self, code: TaskCode) -> TaskOrigin | None:
         """Where the code is, for the first enqueue of each task by this process."""
         return None if code.name in self._recorded else code.origin
 
-    @staticmethod
-    def _run_at(options: EnqueueOptions, now: int) -> int:
-        if options.countdown is not None and options.eta is not None:
-            raise InvalidArgument("give countdown or eta, not both")
-        if options.countdown is not None:
-            return now + checks.micros(options.countdown, "countdown")
-        if options.eta is not None:
-            return max(checks.moment(options.eta, "eta"), 0)
-        return now
 
-    @staticmethod
-    def _queue(options: EnqueueOptions, default: str) -> str:
-        return default if options.queue is None else checks.name(options.queue, "queue")
-
-    @staticmethod
-    def _priority(options: EnqueueOptions, default: int) -> int:
-        if options.priority is None:
-            return default
-        return checks.integer(options.priority, "priority", -MAX_PRIORITY, MAX_PRIORITY)
-
-    @staticmethod
-    def _attempts(options: EnqueueOptions, default: int | None) -> int | None:
-        if options.retries is None:
-            return default
-        return checks.integer(options.retries, "retries", 0, MAX_RETRIES) + 1
-
-    @staticmethod
-    def _expires_at(options: EnqueueOptions, now: int, run_at: int, default: int | None) -> int | None:
-        if options.expires is not None:
-            expires_at = checks.deadline(options.expires, "expires", now)
-        elif default is not None:
-            expires_at = now + default
-        else:
-            return None
-        if now < expires_at <= run_at:
-            raise InvalidArgument(
-                f"the job would expire {(run_at - expires_at) / checks.MICROS:g} s before it is due: expires "
-                "counts from the enqueue, not from countdown or eta"
-            )
-        return expires_at
+def _run_at(given: Mapping[str, Any], now: int) -> int:
+    if "countdown" in given and "eta" in given:
+        raise InvalidArgument("give countdown or eta, not both")
+    if "eta" in given:
+        return max(checks.moment(given["eta"], "eta"), 0)
+    return now + int(given.get("countdown", 0))
 
 
-def _duration(value: object, what: str, default: int | None) -> int | None:
-    return default if value is None else checks.micros(value, what, zero=False)
+def _expires_at(given: Mapping[str, Any], default: int | None, now: int, run_at: int) -> int | None:
+    expires = given.get("expires", default)
+    if expires is None:
+        return None
+    expires_at = checks.moment(expires, "expires") if isinstance(expires, datetime) else now + int(expires)
+    if now < expires_at <= run_at:
+        raise InvalidArgument(
+            f"the job would expire {(run_at - expires_at) / checks.MICROS:g} s before it is due: expires "
+            "counts from the enqueue, not from countdown or eta"
+        )
+    return expires_at

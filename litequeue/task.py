@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar, Unpack
 
 from .base.errors import InvalidArgument
-from .client import Client, EnqueueOptions, Seconds, call
+from .client import Client, call
 from .job import Job, JobBatch
+from .options import EnqueueOptions
 from .tasks import TaskCode
 
 P = ParamSpec("P")
@@ -38,54 +38,24 @@ class Task(Generic[P, R]):
         return Job(self._client, self._client.enqueue(self._code, args, kwargs, None))
 
     def apply_async(
-        self,
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-        *,
-        countdown: Seconds | None = None,
-        eta: datetime | None = None,
-        expires: Seconds | datetime | None = None,
-        priority: int | None = None,
-        queue: str | None = None,
-        retries: int | None = None,
-        timeout: Seconds | None = None,
-        soft_timeout: Seconds | None = None,
+        self, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, **options: Unpack[EnqueueOptions]
     ) -> Job[R]:
-        """``delay`` with options, which override the task's own.
+        """``delay`` with options, which override the task's own: those of ``litequeue.options.EnqueueOptions``.
 
-        ``countdown`` (seconds or timedelta) or ``eta`` (aware datetime): run then, not now. ``expires``
-        (seconds from now, or an aware datetime): if not started by then, never. ``priority``: higher
-        runs first. ``retries``: attempts after the first. ``timeout``, ``soft_timeout``: seconds for one
-        attempt.
+        ``countdown=60`` runs it in a minute, ``eta=`` at an aware datetime, ``expires=`` drops it if it was not started
+        by then; durations are seconds, timedeltas or text such as "1h30m". Raises what ``delay`` raises, and
+        InvalidArgument (a ValueError) or InvalidType (a TypeError) for an option that it cannot take.
         """
-        options = EnqueueOptions(
-            countdown=countdown, eta=eta, expires=expires, priority=priority, queue=queue,
-            retries=retries, timeout=timeout, soft_timeout=soft_timeout,
-        )  # fmt: skip
         return Job(self._client, self._client.enqueue(self._code, *call(args, kwargs), options))
 
     def delay_many(
-        self,
-        calls: Iterable[tuple[Any, ...] | dict[str, Any]],
-        *,
-        countdown: Seconds | None = None,
-        eta: datetime | None = None,
-        expires: Seconds | datetime | None = None,
-        priority: int | None = None,
-        queue: str | None = None,
-        retries: int | None = None,
-        timeout: Seconds | None = None,
-        soft_timeout: Seconds | None = None,
+        self, calls: Iterable[tuple[Any, ...] | dict[str, Any]], **options: Unpack[EnqueueOptions]
     ) -> JobBatch[R]:
-        """Enqueue one job per item, all or none, in one transaction.
+        """Enqueue one job per item, all or none, in one transaction; options as of ``apply_async``.
 
         An item is a tuple of positional arguments or a dict of keyword arguments. An iterator of
         a million is streamed: neither it nor the jobs are held in memory.
         """
-        options = EnqueueOptions(
-            countdown=countdown, eta=eta, expires=expires, priority=priority, queue=queue,
-            retries=retries, timeout=timeout, soft_timeout=soft_timeout,
-        )  # fmt: skip
         return JobBatch(self._client, self._client.enqueue_many(self._code, calls, options))
 
     def __repr__(self) -> str:
@@ -96,11 +66,10 @@ def register(
     client: Client,
     registry: dict[str, TaskCode],
     function: Callable[..., Any],
-    name: str | None,
     options: Mapping[str, Any],
 ) -> Task[..., Any]:
     """Make a task and enter it under its name; in memory only."""
-    code = TaskCode(function, name, client.codec, client.bind, options, client.handlers)
+    code = TaskCode(function, client.codec, client.bind, options, client.handlers)
     known = registry.get(code.name)
     if known is not None and _place(known) != _place(code):
         raise InvalidArgument(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from litequeue.base.models import NewJob
+from litequeue.base.models import JobColumns, NewJob
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = (sys.executable, "-m", "litequeue")
@@ -125,12 +125,11 @@ def supervisors_of(pid: int) -> list[int]:
 
 
 def new_job(**fields: Any) -> NewJob:
-    """A job for tests of the store, available now."""
+    """A job for tests of the store, available now; ``fields`` of the job or of its columns."""
+    columns = {name: fields.pop(name) for name in JobColumns._fields if name in fields}
     defaults: dict[str, Any] = {
-        "queue": "default", "task": "tests.task", "args": "[]", "kwargs": "{}", "state": "available",
-        "pool": "thread", "priority": 0, "run_at": 1_700_000_000_000_000, "max_attempts": 1,
-        "timeout": None, "soft_timeout": None, "at_most_once": 0,
-        "created_at": 1_700_000_000_000_000, "expires_at": None,
+        "task": "tests.task", "args": "[]", "kwargs": "{}", "state": "available", "run_at": 1_700_000_000_000_000,
+        "created_at": 1_700_000_000_000_000, "expires_at": None, "columns": JobColumns(**{"max_attempts": 1, **columns}),
     }  # fmt: skip
     return NewJob(**{**defaults, **fields})
 

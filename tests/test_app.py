@@ -58,7 +58,7 @@ def test_decorating_does_no_io(tmp_path: Path) -> None:
     [
         ("queue", "a b"), ("queue", 5), ("pool", "gpu"), ("pool", "async"), ("priority", 1.5), ("priority", 10**9),
         ("retries", -1), ("retries", True), ("backoff", "fast"), ("retry_on", 5), ("retry_on", ("ValueError",)),
-        ("give_up_on", int), ("timeout", 0), ("timeout", float("nan")), ("soft_timeout", -1), ("expires", "1h"),
+        ("give_up_on", int), ("timeout", 0), ("timeout", float("nan")), ("soft_timeout", -1), ("expires", "1 h"), ("expires", datetime(2030, 1, 1, tzinfo=UTC)),
         ("at_most_once", 1), ("result_ttl", float("inf")), ("name", "x" * 201), ("name", "a/b"),
     ],
 )  # fmt: skip
@@ -147,7 +147,7 @@ def test_wrong_calls_store_nothing(app: LiteQueue) -> None:
     with pytest.raises(PayloadTooLarge):
         f.delay("x" * (1 << 20))
     for options in (
-        {"countdown": float("nan")}, {"countdown": -1}, {"countdown": "5"}, {"eta": datetime(2030, 1, 1)},
+        {"countdown": float("nan")}, {"countdown": -1}, {"countdown": "five"}, {"eta": datetime(2030, 1, 1)},
         {"eta": 5}, {"expires": 0}, {"expires": datetime(2030, 1, 1)}, {"priority": True}, {"queue": ""},
         {"retries": -1}, {"timeout": 0}, {"soft_timeout": 9, "timeout": 5}, {"countdown": 1, "eta": datetime.now(UTC)},
     ):  # fmt: skip

@@ -33,7 +33,7 @@ FLOORS = (
     ("client",),
     ("store", "pools", "commands"),
     ("triggers", "tasks"),
-    ("cron", "crontab", "payload"),
+    ("cron", "crontab", "payload", "options"),
     ("base",),
 )
 FLOOR = {room: len(FLOORS) - number for number, rooms in enumerate(FLOORS) for room in rooms}

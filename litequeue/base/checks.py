@@ -67,6 +67,23 @@ def micros(value: object, what: str, *, zero: bool = True) -> int:
     return max(round(seconds * MICROS), 0 if zero else 1)
 
 
+def span(value: object, what: str, *, zero: bool = True) -> int:
+    """A length of time as people give it, text such as "1h30m" too, as whole microseconds."""
+    if isinstance(value, (int, float, timedelta)) and not isinstance(value, bool):
+        return micros(value, what, zero=zero)
+    if not isinstance(value, str):
+        raise InvalidType(
+            f"{what} must be a length of time (seconds, a timedelta, or text such as '1h30m'), "
+            f"not {type(value).__name__}: {value!r:.100}"
+        )
+    from . import durations  # text is for people; most programs have none
+
+    try:
+        return micros(durations.parse(value) / MICROS, what, zero=zero)
+    except InvalidArgument as error:
+        raise InvalidArgument(f"{what}: {error}") from None
+
+
 def moment(value: object, what: str) -> int:
     """An aware datetime, as microseconds since the epoch."""
     if not isinstance(value, datetime):
@@ -87,7 +104,7 @@ def deadline(value: object, what: str, now: int) -> int:
     """Seconds or a timedelta from now, or an aware datetime, as microseconds since the epoch."""
     if isinstance(value, datetime):
         return moment(value, what)
-    return now + micros(value, what, zero=False)
+    return now + span(value, what, zero=False)
 
 
 def aware(stamp: int) -> datetime:

@@ -22,17 +22,18 @@ UNITS: Final = (
     ("us", 1, "microsecond"),
 )
 _TEXT: Final = re.compile("".join(f"(?:([0-9]{{1,18}}){unit})?" for unit, _, _ in UNITS))
-_BARE: Final = re.compile("[0-9]{1,18}")
+_BARE: Final = re.compile("[0-9]{1,18}([.][0-9]{1,6})?")
 _MAX_TEXT: Final = 60
 
 
 def parse(text: str) -> int:
-    """Microseconds of a text such as ``1h30m``; a bare number is seconds."""
+    """Microseconds of a text such as ``1h30m``; a bare number is seconds, and may have a fraction."""
     if not isinstance(text, str):
         raise InvalidType(f"a length of time must be a string such as '90s', not {type(text).__name__}: {text!r:.100}")
     stripped = text.strip()
     if _BARE.fullmatch(stripped):
-        return int(stripped) * 1_000_000
+        whole, _, part = stripped.partition(".")
+        return int(whole) * 1_000_000 + int(part.ljust(6, "0"))
     match = _TEXT.fullmatch(stripped) if len(stripped) <= _MAX_TEXT else None
     if not stripped or match is None:
         raise InvalidArgument(

@@ -11,23 +11,30 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 
-class NewJob(NamedTuple):
-    """A job about to be inserted; the fields are the INSERT's parameters, times in microseconds."""
+class JobColumns(NamedTuple):
+    """What a job's row keeps of its options (see ``options``), under the names of the columns; durations in
+    microseconds. Where schedules keep the job of a tick, the columns are the same."""
 
-    queue: str
+    queue: str = "default"
+    pool: str = "thread"
+    priority: int = 0
+    max_attempts: int | None = None  # None: enqueued by name; the worker that knows the task fills it in
+    timeout: int | None = None  # None: as the task says
+    soft_timeout: int | None = None
+    at_most_once: int = 0
+
+
+class NewJob(NamedTuple):
+    """A job about to be inserted; times in microseconds."""
+
     task: str
     args: str
     kwargs: str
     state: str
-    pool: str
-    priority: int
     run_at: int
-    max_attempts: int | None  # None: enqueued by name; the worker that knows the task fills it in
-    timeout: int | None  # None: as the task says
-    soft_timeout: int | None
-    at_most_once: int
     created_at: int
     expires_at: int | None
+    columns: JobColumns
 
 
 @dataclass(frozen=True, slots=True)

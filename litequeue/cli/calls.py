@@ -9,10 +9,12 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from ..base.checks import MICROS
+from ..base.checks import MICROS, span
 from ..base.errors import InvalidArgument, LitequeueError
 from ..base.records import JobInfo, ScheduleInfo
 from ..commands.command import check_command
+from ..options import options_of
+from .grammar import flag_of
 
 
 def parse_call(words: list[str]) -> tuple[list[Any], dict[str, Any]]:
@@ -48,6 +50,27 @@ def _json_or_text(text: str) -> Any:
         return text
 
 
+def options_given(arguments: argparse.Namespace, fields: type, *, removable: bool = False) -> dict[str, Any]:
+    """What is typed of a list of options, as code would give it; an error names the option as it is typed.
+
+    ``removable``: an empty text takes an option away that has no default.
+    """
+    found: dict[str, Any] = {}
+    for name, option in options_of(fields).items():
+        value = getattr(arguments, name, None)
+        if value is None:
+            continue
+        if removable and value == "" and option.default is None:
+            found[name] = None
+            continue
+        try:
+            found[name] = option.kind.parse(value) if isinstance(value, str) else value
+        except InvalidArgument as error:
+            raise InvalidArgument(f"{flag_of(name)} {error}") from None
+        option.kind.check(found[name], flag_of(name))
+    return found
+
+
 def command_of(arguments: argparse.Namespace, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The words after ``--``, and the options about them, as the arguments of the task that runs commands.
 
@@ -67,8 +90,6 @@ def command_of(arguments: argparse.Namespace, known: Mapping[str, Any] | None = 
     if arguments.user_env:
         found["user_env"] = True
     if arguments.backoff is not None:
-        from ..schedules.definition import span  # and cron, and time zones
-
         found["backoff"] = [span(part, "--backoff") / MICROS for part in arguments.backoff.split(",")]
     return check_command(**found)
 

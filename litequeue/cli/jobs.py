@@ -19,10 +19,11 @@ from ..base.records import OutputPiece, as_dict
 from ..client import database_path
 from ..commands.command import NAME as COMMAND
 from ..job import Job
+from ..options import EnqueueOptions
 from ..store import Store
 from ..store.inspection import Inspection
 from . import render
-from .calls import command_of, parse_call, refuse_command_options
+from .calls import command_of, options_given, parse_call, refuse_command_options
 from .doctor import work
 from .notes import note_command
 
@@ -40,18 +41,9 @@ def enqueue(arguments: argparse.Namespace) -> int:
     task, args, kwargs = _what(arguments)
     if arguments.wait is not None:
         checks.micros(arguments.wait, "--wait")
+    options = options_given(arguments, EnqueueOptions)
     with existing(arguments.db) as app:
-        job = app.send_task(
-            task,
-            args,
-            kwargs,
-            queue=arguments.queue,
-            priority=arguments.priority,
-            retries=arguments.retries,
-            countdown=_seconds(arguments.countdown, "--countdown"),
-            expires=_seconds(arguments.expires, "--expires"),
-            timeout=_seconds(arguments.timeout, "--timeout"),
-        )
+        job = app.send_task(task, args, kwargs, **options)
         print(job.id, flush=True)
         if arguments.wait is None:
             return 0
@@ -116,18 +108,6 @@ def job(arguments: argparse.Namespace) -> int:
         render.print_job(info, waits)
         render.print_output(output)
     return 0
-
-
-def _seconds(text: str | None, what: str) -> float | None:
-    """A span, or seconds with a fraction."""
-    if text is None:
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        from ..schedules.definition import span
-
-        return span(text, what) / checks.MICROS
 
 
 def _follow(handle: Job[Any]) -> int:

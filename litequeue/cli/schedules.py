@@ -12,12 +12,15 @@ from ..base import checks
 from ..base.errors import InvalidArgument
 from ..base.records import ScheduleInfo, TickInfo, as_dict
 from ..commands.command import NAME as COMMAND
+from ..options.kinds import moment_typed
+from ..options.schedules import ScheduleOptions
 from . import render
 from .calls import (
     about_command,
     command_in,
     command_line,
     command_of,
+    options_given,
     parse_call,
     refuse_command_options,
     typed,
@@ -25,14 +28,7 @@ from .calls import (
 from .jobs import existing
 from .notes import note_command, note_mail
 
-_OPTIONS = (
-    "cron", "every", "timezone", "catch_up", "grace", "overlap", "jitter", "on_failure", "mail_to", "queue",
-    "priority", "retries", "timeout", "expires",
-)  # fmt: skip
-
 NO_WORKER = "litequeue: no worker serves this file, so none of them fires until one does"
-_REMOVABLE = ("on_failure", "mail_to", "timeout", "expires")  # by an empty text
-
 
 def add(arguments: argparse.Namespace) -> int:
     options = _given(arguments)
@@ -54,7 +50,7 @@ def add(arguments: argparse.Namespace) -> int:
 
 
 def update(arguments: argparse.Namespace) -> int:
-    changes: dict[str, Any] = {key: value or None if key in _REMOVABLE else value for key, value in _given(arguments).items()}
+    changes = _given(arguments, removable=True)
     with existing(arguments.db) as app:
         changes |= _changed_call(arguments, app.schedules.get(arguments.name))
         if not changes:
@@ -83,12 +79,8 @@ def _changed_call(arguments: argparse.Namespace, info: ScheduleInfo) -> dict[str
     return call
 
 
-def _given(arguments: argparse.Namespace) -> dict[str, Any]:
-    found = {key: getattr(arguments, key) for key in _OPTIONS if getattr(arguments, key) is not None}
-    if arguments.at is not None:
-        found["at"] = moment(arguments.at, "--at")
-    if arguments.seconds:
-        found["seconds"] = True
+def _given(arguments: argparse.Namespace, *, removable: bool = False) -> dict[str, Any]:
+    found = options_given(arguments, ScheduleOptions, removable=removable)
     times = [f"--{key}" for key in ("cron", "every", "at") if key in found]
     if len(times) > 1:
         raise InvalidArgument(f"{' and '.join(times)} cannot go together: give one of --cron, --every and --at")
@@ -106,15 +98,11 @@ def _what(arguments: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     return COMMAND, {"kwargs": command_of(arguments)}
 
 
-def moment(text: str, what: str) -> datetime:
-    """A time as people write it; without a zone it is the host's own."""
+def _moment(text: str) -> datetime:
     try:
-        found = datetime.fromisoformat(text)
-        return found if found.tzinfo is not None else found.astimezone()
-    except (ValueError, OverflowError):
-        raise InvalidArgument(
-            f"{what} {text!r:.60} is no date and time: write it as 2026-12-24 18:00, with +01:00 for another zone"
-        ) from None
+        return moment_typed(text)
+    except InvalidArgument as error:
+        raise InvalidArgument(f"--before {error}") from None
 
 
 def remove(arguments: argparse.Namespace) -> int:
@@ -200,7 +188,7 @@ def until(info: ScheduleInfo) -> str:
 
 def ticks(arguments: argparse.Namespace) -> int:
     with existing(arguments.db) as app:
-        before = None if arguments.before is None else moment(arguments.before, "--before")
+        before = None if arguments.before is None else _moment(arguments.before)
         found = app.schedules.ticks(arguments.name, before=before, limit=arguments.limit)
     if arguments.json:
         render.print_json([as_dict(tick) for tick in found])

@@ -142,8 +142,8 @@ class _Command(TaskCode):
 
     def backoff(self, kwargs: str) -> BackoffLike:
         delays = json.loads(kwargs).get("backoff")
-        return self.options.backoff if delays is None else check_backoff(delays)
+        return super().backoff(kwargs) if delays is None else check_backoff(delays)
 
 
-TASK: Final = _Command(run_command, NAME, Codec(), lambda path: None, {})
+TASK: Final = _Command(run_command, Codec(), lambda path: None, {"name": NAME})
 setattr(run_command, MARK, TASK)  # so that it is found where a job's origin says it is

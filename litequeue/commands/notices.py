@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from ..base.checks import clean, clean_lines
 from ..base.errors import LitequeueError
-from ..base.models import NewJob
+from ..base.models import JobColumns, NewJob
 from ..payload import Codec
 from ..tasks import TaskCode
 from .command import NAME as COMMAND
@@ -129,21 +129,14 @@ def _mail(address: str, what: str, body: str, host: str) -> str:
 
 
 def _command_job(kwargs: dict[str, Any], queue: str, now: int) -> NewJob:
-    return NewJob(
-        queue=queue, task=COMMAND, args="[]", kwargs=Codec().encode(kwargs, "a notice"), state="available",
-        pool="async", priority=0, run_at=now, max_attempts=RETRIES + 1, timeout=SECONDS * 1_000_000,
-        soft_timeout=None, at_most_once=0, created_at=now, expires_at=None,
-    )  # fmt: skip
+    columns = JobColumns(queue=queue, pool="async", max_attempts=RETRIES + 1, timeout=SECONDS * 1_000_000)
+    return NewJob(COMMAND, "[]", Codec().encode(kwargs, "a notice"), "available", now, now, None, columns)
 
 
 def _handler_job(code: TaskCode, job: Mapping[str, Any], now: int) -> NewJob:
     # Encoded as any argument: what looks like a tag of the job's own arguments comes back as it is shown.
-    text = Codec().encode([job], "a notice")
-    o = code.options
-    return NewJob(
-        o.queue, code.name, text, "{}", "available", o.pool, o.priority, now, o.max_attempts, o.timeout,
-        o.soft_timeout, int(o.at_most_once), now, None if o.expires is None else now + o.expires,
-    )  # fmt: skip
+    text, expires = Codec().encode([job], "a notice"), code.template.expires
+    return NewJob(code.name, text, "{}", "available", now, now, None if expires is None else now + expires, code.columns)
 
 
 # -- what can be handed on ---------------------------------------------------------------------------------

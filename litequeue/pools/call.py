@@ -136,22 +136,22 @@ def retry_delay(error: BaseException, call: Call, rng: random.Random) -> int | N
 
     ``give_up_on`` wins over ``retry_on``. A backoff function that raises is replaced by the default.
     """
-    options, failures = call.code.options, call.job.failures
+    code, failures = call.code, call.job.failures
     if failures + 1 >= call.max_attempts:
         return None
     try:
         if isinstance(error, Retry):
             if error.delay is not None:
                 return checks.micros(error.delay, "Retry(delay)")
-        elif isinstance(error, options.give_up_on) or (
-            isinstance(error, Exception) and not isinstance(error, options.retry_on)
+        elif isinstance(error, code.give_up_on) or (
+            isinstance(error, Exception) and not isinstance(error, code.retry_on)
         ):
             return None
-        return backoff.delay_micros(call.code.backoff(call.job.kwargs), failures + 1, error, rng)
+        return backoff.delay_micros(code.backoff(call.job.kwargs), failures + 1, error, rng)
     except BaseException as wrong:  # noqa: BLE001 - the user's backoff function
         log.warning(
             "job %d %s: its backoff function failed, and the default is used: %s: %s",
-            call.job.id, call.code.name, checks.clean(type_name(wrong)), checks.clean(message_of(wrong)),
+            call.job.id, code.name, checks.clean(type_name(wrong)), checks.clean(message_of(wrong)),
         )  # fmt: skip
         return backoff.delay_micros(backoff.DEFAULT, failures + 1, error, rng)
 

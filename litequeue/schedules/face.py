@@ -1,53 +1,42 @@
-"""``app.schedules``: the schedules of the file, from any process; and the declaring of them in code.
+"""``app.schedules``: the schedules of the file, from any process.
 
 Owns turning what users write into a ``NewSchedule``, and the rules of what may be changed where. The firing is the
-worker's.
+worker's; the decorators are in ``decorators``.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Unpack
 
 from .. import triggers
 from ..base import checks
 from ..base.bell import TIMES
 from ..base.clock import boot_id
 from ..base.errors import InvalidArgument, InvalidType, ScheduleNotFound
+from ..base.models import JobColumns, NewJob
 from ..base.records import ScheduleInfo, TickInfo
-from ..client import Client, EnqueueOptions, call
+from ..client import Client, call
 from ..job import Job
-from ..store.schedules import KEPT_OVER_A_RESTART, Stored
+from ..options import checked, complete, options_of, refuse_unknown, stored
+from ..options.schedules import RuleOptions, ScheduleOptions, TickOptions, TimeOptions
+from ..store.schedules import KEPT_OVER_A_RESTART, RULES, Stored
 from ..store.schedules.shown import shown, shown_tick
 from ..task import Task
-from ..tasks import TaskCode
+from ..tasks import TaskCode, check_columns
 from ..triggers import firing
-from .declarations import GONE, MARK
-from .definition import NewSchedule, Span, check, default_grace, span, trigger_of
-
-if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
-
-T = TypeVar("T")
-
-_TRIGGER = ("cron", "every", "at", "trigger", "timezone", "seconds")
-_RULES = ("catch_up", "grace", "overlap", "jitter", "on_failure", "mail_to")
-_JOB = ("queue", "priority", "retries", "timeout", "soft_timeout", "expires")
-_CHANGEABLE = ("args", "kwargs", *_TRIGGER, *_RULES, *_JOB)
-_SPANS = ("timeout", "soft_timeout", "expires")
+from .declarations import GONE
+from .definition import NewSchedule, default_grace, define, trigger_of
 
 
 class Schedules:
     """The schedules of an app's file. Every change is on disk when the call returns, and wakes the workers."""
 
-    def __init__(
-        self, client: Client, tasks: Mapping[str, TaskCode], declared: dict[str, NewSchedule]
-    ) -> None:
+    def __init__(self, client: Client, tasks: Mapping[str, TaskCode]) -> None:
         self._client = client
         self._tasks = tasks
-        self._declared = declared
 
     # -- changing ------------------------------------------------------------------------------------
 
@@ -56,50 +45,24 @@ class Schedules:
         name: str,
         task: Task[Any, Any] | str,
         *,
-        cron: str | None = None,
-        every: Span | None = None,
-        at: datetime | None = None,
-        trigger: triggers.Trigger | None = None,
-        timezone: str | ZoneInfo | None = None,
-        seconds: bool = False,
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-        catch_up: str = "latest",
-        grace: Span | None = None,
-        overlap: str = "skip",
-        jitter: Span = 0,
-        on_failure: str | None = None,
-        mail_to: str | None = None,
-        queue: str | None = None,
-        priority: int | None = None,
-        retries: int | None = None,
-        timeout: Span | None = None,
-        soft_timeout: Span | None = None,
-        expires: Span | None = None,
         paused: bool = False,
         replace: bool = False,
+        **options: Unpack[ScheduleOptions],
     ) -> ScheduleInfo:
-        """Add a schedule at run time.
+        """Add a schedule at run time; the options are those of ``litequeue.options.schedules.ScheduleOptions``.
 
         When: one of ``cron`` (an expression, in ``timezone``, default the host's; with ``seconds=True`` six fields,
         seconds first), ``every`` ("15m", seconds or a timedelta), ``at`` (an aware datetime), or ``trigger``: a
-        ``Cron``, ``Every`` or ``At``. What: ``task`` with ``args`` and ``kwargs``, and the options of an enqueue.
+        ``Cron``, ``Every`` or ``At``. What: ``task`` with ``args`` and ``kwargs``, and the options of its jobs. Durations
+        are text such as "1h30m", seconds, or timedeltas.
 
-        ``catch_up``: what becomes of ticks that passed while no worker ran: ``"latest"`` fires the last of them,
-        ``"all"`` each (at most 100), ``"skip"`` none that is more than a minute late; within ``grace``, by default an
-        hour, or one period of an interval. ``overlap``: while the job of an earlier tick has not ended, ``"skip"`` leaves a tick out,
-        ``"queue"`` lets its job wait for that one, ``"allow"`` does not care. ``jitter``: each tick fires up to so
-        much later, always as much for one tick. ``on_failure``: a command for the shell, and ``mail_to``: an address,
-        that are told when a job of the schedule is discarded, or a tick missed.
-
-        Durations are text such as "1h30m", seconds, or timedeltas. Raises InvalidArgument for what cannot be
-        (an expression that never fires, an unknown zone), and if the name is taken, unless ``replace``: then
-        the options are as given now, a schedule with the same time keeps its next tick, and a paused one stays so.
+        Raises InvalidArgument for what cannot be (an expression that never fires, an unknown zone), and if the name is
+        taken, unless ``replace``: then the options are as given now, a schedule with the same time keeps its next tick,
+        and a paused one stays so. Raises InvalidType for an option that there is not.
         """
-        options = {key: value for key, value in locals().items() if key in (*_TRIGGER, *_RULES, *_JOB)}
         checks.flag(paused, "paused")
         checks.flag(replace, "replace")
-        new = self._new(name, task, args, kwargs, options)
+        new = self.new(name, task, options)
         ports = None
         while ports is None:
             ports = self._put(new, paused, replace)
@@ -122,16 +85,14 @@ class Schedules:
         same = all(values[key] == known.values[key] for key in ("trigger", "jitter"))
         return store.change(known, values, new.origin, now, retime=not same or _is_over(known))
 
-    def update(self, name: str, **changes: Any) -> ScheduleInfo:
-        """Change options of ``add`` for a schedule that was added at run time.
+    def update(self, name: str, **changes: Unpack[ScheduleOptions]) -> ScheduleInfo:
+        """Change options of ``add`` for a schedule that was added at run time; None takes one away.
 
         With a new time it starts from now; else its next tick stays. Raises ScheduleNotFound.
         """
         known = self._stored(name)
         self._refuse_declared(known, "changed")
-        for key in changes:
-            if key not in _CHANGEABLE:
-                raise InvalidType(f"update has no option {key!r}; it has {', '.join(_CHANGEABLE)}")
+        refuse_unknown(ScheduleOptions, changes, "update")
         ports = None
         while ports is None:
             ports = self._amend(self._stored(name), changes)
@@ -141,29 +102,37 @@ class Schedules:
     def _amend(self, known: Stored, changes: Mapping[str, Any]) -> list[int] | None:
         """Whom to wake; None if somebody else was faster."""
         self._refuse_declared(known, "changed")
-        old, name, now = known.values, known.values["name"], self._client.clock.now()
+        old, now = known.values, self._client.clock.now()
         trigger = _new_trigger(old["trigger"], changes)
-        code = self._tasks.get(old["task"]) or self._client.builtin(old["task"])
-        given = EnqueueOptions(**{key: _seconds(changes[key], key) if key in changes else _option(old, key) for key in _JOB})
-        job = self._client.template(code or old["task"], self._texts(code, old, changes), given)
-        rules = {key: changes.get(key, _shown(key, old[key])) for key in _RULES}
-        if "grace" not in changes and old["grace"] == _usual_grace(old["trigger"]):
-            rules["grace"] = None  # what is usual for the new time
-        new = check(name=name, trigger=trigger, job=job, origin=None, **rules)
+        job = self._changed_job(old, changes, now)
+        new = define(old["name"], trigger, job, _changed_rules(old, changes), None)
         fresh = new.row(now)
-        taken = {"max_attempts" if key == "retries" else key for key in changes if key not in _TRIGGER} | {"grace"}
         retime = any(fresh[key] != old[key] for key in ("trigger", "jitter"))
-        if retime or _is_over(known) and changes.keys() & {*_TRIGGER}:
+        if retime or _is_over(known) and changes.keys() & options_of(TimeOptions).keys():
             retime, fresh = True, _values(new, now)
-            taken |= {"trigger", *KEPT_OVER_A_RESTART}
-        values = {**old, **{key: fresh[key] for key in taken}}
-        return self._client.store.schedules.change(known, values, None, now, retime=retime)
+        else:
+            fresh |= {key: old[key] for key in ("trigger", *KEPT_OVER_A_RESTART)}
+        return self._client.store.schedules.change(known, fresh, None, now, retime=retime)
+
+    def _changed_job(self, old: Mapping[str, Any], changes: Mapping[str, Any], now: int) -> NewJob:
+        """The job of each tick after an update."""
+        code = self._tasks.get(old["task"]) or self._client.builtin(old["task"])
+        says = self._client.template(code or old["task"])
+        given = _of(TickOptions, changes)
+        clean = checked(TickOptions, given, "update")
+        away = {option.column for key, option in options_of(TickOptions).items() if key in given and given[key] is None}
+        kept = {column: old[column] for column in JobColumns._fields if column not in away}
+        columns = says.columns._replace(**{**kept, **stored(TickOptions, clean)})
+        check_columns(old["task"], columns)
+        expires = clean.get("expires", says.expires) if "expires" in given else old["expires"]
+        texts = self._texts(code, old, changes)
+        return NewJob(old["task"], *texts, "available", now, now, None if expires is None else now + expires, columns)
 
     def _texts(self, code: TaskCode | None, old: Mapping[str, Any], changes: Mapping[str, Any]) -> tuple[str, str]:
         if not changes.keys() & {"args", "kwargs"}:
             return old["args"], old["kwargs"]
         args, kwargs = (changes[k] if k in changes else self._client.codec.decode(old[k]) for k in ("args", "kwargs"))
-        positional, named = call(args, kwargs)
+        positional, named = call(() if args is None else args, kwargs)
         if code is not None:
             code.check_call(positional, named)
         return self._client.encode_call(old["name"], positional, named)
@@ -237,49 +206,33 @@ class Schedules:
         """All schedules, by name."""
         return [shown(row) for row in self._client.store.schedules.rows()]
 
-    # -- declaring -----------------------------------------------------------------------------------
+    # -- what is written -----------------------------------------------------------------------------
 
-    def declare(self, task: Task[Any, Any], name: str | None, options: dict[str, Any]) -> None:
-        """Enter what a decorator says into the app's memory; workers write it to the file."""
-        args, kwargs = options.pop("args", ()), options.pop("kwargs", None)
-        code = task.__litequeue_code__
-        if code.origin is None:
-            raise InvalidArgument(f"{task.name} is not in a module that a worker could import, so it cannot be scheduled there")
-        new = self._new(task.name if name is None else name, task, args, kwargs, options, declared=True)
-        known = self._declared.get(new.name)
-        if known is not None and not _is_reloaded(known, new):
-            raise InvalidArgument(f"there is already a schedule named {new.name}: give one of them another name=")
-        self._declared[new.name] = new
-        setattr(task, MARK, self._declared)  # so that a module shows it that does not hold the app itself
-
-    def _new(
-        self,
-        name: str,
-        task: Task[Any, Any] | str,
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any] | None,
-        options: Mapping[str, Any],
-        *,
-        declared: bool = False,
+    def new(
+        self, name: str, task: Task[Any, Any] | str, options: Mapping[str, Any], *, declared: bool = False
     ) -> NewSchedule:
+        """A schedule of these options, checked and not stored; ``declared`` in code, or added at run time."""
         if not isinstance(task, (Task, str)):
             raise InvalidType(
                 f"task must be a task, made by @app.task, or the name of one, not {type(task).__name__}: {task!r:.100}"
             )
-        trigger = trigger_of(**{key: options[key] for key in _TRIGGER if key in options})
+        refuse_unknown(ScheduleOptions, options, "a schedule")
+        trigger = trigger_of(**_of(TimeOptions, options))
         if not declared:
             _refuse_foreign(trigger)
-        given = EnqueueOptions(**{key: _seconds(options.get(key), key) for key in _JOB})
-        positional, named = call(args, kwargs)
+        rules = complete(RuleOptions, _of(RuleOptions, options), "a schedule")
+        given = _of(TickOptions, options)
+        checked(TickOptions, given, "a schedule")
+        args, kwargs = options.get("args"), options.get("kwargs")
+        positional, named = call(() if args is None else args, kwargs)
         code = task.__litequeue_code__ if isinstance(task, Task) else self._tasks.get(task) or self._client.builtin(task)
         if code is not None:
             code.check_call(positional, named)
         texts = self._client.encode_call(name, positional, named)
-        job = self._client.template(code or checks.name(task, "the task's name"), texts, given)
+        says = self._client.template(code or checks.name(task, "the task's name"))
+        job = self._client.new_job(says, texts, given)
         origin = None if code is None else code.origin
-        rules = {key: options[key] for key in _RULES if key in options}
-        path = self._client.path if declared else None
-        return check(name=name, trigger=trigger, job=job, origin=origin, declared_for=path, **rules)
+        return define(name, trigger, job, rules, origin, declared_for=self._client.path if declared else None)
 
     def _stored(self, name: str) -> Stored:
         known = self._client.store.schedules.stored(checks.name(name, "the schedule's name"))
@@ -312,11 +265,6 @@ def _is_over(known: Stored) -> bool:
     )
 
 
-def _is_reloaded(known: NewSchedule, new: NewSchedule) -> bool:
-    """Whether the module was executed again: the same task, but another object."""
-    return known.origin == new.origin and known.origin is not new.origin
-
-
 def _refuse_foreign(trigger: triggers.Trigger) -> None:
     if firing.is_foreign(triggers.spec_of(trigger)):
         raise InvalidArgument(
@@ -335,29 +283,25 @@ def _unknown(name: str) -> str:
     return f"there is no schedule named {name}"
 
 
-def _seconds(value: Any, what: str) -> Any:
-    """An option of a job: durations as seconds, also where they are text."""
-    if isinstance(value, datetime):
-        raise InvalidType(f"{what} of a schedule must be a length of time, counted from each tick, not a datetime: {value}")
-    return span(value, what) / checks.MICROS if isinstance(value, str) and what in _SPANS else value
+def _of(fields: type, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that one list has."""
+    return {key: options[key] for key in options_of(fields) if key in options}
 
 
-def _option(values: Mapping[str, Any], key: str) -> Any:
-    """An option of a job as it is stored, the way ``_seconds`` gives it."""
-    if key == "retries":
-        return None if values["max_attempts"] is None else values["max_attempts"] - 1
-    value = values[key]
-    return value / checks.MICROS if key in _SPANS and value is not None else value
-
-
-def _shown(key: str, value: Any) -> Any:
-    return value / checks.MICROS if key in ("grace", "jitter") else value
+def _changed_rules(old: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The rules after an update, clean."""
+    given = _of(RuleOptions, changes)
+    defaults = complete(RuleOptions, given, "update")
+    rules = {key: defaults[key] if key in given else old[key] for key in RULES}
+    if "grace" not in given and old["grace"] == _usual_grace(old["trigger"]):
+        rules["grace"] = None  # what is usual for the new time
+    return rules
 
 
 def _new_trigger(spec: str, changes: Mapping[str, Any]) -> triggers.Trigger:
     """The trigger after an update."""
     if changes.keys() & {"cron", "every", "at", "trigger"}:
-        given = {key: changes[key] for key in changes if key in _TRIGGER}
+        given = _of(TimeOptions, changes)
         if "cron" in given:  # another expression is in the same zone
             given.setdefault("timezone", json.loads(spec).get("timezone"))
         trigger = trigger_of(**given)
@@ -370,23 +314,3 @@ def _new_trigger(spec: str, changes: Mapping[str, Any]) -> triggers.Trigger:
         raise InvalidArgument("timezone= and seconds= go with cron=")
     zone, seconds = changes.get("timezone", trigger.timezone), changes.get("seconds", trigger.seconds)
     return triggers.Cron(trigger.expr, zone, seconds=seconds)
-
-
-def decorate(
-    schedules: Schedules, to_task: Callable[[Any], Task[Any, Any]], options: dict[str, Any]
-) -> Callable[[T], T]:
-    """The decorator behind ``@app.cron``, ``@app.every`` and ``@app.schedule``; a plain function becomes a task."""
-    name = options.pop("name", None)
-    for key in options:
-        if key not in _CHANGEABLE:
-            raise InvalidType(f"a schedule has no option {key!r}; it has name, {', '.join(_CHANGEABLE)}")
-    # Made now: without its parentheses, a decorator is handed the function as its first option.
-    trigger = trigger_of(**{key: options.pop(key) for key in _TRIGGER if key in options})
-
-    def declare(function: T) -> T:
-        task: Any = function if isinstance(function, Task) else to_task(function)
-        schedules.declare(task, name, {**options, "trigger": trigger})
-        result: T = task
-        return result
-
-    return declare

@@ -6,30 +6,45 @@ logging happens inside a transaction. What people do to a job that exists (cance
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from ..base.models import Adoption, NewJob, Printed, Settled, TaskOrigin, Unsettled
+from ..base.models import (
+    Adoption,
+    JobColumns,
+    NewJob,
+    Printed,
+    Settled,
+    TaskOrigin,
+    Unsettled,
+)
 from .file import Database
 from .origins import TASK_ORIGIN, record_origin
 from .turn import Demand, Look, Turn, look, pipeline
 from .workers import ports_to_wake
 
-_NEW_COLUMNS = (
-    "queue, task, args, kwargs, state, pool, priority, run_at, max_attempts, timeout, soft_timeout, "
-    "at_most_once, created_at, expires_at"
-)
+_OWN = NewJob._fields[:-1]
+_COLUMNS = (*_OWN, *JobColumns._fields)
 
-INSERT_JOB: Final = f"""INSERT INTO litequeue_jobs ({_NEW_COLUMNS})
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+INSERT_JOB: Final = f"""INSERT INTO litequeue_jobs ({", ".join(_COLUMNS)})
+VALUES ({", ".join("?" * len(_COLUMNS))})"""
 
 # delay_many: rows are encoded and staged outside the write transaction, then moved in one statement.
 STAGE_CREATE: Final = "CREATE TEMP TABLE litequeue_stage (args TEXT, kwargs TEXT)"
 STAGE_INSERT: Final = "INSERT INTO temp.litequeue_stage VALUES (?, ?)"
-STAGE_MOVE: Final = f"""INSERT INTO litequeue_jobs ({_NEW_COLUMNS})
-SELECT :queue, :task, args, kwargs, :state, :pool, :priority, :run_at, :max_attempts, :timeout,
-       :soft_timeout, :at_most_once, :created_at, :expires_at
+STAGE_MOVE: Final = f"""INSERT INTO litequeue_jobs ({", ".join(_COLUMNS)})
+SELECT {", ".join(column if column in ("args", "kwargs") else f":{column}" for column in _COLUMNS)}
 FROM temp.litequeue_stage ORDER BY rowid"""
+
+
+
+
+def insert_job(connection: sqlite3.Connection, job: NewJob) -> int:
+    """Inside the caller's transaction; the job's id."""
+    job_id = connection.execute(INSERT_JOB, (*job[:-1], *job.columns)).lastrowid
+    assert job_id is not None
+    return job_id
 
 
 class Jobs:
@@ -45,9 +60,8 @@ class Jobs:
         with self._database.write(durable=True) as connection:
             if origin is not None:
                 record_origin(connection, origin, job.created_at)
-            job_id = connection.execute(INSERT_JOB, job).lastrowid
+            job_id = insert_job(connection, job)
             ports = ports_to_wake(connection)
-        assert job_id is not None
         return job_id, ports
 
     def enqueue_many(
@@ -70,7 +84,7 @@ class Jobs:
             with self._database.write(durable=True, on=connection):
                 if origin is not None:
                     record_origin(connection, origin, template.created_at)
-                moved = connection.execute(STAGE_MOVE, template._asdict())
+                moved = connection.execute(STAGE_MOVE, {**template._asdict(), **template.columns._asdict()})
                 count = moved.rowcount
                 (last,) = connection.execute("SELECT last_insert_rowid()").fetchone()
                 ports = ports_to_wake(connection)

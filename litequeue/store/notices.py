@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from ..base.models import NewJob, TaskOrigin
 from .file import Database
-from .jobs import INSERT_JOB
+from .jobs import insert_job
 from .origins import record_origin
 
 UNREPORTED: Final = """SELECT id,
@@ -58,5 +58,4 @@ class Notices:
 def insert_notices(connection: sqlite3.Connection, jobs: Sequence[NewJob], now: int) -> None:
     """Insert jobs that tell of a failure; of their own failure nobody is told."""
     for job in jobs:
-        job_id = connection.execute(INSERT_JOB, job).lastrowid
-        connection.execute(SILENCE, {"id": job_id, "now": now})
+        connection.execute(SILENCE, {"id": insert_job(connection, job), "now": now})

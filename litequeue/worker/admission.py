@@ -118,9 +118,9 @@ class Admission:
 
 def adoption(job: ClaimedJob, code: TaskCode) -> Adoption | None:
     """What to write into the job's row before it can be claimed; None if nothing."""
-    options = code.options
-    if job.pool == options.pool and (not options.at_most_once or job.at_most_once and job.max_attempts == 1):
+    says = code.columns
+    if job.pool == says.pool and (not says.at_most_once or job.at_most_once and job.max_attempts == 1):
         return None
-    attempts = options.max_attempts if job.max_attempts is None else job.max_attempts
-    attempts = 1 if options.at_most_once else attempts
-    return Adoption(job.id, options.pool, attempts, int(options.at_most_once))
+    attempts = says.max_attempts if job.max_attempts is None else job.max_attempts
+    assert attempts is not None, "a task that has code says it"
+    return Adoption(job.id, says.pool, 1 if says.at_most_once else attempts, says.at_most_once)

@@ -276,10 +276,11 @@ class Coordinator:
 
     def _call_of(self, job: ClaimedJob, mono: float) -> Call:
         code = self._catalogue.find(job.task)
-        options = code.options
-        attempts = options.max_attempts if job.max_attempts is None else job.max_attempts
-        timeout = options.timeout if job.timeout is None else job.timeout
-        soft = options.soft_timeout if job.soft_timeout is None else job.soft_timeout
+        says = code.columns
+        attempts = says.max_attempts if job.max_attempts is None else job.max_attempts
+        assert attempts is not None, "a task that has code says it"
+        timeout = says.timeout if job.timeout is None else job.timeout
+        soft = says.soft_timeout if job.soft_timeout is None else job.soft_timeout
         return Call(job, code, attempts, timeout, soft, self._store.path, mono)
 
     def _see_to(self, refused: list[ClaimedJob]) -> None:

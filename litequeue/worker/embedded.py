@@ -9,10 +9,12 @@ import atexit
 import os
 import threading
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from ..base.errors import WorkerFailed
 from .worker import Worker
+
+GRACE: Final = 5.0  # seconds, where nobody says another: a program that ends should not seem to hang
 
 
 class EmbeddedWorker:

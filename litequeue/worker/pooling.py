@@ -38,7 +38,7 @@ class Pools:
         if kind == "process":
             from ..pools.processes import ProcessPool
 
-            return ProcessPool(slots, self._events, self._clock, jobs_per_child=self._config.jobs_per_child)
+            return ProcessPool(slots, self._events, self._clock, jobs_per_child=self._config.max_jobs_per_child)
         from ..pools.coroutines import CoroutinePool
 
         return CoroutinePool(slots, self._events, self._clock, self._rng)

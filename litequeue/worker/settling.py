@@ -40,7 +40,7 @@ def settle(
             timed.started_at,
             finished,
             outcome.result,
-            now + call.code.options.result_ttl,
+            now + call.code.result_ttl,
             None if outcome.note is None else f"ResultNotStored: {outcome.note}",
         )
     if isinstance(outcome, NotStarted):

@@ -103,7 +103,7 @@ def test_reading_commands_create_nothing(tmp_path: Path) -> None:
         (("worker", "DB", "--threads", "0", "--processes", "0", "--async", "0"), "at least one slot"),
         (("worker", "DB", "--queues", "a b"), "queues"),
         (("worker", "DB", "--lease", "0.1"), "lease"),
-        (("worker", "DB", "--max-jobs", "0"), "max_jobs"),
+        (("worker", "DB", "--max-jobs", "0"), "--max-jobs"),
         (("worker", "DB", "--import", "no_such_module_xyz"), "no_such_module_xyz"),
         (("worker", "DB", "--import", "json"), "no tasks"),
         (("enqueue", "DB", "a b"), "task's name"),
@@ -400,5 +400,5 @@ def test_a_directory_that_is_missing_is_one_line_of_bench(tmp_path: Path) -> Non
 
 def test_the_defaults_of_lease_and_grace_are_in_the_help() -> None:
     text = " ".join(litequeue("worker", "--help").stdout.split())
-    assert "default 60; a frozen worker's jobs are taken after S" in text
-    assert "default 30; for running jobs at shutdown" in text
+    assert "a frozen worker's jobs are taken by others after so long; default 60" in text
+    assert "for running jobs at shutdown; default 30" in text

@@ -128,7 +128,7 @@ HOURLY = ("--every", "1h")
         ((*ADD, *HOURLY, "--catch-up", "some", "--", "true"), 2, "'latest', 'skip', 'all'"),
         ((*ADD, *HOURLY, "--jitter", "1h", "--", "true"), 2, "shorter than the period"),
         ((*ADD, *HOURLY, "--timeout", "x", "--", "true"), 2, "timeout"),
-        ((*ADD, *HOURLY, "--mail-to", "a\nb", "--", "true"), 2, "mail_to must be one line"),
+        ((*ADD, *HOURLY, "--mail-to", "a\nb", "--", "true"), 2, "--mail-to must be one line"),
         (("schedule", "add", "DB", "a b", *HOURLY, "--", "true"), 2, "name"),
         (("schedule", "update", "DB", "s"), 2, "say what to change"),
         (("schedule", "update", "DB", "s", "--shell"), 2, "give the command after --"),

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from litequeue.base.backoff import DEFAULT
 from litequeue.base.errors import CommandFailed, InvalidArgument, InvalidType, Snooze
 from litequeue.base.models import ClaimedJob
 from litequeue.commands import attempt, supervisor
@@ -564,7 +565,7 @@ def test_arguments_that_are_wrong(given: dict[str, Any], error: type[Exception],
 
 def test_a_planted_backoff_is_as_none() -> None:
     """The pool's own edge falls back where a backoff raises; what is read here raises no more than that."""
-    assert TASK.backoff("{}") == TASK.options.backoff
+    assert TASK.backoff("{}") == DEFAULT
     assert TASK.backoff('{"backoff": [1, 60]}') == (1, 60)
     for planted in ('{"backoff": ["x"]}', '{"backoff": {}}', "[]", "nothing"):
         with pytest.raises((InvalidArgument, ValueError, AttributeError, TypeError)):
@@ -572,7 +573,7 @@ def test_a_planted_backoff_is_as_none() -> None:
 
 
 def test_the_task_is_found_where_its_origin_says() -> None:
-    assert TASK.name == NAME and TASK.is_async and TASK.options.pool == "async"
+    assert TASK.name == NAME and TASK.is_async and TASK.columns.pool == "async"
     assert TASK.origin is not None
     assert locate(TASK.origin) is TASK
 

@@ -50,7 +50,7 @@ def test_a_command_gets_the_job_as_json_on_its_input() -> None:
     event = json.loads(stdin(told))
     assert event["event"] == "discarded"
     assert event["job"] == {**job(), "finished_at": "2026-03-01T00:00:00+00:00", "attempts": [ATTEMPT]}
-    assert (told.queue, told.state, told.max_attempts) == ("q", "available", notices.RETRIES + 1)
+    assert (told.columns.queue, told.state, told.columns.max_attempts) == ("q", "available", notices.RETRIES + 1)
 
 
 def test_missed_ticks_are_told_with_their_times_and_reasons() -> None:

@@ -70,7 +70,7 @@ class Harness:
         self._next += 1
         code = task._code
         job = ClaimedJob(
-            self._next, 1, 0, code.name, code.codec.encode(list(args)), "{}", "default", code.options.pool, 0,
+            self._next, 1, 0, code.name, code.codec.encode(list(args)), "{}", "default", code.columns.pool, 0,
             0, 0, 3, None, None, 0, 0, 0, None,
         )  # fmt: skip
         return Call(job, code, 3, limits.get("timeout"), limits.get("soft_timeout"), code.bind.__self__.path)  # type: ignore[attr-defined]

@@ -124,7 +124,7 @@ WRONG: list[tuple[dict[str, Any], type[Exception], list[str]]] = [
     ({"every": "1m", "grace": -1}, InvalidArgument, ["grace", "-1"]),
     ({"every": "1m", "grace": "soon"}, InvalidArgument, ["grace", "soon"]),
     ({"every": "1m", "jitter": "1m"}, InvalidArgument, ["jitter", "1m", "shorter than the period"]),
-    ({"every": "1m", "jitter": None}, InvalidType, ["jitter", "None"]),
+    ({"every": "1m", "jitter": []}, InvalidType, ["jitter", "length of time"]),
     ({"every": "1m", "on_failure": ""}, InvalidArgument, ["on_failure", "one line"]),
     ({"every": "1m", "mail_to": 7}, InvalidType, ["mail_to", "7"]),
     ({"every": "1m", "queue": "no spaces"}, InvalidArgument, ["queue", "no spaces", "letters"]),
@@ -499,9 +499,9 @@ def test_decorators_declare_in_memory_and_give_back_the_task(db: Path, app: Lite
     assert both(1) == 2
     assert both.name == "both"
     assert sorted(app._declared) == ["both", "nightly", plain.name]  # type: ignore[attr-defined]
-    assert app._declared["nightly"].job.max_attempts == 4
-    assert app._declared["both"].jitter == 30 * SECOND
-    assert app._declared[plain.name].job.pool == "async"  # type: ignore[attr-defined]
+    assert app._declared["nightly"].job.columns.max_attempts == 4
+    assert app._declared["both"].rules["jitter"] == 30 * SECOND
+    assert app._declared[plain.name].job.columns.pool == "async"  # type: ignore[attr-defined]
     assert not db.exists()
 
 

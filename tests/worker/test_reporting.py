@@ -363,7 +363,7 @@ def test_an_embedded_worker_tells_its_apps_handlers_which_fail_without_being_tol
     names = ("plain", "coroutine", "broken", "broken")
     assert sorted(told) == sorted((name, id_) for id_ in ids for name in names)
     assert [info.state for info in app.jobs(task=broken.name)] == ["discarded", "discarded"]
-    assert plain.__litequeue_code__.options.max_attempts == 4
+    assert plain.__litequeue_code__.columns.max_attempts == 4
 
 
 @pytest.mark.parametrize("how", ["succeeded", "cancelled", "expired"])

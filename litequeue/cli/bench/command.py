@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from ...base.errors import CannotOpen, WorkerFailed
-from ...base.models import NewJob
+from ...base.models import JobColumns, NewJob
 from ...store import Store
 from ...store.turn import Demand
 from .. import render
@@ -265,7 +265,7 @@ def big_table(bench: Bench) -> Iterator[Figure]:
 
 
 def _row() -> NewJob:
-    return NewJob("default", "t", "[]", "{}", "available", "thread", 0, 1, 1, None, None, 0, 1, None)
+    return NewJob("t", "[]", "{}", "available", 1, 1, None, JobColumns(max_attempts=1))
 
 
 def idle(bench: Bench) -> Iterator[Figure]:

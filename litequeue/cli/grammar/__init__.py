@@ -1,9 +1,10 @@
 """The grammar of the command line: which commands there are, and their arguments.
 
 Read ``commands`` first, the list; ``schedules`` has those about schedules and crontabs, ``parser`` what all share. What a
-command does is imported when it is chosen. May import ``base``.
+command does is imported when it is chosen. May import ``options`` and ``base``.
 """
 
 from .commands import build
+from .parser import flag_of
 
-__all__ = ["build"]
+__all__ = ["build", "flag_of"]

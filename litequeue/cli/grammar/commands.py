@@ -6,8 +6,10 @@ import argparse
 from collections.abc import Callable
 
 from ...base.states import STATES
+from ...options import EnqueueOptions
+from ...options.workers import WorkerOptions
 from . import schedules
-from .parser import Parser, instead_of, json_option, lazily
+from .parser import Parser, add_options, instead_of, json_option, lazily
 
 Fill = Callable[[Parser], None] | None
 
@@ -59,12 +61,7 @@ def _enqueue(sub: Parser) -> None:
     schedules.add_command_options(sub)
     sub.rest = "words"
     sub.hint = "a command and its own options go after --"
-    add("--queue", metavar="NAME")
-    add("--priority", type=int, metavar="N", help="higher runs first")
-    add("--retries", type=int, metavar="N")
-    add("--countdown", metavar="SPAN", help="run so much later, such as 90 (seconds) or 1h30m")
-    add("--expires", metavar="SPAN", help="drop it if not started by then")
-    add("--timeout", metavar="SPAN", help="for one attempt")
+    add_options(sub, EnqueueOptions)
     add("--wait", type=float, metavar="S", help="wait S seconds for the result and print it as JSON; of a command, what it printed")
 
 
@@ -105,10 +102,7 @@ def _bench(sub: Parser) -> None:
 
 def _worker(sub: Parser) -> None:
     add = sub.add_argument
-    add("--queues", metavar="A,B", help="claim only from these queues (default: all)")
-    add("--threads", type=int, metavar="N", help="default: CPUs, at least 4")
-    add("--processes", type=int, metavar="N", help="default: CPUs")
-    add("--async", dest="async_", type=int, default=100, metavar="N", help="coroutines; default 100")
+    add_options(sub, WorkerOptions)
     add(
         "--import",
         dest="imports",
@@ -116,13 +110,6 @@ def _worker(sub: Parser) -> None:
         metavar="MODULE",
         help="take the tasks from this module, and from no module that the file names (repeatable)",
     )
-    add("--burst", action="store_true", help="stop when nothing is left to do")
-    add("--max-jobs", type=int, metavar="N", help="stop after N jobs")
-    add("--name", default="", help="shown in stats and jobs; default HOST-PID")
-    add("--lease", type=float, default=60.0, metavar="S", help="default 60; a frozen worker's jobs are taken after S")
-    add("--grace", type=float, default=30.0, metavar="S", help="default 30; for running jobs at shutdown")
-    add("--on-failure", metavar="COMMAND", help="for the shell; given each discarded job, or missed tick, as JSON on its input")
-    add("--mail-to", metavar="ADDRESS", help="mail the same there, through the host's sendmail")
     add(
         "--log-level",
         default="info",

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from ...options import JobOptions, options_of
+
 
 class Parser(argparse.ArgumentParser):
     """One that is filled when it is used, and hands over what follows ``--`` as it is, where ``rest`` says.
@@ -49,6 +51,30 @@ def instead_of(positional: argparse.Action) -> type[argparse.Action]:
             positional.required = False
 
     return Flag
+
+
+def flag_of(name: str) -> str:
+    """An option's name as it is typed."""
+    return "--" + name.strip("_").replace("_", "-")
+
+
+def add_options(sub: argparse.ArgumentParser, fields: type, *, without: tuple[str, ...] = ()) -> None:
+    """The arguments of a list of options, with its help."""
+    of_jobs = options_of(JobOptions)
+    for name, option in options_of(fields).items():
+        if name in without:
+            continue
+        said = "as the task says" if name in of_jobs else option.said or option.default
+        default = f"; default {said}" if said not in (None, "", False) else ""
+        about = f"{option.meaning}{default}".replace("`", "").replace("%", "%%")
+        kind = option.kind
+        if kind.metavar is None:
+            sub.add_argument(flag_of(name), dest=name, action="store_true", default=None, help=about)
+        else:
+            sub.add_argument(
+                flag_of(name), dest=name, metavar=kind.metavar, choices=kind.choices or None, help=about,
+                type=int if kind.parse is int else str,
+            )  # fmt: skip
 
 
 def json_option(sub: argparse.ArgumentParser) -> None:

@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Callable
 from typing import Any, Final
 
-from .parser import Parser, json_option, lazily
+from ...options.schedules import ScheduleOptions
+from .parser import Parser, add_options, json_option, lazily
 
 LISTING: Final = "List the schedules, with their last and next ticks."
 
@@ -88,23 +89,8 @@ def _cron(cron: Parser) -> None:
 def _schedule_options(sub: Parser) -> None:
     _name(sub)
     add = sub.add_argument
-    add("--cron", metavar="EXPR", help="minute hour day month weekday, as in a crontab; or @daily, ...")
-    add("--every", metavar="SPAN", help="such as 90s, 15m, 1h30m")
-    add("--at", metavar="TIME", help="once, such as '2026-12-24 18:00'")
-    add("--timezone", metavar="ZONE", help="of --cron, such as Europe/Berlin; default the host's")
-    add("--seconds", action="store_true", help="--cron has six fields, seconds first")
+    add_options(sub, ScheduleOptions, without=("trigger", "args", "kwargs"))
     add("--task", metavar="TASK", help="run this task; what follows -- are its arguments")
-    add("--catch-up", choices=("latest", "skip", "all"), help="of ticks that passed while no worker ran; default latest")
-    add("--grace", metavar="SPAN", help="how late a tick may be made up for; default 1h, or one period")
-    add("--overlap", choices=("skip", "queue", "allow"), help="while an earlier job has not ended; default skip")
-    add("--jitter", metavar="SPAN", help="fire each tick up to so much later")
-    add("--on-failure", metavar="COMMAND", help="for the shell; given the failed job as JSON on its standard input")
-    add("--mail-to", metavar="ADDRESS", help="mail failures there, through the host's sendmail")
-    add("--queue", metavar="NAME")
-    add("--priority", type=int, metavar="N", help="higher runs first")
-    add("--retries", type=int, metavar="N")
-    add("--timeout", metavar="SPAN", help="for one attempt")
-    add("--expires", metavar="SPAN", help="drop a job that has not started by then")
     add_command_options(sub)
     sub.rest = "words"
     sub.hint = "a command and its own options go after --, and a cron expression between quotes"

@@ -19,12 +19,14 @@ from datetime import UTC, datetime
 from ...base.clock import SystemClock, system_random
 from ...base.errors import InvalidArgument, LitequeueError, UnknownTask
 from ...client import database_path
+from ...options.workers import WorkerOptions
 from ...store import Store
 from ...tasks import TaskCode, import_directory, tasks_of
 from ...worker.config import WorkerConfig
 from ...worker.discovery import Catalogue
 from ...worker.signals import StopSignals
 from ...worker.worker import LAST_WORDS, Worker
+from ..calls import options_given
 from ..exits import TRY_LATER, report
 from ..notes import note_mail
 from .process_1 import leave_process_1
@@ -82,19 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def config_of(arguments: argparse.Namespace) -> WorkerConfig:
     """The command's options, checked."""
-    return WorkerConfig(
-        queues=None if arguments.queues is None else tuple(arguments.queues.split(",")),
-        threads=arguments.threads,
-        processes=arguments.processes,
-        async_=arguments.async_,
-        burst=arguments.burst,
-        max_jobs=arguments.max_jobs,
-        name=arguments.name,
-        lease=arguments.lease,
-        grace=arguments.grace,
-        on_failure=arguments.on_failure,
-        mail_to=arguments.mail_to,
-    )
+    return WorkerConfig(**options_given(arguments, WorkerOptions))
 
 
 def _last_words(worker: Worker, code: int) -> int:

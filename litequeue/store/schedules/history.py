@@ -11,6 +11,8 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any, Final
 
+from ...base.models import JobColumns
+
 KEEP_TICKS: Final = 90 * 86_400 * 1_000_000
 KEEP_OF_EACH: Final = 10_000  # ticks of one schedule
 THIN_EVERY: Final = 1_000
@@ -39,12 +41,10 @@ REOPEN: Final = """UPDATE litequeue_ticks SET job_state = NULL, job_finished_at 
 WHERE (schedule_id, tick_at) = (SELECT schedule_id, scheduled_for FROM litequeue_jobs WHERE id = :id)"""
 
 # In the order given, so that the ids can be told from the last one.
-FIRE_JOBS: Final = """INSERT INTO litequeue_jobs
-    (queue, task, args, kwargs, state, pool, priority, run_at, max_attempts, timeout, soft_timeout,
-     at_most_once, created_at, expires_at, schedule_id, scheduled_for)
-SELECT s.queue, s.task, s.args, s.kwargs, json_extract(v.value, '$[2]'), s.pool, s.priority, :now,
-    s.max_attempts, s.timeout, s.soft_timeout, s.at_most_once, :now, :now + s.expires,
-    s.id, json_extract(v.value, '$[1]')
+FIRE_JOBS: Final = f"""INSERT INTO litequeue_jobs
+    (task, args, kwargs, state, run_at, created_at, expires_at, schedule_id, scheduled_for, {", ".join(JobColumns._fields)})
+SELECT s.task, s.args, s.kwargs, json_extract(v.value, '$[2]'), :now, :now, :now + s.expires,
+    s.id, json_extract(v.value, '$[1]'), {", ".join(f"s.{column}" for column in JobColumns._fields)}
 FROM json_each(:jobs) AS v CROSS JOIN litequeue_schedules AS s ON s.id = json_extract(v.value, '$[0]')
 ORDER BY v.key"""
 

@@ -11,17 +11,18 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-from ...base.models import Planned, Step, TaskOrigin
+from ...base.models import JobColumns, Planned, Step, TaskOrigin
 from ..file import Database
 from ..origins import record_origin
 from ..workers import ports_to_wake
 from .firing import BUSY
 from .history import CLOSE_OF, insert_fired
 
+# What becomes of a tick that cannot be on time, and who is told (options/schedules).
+RULES: Final = ("catch_up", "grace", "overlap", "jitter", "on_failure", "mail_to")
 COLUMNS: Final = (
-    "name", "trigger", "task", "args", "kwargs", "queue", "pool", "priority", "max_attempts", "timeout",
-    "soft_timeout", "at_most_once", "expires", "catch_up", "grace", "overlap", "jitter", "on_failure", "mail_to",
-    "module", "directory", "anchor_at", "next_tick_at", "fires_at", "boot",
+    "name", "trigger", "task", "args", "kwargs", *JobColumns._fields, "expires", *RULES, "module", "directory", "anchor_at",
+    "next_tick_at", "fires_at", "boot",
 )  # fmt: skip
 
 INSERT: Final = f"""INSERT INTO litequeue_schedules ({", ".join(COLUMNS)}, paused_at, created_at, updated_at)

@@ -1,0 +1,95 @@
+"""The options of tasks and of enqueues.
+
+Owns both lists. A task's options say how its jobs are to be; those that an enqueue (and a schedule) can say otherwise are
+``JobOptions``, with the task's default for whom nobody says anything. What contradicts each other is found where a job or a
+task is made.
+"""
+
+from datetime import datetime
+from typing import Annotated, Final, TypedDict
+
+from ..base.backoff import DEFAULT, BackoffLike
+from .kinds import (
+    BACKOFF,
+    CLASSES,
+    DEADLINE,
+    FLAG,
+    LENGTH,
+    MOMENT,
+    NAME,
+    SPAN,
+    Exceptions,
+    Span,
+    integer,
+    one_of,
+)
+from .option import Option
+
+MAX_PRIORITY: Final = 1_000_000
+MAX_RETRIES: Final = 1_000_000
+POOLS: Final = ("thread", "process", "async")
+
+
+def attempts(retries: int) -> int:
+    return retries + 1
+
+
+class JobOptions(TypedDict, total=False):
+    """What a task says of its jobs, and an enqueue or a schedule of its own ones."""
+
+    queue: Annotated[
+        str | None,
+        Option(NAME, "a name to group jobs by; workers may serve some queues only", "default", column="queue"),
+    ]
+    priority: Annotated[
+        int | None, Option(integer(-MAX_PRIORITY, MAX_PRIORITY), "higher runs first", 0, column="priority")
+    ]
+    retries: Annotated[
+        int | None,
+        Option(integer(0, MAX_RETRIES), "attempts after the first", 0, column="max_attempts", stored=attempts),
+    ]
+    timeout: Annotated[Span | None, Option(LENGTH, "how long one attempt may take", said="for ever", column="timeout")]
+    soft_timeout: Annotated[
+        Span | None,
+        Option(LENGTH, "when an attempt is asked to end by itself, before its timeout", said="never",
+               column="soft_timeout"),
+    ]  # fmt: skip
+
+
+class EnqueueOptions(JobOptions, total=False):
+    """The options of an enqueue: of ``apply_async``, ``delay_many`` and ``send_task``."""
+
+    countdown: Annotated[Span | None, Option(SPAN, "run so much later", said="at once")]
+    eta: Annotated[datetime | None, Option(MOMENT, "run at that time (an aware datetime)", said="at once")]
+    expires: Annotated[
+        Span | datetime | None,
+        Option(DEADLINE, "if not started so long after the enqueue, or by then, never", said="as the task says"),
+    ]
+
+
+class TaskOptions(JobOptions, total=False):
+    """The options of ``@app.task``."""
+
+    name: Annotated[str | None, Option(NAME, "how jobs refer to it", said="`module.function`")]
+    pool: Annotated[
+        str | None,
+        Option(one_of(*POOLS), 'where it runs: `"thread"` or `"process"`; `async def` tasks run on the worker\'s event loop',
+               said='`"thread"`', column="pool"),
+    ]  # fmt: skip
+    backoff: Annotated[
+        BackoffLike | None,
+        Option(BACKOFF, "before each retry: `Backoff(base=1, factor=2, cap=600, jitter=True)`, seconds, a list of seconds, "
+               "or a function of (attempt, exception)", DEFAULT, "`Backoff()`"),
+    ]  # fmt: skip
+    retry_on: Annotated[
+        Exceptions | None,
+        Option(CLASSES, "exception classes that are retried", (Exception,), "any `Exception`"),
+    ]
+    give_up_on: Annotated[Exceptions | None, Option(CLASSES, "exception classes that are not retried", (), "none")]
+    expires: Annotated[
+        Span | None, Option(LENGTH, "a job that was not started so long after its enqueue is dropped", said="never")
+    ]
+    at_most_once: Annotated[
+        bool | None, Option(FLAG, "rather lose a job than run it twice", False, column="at_most_once", stored=int)
+    ]
+    result_ttl: Annotated[Span | None, Option(SPAN, "how long a succeeded job is kept", 86_400, "a day")]

@@ -1,0 +1,87 @@
+"""The kinds of values that options take: how each is checked, and how it is typed on a command line.
+
+Owns these pairs. The checks themselves are ``base``'s; a kind that one option alone has is made beside that option.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from ..base import backoff, checks
+from ..base.errors import InvalidArgument, InvalidType
+from .option import Kind, as_it_is
+
+Span = str | float | timedelta  # "1h30m", seconds, or a timedelta
+Exceptions = type[BaseException] | tuple[type[BaseException], ...]
+
+
+def integer(low: int, high: int) -> Kind:
+    return Kind(lambda value, name: checks.integer(value, name, low, high), "N", int)
+
+
+def one_of(*choices: str) -> Kind:
+    return Kind(lambda value, name: checks.one_of(value, name, choices), "|".join(choices), choices=choices)
+
+
+def line(metavar: str) -> Kind:
+    """A line of text."""
+    return Kind(checks.line, metavar)
+
+
+def anything(metavar: str | None = "VALUE", parse: Callable[[str], Any] = str) -> Kind:
+    """What somebody else checks, who knows more."""
+    return Kind(lambda value, name: value, metavar, parse)
+
+
+def moment_typed(text: str) -> datetime:
+    """A time as people write it; without a zone it is the host's own."""
+    try:
+        found = datetime.fromisoformat(text)
+        return found if found.tzinfo is not None else found.astimezone()
+    except (ValueError, OverflowError):
+        raise InvalidArgument(
+            f"{text!r:.60} is no date and time: write it as 2026-12-24 18:00, with +01:00 for another zone"
+        ) from None
+
+
+def _deadline_typed(text: str) -> str | datetime:
+    return moment_typed(text) if "-" in text or ":" in text else text
+
+
+def _deadline(value: Any, name: str) -> Any:
+    """A span from now, in microseconds, or a moment, as an aware datetime: what the two have in common is a clock's."""
+    if isinstance(value, datetime):
+        return checks.aware(checks.moment(value, name))
+    return checks.span(value, name, zero=False)
+
+
+def _names(value: Any, name: str) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = (value,)
+    if not isinstance(value, Iterable):
+        raise InvalidType(f"{name} must be a list of names, not {type(value).__name__}: {value!r:.100}")
+    names = tuple(checks.name(item, name) for item in value)
+    if not names:
+        raise InvalidArgument(f"{name} must name at least one; leave it out for all")
+    return names
+
+
+def _classes(value: Any, name: str) -> tuple[type[BaseException], ...]:
+    classes = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    for cls in classes:
+        if not (isinstance(cls, type) and issubclass(cls, BaseException)):
+            raise InvalidType(f"{name} must be an exception class or a tuple of them, not {cls!r:.100}")
+    return classes
+
+
+FLAG: Final = Kind(checks.flag, None, as_it_is)
+NAME: Final = Kind(checks.name, "NAME")
+NAMES: Final = Kind(_names, "A,B", lambda text: text.split(","))
+SPAN: Final = Kind(checks.span, "SPAN")  # clean: microseconds
+LENGTH: Final = Kind(lambda value, name: checks.span(value, name, zero=False), "SPAN")  # the same, but not zero
+MOMENT: Final = Kind(lambda value, name: checks.aware(checks.moment(value, name)), "TIME", moment_typed)
+DEADLINE: Final = Kind(_deadline, "SPAN|TIME", _deadline_typed)
+CLASSES: Final = Kind(_classes)
+BACKOFF: Final = Kind(lambda value, name: backoff.check(value))

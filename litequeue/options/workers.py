@@ -1,0 +1,37 @@
+"""The options of a worker: of ``app.worker``, ``app.run_worker`` and the command ``worker``.
+
+Owns the list. What contradicts each other, and what depends on the machine, is the worker's ``config``'s to see to.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, TypedDict
+
+from .kinds import FLAG, NAME, NAMES, SPAN, Span, integer, line
+from .option import Option
+
+
+class WorkerOptions(TypedDict, total=False):
+    """How a worker works. Zero slots of a pool: its jobs are left to others. Pools start on demand, so slots that are not
+    used cost nothing."""
+
+    queues: Annotated[Iterable[str] | None, Option(NAMES, "claim only from these queues", said="all")]
+    threads: Annotated[int | None, Option(integer(0, 1000), "slots of the thread pool", said="CPUs, at least 4")]
+    processes: Annotated[int | None, Option(integer(0, 60), "slots of the process pool", said="CPUs")]
+    async_: Annotated[int | None, Option(integer(0, 100_000), "coroutines at once", 100)]
+    burst: Annotated[bool | None, Option(FLAG, "stop when nothing is left to do", False)]
+    max_jobs: Annotated[int | None, Option(integer(1, 2**62), "stop after so many jobs", said="never")]
+    max_jobs_per_child: Annotated[
+        int | None, Option(integer(1, 2**62), "renew a process of the pool after so many jobs", 10_000)
+    ]
+    name: Annotated[str | None, Option(NAME, "shown in stats and jobs", said="HOST-PID")]
+    lease: Annotated[Span | None, Option(SPAN, "a frozen worker's jobs are taken by others after so long", 60)]
+    grace: Annotated[
+        Span | None, Option(SPAN, "for running jobs at shutdown", 30, "30; of a worker inside an app 5")
+    ]
+    on_failure: Annotated[
+        str | None,
+        Option(line("COMMAND"), "for the shell; given each discarded job, or missed tick, as JSON on its input", said="none"),
+    ]
+    mail_to: Annotated[
+        str | None, Option(line("ADDRESS"), "mail the same there, through the host's sendmail", said="nobody")
+    ]
