@@ -154,7 +154,7 @@ def test_the_states_of_the_readme_are_the_states() -> None:
 def test_the_commands_of_a_session_exist(tmp_path: Path) -> None:
     with LiteQueue(tmp_path / "db") as app:
         app.enqueue("t")
-    for command in ("worker", "enqueue", "jobs", "job", "retry", "cancel", "pause", "resume", "stats", "bench", "demo"):
+    for command in ("worker", "enqueue", "jobs", "job", "retry", "cancel", "pause", "resume", "stats", "bench", "demo", "help"):
         assert litequeue(command, "--help").returncode == 0
 
 
