@@ -1,9 +1,10 @@
-"""The README's code runs as it stands, and what it says of options and commands is so."""
+"""The README and the guide: their code runs as it stands, and what they say of options, commands and tests is so."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,23 @@ from .prepared import litequeue
 from .support import ROOT, environment, worker_process
 
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+GUIDE = {path.stem: path.read_text() for path in sorted((ROOT / "litequeue" / "guide").glob("*.md"))}
+PLACES = {ROOT / "README.md": README} | {ROOT / "litequeue" / "guide" / f"{name}.md": text for name, text in GUIDE.items()}
+
+
+def blocks(text: str) -> list[str]:
+    """The Python in a text."""
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+def session(text: str) -> list[str]:
+    """What a text types at a shell; a line may go on after a backslash."""
+    return re.findall(r"^\$ ((?:.*\\\n)*.*)$", text, re.MULTILINE)
+
+
+BLOCKS = blocks(README)
+TASKS = blocks(GUIDE["tasks"])
+(NIGHTLY,) = (block for block in blocks(GUIDE["schedules"]) if "# nightly.py" in block)
 
 
 @pytest.mark.slow
@@ -35,7 +52,8 @@ def test_the_first_example_does_what_it_says(tmp_path: Path) -> None:
 
 
 def test_the_other_examples_run_together(tmp_path: Path) -> None:
-    steering, embedded = BLOCKS[1], BLOCKS[2]
+    (first,) = (number for number, block in enumerate(TASKS) if "def import_file" in block)
+    steering, embedded = TASKS[first], TASKS[first + 1]
     extra = """
         for path in ("missing", "unfinished", "locked"):
             try:
@@ -56,8 +74,7 @@ def test_the_other_examples_run_together(tmp_path: Path) -> None:
 
 
 def test_the_example_of_schedules_is_declared_by_the_worker_that_has_it(tmp_path: Path) -> None:
-    (block,) = (block for block in BLOCKS if "# nightly.py" in block)
-    (tmp_path / "nightly.py").write_text(block)
+    (tmp_path / "nightly.py").write_text(NIGHTLY)
     subprocess.run([sys.executable, "nightly.py"], cwd=tmp_path, env=environment(), timeout=30, check=True)
     done = litequeue("worker", "db.sqlite", "--import", "nightly", "--burst", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -71,15 +88,15 @@ def test_the_example_of_schedules_is_declared_by_the_worker_that_has_it(tmp_path
 
 
 def test_the_table_of_a_schedules_options_is_complete() -> None:
-    table = README.split("| option | what becomes of a tick | default |")[1].split("\n\n")[0]
+    table = GUIDE["schedules"].split("| option | what becomes of a tick | default |")[1].split("\n\n")[0]
     documented = set(re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in table.splitlines()[2:])))
-    assert documented == options_of(RuleOptions).keys() - {"on_failure", "mail_to"}
+    assert documented == options_of(RuleOptions).keys()
 
 
 @pytest.mark.slow
 def test_the_commands_that_replace_cron_do(tmp_path: Path) -> None:
-    """As the README types them, with another crontab and without a running systemd."""
-    session = re.findall(r"^\$ (.*)$", README.split("## Replacing cron")[1].split("## Command line")[0], re.MULTILINE)
+    """As the chapter types them, with another crontab and without a running systemd."""
+    typed = session(GUIDE["cron"])
     crontab = tmp_path / "bin" / "crontab"
     crontab.parent.mkdir()
     crontab.write_text("#!/bin/sh\necho '30 2 * * * echo backup'\n")
@@ -87,8 +104,8 @@ def test_the_commands_that_replace_cron_do(tmp_path: Path) -> None:
         (crontab.parent / name).write_text(crontab.read_text() if name == "crontab" else "#!/bin/sh\necho $0 $*\n")
         (crontab.parent / name).chmod(0o755)
     env = {**environment(), "HOME": str(tmp_path), "PATH": f"{crontab.parent}:{os.environ['PATH']}"}
-    assert len(session) == 7
-    for line in session:
+    assert len(typed) == 10
+    for line in typed:
         line = line.replace("python -m", f"{sys.executable} -m")
         done = subprocess.run(line, shell=True, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=30, check=False)
         said = f"{NO_WORKER}\n" if line.endswith("schedules db.sqlite") else ""  # systemd would have started one
@@ -106,44 +123,142 @@ def test_the_commands_that_replace_cron_do(tmp_path: Path) -> None:
 
 
 def test_the_table_of_options_is_complete() -> None:
-    table = README.split("| option | meaning | default |")[1].split("\n\n")[0]
+    table = GUIDE["tasks"].split("| option | meaning | default |")[1].split("\n\n")[0]
     documented = set(re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in table.splitlines()[2:])))
     assert documented == options_of(TaskOptions).keys()
 
 
 def test_the_table_of_commands_is_complete() -> None:
-    table = README.split("| command | |")[1].split("\n\n")[0]
+    table = GUIDE["operating"].split("| command | |")[1].split("\n\n")[0]
     documented = set(re.findall(r"`(\w+)", "".join(line.split("|")[1] for line in table.splitlines()[2:])))
     actions = [a for a in commands.build()._actions if hasattr(a, "choices") and isinstance(a.choices, dict)]
     assert documented == set(actions[0].choices)
-    flags = set(re.findall(r"--[\w-]+", README.split("## Workers")[1].split("\n\nStart")[0]))
+    said = GUIDE["workers"].split("## The command")[1].split("| option | meaning | default |")[1].split("\n\nStart")[0]
     worker = actions[0].choices["worker"]
     worker.fill(worker)
+    flags = set(re.findall(r"--[a-z][\w-]*", said))
     assert flags == {o for a in worker._actions for o in a.option_strings} - {"-h", "--help"}
 
 
 def test_the_states_of_the_readme_are_the_states() -> None:
     from litequeue.base.states import STATES
 
-    section = README.split("## States")[1].split("## Threads")[0]
-    assert all(state in section for state in STATES if state != "blocked")
+    section = GUIDE["tasks"].split("## States")[1].split("## Threads")[0]
+    assert all(state in section for state in STATES)
 
 
 def test_the_commands_of_a_session_exist(tmp_path: Path) -> None:
     with LiteQueue(tmp_path / "db") as app:
         app.enqueue("t")
-    for command in ("worker", "enqueue", "jobs", "job", "retry", "cancel", "pause", "resume", "stats", "bench", "demo"):
+    for command in ("worker", "enqueue", "jobs", "job", "retry", "cancel", "pause", "resume", "stats", "bench", "demo", "help"):
         assert litequeue(command, "--help").returncode == 0
 
 
+def named(text: str) -> list[str]:
+    """The tests that a text names: ``crash/test_races: `one`, `another`; pools/test_contract: `a_third```. They exist."""
+    where, found = "", []
+    for file, test in re.findall(r"(?:([\w/]+): )?`(\w+)`(?=[,;\]\n ])", text):
+        where = file or where
+        source = (ROOT / "tests" / f"{where}.py").read_text()
+        assert re.search(rf"def test_{test}\(", source), f"{where} has no test_{test}"
+        found.append(test)
+    return found
+
+
 def test_every_promise_names_tests_that_exist() -> None:
-    section = README.split("## What is guaranteed")[1].split("What is *not* guaranteed")[0]
+    section = GUIDE["guarantees"].split("## What is guaranteed")[1].split("## What is not guaranteed")[0]
     promises = section.split("\n- **")[1:]
-    where = ""
     for promise in promises:
-        named = re.findall(r"(?:([\w/]+): )?`(\w+)`(?=[,;\]\n ])", promise[promise.rindex("["):])
-        assert named, promise
-        for file, test in named:
-            where = file or where
-            source = (ROOT / "tests" / f"{where}.py").read_text()
-            assert re.search(rf"def test_{test}\(", source), f"{where} has no test_{test}"
+        assert named(promise[promise.rindex("["):]), promise
+    in_short = README.split("## What is guaranteed")[1].split("\n\n[Guarantees]")[0]
+    assert in_short.count("\n- ") == len(promises)
+
+
+def test_every_row_of_the_comparison_names_tests_that_exist() -> None:
+    table, _, tests = README.split("## What it does")[1].split("## What is guaranteed")[0].partition("held by these tests")
+    rows = [line.split("|")[1].strip() for line in table.splitlines() if line.startswith("| ")]
+    held = dict(re.findall(r"^- ([^\[]+) (\[[^]]+\])$", tests, re.MULTILINE))
+    assert rows[1:] == list(held)
+    assert all(map(named, held.values()))
+    assert {line.count("|") for line in table.splitlines() if line.startswith("|")} == {7}
+
+
+# -- the pages -----------------------------------------------------------------------------------------------
+
+
+def test_the_readme_is_a_page_that_one_reads() -> None:
+    assert len(README.splitlines()) <= 250
+    assert len(BLOCKS) == 1, "what is not the first example belongs into a chapter, where its code is run"
+
+
+@pytest.mark.parametrize("name", [name for name, text in GUIDE.items() if blocks(text)])
+def test_the_code_of_a_chapter_runs_and_prints_what_it_says(tmp_path: Path, name: str) -> None:
+    """A chapter's blocks are one program, so that each may build on earlier ones."""
+    code = "\n".join(blocks(GUIDE[name]))
+    file = re.match(r"# (\w+\.py)\n", code)
+    script = tmp_path / (file[1] if file else f"{name}.py")
+    script.write_text(code)
+    done = subprocess.run(
+        [sys.executable, script.name], cwd=tmp_path, env=environment(), capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == re.findall(r"^ *print\(.*\)  # (.*)$", code, re.MULTILINE), done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name, text in GUIDE.items() if session(text) and name != "cron"])
+def test_what_a_chapter_types_at_a_shell_works(tmp_path: Path, name: str) -> None:
+    """On a file with a job that has run and one that failed; cron's own commands have a test of their own."""
+    (tmp_path / "tasks.py").write_text(BLOCKS[0])
+    (tmp_path / "nightly.py").write_text(NIGHTLY)
+    with LiteQueue(tmp_path / "db.sqlite") as app:
+        app.enqueue("tasks.add", 4, 4)
+        app.enqueue("tasks.add", 4, "four")
+    assert litequeue("worker", "db.sqlite", "--burst", "--import", "tasks", cwd=tmp_path).returncode == 0
+    for line in session(GUIDE[name]):
+        if line.startswith("sqlite3 ") and shutil.which("sqlite3") is None:
+            continue
+        line = line.replace("python -m", f"{sys.executable} -m")
+        done = subprocess.run(
+            line, shell=True, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=30, check=False
+        )
+        assert done.returncode == 0, (line, done.stderr)
+        assert done.stdout or ".backup" in line, line
+    assert litequeue("worker", "db.sqlite", "--burst", "--import", "tasks", cwd=tmp_path).returncode == 0
+    with LiteQueue(tmp_path / "db.sqlite") as app:
+        ends = [(info.state, info.result) for info in app.jobs(task="tasks.add")]
+    assert set(ends) == {("succeeded", "8"), ("discarded", None)}
+
+
+@pytest.mark.parametrize("page", PLACES, ids=lambda page: page.stem)
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    prose = re.sub(r"^```.*?^```", "", PLACES[page], flags=re.DOTALL | re.MULTILINE)
+    links = re.findall(r"\]\(([^)\s]+)\)", prose)
+    assert links or page.stem == "inside"
+    for link in links:
+        target, _, section = link.partition("#")
+        assert (page.parent / target).is_file(), link
+        assert not section, "headings may be worded anew"
+
+
+def test_the_readme_leads_to_every_chapter_and_example() -> None:
+    links = set(re.findall(r"\]\(([^)\s]+)\)", README))
+    assert {f"litequeue/guide/{name}.md" for name in GUIDE} <= links
+    assert {f"examples/{path.name}" for path in (ROOT / "examples").glob("*.py")} <= links
+
+
+@pytest.mark.parametrize("name", GUIDE)
+def test_a_chapter_begins_with_what_it_is_about_and_ends_with_where_to_read_on(name: str) -> None:
+    text = GUIDE[name]
+    title, sentence, *rest = text.split("\n\n")
+    assert re.fullmatch(r"# [A-Z][\w ]+", title)
+    assert re.fullmatch(r"[A-Z][^.]+\.", sentence.strip())
+    assert not rest or re.fullmatch(r"Read on: (\[[\w ]+\]\(\w+\.md\)(, |\.\n))+", rest[-1])
+
+
+@pytest.mark.parametrize("name", GUIDE)
+def test_a_chapter_can_be_shown_on_any_terminal(name: str) -> None:
+    assert GUIDE[name].isascii()
+    code = re.findall(r"^```.*?\n(.*?)^```", GUIDE[name], re.DOTALL | re.MULTILINE)
+    assert max((len(line) for block in code for line in block.splitlines()), default=0) <= 76  # and four before it

@@ -1,4 +1,4 @@
-"""Copies of a busy file (ST24), made as the README says: by SQLite's backup."""
+"""Copies of a busy file (ST24), made as the guide says: by SQLite's backup."""
 
 from __future__ import annotations
 

@@ -27,6 +27,7 @@ from litequeue.task import Task
 from litequeue.worker.config import WorkerConfig
 
 from ..support import ROOT
+from . import tables
 
 LISTS = (TaskOptions, EnqueueOptions, ScheduleOptions, WorkerOptions)
 
@@ -126,6 +127,11 @@ def test_an_expiry_may_be_a_moment_and_an_unknown_option_names_those_there_are(a
         with pytest.raises(InvalidType, match=r"has no option '\w+'; it has \w+, "):
             face()
     assert app.jobs(state="available")[0].id == 1 and len(app.jobs()) == 1
+
+
+def test_the_guides_tables_are_the_lists() -> None:
+    """Otherwise: python -m tests.options.tables"""
+    assert tables.chapters() == tables.written(tables.chapters())
 
 
 # -- where an option's name occurs -------------------------------------------------------------------------

@@ -44,6 +44,7 @@ def build() -> argparse.ArgumentParser:
     command("service", "service:run", "Print a systemd unit that keeps a worker up for DB.", _service)
     command("bench", "bench.command:run", "Measure this machine against the budgets.", _bench, db=False)
     command("demo", "demo:run", "Show it at work on a temporary file, in under 10 s.", db=False)
+    command("help", "help:run", "List the chapters of the guide, or print one.", _help, db=False)
     return parser
 
 
@@ -98,6 +99,10 @@ def _bench(sub: Parser) -> None:
     sub.add_argument("--dir", metavar="DIR", help="measure on this directory's disk")
     sub.add_argument("--quick", action="store_true", help="fewer rounds, rougher figures")
     json_option(sub)
+
+
+def _help(sub: Parser) -> None:
+    sub.add_argument("topic", metavar="TOPIC", nargs="?", help="such as tasks; left out, they are listed")
 
 
 def _worker(sub: Parser) -> None:

@@ -75,7 +75,7 @@ def restore(db: Path, backup: Path) -> None:
 
 
 def backed_up(db: Path) -> Path:
-    """A sound copy, made as the README says."""
+    """A sound copy, made as the guide says."""
     path = db.with_name("backup")
     with contextlib.closing(sqlite3.connect(db)) as source, contextlib.closing(sqlite3.connect(path)) as target:
         source.backup(target)
