@@ -1,18 +1,20 @@
 """What an app, its tasks and its job handles share: the file, the codec, the clock and the bell.
 
-Owns opening the store at first use (never at import), turning a call and its options into a NewJob, and
-ringing the workers after a commit. The faces that users see are ``app``, ``task`` and ``job``.
+Owns opening the store at first use (never at import), turning a call and its options into a NewJob, ringing the
+workers after a commit, and hearing from them. The faces that users see are ``app``, ``task`` and ``job``.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from .base import checks
-from .base.bell import LOOK, Bell
+from .base.bell import DONE, LOOK, WAIT, Bell, Ear
 from .base.clock import Clock
 from .base.errors import (
     InvalidArgument,
@@ -27,6 +29,8 @@ from .payload import MAX_BYTES, Codec
 from .store import Store
 from .tasks import TaskCode, Template, check_columns
 
+SLOW_LOOK = 0.5  # seconds; catches lost datagrams, and workers that came later
+SLOW_LOOK_DEAF = 0.05  # where no socket can be had, or no worker is there yet that could tell us
 _NO_KWARGS: Mapping[str, Any] = {}
 
 
@@ -226,3 +230,43 @@ def _expires_at(given: Mapping[str, Any], default: int | None, now: int, run_at:
             "counts from the enqueue, not from countdown or eta"
         )
     return expires_at
+
+
+class Subscription:
+    """An ear that the workers tell of settled jobs, for as long as the block lasts."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._ear = Ear()
+        self._ports: list[int] = []
+
+    def renew(self) -> float:
+        """Subscribe with every worker there is now; in how many seconds to do it again."""
+        self._ports = self._client.store.workers.wake_ports()
+        self._ear.tell(WAIT, self._ports)
+        heard_by_somebody = self._ear.port is not None and self._ports
+        return SLOW_LOOK if heard_by_somebody else SLOW_LOOK_DEAF
+
+    def hear(self, seconds: float) -> None:
+        if self._ear.port is None:
+            time.sleep(seconds)
+        else:
+            self._ear.hear(seconds)
+
+    async def hear_async(self, seconds: float) -> None:
+        import asyncio
+
+        if self._ear.socket is None:
+            await asyncio.sleep(seconds)
+            return
+        self._ear.socket.setblocking(False)
+        with contextlib.suppress(TimeoutError):
+            loop = asyncio.get_running_loop()
+            await asyncio.wait_for(loop.sock_recv(self._ear.socket, 16), seconds)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ear.tell(DONE, self._ports)
+        self._ear.close()

@@ -10,10 +10,9 @@ import contextlib
 import time
 from collections.abc import Generator, Iterator, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from .base import checks
-from .base.bell import DONE, WAIT, Ear
 from .base.errors import (
     JobCancelled,
     JobExpired,
@@ -23,16 +22,13 @@ from .base.errors import (
     ResultTimeout,
 )
 from .base.states import FINAL, JobState
-from .client import Client
+from .client import Client, Subscription
 from .tasks.context import _current
 
 if TYPE_CHECKING:
     from .base.records import JobInfo, OutputPiece
 
 R_co = TypeVar("R_co", covariant=True)
-
-SLOW_LOOK = 0.5  # seconds; catches lost datagrams, and workers that came later
-SLOW_LOOK_DEAF = 0.05  # where no socket can be had, or no worker is there yet that could tell us
 
 Row = tuple[str, str | None, str | None]
 
@@ -139,7 +135,7 @@ class Job(Generic[R_co]):
         if row[0] in FINAL:
             return row
         deadline = None if patience is None else time.monotonic() + patience
-        with _in_a_task(blocking=True, bounded=patience is not None), _Subscription(self._client) as subscription:
+        with _in_a_task(blocking=True, bounded=patience is not None), Subscription(self._client) as subscription:
             while True:
                 # Subscribe first, then look: what is settled in between is not missed.
                 again = time.monotonic() + subscription.renew()
@@ -163,7 +159,7 @@ class Job(Generic[R_co]):
         import asyncio  # 40 ms that only those pay who await
 
         loop = asyncio.get_running_loop()
-        with _in_a_task(blocking=False, bounded=False), _Subscription(self._client) as subscription:
+        with _in_a_task(blocking=False, bounded=False), Subscription(self._client) as subscription:
             while True:
                 again = loop.time() + subscription.renew()
                 while True:
@@ -221,46 +217,6 @@ def _in_a_task(*, blocking: bool, bounded: bool) -> contextlib.AbstractContextMa
     """What the pool wants done around a running task's wait; nothing outside of one."""
     context = _current.get()
     return contextlib.nullcontext() if context is None else context._waiting(blocking=blocking, bounded=bounded)
-
-
-class _Subscription:
-    """An ear that the workers tell of settled jobs, for as long as the block lasts."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._ear = Ear()
-        self._ports: list[int] = []
-
-    def renew(self) -> float:
-        """Subscribe with every worker there is now; in how many seconds to do it again."""
-        self._ports = self._client.store.workers.wake_ports()
-        self._ear.tell(WAIT, self._ports)
-        heard_by_somebody = self._ear.port is not None and self._ports
-        return SLOW_LOOK if heard_by_somebody else SLOW_LOOK_DEAF
-
-    def hear(self, seconds: float) -> None:
-        if self._ear.port is None:
-            time.sleep(seconds)
-        else:
-            self._ear.hear(seconds)
-
-    async def hear_async(self, seconds: float) -> None:
-        import asyncio
-
-        if self._ear.socket is None:
-            await asyncio.sleep(seconds)
-            return
-        self._ear.socket.setblocking(False)
-        with contextlib.suppress(TimeoutError):
-            loop = asyncio.get_running_loop()
-            await asyncio.wait_for(loop.sock_recv(self._ear.socket, 16), seconds)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ear.tell(DONE, self._ports)
-        self._ear.close()
 
 
 class JobBatch(Sequence[Job[R_co]]):

@@ -1,17 +1,14 @@
-"""``cron import`` and ``cron export``: a crontab's jobs as schedules of commands, and back; ``cron explain``.
+"""``cron import``: a crontab's jobs as schedules of commands; and ``cron explain``.
 
-Owns what a crontab's entry becomes, and what of a schedule a crontab can hold. The text is ``crontab``'s.
+Owns what a crontab's entry becomes. The text is the room ``crontab``'s, the way back ``crontab_export``'s.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 import os
-import shlex
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -30,7 +27,7 @@ from ..commands.command import NAME as COMMAND
 from ..commands.command import check_command
 from ..commands.notices import sendmail
 from ..crontab import Entry
-from ..triggers import Cron, describe, from_spec, spec_of
+from ..triggers import Cron, describe, spec_of
 from . import render
 from .calls import command_in, typed
 from .jobs import existing
@@ -121,7 +118,7 @@ def _read(file: str) -> str:
 
 def _schedule_of(entry: Entry, arguments: argparse.Namespace) -> dict[str, Any]:
     """The arguments of ``app.schedules.add`` for an entry."""
-    me, my_home = _me()
+    me, my_home = whoami()
     home = entry.env.get("HOME") or my_home
     environment = {"PATH": PATH, **entry.env, "SHELL": entry.shell}
     if entry.user is None or entry.user == me:
@@ -145,7 +142,7 @@ def _schedule_of(entry: Entry, arguments: argparse.Namespace) -> dict[str, Any]:
     return options
 
 
-def _me() -> tuple[str, str]:
+def whoami() -> tuple[str, str]:
     """The user and the home directory."""
     import pwd  # not on every system
 
@@ -156,7 +153,7 @@ def _me() -> tuple[str, str]:
     return user.pw_name, user.pw_dir
 
 
-def _home_of(user: str) -> str:
+def home_of(user: str) -> str:
     import pwd
 
     try:
@@ -169,12 +166,12 @@ def _owner(entry: Entry) -> str | None:
     """Whom cron mails where no MAILTO says: the owner, if the host can send mail at all."""
     if sendmail() is None:
         return None
-    return entry.user or _me()[0]
+    return entry.user or whoami()[0]
 
 
 def _as_user(entry: Entry, environment: dict[str, str]) -> dict[str, Any]:
     assert entry.user is not None
-    home = _home_of(entry.user)
+    home = home_of(entry.user)
     argv = ["su", "-s", entry.shell, entry.user, "-c", entry.command]
     return check_command(argv, cwd=entry.env.get("HOME") or home, env=environment, stdin=entry.stdin)
 
@@ -232,105 +229,6 @@ def _next_three(trigger: Cron) -> Iterator[str]:
         moment = None if moment is None else trigger.next_after(moment)
         if moment is not None:
             yield moment.strftime("%a %Y-%m-%d %H:%M:%S %Z")
-
-
-def export(arguments: argparse.Namespace) -> int:
-    """Write the schedules of commands as a crontab; the rest as comments that say why not."""
-    with existing(arguments.db) as app:
-        found = app.schedules.list()
-    entries: list[Entry] = []
-    others: list[str] = []
-    left_out: list[str] = []
-    for info in found:
-        try:
-            entry = _entry_of(info)
-            crontab.render([entry])  # a line of its own may be too much for a crontab
-            entries.append(entry)
-            left_out += [f"# {info.name}: {beyond}"] if (beyond := _beyond_cron(info)) else []
-        except InvalidArgument as error:
-            others.append(f"# {info.name}: {error}")
-    if any(entry.user for entry in entries):
-        # One crontab has one format.
-        print("# With a user in each line, as in /etc/crontab.")
-        entries = [entry if entry.user else replace(entry, user=_me()[0]) for entry in entries]
-    refused = [entry.name for entry in entries if crontab.beyond_debian(entry.when)]
-    if refused:
-        print(f"# Debian's cron refuses the times of {', '.join(refused)}, and with them the whole of this.")
-    if any(entry.random_delay for entry in entries):
-        print("# Debian's cron ignores RANDOM_DELAY.")
-    if any(entry.timezone for entry in entries):
-        print("# Debian's cron ignores CRON_TZ, and runs all of this in the host's zone.")
-    if left_out:
-        print("# Left out, since cron has nothing like it:\n" + "\n".join(clean(line) for line in left_out) + "\n")
-    if others:
-        print("# Not in a crontab's power:\n" + "\n".join(clean(line) for line in others) + "\n")
-    # A crontab can only set a variable to nothing again, which for TZ is another zone: who has least comes first.
-    entries.sort(key=lambda entry: (len(entry.env), sorted(entry.env.items())))
-    sys.stdout.flush()
-    sys.stdout.buffer.write(crontab.render(entries).encode("utf-8", "surrogateescape"))
-    return 0
-
-
-def _entry_of(info: ScheduleInfo) -> Entry:
-    trigger = from_spec(info.spec)
-    if not isinstance(trigger, Cron) or trigger.seconds:
-        raise InvalidArgument(f"its times are not five fields: {info.trigger}")
-    if info.task != COMMAND:
-        raise InvalidArgument(f"it runs the task {info.task}, not a command")
-    if info.state in ("disabled", "done"):
-        raise InvalidArgument(f"it is {info.state}")
-    call = command_in(info)
-    if "user_env" in call:
-        raise InvalidArgument("it runs in the environment of a login shell (--user-env)")
-    environment: dict[str, str] = dict(call.get("env") or {})
-    shell = environment.pop("SHELL", crontab.SHELL)
-    if environment.get("PATH") == PATH:
-        del environment["PATH"]
-    command, user = _line_of(call, shell)
-    home = _me()[1] if user is None else _home_of(user)
-    where = call.get("cwd")
-    if where is not None and where != (environment.get("HOME") or home):
-        command = f"cd {shlex.quote(where)} || exit; {command}"  # which may be a list
-    zone = None if trigger.is_reboot or trigger.timezone == Cron("* * * * *").timezone else trigger.timezone
-    # MAILTO is set even to nobody, or cron would mail the owner; and -n would be a word of the command to Debian's.
-    return Entry(
-        when=trigger.expr, command=command, name=info.name, stdin=call.get("stdin"), user=user, shell=shell,
-        timezone=zone, mail_to=info.mail_to or "", random_delay=_delay(info.jitter), env=environment,
-        enabled=info.state == "active",
-    )  # fmt: skip
-
-
-def _beyond_cron(info: ScheduleInfo) -> str:
-    """What a schedule has that its line in a crontab has not."""
-    spans = {"timeout": info.timeout, "expires": info.expires}
-    found = [f"--{name} {render.duration(span)}" for name, span in spans.items() if span is not None]
-    found += [f"--retries {info.retries}"] if info.retries else []
-    found += ["--backoff"] if "backoff" in command_in(info) else []
-    found += ["--overlap queue"] if info.overlap == "queue" else []
-    found += [f"--queue {info.queue}"] if info.queue != "default" else []
-    found += [f"--priority {info.priority}"] if info.priority else []
-    found += [f"--catch-up {info.catch_up}"] if info.catch_up != "latest" else []
-    found += [f"--on-failure {shlex.quote(info.on_failure)}"] if info.on_failure else []
-    return ", ".join(found)
-
-
-def _delay(jitter: float) -> int:
-    minutes = math.ceil(jitter / 60)
-    if minutes > crontab.MAX_DELAY:
-        raise InvalidArgument(f"its jitter of {render.duration(jitter)} is more than a day")
-    return minutes
-
-
-def _line_of(call: dict[str, Any], shell: str) -> tuple[str, str | None]:
-    """The command as a line for the shell, and the user that it runs as."""
-    argv = call.get("argv")
-    if argv is None:
-        return str(call["command"]), None
-    if argv[:3] == ["su", "-s", shell] and argv[4:5] == ["-c"] and len(argv) == 6:
-        return argv[5], argv[3]
-    if argv[:2] == [shell, "-c"] and len(argv) == 3:
-        return argv[2], None
-    return shlex.join(argv), None
 
 
 def explain(arguments: argparse.Namespace) -> int:

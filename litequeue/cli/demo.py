@@ -18,7 +18,7 @@ from typing import Any
 from ..job import Job
 from . import render
 from .bench import tasks
-from .bench.command import environment, start_worker
+from .bench.rig import environment, start_worker
 
 PATIENCE = 30.0  # seconds; a machine that is busy otherwise may need more than ten
 

@@ -6,7 +6,6 @@ worker's; the decorators are in ``decorators``.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Unpack
@@ -16,19 +15,25 @@ from ..base import checks
 from ..base.bell import TIMES
 from ..base.clock import boot_id
 from ..base.errors import InvalidArgument, InvalidType, ScheduleNotFound
-from ..base.models import JobColumns, NewJob
 from ..base.records import ScheduleInfo, TickInfo
 from ..client import Client, call
 from ..job import Job
-from ..options import checked, complete, options_of, refuse_unknown, stored
+from ..options import checked, complete, refuse_unknown
 from ..options.schedules import RuleOptions, ScheduleOptions, TickOptions, TimeOptions
-from ..store.schedules import KEPT_OVER_A_RESTART, RULES, Stored
+from ..store.schedules import KEPT_OVER_A_RESTART, Stored
 from ..store.schedules.shown import shown, shown_tick
 from ..task import Task
-from ..tasks import TaskCode, check_columns
+from ..tasks import TaskCode
 from ..triggers import firing
+from .changes import (
+    changed_job,
+    changed_rules,
+    changed_trigger,
+    given_of,
+    refuse_foreign,
+)
 from .declarations import GONE
-from .definition import NewSchedule, default_grace, define, trigger_of
+from .definition import NewSchedule, define, trigger_of
 
 
 class Schedules:
@@ -103,30 +108,17 @@ class Schedules:
         """Whom to wake; None if somebody else was faster."""
         self._refuse_declared(known, "changed")
         old, now = known.values, self._client.clock.now()
-        trigger = _new_trigger(old["trigger"], changes)
-        job = self._changed_job(old, changes, now)
-        new = define(old["name"], trigger, job, _changed_rules(old, changes), None)
+        trigger = changed_trigger(old["trigger"], changes)
+        code = self._tasks.get(old["task"]) or self._client.builtin(old["task"])
+        job = changed_job(old, changes, self._client.template(code or old["task"]), self._texts(code, old, changes), now)
+        new = define(old["name"], trigger, job, changed_rules(old, changes), None)
         fresh = new.row(now)
         retime = any(fresh[key] != old[key] for key in ("trigger", "jitter"))
-        if retime or _is_over(known) and changes.keys() & options_of(TimeOptions).keys():
+        if retime or _is_over(known) and given_of(TimeOptions, changes):
             retime, fresh = True, _values(new, now)
         else:
             fresh |= {key: old[key] for key in ("trigger", *KEPT_OVER_A_RESTART)}
         return self._client.store.schedules.change(known, fresh, None, now, retime=retime)
-
-    def _changed_job(self, old: Mapping[str, Any], changes: Mapping[str, Any], now: int) -> NewJob:
-        """The job of each tick after an update."""
-        code = self._tasks.get(old["task"]) or self._client.builtin(old["task"])
-        says = self._client.template(code or old["task"])
-        given = _of(TickOptions, changes)
-        clean = checked(TickOptions, given, "update")
-        away = {option.column for key, option in options_of(TickOptions).items() if key in given and given[key] is None}
-        kept = {column: old[column] for column in JobColumns._fields if column not in away}
-        columns = says.columns._replace(**{**kept, **stored(TickOptions, clean)})
-        check_columns(old["task"], columns)
-        expires = clean.get("expires", says.expires) if "expires" in given else old["expires"]
-        texts = self._texts(code, old, changes)
-        return NewJob(old["task"], *texts, "available", now, now, None if expires is None else now + expires, columns)
 
     def _texts(self, code: TaskCode | None, old: Mapping[str, Any], changes: Mapping[str, Any]) -> tuple[str, str]:
         if not changes.keys() & {"args", "kwargs"}:
@@ -217,11 +209,11 @@ class Schedules:
                 f"task must be a task, made by @app.task, or the name of one, not {type(task).__name__}: {task!r:.100}"
             )
         refuse_unknown(ScheduleOptions, options, "a schedule")
-        trigger = trigger_of(**_of(TimeOptions, options))
+        trigger = trigger_of(**given_of(TimeOptions, options))
         if not declared:
-            _refuse_foreign(trigger)
-        rules = complete(RuleOptions, _of(RuleOptions, options), "a schedule")
-        given = _of(TickOptions, options)
+            refuse_foreign(trigger)
+        rules = complete(RuleOptions, given_of(RuleOptions, options), "a schedule")
+        given = given_of(TickOptions, options)
         checked(TickOptions, given, "a schedule")
         args, kwargs = options.get("args"), options.get("kwargs")
         positional, named = call(() if args is None else args, kwargs)
@@ -265,52 +257,5 @@ def _is_over(known: Stored) -> bool:
     )
 
 
-def _refuse_foreign(trigger: triggers.Trigger) -> None:
-    if firing.is_foreign(triggers.spec_of(trigger)):
-        raise InvalidArgument(
-            f"{type(trigger).__name__} exists only in code, so a schedule with it is declared there: @app.schedule(trigger)"
-        )
-
-
-def _usual_grace(spec: str) -> int | None:
-    try:
-        return default_grace(triggers.from_spec(spec))
-    except InvalidArgument:  # it is about to be replaced
-        return None
-
-
 def _unknown(name: str) -> str:
     return f"there is no schedule named {name}"
-
-
-def _of(fields: type, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Those that one list has."""
-    return {key: options[key] for key in options_of(fields) if key in options}
-
-
-def _changed_rules(old: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The rules after an update, clean."""
-    given = _of(RuleOptions, changes)
-    defaults = complete(RuleOptions, given, "update")
-    rules = {key: defaults[key] if key in given else old[key] for key in RULES}
-    if "grace" not in given and old["grace"] == _usual_grace(old["trigger"]):
-        rules["grace"] = None  # what is usual for the new time
-    return rules
-
-
-def _new_trigger(spec: str, changes: Mapping[str, Any]) -> triggers.Trigger:
-    """The trigger after an update."""
-    if changes.keys() & {"cron", "every", "at", "trigger"}:
-        given = _of(TimeOptions, changes)
-        if "cron" in given:  # another expression is in the same zone
-            given.setdefault("timezone", json.loads(spec).get("timezone"))
-        trigger = trigger_of(**given)
-        _refuse_foreign(trigger)
-        return trigger
-    trigger = triggers.from_spec(spec)
-    if not changes.keys() & {"timezone", "seconds"}:
-        return trigger
-    if not isinstance(trigger, triggers.Cron):
-        raise InvalidArgument("timezone= and seconds= go with cron=")
-    zone, seconds = changes.get("timezone", trigger.timezone), changes.get("seconds", trigger.seconds)
-    return triggers.Cron(trigger.expr, zone, seconds=seconds)

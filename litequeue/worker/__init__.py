@@ -1,9 +1,12 @@
 """One worker's life: it claims jobs, has them run, and settles what they came to.
 
 Read ``worker`` first, how one starts and ends, then ``coordinator``, the one thread that changes its state. That asks
-``planning`` how many jobs to take, ``admission`` which, ``settling`` what an outcome means, ``timeouts`` when a call is
-overdue, ``slow_look`` when to look unasked; ``pooling`` makes its pools, ``reporting`` tells of discarded jobs, ``journal`` has the log's lines, and all else reaches it through the
-``inbox``. ``config`` has the settings, ``discovery`` finds the code of tasks, ``embedded`` runs a worker inside an app,
-``signals`` stops one, ``repeated_warning`` says once what happens often. What ticks in threads of its own lives in
-``services``. May import ``schedules``, ``store``, ``pools``, ``commands`` and all that is below them.
+``planning`` how many jobs to take, ``admission`` which, ``settling`` what an outcome means, ``slow_look`` when to look
+unasked. ``dispatch`` makes calls of jobs, ``running`` has those that it holds, with their ``timeouts``, ``pooling`` makes
+the pools, ``outgoing`` keeps what is to be written, ``reporting`` tells of discarded jobs, ``journal`` has the log's
+lines; all else reaches it through the ``inbox``.
+
+``config`` has the settings, ``discovery`` finds the code of tasks, ``embedded`` runs a worker inside an app, ``signals``
+stops one, ``repeated_warning`` says once what happens often. What ticks in threads of its own lives in ``services``. May
+import ``schedules``, ``store``, ``pools``, ``commands`` and all that is below them.
 """

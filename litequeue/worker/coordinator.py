@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from ..base.clock import Clock
 from ..base.errors import PASSING, UnknownTask, WorkerFailed
-from ..base.models import Adoption, ClaimedJob, Lease, Printed, Settled, Unsettled
+from ..base.models import ClaimedJob
 from ..base.outcomes import NotStarted, Timed
 from ..pools.base import Call, Reason
 from ..store import Store
@@ -24,19 +24,21 @@ from . import journal
 from .admission import Admission
 from .config import WorkerConfig
 from .discovery import Catalogue
+from .dispatch import call_of, is_durable
 from .inbox import Dead, Held, Inbox, Look, Started, Stop
+from .outgoing import Outgoing
 from .planning import Plan
 from .pooling import Pools
 from .reporting import Reporter
+from .running import Running
 from .settling import impossible, settle
 from .slow_look import Watch
-from .timeouts import Key, Limits
+from .timeouts import Key
 
 log = logging.getLogger("litequeue.worker")
 
 TEND_PAUSE = 0.005  # while calls wait in a pool
 RETRY_PAUSE = 0.25  # after a turn that the file refused
-MOST_PRINTED = 1_000  # pieces of output that are kept while the file takes none
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,6 @@ class Coordinator:
         others: Neighbours,
     ) -> None:
         self.id = worker
-        self.calls: dict[Key, Call] = {}  # claimed and not ended
         self.stop: Stop | None = None
         self._store = store
         self._catalogue = catalogue
@@ -73,33 +74,27 @@ class Coordinator:
         self._rng = rng
         self._inbox = inbox
         self._neighbours = others
-        self._admission = Admission(catalogue, self.calls)
         self._reporter = Reporter(store, catalogue, config.on_failure, config.mail_to)
         self._telling = True  # there may be discarded jobs that somebody wants to hear of
         self._plan = Plan(config.slots, clock)
         self._pools = Pools(config, inbox, clock, rng)
-        self._interrupted: dict[Key, Reason] = {}
-        self._limits = Limits()
-        self.endings = journal.Endings(clock.monotonic)
-        self._succeeded: list[Settled] = []
-        self._others: list[Unsettled] = []
-        self._adoptions: list[Adoption] = []
-        self._printed: list[Printed] = []
-        self._scheduled_ended = False  # a job that a schedule made
+        self._running = Running(self._pools)
+        self._admission = Admission(catalogue, self.calls)
+        self.outgoing = Outgoing(clock.monotonic)
         self._looking = True  # there may be something to claim
         self._watch = Watch(store.database, clock)
         self._refused_until = 0.0
         self._taken = 0
 
     @property
-    def unsettled(self) -> bool:
-        """Whether something has ended and is not written yet."""
-        return bool(self._succeeded or self._others or self._adoptions or self._printed)
+    def calls(self) -> dict[Key, Call]:
+        """Claimed and not ended."""
+        return self._running.calls
 
     @property
     def finished(self) -> bool:
         """Whether a worker that ends by itself (burst, max_jobs) has done what it was to do."""
-        if self.calls or self.unsettled or self._telling:
+        if self.calls or self.outgoing or self._telling:
             return False
         enough = self._config.max_jobs is not None and self._taken >= self._config.max_jobs
         return enough or (self._config.burst and not self._looking)
@@ -114,9 +109,9 @@ class Coordinator:
                 self._looking = True
                 self._neighbours.on_news()
             elif isinstance(message, Started):
-                self._limits.watch(message.call, message.at, self.calls)
+                self._running.started(message)
             elif isinstance(message, Held):
-                self._notice_losses(message)
+                self._running.notice_losses(message)
             elif isinstance(message, Stop):
                 self.stop = message
             elif isinstance(message, Dead):
@@ -124,9 +119,10 @@ class Coordinator:
                     f"the {message.service} died: {message.error!r}"
                 ) from message.error
         self._pools.tend()
-        self._take_in_printed()
+        # Before the ends: a job that is final shows all that it printed.
+        self.outgoing.keep(self._inbox.take_printed(), self._clock.now())
         self._take_in(self._inbox.take_ended())
-        self._enforce_limits()
+        self._running.enforce_timeouts(self._clock.monotonic())
         # By the clock and not by silence: heartbeats may come more often than that.
         if self._clock.monotonic() >= self._watch.due():
             self._slow_look()
@@ -140,7 +136,7 @@ class Coordinator:
             return self._refused_until - now
         if self._looking:
             return 0.0
-        due = min(self._watch.due(), self._limits.next())
+        due = min(self._watch.due(), self._running.next_timeout())
         if self._pools.backlogged():
             due = min(due, now + TEND_PAUSE)
         return max(due - now, 0.0)
@@ -161,29 +157,29 @@ class Coordinator:
     # -- a turn ------------------------------------------------------------------------------------
 
     def turn(self, *, claiming: bool = False) -> None:
-        if not (self._looking or self.unsettled):
+        if not (self._looking or self.outgoing):
             return
         demand = self._demand() if claiming else None
         now, mono = self._clock.now(), self._clock.monotonic()
         if mono < self._refused_until:
             return
         try:
-            if not self.unsettled and self._neighbours.has_peers() and not self._anything_to_do(now):
+            if not self.outgoing and self._neighbours.has_peers() and not self._anything_to_do(now):
                 self._looking = False
                 return
             turn = self._store.jobs.turn(
                 self.id,
                 now,
                 now + self._config.lease_micros,
-                succeeded=self._succeeded,
-                others=self._others,
-                adoptions=self._adoptions,
-                printed=self._printed,
+                succeeded=self.outgoing.succeeded,
+                others=self.outgoing.others,
+                adoptions=self.outgoing.adoptions,
+                printed=self.outgoing.printed,
                 demand=demand,
             )
         except PASSING as error:
             # What ended is kept and written once there is room; until then nothing new is claimed.
-            self.endings.refused(error)
+            self.outgoing.endings.refused(error)
             self._refused_until = self._clock.monotonic() + RETRY_PAUSE
             return
         self._after(turn, demand, now)
@@ -201,15 +197,12 @@ class Coordinator:
 
     def _after(self, turn: Turn, demand: Demand | None, now: int) -> None:
         mono = self._clock.monotonic()
-        self.endings.written(turn.lost)
-        if self._succeeded or self._others:
-            self._telling |= any(row.state == "discarded" for row in self._others)
-            self._succeeded, self._others = [], []
+        written = self.outgoing.written(turn.lost)
+        self._telling |= written.discarded
+        if written.settled:
             self._neighbours.on_settled()
-            if self._scheduled_ended:
-                self._scheduled_ended = False
-                self._neighbours.on_change()  # a schedule, or its next job, may have waited for that
-        adopted, self._adoptions, self._printed = bool(self._adoptions), [], []
+        if written.of_schedule:
+            self._neighbours.on_change()  # a schedule, or its next job, may have waited for that
         if demand is None:
             self._looking = False  # no room; what ends makes some, and its turn claims
         else:
@@ -217,11 +210,11 @@ class Coordinator:
             asked = sum(demand.limits.values())
             asked = asked if demand.room is None else min(asked, demand.room)
             expiring = turn.look.next_expiry is not None and turn.look.next_expiry <= now
-            self._looking = len(turn.claimed) + len(turn.refused) >= asked or adopted or expiring
+            self._looking = len(turn.claimed) + len(turn.refused) >= asked or written.adopted or expiring
         due = [t for t in (turn.look.next_due, turn.look.next_expiry) if t is not None and t > now]
         self._watch.expect(min(due, default=None), now, mono)
         if turn.look.cancelled:
-            self._cancel(set(turn.look.cancelled))
+            self._running.cancel(turn.look.cancelled)
         if demand is not None:
             self._see_to(turn.refused)
         if turn.claimed:
@@ -243,14 +236,14 @@ class Coordinator:
         batches: dict[str, list[Call]] = {}
         for job in jobs:
             try:
-                call = self._call_of(job, mono)
+                call = call_of(job, self._catalogue.find(job.task), self._store.path, mono)
             except UnknownTask as error:
-                self._others.append(impossible(job, str(error), self._clock.now()))
+                self.outgoing.others.append(impossible(job, str(error), self._clock.now()))
                 continue
             batches.setdefault(job.pool, []).append(call)
-            self.calls[job.id, job.attempt] = call
+            self._running.add(call)
         once = [call for calls in batches.values() for call in calls if call.job.at_most_once]
-        refused = bool(once) and not self._make_durable()
+        refused = bool(once) and not is_durable(self._store, self.id, self._clock.now())
         for kind, calls in batches.items():
             self._taken += len(calls)
             self._plan.dispatched(kind, len(calls))
@@ -265,27 +258,9 @@ class Coordinator:
                 self._return(self._pools.get(kind).take_back())
                 self.stop = Stop()
 
-    def _make_durable(self) -> bool:
-        """Before an at-most-once job starts, a power cut must no longer be able to undo its claim."""
-        try:
-            self._store.leases.make_durable(self.id, self._clock.now())
-        except PASSING as error:
-            log.warning("%s; jobs that run at most once are put back", error)
-            return False
-        return True
-
-    def _call_of(self, job: ClaimedJob, mono: float) -> Call:
-        code = self._catalogue.find(job.task)
-        says = code.columns
-        attempts = says.max_attempts if job.max_attempts is None else job.max_attempts
-        assert attempts is not None, "a task that has code says it"
-        timeout = says.timeout if job.timeout is None else job.timeout
-        soft = says.soft_timeout if job.soft_timeout is None else job.soft_timeout
-        return Call(job, code, attempts, timeout, soft, self._store.path, mono)
-
     def _see_to(self, refused: list[ClaimedJob]) -> None:
         refusals = self._admission.end(refused)
-        self._adoptions += refusals.adoptions
+        self.outgoing.adoptions += refusals.adoptions
         for job, error in refusals.unknown:
             journal.unknown(job, error)
         if refusals.unknown:
@@ -300,21 +275,13 @@ class Coordinator:
 
     # -- what ends -------------------------------------------------------------------------------------
 
-    def _take_in_printed(self) -> None:
-        """What running jobs print, before their ends: a job that is final shows all of it."""
-        now = self._clock.now()
-        for call, number, stream, text in self._inbox.take_printed():
-            if len(self._printed) < MOST_PRINTED:
-                self._printed.append(Printed(call.job.id, call.job.execution, number, stream, now, text))
-
     def _take_in(self, ended: list[tuple[Call, Timed]]) -> None:
         """Turn what ended into rows to settle."""
         now = self._clock.now()
         counts: dict[str, tuple[int, float]] = {}
         for call, timed in ended:
             job = call.job
-            key = (job.id, job.attempt)
-            if self.calls.pop(key, None) is None:
+            if not self._running.remove(call):
                 continue
             if type(timed.outcome) is NotStarted:
                 self._plan.given_back(job.pool, 1)
@@ -322,14 +289,8 @@ class Coordinator:
             else:
                 count, seconds = counts.get(job.pool, (0, 0.0))
                 counts[job.pool] = count + 1, seconds + timed.seconds
-            why = self._interrupted.pop(key, None) if self._interrupted else None
-            settled = settle(call, timed, now, self._rng, why)
-            self._scheduled_ended |= job.scheduled_for is not None
-            if type(settled) is Settled:
-                self._succeeded.append(settled)
-            else:
-                self._others.append(settled)  # type: ignore[arg-type]
-            self.endings.add(call, timed, settled)
+            why = self._running.why_interrupted(call)
+            self.outgoing.end(call, timed, settle(call, timed, now, self._rng, why))
         for kind, (count, seconds) in counts.items():
             self._plan.ended(kind, count, seconds)
 
@@ -349,32 +310,7 @@ class Coordinator:
             self._return(pool.take_back())
 
     def interrupt_all(self, reason: Reason) -> None:
-        for key, call in list(self.calls.items()):
-            self._interrupted.setdefault(key, reason)
-            self._pools.get(call.job.pool).interrupt(call, reason)
+        self._running.interrupt_all(reason)
 
     def stop_pools(self) -> None:
         self._pools.stop()
-
-    # -- limits, cancels, losses ---------------------------------------------------------------------------
-
-    def _enforce_limits(self) -> None:
-        for call, reason in self._limits.due(self._clock.monotonic(), self.calls):
-            journal.limit(call, reason)
-            self._pools.get(call.job.pool).interrupt(call, reason)
-
-    def _cancel(self, job_ids: set[int]) -> None:
-        for key, call in list(self.calls.items()):
-            if key[0] in job_ids and key not in self._interrupted:
-                journal.cancelling(call)
-                self._interrupt(key, call, Reason.CANCEL)
-
-    def _notice_losses(self, held: Held) -> None:
-        for key, call in list(self.calls.items()):
-            if call.claimed_at < held.at and Lease(*key) not in held.leases:
-                log.warning("job %d: its lease was lost; stopping it", key[0])
-                self._interrupt(key, call, Reason.LOST)
-
-    def _interrupt(self, key: Key, call: Call, reason: Reason) -> None:
-        self._interrupted[key] = reason
-        self._pools.get(call.job.pool).interrupt(call, reason)

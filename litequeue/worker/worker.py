@@ -92,7 +92,7 @@ class Worker:
 
     def unwritten(self) -> str | None:
         """Which results would be lost if the process ended now, and why. From any thread."""
-        return self._coordinator.endings.given_up() if hasattr(self, "_coordinator") else None
+        return self._coordinator.outgoing.endings.given_up() if hasattr(self, "_coordinator") else None
 
     @property
     def has_leavings(self) -> bool:
@@ -103,7 +103,7 @@ class Worker:
         """After run() came to False, in a process that lives on: wait for those threads, and settle."""
         assert self._leavings is not None
         with self._leavings:
-            while self._coordinator.calls or self._coordinator.unsettled:
+            while self._coordinator.calls or self._coordinator.outgoing:
                 self._coordinator.receive(SLOW_LOOK)
                 self._coordinator.turn()
 
@@ -159,7 +159,7 @@ class Worker:
             yield stack
 
     def _unregister(self, registration: Registration) -> None:
-        if self._coordinator.calls or self._coordinator.unsettled:
+        if self._coordinator.calls or self._coordinator.outgoing:
             # We fell over. The lock stays until the process ends, since a thread may still run one of
             # them; then the free lock tells the peers to rescue what the row still claims.
             return
@@ -207,8 +207,8 @@ class Worker:
             coordinator.receive(0.05)
         # The last results must not be lost to a passing lock.
         deadline = clock.monotonic() + self._store.database.patience
-        while coordinator.unsettled and clock.monotonic() < deadline:
+        while coordinator.outgoing and clock.monotonic() < deadline:
             coordinator.turn()
-            if coordinator.unsettled:
+            if coordinator.outgoing:
                 coordinator.receive(0.05)
-        return not (coordinator.calls or coordinator.unsettled)
+        return not (coordinator.calls or coordinator.outgoing)

@@ -142,14 +142,14 @@ PLACE = {"soft_timeout": "options/jobs.py", "result_ttl": "options/jobs.py", "gi
 ACTS = {
     "soft_timeout": {
         "tasks/code.py",  # shorter than the timeout?
-        "base/errors.py", "worker/timeouts.py", "worker/coordinator.py", "pools/base.py", "pools/child.py",
+        "base/errors.py", "worker/timeouts.py", "worker/dispatch.py", "pools/base.py", "pools/child.py",
         "pools/coroutines.py", "pools/threads.py",
     },
     "result_ttl": {"tasks/code.py", "worker/settling.py"},
     "give_up_on": {"tasks/code.py", "pools/call.py"},
     "max_jobs_per_child": {"worker/pooling.py"},
     "burst": {"worker/coordinator.py", "worker/worker.py", "worker/embedded.py", "cli/service.py"},
-    "catch_up": {"triggers/firing.py", "cli/crontabs.py", "base/records.py"},
+    "catch_up": {"triggers/firing.py", "cli/crontabs.py", "cli/crontab_export.py", "base/records.py"},
 }  # fmt: skip
 COLUMN = re.compile(r"base/models\.py|store/.*")
 

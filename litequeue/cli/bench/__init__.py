@@ -1,4 +1,5 @@
 """The command ``bench``: this machine against the budgets.
 
-``command`` has the measurements, ``floor`` the same work in raw sqlite3 beside them, ``tasks`` what is run.
+``command`` runs them and prints; ``throughput``, ``reaction`` and ``resources`` have the measurements, ``rig`` what they share,
+``floor`` the same work in raw sqlite3 beside them, ``tasks`` what is run.
 """

@@ -65,10 +65,10 @@ def _cron(cron: Parser) -> None:
 
     def action(name: str, target: str, summary: str) -> Parser:
         made: Parser = actions.add_parser(name, help=summary, description=summary, allow_abbrev=False)
-        made.set_defaults(run=lazily(f"crontabs:{target}"))
+        made.set_defaults(run=lazily(target))
         return made
 
-    sub = action("import", "import_", "Add a schedule for each job of a crontab.")
+    sub = action("import", "crontabs:import_", "Add a schedule for each job of a crontab.")
     sub.add_argument("db", metavar="DB", help="the database file")
     sub.add_argument("file", metavar="FILE", help="a crontab; - is the standard input, as in: crontab -l | ... -")
     sub.add_argument("--system", action="store_true", help="with a user in each line, as /etc/crontab has")
@@ -76,9 +76,9 @@ def _cron(cron: Parser) -> None:
     sub.add_argument("--replace", action="store_true", help="take the place of schedules of the same names")
     sub.add_argument("--timezone", metavar="ZONE", help="where no CRON_TZ says; default the host's")
     sub.add_argument("--mail-to", metavar="ADDRESS", help="mail failures there, whatever MAILTO says")
-    sub = action("export", "export", "Write the schedules of commands as a crontab.")
+    sub = action("export", "crontab_export:export", "Write the schedules of commands as a crontab.")
     sub.add_argument("db", metavar="DB", help="the database file")
-    sub = action("explain", "explain", "Say an expression in English, with its next ticks.")
+    sub = action("explain", "crontabs:explain", "Say an expression in English, with its next ticks.")
     sub.add_argument("expr", metavar="EXPR", help="such as '*/5 9-17 * * mon-fri'")
     sub.add_argument("--timezone", metavar="ZONE", help="default the host's")
     sub.add_argument("--seconds", action="store_true", help="six fields, seconds first")

@@ -1,6 +1,7 @@
 """One SQLite file: how it is opened, written by one at a time, and kept safe from what happens to files.
 
-Read ``database`` first: connections and transactions, the only one that opens the file. ``gate`` is the write lock,
+Read ``database`` first: connections and transactions, the only one that opens the file. ``write`` is one
+transaction, ``gate`` the lock that it takes,
 ``handles`` what a process holds of a file, ``files`` makes it, ``mark`` and ``identity`` notice that it was emptied,
 replaced or put beside the log of another, ``forkguard`` sees to forks, ``wal`` to the log, ``sqlerrors`` turns SQLite's
 errors into ours. Knows the schema and nothing of jobs. May import ``base``, and ``schema`` from beside it.

@@ -19,18 +19,18 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Any, Final
 
 from ...base import errors
 from ...base.softguard import shielded
 from .. import schema
-from . import forkguard, gate
+from . import forkguard
 from .files import ensure_file, uri_if_read_only
 from .handles import Handles
 from .mark import refuse_strays
 from .sqlerrors import evidence_kept, translate, translated
 from .wal import Wal
+from .write import Write, close_quietly
 
 PATIENCE: Final = 30.0  # seconds to wait for the write lock
 
@@ -67,9 +67,10 @@ class Database:
 
     def open(self) -> None:
         """Open the file now rather than at its first use; raises what that would raise."""
-        self._held()
+        self.held()
 
-    def _held(self) -> Handles:
+    def held(self) -> Handles:
+        """What this process holds open of the file; opens it if need be."""
         handles = self._handles
         if handles is not None and handles.pid == os.getpid():
             return handles
@@ -167,16 +168,16 @@ class Database:
 
     # -- transactions --------------------------------------------------------------------------
 
-    def write(self, *, durable: bool, on: sqlite3.Connection | None = None) -> _Write:
+    def write(self, *, durable: bool, on: sqlite3.Connection | None = None) -> Write:
         """``with db.write(durable=...) as connection``: BEGIN IMMEDIATE under the gate, then COMMIT.
         ``durable`` syncs the commit to the device (unless durability="normal"). Raises QueueBusy, StorageFull
         or another StoreError; then nothing was stored. ``on`` names a side connection to write with."""
-        return _Write(self, durable, on)
+        return Write(self, durable, on)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """A connection for single SELECTs. Fetch all of each: an open cursor blocks checkpoints."""
-        handles = self._held()
+        handles = self.held()
         with shielded, forkguard.inside, translated(self.path):
             try:
                 connection = handles.idle_readers.pop()
@@ -190,7 +191,7 @@ class Database:
     def one(self, sql: str, parameters: Any = ()) -> Any:
         """The first row of a SELECT, or None. The hot read, without read()'s generator."""
         with shielded:
-            handles = self._held()
+            handles = self.held()
             try:
                 connection = handles.idle_readers.pop()
             except IndexError:
@@ -208,7 +209,7 @@ class Database:
     @contextlib.contextmanager
     def side_connection(self) -> Iterator[sqlite3.Connection]:
         """A durable writing connection of the caller's own, for TEMP tables."""
-        handles = self._held()
+        handles = self.held()
         with (
             forkguard.inside,
             translated(self.path),
@@ -216,7 +217,7 @@ class Database:
         ):
             yield connection
 
-    def _writer(self, handles: Handles, durable: bool) -> sqlite3.Connection:
+    def writer(self, handles: Handles, durable: bool) -> sqlite3.Connection:
         connection = handles.writers.get(durable)
         if connection is None:
             connection = handles.writers[durable] = self._another(handles, durable=durable)
@@ -233,7 +234,7 @@ class Database:
 
     def data_version(self) -> int:
         """A number that changes whenever any other connection has committed. For one thread only."""
-        handles = self._held()
+        handles = self.held()
         handles.identity.verify()
         with forkguard.inside:
             try:
@@ -248,11 +249,11 @@ class Database:
 
     def checkpoint(self) -> tuple[int, int, int]:
         """A passive checkpoint now: (whether it was in the way, frames in the log, frames copied)."""
-        handles = self._held()
+        handles = self.held()
         with shielded, forkguard.inside, translated(self.path):
             handles.gate.acquire(self.patience)
             try:
-                connection = self._writer(handles, False)
+                connection = self.writer(handles, False)
                 busy, frames, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             finally:
                 handles.gate.release()
@@ -280,7 +281,7 @@ class Database:
         with handles.against_threads(self.patience) as alone, forkguard.inside:
             handles.watcher = None
             while handles.idle_readers:
-                _close(handles.idle_readers.pop())
+                close_quietly(handles.idle_readers.pop())
             if not alone:
                 _parked.append(handles)
                 return
@@ -288,94 +289,10 @@ class Database:
             # The last connection of all checkpoints as it closes, without the file's lock: it does so under
             # SQLite's exclusive one, when nobody else has the file open, so no commit can overlap.
             for connection in handles.writers.values():
-                _close(connection)
+                close_quietly(connection)
             handles.give_back_gate()
 
 
 def _text(stored: bytes) -> str:
     """Text that somebody planted may be no UTF-8, and must not stop those who look."""
     return stored.decode("utf-8", "surrogateescape")
-
-
-def _close(connection: sqlite3.Connection) -> None:
-    with contextlib.suppress(sqlite3.Error):
-        connection.close()
-
-
-class _Write:
-    """One write transaction. A class, since contextlib's generator costs 1.5 us more per enqueue."""
-
-    __slots__ = ("_connection", "_database", "_durable", "_handles", "_on")
-
-    def __init__(self, database: Database, durable: bool, on: sqlite3.Connection | None) -> None:
-        self._database = database
-        self._durable = durable
-        self._on = on
-
-    def __enter__(self) -> sqlite3.Connection:
-        database = self._database
-        shielded.__enter__()  # until __exit__: a SoftTimeout in between would leave the gate shut
-        try:
-            while True:
-                handles = self._handles = database._held()
-                try:
-                    held = handles.gate
-                    held.acquire(database.patience)
-                except gate.GateClosed:
-                    continue
-                if not handles.closed:
-                    break
-                held.release()
-        except BaseException:
-            shielded.__exit__()
-            raise
-        forkguard.enter()
-        try:
-            connection = self._connection = self._on or database._writer(handles, self._durable)
-            handles.identity.verify()
-            connection.execute("BEGIN IMMEDIATE")
-            if not handles.marked:
-                handles.mark()
-        except BaseException as error:
-            forkguard.leave()
-            handles.gate.release()
-            shielded.__exit__()
-            if isinstance(error, sqlite3.Error):
-                raise translate(error, database.path) from error
-            raise
-        return connection
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        handles, connection, database = self._handles, self._connection, self._database
-        try:
-            if error is None:
-                try:
-                    connection.execute("COMMIT")
-                except sqlite3.Error as failed:
-                    error = failed
-                    self._abandon()
-                    raise translate(failed, database.path) from failed
-                database.wal.after_commit(connection)
-            else:
-                self._abandon()
-        finally:
-            forkguard.leave()
-            handles.gate.release()
-            shielded.__exit__()
-        if isinstance(error, sqlite3.Error):
-            raise translate(error, database.path) from error
-
-    def _abandon(self) -> None:
-        """Roll back; a connection that cannot even do that is not trusted with another write."""
-        try:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-        except sqlite3.Error:
-            self._handles.writers.pop(self._durable, None)
-            _close(self._connection)  # perhaps the only one: then the files beside the database go too
-            self._handles.distrust()

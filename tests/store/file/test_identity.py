@@ -42,7 +42,7 @@ def test_a_producer_does_not_enqueue_into_nowhere(db: Path, change: Callable[[Pa
     app = LiteQueue(db)
     app.enqueue("t")
     if pause:  # the folder's time of change has been believed by now
-        identity = app._client.store.database._held().identity
+        identity = app._client.store.database.held().identity
         wait_until(lambda: app.enqueue("t") and identity._settled)
     change(db)
     for _ in range(2):  # and does not come round to it

@@ -300,7 +300,7 @@ def test_the_mark_is_made_by_the_first_transaction_and_not_by_looking(db: Path) 
 def test_reading_the_mark_drops_no_lock_of_this_process(db: Path) -> None:
     with LiteQueue(db) as app:
         app.enqueue("t")
-        gate = app._client.store.database._held().gate
+        gate = app._client.store.database.held().gate
         gate.acquire(1)
         try:
             assert mark.was_set_up(str(db))

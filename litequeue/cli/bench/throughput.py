@@ -1,0 +1,107 @@
+"""How much gets through: enqueues, drains, and claims beside a million rows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from ...base.models import JobColumns, NewJob
+from ...store import Store
+from ...store.turn import Demand
+from . import tasks
+from .floor import FINISH_ALL, Floor
+from .rig import Bench, Figure, percentile
+
+
+def enqueue(bench: Bench) -> Iterator[Figure]:
+    count = bench.rounds(2000)
+    for durability, synchronous in (("full", "FULL"), ("normal", "NORMAL")):
+        ratios, rates = [], []
+        bench.fresh(durability)
+        tasks.noop.delay()
+        floor = Floor(bench.path(), synchronous)
+        for _ in range(5):  # in turns, so that the machine's moods fall on both
+            raw = floor.insert_singly(count // 5 or 1)
+            began = time.perf_counter()
+            for _ in range(count // 5 or 1):
+                tasks.noop.delay()
+            rate = (count // 5 or 1) / (time.perf_counter() - began)
+            ratios.append(rate / raw)
+            rates.append(rate)
+        floor.close()
+        note = f"({percentile(rates, 0.5):,.0f}/s)"
+        yield Figure(f"enqueue one by one, {durability}, of raw", percentile(ratios, 0.5), "ratio", 0.5, True, note)
+
+
+def enqueue_many(bench: Bench) -> Iterator[Figure]:
+    bench.fresh()
+    count = bench.rounds(200_000)
+    rates = []
+    for _ in bench.times(3):
+        began = time.perf_counter()
+        tasks.add.delay_many((n, n) for n in range(count))
+        rates.append(count / (time.perf_counter() - began))
+    yield Figure("delay_many", max(rates), "jobs/s", 150_000, True)
+
+
+def drain(bench: Bench) -> Iterator[Figure]:
+    count = bench.rounds(60_000)
+    rates, ratios = [], []
+    for _ in bench.times(3):
+        floor = Floor(bench.path(), "NORMAL")
+        floor.fill(count)
+        raw = floor.claim_and_ack(32)
+        floor.close()
+        rates.append(_drained(bench, tasks.noop, count))
+        ratios.append(rates[-1] / raw)
+    yield Figure("drain of no-op thread jobs, one worker", max(rates), "jobs/s", 25_000, True)
+    yield Figure("  of raw claim and ack, in batches of 32", max(ratios), "ratio", 0.3, True)
+    count = bench.rounds(20_000)
+    rate = max(_drained(bench, tasks.noop_process, count, "--processes", "2") for _ in bench.times(2))
+    yield Figure("drain of no-op process jobs, 2 slots", rate, "jobs/s", 4_000, True)
+
+
+def _drained(bench: Bench, task: Any, count: int, *flags: str) -> float:
+    """Jobs a second, from the resume of a paused queue to the last job's end, by the jobs' own times."""
+    path = bench.fresh()
+    task.delay().info()
+    with bench.worker(path, *flags):
+        tasks.app.job(1).get(timeout=30)
+        tasks.app.pause("default")
+        jobs = task.delay_many(() for _ in range(count))
+        tasks.app.resume("default")
+        began = time.time()
+        while tasks.app._client.store.reports.state(jobs[-1].id) != "succeeded":
+            time.sleep(0.01)
+        while "running" in (states := tasks.app.stats().states) or "available" in states:
+            time.sleep(0.01)
+        last = max(info.finished_at.timestamp() for info in tasks.app.jobs(limit=2000) if info.finished_at)
+    return count / (last - began)
+
+
+def big_table(bench: Bench) -> Iterator[Figure]:
+    count = bench.rounds(1_000_000)
+    for label in ("waiting", "finished"):
+        small, large = Store(bench.path()), Store(bench.path())
+        for store, rows in ((small, 3_000), (large, count)):
+            store.jobs.enqueue_many(_row(), (("[]", "{}") for _ in range(rows)))
+            if label == "finished":
+                with store.database.write(durable=False) as connection:
+                    connection.execute(FINISH_ALL)
+                store.jobs.enqueue_many(_row(), (("[]", "{}") for _ in range(3_000)))
+        times: dict[Store, list[float]] = {small: [], large: []}
+        for _ in range(25):
+            for store, taken in times.items():
+                began = time.perf_counter()
+                store.jobs.turn(1, 1, 10**12, demand=Demand({"thread": 100}))
+                taken.append(time.perf_counter() - began)
+        ratio = percentile(times[large], 0.5) / percentile(times[small], 0.5)
+        small.close()
+        large.close()
+        yield Figure(f"claim with {count:,} {label} rows, of few", ratio, "ratio", 1.2, False)
+
+
+def _row() -> NewJob:
+    return NewJob("t", "[]", "{}", "available", 1, 1, None, JobColumns(max_attempts=1))

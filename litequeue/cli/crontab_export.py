@@ -1,0 +1,126 @@
+"""``cron export``: schedules of commands as a crontab.
+
+Owns what of a schedule a crontab can hold; what it cannot is said in a comment. The text is the room ``crontab``'s.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import shlex
+import sys
+from dataclasses import replace
+from typing import Any
+
+from .. import crontab
+from ..base.checks import clean
+from ..base.errors import (
+    InvalidArgument,
+)
+from ..base.records import ScheduleInfo
+from ..commands.command import NAME as COMMAND
+from ..crontab import Entry
+from ..triggers import Cron, from_spec
+from . import render
+from .calls import command_in
+from .crontabs import PATH, home_of, whoami
+from .jobs import existing
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Write the schedules of commands as a crontab; the rest as comments that say why not."""
+    with existing(arguments.db) as app:
+        found = app.schedules.list()
+    entries: list[Entry] = []
+    others: list[str] = []
+    left_out: list[str] = []
+    for info in found:
+        try:
+            entry = _entry_of(info)
+            crontab.render([entry])  # a line of its own may be too much for a crontab
+            entries.append(entry)
+            left_out += [f"# {info.name}: {beyond}"] if (beyond := _beyond_cron(info)) else []
+        except InvalidArgument as error:
+            others.append(f"# {info.name}: {error}")
+    if any(entry.user for entry in entries):
+        # One crontab has one format.
+        print("# With a user in each line, as in /etc/crontab.")
+        entries = [entry if entry.user else replace(entry, user=whoami()[0]) for entry in entries]
+    refused = [entry.name for entry in entries if crontab.beyond_debian(entry.when)]
+    if refused:
+        print(f"# Debian's cron refuses the times of {', '.join(refused)}, and with them the whole of this.")
+    if any(entry.random_delay for entry in entries):
+        print("# Debian's cron ignores RANDOM_DELAY.")
+    if any(entry.timezone for entry in entries):
+        print("# Debian's cron ignores CRON_TZ, and runs all of this in the host's zone.")
+    if left_out:
+        print("# Left out, since cron has nothing like it:\n" + "\n".join(clean(line) for line in left_out) + "\n")
+    if others:
+        print("# Not in a crontab's power:\n" + "\n".join(clean(line) for line in others) + "\n")
+    # A crontab can only set a variable to nothing again, which for TZ is another zone: who has least comes first.
+    entries.sort(key=lambda entry: (len(entry.env), sorted(entry.env.items())))
+    sys.stdout.flush()
+    sys.stdout.buffer.write(crontab.render(entries).encode("utf-8", "surrogateescape"))
+    return 0
+
+
+def _entry_of(info: ScheduleInfo) -> Entry:
+    trigger = from_spec(info.spec)
+    if not isinstance(trigger, Cron) or trigger.seconds:
+        raise InvalidArgument(f"its times are not five fields: {info.trigger}")
+    if info.task != COMMAND:
+        raise InvalidArgument(f"it runs the task {info.task}, not a command")
+    if info.state in ("disabled", "done"):
+        raise InvalidArgument(f"it is {info.state}")
+    call = command_in(info)
+    if "user_env" in call:
+        raise InvalidArgument("it runs in the environment of a login shell (--user-env)")
+    environment: dict[str, str] = dict(call.get("env") or {})
+    shell = environment.pop("SHELL", crontab.SHELL)
+    if environment.get("PATH") == PATH:
+        del environment["PATH"]
+    command, user = _line_of(call, shell)
+    home = whoami()[1] if user is None else home_of(user)
+    where = call.get("cwd")
+    if where is not None and where != (environment.get("HOME") or home):
+        command = f"cd {shlex.quote(where)} || exit; {command}"  # which may be a list
+    zone = None if trigger.is_reboot or trigger.timezone == Cron("* * * * *").timezone else trigger.timezone
+    # MAILTO is set even to nobody, or cron would mail the owner; and -n would be a word of the command to Debian's.
+    return Entry(
+        when=trigger.expr, command=command, name=info.name, stdin=call.get("stdin"), user=user, shell=shell,
+        timezone=zone, mail_to=info.mail_to or "", random_delay=_delay(info.jitter), env=environment,
+        enabled=info.state == "active",
+    )  # fmt: skip
+
+
+def _beyond_cron(info: ScheduleInfo) -> str:
+    """What a schedule has that its line in a crontab has not."""
+    spans = {"timeout": info.timeout, "expires": info.expires}
+    found = [f"--{name} {render.duration(span)}" for name, span in spans.items() if span is not None]
+    found += [f"--retries {info.retries}"] if info.retries else []
+    found += ["--backoff"] if "backoff" in command_in(info) else []
+    found += ["--overlap queue"] if info.overlap == "queue" else []
+    found += [f"--queue {info.queue}"] if info.queue != "default" else []
+    found += [f"--priority {info.priority}"] if info.priority else []
+    found += [f"--catch-up {info.catch_up}"] if info.catch_up != "latest" else []
+    found += [f"--on-failure {shlex.quote(info.on_failure)}"] if info.on_failure else []
+    return ", ".join(found)
+
+
+def _delay(jitter: float) -> int:
+    minutes = math.ceil(jitter / 60)
+    if minutes > crontab.MAX_DELAY:
+        raise InvalidArgument(f"its jitter of {render.duration(jitter)} is more than a day")
+    return minutes
+
+
+def _line_of(call: dict[str, Any], shell: str) -> tuple[str, str | None]:
+    """The command as a line for the shell, and the user that it runs as."""
+    argv = call.get("argv")
+    if argv is None:
+        return str(call["command"]), None
+    if argv[:3] == ["su", "-s", shell] and argv[4:5] == ["-c"] and len(argv) == 6:
+        return argv[5], argv[3]
+    if argv[:2] == [shell, "-c"] and len(argv) == 3:
+        return argv[2], None
+    return shlex.join(argv), None

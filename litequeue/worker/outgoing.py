@@ -1,0 +1,67 @@
+"""What has ended, or was printed, and is not written yet: the rows that the coordinator's next turn brings along.
+
+Owns the keeping of them: they stay until a turn has written them, however long the file takes none. For the
+coordinator's thread alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from typing import Final, NamedTuple
+
+from ..base.models import Adoption, Lease, Printed, Settled, Unsettled
+from ..base.outcomes import Timed
+from ..pools.base import Call
+from . import journal
+
+MOST_PRINTED: Final = 1_000  # pieces of output that are kept while the file takes none
+
+
+class Written(NamedTuple):
+    """What a turn has written, as far as somebody is to be told."""
+
+    settled: bool
+    discarded: bool
+    of_schedule: bool  # a job that a schedule made has ended
+    adopted: bool
+
+
+class Outgoing:
+    """One worker's rows on their way to the file."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self.succeeded: list[Settled] = []
+        self.others: list[Unsettled] = []
+        self.adoptions: list[Adoption] = []
+        self.printed: list[Printed] = []
+        self.endings = journal.Endings(monotonic)
+        self._of_schedule = False
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.succeeded or self.others or self.adoptions or self.printed)
+
+    def end(self, call: Call, timed: Timed, settled: Settled | Unsettled) -> None:
+        if type(settled) is Settled:
+            self.succeeded.append(settled)
+        else:
+            self.others.append(settled)  # type: ignore[arg-type]
+        self._of_schedule |= call.job.scheduled_for is not None
+        self.endings.add(call, timed, settled)
+
+    def keep(self, printed: Iterable[tuple[Call, int, str, str]], now: int) -> None:
+        """What running jobs printed, as far as there is room."""
+        for call, number, stream, text in printed:
+            if len(self.printed) < MOST_PRINTED:
+                self.printed.append(Printed(call.job.id, call.job.execution, number, stream, now, text))
+
+    def written(self, lost: Collection[Lease]) -> Written:
+        """All of it is written, but for the leases that were no longer ours."""
+        self.endings.written(lost)
+        found = Written(
+            bool(self.succeeded or self.others), any(row.state == "discarded" for row in self.others), self._of_schedule,
+            bool(self.adoptions),
+        )  # fmt: skip
+        self.succeeded, self.others, self.adoptions, self.printed = [], [], [], []
+        self._of_schedule = False
+        return found

@@ -1,0 +1,76 @@
+"""The calls that this worker holds, and interrupting them: at a timeout, a cancel, a lost lease, a stop.
+
+Owns why a call was interrupted, which decides what its end means. For the coordinator's thread alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+
+from ..base.models import Lease
+from ..pools.base import Call, Reason
+from . import journal
+from .inbox import Held, Started
+from .pooling import Pools
+from .timeouts import Key, Limits
+
+log = logging.getLogger("litequeue.worker")
+
+
+class Running:
+    """Claimed and not ended."""
+
+    def __init__(self, pools: Pools) -> None:
+        self.calls: dict[Key, Call] = {}
+        self._pools = pools
+        self._why: dict[Key, Reason] = {}
+        self._limits = Limits()
+
+    def add(self, call: Call) -> None:
+        self.calls[call.job.id, call.job.attempt] = call
+
+    def remove(self, call: Call) -> bool:
+        """Whether it was still held."""
+        return self.calls.pop((call.job.id, call.job.attempt), None) is not None
+
+    def why_interrupted(self, call: Call) -> Reason | None:
+        """Why it was, if it was; asked once, at its end."""
+        return self._why.pop((call.job.id, call.job.attempt), None) if self._why else None
+
+    # -- timeouts ------------------------------------------------------------------------------------
+
+    def started(self, message: Started) -> None:
+        self._limits.watch(message.call, message.at, self.calls)
+
+    def next_timeout(self) -> float:
+        """Monotonic; infinity if there is none."""
+        return self._limits.next()
+
+    def enforce_timeouts(self, now: float) -> None:
+        for call, reason in self._limits.due(now, self.calls):
+            journal.limit(call, reason)
+            self._pools.get(call.job.pool).interrupt(call, reason)
+
+    # -- cancels, losses, stops ------------------------------------------------------------------------
+
+    def cancel(self, job_ids: Collection[int]) -> None:
+        for key, call in list(self.calls.items()):
+            if key[0] in job_ids and key not in self._why:
+                journal.cancelling(call)
+                self._interrupt(key, call, Reason.CANCEL)
+
+    def notice_losses(self, held: Held) -> None:
+        for key, call in list(self.calls.items()):
+            if call.claimed_at < held.at and Lease(*key) not in held.leases:
+                log.warning("job %d: its lease was lost; stopping it", key[0])
+                self._interrupt(key, call, Reason.LOST)
+
+    def interrupt_all(self, reason: Reason) -> None:
+        for key, call in list(self.calls.items()):
+            self._why.setdefault(key, reason)
+            self._pools.get(call.job.pool).interrupt(call, reason)
+
+    def _interrupt(self, key: Key, call: Call, reason: Reason) -> None:
+        self._why[key] = reason
+        self._pools.get(call.job.pool).interrupt(call, reason)
