@@ -19,7 +19,8 @@ import pytest
 
 from litequeue import Job, LiteQueue
 from litequeue.base.models import Lease
-from litequeue.store import Store, schema
+from litequeue.store import Store
+from litequeue.store.schema import ledger
 
 from .. import faults, sample
 from ..faults import When, run_victim
@@ -147,23 +148,24 @@ def test_killed_at_any_statement_it_is_all_or_nothing_and_the_next_worker_goes_o
 def test_a_migration_killed_at_any_statement_is_all_or_nothing(
     memory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    second = """CREATE TABLE litequeue_notes (job_id INTEGER, note TEXT) STRICT;
+    statements = """CREATE TABLE litequeue_notes (job_id INTEGER, note TEXT) STRICT;
     ALTER TABLE litequeue_jobs ADD COLUMN colour TEXT;
     UPDATE litequeue_jobs SET colour = 'red';
     INSERT INTO litequeue_notes SELECT id, 'migrated' FROM litequeue_jobs"""
+    further = ledger.Migration(ledger.CURRENT + 1, "notes", statements)
     versions: set[str] = set()
 
     def prepare(db: Path) -> None:
         three_jobs(db)
         # From here on, and in the children, the code is one release further.
-        monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, second))
-        monkeypatch.setattr(schema, "CURRENT", len(schema.MIGRATIONS))
+        monkeypatch.setattr(ledger, "MIGRATIONS", (*ledger.MIGRATIONS, further))
+        monkeypatch.setattr(ledger, "CURRENT", further.number)
         versions.update(value for _, value in contents(db)["litequeue_meta"])
 
     sweep(Scenario("migration", prepare, first_open, 15), memory)
     rows = contents(memory / "whole" / "db")
-    assert rows["litequeue_meta"] == [("schema_version", str(schema.CURRENT))]
-    assert versions == {str(schema.CURRENT - 1)}
+    assert rows["litequeue_meta"] == [("schema_version", str(ledger.CURRENT))]
+    assert versions == {str(ledger.CURRENT - 1)}
     assert [note for _, note in rows["litequeue_notes"]] == ["migrated"] * 3
 
 

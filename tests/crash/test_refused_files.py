@@ -19,7 +19,7 @@ import pytest
 from litequeue import LiteQueue
 from litequeue.base import errors
 from litequeue.cli.exits import CANNOT_OPEN, DAMAGED
-from litequeue.store import schema
+from litequeue.store.schema import ledger
 
 from .. import faults, sample
 from ..prepared import litequeue
@@ -191,7 +191,7 @@ def test_a_newer_schema_is_exit_3_with_both_versions_and_is_left_byte_for_byte(d
     with contextlib.closing(sqlite3.connect(db)) as connection, connection:
         connection.execute("UPDATE litequeue_meta SET value = '999' WHERE key = 'schema_version'")
     before = faults.digest(db)
-    refused(db, DAMAGED, f"schema version 999, this litequeue knows up to {schema.CURRENT}")
+    refused(db, DAMAGED, f"schema version 999, this litequeue knows up to {ledger.CURRENT}")
     with pytest.raises(errors.SchemaTooNew, match=str(db)):
         LiteQueue(db).enqueue("t")
     assert faults.digest(db) == before

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from litequeue import LiteQueue
-from litequeue.store import Store, schema
+from litequeue.store import Store
+from litequeue.store.schema import ledger
 
 from ..prepared import litequeue
 from ..support import FakeClock, new_job
@@ -22,8 +23,8 @@ FINAL = STATES[4:]
 def version_1(db: Path, monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> Path:
     """A file as the first version left it: a job in each state, a worker, a paused queue."""
     with monkeypatch.context() as older:
-        older.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
-        older.setattr(schema, "CURRENT", 1)
+        older.setattr(ledger, "MIGRATIONS", ledger.MIGRATIONS[:1])
+        older.setattr(ledger, "CURRENT", 1)
         store = Store(str(db))
         for _ in STATES:
             store.jobs.enqueue(new_job(created_at=clock.now()))
@@ -66,4 +67,4 @@ def test_any_command_brings_an_older_file_up_to_date_and_runs_what_it_holds(vers
     done = litequeue("schedules", version_1)
     assert (done.returncode, done.stderr) == (0, "")
     with contextlib.closing(sqlite3.connect(version_1)) as connection:
-        assert connection.execute("SELECT value FROM litequeue_meta").fetchall() == [(str(schema.CURRENT),)]
+        assert connection.execute("SELECT value FROM litequeue_meta").fetchall() == [(str(ledger.CURRENT),)]

@@ -17,8 +17,9 @@ import pytest
 from litequeue import Discard, LiteQueue
 from litequeue.cli.doctor import work
 from litequeue.commands.notices import Listeners, of_job
-from litequeue.store import Store, schema
+from litequeue.store import Store
 from litequeue.store.inspection import Inspection
+from litequeue.store.schema import ledger, v1_queue
 from litequeue.task import Task
 from litequeue.worker.config import WorkerConfig
 from litequeue.worker.discovery import Catalogue
@@ -128,10 +129,10 @@ def test_a_clock_that_was_set_back_leaves_nothing_untold_for_ever(office: Office
 
 def test_nothing_is_told_of_what_was_discarded_before_the_upgrade(db: Path, clock: FakeClock) -> None:
     with closing(sqlite3.connect(db)) as old, old:
-        for statement in schema._statements(schema.VERSION_1):
+        for statement in ledger.statements(v1_queue.SQL):
             old.execute(statement)
-        old.execute(schema._META)
-        old.execute(schema._PUT, {"version": "1"})
+        old.execute(ledger._META)
+        old.execute(ledger._PUT, {"version": "1"})
         old.execute(
             "INSERT INTO litequeue_jobs (task, state, finished_at, prune_at, created_at) VALUES ('t', 'discarded', 1, ?, 1)",
             (NOW * 2,),

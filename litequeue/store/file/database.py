@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from ...base import errors
 from ...base.softguard import shielded
-from .. import schema
+from ..schema import ledger
 from . import forkguard, gate
 from .files import ensure_file, uri_if_read_only
 from .handles import Handles
@@ -94,10 +94,10 @@ class Database:
         """Check the file and bring its schema up to date; under the gate unless it is current."""
         connection = self._connect(durable=True)
         try:
-            found = schema.version(connection)
-            schema.refuse_newer(found, self.given_path)
-            if found != schema.CURRENT:
-                if not self._adopt and not schema.is_empty(connection) and found == 0:
+            found = ledger.version(connection)
+            ledger.refuse_newer(found, self.given_path)
+            if found != ledger.CURRENT:
+                if not self._adopt and not ledger.is_empty(connection) and found == 0:
                     raise errors.NotAQueue(
                         f"{self.given_path} is a SQLite database without litequeue's tables; "
                         "check the path (LiteQueue(path) in the app's own code adds the tables)"
@@ -112,8 +112,8 @@ class Database:
                     self._to_wal(connection)
                     connection.execute("BEGIN IMMEDIATE")
                     handles.mark()
-                    schema.refuse_newer(schema.version(connection), self.given_path)
-                    schema.migrate(connection)
+                    ledger.refuse_newer(ledger.version(connection), self.given_path)
+                    ledger.migrate(connection)
                     connection.execute("COMMIT")
                 finally:
                     handles.gate.release()

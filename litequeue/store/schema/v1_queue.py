@@ -1,22 +1,13 @@
-"""The tables, and the ordered migrations that make them.
+"""Version 1, "the queue": jobs and their failed attempts, tasks, workers, paused queues, and a view for people.
 
-Owns every CREATE statement and the schema's version. Tables are prefixed ``litequeue_`` because the file
-may hold the app's own tables too; the version lives in ``litequeue_meta`` because ``user_version`` and
-``application_id`` are the app's. Documented for people who read the file with plain SQL; columns are added,
-never renamed. Times are integer microseconds since the epoch, UTC, in columns named ``*_at``.
-
-The CHECKs are chains of OR and CASE, not ``IN (...)`` lists: SQLite builds an IN list anew for each
-inserted row (measured: 14 us a row with two IN lists, 7 us with the same rules as OR chains).
+Its statements only, and never changed: files of this version are in use. What is added later is a version of its own.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Final
 
-from ..base.errors import SchemaTooNew
-
-VERSION_1: Final = """
+SQL: Final = """
 CREATE TABLE litequeue_jobs (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     queue TEXT NOT NULL DEFAULT 'default',
@@ -132,142 +123,3 @@ CREATE VIEW litequeue_jobs_readable AS SELECT
     (SELECT name FROM litequeue_workers WHERE litequeue_workers.id = worker_id) AS worker
 FROM litequeue_jobs
 """
-
-# Schedules, their ticks, what commands print, and telling people of what was discarded.
-VERSION_2: Final = """
-ALTER TABLE litequeue_jobs ADD COLUMN schedule_id INTEGER;
-ALTER TABLE litequeue_jobs ADD COLUMN scheduled_for INTEGER;  -- the tick that it was made for
-ALTER TABLE litequeue_jobs ADD COLUMN reported_at INTEGER;    -- discarded: whoever asked has been told
-UPDATE litequeue_jobs SET reported_at = finished_at WHERE state = 'discarded';
-CREATE INDEX litequeue_jobs_blocked ON litequeue_jobs (schedule_id, id) WHERE state = 'blocked';
-CREATE INDEX litequeue_jobs_unreported ON litequeue_jobs (id)
-    WHERE state = 'discarded' AND reported_at IS NULL;
-
-CREATE TABLE litequeue_schedules (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    name TEXT NOT NULL UNIQUE,
-    trigger TEXT NOT NULL,                -- JSON object: cron and timezone, every, at, ...
-    -- The job of each tick, as in litequeue_jobs.
-    task TEXT NOT NULL,
-    args TEXT NOT NULL DEFAULT '[]',
-    kwargs TEXT NOT NULL DEFAULT '{}',
-    queue TEXT NOT NULL DEFAULT 'default',
-    pool TEXT NOT NULL DEFAULT 'thread',
-    priority INTEGER NOT NULL DEFAULT 0,
-    max_attempts INTEGER,
-    timeout INTEGER,
-    soft_timeout INTEGER,
-    at_most_once INTEGER NOT NULL DEFAULT 0,
-    expires INTEGER,                      -- microseconds after the tick
-    -- What to do when it could not be on time, or its last job still runs.
-    catch_up TEXT NOT NULL DEFAULT 'latest'
-        CHECK (catch_up = 'latest' OR catch_up = 'skip' OR catch_up = 'all'),
-    grace INTEGER NOT NULL CHECK (grace >= 0),  -- microseconds
-    overlap TEXT NOT NULL DEFAULT 'skip'
-        CHECK (overlap = 'skip' OR overlap = 'queue' OR overlap = 'allow'),
-    jitter INTEGER NOT NULL DEFAULT 0 CHECK (jitter >= 0),
-    on_failure TEXT,                      -- a command for sh, given the failure as JSON
-    mail_to TEXT,
-    module TEXT,                          -- the code that declares it; NULL: added at run time
-    directory TEXT,
-    anchor_at INTEGER NOT NULL,           -- what intervals count from
-    next_tick_at INTEGER,                 -- NULL: none, or it waits for its job to finish
-    fires_at INTEGER,                     -- that tick with its jitter
-    awaiting INTEGER NOT NULL DEFAULT 0,  -- the next tick counts from the end of the last one's job
-    boot TEXT,                            -- of a trigger that fires once per boot: the last one
-    ticks INTEGER NOT NULL DEFAULT 0,     -- fired so far
-    revision INTEGER NOT NULL DEFAULT 0,  -- rises with each change by people or code
-    paused_at INTEGER,
-    disabled_at INTEGER,                  -- by litequeue itself
-    disabled_why TEXT,
-    created_at INTEGER NOT NULL,
-    updated_at INTEGER NOT NULL,
-    CHECK ((next_tick_at IS NULL) = (fires_at IS NULL)),
-    CHECK ((disabled_at IS NULL) = (disabled_why IS NULL))
-) STRICT;
-CREATE INDEX litequeue_schedules_due ON litequeue_schedules (fires_at)
-    WHERE fires_at IS NOT NULL AND paused_at IS NULL AND disabled_at IS NULL;
-CREATE INDEX litequeue_schedules_awaiting ON litequeue_schedules (id) WHERE awaiting = 1;
-CREATE INDEX litequeue_schedules_boot ON litequeue_schedules (boot) WHERE boot IS NOT NULL;
-
--- What became of each tick. Kept longer than the jobs.
-CREATE TABLE litequeue_ticks (
-    schedule_id INTEGER NOT NULL,
-    tick_at INTEGER NOT NULL,
-    through_at INTEGER,                   -- one row for many that were missed: the last of them
-    decided_at INTEGER NOT NULL,
-    outcome TEXT NOT NULL,                -- fired, late, manual, skipped or missed
-    reason TEXT,
-    job_id INTEGER,
-    job_state TEXT,                       -- once that is final
-    job_finished_at INTEGER,
-    PRIMARY KEY (schedule_id, tick_at)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX litequeue_ticks_open ON litequeue_ticks (schedule_id, job_id)
-    WHERE job_id IS NOT NULL AND job_finished_at IS NULL;
-CREATE INDEX litequeue_ticks_decided ON litequeue_ticks (decided_at);
-
--- What a job's attempts printed, in pieces, while they run.
-CREATE TABLE litequeue_output (
-    job_id INTEGER NOT NULL,
-    attempt INTEGER NOT NULL,             -- which execution
-    number INTEGER NOT NULL,
-    stream TEXT NOT NULL,                 -- stdout, stderr, or usage: JSON
-    at INTEGER NOT NULL,
-    text TEXT NOT NULL,
-    PRIMARY KEY (job_id, attempt, number)
-) STRICT, WITHOUT ROWID
-"""
-
-MIGRATIONS: Final[tuple[str, ...]] = (VERSION_1, VERSION_2)
-CURRENT: Final = len(MIGRATIONS)
-
-_META = "CREATE TABLE IF NOT EXISTS litequeue_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT"
-_HAS_META = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'litequeue_meta'"
-_GET = "SELECT value FROM litequeue_meta WHERE key = 'schema_version'"
-_PUT = """INSERT INTO litequeue_meta (key, value) VALUES ('schema_version', :version)
-ON CONFLICT (key) DO UPDATE SET value = excluded.value"""
-_COUNT = "SELECT count(*) FROM sqlite_master"
-
-
-def version(connection: sqlite3.Connection) -> int:
-    """The schema's version in this file; 0 where our tables are not."""
-    if connection.execute(_HAS_META).fetchone() is None:
-        return 0
-    row = connection.execute(_GET).fetchone()
-    return 0 if row is None else int(row[0])
-
-
-def refuse_newer(found: int, path: str) -> None:
-    """Raise SchemaTooNew for a version that this code does not know."""
-    if found > CURRENT:
-        raise SchemaTooNew(
-            f"{path} has schema version {found}, this litequeue knows up to {CURRENT}: upgrade litequeue"
-        )
-
-
-def is_empty(connection: sqlite3.Connection) -> bool:
-    """Whether the database holds nothing at all, ours or anyone's."""
-    return bool(connection.execute(_COUNT).fetchone()[0] == 0)
-
-
-def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the file to CURRENT inside the caller's write transaction: all of it or nothing."""
-    found = version(connection)
-    if found < CURRENT:
-        connection.execute(_META)
-        for migration in MIGRATIONS[found:]:
-            for statement in _statements(migration):
-                connection.execute(statement)
-        connection.execute(_PUT, {"version": str(CURRENT)})
-
-
-def _statements(script: str) -> list[str]:
-    # executescript() commits first, which would let a kill leave half a migration behind.
-    found, pending = [], ""
-    for piece in script.split(";"):
-        pending += piece + ";"
-        if sqlite3.complete_statement(pending):
-            found.append(pending)
-            pending = ""
-    return found

@@ -13,10 +13,11 @@ import pytest
 
 from litequeue.base import errors
 from litequeue.base.models import Settled
-from litequeue.store import Store, schema
+from litequeue.store import Store
 from litequeue.store.file.database import Database
 from litequeue.store.file.wal import LIMIT as WAL_LIMIT
 from litequeue.store.jobs import Demand
+from litequeue.store.schema import ledger
 
 from ...support import FakeClock, environment, new_job
 from ..together import together
@@ -131,13 +132,14 @@ def test_what_a_newer_version_adds_disturbs_nobody_who_has_the_file_open(store: 
 
 def test_a_migration_is_all_or_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.open_and_close()
-    good, current = schema.MIGRATIONS, schema.CURRENT
-    monkeypatch.setattr(schema, "MIGRATIONS", (*good, "CREATE TABLE litequeue_x (y INTEGER) STRICT; BROKEN"))
-    monkeypatch.setattr(schema, "CURRENT", current + 1)
+    good, current = ledger.MIGRATIONS, ledger.CURRENT
+    broken = ledger.Migration(current + 1, "broken", "CREATE TABLE litequeue_x (y INTEGER) STRICT; BROKEN")
+    monkeypatch.setattr(ledger, "MIGRATIONS", (*good, broken))
+    monkeypatch.setattr(ledger, "CURRENT", current + 1)
     with pytest.raises(errors.StoreError):
         store.reports.state(1)
-    monkeypatch.setattr(schema, "MIGRATIONS", good)
-    monkeypatch.setattr(schema, "CURRENT", current)
+    monkeypatch.setattr(ledger, "MIGRATIONS", good)
+    monkeypatch.setattr(ledger, "CURRENT", current)
     assert store.reports.state(1) is None
     with store.database.read() as connection:
         names = connection.execute("SELECT name FROM sqlite_master").fetchall()
