@@ -55,6 +55,7 @@ from .base.errors import (
     WorkerFailed,
     WouldDeadlock,
 )
+from .base.version import VERSION
 from .job import Job, JobBatch
 from .task import Task
 from .tasks.context import JobContext, current_job
@@ -71,7 +72,7 @@ if TYPE_CHECKING:
     )
     from .triggers import At, Cron, Every, Trigger
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "At", "AttemptInfo", "Backoff", "CannotOpen", "CommandFailed", "Cron", "DatabaseCorrupt", "DatabaseReplaced", "Discard",

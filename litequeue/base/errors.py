@@ -147,7 +147,7 @@ class DatabaseReplaced(StoreError):
 
 
 class SchemaTooNew(StoreError):
-    """The file was written by a newer litequeue."""
+    """The file was written by a newer litequeue, and this one would do harm there; it writes nothing."""
 
 
 class StorageFull(StoreError):

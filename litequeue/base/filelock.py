@@ -116,6 +116,10 @@ class FileLock:
         """Write over the beginning. Through the one descriptor: closing another would drop the lock."""
         _write(self._fd, data)
 
+    def lengthen(self) -> None:
+        """Make the file a byte longer, for those who look at its length. Raises OSError."""
+        os.ftruncate(self._fd, os.fstat(self._fd).st_size + 1)
+
     def close(self) -> None:
         """Close the file, which also drops the lock."""
         os.close(self._fd)

@@ -82,6 +82,14 @@ def three_jobs(db: Path) -> None:
     store.close()
 
 
+def three_jobs_and_no_ledger(db: Path) -> None:
+    """As code from before there was a ledger left it."""
+    three_jobs(db)
+    with contextlib.closing(sqlite3.connect(db, isolation_level=None)) as connection:
+        connection.execute("DROP TABLE litequeue_migrations")
+        connection.execute("DELETE FROM litequeue_meta WHERE key = 'min_reader'")
+
+
 def jobs_in_all_waiting_states(db: Path) -> None:
     three_jobs(db)
     store = Store(str(db))
@@ -253,6 +261,7 @@ SCENARIOS = [
     Scenario("first open of another app's file", of_another_app, first_open, 30),
     Scenario("enqueue", three_jobs, enqueue, 12),
     Scenario("enqueue with a checkpoint", three_jobs, enqueue_with_checkpoint, 6),
+    Scenario("enqueue that begins the ledger", three_jobs_and_no_ledger, enqueue, 17),
     Scenario("delay_many", three_jobs, delay_many, 13),
     Scenario("claim", jobs_in_all_waiting_states, claim_jobs, 8),
     Scenario("settle and claim", three_jobs, settle_and_claim, 6),

@@ -17,9 +17,12 @@ from typing import Any
 
 import pytest
 
+import litequeue
 from litequeue import Job, LiteQueue
+from litequeue.base.clock import SystemClock
 from litequeue.base.models import Lease
-from litequeue.store import Store, schema
+from litequeue.store import Store
+from litequeue.store.schema import ledger
 
 from .. import faults, sample
 from ..faults import When, run_victim
@@ -98,6 +101,13 @@ def next_worker_goes_on(db: Path, leases: list[Lease]) -> None:
     store.close()
 
 
+@pytest.fixture(autouse=True)
+def a_clock_that_stands(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a migration was applied is by the machine's clock, and files are compared to each other."""
+    if "memory" in request.fixturenames:
+        monkeypatch.setattr(SystemClock, "now", lambda clock: NOW)
+
+
 def sweep(scenario: Scenario, folder: Path) -> None:
     """Kill the act before and after each of its statements, each time on a fresh copy of the file."""
     origin = folder / "origin"
@@ -144,26 +154,29 @@ def test_killed_at_any_statement_it_is_all_or_nothing_and_the_next_worker_goes_o
 
 @pytest.mark.slow
 @pytest.mark.beside
+@pytest.mark.parametrize("min_reader", [ledger.CURRENT, ledger.CURRENT + 1], ids=["that adds", "that shuts older code out"])
 def test_a_migration_killed_at_any_statement_is_all_or_nothing(
-    memory: Path, monkeypatch: pytest.MonkeyPatch
+    memory: Path, monkeypatch: pytest.MonkeyPatch, min_reader: int
 ) -> None:
-    second = """CREATE TABLE litequeue_notes (job_id INTEGER, note TEXT) STRICT;
+    statements = """CREATE TABLE litequeue_notes (job_id INTEGER, note TEXT) STRICT;
     ALTER TABLE litequeue_jobs ADD COLUMN colour TEXT;
     UPDATE litequeue_jobs SET colour = 'red';
     INSERT INTO litequeue_notes SELECT id, 'migrated' FROM litequeue_jobs"""
+    further = ledger.Migration(ledger.CURRENT + 1, "notes", statements, min_reader)
     versions: set[str] = set()
 
     def prepare(db: Path) -> None:
         three_jobs(db)
         # From here on, and in the children, the code is one release further.
-        monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, second))
-        monkeypatch.setattr(schema, "CURRENT", len(schema.MIGRATIONS))
-        versions.update(value for _, value in contents(db)["litequeue_meta"])
+        monkeypatch.setattr(ledger, "MIGRATIONS", (*ledger.MIGRATIONS, further))
+        monkeypatch.setattr(ledger, "CURRENT", further.number)
+        versions.update(value for key, value in contents(db)["litequeue_meta"] if key == "schema_version")
 
     sweep(Scenario("migration", prepare, first_open, 15), memory)
     rows = contents(memory / "whole" / "db")
-    assert rows["litequeue_meta"] == [("schema_version", str(schema.CURRENT))]
-    assert versions == {str(schema.CURRENT - 1)}
+    assert rows["litequeue_meta"] == [("min_reader", str(min_reader)), ("schema_version", str(ledger.CURRENT))]
+    assert rows["litequeue_migrations"][-1] == (further.number, "notes", min_reader, NOW, litequeue.__version__)
+    assert versions == {str(ledger.CURRENT - 1)}
     assert [note for _, note in rows["litequeue_notes"]] == ["migrated"] * 3
 
 

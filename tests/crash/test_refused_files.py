@@ -19,7 +19,7 @@ import pytest
 from litequeue import LiteQueue
 from litequeue.base import errors
 from litequeue.cli.exits import CANNOT_OPEN, DAMAGED
-from litequeue.store import schema
+from litequeue.store.schema import ledger
 
 from .. import faults, sample
 from ..prepared import litequeue
@@ -186,12 +186,18 @@ def test_an_empty_file_is_a_new_queue_for_those_who_write_and_is_left_by_those_w
 
 
 @pytest.mark.beside
-def test_a_newer_schema_is_exit_3_with_both_versions_and_is_left_byte_for_byte(db: Path) -> None:
+@pytest.mark.parametrize("said", [None, ledger.CURRENT + 1, 999])
+def test_a_newer_schema_is_exit_3_with_both_versions_and_is_left_byte_for_byte(db: Path, said: int | None) -> None:
+    """If it does not say that older code may work on it, or says that this one may not."""
     with_a_job(db)
     with contextlib.closing(sqlite3.connect(db)) as connection, connection:
         connection.execute("UPDATE litequeue_meta SET value = '999' WHERE key = 'schema_version'")
+        if said is None:
+            connection.execute("DELETE FROM litequeue_meta WHERE key = 'min_reader'")
+        else:
+            connection.execute("UPDATE litequeue_meta SET value = ? WHERE key = 'min_reader'", (said,))
     before = faults.digest(db)
-    refused(db, DAMAGED, f"schema version 999, this litequeue knows up to {schema.CURRENT}")
+    refused(db, DAMAGED, f"schema version 999, this litequeue knows up to {ledger.CURRENT}")
     with pytest.raises(errors.SchemaTooNew, match=str(db)):
         LiteQueue(db).enqueue("t")
     assert faults.digest(db) == before

@@ -5,30 +5,39 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from litequeue import LiteQueue
-from litequeue.store import Store, schema
+from litequeue.base.models import Settled
+from litequeue.store import Store
+from litequeue.store.schema import ledger
+from litequeue.store.turn import Demand
 
+from ..older import made_by, older_code, rows
 from ..prepared import litequeue
 from ..support import FakeClock, new_job
+from .together import together
 
 STATES = ("available", "scheduled", "running", "retrying", "succeeded", "discarded", "cancelled", "expired")
 FINAL = STATES[4:]
+NOW = FakeClock().now()
+VERSIONS = [migration.number for migration in ledger.MIGRATIONS]
+ITS_TABLES = {1: ("jobs", "attempts", "tasks", "workers", "queues"), 2: ("schedules", "ticks", "output")}
 
 
 @pytest.fixture
-def version_1(db: Path, monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> Path:
+def version_1(db: Path, clock: FakeClock) -> Path:
     """A file as the first version left it: a job in each state, a worker, a paused queue."""
-    with monkeypatch.context() as older:
-        older.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
-        older.setattr(schema, "CURRENT", 1)
+    with older_code(1):
         store = Store(str(db))
         for _ in STATES:
             store.jobs.enqueue(new_job(created_at=clock.now()))
         store.operations.pause("idle", clock.now())
         store.close()
+    rows(db, "DROP TABLE litequeue_migrations")
+    rows(db, "DELETE FROM litequeue_meta WHERE key = 'min_reader'")
     with contextlib.closing(sqlite3.connect(db)) as connection, connection:
         for number, state in enumerate(STATES, 1):
             final, leased = (clock.now() if state in FINAL else None), (clock.now() if state == "running" else None)
@@ -65,5 +74,111 @@ def test_any_command_brings_an_older_file_up_to_date_and_runs_what_it_holds(vers
     assert litequeue("stats", version_1).returncode == 0
     done = litequeue("schedules", version_1)
     assert (done.returncode, done.stderr) == (0, "")
-    with contextlib.closing(sqlite3.connect(version_1)) as connection:
-        assert connection.execute("SELECT value FROM litequeue_meta").fetchall() == [(str(schema.CURRENT),)]
+    found = dict(rows(version_1, "SELECT key, value FROM litequeue_meta"))
+    assert found == {"schema_version": str(ledger.CURRENT), "min_reader": "2"}
+
+
+# -- every version, from its own statements -------------------------------------------------------------------
+
+
+def fill(db: Path, version: int) -> None:
+    """A row of every kind that the version has."""
+    with contextlib.closing(sqlite3.connect(db)) as connection, connection:
+
+        def insert(table: str, **values: Any) -> None:
+            names = ", ".join(values)
+            marks = ", ".join("?" * len(values))
+            connection.execute(f"INSERT INTO litequeue_{table} ({names}) VALUES ({marks})", tuple(values.values()))
+
+        for state in STATES:
+            final = {"finished_at": NOW, "prune_at": NOW + 10**15} if state in FINAL else {}
+            leased = {"lease_expires_at": NOW, "worker_id": 1} if state == "running" else {}
+            insert("jobs", task="tests.task", state=state, attempt=1, created_at=NOW, **final, **leased)
+        insert("attempts", job_id=6, attempt=1, outcome="failed", error_type="ValueError", error_message="boom")
+        insert("tasks", name="tests.task", module="tests", qualname="task", directory="/", options="{}", recorded_at=NOW)
+        insert("workers", name="w", pid=1, host="h", lock_file="w.lock", slots="{}", started_at=NOW, heartbeat_at=NOW)
+        insert("queues", name="idle", paused_at=NOW)
+        if version >= 2:
+            times = {"anchor_at": NOW, "created_at": NOW, "updated_at": NOW, "next_tick_at": NOW, "fires_at": NOW}
+            insert("schedules", name="s", trigger='{"every": "1h"}', task="tests.task", grace=1, paused_at=NOW, **times)
+            insert("jobs", task="tests.task", state="blocked", schedule_id=1, scheduled_for=NOW, created_at=NOW)
+            insert("ticks", schedule_id=1, tick_at=NOW, decided_at=NOW, outcome="fired", job_id=9)
+            insert("output", job_id=5, attempt=1, number=1, stream="stdout", at=NOW, text="hello\n")
+
+
+def held(db: Path, columns: dict[str, str]) -> dict[str, list[tuple[Any, ...]]]:
+    return {table: rows(db, f"SELECT {names} FROM litequeue_{table} ORDER BY 1, 2") for table, names in columns.items()}
+
+
+def columns_of(db: Path, version: int) -> dict[str, str]:
+    tables = [table for number in range(1, version + 1) for table in ITS_TABLES[number]]
+    return {
+        table: ", ".join(name for (name,) in rows(db, f"SELECT name FROM pragma_table_info('litequeue_{table}')"))
+        for table in tables
+    }
+
+
+def schema_of(db: Path) -> list[tuple[Any, ...]]:
+    return rows(db, "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name")
+
+
+@pytest.fixture(params=VERSIONS, ids=lambda number: f"version {number}")
+def older(request: pytest.FixtureRequest, db: Path) -> tuple[int, Path]:
+    fill(made_by(request.param, db), request.param)
+    return request.param, db
+
+
+def test_what_was_in_a_file_of_any_version_stays_and_works(older: tuple[int, Path], clock: FakeClock) -> None:
+    version, db = older
+    columns = columns_of(db, version)
+    before = held(db, columns)
+    assert all(before.values())
+
+    store = Store(str(db))
+    assert store.reports.state(1) == "available"
+    assert held(db, columns) == before  # it has been migrated by now, if it had to be
+
+    now = clock.now()
+    claimed = store.jobs.turn(2, now, now + 1, demand=Demand({"thread": 10})).claimed
+    assert {job.id for job in claimed} == {STATES.index(state) + 1 for state in ("available", "scheduled", "retrying")}
+    done = [Settled(job.id, job.attempt, now, now, "1", now + 10**12, None) for job in claimed]
+    assert store.jobs.turn(2, now, now + 1, succeeded=done).lost == set()
+    assert {store.reports.state(job.id) for job in claimed} == {"succeeded"}
+    assert store.reports.stats().paused == ("idle",)
+    # What was discarded before anybody could be told of it is told to nobody.
+    assert len(store.notices.unreported(10)) == (version >= 2)
+    store.close()
+    with LiteQueue(db) as app:
+        app.schedules.add("another", "tests.task", every="1h")
+        assert [schedule.name for schedule in app.schedules.list()] == ["another", *["s"] * (version >= 2)]
+
+
+def test_a_file_of_any_version_comes_to_the_schema_of_a_fresh_one(older: tuple[int, Path], tmp_path: Path) -> None:
+    version, db = older
+    fresh = tmp_path / "fresh"
+    for path in (db, fresh):
+        store = Store(str(path))
+        store.jobs.enqueue(new_job())
+        store.close()
+    assert schema_of(db) == schema_of(fresh)
+    assert rows(db, "PRAGMA integrity_check") == [("ok",)]
+    known = "SELECT version, name, min_reader FROM litequeue_migrations ORDER BY version"
+    assert rows(db, known) == rows(fresh, known) == [(1, "the queue", 1), (2, "schedules", 2)]
+    unknown = "SELECT version FROM litequeue_migrations WHERE applied_at IS NULL AND applied_by IS NULL"
+    assert rows(db, unknown) == [(number,) for number in range(1, version + 1)]
+    assert rows(fresh, unknown) == []
+    meta = "SELECT key, value FROM litequeue_meta ORDER BY key"
+    assert rows(db, meta) == rows(fresh, meta)
+
+
+@pytest.mark.slow
+def test_many_processes_open_a_file_of_any_version_at_once(older: tuple[int, Path]) -> None:
+    version, db = older
+    before = len(rows(db, "SELECT id FROM litequeue_jobs"))
+    together(8, lambda: Store(str(db)).jobs.enqueue(new_job()))
+    assert len(rows(db, "SELECT id FROM litequeue_jobs")) == before + 8
+    assert rows(db, "PRAGMA integrity_check") == [("ok",)]
+    assert rows(db, "SELECT version FROM litequeue_migrations WHERE applied_at IS NULL ORDER BY version") == [
+        (number,) for number in range(1, version + 1)
+    ]
+    assert rows(db, "SELECT value FROM litequeue_meta ORDER BY key") == [("2",), (str(ledger.CURRENT),)]

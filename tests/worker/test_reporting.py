@@ -17,7 +17,7 @@ import pytest
 from litequeue import Discard, LiteQueue
 from litequeue.cli.doctor import work
 from litequeue.commands.notices import Listeners, of_job
-from litequeue.store import Store, schema
+from litequeue.store import Store
 from litequeue.store.inspection import Inspection
 from litequeue.task import Task
 from litequeue.worker.config import WorkerConfig
@@ -26,6 +26,7 @@ from litequeue.worker.reporting import BATCH, Reporter
 from litequeue.worker.services.declaring import Declarer
 from litequeue.worker.services.scheduler import Scheduler
 
+from ..older import made_by
 from ..support import FakeClock, environment, new_job, wait_until, worker_process
 
 NOW = 1_700_000_000_000_000
@@ -127,16 +128,11 @@ def test_a_clock_that_was_set_back_leaves_nothing_untold_for_ever(office: Office
 
 
 def test_nothing_is_told_of_what_was_discarded_before_the_upgrade(db: Path, clock: FakeClock) -> None:
-    with closing(sqlite3.connect(db)) as old, old:
-        for statement in schema._statements(schema.VERSION_1):
-            old.execute(statement)
-        old.execute(schema._META)
-        old.execute(schema._PUT, {"version": "1"})
+    with closing(sqlite3.connect(made_by(1, db))) as old, old:
         old.execute(
             "INSERT INTO litequeue_jobs (task, state, finished_at, prune_at, created_at) VALUES ('t', 'discarded', 1, ?, 1)",
             (NOW * 2,),
         )
-    db.chmod(0o600)
     with closing(Store(str(db))) as store:
         office = Office(store, clock)
         ids = office.discard()

@@ -22,8 +22,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from ...base import errors
+from ...base.clock import SystemClock
 from ...base.softguard import shielded
-from .. import schema
+from ..schema import ledger
 from . import forkguard
 from .files import ensure_file, uri_if_read_only
 from .handles import Handles
@@ -99,15 +100,15 @@ class Database:
         """Check the file and bring its schema up to date; under the gate unless it is current."""
         connection = self._connect(durable=True)
         try:
-            found = schema.version(connection)
-            schema.refuse_newer(found, self.given_path)
-            if found != schema.CURRENT:
-                if not self._adopt and not schema.is_empty(connection) and found == 0:
+            found = ledger.look(connection)
+            ledger.refuse_newer(found, self.given_path)
+            if found.version < ledger.CURRENT:
+                if not self._adopt and not ledger.is_empty(connection) and found.version == 0:
                     raise errors.NotAQueue(
                         f"{self.given_path} is a SQLite database without litequeue's tables; "
                         "check the path (LiteQueue(path) in the app's own code adds the tables)"
                     )
-                if not self._create and found == 0:
+                if not self._create and found.version == 0:
                     raise errors.NotAQueue(
                         f"{self.given_path} has no litequeue tables: nothing was ever enqueued there"
                     )
@@ -117,8 +118,9 @@ class Database:
                     self._to_wal(connection)
                     connection.execute("BEGIN IMMEDIATE")
                     handles.mark()
-                    schema.refuse_newer(schema.version(connection), self.given_path)
-                    schema.migrate(connection)
+                    ledger.refuse_newer(ledger.look(connection), self.given_path)
+                    if ledger.migrate(connection, SystemClock().now()):
+                        handles.announce(self.given_path)
                     connection.execute("COMMIT")
                 finally:
                     handles.gate.release()
@@ -233,7 +235,8 @@ class Database:
         return self._connect(durable=durable, read_only=read_only)
 
     def data_version(self) -> int:
-        """A number that changes whenever any other connection has committed. For one thread only."""
+        """A number that changes whenever any other connection has committed. For one thread only.
+        Raises SchemaTooNew where newer code has migrated the file to what this one cannot work on."""
         handles = self.held()
         handles.identity.verify()
         with forkguard.inside:
@@ -241,7 +244,11 @@ class Database:
                 watcher = handles.watcher
                 if watcher is None:
                     watcher = handles.watcher = self._another(handles, durable=False, read_only=True)
-                return int(watcher.execute("PRAGMA data_version").fetchone()[0])
+                number = int(watcher.execute("PRAGMA data_version").fetchone()[0])
+                if number != handles.data_version:
+                    ledger.refuse_newer(ledger.look(watcher), self.given_path)
+                    handles.data_version = number
+                return number
             except sqlite3.Error as error:
                 raise translate(error, self.path) from error
 

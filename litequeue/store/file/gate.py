@@ -4,7 +4,8 @@ Owns ``DB-lock``, a side file whose kernel lock is held for the length of one tr
 depend on it. *Safety*: SQLite 3.7.0 to 3.51.2 can lose commits when a commit overlaps another connection's
 second checkpoint; no two of ours ever overlap. *Fairness*: with short jittered tries the worst wait among 8
 writing processes was 99 ms, with SQLite's own busy handler 531 ms. Threads queue on a lock in memory first,
-not on the file. Must not know what is written; ``mark`` keeps a line in the side file, through it alone.
+not on the file. Must not know what is written; ``mark`` keeps a line in the side file, through it alone, and
+its length is a sign for ``identity``.
 
 The file is opened once per process and database, because a POSIX lock is the process's and closing any
 descriptor drops it; so gates are shared through a table, and a forked child opens its own.
@@ -87,6 +88,10 @@ class WriteGate:
     def note(self, line: bytes) -> None:
         """Write over what stands in the lock's file. Raises OSError."""
         self._file.write(line)
+
+    def lengthen(self) -> None:
+        """Make the lock's file a byte longer. Raises OSError."""
+        self._file.lengthen()
 
     def close(self) -> None:
         """For whoever keeps the other threads out."""

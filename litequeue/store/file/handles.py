@@ -7,6 +7,8 @@ import os
 import sqlite3
 import threading
 
+from ...base.errors import CannotOpen
+from ..schema import ledger
 from . import forkguard, gate, mark
 from .identity import Identity
 
@@ -25,6 +27,8 @@ class Handles:
         self.watcher: sqlite3.Connection | None = None
         self.identity = Identity(path)
         self.marked = False
+        self.checked: object = None  # the news with which the schema was found fit for us
+        self.data_version = -1
         self.closed = False
 
     @property
@@ -54,6 +58,28 @@ class Handles:
     def mark(self) -> None:
         """Note in the lock's file which files are written from now on; inside a process's first transaction."""
         self.marked = mark.set_mark(self.gate)
+
+    def check_schema(self, connection: sqlite3.Connection, path: str) -> None:
+        """Raise SchemaTooNew, or be content until there is news; inside a write transaction, which ends if it raises."""
+        news = self.identity.news
+        try:
+            if ledger.may_write(connection, path):
+                self.checked = news
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    def announce(self, path: str) -> None:
+        """Before a commit that shuts older code out: whoever has the file open checks the schema before it writes."""
+        try:
+            self.gate.lengthen()
+            self.identity.announce()
+        except OSError as error:
+            raise CannotOpen(
+                f"{path} is not brought up to date, since older programs that have it open could not be told: make "
+                f"{self._path}-lock and its folder writable, or stop them all and delete that file ({error.strerror})"
+            ) from error
 
     def distrust(self) -> None:
         """The last connection may have been closed, and the files beside the database with it."""

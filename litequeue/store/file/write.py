@@ -22,6 +22,7 @@ class _Database(Protocol):
     """What a transaction needs of its database."""
 
     path: str
+    given_path: str
     patience: float
     wal: Wal
 
@@ -68,6 +69,8 @@ class Write:
             connection.execute("BEGIN IMMEDIATE")
             if not handles.marked:
                 handles.mark()
+            if handles.checked is not handles.identity.news:
+                handles.check_schema(connection, database.given_path)
         except BaseException as error:
             forkguard.leave()
             handles.gate.release()

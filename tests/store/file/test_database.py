@@ -13,9 +13,10 @@ import pytest
 
 from litequeue.base import errors
 from litequeue.base.models import Settled
-from litequeue.store import Store, schema
+from litequeue.store import Store
 from litequeue.store.file.database import Database
 from litequeue.store.file.wal import LIMIT as WAL_LIMIT
+from litequeue.store.schema import ledger
 from litequeue.store.turn import Demand
 
 from ...support import FakeClock, environment, new_job
@@ -108,8 +109,8 @@ def test_a_newer_schema_is_refused_before_any_write(tmp_path: Path) -> None:
 
 
 def test_what_a_newer_version_adds_disturbs_nobody_who_has_the_file_open(store: Store, clock: FakeClock) -> None:
-    """Migrations only add, so that a worker need not be stopped before its producers are upgraded; but whoever is
-    started anew after that is to be the newer version."""
+    """Migrations only add where they can, so that a worker need not be stopped before its producers are upgraded, and
+    may be started again after that. Whether it may, the newer version says."""
     now = clock.now()
     first, _ = store.jobs.enqueue(new_job())
     with contextlib.closing(sqlite3.connect(store.path, isolation_level=None)) as newer:
@@ -118,6 +119,7 @@ def test_what_a_newer_version_adds_disturbs_nobody_who_has_the_file_open(store: 
         newer.execute("CREATE TABLE litequeue_colours (name TEXT PRIMARY KEY) STRICT")
         newer.execute("UPDATE litequeue_meta SET value = '999' WHERE key = 'schema_version'")
         newer.execute("COMMIT")
+    Store(store.path).open_and_close()
     second, _ = store.jobs.enqueue(new_job())
     demand = Demand({"thread": 10})
     claimed = store.jobs.turn(1, now, now + 60_000_000, demand=demand).claimed
@@ -125,19 +127,22 @@ def test_what_a_newer_version_adds_disturbs_nobody_who_has_the_file_open(store: 
     done = [Settled(job.id, job.attempt, now, now, "null", now, None) for job in claimed]
     assert store.jobs.turn(1, now, now, succeeded=done).lost == set()
     assert store.reports.state(second) == "succeeded"
+    with contextlib.closing(sqlite3.connect(store.path)) as newer, newer:
+        newer.execute("UPDATE litequeue_meta SET value = '999' WHERE key = 'min_reader'")
     with pytest.raises(errors.SchemaTooNew, match="999"):
         Store(store.path).open_and_close()
 
 
 def test_a_migration_is_all_or_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.open_and_close()
-    good, current = schema.MIGRATIONS, schema.CURRENT
-    monkeypatch.setattr(schema, "MIGRATIONS", (*good, "CREATE TABLE litequeue_x (y INTEGER) STRICT; BROKEN"))
-    monkeypatch.setattr(schema, "CURRENT", current + 1)
+    good, current = ledger.MIGRATIONS, ledger.CURRENT
+    broken = ledger.Migration(current + 1, "broken", "CREATE TABLE litequeue_x (y INTEGER) STRICT; BROKEN", current)
+    monkeypatch.setattr(ledger, "MIGRATIONS", (*good, broken))
+    monkeypatch.setattr(ledger, "CURRENT", current + 1)
     with pytest.raises(errors.StoreError):
         store.reports.state(1)
-    monkeypatch.setattr(schema, "MIGRATIONS", good)
-    monkeypatch.setattr(schema, "CURRENT", current)
+    monkeypatch.setattr(ledger, "MIGRATIONS", good)
+    monkeypatch.setattr(ledger, "CURRENT", current)
     assert store.reports.state(1) is None
     with store.database.read() as connection:
         names = connection.execute("SELECT name FROM sqlite_master").fetchall()

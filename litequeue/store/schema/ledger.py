@@ -1,0 +1,156 @@
+"""Which versions there are, which of them were applied to a file, and who may still work on it.
+
+Owns the list of migrations, the tables ``litequeue_meta`` and ``litequeue_migrations``, and the judgement of a file that
+newer code has migrated. The statements of each version are in a module of their own; the rules that a new one has to keep
+are in this folder's docstring. Opens and commits nothing: every function works in the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from ...base.errors import SchemaTooNew
+from ...base.version import VERSION
+from . import v1_queue, v2_schedules
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """What brings a file from the version before to this one."""
+
+    number: int
+    name: str
+    sql: str
+    min_reader: int  # the oldest version whose code may work on the file from then on
+
+
+MIGRATIONS: Final[tuple[Migration, ...]] = (
+    Migration(1, "the queue", v1_queue.SQL, min_reader=1),
+    # Code of version 1 would never let go a job that is blocked by the one of an earlier tick.
+    Migration(2, "schedules", v2_schedules.SQL, min_reader=2),
+)
+CURRENT: Final = len(MIGRATIONS)
+
+_META = "CREATE TABLE IF NOT EXISTS litequeue_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT"
+_HAS_META = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'litequeue_meta'"
+_GET = "SELECT value FROM litequeue_meta WHERE key = :key"
+_PUT = """INSERT INTO litequeue_meta (key, value) VALUES (:key, :value)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value"""
+_LEDGER = """CREATE TABLE IF NOT EXISTS litequeue_migrations (
+    version INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    min_reader INTEGER NOT NULL,          -- the oldest version whose code may work on the file from then on
+    applied_at INTEGER,                   -- NULL: before there was a ledger
+    applied_by TEXT                       -- litequeue's version; NULL: as above
+) STRICT"""
+_RECORD = """INSERT INTO litequeue_migrations (version, name, min_reader, applied_at, applied_by)
+VALUES (:version, :name, :min_reader, :now, :by) ON CONFLICT (version) DO NOTHING"""
+_COUNT = "SELECT count(*) FROM sqlite_master"
+
+
+class Found(NamedTuple):
+    """What a file says of itself."""
+
+    version: int  # 0: our tables are not there
+    min_reader: int | None  # None: nobody who keeps the ledger has written there
+
+    @property
+    def needs(self) -> int:
+        """The version that code must know to work on the file."""
+        return self.version if self.min_reader is None else self.min_reader
+
+
+def look(connection: sqlite3.Connection) -> Found:
+    """The version of a file, and what it takes to work on it."""
+    if connection.execute(_HAS_META).fetchone() is None:
+        return Found(0, None)
+    return Found(_get(connection, "schema_version") or 0, _get(connection, "min_reader"))
+
+
+def refuse_newer(found: Found, path: str) -> None:
+    """Raise SchemaTooNew for a file on which this code cannot work; one that is newer may be fit for it."""
+    if found.needs > CURRENT:
+        least = "" if found.min_reader is None else f", and {found.min_reader} is the oldest that may use it"
+        raise SchemaTooNew(
+            f"{path} has schema version {found.version}, this litequeue knows up to {CURRENT}{least}: upgrade litequeue, "
+            "here and wherever else this file is used"
+        )
+
+
+def is_empty(connection: sqlite3.Connection) -> bool:
+    """Whether the database holds nothing at all, ours or anyone's."""
+    return bool(connection.execute(_COUNT).fetchone()[0] == 0)
+
+
+def migrate(connection: sqlite3.Connection, now: int) -> bool:
+    """Bring the file to CURRENT inside the caller's write transaction: all of it or nothing.
+
+    Whether ``min_reader`` rose, so that somebody who has the file open may have to stop.
+    """
+    found = look(connection)
+    if found.version >= CURRENT:
+        return False
+    connection.execute(_META)
+    _begin(connection, found.version)
+    for migration in MIGRATIONS[found.version :]:
+        for statement in statements(migration.sql):
+            connection.execute(statement)
+        _record(connection, migration, now, VERSION)
+    _put(connection, "schema_version", CURRENT)
+    _put(connection, "min_reader", _needs(CURRENT))
+    # Where there was none, nobody has written who would look again.
+    return found.min_reader is not None and _needs(CURRENT) > found.min_reader
+
+
+def may_write(connection: sqlite3.Connection, path: str) -> bool:
+    """Raise SchemaTooNew if newer code has shut us out; in a file without a ledger, begin one.
+
+    For the inside of a write transaction. False if it began one: that may yet be rolled back.
+    """
+    needs = _get(connection, "min_reader")
+    if needs is not None and needs <= CURRENT:
+        return True
+    found = look(connection)
+    refuse_newer(found, path)
+    _begin(connection, found.version)
+    return False
+
+
+def _begin(connection: sqlite3.Connection, version: int) -> None:
+    """Make the ledger of a file that has come to ``version`` without one."""
+    connection.execute(_LEDGER)
+    for migration in MIGRATIONS[:version]:
+        _record(connection, migration, None, None)
+    if version:
+        _put(connection, "min_reader", _needs(version))
+
+
+def _needs(version: int) -> int:
+    return max(migration.min_reader for migration in MIGRATIONS[:version])
+
+
+def _record(connection: sqlite3.Connection, migration: Migration, now: int | None, by: str | None) -> None:
+    row = {"version": migration.number, "name": migration.name, "min_reader": migration.min_reader, "now": now, "by": by}
+    connection.execute(_RECORD, row)
+
+
+def _get(connection: sqlite3.Connection, key: str) -> int | None:
+    row = connection.execute(_GET, {"key": key}).fetchone()
+    return None if row is None else int(row[0])
+
+
+def _put(connection: sqlite3.Connection, key: str, value: int) -> None:
+    connection.execute(_PUT, {"key": key, "value": str(value)})
+
+
+def statements(script: str) -> list[str]:
+    """One by one: executescript() commits first, which would let a kill leave half a migration behind."""
+    found, pending = [], ""
+    for piece in script.split(";"):
+        pending += piece + ";"
+        if sqlite3.complete_statement(pending):
+            found.append(pending)
+            pending = ""
+    return found
