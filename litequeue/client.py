@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from .base import checks
 from .base.bell import DONE, LOOK, WAIT, Bell, Ear
@@ -26,8 +26,10 @@ from .base.errors import (
 from .base.models import NewJob, TaskOrigin
 from .options import EnqueueOptions, checked, stored
 from .payload import MAX_BYTES, Codec
-from .store import Store
 from .tasks import TaskCode, Template, check_columns
+
+if TYPE_CHECKING:
+    from .store import Store
 
 SLOW_LOOK = 0.5  # seconds; catches lost datagrams, and workers that came later
 SLOW_LOOK_DEAF = 0.05  # where no socket can be had, or no worker is there yet that could tell us
@@ -84,6 +86,10 @@ class Client:
         # two threads that both make one do no harm.
         store = self._store
         if store is None:
+            from .store import (
+                Store,  # SQLite and ours: a third of what importing the package would cost
+            )
+
             store = self._store = Store(self.path, durability=self.durability)
         return store
 

@@ -195,3 +195,11 @@ def test_a_command_imports_nothing_that_it_does_not_need(tmp_path: Path, words: 
     dear = {"asyncio", "zoneinfo", "email", "http", "ssl", "subprocess", "multiprocessing", "litequeue.cron"}
     dear |= {"pydoc", "difflib", "litequeue.cli.help"}
     assert not dear & set(done.stdout.splitlines()[-1].split())
+
+
+def test_importing_the_package_imports_neither_sqlite_nor_the_store() -> None:
+    """They are a third of it, and a program may import its tasks and enqueue none."""
+    code = "import sys, litequeue; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert not {"sqlite3", "litequeue.store", "litequeue.worker", "litequeue.pools"} & loaded

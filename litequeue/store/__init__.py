@@ -13,33 +13,53 @@ forbid a scan of the jobs table on any path that a worker or an enqueue takes.
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
 from .file import Database
-from .jobs import Jobs
-from .leases import Leases
-from .notices import Notices
-from .operations import Operations
-from .reports import Reports
-from .schedules import Schedules, Ticks
-from .workers import Workers
+
+if TYPE_CHECKING:
+    from .jobs import Jobs
+    from .leases import Leases
+    from .notices import Notices
+    from .operations import Operations
+    from .reports import Reports
+    from .schedules import Schedules, Ticks
+    from .workers import Workers
 
 __all__ = ["Store"]
 
+_PARTS: Final = {
+    "jobs": "jobs.Jobs", "leases": "leases.Leases", "notices": "notices.Notices", "operations": "operations.Operations",
+    "reports": "reports.Reports", "schedules": "schedules.Schedules", "ticks": "schedules.Ticks", "workers": "workers.Workers",
+}  # fmt: skip
+
 
 class Store:
-    """One database file's parts; a bundle without logic."""
+    """One database file's parts; a bundle without logic. Each is made, and its module imported, when it is first used."""
+
+    jobs: Jobs
+    leases: Leases
+    notices: Notices
+    operations: Operations
+    reports: Reports
+    schedules: Schedules
+    ticks: Ticks
+    workers: Workers
 
     def __init__(
         self, path: str, *, create: bool = True, adopt: bool = True, durability: str = "full"
     ) -> None:
         self.database = Database(path, create=create, adopt=adopt, durability=durability)
-        self.jobs = Jobs(self.database)
-        self.leases = Leases(self.database)
-        self.notices = Notices(self.database)
-        self.operations = Operations(self.database)
-        self.workers = Workers(self.database)
-        self.reports = Reports(self.database)
-        self.schedules = Schedules(self.database)
-        self.ticks = Ticks(self.database)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _PARTS:
+            raise AttributeError(f"a store has no part {name!r}")
+        module, _, part = _PARTS[name].partition(".")
+        # Two threads may both make one: they are alike.
+        made = getattr(importlib.import_module(f".{module}", __name__), part)(self.database)
+        setattr(self, name, made)
+        return made
 
     @property
     def path(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ..base.models import (
     Adoption,
@@ -21,8 +21,10 @@ from ..base.models import (
 )
 from .file import Database
 from .origins import TASK_ORIGIN, record_origin
-from .turn import Demand, Look, Turn, look, pipeline
 from .workers import ports_to_wake
+
+if TYPE_CHECKING:
+    from .turn import Demand, Look, Turn
 
 _OWN = NewJob._fields[:-1]
 _COLUMNS = (*_OWN, *JobColumns._fields)
@@ -102,6 +104,8 @@ class Jobs:
 
     def look(self, worker: int) -> Look:
         """What there is to do, without a transaction: for a worker that others may have been faster than."""
+        from .turn import look
+
         return look.read(self._database.one(look.LOOK, {"worker": worker}))
 
     def turn(
@@ -117,7 +121,11 @@ class Jobs:
         demand: Demand | None = None,
     ) -> Turn:
         """Settle what ended, put due jobs where they can be claimed, and claim; one transaction."""
-        turn = Turn(worker, now, lease_until, succeeded, others, adoptions, printed, demand)
+        from .turn import Turn, pipeline  # who only enqueues takes none
+
+        turn = Turn(
+            worker, now, lease_until, succeeded=succeeded, others=others, adoptions=adoptions, printed=printed, demand=demand
+        )  # fmt: skip
         with self._database.write(durable=False) as connection:
             for step in pipeline.STEPS:
                 step(connection, turn)

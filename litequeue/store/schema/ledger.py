@@ -8,7 +8,6 @@ are in this folder's docstring. Opens and commits nothing: every function works 
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from ...base.errors import SchemaTooNew
@@ -16,8 +15,7 @@ from ...base.version import VERSION
 from . import v1_queue, v2_schedules
 
 
-@dataclass(frozen=True, slots=True)
-class Migration:
+class Migration(NamedTuple):
     """What brings a file from the version before to this one."""
 
     number: int

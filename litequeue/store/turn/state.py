@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ...base.models import Adoption, ClaimedJob, Lease, Printed, Settled, Unsettled
@@ -50,31 +49,42 @@ class Demand(NamedTuple):
 NOTHING = Look((), None, None, (), False)
 
 
-@dataclass(slots=True)
 class Turn:
-    """One turn. The first fields are the worker's; the rest is what came of it."""
+    """One turn: what the worker brings, and what comes of it. (A dataclass would cost every program 2 ms to import.)"""
 
-    worker: int
-    now: int
-    lease_until: int
-    succeeded: Sequence[Settled] = ()
-    others: Sequence[Unsettled] = ()
-    adoptions: Sequence[Adoption] = ()
-    printed: Sequence[Printed] = ()
-    demand: Demand | None = None  # None: it has no room
+    __slots__ = (
+        "adopted_rows", "adoptions", "claimed", "closed", "demand", "lease_until", "look", "lost", "now", "others", "printed",
+        "printed_rows", "refused", "succeeded", "unsettled_rows", "waiting", "worker",
+    )  # fmt: skip
 
-    lost: set[Lease] = field(default_factory=set)  # settled by us, but no longer ours: the results were dropped
-    look: Look = NOTHING
-    waiting: tuple[Waiting, ...] = ()  # the queues of the look, and after a promotion those of now
-    closed: bool = False  # a step had more to do than it may in one turn: nothing is claimed before it is done
-    claimed: list[ClaimedJob] = field(default_factory=list)
-    refused: list[ClaimedJob] = field(default_factory=list)  # not accepted, and left as they were
-
-    unsettled_rows: str = field(init=False)
-    adopted_rows: str = field(init=False)
-    printed_rows: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.unsettled_rows = json.dumps(self.others)
-        self.adopted_rows = json.dumps(self.adoptions)
-        self.printed_rows = json.dumps(self.printed)
+    def __init__(
+        self,
+        worker: int,
+        now: int,
+        lease_until: int,
+        *,
+        succeeded: Sequence[Settled] = (),
+        others: Sequence[Unsettled] = (),
+        adoptions: Sequence[Adoption] = (),
+        printed: Sequence[Printed] = (),
+        demand: Demand | None = None,
+    ) -> None:
+        """``demand`` None: the worker has no room."""
+        self.worker = worker
+        self.now = now
+        self.lease_until = lease_until
+        self.succeeded = succeeded
+        self.others = others
+        self.adoptions = adoptions
+        self.printed = printed
+        self.demand = demand
+        self.unsettled_rows = json.dumps(others)
+        self.adopted_rows = json.dumps(adoptions)
+        self.printed_rows = json.dumps(printed)
+        # What the steps find.
+        self.lost: set[Lease] = set()  # settled by us, but no longer ours: the results were dropped
+        self.look = NOTHING
+        self.waiting: tuple[Waiting, ...] = ()  # the queues of the look, and after a promotion those of now
+        self.closed = False  # a step had more to do than it may in one turn: nothing is claimed before it is done
+        self.claimed: list[ClaimedJob] = []
+        self.refused: list[ClaimedJob] = []  # not accepted, and left as they were
