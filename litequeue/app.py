@@ -30,7 +30,7 @@ from .client import Client, call
 from .job import Job
 from .options import TaskOptions, refuse_unknown
 from .task import Task
-from .tasks import TaskCode
+from .tasks import Marked, TaskCode
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -50,7 +50,7 @@ R = TypeVar("R")
 Declarable = TypeVar("Declarable", bound=Callable[..., Any])
 
 
-class LiteQueue:
+class LiteQueue(Marked):
     """A task queue in one SQLite file.
 
     ``path`` is made absolute at once; the file is created, owner-only, at the first use and not before.

@@ -10,13 +10,13 @@ from .base.errors import InvalidArgument
 from .client import Client, call
 from .job import Job, JobBatch
 from .options import EnqueueOptions
-from .tasks import TaskCode
+from .tasks import Marked, TaskCode
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Task(Generic[P, R]):
+class Task(Marked, Generic[P, R]):
     """A function that can be enqueued. Calling it just calls the function."""
 
     def __init__(self, client: Client, code: TaskCode) -> None:
@@ -71,14 +71,43 @@ def register(
     """Make a task and enter it under its name; in memory only."""
     code = TaskCode(function, client.codec, client.bind, options, client.handlers)
     known = registry.get(code.name)
-    if known is not None and _place(known) != _place(code):
+    if known is not None and _is_another(known, code):
         raise InvalidArgument(
-            f"there is already a task named {code.name!r}, in {known.function.__module__}; "
-            "give one of them another name="
+            f"there is already a task named {code.name!r}, {_where(known)}; this one, {_where(code)}, is another function. "
+            "If a decorator or a factory made them, let it use functools.wraps; or give one of them another name="
         )
     registry[code.name] = code
     return Task(client, code)
 
 
-def _place(code: TaskCode) -> tuple[str, str]:
-    return code.function.__module__, code.function.__qualname__
+def _is_another(known: TaskCode, new: TaskCode) -> bool:
+    """Whether two functions under one name are two tasks: not if the module is being executed anew."""
+    a, b = known.function, new.function
+    if (a.__module__, a.__qualname__) != (b.__module__, b.__qualname__):
+        return True
+    if a is b or _content(a) == _content(b) is not None:
+        return False
+    # A reload, or a notebook's cell that is run again, is other code at the top level than the first time.
+    return known.made_by is None or known.made_by is new.made_by
+
+
+def _content(function: Callable[..., Any]) -> tuple[Any, ...] | None:
+    """What a function does, apart from when it was made: equal for two that a factory made of the same things."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return None
+    cells = tuple(id(_cell(cell)) for cell in function.__closure__ or ())
+    return code, cells, id(function.__defaults__), id(function.__kwdefaults__)
+
+
+def _cell(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # a name that has no value yet
+        return None
+
+
+def _where(code: TaskCode) -> str:
+    inner = getattr(code.function, "__code__", None)
+    place = f" (line {inner.co_firstlineno} of {inner.co_filename})" if inner is not None else ""
+    return f"{code.function.__module__}.{code.function.__qualname__}{place}"

@@ -47,6 +47,11 @@ class TaskOrigin:
     directory: str
     options: str  # JSON
 
+    @property
+    def is_loadable(self) -> bool:
+        """False for a task of a shell or a notebook: it has no module that anybody else could load."""
+        return self.module != ""
+
 
 class PastError(NamedTuple):
     """An earlier attempt's error, as ``current_job().errors`` shows it."""

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 from ..base.errors import InvalidArgument, InvalidType, PayloadCorrupt, PayloadTooLarge
+from ..base.homes import home_of
 from .types import DECODERS, ENCODERS, late_encoder, refuse
 
 MAX_BYTES: Final = 1 << 20
@@ -99,7 +100,7 @@ class Codec:
             raise InvalidArgument("register_type needs both encode and decode, or neither")
         if encode is None or decode is None:
             encode, decode = _derived(cls)
-        key = name or f"{cls.__module__.replace('__main__', 'main')}.{cls.__qualname__}"
+        key = name or f"{_home(cls)}.{cls.__qualname__}"
         known = self._by_name.get(key)
         if known is not None and self._by_class.get(cls, ("",))[0] != key:
             raise InvalidArgument(f"another class is registered as {key!r}; give this one a name=")
@@ -220,6 +221,17 @@ class Codec:
         if decoder is None:
             raise PayloadCorrupt(f"the stored value has the unknown tag {tag!r:.100}")
         return decoder(body)
+
+
+def _home(cls: type) -> str:
+    """What a class's name begins with, in every process: as the names of tasks do (``base/homes``)."""
+    home = home_of(cls.__module__)
+    if home is None:
+        raise InvalidArgument(
+            f"{cls.__qualname__} is made in a shell or a notebook, and has no name that another process would know: give it "
+            "a name="
+        )
+    return home.name
 
 
 def _hint(kind: type) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
+from ..tasks import Marked
+
 if TYPE_CHECKING:
     from .definition import NewSchedule
 
@@ -20,7 +22,7 @@ def declared_in(module: ModuleType, name: str, directory: str) -> list[NewSchedu
     """The schedules that a loaded module declares itself, not those of the modules that it imports."""
     found: dict[int, NewSchedule] = {}
     for value in list(vars(module).values()):
-        declared = getattr(value, MARK, None)
+        declared = getattr(value, MARK, None) if issubclass(type(value), Marked) else None
         if isinstance(declared, Mapping):
             found.update((id(new), new) for new in list(declared.values()) if is_of(new, name, directory))
     return list(found.values())

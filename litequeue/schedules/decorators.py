@@ -33,7 +33,8 @@ def decorate(
 
     def declare(function: T) -> T:
         task: Any = function if isinstance(function, Task) else to_task(function)
-        if task.__litequeue_code__.origin is None:
+        origin = task.__litequeue_code__.origin
+        if origin is None or not origin.is_loadable:
             raise InvalidArgument(f"{task.name} is not in a module that a worker could import, so it cannot be scheduled there")
         new = schedules.new(task.name if name is None else name, task, {**options, "trigger": trigger}, declared=True)
         known = declared.get(new.name)

@@ -1,14 +1,13 @@
 """What a task is: its code and its options, where the code is found again, and what it can ask while it runs.
 
-Read ``code`` first; ``modules`` names and imports modules, ``finding`` finds the task of a stored name in one, ``context``
+Read ``code`` first; ``modules`` imports the module that a task is in, ``finding`` finds the task of a stored name in one, ``context``
 is ``current_job()``. Runs no task and opens no file. May import ``options``, ``payload`` and ``base``.
 """
 
-from .code import MARK, TaskCode, Template, check_columns
+from .code import MARK, Marked, TaskCode, Template, check_columns
 from .finding import locate, tasks_of
-from .modules import import_directory, load, main_name, source_files
+from .modules import load, source_files
 
 __all__ = [
-    "MARK", "TaskCode", "Template", "check_columns", "import_directory", "load", "locate", "main_name", "source_files",
-    "tasks_of",
+    "MARK", "Marked", "TaskCode", "Template", "check_columns", "load", "locate", "source_files", "tasks_of",
 ]  # fmt: skip

@@ -10,17 +10,26 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from types import CodeType
 from typing import Any, Final, NamedTuple
 
 from ..base import checks
 from ..base.backoff import BackoffLike
 from ..base.errors import InvalidArgument, InvalidType, SignatureMismatch
+from ..base.homes import Home, home_of
 from ..base.models import JobColumns, TaskOrigin
 from ..options import TaskOptions, complete, stored
 from ..payload import Codec
-from .modules import import_directory, main_name
 
 MARK: Final = "__litequeue_code__"  # the attribute by which a module's object shows that it is a task
+
+
+class Marked:
+    """What shows tasks or schedules to those who look through a module's names: tasks and apps.
+
+    Whoever looks asks ``type(value)`` alone. A value may be a proxy that runs somebody's code when anything is asked of it,
+    and raises (flask's ``current_app``): a getattr on each took every worker along that loaded such a module.
+    """
 
 
 class Template(NamedTuple):
@@ -55,7 +64,7 @@ class TaskCode:
 
     __slots__ = (
         "_arity", "_backoff", "_signature", "bind", "codec", "columns", "function", "give_up_on", "handlers", "is_async",
-        "name", "origin", "result_ttl", "retry_on", "template",
+        "made_by", "name", "origin", "result_ttl", "retry_on", "template",
     )  # fmt: skip
 
     def __init__(
@@ -81,17 +90,19 @@ class TaskCode:
         self.give_up_on: tuple[type[BaseException], ...] = clean["give_up_on"]
         self.result_ttl: int = clean["result_ttl"]
         self._backoff: BackoffLike = clean["backoff"]
-        module = main_name() if function.__module__ == "__main__" else function.__module__
+        home = home_of(function.__module__)
         qualname = getattr(function, "__qualname__", function.__name__)
         check_columns(clean["name"] or qualname, self.columns)
-        self.name = clean["name"] or _name_of(module, qualname)
+        self.name = clean["name"] or _name_of(home, qualname)
         self.template = Template(self.name, self.columns, clean["expires"])
-        self.origin = self._find_origin(module, qualname)
-        if self.columns.pool == "process" and (self.origin is None or "<" in qualname):
+        self.origin = self._find_origin(home, qualname)
+        loadable = self.origin is not None and self.origin.is_loadable
+        if self.columns.pool == "process" and (not loadable or "<" in qualname):
             raise InvalidArgument(
                 f'the task {self.name} has pool="process", so it must be importable in another '
                 "process: define it at the top level of a module or script file"
             )
+        self.made_by = _top_level()
         self._signature = inspect.signature(function)
         self._arity = _positional_arity(self._signature)
 
@@ -99,13 +110,12 @@ class TaskCode:
         """For a job with these stored arguments."""
         return self._backoff
 
-    def _find_origin(self, module: str | None, qualname: str) -> TaskOrigin | None:
-        if module is None:
+    def _find_origin(self, home: Home | None, qualname: str) -> TaskOrigin | None:
+        if home is None:
+            return TaskOrigin(self.name, "", qualname, "", self.template.recorded())
+        if home.directory is None:
             return None
-        directory = import_directory(sys.modules.get(self.function.__module__), module)
-        if directory is None:
-            return None
-        return TaskOrigin(self.name, module, qualname, directory, self.template.recorded())
+        return TaskOrigin(self.name, home.module, qualname, home.directory, self.template.recorded())
 
     def check_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Raise SignatureMismatch unless the function could be called like this."""
@@ -129,8 +139,21 @@ def _check_function(function: Any) -> None:
         )
 
 
-def _name_of(module: str | None, qualname: str) -> str:
-    name = re.sub(r"<locals>\.", "", f"{module or '__main__'}.{qualname}")
+def _top_level() -> CodeType | None:
+    """The code of a module, or of a notebook's cell, that is being executed; None where none is, or cannot be told."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code.co_flags & inspect.CO_NEWLOCALS:
+        frame = frame.f_back
+    return None if frame is None else frame.f_code
+
+
+def _name_of(home: Home | None, qualname: str) -> str:
+    if home is None:
+        raise InvalidArgument(
+            f"the task {qualname} is made in a shell or a notebook, which has no name to tell it from the tasks of another: "
+            "give it a name=, and run it there with app.worker(), since no other process can load it"
+        )
+    name = re.sub(r"<locals>\.", "", f"{home.name}.{qualname}")
     if "<lambda>" in name:
         raise InvalidArgument("a lambda has no name of its own: give the task a name=")
     return checks.name(name, "the task's name")

@@ -5,13 +5,14 @@ Owns the rule that a stored name runs only if the module that it points to reall
 
 from __future__ import annotations
 
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from ..base.errors import UnknownTask
+from ..base.homes import home_of
 from ..base.models import TaskOrigin
-from .code import MARK, TaskCode
-from .modules import import_directory, load
+from .code import MARK, Marked, TaskCode
+from .modules import load
 
 
 def locate(origin: TaskOrigin) -> TaskCode:
@@ -20,17 +21,23 @@ def locate(origin: TaskOrigin) -> TaskCode:
     Runs what importing the module runs, and nothing that the module does not itself register as a
     task under this very name. Raises UnknownTask saying what is missing.
     """
+    if not origin.is_loadable:
+        raise UnknownTask(
+            f"the task {origin.task} was made in a shell or a notebook, which no other process can load: run its jobs "
+            "there, with app.worker(); or put the task into a file"
+        )
     module = load(origin.module, origin.directory)
     found: Any = module
     for part in origin.qualname.split("."):
-        found = getattr(found, part, None)
-    code = getattr(found, MARK, None)
-    if isinstance(code, TaskCode) and code.name == origin.task:
+        found = getattr(found, part, None) if _may_be_asked(found) else None
+    code = code_of(found)
+    if code is not None and code.name == origin.task:
         return code
     code = tasks_of(module).get(origin.task)  # a lambda, or one made inside a function
-    if code is not None and code.function.__module__ == origin.module:
+    if code is not None and code.origin is not None and code.origin.module == origin.module:
         return code
-    actual = import_directory(module, origin.module)
+    home = home_of(module.__name__)
+    actual = None if home is None else home.directory
     if actual is not None and actual != origin.directory:
         raise UnknownTask(
             f"the module {origin.module} was loaded from {actual}, but the task {origin.task} is in "
@@ -42,14 +49,27 @@ def locate(origin: TaskOrigin) -> TaskCode:
     )
 
 
+def _may_be_asked(value: Any) -> bool:
+    """Whether a look at its attributes runs nobody's code: a module's or a class's own, or a function's."""
+    return type(value) in (ModuleType, type, FunctionType)
+
+
+def code_of(value: Any) -> TaskCode | None:
+    """The code of a task, if the value is one."""
+    if type(value) is FunctionType:  # what wraps a task with functools.wraps has its marks
+        code = vars(value).get(MARK)
+    else:
+        code = getattr(value, MARK, None) if issubclass(type(value), Marked) else None
+    return code if isinstance(code, TaskCode) else None
+
+
 def tasks_of(module: ModuleType) -> dict[str, TaskCode]:
     """The tasks among a module's names, and all those of the apps among them."""
     found: dict[str, TaskCode] = {}
-    for value in vars(module).values():
-        code = getattr(value, MARK, None)
-        if isinstance(code, TaskCode):
+    for value in list(vars(module).values()):
+        code = code_of(value)
+        if code is not None:
             found[code.name] = code
-        registry = getattr(value, "__litequeue_tasks__", None)
-        if isinstance(registry, dict):
-            found.update((name, code) for name, code in registry.items() if isinstance(code, TaskCode))
+        elif issubclass(type(value), Marked):
+            found.update(getattr(value, "__litequeue_tasks__", {}))
     return found

@@ -1,48 +1,27 @@
-"""Names of modules: what a task's module is called, where it can be imported from again, and importing it.
+"""Importing the module that a task's code is in, from where its home says.
 
-Owns the name of ``__main__``. Whether a directory is to be believed is the worker's to decide (``worker/discovery``).
+Owns the import, by name or by path, and what is said of one that fails. Whether a directory is to be believed is the
+worker's to decide (``worker/discovery``); what a module is called, ``base/homes``'.
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import sys
-from importlib.machinery import all_suffixes
+from importlib.machinery import SourceFileLoader, all_suffixes
 from types import ModuleType
 
 from ..base.errors import LitequeueError, UnknownTask
-
-
-def main_name() -> str | None:
-    """The importable name of ``__main__``; None in a shell, where there is none."""
-    main = sys.modules.get("__main__")
-    spec = getattr(main, "__spec__", None)
-    if spec is not None:  # python -m package.module
-        return str(spec.name)
-    path = getattr(main, "__file__", None)
-    if not isinstance(path, str) or not path.endswith(".py"):
-        return None
-    stem = os.path.splitext(os.path.basename(path))[0]
-    return stem if stem.isidentifier() else None
-
-
-def import_directory(module: ModuleType | None, name: str) -> str | None:
-    """The sys.path entry from which ``name`` can be imported again; None if it has no file."""
-    path = getattr(module, "__file__", None)
-    if not isinstance(path, str) or not path.endswith((".py", ".pyc", ".so", ".pyd")):
-        return None
-    directory = os.path.dirname(os.path.abspath(path))
-    levels = name.count(".")
-    if os.path.splitext(os.path.basename(path))[0] == "__init__":
-        levels += 1
-    for _ in range(levels):
-        directory = os.path.dirname(directory)
-    return directory
+from ..base.homes import file_of, home_of, loaded, name_of_file, note_loaded_by_path
 
 
 def source_files(module: str, directory: str) -> list[str]:
     """The files that importing a module would run, as far as they lie in its directory."""
+    file = file_of(module)
+    if file is not None:
+        return [path for path in [os.path.join(directory, file)] if os.path.exists(path)]
     found, base = [], directory
     for part in module.split("."):
         base = os.path.join(base, part)
@@ -51,12 +30,15 @@ def source_files(module: str, directory: str) -> list[str]:
     return found
 
 
-def load(name: str, directory: str) -> ModuleType:
+def load(module: str, directory: str) -> ModuleType:
     """Import a module from a directory. Raises UnknownTask saying what went wrong."""
     if directory not in sys.path:
         sys.path.insert(0, directory)
     try:
-        return importlib.import_module(name)
+        file = file_of(module)
+        return importlib.import_module(module) if file is None else _by_path(file, directory)
+    except UnknownTask:
+        raise
     except BaseException as error:  # a module may even raise SystemExit while it is imported
         if isinstance(error, KeyboardInterrupt):
             raise
@@ -64,6 +46,32 @@ def load(name: str, directory: str) -> ModuleType:
         if isinstance(error, LitequeueError):
             hint = '; a worker imports that file: what enqueues or waits belongs under if __name__ == "__main__":'
         raise UnknownTask(
-            f"importing {name} from {directory} failed: "
+            f"importing {module} from {directory} failed: "
             f"{type(error).__name__}: {error}{hint}"
         ) from error
+
+
+def _by_path(file: str, directory: str) -> ModuleType:
+    """A script whose name no import statement can say."""
+    found = loaded(f"./{file}", directory)
+    if found is not None:
+        return found
+    name = name_of_file(file)
+    if name in sys.modules:
+        home = home_of(name)
+        raise UnknownTask(
+            f"{file} in {directory} cannot be loaded beside {home.module if home else name} from "
+            f"{home.directory if home else 'elsewhere'}, which has the same name: rename one of them"
+        )
+    path = os.path.join(directory, file)
+    spec = importlib.util.spec_from_file_location(name, path, loader=SourceFileLoader(name, path))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    note_loaded_by_path(name, file)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    return module

@@ -10,18 +10,18 @@ from __future__ import annotations
 import json
 import logging
 import os
-import sys
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..base.checks import is_name
 from ..base.errors import UnknownTask
+from ..base.homes import loaded
 from ..base.models import TaskOrigin
 from ..base.trust import why_untrusted
 from ..commands import command
 from ..schedules.declarations import GONE, declared_in, is_of
-from ..tasks import TaskCode, import_directory, load, locate, main_name, source_files
+from ..tasks import TaskCode, load, locate, source_files
 
 if TYPE_CHECKING:
     from ..schedules.definition import NewSchedule
@@ -104,7 +104,8 @@ class Catalogue:
             raise UnknownTask(
                 f"no producer said where the task {task} is; start the worker with --import MODULE"
             )
-        self._check_sources(origin.module, origin.directory)
+        if origin.is_loadable:
+            self._check_sources(origin.module, origin.directory)
         return locate(origin)
 
     def _check_file(self) -> None:
@@ -131,18 +132,18 @@ class Catalogue:
     # -- schedules -----------------------------------------------------------------------------------
 
     def _note_declared(self, code: TaskCode) -> None:
-        if code.origin is not None:
+        if code.origin is not None and code.origin.is_loadable:
             self.note_module(code.origin.module, code.origin.directory)
 
     def note_module(self, module: str, directory: str) -> bool:
         """Take in what a loaded module declares; whether it is loaded, from there."""
         if (module, directory) in self._declaring:
             return True
-        loaded = sys.modules.get("__main__" if module == main_name() else module)
-        if loaded is None or import_directory(loaded, module) != directory:
+        found_module = loaded(module, directory)
+        if found_module is None:
             return False
         self._declaring.add((module, directory))
-        found = self._of_this_file(declared_in(loaded, module, directory))
+        found = self._of_this_file(declared_in(found_module, module, directory))
         schedules = {new.name: new for new in found}
         schedules.update((name, new) for name, new in list((self._own or {}).items()) if is_of(new, module, directory))
         self.declared.append(Declared(module, directory, schedules, f"{module} does not declare it{GONE}"))

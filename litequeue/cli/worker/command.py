@@ -15,13 +15,15 @@ import os
 import sys
 import threading
 from datetime import UTC, datetime
+from types import ModuleType
 
 from ...base.clock import SystemClock, system_random
 from ...base.errors import InvalidArgument, LitequeueError, UnknownTask
+from ...base.homes import Home, home_of
 from ...client import database_path
 from ...options.workers import WorkerOptions
 from ...store import Store
-from ...tasks import TaskCode, import_directory, tasks_of
+from ...tasks import TaskCode, load, tasks_of
 from ...worker.config import WorkerConfig
 from ...worker.discovery import Catalogue
 from ...worker.signals import StopSignals
@@ -48,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     path = database_path(arguments.db)
     if _is_new(path):
         log.info("%s is new: nothing was ever enqueued there", path)
-    registered = _import_tasks(arguments.imports or [])
+    registered, homes = _import_tasks(arguments.imports or [])
     store = Store(path, adopt=False)
     clock = SystemClock()
     catalogue = Catalogue(
@@ -59,8 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     for code in registered.values():
         code.bind(path)
-    for name in arguments.imports or []:
-        catalogue.note_module(name, import_directory(sys.modules[name], name) or "")
+    for home in homes:
+        catalogue.note_module(home.module, home.directory or "")
     worker = Worker(store, catalogue, config, clock, system_random())
     late = config.grace + LAST_WORDS + AFTERWARDS
     last_words = functools.partial(_last_words, worker)
@@ -114,14 +116,15 @@ def _foreign_threads() -> bool:
     )
 
 
-def _import_tasks(names: list[str]) -> dict[str, TaskCode]:
-    """The tasks of the named modules. Any error is the user's to see before anything is claimed."""
+def _import_tasks(names: list[str]) -> tuple[dict[str, TaskCode], list[Home]]:
+    """The tasks of the named modules, and where those are. Any error is the user's to see before anything is claimed."""
     if names and os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     found: dict[str, TaskCode] = {}
+    homes: list[Home] = []
     for name in names:
         try:
-            module = importlib.import_module(name)
+            module = _by_path(name) if name.endswith(".py") or os.sep in name else importlib.import_module(name)
         except Exception as error:
             log.debug("importing %s", name, exc_info=error)
             raise UnknownTask(f"--import {name}: {type(error).__name__}: {error}") from error
@@ -129,7 +132,19 @@ def _import_tasks(names: list[str]) -> dict[str, TaskCode]:
         if not codes:
             raise InvalidArgument(f"--import {name}: the module has no tasks and no LiteQueue app")
         found.update(codes)
-    return found
+        home = home_of(module.__name__)
+        if home is not None:
+            homes.append(home)
+    return found, homes
+
+
+def _by_path(path: str) -> ModuleType:
+    """A module that is named by its file: by its name if that can be imported, as everybody else imports it."""
+    directory, file = os.path.split(os.path.abspath(path))
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"there is no file {path}")
+    stem = file.removesuffix(".py")
+    return load(stem if stem.isidentifier() and file != stem else f"./{file}", directory)
 
 
 def _log_to_stderr(level: str, as_json: bool) -> None:

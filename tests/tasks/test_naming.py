@@ -1,0 +1,258 @@
+"""What tasks and types are called: one name for one function, whoever makes it and wherever it is run from."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from litequeue import InvalidArgument, LiteQueue
+
+from ..prepared import litequeue
+from ..support import environment
+
+# -- two tasks, one name -----------------------------------------------------------------------------------
+
+
+def logged(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A decorator that forgot functools.wraps."""
+
+    def wrapper(*args: Any) -> Any:
+        return function(*args)
+
+    return wrapper
+
+
+def well_logged(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def wrapper(*args: Any) -> Any:
+        return function(*args)
+
+    return wrapper
+
+
+def test_a_decorator_without_wraps_cannot_make_one_task_stand_for_another(app: LiteQueue) -> None:
+    @app.task
+    @logged
+    def send_invoice() -> str:
+        return "invoice"
+
+    with pytest.raises(InvalidArgument, match=r"already a task named.*test_naming.*wrapper.*functools\.wraps.*name="):
+
+        @app.task
+        @logged
+        def delete_account() -> str:
+            return "deleted"
+
+    assert app._tasks[send_invoice.name].function() == "invoice"
+
+
+def test_with_wraps_or_a_name_both_are_tasks(app: LiteQueue) -> None:
+    def send() -> None: ...
+    def delete() -> None: ...
+
+    assert app.task(well_logged(send)).name.endswith(".send")
+    assert app.task(well_logged(delete)).name.endswith(".delete")
+    assert [app.task(name=name)(logged(send)).name for name in ("one", "two")] == ["one", "two"]
+
+
+def test_a_factory_needs_names(app: LiteQueue) -> None:
+    def make(n: int) -> Callable[[], int]:
+        def task() -> int:
+            return n
+
+        return task
+
+    first = make(1)
+    app.task(first)
+    app.task(first)  # the same function is the same task
+    with pytest.raises(InvalidArgument, match="factory"):
+        app.task(make(2))
+
+
+def test_two_functions_of_one_name_in_one_module_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "twice.py").write_text(
+        "from litequeue import LiteQueue\napp = LiteQueue('db')\n"
+        "@app.task\ndef send(): return 1\n@app.task\ndef send(): return 2\n"
+    )
+    done = subprocess.run([sys.executable, "-c", "import twice"], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    assert "InvalidArgument: there is already a task named 'twice.send', twice.send (line 3 of" in done.stderr
+    assert "line 5 of" in done.stderr
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # an edit within a second must be seen
+    yield tmp_path / "reloaded_tasks.py"
+    sys.modules.pop("reloaded_tasks", None)
+
+
+def test_a_module_that_is_reloaded_has_its_new_code(module: Path) -> None:
+    text = "from litequeue import LiteQueue\ntry: app\nexcept NameError: app = LiteQueue('db')\n@app.task\ndef f(): return {}\n"
+    module.write_text(text.format(1))
+    loaded: Any = importlib.import_module("reloaded_tasks")
+    module.write_text("\n\n" + text.format(2))
+    importlib.invalidate_caches()
+    importlib.reload(loaded)
+    assert loaded.app._tasks["reloaded_tasks.f"].function() == 2
+
+
+def test_a_notebooks_cell_may_be_run_again() -> None:
+    """A cell is compiled and executed by itself, in the one namespace of the notebook."""
+    cells = ["from litequeue import LiteQueue\napp = LiteQueue('db')", "@app.task(name='f')\ndef f(): return 1",
+             "@app.task(name='f')\ndef f(): return 2"]  # fmt: skip
+    space: dict[str, Any] = {"__name__": "__main__"}
+    for number, cell in enumerate(cells):
+        exec(compile(cell, f"<cell {number}>", "exec"), space)  # noqa: S102
+    assert space["app"]._tasks["f"].function() == 2
+
+
+# -- scripts, shells and notebooks ----------------------------------------------------------------------------
+
+SCRIPT = """
+import dataclasses, enum, sys
+from litequeue import LiteQueue
+
+app = LiteQueue("db.sqlite")
+
+@dataclasses.dataclass
+class Point:
+    x: int
+
+class Colour(enum.Enum):
+    RED = 1
+
+app.register_type(Point)
+app.register_type(Colour)
+
+@app.task
+def run(point, colour):
+    return [point, colour, __name__]
+
+@app.task(pool="process")
+def apart(point):
+    return point
+
+if __name__ == "__main__":
+    jobs = run.delay(Point(1), Colour.RED), apart.delay(Point(2))
+    if sys.argv[1:] == ["embedded"]:
+        with app.worker():
+            print(*[job.get(timeout=20) for job in jobs])
+    print(run.name)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [("send-mail.py", "send-mail"), ("tasks.py", "tasks"), ("my.script.py", "my_script"), ("2nd run.py", "2nd_run"), ("tool", "tool")],
+)
+def test_a_worker_runs_the_tasks_of_any_script_and_its_types_are_the_same_on_both_sides(
+    tmp_path: Path, file: str, name: str
+) -> None:
+    (tmp_path / file).write_text(SCRIPT)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for word in ("", "embedded"):
+        done = subprocess.run(
+            [sys.executable, file, *filter(None, [word])], cwd=tmp_path, env=environment(), capture_output=True, text=True,
+            timeout=60, check=False,
+        )  # fmt: skip
+        assert done.stdout.splitlines()[-1:] == [f"{name}.run"], done.stderr
+        worker = litequeue("worker", tmp_path / "db.sqlite", "--burst", cwd=elsewhere)
+        assert worker.returncode == 0, worker.stderr
+    with LiteQueue(tmp_path / "db.sqlite") as app:
+        assert {info.state for info in app.jobs()} == {"succeeded"}, [info.last_error for info in app.jobs()]
+        result = json.loads(app.job(1).info().result or "")
+        assert result[2] == name and f"{name}.Point" in json.dumps(result) and f"{name}.Colour" in json.dumps(result)
+
+
+def test_two_programs_of_one_file_do_not_run_each_others_jobs(tmp_path: Path) -> None:
+    """Both were __main__.run once."""
+    for name in ("send-mail.py", "send-bill.py"):
+        (tmp_path / name).write_text(SCRIPT)
+        subprocess.run([sys.executable, name], cwd=tmp_path, env=environment(), timeout=30, check=True, capture_output=True)
+    with LiteQueue(tmp_path / "db.sqlite") as app:
+        assert sorted({info.task for info in app.jobs()}) == [
+            "send-bill.apart", "send-bill.run", "send-mail.apart", "send-mail.run",
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", ["tasks.py", "./tasks.py", "{}/tasks.py", "send-mail.py"])
+def test_a_module_can_be_imported_by_its_file(tmp_path: Path, words: str) -> None:
+    for file in ("tasks.py", "send-mail.py"):
+        (tmp_path / file).write_text(SCRIPT)
+    file = words.format(tmp_path)
+    with LiteQueue(tmp_path / "db.sqlite") as app:
+        app.enqueue(f"{Path(file).stem}.run", 1, 2)
+    done = litequeue("worker", "db.sqlite", "--import", file, "--burst", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    with LiteQueue(tmp_path / "db.sqlite") as app:
+        assert app.job(1).state == "succeeded"
+    missing = litequeue("worker", "db.sqlite", "--import", "no/such.py", "--burst", cwd=tmp_path)
+    assert (missing.returncode, missing.stderr.count("\n")) == (2, 1) and "there is no file no/such.py" in missing.stderr
+
+
+def test_a_task_of_a_shell_wants_a_name_and_its_jobs_say_that_no_other_process_can_run_them(tmp_path: Path) -> None:
+    shell = "from litequeue import LiteQueue\napp = LiteQueue('db.sqlite')\n"
+    plain = f"{shell}@app.task\ndef f(): ...\n"
+    done = subprocess.run([sys.executable, "-"], input=plain, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    assert "made in a shell or a notebook" in done.stderr and "give it a name=" in done.stderr
+    named = f"{shell}@app.task(name='f')\ndef f(): return 7\n\njob = f.delay()\nwith app.worker(): print(job.get(timeout=10))\nf.delay()\n"
+    done = subprocess.run([sys.executable, "-"], input=named, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    assert done.stdout == "7\n", done.stderr
+    done = litequeue("worker", "db.sqlite", "--burst", cwd=tmp_path)
+    assert "made in a shell or a notebook, which no other process can load" in done.stderr
+    assert "--import" not in done.stderr
+
+
+# -- looking through a module's names -------------------------------------------------------------------------
+
+LAZY = """
+from litequeue import LiteQueue
+
+class Proxy:
+    __slots__ = ()
+    @property
+    def __class__(self): raise RuntimeError("working outside of application context")
+    @property
+    def __dict__(self): raise RuntimeError("working outside of application context")
+    def __getattr__(self, name): raise RuntimeError("working outside of application context")
+    def __bool__(self): raise RuntimeError("working outside of application context")
+    def __eq__(self, other): raise RuntimeError("working outside of application context")
+
+class Meta(type):
+    def __getattr__(cls, name): raise SystemExit("asked a class")
+
+class Odd(metaclass=Meta): ...
+
+current_app = request = Proxy()
+app = LiteQueue("db.sqlite")
+
+@app.every("1h")
+@app.task
+def add(x=1, y=1): return x + y
+
+if __name__ == "__main__":
+    add.delay(4, 4)
+"""
+
+
+@pytest.mark.parametrize("flags", [(), ("--import", "lazy")], ids=["found", "imported"])
+def test_a_proxy_among_a_modules_names_is_not_asked_anything(tmp_path: Path, flags: tuple[str, ...]) -> None:
+    """flask's current_app and request raise whatever they are asked: each worker that loaded such a module died."""
+    (tmp_path / "lazy.py").write_text(LAZY)
+    subprocess.run([sys.executable, "lazy.py"], cwd=tmp_path, env=environment(), timeout=30, check=True)
+    done = litequeue("worker", "db.sqlite", "--burst", *flags, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    with LiteQueue(tmp_path / "db.sqlite") as app:
+        assert (app.job(1).state, app.job(1).get()) == ("succeeded", 8)
+        assert [info.name for info in app.schedules.list()] == ["lazy.add"]
