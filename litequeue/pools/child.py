@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import multiprocessing
 import os
 import random
 import signal
@@ -30,6 +29,7 @@ from ..base.outcomes import Failed, Outcome, Timed
 from ..base.softguard import SoftGuard
 from ..tasks import TaskCode, locate
 from ..tasks.context import JobContext
+from . import tie
 from .base import Call
 from .call import context_of, from_exception, run
 
@@ -58,8 +58,8 @@ def _leave_it_to_the_worker(number: int, frame: object) -> None:
     pass
 
 
-def start(channel: Channel | None) -> None:
-    """The initializer of the executor's process."""
+def start(channel: Channel | None, parent: int, locks: str | None) -> None:
+    """The initializer of the executor's process, ``parent``; ``locks``: how the path of its lock begins."""
     global _channel
     _channel = channel
     # Ctrl-C goes to the whole process group, systemd's SIGTERM to the whole cgroup; when to stop is the
@@ -67,15 +67,7 @@ def start(channel: Channel | None) -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _leave_it_to_the_worker)
-    threading.Thread(target=_die_with_parent, name="litequeue-parent", daemon=True).start()
-
-
-def _die_with_parent() -> None:
-    """End at once when the worker has died: its jobs are rescued, and must not run twice."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(70)
+    tie.hold(parent, locks)
 
 
 def ready() -> int:

@@ -23,6 +23,7 @@ from ..base.checks import MICROS
 from ..base.clock import Clock
 from ..base.outcomes import Died, Interrupted, NotStarted, Outcome, Timed, TimedOut
 from .base import Call, Events, Reason
+from .deaths import Deaths
 from .slot import Slot
 
 log = logging.getLogger("litequeue.worker")
@@ -48,7 +49,9 @@ class ProcessPool:
         *,
         jobs_per_child: int = JOBS_PER_CHILD,
         idle_seconds: float = IDLE_SECONDS,
+        locks: str | None = None,
     ) -> None:
+        """``locks``: how the path of each child's lock begins, by which others see that it runs; None: nobody looks."""
         self._size = slots
         self._events = events
         self._clock = clock
@@ -61,6 +64,8 @@ class ProcessPool:
         self._seconds: dict[str, float] = {}  # task -> moving average
         self._fruitless = 0  # deaths in a row of children that had begun nothing
         self._start_after = 0.0
+        self._deaths = Deaths()
+        self._locks = locks
 
     @property
     def slots(self) -> int:
@@ -119,6 +124,7 @@ class ProcessPool:
         for slot in self._slots:
             slot.close()
         self._slots.clear()
+        self._deaths.stop()
 
     # -- feeding ---------------------------------------------------------------------------------
 
@@ -143,7 +149,7 @@ class ProcessPool:
             if self._clock.monotonic() < self._start_after:
                 return
             try:
-                self._slots.append(Slot(self._context, self._moved, self._events))
+                self._slots.append(Slot(self._context, self._moved, self._events, self._deaths, self._locks))
             except OSError as error:  # no descriptors, no memory, no room for a temporary file
                 log.error("a process for the pool could not be started: %s", error)
                 self._start_after = self._clock.monotonic() + 1.0

@@ -25,6 +25,7 @@ from ..base.clock import Clock
 from ..base.outcomes import Timed
 from . import child
 from .base import Call, Events, Reason
+from .deaths import Deaths, kill_group
 
 OUTCOMES: Final = {
     cls.__name__: cls
@@ -42,7 +43,7 @@ class Slot:
     """One executor, its child, and the batch that it works on."""
 
     def __init__(
-        self, context: Any, moved: deque[tuple[Slot, Future[Any]]], events: Events
+        self, context: Any, moved: deque[tuple[Slot, Future[Any]]], events: Events, deaths: Deaths, locks: str | None
     ) -> None:
         self.starting = True
         self.batch: list[Call] = []  # submitted, neither finished nor taken back
@@ -52,12 +53,13 @@ class Slot:
         self.killed_for: Reason | None = None
         self._moved = moved
         self._events = events
+        self._deaths = deaths
         self._process: multiprocessing.process.BaseProcess | None = None
         self._indices: dict[int, Call] = {}
         self._read = 0  # how far the notes were read
         self._channel, self._token_writer = _open_channel()
         self._executor = executors.ProcessPoolExecutor(
-            1, mp_context=context, initializer=child.start, initargs=(self._channel,)
+            1, mp_context=context, initializer=child.start, initargs=(self._channel, os.getpid(), locks)
         )
         self._watch(self._executor.submit(child.ready))
         # concurrent.futures would join its thread, and so the running call, when the app exits.
@@ -74,6 +76,7 @@ class Slot:
     def came_up(self, pid: int, now: float) -> None:
         found = [p for p in multiprocessing.active_children() if p.pid == pid]
         self._process = found[0] if found else None
+        self._deaths.watch(pid)
         self.starting = False
         self.since = now
 
@@ -160,7 +163,13 @@ class Slot:
 
     def kill(self, reason: Reason) -> None:
         self.killed_for = reason
+        self._kill()
+
+    def _kill(self) -> None:
+        """The child, and what it has started."""
         if self._process is not None:
+            if self._process.pid is not None:
+                kill_group(self._process.pid)
             with contextlib.suppress(Exception):
                 self._process.kill()
 
@@ -191,9 +200,7 @@ class Slot:
 
     def close(self) -> None:
         """End the child, whatever it does, and wait for that."""
-        if self._process is not None:
-            with contextlib.suppress(Exception):
-                self._process.kill()
+        self._kill()
         self._executor.shutdown(wait=True)
         self._close_channel()
 

@@ -20,6 +20,7 @@ from ..base.filelock import FileLock
 from .file import Database
 
 YOUNG: Final = 60.0  # seconds
+LOCK: Final = ".lock"  # how the name of a lock file ends
 
 WAKE_PORTS: Final = "SELECT wake_port FROM litequeue_workers WHERE stopped_at IS NULL"
 REGISTER: Final = """INSERT INTO litequeue_workers
@@ -60,7 +61,15 @@ class Registration:
         self.id = worker
         self._lock = lock
 
+    @property
+    def locks_of_children(self) -> str:
+        """How the paths of the locks begin that its pool processes hold while they live; others wait for those."""
+        return self._lock.path.removesuffix(LOCK)
+
     def close(self) -> None:
+        for path in _locks_of_children(self._lock.path):
+            with contextlib.suppress(OSError):
+                os.unlink(path)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._lock.path)
         self._lock.close()
@@ -97,7 +106,7 @@ class Workers:
             raise CannotOpen(f"cannot create {self._folder}: {error.strerror}") from error
         if os.path.islink(self._folder):
             raise CannotOpen(f"{self._folder} is a symbolic link, which is refused")
-        lock_file = f"{os.urandom(8).hex()}.lock"
+        lock_file = f"{os.urandom(8).hex()}{LOCK}"
         path = os.path.join(self._folder, lock_file)
         _forget_after_fork()
         lock = FileLock(path)
@@ -135,7 +144,7 @@ class Workers:
 
     @contextlib.contextmanager
     def proven_dead(self, peer: Peer) -> Iterator[bool]:
-        """Whether this peer's process is dead; while the block runs nobody else can judge it.
+        """Whether this peer's process is dead, and those of its pool; while the block runs nobody else can judge it.
 
         A missing lock file proves nothing (somebody may have deleted it): then only the lease tells.
         """
@@ -150,11 +159,13 @@ class Workers:
             yield False
             return
         try:
-            dead = lock.try_acquire()
+            # Its pool processes may outlive it by a moment, and must not run beside those who take its jobs.
+            dead = lock.try_acquire() and all(map(_is_free, _locks_of_children(path)))
             yield dead
             if dead:
-                with contextlib.suppress(OSError):
-                    os.unlink(path)
+                for gone in (*_locks_of_children(path), path):
+                    with contextlib.suppress(OSError):
+                        os.unlink(gone)
         finally:
             lock.close()
 
@@ -211,7 +222,7 @@ class Workers:
             for entry in entries:
                 # Young ones may be about to be locked.
                 young = entry.stat(follow_symlinks=False).st_mtime > now / 1_000_000 - YOUNG
-                if entry.name in known or entry.path in _ours or young or not entry.name.endswith(".lock"):
+                if entry.name in known or entry.path in _ours or young or not entry.name.endswith(LOCK):
                     continue
                 lock = FileLock(entry.path, create=False)
                 try:
@@ -228,6 +239,28 @@ class Workers:
 def ports_to_wake(connection: sqlite3.Connection) -> list[int]:
     """Whom to tell once the caller's transaction is committed: the port of every worker that runs."""
     return [port for (port,) in connection.execute(WAKE_PORTS).fetchall() if port]
+
+
+def _locks_of_children(path: str) -> list[str]:
+    """The locks of the pool processes of the worker whose own lock that is."""
+    folder, name = os.path.split(path)
+    stem = f"{name.removesuffix(LOCK)}-"
+    try:
+        return [os.path.join(folder, found) for found in os.listdir(folder) if found.startswith(stem) and found.endswith(LOCK)]
+    except OSError:
+        return []
+
+
+def _is_free(path: str) -> bool:
+    """Whether nobody holds a lock. One that cannot be opened was planted, or is gone: it holds nobody up."""
+    try:
+        lock = FileLock(path, create=False)
+    except (OSError, ValueError, CannotOpen):
+        return True
+    try:
+        return lock.try_acquire()
+    finally:
+        lock.close()
 
 
 def process_state(pid: int) -> str | None:

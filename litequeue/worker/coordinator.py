@@ -64,7 +64,9 @@ class Coordinator:
         rng: random.Random,
         inbox: Inbox,
         others: Neighbours,
+        locks: str | None = None,
     ) -> None:
+        """``locks``: of pool processes, see ``pooling``."""
         self.id = worker
         self.stop: Stop | None = None
         self._store = store
@@ -77,7 +79,7 @@ class Coordinator:
         self._reporter = Reporter(store, catalogue, config.on_failure, config.mail_to)
         self._telling = True  # there may be discarded jobs that somebody wants to hear of
         self._plan = Plan(config.slots, clock)
-        self._pools = Pools(config, inbox, clock, rng)
+        self._pools = Pools(config, inbox, clock, rng, locks)
         self._running = Running(self._pools)
         self._admission = Admission(catalogue, self.calls)
         self.outgoing = Outgoing(clock.monotonic)

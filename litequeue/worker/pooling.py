@@ -16,7 +16,11 @@ from .inbox import Inbox, Started
 class Pools:
     """``made`` holds those that there are, by kind; ``get`` makes what is missing."""
 
-    def __init__(self, config: WorkerConfig, inbox: Inbox, clock: Clock, rng: random.Random) -> None:
+    def __init__(
+        self, config: WorkerConfig, inbox: Inbox, clock: Clock, rng: random.Random, locks: str | None = None
+    ) -> None:
+        """``locks``: how the paths begin of the locks by which pool processes are seen to run."""
+        self._locks = locks
         self._config = config
         self._events = _Events(inbox, clock)
         self._clock = clock
@@ -38,7 +42,9 @@ class Pools:
         if kind == "process":
             from ..pools.processes import ProcessPool
 
-            return ProcessPool(slots, self._events, self._clock, jobs_per_child=self._config.max_jobs_per_child)
+            return ProcessPool(
+                slots, self._events, self._clock, jobs_per_child=self._config.max_jobs_per_child, locks=self._locks
+            )  # fmt: skip
         from ..pools.coroutines import CoroutinePool
 
         return CoroutinePool(slots, self._events, self._clock, self._rng)

@@ -141,6 +141,7 @@ class Worker:
                 self._rng,
                 self._inbox,
                 Neighbours(listener.settled, self._look_for_peers, ticker.poke, maintenance.has_peers),
+                registration.locks_of_children,
             )
             stack.callback(self._unregister, registration)
             self._maintenance = maintenance
