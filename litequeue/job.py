@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-import time
 from collections.abc import Generator, Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from .base import checks
+from .base.clock import monotonic
 from .base.errors import (
     JobCancelled,
     JobExpired,
@@ -134,39 +134,36 @@ class Job(Generic[R_co]):
         row = self._row()
         if row[0] in FINAL:
             return row
-        deadline = None if patience is None else time.monotonic() + patience
+        deadline = None if patience is None else monotonic() + patience
         with _in_a_task(blocking=True, bounded=patience is not None), Subscription(self._client) as subscription:
             while True:
                 # Subscribe first, then look: what is settled in between is not missed.
-                again = time.monotonic() + subscription.renew()
+                again = monotonic() + subscription.renew()
                 if deadline is not None:
                     again = min(again, deadline)
                 while True:
                     row = self._row()
                     if row[0] in FINAL:
                         return row
-                    left = again - time.monotonic()
+                    left = again - monotonic()
                     if left <= 0:
                         break
                     subscription.hear(left)
-                if deadline is not None and time.monotonic() >= deadline:
+                if deadline is not None and monotonic() >= deadline:
                     return None
 
     async def _get_async(self) -> R_co:
         row = self._row()
         if row[0] in FINAL:
             return self._unpack(row)
-        import asyncio  # 40 ms that only those pay who await
-
-        loop = asyncio.get_running_loop()
         with _in_a_task(blocking=False, bounded=False), Subscription(self._client) as subscription:
             while True:
-                again = loop.time() + subscription.renew()
+                again = monotonic() + subscription.renew()
                 while True:
                     row = self._row()
                     if row[0] in FINAL:
                         return self._unpack(row)
-                    left = again - loop.time()
+                    left = again - monotonic()
                     if left <= 0:
                         break
                     await subscription.hear_async(left)

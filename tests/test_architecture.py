@@ -166,6 +166,15 @@ def test_the_wall_clock_and_randomness_are_read_in_one_place(path: Path) -> None
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_durations_are_measured_by_the_clocks_own_monotonic(path: Path) -> None:
+    """What a test's frozen time cannot stop. The supervisor of commands runs by itself, and imports nothing of ours."""
+    if module_name(path) not in ("base.clock", "commands.supervisor") and room(module_name(path)) != "cli":
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                assert (node.value.id, node.attr) != ("time", "monotonic"), node.lineno
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
 def test_every_module_says_what_it_owns_and_has_one_idea(path: Path) -> None:
     text = path.read_text()
     assert ast.get_docstring(ast.parse(text)), "no docstring"

@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Final
 
 from ..base import outcomes
-from ..base.clock import Clock
+from ..base.clock import Clock, monotonic
 from ..base.outcomes import Timed
 from . import child
 from .base import Call, Events, Reason
@@ -175,9 +175,9 @@ class Slot:
 
     def how_it_died(self) -> str:
         """The exit of the child in words; it may take a moment until the system tells."""
-        deadline = time.monotonic() + 1.0
+        deadline = monotonic() + 1.0
         code = None
-        while self._process is not None and time.monotonic() < deadline:
+        while self._process is not None and monotonic() < deadline:
             # The executor's own thread reaps the child, and then this tells.
             code = self._process.exitcode
             if code is not None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from typing import Final, NamedTuple
 
+from ..base.clock import monotonic
 from ..base.errors import QueueBusy
 from ..base.filelock import FileLock
 from .file import Database
@@ -95,10 +95,10 @@ class Inspection:
 
     def lock_wait(self) -> float:
         """Seconds until the write lock was had. Raises QueueBusy naming its holder."""
-        began = time.monotonic()
+        began = monotonic()
         with self._database.write(durable=False) as connection:
             connection.execute("SELECT 1").fetchone()
-        return time.monotonic() - began
+        return monotonic() - began
 
     def wal(self) -> Wal | None:
         """None where the write lock was not to be had."""

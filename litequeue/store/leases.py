@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
 from typing import Any, Final
 
+from ..base.clock import monotonic
 from ..base.models import Lease, LostJob, Rescued
 from .file import Database
 from .rules import KEEP_DISCARDED, MAX_INTERRUPTIONS
@@ -131,9 +131,9 @@ class Leases:
 
         None, if the write lock had to be waited for: its heartbeat may have had to wait as well.
         """
-        asked = time.monotonic()
+        asked = monotonic()
         with self._database.write(durable=False) as connection:
-            if time.monotonic() - asked > SHORT_WAIT:
+            if monotonic() - asked > SHORT_WAIT:
                 return Rescued(0, ())
             return _rescue(
                 connection,

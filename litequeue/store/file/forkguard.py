@@ -12,6 +12,8 @@ import os
 import threading
 import time
 
+from ...base.clock import monotonic
+
 PATIENCE = 5.0  # seconds
 
 _lock = threading.Lock()
@@ -44,9 +46,9 @@ inside = _Inside()
 
 
 def _before() -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = monotonic() + PATIENCE
     _lock.acquire()
-    while _inside and time.monotonic() < deadline:
+    while _inside and monotonic() < deadline:
         _lock.release()
         time.sleep(0.000_1)
         _lock.acquire()

@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+from ...base.clock import monotonic
 from ...base.errors import QueueBusy
 from ...base.filelock import FileLock
 
@@ -44,10 +45,10 @@ class WriteGate:
     def acquire(self, patience: float) -> None:
         """Take the lock or raise QueueBusy after ``patience`` seconds. Raises GateClosed if it was closed."""
         if not self._threads.acquire(blocking=False):
-            started = time.monotonic()
+            started = monotonic()
             if not self._threads.acquire(timeout=patience):
                 raise self._busy(patience, "another thread of this process")
-            patience -= time.monotonic() - started
+            patience -= monotonic() - started
         try:
             if self._closed:
                 raise GateClosed
@@ -58,9 +59,9 @@ class WriteGate:
             raise
 
     def _wait_for_file(self, patience: float) -> None:
-        deadline = time.monotonic() + patience
+        deadline = monotonic() + patience
         while not self._file.try_acquire():
-            if time.monotonic() >= deadline:
+            if monotonic() >= deadline:
                 holder = self._file.holder()
                 raise self._busy(patience, f"process {holder}" if holder else "another process")
             time.sleep(random.uniform(_FIRST_NAP, _LAST_NAP))

@@ -12,9 +12,9 @@ and then moves the folder's time. So the look that is made anyway finds it, and 
 from __future__ import annotations
 
 import os
-import time
 from typing import Final
 
+from ...base.clock import monotonic
 from ...base.errors import DatabaseReplaced
 
 LOCK: Final = "-lock"
@@ -47,7 +47,7 @@ class Identity:
             changed = -1
         if changed == self._changed and self._settled:
             return
-        now = time.monotonic()
+        now = monotonic()
         if changed != self._changed:
             self._since = now
         self._settled = False  # no other thread believes the time before this one has looked at the files

@@ -1,0 +1,1 @@
+"""Tests against real software of others; each skips, with the reason, where that is missing."""

@@ -1,0 +1,63 @@
+"""The handle's waits: they end when they are told to, in coroutines too."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from litequeue import LiteQueue
+
+
+def test_an_awaiting_coroutine_is_cancelled_whenever_that_comes(app: LiteQueue) -> None:
+    """wait_for of Python 3.11 took a cancellation that came with its own timeout for that, and the caller waited on."""
+    job = app.enqueue("nobody.runs.it")
+    rng = random.Random(7)
+
+    async def wait(seconds: float) -> str:
+        try:
+            async with asyncio.timeout(seconds):
+                await job
+        except TimeoutError:
+            return "timed out"
+        return "?"
+
+    async def main() -> list[str]:
+        # The waits look every 50 ms while nobody serves the file: many of these moments fall on such a one.
+        moments = [0.05 * rng.randint(1, 4) + rng.choice((0, 0, rng.random() * 0.01)) for _ in range(60)]
+        async with asyncio.timeout(20):
+            return await asyncio.gather(*map(wait, moments))
+
+    assert asyncio.run(main()) == ["timed out"] * 60
+
+
+@pytest.mark.slow
+def test_awaiting_coroutines_are_cancelled_under_load_while_bytes_come(app: LiteQueue) -> None:
+    job = app.enqueue("nobody.runs.it")
+    noop = app.task(name="noop")(lambda: None)
+    rng = random.Random(11)
+
+    async def wait(seconds: float) -> bool:
+        task = asyncio.ensure_future(_await(job))
+        await asyncio.sleep(seconds)
+        task.cancel()
+        try:
+            await task
+        except asyncio.CancelledError:
+            return True
+        return False
+
+    async def _await(job: object) -> None:
+        await job  # type: ignore[misc]
+
+    async def main() -> list[bool]:
+        async with asyncio.timeout(30):
+            waits = asyncio.gather(*(wait(rng.random()) for _ in range(50)))
+            while not waits.done():
+                noop.delay()
+                await asyncio.sleep(0.002)
+            return await waits
+
+    with app.worker(threads=2):
+        assert all(asyncio.run(main()))
