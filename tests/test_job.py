@@ -1,13 +1,16 @@
-"""The handle's waits: they end when they are told to, in coroutines too."""
+"""The handle: its waits end when they are told to, in coroutines too, and it tells what became of the job."""
 
 from __future__ import annotations
 
 import asyncio
 import random
+from typing import Any
 
 import pytest
 
 from litequeue import LiteQueue
+
+from .support import wait_until
 
 
 def test_an_awaiting_coroutine_is_cancelled_whenever_that_comes(app: LiteQueue) -> None:
@@ -61,3 +64,23 @@ def test_awaiting_coroutines_are_cancelled_under_load_while_bytes_come(app: Lite
 
     with app.worker(threads=2):
         assert all(asyncio.run(main()))
+
+
+def test_an_expiry_is_of_jobs_that_were_not_started_and_a_retry_is_one_that_was(app: LiteQueue) -> None:
+    """It failed, was to be retried, and was reported as never started; nobody was told of its failure."""
+    told: list[str] = []
+
+    @app.on_discarded
+    def tell(job: dict[str, Any]) -> None:
+        told.append(job["last_error"])
+
+    @app.task(retries=1, backoff=0.6, expires=0.3)
+    def fails() -> None:
+        raise ValueError("no")
+
+    job = fails.delay()
+    with app.worker(threads=2):
+        wait_until(lambda: told, 10)
+    info = job.info()
+    assert (info.state, info.failures, info.expires_at) == ("discarded", 2, None)
+    assert told == ["ValueError: no"]

@@ -41,7 +41,8 @@ _RESCUE = f"""UPDATE litequeue_jobs SET
     state = CASE WHEN {_DOOMED} THEN 'discarded' ELSE 'available' END,
     finished_at = CASE WHEN {_DOOMED} THEN :now END,
     prune_at = CASE WHEN {_DOOMED} THEN :prune_at END,
-    lease_expires_at = NULL, interruptions = interruptions + 1, last_error = {_FATE}
+    lease_expires_at = NULL, interruptions = interruptions + 1, last_error = {_FATE},
+    expires_at = CASE WHEN {_DOOMED} THEN expires_at END  -- it was started in time
 WHERE state = 'running' AND {{which}}"""
 # Asked just before: which jobs it is about to discard. A BLOB, since a planted name need not be UTF-8.
 _LOSING = f"""SELECT CAST(json_group_array(json_array(id, task, attempt - releases, {_FATE})) AS BLOB)
@@ -69,6 +70,7 @@ RELEASE_WORKER: Final = f"""UPDATE litequeue_jobs SET
     finished_at = CASE WHEN at_most_once THEN :now END,
     prune_at = CASE WHEN at_most_once THEN :prune_at END,
     last_error = CASE WHEN at_most_once THEN {_SHUT_DOWN} ELSE last_error END,
+    expires_at = CASE WHEN at_most_once THEN expires_at END,
     lease_expires_at = NULL
 WHERE state = 'running' AND worker_id = :worker"""
 LOSING_RELEASED: Final = f"""SELECT CAST(json_group_array(json_array(id, task, attempt - releases, {_SHUT_DOWN})) AS BLOB)

@@ -75,6 +75,7 @@ SET state = v.state, lease_expires_at = NULL, releases = releases + v.unstarted,
     started_at = CASE WHEN v.unstarted THEN NULL ELSE coalesce(v.started_at, litequeue_jobs.started_at) END,
     worker_id = CASE WHEN v.unstarted THEN NULL ELSE worker_id END,
     finished_at = v.finished_at, run_at = coalesce(v.run_at, litequeue_jobs.run_at),
+    expires_at = CASE WHEN v.unstarted OR v.finished_at IS NOT NULL THEN expires_at END,  -- it was started in time
     prune_at = v.prune_at, failures = failures + v.failed,
     last_error = CASE WHEN v.error_type IS NULL THEN last_error
                       WHEN coalesce(v.error_message, '') = '' THEN v.error_type
