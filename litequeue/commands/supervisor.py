@@ -24,8 +24,9 @@ import sys
 import time
 
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-# What Python ignores, or may have inherited ignored, and a command does not expect to.
-DEFAULTS = [signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGCHLD]
+# What Python ignores, or has inherited ignored (a shell's `worker &` ignores SIGINT and SIGQUIT), and a command does not
+# expect to: every signal that can be set, as cron starts a command.
+DEFAULTS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 SETTLE = 0.05  # seconds in which a signal to everybody has reached us too
 RECENT = 90.0  # seconds that systemd gives a service to end
 LEFTOVERS = b"1"  # seconds for what is left when everybody was told to stop

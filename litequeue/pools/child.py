@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 from ..base.checks import MICROS
 from ..base.clock import SystemClock
 from ..base.errors import SoftTimeout, UnknownTask, WouldDeadlock
+from ..base.forks import reset_in_children
 from ..base.models import ClaimedJob, TaskOrigin
 from ..base.outcomes import Failed, Outcome, Timed
 from ..base.softguard import SoftGuard
@@ -64,9 +65,10 @@ def start(channel: Channel | None, parent: int, locks: str | None) -> None:
     _channel = channel
     # Ctrl-C goes to the whole process group, systemd's SIGTERM to the whole cgroup; when to stop is the
     # parent's to say, which uses SIGKILL. Handled and not ignored: what a task starts would inherit that.
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _leave_it_to_the_worker)
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    for number in numbers:
+        signal.signal(number, _leave_it_to_the_worker)
+    reset_in_children(numbers)
     tie.hold(parent, locks)
 
 

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
+from ..base.forks import forget, reset_in_children
+
 log = logging.getLogger("litequeue.worker")
 
 
@@ -52,9 +54,11 @@ class StopSignals:
             number = getattr(signal, name, None)
             if number is not None and (name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN):
                 old[number] = signal.signal(number, self._handle)
+        reset_in_children(old)
         try:
             yield
         finally:
+            forget(old)
             for number, handler in old.items():
                 signal.signal(number, handler)
 

@@ -1,0 +1,36 @@
+"""Signals in the child of a fork: at their defaults, whatever this process does about them.
+
+Owns that reset. A task that forks (``multiprocessing.Pool`` does, where fork is the way) hands its child our handlers: then
+SIGTERM posts to the copy of an inbox that nobody reads, and ``Process.terminate()`` hangs for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterable
+
+_handled: set[int] = set()
+_registered = False
+
+
+def reset_in_children(numbers: Iterable[int]) -> None:
+    """From now on a fork's child has these signals at their defaults."""
+    global _registered
+    _handled.update(numbers)
+    if not _registered and hasattr(os, "register_at_fork"):
+        _registered = True
+        os.register_at_fork(after_in_child=_reset)
+
+
+def forget(numbers: Iterable[int]) -> None:
+    """They are handled by somebody else again."""
+    _handled.difference_update(numbers)
+
+
+def _reset() -> None:
+    for number in _handled:
+        with contextlib.suppress(ValueError, OSError):
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    _handled.clear()
