@@ -145,6 +145,7 @@ class Job(Generic[R_co]):
                     row = self._row()
                     if row[0] in FINAL:
                         return row
+                    _give_up_waiting()
                     left = again - monotonic()
                     if left <= 0:
                         break
@@ -163,6 +164,7 @@ class Job(Generic[R_co]):
                     row = self._row()
                     if row[0] in FINAL:
                         return self._unpack(row)
+                    _give_up_waiting()
                     left = again - monotonic()
                     if left <= 0:
                         break
@@ -208,6 +210,12 @@ class Job(Generic[R_co]):
 
     def __repr__(self) -> str:
         return f"<Job {self.id}>"
+
+
+def _give_up_waiting() -> None:
+    context = _current.get()
+    if context is not None:
+        context._give_up_waiting()
 
 
 def _in_a_task(*, blocking: bool, bounded: bool) -> contextlib.AbstractContextManager[None]:

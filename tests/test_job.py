@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+import time
 from typing import Any
 
 import pytest
@@ -84,3 +86,47 @@ def test_an_expiry_is_of_jobs_that_were_not_started_and_a_retry_is_one_that_was(
     info = job.info()
     assert (info.state, info.failures, info.expires_at) == ("discarded", 2, None)
     assert told == ["ValueError: no"]
+
+
+@pytest.mark.parametrize("kind", ["thread", "async"])
+def test_a_task_that_waits_for_another_job_does_not_hold_up_the_stop_of_its_worker(app: LiteQueue, kind: str) -> None:
+    """The other job runs nowhere any more: it waited until the grace was over, 30 s by default."""
+
+    @app.task(queue="nobody")
+    def other() -> None: ...
+
+    if kind == "thread":
+
+        @app.task
+        def waits() -> None:
+            other.delay().get()
+    else:
+
+        @app.task
+        async def waits() -> None:
+            await other.delay()
+
+    job = waits.delay()
+    worker = app.worker(queues=["default"], threads=2, grace=30.0)
+    with worker:
+        wait_until(lambda: app.jobs(task=other.name), 10)
+        begin = time.monotonic()
+    assert time.monotonic() - begin < 5
+    info = job.info()
+    assert (info.state, info.failures, info.attempt) == ("available", 0, 1)
+
+
+def test_a_task_that_may_run_only_once_may_wait_on_while_its_worker_stops(app: LiteQueue) -> None:
+    @app.task(queue="nobody")
+    def other() -> None: ...
+
+    @app.task(at_most_once=True)
+    def waits() -> str:
+        with contextlib.suppress(TimeoutError):
+            other.delay().get(timeout=1.5)
+        return "waited"
+
+    job = waits.delay()
+    with app.worker(queues=["default"], threads=2, grace=20.0):
+        wait_until(lambda: app.jobs(task=other.name), 10)
+    assert job.get(timeout=10) == "waited"

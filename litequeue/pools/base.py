@@ -82,5 +82,9 @@ class Pool(Protocol):
     def interrupt(self, call: Call, reason: Reason) -> None:
         """Stop a running call as far as this kind of pool can; its end is reported as always."""
 
+    def end_waits(self) -> None:
+        """The worker stops: let calls that wait for other jobs end, now and from now on, but for those that may run only
+        once. What they come to is reported as always."""
+
     def stop(self) -> None:
         """End the pool. Calls that still run are abandoned."""

@@ -28,14 +28,15 @@ from ..base.outcomes import (
     Cancelled,
     Discarded,
     Failed,
+    Interrupted,
     Outcome,
     Snoozed,
     Succeeded,
     Timed,
 )
 from ..tasks import TaskCode
-from ..tasks.context import JobContext, _current
-from .base import Call
+from ..tasks.context import JobContext, WaitEnded, _current
+from .base import Call, Reason
 
 log = logging.getLogger("litequeue.jobs")
 
@@ -119,6 +120,8 @@ def _meaning(error: BaseException, call: Call, rng: random.Random) -> Outcome:
             error = wrong
     if isinstance(error, Discard):
         return Discarded(message_of(error))
+    if isinstance(error, WaitEnded):
+        return Interrupted(Reason.SHUTDOWN.value)
     if isinstance(error, JobCancelled):
         return Cancelled(message_of(error))
     text, trace = message_of(error), traceback_of(error)

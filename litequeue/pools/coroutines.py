@@ -98,6 +98,11 @@ class CoroutinePool:
             with contextlib.suppress(RuntimeError):  # the loop has closed
                 self._loop.call_soon_threadsafe(self._cancel, (call.job.id, call.job.attempt), reason)
 
+    def end_waits(self) -> None:
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has closed
+                self._loop.call_soon_threadsafe(self._end_waits)  # behind the last calls that were submitted
+
     def stop(self) -> None:
         if self._loop is not None and self._thread is not None:
             self._stopping = True
@@ -143,6 +148,10 @@ class CoroutinePool:
             if call.timeout is not None or call.soft_timeout is not None:
                 self._events.started(call)
             running.task.add_done_callback(functools.partial(self._done, call, running))
+
+    def _end_waits(self) -> None:
+        for running in self._running.values():
+            running.context._stopping = not running.context._job.at_most_once
 
     def _print(self, call: Call, numbers: Iterator[int], stream: str, text: str) -> None:
         self._events.printed(call, next(numbers), stream, text)

@@ -118,6 +118,9 @@ class ProcessPool:
                 if call in slot.batch and not slot.has_noted(call):
                     slot.kill(reason)
 
+    def end_waits(self) -> None:
+        """They have a timeout, since a process task may not wait without one."""
+
     def stop(self) -> None:
         for slot in self._slots:
             slot.kill(Reason.SHUTDOWN)

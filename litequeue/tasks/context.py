@@ -16,6 +16,14 @@ from ..base.checks import aware
 from ..base.errors import NotInATask
 from ..base.models import ClaimedJob, PastError
 
+
+class WaitEnded(BaseException):
+    """Ends a task that waits for another job while its worker stops: it is given back, and nothing is charged.
+
+    No Exception, so that no task takes it for a failure of the job that it waits for. People do not see it.
+    """
+
+
 # (stream, text): called from the thread that the job runs in; quick, and never raises.
 Emitter = Callable[[str, str], None]
 
@@ -27,7 +35,7 @@ class JobContext:
     """The running job, as its own code sees it. Read-only."""
 
     __slots__ = (
-        "_cancelled", "_database", "_emitter", "_grace", "_job", "_max_attempts", "_timeout", "_usage", "_wait_rule",
+        "_cancelled", "_database", "_emitter", "_grace", "_job", "_max_attempts", "_stopping", "_timeout", "_usage", "_wait_rule",
         "started_at",
     )  # fmt: skip
 
@@ -39,6 +47,7 @@ class JobContext:
         self._timeout = timeout
         self.started_at = started_at  # wall clock, microseconds
         self._cancelled = False
+        self._stopping = False  # the worker takes on nothing more, so a wait for another job cannot end here
         self._grace: float | None = None  # seconds for what it started in other processes; None: as it likes
         self._wait_rule: WaitRule | None = None  # of the pool that runs the job
         self._database: str | None = None  # the file that the job came from
@@ -49,6 +58,11 @@ class JobContext:
         """Hand on a chunk of output."""
         if self._emitter is not None:
             self._emitter(stream, text)
+
+    def _give_up_waiting(self) -> None:
+        """Raise WaitEnded if a wait for another job has no end to come."""
+        if self._stopping:
+            raise WaitEnded("the worker stops, and the job that is waited for does not run here any more")
 
     def _waiting(self, *, blocking: bool, bounded: bool) -> AbstractContextManager[None]:
         """Around the task's waiting for another job. Raises WouldDeadlock where that must not be."""

@@ -307,9 +307,10 @@ class Coordinator:
         self._take_in([(call, Timed(NotStarted(), 0, 0.0)) for call in calls])
 
     def give_back_all(self) -> None:
-        """Put back everything that has not started."""
+        """At a stop: put back all that has not started, and what waits for another job, which now waits in vain."""
         for pool in self._pools.made.values():
             self._return(pool.take_back())
+            pool.end_waits()
 
     def interrupt_all(self, reason: Reason) -> None:
         self._running.interrupt_all(reason)

@@ -50,7 +50,8 @@ def settle(
     if isinstance(outcome, Discarded):
         return _final(call, "discarded", timed, now, ("Discard", outcome.reason, ""))
     if isinstance(outcome, (Cancelled, Interrupted)):
-        if interrupted in (Reason.SHUTDOWN, Reason.LOST):
+        ended_itself = isinstance(outcome, Interrupted) and outcome.reason == Reason.SHUTDOWN.value  # a wait without an end
+        if interrupted in (Reason.SHUTDOWN, Reason.LOST) or ended_itself:
             return _broken_off(call, timed, now)
         return _final(call, "cancelled", timed, now, ("JobCancelled", outcome.reason, ""))
     if isinstance(outcome, Died):
