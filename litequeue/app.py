@@ -190,8 +190,10 @@ class LiteQueue(Marked):
 
     # -- looking ---------------------------------------------------------------------------------------
 
-    def job(self, job_id: int) -> Job[Any]:
-        """The handle of a job by its id. Does not look whether it exists; using it does."""
+    def job(self, job_id: int | str) -> Job[Any]:
+        """The handle of a job by its id, also as text. Does not look whether it exists; using it does."""
+        if isinstance(job_id, str) and job_id.isascii() and job_id.isdigit():
+            job_id = int(job_id[:20])  # of a web page's address, say
         return Job(self._client, checks.integer(job_id, "job_id", 1, 2**63 - 1))
 
     def jobs(

@@ -43,9 +43,9 @@ def database_path(path: object) -> str:
     text = os.fspath(path)
     if not isinstance(text, str):
         raise InvalidType(f"the database's path must be a string, not bytes: {text!r:.100}")
-    if not text or text == ":memory:" or "\0" in text:
+    if not text or text == ":memory:" or "\0" in text or text.startswith("file:"):
         raise InvalidArgument(
-            f"the database must be a file on disk, since worker processes open it too; not {text!r}"
+            f"the database must be the path of a file on disk, since worker processes open it too; not {text!r}"
         )
     return os.path.abspath(text)
 

@@ -187,7 +187,10 @@ class Job(Generic[R_co]):
         if failure is None or last_error is not None and last_error.startswith(("Lost:", "Interrupted:")):
             kind, _, message = (last_error or "Unknown: no error was recorded").partition(": ")
             failure = (kind, message, "")
-        raise JobFailed(self.id, *failure) from _rebuilt(failure[0], failure[1])
+        failed = JobFailed(self.id, *failure)
+        if failed.traceback:  # for who does not catch it: Python shows notes below its own traceback
+            failed.add_note(f"In the task:\n{checks.clean_lines(failed.traceback)}")
+        raise failed from _rebuilt(failure[0], failure[1])
 
     def _missing(self) -> JobNotFound:
         return JobNotFound(

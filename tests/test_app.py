@@ -99,9 +99,9 @@ def test_other_mistakes_when_decorating(app: LiteQueue) -> None:
         app.task(name="same")(coroutine)
 
 
-@pytest.mark.parametrize("path", [":memory:", "", "a\0b"])
+@pytest.mark.parametrize("path", [":memory:", "", "a\0b", "file:db.sqlite?mode=memory"])
 def test_what_is_no_file_is_refused(path: str) -> None:
-    with pytest.raises(InvalidArgument, match="file on disk"):
+    with pytest.raises(InvalidArgument, match="path of a file on disk"):
         LiteQueue(path)
 
 

@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import random
 import time
+import traceback
 from typing import Any
 
 import pytest
 
-from litequeue import LiteQueue
+from litequeue import InvalidArgument, InvalidType, JobFailed, LiteQueue, SoftTimeout
 
 from .support import wait_until
 
@@ -130,3 +131,48 @@ def test_a_task_that_may_run_only_once_may_wait_on_while_its_worker_stops(app: L
     with app.worker(queues=["default"], threads=2, grace=20.0):
         wait_until(lambda: app.jobs(task=other.name), 10)
     assert job.get(timeout=10) == "waited"
+
+
+def test_a_failure_that_nobody_catches_shows_where_in_the_task_it_was(app: LiteQueue) -> None:
+    @app.task(retries=0)
+    def fails() -> None:
+        raise ValueError("\x1b[31mred")
+
+    with app.worker(threads=1), pytest.raises(JobFailed) as caught:
+        fails.delay().get(timeout=10)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "In the task:" in shown and 'raise ValueError("\\x1b[31mred")' in shown
+    assert "\x1b" not in "".join(caught.value.__notes__)
+
+
+def test_leaving_the_program_is_no_failure_to_be_retried_unless_it_is_named(app: LiteQueue) -> None:
+    def leaves() -> None:
+        raise SystemExit(3)
+
+    once = app.task(name="once", retries=1, backoff=0)(leaves)
+    twice = app.task(name="twice", retries=1, backoff=0, retry_on=SystemExit)(leaves)
+    jobs = [once.delay(), twice.delay()]
+    with app.worker(threads=1, burst=True) as worker:
+        assert worker.join(20)
+    assert [job.info().attempt for job in jobs] == [1, 2]
+
+
+def test_a_soft_timeout_says_what_it_is(app: LiteQueue) -> None:
+    @app.task(soft_timeout=0.1)
+    def late() -> str:
+        try:
+            while True:
+                time.sleep(0.01)
+        except SoftTimeout as error:
+            return str(error)
+
+    with app.worker(threads=1):
+        assert late.delay().get(timeout=10) == "soft_timeout has passed"
+
+
+def test_a_handle_is_had_by_an_id_of_text_as_well(app: LiteQueue) -> None:
+    app.enqueue("some.task")
+    assert app.job("1").info().task == "some.task"
+    for wrong in ("", "x", "-1", "0", "9" * 40, "\u0661"):
+        with pytest.raises((InvalidType, InvalidArgument)):
+            app.job(wrong)

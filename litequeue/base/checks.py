@@ -7,6 +7,7 @@ integer microseconds that are stored; and ``clean``, for what others wrote. Pure
 from __future__ import annotations
 
 import math
+import operator
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -39,28 +40,40 @@ def is_name(value: str) -> bool:
 
 def integer(value: object, what: str, low: int, high: int) -> int:
     """An int within [low, high]; bool is refused, since ``retries=True`` is a mistake."""
-    if isinstance(value, bool) or not isinstance(value, int):
+    number = _index(value)
+    if number is None:
         raise InvalidType(f"{what} must be an integer, not {type(value).__name__}: {value!r:.100}")
-    if not low <= value <= high:
-        raise InvalidArgument(f"{what} must be from {low} to {high}, not {_short(value)}")
-    return int(value)
+    if not low <= number <= high:
+        raise InvalidArgument(f"{what} must be from {low} to {high}, not {_short(number)}")
+    return number
+
+
+def _index(value: object) -> int | None:
+    """An integer of any library (numpy's are no ``int``) as one of Python's; None for what is none."""
+    if isinstance(value, bool) or not hasattr(type(value), "__index__"):
+        return None
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except Exception:  # noqa: BLE001 - numpy's bool and arrays have the method, and refuse
+        return None
 
 
 def micros(value: object, what: str, *, zero: bool = True) -> int:
     """Seconds (int, float) or a timedelta, as whole microseconds; at most a century."""
     if isinstance(value, timedelta):
         seconds: float = value.total_seconds()
-    elif isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InvalidType(
-            f"{what} must be seconds (int or float) or a timedelta, "
-            f"not {type(value).__name__}: {value!r:.100}"
-        )
     else:
-        if isinstance(value, float) and not math.isfinite(value):
-            raise InvalidArgument(f"{what} must be a finite number of seconds, not {value!r}")
-        if abs(value) > MAX_SECONDS:
-            raise InvalidArgument(f"{what} must be at most {MAX_SECONDS} seconds, not {_short(value)}")
-        seconds = value
+        number = value if isinstance(value, float) else _index(value)
+        if number is None:
+            raise InvalidType(
+                f"{what} must be seconds (int or float) or a timedelta, "
+                f"not {type(value).__name__}: {value!r:.100}"
+            )
+        if isinstance(number, float) and not math.isfinite(number):
+            raise InvalidArgument(f"{what} must be a finite number of seconds, not {number!r}")
+        if abs(number) > MAX_SECONDS:
+            raise InvalidArgument(f"{what} must be at most {MAX_SECONDS} seconds, not {_short(number)}")
+        seconds = number
     if seconds < 0 or seconds > MAX_SECONDS or (not zero and seconds == 0):
         least = "0" if zero else "more than 0"
         raise InvalidArgument(f"{what} must be {least} to {MAX_SECONDS} seconds, not {value!s:.60}")
@@ -69,7 +82,7 @@ def micros(value: object, what: str, *, zero: bool = True) -> int:
 
 def span(value: object, what: str, *, zero: bool = True) -> int:
     """A length of time as people give it, text such as "1h30m" too, as whole microseconds."""
-    if isinstance(value, (int, float, timedelta)) and not isinstance(value, bool):
+    if isinstance(value, (float, timedelta)) or _index(value) is not None:
         return micros(value, what, zero=zero)
     if not isinstance(value, str):
         raise InvalidType(

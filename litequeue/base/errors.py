@@ -122,6 +122,9 @@ class SoftTimeout(BaseException):
     A BaseException, so that a task's ``except Exception`` does not swallow it by accident.
     """
 
+    def __init__(self, message: str = "soft_timeout has passed") -> None:  # raised as a class, from another thread
+        super().__init__(message)
+
 
 # -- the file ----------------------------------------------------------------------------------
 

@@ -83,6 +83,10 @@ def jobs(arguments: argparse.Namespace) -> int:
             before=arguments.before,
             limit=arguments.limit,
         )
+        full = len(found) == arguments.limit
+        more = full and app.jobs(
+            state=arguments.state, queue=arguments.queue, task=arguments.task, before=found[-1].id, limit=1
+        )
     if arguments.json:
         render.print_json([as_dict(info) for info in found])
         return 0
@@ -90,7 +94,7 @@ def jobs(arguments: argparse.Namespace) -> int:
         ("ID", "STATE", "TASK", "QUEUE", "ATTEMPT", "CREATED", "TOOK", "NOTE"),
         [render.job_row(info) for info in found],
     )
-    if len(found) == arguments.limit:
+    if more:
         print(f"more: --before {found[-1].id}")
     return 0
 

@@ -190,11 +190,13 @@ def ticks(arguments: argparse.Namespace) -> int:
     with existing(arguments.db) as app:
         before = None if arguments.before is None else _moment(arguments.before)
         found = app.schedules.ticks(arguments.name, before=before, limit=arguments.limit)
+        full = len(found) == arguments.limit
+        more = full and app.schedules.ticks(arguments.name, before=found[-1].at, limit=1)
     if arguments.json:
         render.print_json([as_dict(tick) for tick in found])
         return 0
     render.print_table(("TICK", "OUTCOME", "DECIDED", "JOB", "STATE", "TOOK", "NOTE"), [_tick_row(tick) for tick in found])
-    if len(found) == arguments.limit:
+    if more:
         print(f"more: --before '{found[-1].at.isoformat(sep=' ')}'")
     return 0
 

@@ -83,7 +83,7 @@ class TaskOptions(JobOptions, total=False):
     ]  # fmt: skip
     retry_on: Annotated[
         Exceptions | None,
-        Option(CLASSES, "exception classes that are retried", (Exception,), "any `Exception`"),
+        Option(CLASSES, "exception classes that are retried (`SystemExit` only if it is named)", (Exception,), "any `Exception`"),
     ]
     give_up_on: Annotated[Exceptions | None, Option(CLASSES, "exception classes that are not retried", (), "none")]
     expires: Annotated[

@@ -134,6 +134,11 @@ def _meaning(error: BaseException, call: Call, rng: random.Random) -> Outcome:
     return Failed(kind, text, trace, delay)
 
 
+# What retry_on speaks of. sys.exit() is the task's own word that it has ended; others that are no Exception, such as
+# SoftTimeout, come from outside of it.
+_MEANT = (Exception, SystemExit, KeyboardInterrupt)
+
+
 def retry_delay(error: BaseException, call: Call, rng: random.Random) -> int | None:
     """Microseconds until the next attempt; None if there is none.
 
@@ -147,7 +152,7 @@ def retry_delay(error: BaseException, call: Call, rng: random.Random) -> int | N
             if error.delay is not None:
                 return checks.micros(error.delay, "Retry(delay)")
         elif isinstance(error, code.give_up_on) or (
-            isinstance(error, Exception) and not isinstance(error, code.retry_on)
+            isinstance(error, _MEANT) and not isinstance(error, code.retry_on)
         ):
             return None
         return backoff.delay_micros(code.backoff(call.job.kwargs), failures + 1, error, rng)

@@ -149,7 +149,7 @@ def _run_softly(call: Call, context: JobContext, seconds: float) -> Timed:
     timed = guard.run(functools.partial(run, call, context, _clock, _rng))
     timer.cancel()
     if timed is None:
-        late = from_exception(SoftTimeout("soft_timeout has passed"), call, _rng)
+        late = from_exception(SoftTimeout(), call, _rng)
         timed = Timed(late, context.started_at, _clock.monotonic() - begin)
     return timed
 

@@ -183,7 +183,7 @@ class CoroutinePool:
 
     def _why_cancelled(self, call: Call, reason: Reason | None) -> Outcome:
         if reason is Reason.SOFT_TIMEOUT:
-            return from_exception(SoftTimeout("soft_timeout has passed"), call, self._rng)
+            return from_exception(SoftTimeout(), call, self._rng)
         if reason is None:  # the coroutine cancelled itself: a failure like any other
             return from_exception(asyncio.CancelledError(), call, self._rng)
         return Interrupted(reason.value)

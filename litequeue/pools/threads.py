@@ -201,6 +201,6 @@ class ThreadPool:
             outcome = TimedOut((call.timeout or 0) / MICROS, trace)
             return Timed(outcome, running.context.started_at, self._clock.monotonic() - begin)
         if timed is None:
-            late = from_exception(SoftTimeout("soft_timeout has passed"), call, self._rng)
+            late = from_exception(SoftTimeout(), call, self._rng)
             return Timed(late, context.started_at, self._clock.monotonic() - begin)
         return timed

@@ -59,3 +59,26 @@ def test_an_error_about_a_huge_number_does_not_fail_itself() -> None:
         checks.integer(10**5000, "priority", 0, 10)
     with pytest.raises(InvalidType):
         checks.integer(True, "retries", 0, 10)
+
+
+class Foreign:
+    """As numpy's integers are: no int, and one all the same."""
+
+    def __index__(self) -> int:
+        return 3
+
+
+def test_an_integer_of_another_library_is_taken_as_one() -> None:
+    assert checks.integer(Foreign(), "retries", 0, 9) == 3
+    assert type(checks.integer(Foreign(), "retries", 0, 9)) is int
+    assert checks.micros(Foreign(), "timeout") == checks.span(Foreign(), "expires") == 3_000_000
+
+
+def test_a_thing_that_only_looks_like_an_integer_is_refused() -> None:
+    class Array:
+        def __index__(self) -> int:
+            raise TypeError("only integer scalar arrays can be converted to a scalar index")
+
+    for wrong in (Array(), True, "3", 3.0):
+        with pytest.raises(InvalidType):
+            checks.integer(wrong, "retries", 0, 9)

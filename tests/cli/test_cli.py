@@ -19,6 +19,7 @@ from litequeue.cli.jobs import parse_call
 from .. import sample
 from ..prepared import litequeue
 from ..support import PROGRAM, environment, ledger_lines, wait_until, worker_process
+from .conftest import Cli
 
 TASKS = '''
 from litequeue import LiteQueue
@@ -402,3 +403,12 @@ def test_the_defaults_of_lease_and_grace_are_in_the_help() -> None:
     text = " ".join(litequeue("worker", "--help").stdout.split())
     assert "a frozen worker's jobs are taken by others after so long; default 60" in text
     assert "for running jobs at shutdown; default 30" in text
+
+
+def test_a_page_says_that_there_are_more_only_if_there_are(cli: Cli, db: Path) -> None:
+    with LiteQueue(db) as app:
+        app.enqueue("a")
+        app.enqueue("b")
+    assert "more:" not in cli("jobs", db, "--limit", "2").out
+    assert "more: --before 2" in cli("jobs", db, "--limit", "1").out
+    assert "more:" not in cli("jobs", db, "--limit", "1", "--before", "2").out
