@@ -1,14 +1,15 @@
-"""Tests marked ``beside`` run first, a few at once, each in a forked copy of pytest: most of them wait, and one
-waits no shorter alone.
+"""Tests marked ``beside`` run first, a few at once, each in a forked copy of pytest: most of them wait, be it for a
+process that they started, and one waits no shorter alone. The quick ones of a file share one fork.
 
 Owns the forks, and bringing home what they report: a marked test is as any other, with its fixtures, its parameters,
-its name and its end. Not to be marked: a test whose limit of time a busy neighbour could break, or whose module's
-fixtures are dear, since each fork makes them anew.
+its name and its end. Not to be marked: a test whose limit of time a busy neighbour could break, or a slow one whose
+module's fixtures are dear, since each fork makes them anew.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import pickle
 import shutil
@@ -29,11 +30,11 @@ AT_ONCE = (os.cpu_count() or 1) + 1
 
 
 class Forks:
-    """Runs tests in forks, in their order; ``reports`` waits for those of one."""
+    """Runs batches of tests in forks, in their order; ``reports`` waits for those of one test."""
 
-    def __init__(self, items: list[pytest.Item]) -> None:
-        self._waiting = deque(items)
-        self._running: dict[int, pytest.Item] = {}
+    def __init__(self, batches: list[list[pytest.Item]]) -> None:
+        self._waiting = deque(batches)
+        self._running: dict[int, list[pytest.Item]] = {}
         self._done: dict[str, list[pytest.TestReport]] = {}
         self._compiled: object = None
         self._folder = Path(tempfile.mkdtemp(prefix="litequeue-beside-"))
@@ -50,34 +51,35 @@ class Forks:
             time.sleep(0.005)
         return self._done.pop(item.nodeid)
 
-    def _start(self, item: pytest.Item) -> None:
-        item.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]  # one for all, not one a fork
+    def _start(self, batch: list[pytest.Item]) -> None:
+        batch[0].config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]  # one for all, not one a fork
         pid = os.fork()
         if pid == 0:
             try:
                 os.setpgid(0, 0)  # so that ``stop`` finds what the test started
-                reports = pickle.dumps(_run(item))
-                (self._folder / f"{os.getpid()}").write_bytes(reports)
+                _run(batch, self._folder / f"{os.getpid()}")
                 os._exit(0)
             except BaseException:  # noqa: BLE001 - a child of a fork must not go on as a second pytest
-                (self._folder / f"{os.getpid()}").write_text(traceback.format_exc())
+                (self._folder / f"{os.getpid()}.error").write_text(traceback.format_exc())
                 os._exit(1)
-        self._running[pid] = item
+        self._running[pid] = batch
 
     def _look(self) -> None:
-        for pid, item in list(self._running.items()):
+        for pid, batch in list(self._running.items()):
             ended, status = os.waitpid(pid, os.WNOHANG)
             if not ended:
                 continue
             del self._running[pid]
-            left = self._folder / f"{pid}"
-            said = left.read_bytes() if left.exists() else b""
-            if status:
-                why = f"its fork ended with {os.waitstatus_to_exitcode(status)}\n{said.decode(errors='replace')}"
-                self._done[item.nodeid] = [_death(item, why)]
-            else:
+            for item, said in zip(batch, _said(self._folder / f"{pid}"), strict=False):
                 back = item.config.hook.pytest_report_from_serializable
-                self._done[item.nodeid] = [back(config=item.config, data=data) for data in pickle.loads(said)]
+                self._done[item.nodeid] = [back(config=item.config, data=data) for data in said]
+            left = [item for item in batch if item.nodeid not in self._done]
+            if left:
+                error = self._folder / f"{pid}.error"
+                why = error.read_text() if error.exists() else ""
+                self._done[left[0].nodeid] = [_death(left[0], f"its fork ended with {os.waitstatus_to_exitcode(status)}\n{why}")]
+                if left[1:]:
+                    self._waiting.appendleft(left[1:])
 
     def stop(self) -> None:
         """Leave nothing behind, should the session end early."""
@@ -88,19 +90,41 @@ class Forks:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _run(item: pytest.Item) -> list[object]:
-    """In the fork: the test with its fixtures, and all that it reported, fit to be sent."""
-    capture = item.config.pluginmanager.getplugin("capturemanager")
+def _run(batch: list[pytest.Item], told: Path) -> None:
+    """In the fork: the tests with their fixtures, and all that each reported, fit to be sent."""
+    capture = batch[0].config.pluginmanager.getplugin("capturemanager")
     if capture is not None:  # the file in which output is caught is one and the same in all forks
         capture.stop_global_capturing()
         capture.start_global_capturing()
-    reports = runtestprotocol(item, log=False)
-    send = item.config.hook.pytest_report_to_serializable
-    return [send(config=item.config, report=report) for report in reports]
+    with told.open("ab") as file:
+        for item, following in itertools.zip_longest(batch, batch[1:]):
+            reports = runtestprotocol(item, log=False, nextitem=following)
+            send = item.config.hook.pytest_report_to_serializable
+            pickle.dump([send(config=item.config, report=report) for report in reports], file)
+            file.flush()
+
+
+def _said(told: Path) -> list[list[object]]:
+    """What the tests of a fork reported, as far as it came."""
+    found = []
+    with contextlib.suppress(FileNotFoundError, EOFError, pickle.UnpicklingError), told.open("rb") as file:
+        while True:
+            found.append(pickle.load(file))
+    return found
 
 
 def _death(item: pytest.Item, why: str) -> pytest.TestReport:
     return pytest.TestReport(item.nodeid, item.location, {}, "failed", why, "call")
+
+
+def _batches(items: list[pytest.Item]) -> list[list[pytest.Item]]:
+    """Each slow one by itself, and then the quick ones by their files, those with the most first."""
+    slow = [[item] for item in items if item.get_closest_marker("slow")]
+    quick: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        if not item.get_closest_marker("slow"):
+            quick.setdefault(item.path, []).append(item)
+    return slow + sorted(quick.values(), key=len, reverse=True)
 
 
 _forks = pytest.StashKey[Forks]()
@@ -111,8 +135,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """First, so that they are forked from a process in which no fixture and no thread lives yet."""
     beside = [item for item in items if item.get_closest_marker("beside")]
     if len(beside) > 1 and hasattr(os, "fork") and not config.getoption("usepdb"):
-        items[:] = beside + [item for item in items if not item.get_closest_marker("beside")]
-        config.stash[_forks] = Forks(beside)
+        batches = _batches(beside)
+        items[:] = [*itertools.chain(*batches), *(item for item in items if not item.get_closest_marker("beside"))]
+        config.stash[_forks] = Forks(batches)
 
 
 @pytest.hookimpl(tryfirst=True)

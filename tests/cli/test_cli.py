@@ -16,7 +16,7 @@ from litequeue import Job, LiteQueue
 from litequeue.base.errors import InvalidArgument
 from litequeue.cli.jobs import parse_call
 
-from .. import sample
+from .. import prepared, sample
 from ..prepared import litequeue
 from ..support import PROGRAM, environment, ledger_lines, wait_until, worker_process
 from .conftest import Cli
@@ -248,7 +248,7 @@ def test_a_session_at_the_command_line(sample_app: LiteQueue, db: Path) -> None:
 
 def test_enqueue_can_wait_for_the_result(sample_app: LiteQueue, db: Path) -> None:
     sample.add.delay(1, 2)
-    with worker_process(db, "--import", "tests.sample"):
+    with prepared.worker_process(db, "--import", "tests.sample"):
         done = litequeue("enqueue", db, "tests.sample.add", "4", "4", "--wait", "20")
         assert done.stdout.splitlines()[1:] == ["8"]
         failed = litequeue("enqueue", db, "tests.sample.misbehave_thread", "ValueError", "--wait", "20")
@@ -258,7 +258,7 @@ def test_enqueue_can_wait_for_the_result(sample_app: LiteQueue, db: Path) -> Non
 def test_a_job_whose_task_nobody_knows_stays_and_is_reported(db: Path) -> None:
     with LiteQueue(db) as app:
         job = app.enqueue("strange.task")
-        with worker_process(db) as worker:
+        with prepared.worker_process(db) as worker:
             wait_until(lambda: any(w.unknown_tasks for w in app.stats().workers))
             assert "no producer said where" in app.stats().workers[0].unknown_tasks["strange.task"]
             assert "strange.task" in litequeue("stats", db).stdout
@@ -344,7 +344,7 @@ def test_after_the_grace_what_runs_is_released_uncharged_and_runs_elsewhere(
     ]  # fmt: skip
     # A thread task may see that it is cancelled, and return while the worker is there to store it.
     again = {ledger: job for ledger, job in jobs.items() if job.state != "succeeded"}
-    with worker_process(db):
+    with prepared.worker_process(db):
         wait_until(lambda: all(begun_twice(ledger) for ledger in again))
         (tmp_path / "gate").touch()
         assert {job.get(timeout=10) for job in again.values()} == {"attempt 2"}
@@ -364,7 +364,7 @@ def test_a_stuck_thread_neither_delays_the_exit_nor_runs_twice_at_once(
         worker.send_signal(signal.SIGTERM)
         worker.communicate(timeout=6)
         assert worker.returncode == 0
-    with worker_process(db, "--grace", "0.2"):
+    with prepared.worker_process(db, "--grace", "0.2"):
         wait_until(lambda: len(ledger_lines(ledger)) == 2, what="the job runs again")
     info = job.info()
     assert (info.interruptions, info.failures, info.attempt) == (0, 0, 2)

@@ -22,8 +22,8 @@ from litequeue.cli import main
 from litequeue.store.turn.output import KEEP_OUTPUT, TRIM_EVERY
 
 from ..crash.logged import alive
-from ..prepared import litequeue
-from ..support import PROGRAM, environment, wait_until, worker_process
+from ..prepared import litequeue, worker_process
+from ..support import PROGRAM, environment, wait_until
 from .conftest import Cli
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="commands need process groups")

@@ -21,8 +21,8 @@ from litequeue.cli.doctor.host import file_system, what_others_can
 from litequeue.store.inspection import Inspection
 
 from .. import faults, sample
-from ..prepared import litequeue
-from ..support import ledger_lines, wait_until, worker_process
+from ..prepared import litequeue, worker_process
+from ..support import ledger_lines, wait_until
 
 
 def doctor(db: Path, *flags: str) -> tuple[int, dict[str, list[tuple[str, str]]]]:

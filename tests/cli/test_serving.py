@@ -17,8 +17,8 @@ from litequeue.cli.doctor.work import judged, word
 from litequeue.store.inspection import Condition
 
 from .. import sample
-from ..prepared import litequeue
-from ..support import ledger_lines, wait_until, worker_process
+from ..prepared import litequeue, worker_process
+from ..support import ledger_lines, wait_until
 from .test_doctor import doctor, wrong
 
 SECOND = 1_000_000

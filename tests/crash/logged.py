@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..prepared import Process
 from ..support import worker_process
 
 
@@ -23,7 +24,7 @@ def logged_worker(db: Path, log: Path, *flags: object, **options: Any) -> Iterat
         yield process
 
 
-def stop(process: subprocess.Popen[Any], seconds: float, how: int = signal.SIGTERM) -> float:
+def stop(process: subprocess.Popen[Any] | Process, seconds: float, how: int = signal.SIGTERM) -> float:
     """Signal a worker and wait for it at most so long; how long it took."""
     began = time.monotonic()
     process.send_signal(how)

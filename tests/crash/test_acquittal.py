@@ -10,7 +10,8 @@ from litequeue import JobFailed, LiteQueue
 from litequeue.store.rules import MAX_INTERRUPTIONS
 
 from .. import sample
-from ..support import ledger_lines, litequeue, wait_until, worker_process
+from ..prepared import litequeue, worker_process
+from ..support import ledger_lines, wait_until
 
 
 @pytest.mark.slow

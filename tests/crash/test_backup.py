@@ -18,7 +18,8 @@ from litequeue.worker.inbox import Inbox
 from litequeue.worker.services.maintenance import Maintenance
 
 from .. import sample
-from ..support import FakeClock, ledger_lines, litequeue, wait_until, worker_process
+from ..prepared import worker_process
+from ..support import FakeClock, ledger_lines, litequeue, wait_until
 
 COPIES = 6
 FINAL = ("succeeded", "discarded", "cancelled", "expired")

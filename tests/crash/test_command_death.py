@@ -18,7 +18,8 @@ from litequeue.commands import supervisor
 from litequeue.commands.command import NAME, TASK, check_command
 from litequeue.worker.worker import LAST_WORDS
 
-from ..support import environment, supervisors_of, wait_until, worker_process
+from ..prepared import worker_process
+from ..support import environment, supervisors_of, wait_until
 from .logged import alive
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="commands need process groups")

@@ -12,7 +12,6 @@ import os
 import pickle
 import sqlite3
 import stat
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +22,7 @@ from litequeue import CannotOpen, LiteQueue
 from litequeue.cli import main
 
 from .. import hostile, sample
-from ..prepared import litequeue
+from ..prepared import Process, litequeue, worker_process
 from ..support import wait_until
 from .logged import logged_worker, stop
 
@@ -55,14 +54,14 @@ class Served(NamedTuple):
     app: LiteQueue
     db: Path
     log: Path
-    worker: subprocess.Popen[str]
+    worker: Process
 
 
 @pytest.fixture
 def served(sample_app: LiteQueue, db: Path, tmp_path: Path) -> Iterator[Served]:
     """A worker that serves the file and has run a job; beside it, what planted rows point to."""
     log = tmp_path / "log"
-    with logged_worker(db, log, *FLAGS) as worker:
+    with log.open("ab") as file, worker_process(db, *FLAGS, stdout=file) as worker:
         sample.add.delay(1, 1).get(timeout=10)
         plant_lock_files(db, tmp_path / "victim")
         yield Served(sample_app, db, log, worker)
@@ -306,7 +305,7 @@ def test_planted_attempts_and_queues_are_shown_without_their_control_characters(
 @pytest.mark.beside
 def test_a_failures_text_reaches_no_terminal_raw(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
     hostile.hostile_thread.delay("control characters")
-    with logged_worker(db, tmp_path / "log", *FLAGS):
+    with worker_process(db, *FLAGS):
         done = litequeue("enqueue", db, hostile.hostile_thread.name, "control characters", "--wait", "10")
     assert done.returncode == 1
     assert_no_control_characters(done.stderr)
@@ -314,7 +313,7 @@ def test_a_failures_text_reaches_no_terminal_raw(sample_app: LiteQueue, db: Path
 
 @pytest.mark.beside
 def test_a_note_on_a_result_reaches_no_log_raw(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
-    with logged_worker(db, tmp_path / "log", *FLAGS):
+    with (tmp_path / "log").open("ab") as file, worker_process(db, *FLAGS, stdout=file):
         job = hostile.hostile_thread.delay("evil result")
         assert job.wait(timeout=10) and job.state == "succeeded"
         wait_until(lambda: "succeeded, but" in (tmp_path / "log").read_text())

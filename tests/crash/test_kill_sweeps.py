@@ -26,7 +26,8 @@ from litequeue.store.schema import ledger
 
 from .. import faults, sample
 from ..faults import When, run_victim
-from ..support import FakeClock, ledger_lines, wait_until, worker_process
+from ..prepared import worker_process
+from ..support import FakeClock, ledger_lines, wait_until
 from .acts import (
     NOW,
     SCENARIOS,

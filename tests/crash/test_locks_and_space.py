@@ -29,14 +29,8 @@ from litequeue.worker.inbox import Inbox
 from litequeue.worker.services.maintenance import Maintenance
 
 from .. import faults, sample
-from ..support import (
-    environment,
-    ledger_lines,
-    litequeue,
-    new_job,
-    wait_until,
-    worker_process,
-)
+from ..prepared import worker_process
+from ..support import environment, ledger_lines, litequeue, new_job, wait_until
 from .test_refused_files import refused
 
 # -- locks held by others (ST1, ST2) --------------------------------------------------------------------

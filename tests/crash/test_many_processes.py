@@ -13,14 +13,8 @@ import pytest
 from litequeue import LiteQueue
 
 from .. import sample
-from ..support import (
-    ROOT,
-    environment,
-    ledger_lines,
-    registered,
-    wait_until,
-    worker_process,
-)
+from ..prepared import worker_process
+from ..support import ROOT, environment, ledger_lines, registered, wait_until
 
 PRODUCER = """
 import sys

@@ -20,7 +20,8 @@ from litequeue.store import Store
 from litequeue.store.turn import Demand
 
 from .. import sample
-from ..support import ledger_lines, new_job, wait_until, worker_process
+from ..prepared import worker_process
+from ..support import ledger_lines, new_job, wait_until
 
 SECOND = 1_000_000
 

@@ -22,8 +22,8 @@ from litequeue.cli.exits import CANNOT_OPEN, DAMAGED
 from litequeue.store.schema import ledger
 
 from .. import faults, sample
-from ..prepared import litequeue
-from ..support import ledger_lines, wait_until, worker_process
+from ..prepared import litequeue, worker_process
+from ..support import ledger_lines, wait_until
 
 COMMANDS = (("stats", "DB"), ("jobs", "DB"), ("enqueue", "DB", "t"), ("worker", "DB", "--burst"))
 

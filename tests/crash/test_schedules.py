@@ -26,7 +26,7 @@ from litequeue.worker.discovery import Catalogue
 from litequeue.worker.services.declaring import Declarer
 from litequeue.worker.services.scheduler import Scheduler
 
-from .. import faults
+from .. import faults, prepared
 from ..support import (
     FakeClock,
     environment,
@@ -58,12 +58,12 @@ def kill_whoever_fires(file: File, folder: Path, every: float, ticks: int, kills
     """Three workers, and the one that fired at certain ticks is killed and replaced. The gaps after the kills."""
     gaps = []
     with contextlib.ExitStack() as workers:
-        logs: dict[Path, subprocess.Popen[str]] = {}
+        logs: dict[Path, prepared.Process] = {}
 
         def start() -> None:
             log = folder / f"worker-{len(logs)}.log"
             stream = workers.enter_context(log.open("w"))
-            logs[log] = workers.enter_context(worker_process(file.db, wait=False, stdout=stream, stderr=stream))
+            logs[log] = workers.enter_context(prepared.worker_process(file.db, wait=False, stdout=stream))
 
         def who_fired() -> dict[Path, int]:
             return {log: log.read_text().count(" is job ") for log in logs}
@@ -228,7 +228,7 @@ def test_after_three_hours_without_a_worker_a_real_one_does_as_each_policy_says(
             grace = "1d" if policy == "all" else None
             args = [str(file.ledger), policy]
             app.schedules.add(policy, ticking.tick, args=args, every="1h", catch_up=policy, grace=grace)
-    with worker_process(file.db):
+    with prepared.worker_process(file.db):
         wait_until(lambda: len(file.runs("all")) == 3)
         wait_until(lambda: len(file.runs("latest")) == 1)
     assert {name: len(file.fired(name)) for name in ("latest", "skip", "all")} == {"latest": 1, "skip": 0, "all": 3}
@@ -241,7 +241,7 @@ def test_tasks_longer_than_their_period_do_not_move_the_grid_and_overlap_as_they
     period, names = 50_000, ("skip", "queue", "allow")
     for overlap in names:
         file.add(overlap, 0.115, every=period / SECOND, overlap=overlap, catch_up="all", grace="1h")
-    with worker_process(file.db, "--threads", "8", "--log-level", "error"):
+    with prepared.worker_process(file.db, "--threads", "8", "--log-level", "error"):
         wait_until(lambda: all(len(file.ticks(name)) >= 40 and len(file.fired(name)) > 10 for name in names), 20)
         wait_until(lambda: len(file.runs("queue")) > 10)
         for name in names:
@@ -271,7 +271,7 @@ def test_what_was_edited_or_removed_while_no_worker_ran_has_no_ghost_of_its_old_
     edited = time.time()
     file.app.schedules.update("edited", every="300ms")
     file.app.schedules.remove("removed")
-    with worker_process(file.db):
+    with prepared.worker_process(file.db):
         wait_until(lambda: len(file.fired("edited")) >= 2)
         wait_until(lambda: file.runs("kept"))
     assert all(tick.at / SECOND > edited for tick in file.ticks("edited"))
@@ -299,7 +299,7 @@ def test_schedules_of_which_no_job_can_be_made_are_disabled_by_a_worker_that_goe
     with contextlib.closing(sqlite3.connect(file.db)) as connection, connection:
         for name, change in PLANTED.items():
             connection.execute(f"UPDATE litequeue_schedules SET {change} WHERE name = ?", (name,))
-    with worker_process(file.db) as worker:
+    with prepared.worker_process(file.db) as worker:
         wait_until(lambda: len(file.runs("good")) >= 3)
         shown = {row["name"]: row for row in json.loads(litequeue("schedules", file.db, "--json").stdout)}
         assert worker.poll() is None
@@ -334,7 +334,7 @@ def test_an_exception_in_the_schedulers_thread_stops_the_worker_loudly_and_the_n
         assert worker.wait(timeout=10) not in (0, -signal.SIGKILL)
     assert "the scheduler died: RuntimeError('out of sorts')" in log.read_text()
     count = len(file.fired("s"))
-    with worker_process(file.db):
+    with prepared.worker_process(file.db):
         wait_until(lambda: len(file.fired("s")) > count + 1)
     file.assert_each_once("s")
 

@@ -14,7 +14,8 @@ import pytest
 from litequeue import JobFailed, LiteQueue
 
 from .. import sample
-from ..support import ledger_lines, registered, wait_until, worker_process
+from ..prepared import worker_process
+from ..support import ledger_lines, registered, wait_until
 
 TASKS = [sample.wait_at_gate, sample.wait_in_process, sample.wait_async]
 

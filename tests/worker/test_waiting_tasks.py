@@ -11,7 +11,7 @@ from litequeue import Job, JobFailed, LiteQueue, WouldDeadlock
 from litequeue.pools.lending import Lending
 
 from .. import sample
-from ..support import worker_process
+from ..prepared import worker_process
 
 
 def test_a_thread_task_lends_its_slot_while_it_waits(app: LiteQueue) -> None:

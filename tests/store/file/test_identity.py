@@ -13,7 +13,8 @@ import pytest
 
 from litequeue import DatabaseReplaced, LiteQueue
 
-from ...support import ledger_lines, wait_until, worker_process
+from ...prepared import worker_process
+from ...support import ledger_lines, wait_until
 
 
 def unlink(suffix: str) -> Callable[[Path], None]:

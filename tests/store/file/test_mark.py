@@ -20,8 +20,8 @@ from litequeue.store import Store
 from litequeue.store.file import mark
 
 from ... import faults
-from ...prepared import litequeue
-from ...support import environment, new_job, worker_process
+from ...prepared import litequeue, worker_process
+from ...support import environment, new_job
 from ..together import together
 
 COMMANDS = (("stats",), ("doctor",), ("jobs",), ("enqueue", "t"), ("worker", "--burst"))

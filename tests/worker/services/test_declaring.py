@@ -28,7 +28,8 @@ from litequeue.worker.discovery import Catalogue
 from litequeue.worker.services.declaring import Declarer
 from litequeue.worker.services.scheduler import Scheduler
 
-from ...support import FakeClock, environment, ledger_lines, wait_until, worker_process
+from ...prepared import worker_process
+from ...support import FakeClock, environment, ledger_lines, wait_until
 
 SECOND = 1_000_000
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
