@@ -66,7 +66,7 @@ def deferred_begin(put: Setter) -> None:
 
         @staticmethod
         def connect(*args: Any, **options: Any) -> Any:
-            return sqlite3.connect(*args, **options, factory=Connection)
+            return sqlite3.connect(*args, **{**options, "factory": Connection})
 
     sqlite3 = database.sqlite3
     put(database, "sqlite3", Module())

@@ -27,7 +27,7 @@ from ...base.softguard import shielded
 from ..schema import ledger
 from . import forkguard
 from .files import ensure_file, uri_if_read_only
-from .handles import Handles
+from .handles import Connection, Handles
 from .mark import refuse_strays
 from .sqlerrors import evidence_kept, translate, translated
 from .wal import Wal
@@ -147,6 +147,7 @@ class Database:
             isolation_level=None,
             check_same_thread=False,
             cached_statements=256,
+            factory=Connection,
         )
         connection.text_factory = _text
         try:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
+
+import pytest
 
 from litequeue import LiteQueue
 from litequeue.store import Store
 
 from ... import faults
 from ...prepared import litequeue
-from ...support import new_job
+from ...support import environment, new_job
 
 
 def test_closing_under_threads_that_read_and_write_crashes_nothing(store: Store) -> None:
@@ -56,3 +60,27 @@ def test_looking_waits_for_no_write_lock_and_makes_no_side_file(db: Path) -> Non
     with faults.hog_of_the_gate(db, 20.0):
         assert litequeue("stats", db).returncode == 0
     assert time.monotonic() - began < 8
+
+
+@pytest.mark.beside
+def test_an_app_that_nobody_closed_ends_without_a_warning(tmp_path: Path) -> None:
+    """Python 3.13 warns of an unclosed sqlite3 connection, and users' tests run under -W error."""
+    program = """
+import gc, os, sys
+from litequeue import LiteQueue
+for path in sys.argv[1:]:
+    app = LiteQueue(path)
+    app.enqueue("some.task")
+    app.stats()
+    del app
+    gc.collect()
+app = LiteQueue(sys.argv[1])
+app.stats()
+try:
+    LiteQueue(os.path.join(sys.argv[1], "below")).stats()
+except OSError:
+    gc.collect()
+"""
+    words = [sys.executable, "-W", "error", "-X", "dev", "-c", program, tmp_path / "a.sqlite", tmp_path / "b.sqlite"]
+    done = subprocess.run(words, check=False, capture_output=True, text=True, env=environment(), timeout=30)
+    assert (done.returncode, done.stderr) == (0, "")
