@@ -59,6 +59,8 @@ class TimedOut(NamedTuple):
 class NotStarted(NamedTuple):
     """The pool gives the call back without having run any of it."""
 
+    no_code: str | None = None  # why the pool's process cannot load the task's code, which the worker has
+
 
 Outcome = (
     Succeeded | Failed | Snoozed | Discarded | Cancelled | Interrupted | Died | TimedOut | NotStarted

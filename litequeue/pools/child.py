@@ -12,11 +12,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import multiprocessing
 import os
 import random
 import signal
 import struct
 import threading
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
@@ -26,9 +28,9 @@ from ..base.clock import SystemClock
 from ..base.errors import SoftTimeout, UnknownTask, WouldDeadlock
 from ..base.forks import reset_in_children
 from ..base.models import ClaimedJob, TaskOrigin
-from ..base.outcomes import Failed, Outcome, Timed
+from ..base.outcomes import NotStarted, Timed
 from ..base.softguard import SoftGuard
-from ..tasks import TaskCode, locate
+from ..tasks import TaskCode, load, locate
 from ..tasks.context import JobContext
 from . import tie
 from .base import Call
@@ -50,6 +52,7 @@ class Channel(NamedTuple):
 
 
 _channel: Channel | None = None
+_imports: list[tuple[str, str]] = []  # still to be imported
 _codes: dict[str, TaskCode] = {}
 _clock = SystemClock()
 _rng = random.Random()
@@ -59,10 +62,12 @@ def _leave_it_to_the_worker(number: int, frame: object) -> None:
     pass
 
 
-def start(channel: Channel | None, parent: int, locks: str | None) -> None:
-    """The initializer of the executor's process, ``parent``; ``locks``: how the path of its lock begins."""
-    global _channel
-    _channel = channel
+def start(channel: Channel | None, parent: int, locks: str | None, imports: Sequence[tuple[str, str]]) -> None:
+    """The initializer of the executor's process, a child of ``parent``; ``locks``: how the path of its lock begins;
+    ``imports``: modules, with their directories, for before its first task."""
+    global _channel, _imports
+    _channel, _imports = channel, list(imports)
+    multiprocessing.set_start_method(None, force=True)  # ours is set, so a module that sets one would fail here
     # Ctrl-C goes to the whole process group, systemd's SIGTERM to the whole cgroup; when to stop is the
     # parent's to say, which uses SIGKILL. Handled and not ignored: what a task starts would inherit that.
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -112,15 +117,17 @@ def run_batch(size: int) -> int:
 def _run(fields: list[Any]) -> Note:
     row, origin_fields, max_attempts, timeout, soft_timeout, database = fields
     origin = TaskOrigin(*origin_fields)
-    started_at, begin = _clock.now(), _clock.monotonic()
+    begin = _clock.monotonic()
     try:
         code = _codes.get(origin.task)
         if code is None:
+            while _imports:  # here and not at the start, where an error would be the death of the process
+                load(*_imports[0])
+                del _imports[0]
             code = _codes[origin.task] = locate(origin)
             code.bind(database)
     except UnknownTask as error:
-        lost: Outcome = Failed("UnknownTask", f"in the pool's process: {error}", "", None)
-        return _note(Timed(lost, started_at, _clock.monotonic() - begin))
+        return _note(Timed(NotStarted(f"in the pool's process: {error}"), 0, _clock.monotonic() - begin))
     call = Call(ClaimedJob._make(row), code, max_attempts, timeout, soft_timeout, database)
     context = context_of(call, _clock)
     context._wait_rule = _wait_rule

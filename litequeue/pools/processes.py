@@ -50,8 +50,10 @@ class ProcessPool:
         jobs_per_child: int = JOBS_PER_CHILD,
         idle_seconds: float = IDLE_SECONDS,
         locks: str | None = None,
+        imports: Sequence[tuple[str, str]] = (),
     ) -> None:
-        """``locks``: how the path of each child's lock begins, by which others see that it runs; None: nobody looks."""
+        """``locks``: how the path of each child's lock begins, by which others see that it runs; None: nobody looks.
+        ``imports``: modules, each with its directory, that every child imports before its first task."""
         self._size = slots
         self._events = events
         self._clock = clock
@@ -66,6 +68,7 @@ class ProcessPool:
         self._start_after = 0.0
         self._deaths = Deaths()
         self._locks = locks
+        self._imports = imports
 
     @property
     def slots(self) -> int:
@@ -152,12 +155,15 @@ class ProcessPool:
             if self._clock.monotonic() < self._start_after:
                 return
             try:
-                self._slots.append(Slot(self._context, self._moved, self._events, self._deaths, self._locks))
+                self._slots.append(self._new_slot())
             except OSError as error:  # no descriptors, no memory, no room for a temporary file
                 log.error("a process for the pool could not be started: %s", error)
                 self._start_after = self._clock.monotonic() + 1.0
                 return
             starting += 1
+
+    def _new_slot(self) -> Slot:
+        return Slot(self._context, self._moved, self._events, self._deaths, self._locks, self._imports)
 
     def _next_batch(self) -> list[Call]:
         """As many of the next calls as should take BATCH_SECONDS, leaving some to the other slots.

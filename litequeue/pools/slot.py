@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import Future
 from multiprocessing.connection import Connection
 from typing import Any, Final
@@ -35,6 +36,7 @@ OUTCOMES: Final = {
         outcomes.Snoozed,
         outcomes.Discarded,
         outcomes.Cancelled,
+        outcomes.NotStarted,
     )
 }
 
@@ -43,7 +45,13 @@ class Slot:
     """One executor, its child, and the batch that it works on."""
 
     def __init__(
-        self, context: Any, moved: deque[tuple[Slot, Future[Any]]], events: Events, deaths: Deaths, locks: str | None
+        self,
+        context: Any,
+        moved: deque[tuple[Slot, Future[Any]]],
+        events: Events,
+        deaths: Deaths,
+        locks: str | None,
+        imports: Sequence[tuple[str, str]],
     ) -> None:
         self.starting = True
         self.batch: list[Call] = []  # submitted, neither finished nor taken back
@@ -59,7 +67,7 @@ class Slot:
         self._read = 0  # how far the notes were read
         self._channel, self._token_writer = _open_channel()
         self._executor = executors.ProcessPoolExecutor(
-            1, mp_context=context, initializer=child.start, initargs=(self._channel, os.getpid(), locks)
+            1, mp_context=context, initializer=child.start, initargs=(self._channel, os.getpid(), locks, imports)
         )
         self._watch(self._executor.submit(child.ready))
         # concurrent.futures would join its thread, and so the running call, when the app exits.

@@ -7,10 +7,9 @@ store's. A *turn* is one transaction: settle what ended, promote what is due, cl
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..base.clock import Clock
@@ -24,7 +23,7 @@ from . import journal
 from .admission import Admission
 from .config import WorkerConfig
 from .discovery import Catalogue
-from .dispatch import call_of, is_durable
+from .dispatch import call_of, is_durable, tell_unknown
 from .inbox import Dead, Held, Inbox, Look, Started, Stop
 from .outgoing import Outgoing
 from .planning import Plan
@@ -79,7 +78,7 @@ class Coordinator:
         self._reporter = Reporter(store, catalogue, config.on_failure, config.mail_to)
         self._telling = True  # there may be discarded jobs that somebody wants to hear of
         self._plan = Plan(config.slots, clock)
-        self._pools = Pools(config, inbox, clock, rng, locks)
+        self._pools = Pools(config, inbox, clock, rng, locks, catalogue.homes)
         self._running = Running(self._pools)
         self._admission = Admission(catalogue, self.calls)
         self.outgoing = Outgoing(clock.monotonic)
@@ -154,7 +153,7 @@ class Coordinator:
         self._telling |= news or self._reporter.refused
         if self._catalogue.has_failures and self._catalogue.forget_old_failures():
             self._looking = True
-            self._report_unknown()
+            self._tell_unknown()
 
     # -- a turn ------------------------------------------------------------------------------------
 
@@ -263,17 +262,14 @@ class Coordinator:
     def _see_to(self, refused: list[ClaimedJob]) -> None:
         refusals = self._admission.end(refused)
         self.outgoing.adoptions += refusals.adoptions
-        for job, error in refusals.unknown:
-            journal.unknown(job, error)
         if refusals.unknown:
-            self._report_unknown()
+            self._tell_unknown(refusals.unknown)
         if self._admission.holds_back:
             self._looking = False  # what ends here brings the next turn
         self._looking |= refusals.again
 
-    def _report_unknown(self) -> None:
-        with contextlib.suppress(*PASSING):
-            self._store.workers.report_unknown(self.id, self._catalogue.unknown())
+    def _tell_unknown(self, met: Sequence[tuple[ClaimedJob, UnknownTask]] = ()) -> None:
+        tell_unknown(self._store, self.id, self._catalogue, met)
 
     # -- what ends -------------------------------------------------------------------------------------
 
@@ -286,6 +282,9 @@ class Coordinator:
             if not self._running.remove(call):
                 continue
             if type(timed.outcome) is NotStarted:
+                if timed.outcome.no_code is not None:
+                    self._catalogue.lacks(job.task, timed.outcome.no_code)
+                    self._tell_unknown([(job, UnknownTask(timed.outcome.no_code))])
                 self._plan.given_back(job.pool, 1)
                 self._taken -= 1
             else:

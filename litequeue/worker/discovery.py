@@ -11,12 +11,12 @@ import json
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..base.checks import is_name
 from ..base.errors import UnknownTask
-from ..base.homes import loaded
+from ..base.homes import Home, loaded
 from ..base.models import TaskOrigin
 from ..base.trust import why_untrusted
 from ..commands import command
@@ -51,9 +51,11 @@ class Catalogue:
         origin: Callable[[str], TaskOrigin | None] | None,
         monotonic: Callable[[], float],
         declared: Mapping[str, NewSchedule] | None = None,
+        homes: Sequence[Home] = (),
     ) -> None:
         """``origin`` asks the file where a task is; None switches discovery off. ``declared``: the schedules of
-        the app whose worker this is; then other apps' are not written to its file."""
+        the app whose worker this is; then other apps' are not written to its file. ``homes``: of the modules that
+        were named outright."""
         self._registered = registered
         self._found: dict[str, TaskCode] = {}
         self._path = path
@@ -67,6 +69,9 @@ class Catalogue:
         self._own_count = 0
         for code in registered.values():
             self._note_declared(code)
+        self.homes = [(home.module, home.directory) for home in homes if home.directory is not None]
+        for module, directory in self.homes:
+            self.note_module(module, directory)
         self.note_own()
 
     def known(self, task: str) -> TaskCode | None:
@@ -194,6 +199,10 @@ class Catalogue:
         """The tasks that the loaded apps have told of discarded jobs."""
         codes = (*self._registered.values(), *self._found.values())
         return tuple({handler.name: handler for code in codes for handler in code.handlers}.values())
+
+    def lacks(self, task: str, why: str) -> None:
+        """The pool's processes cannot load what is loaded here: half a deploy. Tried again as others are."""
+        self._unknown[task] = (why, self._monotonic())
 
     def unknown(self) -> dict[str, str]:
         """The tasks that cannot run here, and why."""

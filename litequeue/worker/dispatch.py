@@ -1,17 +1,22 @@
 """From a claimed job to a call that a pool can run.
 
-Owns what the job's own row and its task's options say together, and the sync before what may run only once.
+Owns what the job's own row and its task's options say together, the sync before what may run only once, and telling of
+the tasks whose code is not here.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from collections.abc import Iterable
 
-from ..base.errors import PASSING
+from ..base.errors import PASSING, UnknownTask
 from ..base.models import ClaimedJob
 from ..pools.base import Call
 from ..store import Store
 from ..tasks import TaskCode
+from . import journal
+from .discovery import Catalogue
 
 log = logging.getLogger("litequeue.worker")
 
@@ -34,3 +39,13 @@ def is_durable(store: Store, worker: int, now: int) -> bool:
         log.warning("%s; jobs that run at most once are put back", error)
         return False
     return True
+
+
+def tell_unknown(
+    store: Store, worker: int, catalogue: Catalogue, met: Iterable[tuple[ClaimedJob, UnknownTask]] = ()
+) -> None:
+    """Log of the jobs ``met`` that their code is not here, and write for others to read which tasks cannot run here."""
+    for job, error in met:
+        journal.unknown(job, error)
+    with contextlib.suppress(*PASSING):
+        store.workers.report_unknown(worker, catalogue.unknown())

@@ -6,6 +6,7 @@ Owns their making and what they report to. For the coordinator's thread alone.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 from ..base.clock import Clock
 from ..pools.base import Call, Pool
@@ -17,10 +18,13 @@ class Pools:
     """``made`` holds those that there are, by kind; ``get`` makes what is missing."""
 
     def __init__(
-        self, config: WorkerConfig, inbox: Inbox, clock: Clock, rng: random.Random, locks: str | None = None
-    ) -> None:
-        """``locks``: how the paths begin of the locks by which pool processes are seen to run."""
+        self, config: WorkerConfig, inbox: Inbox, clock: Clock, rng: random.Random, locks: str | None = None,
+        imports: Sequence[tuple[str, str]] = (),
+    ) -> None:  # fmt: skip
+        """``locks``: how the paths begin of the locks by which pool processes are seen to run; ``imports``: modules for
+        pool processes to import, with their directories."""
         self._locks = locks
+        self._imports = imports
         self._config = config
         self._events = _Events(inbox, clock)
         self._clock = clock
@@ -43,7 +47,8 @@ class Pools:
             from ..pools.processes import ProcessPool
 
             return ProcessPool(
-                slots, self._events, self._clock, jobs_per_child=self._config.max_jobs_per_child, locks=self._locks
+                slots, self._events, self._clock, jobs_per_child=self._config.max_jobs_per_child, locks=self._locks,
+                imports=self._imports,
             )  # fmt: skip
         from ..pools.coroutines import CoroutinePool
 

@@ -58,11 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
         path=path,
         origin=None if arguments.imports else store.jobs.origin,
         monotonic=clock.monotonic,
+        homes=homes,
     )
     for code in registered.values():
         code.bind(path)
-    for home in homes:
-        catalogue.note_module(home.module, home.directory or "")
     worker = Worker(store, catalogue, config, clock, system_random())
     late = config.grace + LAST_WORDS + AFTERWARDS
     last_words = functools.partial(_last_words, worker)
