@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -27,16 +27,14 @@ from ..commands.command import NAME as COMMAND
 from ..commands.command import check_command
 from ..commands.notices import sendmail
 from ..crontab import Entry
-from ..triggers import Cron, describe, spec_of
-from . import render
-from .calls import command_in, typed
+from ..triggers import Cron, describe
+from . import crontab_plans, render
+from .calls import typed
+from .crontab_plans import CHANGED, NEW, UNCHANGED, Plan
 from .jobs import existing
 from .notes import note_mail
 
 PATH: Final = "/usr/bin:/bin"  # what cron gives a command
-NEW: Final = "new"
-UNCHANGED: Final = "unchanged"
-CHANGED: Final = "changed"
 DIFFERENCES: Final = """\
 Of all of them: a tick whose job before still runs is left out (cron starts both; so does schedule update --overlap allow),
 one that was missed by at most an hour is made up for (cron never does; nor does --catch-up skip), and commands have the
@@ -46,29 +44,53 @@ worker's environment."""
 def import_(arguments: argparse.Namespace) -> int:
     """Add a schedule for each job of a crontab; with --dry-run only show what would come of each line."""
     standing = _standing(arguments.db)  # first, so that arguments that are the wrong way round are seen
+    source = crontab_plans.source_of(arguments.file, arguments.system)
     found = crontab.parse(_read(arguments.file), system=arguments.system)
     failed = len(found.problems)
     for problem in found.problems:
         print(f"line {problem.line}: not read: {clean(problem.why)}\n    {clean(problem.raw)}", file=sys.stderr)
-    plans: list[tuple[Entry, dict[str, Any]]] = []
+    wanted: list[tuple[Entry, dict[str, Any]]] = []
     for entry in found.entries:
         try:
-            plans.append((entry, _schedule_of(entry, arguments)))
+            options = _schedule_of(entry, arguments)
+            options["kwargs"]["crontab"] = source
+            wanted.append((entry, options))
         except LitequeueError as error:
             failed += 1
             print(f"line {entry.line}: not imported: {clean(str(error))}\n    {clean(entry.raw)}", file=sys.stderr)
-    if not plans and not failed:
+    if not wanted and not failed:
         print("litequeue: there is no job in it", file=sys.stderr)
+    plans = crontab_plans.match(wanted, standing)
+    why_kept = "not every line could be read" if failed else "there is no job in it" if not wanted else ""
     if arguments.dry_run:
-        for entry, options in plans:
-            fate = _fate(standing.get(entry.name), options)
-            failed += fate == CHANGED and not arguments.replace
-            _show(entry, options, fate)
+        for plan in plans:
+            failed += plan.fate == CHANGED and not arguments.replace
+            _show(plan)
         if plans:
             print(DIFFERENCES)
     else:
-        failed += _add(plans, standing, arguments)
+        failed += _add(plans, arguments)
+    gone, others = crontab_plans.gone(plans, standing, source)
+    failed += _tell_gone(gone, arguments, why_kept)
+    for other, names in others.items():
+        print(f"left alone, since imported from {clean(other)}: {', '.join(names)}")
     return 1 if failed else 0
+
+
+def _tell_gone(gone: list[str], arguments: argparse.Namespace, why_kept: str) -> int:
+    """Of what was imported from this crontab and is no longer in it; how many should have been removed and were not."""
+    for name in gone:
+        if not arguments.prune:
+            print(f"{name}: no longer in the crontab, and left as it is; --prune removes it")
+        elif why_kept:  # what is gone may stand in such a line, and an empty crontab may be one that could not be listed
+            print(f"{name}: no longer in the crontab, and left as it is: {why_kept}")
+        elif arguments.dry_run:
+            print(f"{name}: no longer in the crontab; it would be removed")
+        else:
+            with existing(arguments.db) as app:
+                app.schedules.remove(name)
+            print(f"{name}: no longer in the crontab; removed")
+    return len(gone) if arguments.prune and why_kept else 0
 
 
 def _standing(db: str) -> dict[str, ScheduleInfo]:
@@ -77,29 +99,6 @@ def _standing(db: str) -> dict[str, ScheduleInfo]:
         return {}
     with existing(db) as app:
         return {info.name: info for info in app.schedules.list()}
-
-
-def _fate(known: ScheduleInfo | None, options: Mapping[str, Any]) -> str:
-    """What importing would do to a schedule."""
-    if known is None:
-        return NEW
-    old, new = _command_or_none(known), _command(known, options)
-    same = known.task == COMMAND and known.spec == spec_of(options["trigger"]) and old == new
-    rest = known.mail_to == options.get("mail_to") and known.jitter == options.get("jitter", 0)
-    return UNCHANGED if same and rest else CHANGED
-
-
-def _command(known: ScheduleInfo, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The crontab's command for a schedule that is there: what was added by hand is not the crontab's to take away."""
-    old = _command_or_none(known) or {}
-    return {**options["kwargs"], **({"backoff": old["backoff"]} if "backoff" in old else {})}
-
-
-def _command_or_none(info: ScheduleInfo) -> dict[str, Any] | None:
-    try:
-        return command_in(info)
-    except InvalidArgument:
-        return None
 
 
 def _read(file: str) -> str:
@@ -176,22 +175,22 @@ def _as_user(entry: Entry, environment: dict[str, str]) -> dict[str, Any]:
     return check_command(argv, cwd=entry.env.get("HOME") or home, env=environment, stdin=entry.stdin)
 
 
-def _add(
-    plans: list[tuple[Entry, dict[str, Any]]], standing: Mapping[str, ScheduleInfo], arguments: argparse.Namespace
-) -> int:
+def _add(plans: list[Plan], arguments: argparse.Namespace) -> int:
     failed, mail_to = 0, None
+    if not plans:
+        return 0
     with LiteQueue(arguments.db) as app:
-        for entry, options in plans:
-            known = standing.get(entry.name)
-            if known is not None and _fate(known, options) == UNCHANGED:
-                print(f"{entry.name}: unchanged")
+        for plan in plans:
+            entry, known, options = plan.entry, plan.known, plan.options
+            if plan.fate == UNCHANGED:
+                print(f"{plan.name}: unchanged")
                 continue
             try:
                 if arguments.replace and known is not None and known.task == COMMAND and known.declared_in is None:
-                    changed = {"mail_to": None, "jitter": 0, **options, "kwargs": _command(known, options)}
-                    info = app.schedules.update(entry.name, **changed)  # retries and the like stay
+                    changed = {"mail_to": None, "jitter": 0, **options, "kwargs": plan.call}
+                    info = app.schedules.update(plan.name, **changed)  # retries and the like stay
                 else:
-                    info = app.schedules.add(entry.name, COMMAND, **options, replace=arguments.replace)
+                    info = app.schedules.add(plan.name, COMMAND, **options, replace=arguments.replace)
             except (InvalidArgument, PayloadError, PayloadTooLarge) as error:
                 failed += 1
                 print(f"line {entry.line}: not imported: {clean(typed(error))}\n    {clean(entry.raw)}", file=sys.stderr)
@@ -202,13 +201,14 @@ def _add(
     return failed
 
 
-def _show(entry: Entry, options: dict[str, Any], fate: str) -> None:
+def _show(plan: Plan) -> None:
+    entry, options = plan.entry, plan.options
     trigger: Cron = options["trigger"]
     print(f"line {entry.line}: {clean(entry.raw)}")
-    print(f"    schedule {entry.name}: {clean(describe(trigger))}")
-    if fate != NEW:
-        more = "" if fate == UNCHANGED else "; --replace changes the one that is there"
-        print(f"    there is one of this name already: {fate}{more}")
+    print(f"    schedule {plan.name}: {clean(describe(trigger))}")
+    if plan.fate != NEW:
+        more = "" if plan.fate == UNCHANGED else "; --replace changes the one that is there"
+        print(f"    there is one of this name already: {plan.fate}{more}")
     print(f"    command  {clean(entry.command)}" + (" (with standard input)" if entry.stdin else ""))
     for tick in _next_three(trigger):
         print(f"    next     {tick}")

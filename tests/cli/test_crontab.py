@@ -123,9 +123,12 @@ def test_a_real_crontab_is_lived_through_for_a_month_and_comes_back_without_a_di
     assert cli("cron", "import", again, "-", given=exported.out.encode()).code == 0
     assert {name: ticks_of(from_spec(info.spec)) for name, info in schedules(again).items()} == expected
     before, after = schedules(db), schedules(again)
-    assert {n: (i.spec, json.loads(i.kwargs), i.mail_to, i.jitter) for n, i in before.items()} == {
-        n: (i.spec, json.loads(i.kwargs), i.mail_to, i.jitter) for n, i in after.items()
-    }
+
+    def all_but_the_origin(found: dict[str, ScheduleInfo]) -> dict[str, Any]:  # the one is of the file, the other of a pipe
+        calls = {name: {**json.loads(info.kwargs), "crontab": None} for name, info in found.items()}
+        return {n: (i.spec, calls[n], i.mail_to, i.jitter) for n, i in found.items()}
+
+    assert all_but_the_origin(before) == all_but_the_origin(after)
 
 
 # -- import --------------------------------------------------------------------------------------------------
@@ -423,3 +426,83 @@ def test_an_expression_is_explained_with_its_next_ticks(cli: Cli) -> None:
     assert len(ticks) == 3 and all(tick.endswith("JST") for tick in ticks)
     assert cli("cron", "explain", "*/10 * * * * *", "--seconds").out.count("\n") == 6
     assert cli("cron", "explain", "@reboot").out.count("\n") == 1
+
+
+# -- an edited crontab, imported again ------------------------------------------------------------------------
+
+CURLS = b"0 3 * * * curl a\n0 3 * * * curl b\n0 3 * * * curl c\n"
+
+
+def runs(db: Path) -> list[str]:
+    """The commands that stand, each as often as it would run."""
+    return sorted(json.loads(info.kwargs)["command"] for info in schedules(db).values())
+
+
+def test_a_line_that_is_taken_out_gives_its_number_to_no_other_job(cli: Cli, tmp_path: Path) -> None:
+    db = tmp_path / "db"
+    assert cli("cron", "import", db, "-", given=CURLS).code == 0
+    before, edited = schedules(db), CURLS.split(b"\n", 1)[1]
+    done = cli("cron", "import", db, "-", "--replace", given=edited)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[:2] == ["curl-2: unchanged", "curl-3: unchanged"]
+    assert done.out.splitlines()[2:] == ["curl: no longer in the crontab, and left as it is; --prune removes it"]
+    assert schedules(db) == before
+    shown = cli("cron", "import", db, "-", "--replace", "--prune", "--dry-run", given=edited)
+    assert shown.code == 0 and "curl: no longer in the crontab; it would be removed\n" in shown.out
+    assert schedules(db) == before
+    done = cli("cron", "import", db, "-", "--prune", given=edited)
+    assert (done.code, done.err) == (0, "") and "curl: no longer in the crontab; removed\n" in done.out
+    assert schedules(db).keys() == {"curl-2", "curl-3"} and runs(db) == ["curl b", "curl c"]
+
+
+def test_lines_that_are_moved_or_come_in_between_leave_each_job_its_name(cli: Cli, tmp_path: Path) -> None:
+    db = tmp_path / "db"
+    assert cli("cron", "import", db, "-", given=CURLS).code == 0
+    before = schedules(db)
+    edited = b"0 3 * * * curl c\n0 3 * * * curl new\n0 3 * * * curl a\n0 3 * * * curl b\n0 3 * * * curl b\n"
+    done = cli("cron", "import", db, "-", "--replace", given=edited)
+    assert (done.code, done.err) == (0, "")
+    after = schedules(db)
+    assert {name: after[name] for name in before} == before
+    assert runs(db) == ["curl a", "curl b", "curl b", "curl c", "curl new"]  # the crontab has b twice
+    assert cli("cron", "import", db, "-", "--replace", given=edited).out.count("unchanged") == 5
+
+
+def test_a_setting_that_changes_for_all_still_finds_each_job(cli: Cli, tmp_path: Path) -> None:
+    db = tmp_path / "db"
+    assert cli("cron", "import", db, "-", given=CURLS).code == 0
+    edited = b"LANG=C\n" + CURLS.split(b"\n", 1)[1]
+    done = cli("cron", "import", db, "-", "--replace", "--prune", given=edited)
+    assert (done.code, done.err) == (0, "")
+    found = {name: json.loads(info.kwargs) for name, info in schedules(db).items()}
+    assert {name: call["command"] for name, call in found.items()} == {"curl-2": "curl b", "curl-3": "curl c"}
+    assert {call["env"]["LANG"] for call in found.values()} == {"C"}
+
+
+def test_only_what_came_from_this_crontab_is_gone_from_it(cli: Cli, tmp_path: Path) -> None:
+    db, mine, other = tmp_path / "db", tmp_path / "mine", tmp_path / "other"
+    assert cli("cron", "import", db, write(mine, "0 1 * * * a\n0 2 * * * b\n")).code == 0
+    assert cli("cron", "import", db, write(other, "0 1 * * * c\n")).code == 0
+    assert cli("schedule", "add", db, "by-hand", "--cron", "0 1 * * *", "--env", "SHELL=/bin/sh", "--", "d").code == 0
+    done = cli("cron", "import", db, write(mine, "0 2 * * * b\n"), "--prune")
+    assert (done.code, done.err) == (0, "")
+    assert done.out == f"b: unchanged\na: no longer in the crontab; removed\nleft alone, since imported from {other}: c\n"
+    assert schedules(db).keys() == {"b", "c", "by-hand"}
+
+
+def test_nothing_is_pruned_for_a_line_that_cannot_be_read_or_a_crontab_without_a_job(cli: Cli, tmp_path: Path) -> None:
+    db = tmp_path / "db"
+    assert cli("cron", "import", db, "-", given=b"0 1 * * * a\n0 2 * * * b\n").code == 0
+    before = schedules(db)
+    done = cli("cron", "import", db, "-", "--prune", given=b"0 1 * * * a\n61 2 * * * b\n")
+    assert done.code == 1 and "b: no longer in the crontab, and left as it is: not every line could be read\n" in done.out
+    done = cli("cron", "import", db, "-", "--prune", given=b"")  # as of a crontab -l that fails
+    assert done.code == 1 and done.out.count("left as it is: there is no job in it") == 2
+    assert schedules(db) == before
+
+
+def test_an_import_that_is_exported_says_nothing_of_where_it_came_from(cli: Cli, tmp_path: Path) -> None:
+    assert cli("cron", "import", tmp_path / "db", "-", given=CURLS).code == 0
+    text = cli("cron", "export", tmp_path / "db").out
+    assert [entry.command for entry in crontab.parse(text).entries] == ["curl a", "curl b", "curl c"]
+    assert all(entry.env.keys() <= {"PATH", "HOME", "LOGNAME"} for entry in crontab.parse(text).entries)
