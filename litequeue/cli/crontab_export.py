@@ -81,6 +81,10 @@ def _entry_of(info: ScheduleInfo) -> Entry:
         del environment["PATH"]
     command, user = _line_of(call, shell)
     home = whoami()[1] if user is None else home_of(user)
+    for own in ("LOGNAME", "USER"):  # cron's to set
+        environment.pop(own, None)
+    if environment.get("HOME") == home:
+        del environment["HOME"]
     where = call.get("cwd")
     if where is not None and where != (environment.get("HOME") or home):
         command = f"cd {shlex.quote(where)} || exit; {command}"  # which may be a list
@@ -119,6 +123,8 @@ def _line_of(call: dict[str, Any], shell: str) -> tuple[str, str | None]:
     argv = call.get("argv")
     if argv is None:
         return str(call["command"]), None
+    if argv[:2] == ["su", "-p"]:
+        argv = ["su", *argv[2:]]
     if argv[:3] == ["su", "-s", shell] and argv[4:5] == ["-c"] and len(argv) == 6:
         return argv[5], argv[3]
     if argv[:2] == [shell, "-c"] and len(argv) == 3:

@@ -49,6 +49,8 @@ def import_(arguments: argparse.Namespace) -> int:
     failed = len(found.problems)
     for problem in found.problems:
         print(f"line {problem.line}: not read: {clean(problem.why)}\n    {clean(problem.raw)}", file=sys.stderr)
+    for remark in found.remarks:
+        print(f"line {remark.line}: note: {clean(remark.why)}", file=sys.stderr)
     wanted: list[tuple[Entry, dict[str, Any]]] = []
     for entry in found.entries:
         try:
@@ -118,9 +120,9 @@ def _read(file: str) -> str:
 def _schedule_of(entry: Entry, arguments: argparse.Namespace) -> dict[str, Any]:
     """The arguments of ``app.schedules.add`` for an entry."""
     me, my_home = whoami()
-    home = entry.env.get("HOME") or my_home
-    environment = {"PATH": PATH, **entry.env, "SHELL": entry.shell}
     if entry.user is None or entry.user == me:
+        home = entry.env.get("HOME") or my_home
+        environment = environment_of(entry, me, home)
         if entry.shell == crontab.SHELL:
             call = check_command(command=entry.command, cwd=home, env=environment, stdin=entry.stdin)
         else:
@@ -128,7 +130,7 @@ def _schedule_of(entry: Entry, arguments: argparse.Namespace) -> dict[str, Any]:
     elif os.geteuid() != 0:
         raise InvalidArgument(f"it runs as {entry.user}, and only root's worker can run commands as another user")
     else:
-        call = _as_user(entry, environment)
+        call = _as_user(entry, entry.user)
     options: dict[str, Any] = {
         "trigger": Cron(entry.when, arguments.timezone if entry.timezone is None else entry.timezone),
         "kwargs": call,
@@ -168,11 +170,38 @@ def _owner(entry: Entry) -> str | None:
     return entry.user or whoami()[0]
 
 
-def _as_user(entry: Entry, environment: dict[str, str]) -> dict[str, Any]:
-    assert entry.user is not None
-    home = home_of(entry.user)
-    argv = ["su", "-s", entry.shell, entry.user, "-c", entry.command]
-    return check_command(argv, cwd=entry.env.get("HOME") or home, env=environment, stdin=entry.stdin)
+def environment_of(entry: Entry, user: str, home: str) -> dict[str, str]:
+    """What cron would have set for its command beside the crontab's own settings."""
+    return {"PATH": PATH, **entry.env, "HOME": home, "LOGNAME": user, "SHELL": entry.shell}
+
+
+def _as_user(entry: Entry, user: str) -> dict[str, Any]:
+    home = home_of(user)
+    if not entry.env.get("HOME"):
+        argv, environment = ["su", "-s", entry.shell, user, "-c", entry.command], environment_of(entry, user, home)
+    else:
+        # Without -p, su would set HOME to the user's own; with it, USER is left as it is as well.
+        home = entry.env["HOME"]
+        argv = ["su", "-p", "-s", entry.shell, user, "-c", entry.command]
+        environment = {**environment_of(entry, user, home), "USER": user}
+    return check_command(argv, cwd=home, env=environment, stdin=entry.stdin)
+
+
+def _doubts(entry: Entry) -> Iterator[str]:
+    """What may be another crontab than it was taken for. Of root, the entry itself says so."""
+    word = (entry.command.split(maxsplit=1) or [""])[0]
+    if entry.user is None and word != "root" and _is_user(word):
+        yield f"the command begins with {word}, a user of this host: if this is a system crontab, use --system"
+
+
+def _is_user(word: str) -> bool:
+    import pwd
+
+    try:
+        pwd.getpwnam(word)
+    except (KeyError, ValueError):  # ValueError: no name that could be encoded
+        return False
+    return True
 
 
 def _add(plans: list[Plan], arguments: argparse.Namespace) -> int:
@@ -196,6 +225,8 @@ def _add(plans: list[Plan], arguments: argparse.Namespace) -> int:
                 print(f"line {entry.line}: not imported: {clean(typed(error))}\n    {clean(entry.raw)}", file=sys.stderr)
                 continue
             mail_to = mail_to or info.mail_to
+            for doubt in _doubts(entry):
+                print(f"line {entry.line}: note: {clean(doubt)}", file=sys.stderr)
             print(f"{info.name}: {clean(info.trigger)}; next {render.when(info.next_tick) or 'at the next boot'}")
     note_mail(mail_to)
     return failed
@@ -216,7 +247,7 @@ def _show(plan: Plan) -> None:
         print(f"    failures mailed to {clean(options['mail_to'])}{'' if sendmail() else ', once this host has a sendmail'}")
     else:
         print(f"    failures mailed to nobody{'' if entry.mail_to == '' else ': this host has no sendmail'}")
-    for note in entry.notes:
+    for note in (*_doubts(entry), *entry.notes):
         print(f"    note     {clean(note)}")
 
 

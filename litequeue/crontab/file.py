@@ -5,8 +5,8 @@ is ``lines``'s, the meaning of the time fields the room ``cron``'s. The rules ar
 cronie's CRON_TZ, RANDOM_DELAY and ``-n``. Reads no file, no clock and no zone data, and runs nothing. What a
 job loses here is in the entry's ``notes``.
 
-Two things that cron does for a command are its runner's to do: it starts in ``env["HOME"]`` (or the user's
-home), and with no PATH set it has ``/usr/bin:/bin``.
+Three things that cron does for a command are its runner's to do: it starts in ``env["HOME"]`` (or the user's
+home, which then is its HOME), with no PATH set it has ``/usr/bin:/bin``, and its LOGNAME is the user.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ class Crontab:
 
     entries: tuple[Entry, ...]
     problems: tuple[Problem, ...]
+    remarks: tuple[Problem, ...] = ()  # settings that are read here, and for which Debian's crontab refuses the file
 
 
 @dataclass(slots=True)
@@ -108,7 +109,7 @@ def parse(text: str, *, system: bool = False) -> Crontab:
     A line that cannot be read becomes a Problem, and the others are read all the same.
     """
     settings, taken, comment = _Settings(), set[str](), ""
-    entries, problems = [], []
+    entries, problems, remarks = [], [], []
     for number, ended in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
         raw = ended.rstrip("\r")
         line = raw.lstrip(lines.BLANKS)
@@ -122,6 +123,9 @@ def parse(text: str, *, system: bool = False) -> Crontab:
             setting = lines.setting(line)
             if setting is not None:
                 settings.set(*setting)
+                if lines.is_bare(line):
+                    name = setting[0]
+                    remarks.append(Problem(number, raw, f'{name} is set to nothing, for which Debian\'s crontab wants {name}=""'))
                 continue
             job = lines.read(line, system)
             comment_name = "" if lines.commented_out(above) else names.from_comment(above)
@@ -129,7 +133,7 @@ def parse(text: str, *, system: bool = False) -> Crontab:
             entries.append(settings.entry(job, name, number, raw))
         except InvalidArgument as error:
             problems.append(Problem(number, raw, str(error)))
-    return Crontab(tuple(entries), tuple(problems))
+    return Crontab(tuple(entries), tuple(problems), tuple(remarks))
 
 
 # -- what is lost --------------------------------------------------------------------------------------

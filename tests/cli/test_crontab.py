@@ -93,8 +93,8 @@ def test_a_real_crontab_is_lived_through_for_a_month_and_comes_back_without_a_di
     monkeypatch.setattr("litequeue.app.SystemClock", lambda: clock)
     db, again, text = tmp_path / "db", tmp_path / "again", REAL.read_text()
     done = cli("cron", "import", db, REAL)
-    assert done.code == 1  # for the three lines that cron would not read either
-    assert [line.split(":")[0] for line in done.err.splitlines() if ": not read: " in line] == ["line 39", "line 53", "line 54"]
+    assert done.code == 1  # for the two lines that cron would not read either
+    assert [line.split(":")[0] for line in done.err.splitlines() if ": not read: " in line] == ["line 53", "line 54"]
     entries = {entry.name: entry for entry in crontab.parse(text).entries}
     assert len(entries) >= 30
     assert schedules(db).keys() == entries.keys()
@@ -180,7 +180,7 @@ def test_what_can_be_read_is_imported_and_the_rest_is_told_by_line(cli: Cli, tmp
     assert found.keys() == {"nightly", "cat", "new-york"}
     call = json.loads(found["cat"].kwargs)
     assert (call["command"], call["stdin"], call["cwd"]) == ("cat", "one\ntwo\n", ME.pw_dir)
-    assert call["env"] == {"PATH": "/usr/bin:/bin", "SHELL": "/bin/sh"}
+    assert call["env"] == {"PATH": "/usr/bin:/bin", "SHELL": "/bin/sh", "HOME": ME.pw_dir, "LOGNAME": ME.pw_name}
     assert json.loads(found["new-york"].spec) == {"cron": "0 6 * * *", "timezone": "America/New_York"}
     assert json.loads(found["cat"].spec)["timezone"] == "Europe/Berlin"
     assert {info.mail_to for info in found.values()} == {"ops@example.org"}
@@ -304,6 +304,44 @@ def test_a_line_of_another_user_runs_as_that_user(cli: Cli, tmp_path: Path) -> N
         with app.worker(threads=0, processes=0, burst=True) as worker:
             worker.join(20)
         assert "".join(p.text for p in job.output() if p.stream == "stdout") == "nobody\nhello\nfrom standard input\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+def test_a_line_of_another_user_has_the_home_that_the_crontab_sets(cli: Cli, tmp_path: Path) -> None:
+    line = b"HOME=/tmp\n0 2 * * * nobody id -un; echo $HOME $LOGNAME $USER $PATH $SHELL; pwd\n"
+    assert cli("cron", "import", tmp_path / "db", "-", "--system", given=line).code == 0
+    with LiteQueue(tmp_path / "db") as app:
+        (info,) = app.schedules.list()
+        job = app.schedules.run_now(info.name)
+        with app.worker(threads=0, processes=0, burst=True) as worker:
+            worker.join(20)
+        said = "".join(p.text for p in job.output() if p.stream == "stdout")
+    assert said == "nobody\n/tmp nobody nobody /usr/bin:/bin /bin/sh\n/tmp\n"
+    (entry,) = crontab.parse(cli("cron", "export", tmp_path / "db").out, system=True).entries
+    assert (entry.user, entry.env) == ("nobody", {"HOME": "/tmp"}) and entry.command.startswith("id -un;")
+
+
+def test_a_command_finds_what_cron_would_have_set(cli: Cli, tmp_path: Path) -> None:
+    line = b"HOME=/tmp\n0 2 * * * echo $HOME $LOGNAME $PATH; pwd\nHOME=\n0 3 * * * echo $HOME\n"
+    assert cli("cron", "import", tmp_path / "db", "-", given=line).code == 0
+    first, second = (json.loads(info.kwargs) for info in schedules(tmp_path / "db").values())
+    assert (first["cwd"], first["env"]["HOME"], first["env"]["LOGNAME"]) == ("/tmp", "/tmp", ME.pw_name)
+    assert (second["cwd"], second["env"]["HOME"]) == (ME.pw_dir, ME.pw_dir)
+
+
+def test_a_command_that_begins_with_a_user_of_this_host_may_be_of_a_system_crontab(cli: Cli, tmp_path: Path) -> None:
+    lines = b"0 1 * * * nobody /srv/run\n0 2 * * * no-such-user /srv/run\n"
+    said = "the command begins with nobody, a user of this host: if this is a system crontab, use --system"
+    assert cli("cron", "import", tmp_path / "db", "-", "--dry-run", given=lines).out.count(said) == 1
+    assert cli("cron", "import", tmp_path / "db", "-", given=lines).err == f"line 1: note: {said}\n"
+    assert "use --system" not in cli("cron", "import", tmp_path / "new", "-", "--system", given=lines[:26]).err
+
+
+def test_after_mailto_with_nothing_behind_it_failures_go_to_nobody(cli: Cli, tmp_path: Path) -> None:
+    done = cli("cron", "import", tmp_path / "db", "-", given=b"MAILTO=ann\n0 1 * * * a\nMAILTO=\n0 2 * * * b\n")
+    assert done.code == 0
+    assert "line 3: note: MAILTO is set to nothing, for which Debian's crontab wants MAILTO=\"\"" in done.err
+    assert {name: info.mail_to for name, info in schedules(tmp_path / "db").items()} == {"a": "ann", "b": None}
 
 
 @pytest.mark.parametrize(
