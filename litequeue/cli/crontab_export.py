@@ -102,6 +102,7 @@ def _beyond_cron(info: ScheduleInfo) -> str:
     spans = {"timeout": info.timeout, "expires": info.expires}
     found = [f"--{name} {render.duration(span)}" for name, span in spans.items() if span is not None]
     found += [f"--retries {info.retries}"] if info.retries else []
+    found += ["--at-most-once"] if info.at_most_once else []
     found += ["--backoff"] if "backoff" in command_in(info) else []
     found += ["--overlap queue"] if info.overlap == "queue" else []
     found += [f"--queue {info.queue}"] if info.queue != "default" else []

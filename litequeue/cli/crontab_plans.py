@@ -53,7 +53,8 @@ class Plan:
             return NEW
         same = _job_of(known) == (spec_of(options["trigger"]), _said(options["kwargs"]))
         rest = known.mail_to == options.get("mail_to") and known.jitter == options.get("jitter", 0)
-        return UNCHANGED if same and rest else CHANGED
+        once = known.at_most_once or not options.get("at_most_once")  # what was given by hand stays
+        return UNCHANGED if same and rest and once else CHANGED
 
 
 def source_of(file: str, system: bool) -> str:

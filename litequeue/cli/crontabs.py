@@ -37,7 +37,8 @@ from .notes import note_mail
 PATH: Final = "/usr/bin:/bin"  # what cron gives a command
 DIFFERENCES: Final = """\
 Of all of them: a tick whose job before still runs is left out (cron starts both; so does schedule update --overlap allow),
-one that was missed by at most an hour is made up for (cron never does; nor does --catch-up skip), and commands have the
+one that was missed by at most an hour is made up for (cron never does; nor does --catch-up skip), a job under which its
+worker crashes runs again (cron never does; nor does import with --at-most-once), and commands have the
 worker's environment."""
 
 
@@ -135,6 +136,8 @@ def _schedule_of(entry: Entry, arguments: argparse.Namespace) -> dict[str, Any]:
         "trigger": Cron(entry.when, arguments.timezone if entry.timezone is None else entry.timezone),
         "kwargs": call,
     }
+    if arguments.at_most_once:
+        options["at_most_once"] = True
     if entry.random_delay:
         options["jitter"] = entry.random_delay * 60
     mail_to = arguments.mail_to or (_owner(entry) if entry.mail_to is None else entry.mail_to)

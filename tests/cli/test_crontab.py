@@ -365,6 +365,21 @@ def test_a_wrong_word_is_one_line(cli: Cli, tmp_path: Path, words: tuple[str, ..
     assert not (tmp_path / "db").exists()
 
 
+def test_an_import_may_ask_that_nothing_runs_again_after_a_crash(cli: Cli, tmp_path: Path) -> None:
+    db, lines = tmp_path / "db", b"# a\n0 1 * * * one\n# b\n0 2 * * * two\n"
+    said = cli("cron", "import", db, "-", "--dry-run", given=lines).out
+    assert "crashes runs again" in said and "--at-most-once" in said
+    assert cli("cron", "import", db, "-", given=lines).code == 0
+    assert [info.at_most_once for info in schedules(db).values()] == [False, False]
+    assert cli("cron", "import", db, "-", "--at-most-once", "--replace", given=lines).code == 0
+    assert [info.at_most_once for info in schedules(db).values()] == [True, True]
+    assert cli("cron", "import", db, "-", given=lines).out == "a: unchanged\nb: unchanged\n"  # which is not asked to undo it
+    with LiteQueue(db) as app:
+        job = app.schedules.run_now("a").info()
+        assert (job.at_most_once, job.max_attempts) == (True, 1)
+    assert "# a: --at-most-once\n" in cli("cron", "export", db).out
+
+
 # -- export --------------------------------------------------------------------------------------------------
 
 

@@ -75,6 +75,7 @@ def _cron(cron: Parser) -> None:
     sub.add_argument("--dry-run", action="store_true", help="show what would come of each line; change nothing")
     sub.add_argument("--replace", action="store_true", help="take the place of schedules of the same names")
     sub.add_argument("--prune", action="store_true", help="remove what was imported from FILE and is no longer in it")
+    sub.add_argument("--at-most-once", action="store_true", help="let no job run again after a crash of its worker")
     sub.add_argument("--timezone", metavar="ZONE", help="where no CRON_TZ says; default the host's")
     sub.add_argument("--mail-to", metavar="ADDRESS", help="mail failures there, whatever MAILTO says")
     sub = action("export", "crontab_export:export", "Write the schedules of commands as a crontab.")
