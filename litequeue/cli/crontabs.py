@@ -222,7 +222,8 @@ def _add(plans: list[Plan], arguments: argparse.Namespace) -> int:
                     changed = {"mail_to": None, "jitter": 0, **options, "kwargs": plan.call}
                     info = app.schedules.update(plan.name, **changed)  # retries and the like stay
                 else:
-                    info = app.schedules.add(plan.name, COMMAND, **options, replace=arguments.replace)
+                    paused = arguments.paused
+                    info = app.schedules.add(plan.name, COMMAND, **options, paused=paused, replace=arguments.replace)
             except (InvalidArgument, PayloadError, PayloadTooLarge) as error:
                 failed += 1
                 print(f"line {entry.line}: not imported: {clean(typed(error))}\n    {clean(entry.raw)}", file=sys.stderr)
@@ -230,7 +231,8 @@ def _add(plans: list[Plan], arguments: argparse.Namespace) -> int:
             mail_to = mail_to or info.mail_to
             for doubt in _doubts(entry):
                 print(f"line {entry.line}: note: {clean(doubt)}", file=sys.stderr)
-            print(f"{info.name}: {clean(info.trigger)}; next {render.when(info.next_tick) or 'at the next boot'}")
+            coming = info.state if info.state != "active" else f"next {render.when(info.next_tick) or 'at the next boot'}"
+            print(f"{info.name}: {clean(info.trigger)}; {coming}")
     note_mail(mail_to)
     return failed
 

@@ -380,6 +380,20 @@ def test_an_import_may_ask_that_nothing_runs_again_after_a_crash(cli: Cli, tmp_p
     assert "# a: --at-most-once\n" in cli("cron", "export", db).out
 
 
+def test_an_import_may_be_paused_until_cron_has_let_go(cli: Cli, tmp_path: Path) -> None:
+    db, lines = tmp_path / "db", b"# a\n0 1 * * * one\n# b\n@reboot two\n"
+    done = cli("cron", "import", db, "-", "--paused", given=lines)
+    assert (done.code, done.out) == (0, "a: at 01:00 every day (Europe/Berlin); paused\nb: at every boot; paused\n")
+    assert {info.state for info in schedules(db).values()} == {"paused"}
+    assert cli("schedule", "resume", db, "--all").out.count("\n") == 2
+    assert {info.state for info in schedules(db).values()} == {"active"}
+    assert cli("cron", "import", db, "-", "--paused", given=lines).out == "a: unchanged\nb: unchanged\n"
+    assert cli("schedule", "resume", db, "--all").out == ""
+    assert cli("schedule", "resume", db).code == 2
+    both = cli("schedule", "resume", db, "a", "--all")
+    assert both.code == 2 and "not both 'a' and --all" in both.err
+
+
 # -- export --------------------------------------------------------------------------------------------------
 
 
