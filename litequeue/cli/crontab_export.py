@@ -47,7 +47,12 @@ def export(arguments: argparse.Namespace) -> int:
         print("# With a user in each line, as in /etc/crontab.")
         entries = [entry if entry.user else replace(entry, user=whoami()[0]) for entry in entries]
     refused = [entry.name for entry in entries if crontab.beyond_debian(entry.when)]
-    if refused:
+    if not arguments.exact:
+        entries, why_off = _for_debian(entries)
+        if why_off:
+            print("# Commented out, since Debian's cron would do something else, or refuse the whole of this:")
+            print("\n".join(clean(line) for line in why_off) + "\n")
+    elif refused:
         print(f"# Debian's cron refuses the times of {', '.join(refused)}, and with them the whole of this.")
     if any(entry.random_delay for entry in entries):
         print("# Debian's cron ignores RANDOM_DELAY.")
@@ -62,6 +67,18 @@ def export(arguments: argparse.Namespace) -> int:
     sys.stdout.flush()
     sys.stdout.buffer.write(crontab.render(entries).encode("utf-8", "surrogateescape"))
     return 0
+
+
+def _for_debian(entries: list[Entry]) -> tuple[list[Entry], list[str]]:
+    """The entries in terms that Debian's cron reads as they are meant; where there are none, off, and why."""
+    found, why = [], []
+    for entry in entries:
+        try:
+            found.append(crontab.for_debian(entry))
+        except InvalidArgument as error:
+            found.append(replace(entry, enabled=False))
+            why.append(f"# {entry.name}: {error}")
+    return found, why
 
 
 def _entry_of(info: ScheduleInfo) -> Entry:

@@ -60,7 +60,8 @@ def import_(arguments: argparse.Namespace) -> int:
             wanted.append((entry, options))
         except LitequeueError as error:
             failed += 1
-            print(f"line {entry.line}: not imported: {clean(str(error))}\n    {clean(entry.raw)}", file=sys.stderr)
+            why = f"{error}{crontab.verdict(entry.when)}"
+            print(f"line {entry.line}: not imported: {clean(why)}\n    {clean(entry.raw)}", file=sys.stderr)
     if not wanted and not failed:
         print("litequeue: there is no job in it", file=sys.stderr)
     plans = crontab_plans.match(wanted, standing)
@@ -229,8 +230,8 @@ def _add(plans: list[Plan], arguments: argparse.Namespace) -> int:
                 print(f"line {entry.line}: not imported: {clean(typed(error))}\n    {clean(entry.raw)}", file=sys.stderr)
                 continue
             mail_to = mail_to or info.mail_to
-            for doubt in _doubts(entry):
-                print(f"line {entry.line}: note: {clean(doubt)}", file=sys.stderr)
+            for note in (*_doubts(entry), *entry.otherwise):
+                print(f"line {entry.line}: note: {clean(note)}", file=sys.stderr)
             coming = info.state if info.state != "active" else f"next {render.when(info.next_tick) or 'at the next boot'}"
             print(f"{info.name}: {clean(info.trigger)}; {coming}")
     note_mail(mail_to)

@@ -17,7 +17,6 @@ _SPACE: Final = " \t\n\v\f\r"  # C's isspace()
 _NUMBERS: Final = "[0-9*/,-]+"
 _MONTHS: Final = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 _DAYS: Final = "sun|mon|tue|wed|thu|fri|sat"
-NAMED: Final = re.compile(f"{_MONTHS}|{_DAYS}", re.IGNORECASE)
 _FIELDS: Final = tuple(
     (name, re.compile(shape, re.IGNORECASE | re.ASCII), allowed)
     for name, shape, allowed in (
@@ -115,6 +114,12 @@ def _split(line: str, system: bool) -> tuple[str, str | None, str]:
         wanted = "a user and a command" if system else "a command"
         raise InvalidArgument(f"{wanted} must follow the time, as in: {' '.join(when)} {'root ' * system}command")
     return " ".join(when), user, rest[0]
+
+
+def time_of(line: str) -> tuple[str, str]:
+    """What should be the five time fields of a line, with single spaces between them, and the rest of it; both unchecked."""
+    words = re.split(r"[ \t]+", line, maxsplit=len(_FIELDS))
+    return " ".join(words[: len(_FIELDS)]), "".join(words[len(_FIELDS) :])
 
 
 def _check_fields(words: list[str]) -> None:

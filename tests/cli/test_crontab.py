@@ -118,7 +118,7 @@ def test_a_real_crontab_is_lived_through_for_a_month_and_comes_back_without_a_di
         assert outcome == "fired" or at >= MARCH + timedelta(days=1)
     assert lived == expected
 
-    exported = cli("cron", "export", db)
+    exported = cli("cron", "export", db, "--exact")
     assert (exported.code, exported.err) == (0, "")
     assert cli("cron", "import", again, "-", given=exported.out.encode()).code == 0
     assert {name: ticks_of(from_spec(info.spec)) for name, info in schedules(again).items()} == expected
@@ -431,7 +431,7 @@ def test_what_cron_has_nothing_like_is_left_out_with_a_word(cli: Cli, tmp_path: 
     cli("schedule", "add", db, "much", "--cron", "0 1 * * *", *more, "--on-failure", "tell me", "--", "true")
     cli("schedule", "add", db, "little", "--cron", "0 2 * * *", "--cwd", tmp_path, "--shell", "--", "a; b # c")
     cli("schedule", "add", db, "last", "--cron", "0 9 LW * *", "--jitter", "90s", "--", "true")
-    text = cli("cron", "export", db).out
+    text = cli("cron", "export", db, "--exact").out
     (said,) = (line for line in text.splitlines() if line.startswith("# much: "))
     assert said == (
         "# much: --timeout 90.0 s, --expires 3.0 days, --retries 2, --backoff, --overlap queue, --queue night, "
@@ -443,6 +443,50 @@ def test_what_cron_has_nothing_like_is_left_out_with_a_word(cli: Cli, tmp_path: 
     assert (little.name, much.name) == ("little", "much")
     # The directory is that of the whole line, and without it nothing runs.
     assert little.command == f"cd {tmp_path} || exit; a; b # c"
+
+
+def test_debians_cron_is_given_terms_that_it_reads_alike_or_a_comment(cli: Cli, tmp_path: Path) -> None:
+    db = tmp_path / "db"
+    times = {"steps": "5/10 1/2 * jan/3 *", "wrapped": "0 0 * nov-feb fri-mon", "any": "0 0 ? * ?", "third": "0 0 * * fri#3",
+             "last": "0 9 LW * *", "plain": "*/5 8-18/2 1,15 mar-may mon-fri"}  # fmt: skip
+    for name, when in times.items():
+        assert cli("schedule", "add", db, name, "--cron", when, "--", "true").code == 0
+    assert cli("schedule", "add", db, "slashes", "--cron", "0 1 * * *", "--shell", "--", r"echo a\\b").code == 0
+    assert cli("schedule", "add", db, "long", "--cron", "0 1 * * *", "--shell", "--", "echo " + "x" * 994).code == 0
+    text = cli("cron", "export", db).out
+    found = {entry.name: entry.when for entry in crontab.parse(text).entries}
+    assert found == {
+        "steps": "5-59/10 1-23/2 * 1-12/3 *", "wrapped": "0 0 * 1,2,11,12 0,1,5,6", "any": "0 0 * * *", "plain": times["plain"],
+    }  # fmt: skip
+    assert "\n# last: it has nothing like 0 9 LW * *\n" in text and "\n# third: it has nothing like 0 0 * * fri#3\n" in text
+    assert "\n# slashes: Debian's cron makes two backslashes one" in text and "\n# long: Debian's crontab refuses" in text
+    for name, when in found.items():
+        assert ticks_of(Cron(when)) == ticks_of(Cron(times[name])), name
+    exact = {entry.name: entry.when for entry in crontab.parse(cli("cron", "export", db, "--exact").out).entries}
+    assert {name: exact[name] for name in times} == times
+
+
+def test_an_import_says_what_debians_cron_did_with_a_line(cli: Cli, tmp_path: Path) -> None:
+    lines = (
+        b"5/10 * * * * a\n0 0 * * fri#2 b\n0 0 * * fri-mon c\n0 0 1 * fri-mon d\n0 0 * * * echo a\\\\b\n43-40 * * * * e\n"
+        b"5+ 3 * * * f\n0 0 * * * " + b"x" * 999 + b"\n0 0 * * mon-fri g\n"
+    )
+    said = [
+        "line 1: note: Debian's cron refuses 5/10 in a time, and never ran this line; litequeue does",
+        "line 2: note: Debian's cron takes fri#2 (day of week) for 5; litequeue for what it says",
+        "line 3: note: Debian's cron takes fri-mon (day of week) for none, and never ran this line; litequeue for what it says",
+        "line 4: note: Debian's cron takes fri-mon (day of week) for none; litequeue for what it says",
+        "line 5: note: Debian's cron makes two backslashes one; litequeue leaves both to the shell",
+        "line 8: note: Debian's crontab refuses a command of more than 998 characters",
+    ]
+    done = cli("cron", "import", tmp_path / "db", "-", given=lines)
+    assert done.code == 1
+    notes = [line for line in done.err.splitlines() if ": note: " in line]
+    assert len(notes) == len(said) and all(map(str.startswith, notes, said)), notes
+    assert "line 6: not imported: " in done.err and "; Debian's cron takes it, and never runs it" in done.err
+    assert "line 7: not read: " in done.err and "; Debian's cron takes it for '5 3 * * *'" in done.err
+    shown = cli("cron", "import", tmp_path / "new", "-", "--dry-run", given=lines).out
+    assert all(line.partition(": note: ")[2] in shown for line in said)
 
 
 def test_who_would_be_mailed_is_said_once_where_no_mail_can_be_sent(cli: Cli, tmp_path: Path, no_mail: None) -> None:

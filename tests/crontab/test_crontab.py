@@ -99,7 +99,9 @@ def test_what_a_real_crontab_loses_is_said() -> None:
         "Debian's cron ignores CRON_TZ and runs this in the host's zone; litequeue heeds it, as cronie does",
     )
     assert notes[44][0] == "Debian's cron refuses L in a time, and never ran this line; litequeue does"
-    assert [(r.line, r.raw) for r in found.remarks] == [(39, "CRON_TZ=")]
+    assert [(r.line, r.raw) for r in found.remarks] == [
+        (39, "CRON_TZ="), (45, "-*/15 * * * * /srv/shop/bin/quiet"),
+    ]  # fmt: skip
     assert [(p.line, p.raw) for p in found.problems] == [
         (53, "0 0 * * * *  /srv/shop/bin/six-fields"), (54, "0 5 * * 1-5"),
     ]  # fmt: skip

@@ -86,6 +86,7 @@ def _cron(cron: Parser) -> None:
     sub.add_argument("--mail-to", metavar="ADDRESS", help="mail failures there, whatever MAILTO says")
     sub = action("export", "crontab_export:export", "Write the schedules of commands as a crontab.")
     sub.add_argument("db", metavar="DB", help="the database file")
+    sub.add_argument("--exact", action="store_true", help="for an import by litequeue: also what Debian's cron does not read alike")
     sub = action("explain", "crontabs:explain", "Say an expression in English, with its next ticks.")
     sub.add_argument("expr", metavar="EXPR", help="such as '*/5 9-17 * * mon-fri'")
     sub.add_argument("--timezone", metavar="ZONE", help="default the host's")
