@@ -69,7 +69,10 @@ def check_columns(task: str, columns: JobColumns) -> None:
     if columns.timeout is not None and columns.soft_timeout is not None and columns.soft_timeout >= columns.timeout:
         raise InvalidArgument("soft_timeout must be shorter than timeout, which ends the attempt")
     if columns.at_most_once and columns.max_attempts != 1:
-        raise InvalidArgument(f"{task} runs at most once (at_most_once=True), so it takes no retries: one would be a second run")
+        raise InvalidArgument(
+            f"{task} runs at most once (at_most_once=True), so it takes no retries, each of which would be another run: "
+            "say retries=0"
+        )
 
 
 class TaskCode:
