@@ -26,7 +26,7 @@ from .base.errors import (
 from .base.models import NewJob, TaskOrigin
 from .options import EnqueueOptions, checked, stored
 from .payload import MAX_BYTES, Codec
-from .tasks import TaskCode, Template, check_columns
+from .tasks import TaskCode, Template, columns_of
 
 if TYPE_CHECKING:
     from .store import Store
@@ -206,8 +206,7 @@ class Client:
         if not options:  # an enqueue's usual way
             return NewJob(task.task, *texts, "available", now, now, None if expires is None else now + expires, columns)
         given = checked(EnqueueOptions, options, "an enqueue")
-        columns = columns._replace(**stored(EnqueueOptions, given))
-        check_columns(task.task, columns)
+        columns = columns_of(task, stored(EnqueueOptions, given))
         run_at = _run_at(given, now)
         state = "scheduled" if run_at > now else "available"
         return NewJob(task.task, *texts, state, run_at, now, _expires_at(given, expires, now, run_at), columns)

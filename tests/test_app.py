@@ -67,6 +67,17 @@ def test_a_wrong_option_is_refused_when_decorating_and_named(app: LiteQueue, opt
         app.task(**{option: value})(lambda: None)
 
 
+def test_an_enqueue_may_ask_to_run_at_most_once_and_not_take_that_away(app: LiteQueue) -> None:
+    often, once = app.task(name="often", retries=3)(print), app.task(name="once", at_most_once=True)(print)
+    info = often.apply_async(at_most_once=True).info()
+    assert (info.at_most_once, info.max_attempts) == (True, 1)
+    assert not often.apply_async(at_most_once=False).info().at_most_once
+    with pytest.raises(InvalidArgument, match="takes no retries"):
+        often.apply_async(at_most_once=True, retries=1)
+    with pytest.raises(InvalidArgument, match="nobody else may take that away"):
+        once.apply_async(at_most_once=False)
+
+
 def test_other_mistakes_when_decorating(app: LiteQueue) -> None:
     with pytest.raises(InvalidType, match="no option 'retry'.*retries"):
         app.task(retry=3)  # type: ignore[call-overload]

@@ -31,8 +31,8 @@ def blocks(text: str) -> list[str]:
 
 
 def session(text: str) -> list[str]:
-    """What a text types at a shell; a line may go on after a backslash."""
-    return re.findall(r"^\$ ((?:.*\\\n)*.*)$", text, re.MULTILINE)
+    """What a text types at a shell; a line may go on after a backslash, or an &&."""
+    return re.findall(r"^\$ ((?:.*(?:\\|&&)\n)*.*)$", text, re.MULTILINE)
 
 
 BLOCKS = blocks(README)
@@ -99,17 +99,23 @@ def test_the_commands_that_replace_cron_do(tmp_path: Path) -> None:
     typed = session(GUIDE["cron"])
     crontab = tmp_path / "bin" / "crontab"
     crontab.parent.mkdir()
-    crontab.write_text("#!/bin/sh\necho '30 2 * * * echo backup'\n")
-    for name in ("crontab", "systemctl", "loginctl", "pg_dump", "rsync"):
+    removed = tmp_path / "removed"
+    crontab.write_text(f"#!/bin/sh\n[ $1 = -r ] && exec touch {removed}\necho '30 2 * * * echo backup'\n")
+    for name in ("crontab", "systemctl", "loginctl", "pg_dump", "rsync", "sleep"):
         (crontab.parent / name).write_text(crontab.read_text() if name == "crontab" else "#!/bin/sh\necho $0 $*\n")
         (crontab.parent / name).chmod(0o755)
     env = {**environment(), "HOME": str(tmp_path), "PATH": f"{crontab.parent}:{os.environ['PATH']}"}
-    assert len(typed) == 10
+    assert len(typed) == 12
     for line in typed:
         line = line.replace("python -m", f"{sys.executable} -m")
         done = subprocess.run(line, shell=True, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=30, check=False)
         said = f"{NO_WORKER}\n" if line.endswith("schedules db.sqlite") else ""  # systemd would have started one
         assert (done.returncode, done.stderr) == (0, said), line
+        if (tmp_path / "db.sqlite").exists():  # never do both run a job, and at no time neither
+            with LiteQueue(tmp_path / "db.sqlite") as app:
+                (state,) = {info.state for info in app.schedules.list() if info.name == "echo"}
+            assert state == ("active" if removed.exists() else "paused"), line
+    assert removed.exists() and (tmp_path / "crontab.old").read_text() == "30 2 * * * echo backup\n"
     assert "ExecStart" in (tmp_path / ".config/systemd/user/litequeue-db.service").read_text()
     burst = [sys.executable, "-m", "litequeue", "worker", "db.sqlite", "--burst"]
     subprocess.run(burst, cwd=tmp_path, env=env, timeout=30, check=True, capture_output=True)

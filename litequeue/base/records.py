@@ -105,6 +105,7 @@ class ScheduleInfo:
     priority: int
     retries: int | None  # None: as the task's own options say
     timeout: float | None
+    at_most_once: bool
     expires: float | None  # a job that has not started so long after its tick is dropped
     catch_up: str
     grace: float

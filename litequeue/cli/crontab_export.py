@@ -47,7 +47,12 @@ def export(arguments: argparse.Namespace) -> int:
         print("# With a user in each line, as in /etc/crontab.")
         entries = [entry if entry.user else replace(entry, user=whoami()[0]) for entry in entries]
     refused = [entry.name for entry in entries if crontab.beyond_debian(entry.when)]
-    if refused:
+    if not arguments.exact:
+        entries, why_off = _for_debian(entries)
+        if why_off:
+            print("# Commented out, since Debian's cron would do something else, or refuse the whole of this:")
+            print("\n".join(clean(line) for line in why_off) + "\n")
+    elif refused:
         print(f"# Debian's cron refuses the times of {', '.join(refused)}, and with them the whole of this.")
     if any(entry.random_delay for entry in entries):
         print("# Debian's cron ignores RANDOM_DELAY.")
@@ -62,6 +67,18 @@ def export(arguments: argparse.Namespace) -> int:
     sys.stdout.flush()
     sys.stdout.buffer.write(crontab.render(entries).encode("utf-8", "surrogateescape"))
     return 0
+
+
+def _for_debian(entries: list[Entry]) -> tuple[list[Entry], list[str]]:
+    """The entries in terms that Debian's cron reads as they are meant; where there are none, off, and why."""
+    found, why = [], []
+    for entry in entries:
+        try:
+            found.append(crontab.for_debian(entry))
+        except InvalidArgument as error:
+            found.append(replace(entry, enabled=False))
+            why.append(f"# {entry.name}: {error}")
+    return found, why
 
 
 def _entry_of(info: ScheduleInfo) -> Entry:
@@ -81,6 +98,10 @@ def _entry_of(info: ScheduleInfo) -> Entry:
         del environment["PATH"]
     command, user = _line_of(call, shell)
     home = whoami()[1] if user is None else home_of(user)
+    for own in ("LOGNAME", "USER"):  # cron's to set
+        environment.pop(own, None)
+    if environment.get("HOME") == home:
+        del environment["HOME"]
     where = call.get("cwd")
     if where is not None and where != (environment.get("HOME") or home):
         command = f"cd {shlex.quote(where)} || exit; {command}"  # which may be a list
@@ -98,6 +119,7 @@ def _beyond_cron(info: ScheduleInfo) -> str:
     spans = {"timeout": info.timeout, "expires": info.expires}
     found = [f"--{name} {render.duration(span)}" for name, span in spans.items() if span is not None]
     found += [f"--retries {info.retries}"] if info.retries else []
+    found += ["--at-most-once"] if info.at_most_once else []
     found += ["--backoff"] if "backoff" in command_in(info) else []
     found += ["--overlap queue"] if info.overlap == "queue" else []
     found += [f"--queue {info.queue}"] if info.queue != "default" else []
@@ -119,6 +141,8 @@ def _line_of(call: dict[str, Any], shell: str) -> tuple[str, str | None]:
     argv = call.get("argv")
     if argv is None:
         return str(call["command"]), None
+    if argv[:2] == ["su", "-p"]:
+        argv = ["su", *argv[2:]]
     if argv[:3] == ["su", "-s", shell] and argv[4:5] == ["-c"] and len(argv) == 6:
         return argv[5], argv[3]
     if argv[:2] == [shell, "-c"] and len(argv) == 3:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -27,48 +27,74 @@ from ..commands.command import NAME as COMMAND
 from ..commands.command import check_command
 from ..commands.notices import sendmail
 from ..crontab import Entry
-from ..triggers import Cron, describe, spec_of
-from . import render
-from .calls import command_in, typed
+from ..triggers import Cron, describe
+from . import crontab_plans, render
+from .calls import typed
+from .crontab_plans import CHANGED, NEW, UNCHANGED, Plan
 from .jobs import existing
 from .notes import note_mail
 
 PATH: Final = "/usr/bin:/bin"  # what cron gives a command
-NEW: Final = "new"
-UNCHANGED: Final = "unchanged"
-CHANGED: Final = "changed"
 DIFFERENCES: Final = """\
 Of all of them: a tick whose job before still runs is left out (cron starts both; so does schedule update --overlap allow),
-one that was missed by at most an hour is made up for (cron never does; nor does --catch-up skip), and commands have the
+one that was missed by at most an hour is made up for (cron never does; nor does --catch-up skip), a job under which its
+worker crashes runs again (cron never does; nor does import with --at-most-once), and commands have the
 worker's environment."""
 
 
 def import_(arguments: argparse.Namespace) -> int:
     """Add a schedule for each job of a crontab; with --dry-run only show what would come of each line."""
     standing = _standing(arguments.db)  # first, so that arguments that are the wrong way round are seen
+    source = crontab_plans.source_of(arguments.file, arguments.system)
     found = crontab.parse(_read(arguments.file), system=arguments.system)
     failed = len(found.problems)
     for problem in found.problems:
         print(f"line {problem.line}: not read: {clean(problem.why)}\n    {clean(problem.raw)}", file=sys.stderr)
-    plans: list[tuple[Entry, dict[str, Any]]] = []
+    for remark in found.remarks:
+        print(f"line {remark.line}: note: {clean(remark.why)}", file=sys.stderr)
+    wanted: list[tuple[Entry, dict[str, Any]]] = []
     for entry in found.entries:
         try:
-            plans.append((entry, _schedule_of(entry, arguments)))
+            options = _schedule_of(entry, arguments)
+            options["kwargs"]["crontab"] = source
+            wanted.append((entry, options))
         except LitequeueError as error:
             failed += 1
-            print(f"line {entry.line}: not imported: {clean(str(error))}\n    {clean(entry.raw)}", file=sys.stderr)
-    if not plans and not failed:
+            why = f"{error}{crontab.verdict(entry.when)}"
+            print(f"line {entry.line}: not imported: {clean(why)}\n    {clean(entry.raw)}", file=sys.stderr)
+    if not wanted and not failed:
         print("litequeue: there is no job in it", file=sys.stderr)
+    plans = crontab_plans.match(wanted, standing)
+    why_kept = "not every line could be read" if failed else "there is no job in it" if not wanted else ""
     if arguments.dry_run:
-        for entry, options in plans:
-            fate = _fate(standing.get(entry.name), options)
-            failed += fate == CHANGED and not arguments.replace
-            _show(entry, options, fate)
+        for plan in plans:
+            failed += plan.fate == CHANGED and not arguments.replace
+            _show(plan)
         if plans:
             print(DIFFERENCES)
     else:
-        failed += _add(plans, standing, arguments)
+        failed += _add(plans, arguments)
+    gone, others = crontab_plans.gone(plans, standing, source)
+    failed += _tell_gone(gone, arguments, why_kept)
+    for other, names in others.items():
+        print(f"left alone, since imported from {clean(other)}: {', '.join(names)}")
     return 1 if failed else 0
+
+
+def _tell_gone(gone: list[str], arguments: argparse.Namespace, why_kept: str) -> int:
+    """Of what was imported from this crontab and is no longer in it; how many should have been removed and were not."""
+    for name in gone:
+        if not arguments.prune:
+            print(f"{name}: no longer in the crontab, and left as it is; --prune removes it")
+        elif why_kept:  # what is gone may stand in such a line, and an empty crontab may be one that could not be listed
+            print(f"{name}: no longer in the crontab, and left as it is: {why_kept}")
+        elif arguments.dry_run:
+            print(f"{name}: no longer in the crontab; it would be removed")
+        else:
+            with existing(arguments.db) as app:
+                app.schedules.remove(name)
+            print(f"{name}: no longer in the crontab; removed")
+    return len(gone) if arguments.prune and why_kept else 0
 
 
 def _standing(db: str) -> dict[str, ScheduleInfo]:
@@ -77,29 +103,6 @@ def _standing(db: str) -> dict[str, ScheduleInfo]:
         return {}
     with existing(db) as app:
         return {info.name: info for info in app.schedules.list()}
-
-
-def _fate(known: ScheduleInfo | None, options: Mapping[str, Any]) -> str:
-    """What importing would do to a schedule."""
-    if known is None:
-        return NEW
-    old, new = _command_or_none(known), _command(known, options)
-    same = known.task == COMMAND and known.spec == spec_of(options["trigger"]) and old == new
-    rest = known.mail_to == options.get("mail_to") and known.jitter == options.get("jitter", 0)
-    return UNCHANGED if same and rest else CHANGED
-
-
-def _command(known: ScheduleInfo, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The crontab's command for a schedule that is there: what was added by hand is not the crontab's to take away."""
-    old = _command_or_none(known) or {}
-    return {**options["kwargs"], **({"backoff": old["backoff"]} if "backoff" in old else {})}
-
-
-def _command_or_none(info: ScheduleInfo) -> dict[str, Any] | None:
-    try:
-        return command_in(info)
-    except InvalidArgument:
-        return None
 
 
 def _read(file: str) -> str:
@@ -119,9 +122,9 @@ def _read(file: str) -> str:
 def _schedule_of(entry: Entry, arguments: argparse.Namespace) -> dict[str, Any]:
     """The arguments of ``app.schedules.add`` for an entry."""
     me, my_home = whoami()
-    home = entry.env.get("HOME") or my_home
-    environment = {"PATH": PATH, **entry.env, "SHELL": entry.shell}
     if entry.user is None or entry.user == me:
+        home = entry.env.get("HOME") or my_home
+        environment = environment_of(entry, me, home)
         if entry.shell == crontab.SHELL:
             call = check_command(command=entry.command, cwd=home, env=environment, stdin=entry.stdin)
         else:
@@ -129,11 +132,13 @@ def _schedule_of(entry: Entry, arguments: argparse.Namespace) -> dict[str, Any]:
     elif os.geteuid() != 0:
         raise InvalidArgument(f"it runs as {entry.user}, and only root's worker can run commands as another user")
     else:
-        call = _as_user(entry, environment)
+        call = _as_user(entry, entry.user)
     options: dict[str, Any] = {
         "trigger": Cron(entry.when, arguments.timezone if entry.timezone is None else entry.timezone),
         "kwargs": call,
     }
+    if arguments.at_most_once:
+        options["at_most_once"] = True
     if entry.random_delay:
         options["jitter"] = entry.random_delay * 60
     mail_to = arguments.mail_to or (_owner(entry) if entry.mail_to is None else entry.mail_to)
@@ -169,46 +174,78 @@ def _owner(entry: Entry) -> str | None:
     return entry.user or whoami()[0]
 
 
-def _as_user(entry: Entry, environment: dict[str, str]) -> dict[str, Any]:
-    assert entry.user is not None
-    home = home_of(entry.user)
-    argv = ["su", "-s", entry.shell, entry.user, "-c", entry.command]
-    return check_command(argv, cwd=entry.env.get("HOME") or home, env=environment, stdin=entry.stdin)
+def environment_of(entry: Entry, user: str, home: str) -> dict[str, str]:
+    """What cron would have set for its command beside the crontab's own settings."""
+    return {"PATH": PATH, **entry.env, "HOME": home, "LOGNAME": user, "SHELL": entry.shell}
 
 
-def _add(
-    plans: list[tuple[Entry, dict[str, Any]]], standing: Mapping[str, ScheduleInfo], arguments: argparse.Namespace
-) -> int:
+def _as_user(entry: Entry, user: str) -> dict[str, Any]:
+    home = home_of(user)
+    if not entry.env.get("HOME"):
+        argv, environment = ["su", "-s", entry.shell, user, "-c", entry.command], environment_of(entry, user, home)
+    else:
+        # Without -p, su would set HOME to the user's own; with it, USER is left as it is as well.
+        home = entry.env["HOME"]
+        argv = ["su", "-p", "-s", entry.shell, user, "-c", entry.command]
+        environment = {**environment_of(entry, user, home), "USER": user}
+    return check_command(argv, cwd=home, env=environment, stdin=entry.stdin)
+
+
+def _doubts(entry: Entry) -> Iterator[str]:
+    """What may be another crontab than it was taken for. Of root, the entry itself says so."""
+    word = (entry.command.split(maxsplit=1) or [""])[0]
+    if entry.user is None and word != "root" and _is_user(word):
+        yield f"the command begins with {word}, a user of this host: if this is a system crontab, use --system"
+
+
+def _is_user(word: str) -> bool:
+    import pwd
+
+    try:
+        pwd.getpwnam(word)
+    except (KeyError, ValueError):  # ValueError: no name that could be encoded
+        return False
+    return True
+
+
+def _add(plans: list[Plan], arguments: argparse.Namespace) -> int:
     failed, mail_to = 0, None
+    if not plans:
+        return 0
     with LiteQueue(arguments.db) as app:
-        for entry, options in plans:
-            known = standing.get(entry.name)
-            if known is not None and _fate(known, options) == UNCHANGED:
-                print(f"{entry.name}: unchanged")
+        for plan in plans:
+            entry, known, options = plan.entry, plan.known, plan.options
+            if plan.fate == UNCHANGED:
+                print(f"{plan.name}: unchanged")
                 continue
             try:
                 if arguments.replace and known is not None and known.task == COMMAND and known.declared_in is None:
-                    changed = {"mail_to": None, "jitter": 0, **options, "kwargs": _command(known, options)}
-                    info = app.schedules.update(entry.name, **changed)  # retries and the like stay
+                    changed = {"mail_to": None, "jitter": 0, **options, "kwargs": plan.call}
+                    info = app.schedules.update(plan.name, **changed)  # retries and the like stay
                 else:
-                    info = app.schedules.add(entry.name, COMMAND, **options, replace=arguments.replace)
+                    paused = arguments.paused
+                    info = app.schedules.add(plan.name, COMMAND, **options, paused=paused, replace=arguments.replace)
             except (InvalidArgument, PayloadError, PayloadTooLarge) as error:
                 failed += 1
                 print(f"line {entry.line}: not imported: {clean(typed(error))}\n    {clean(entry.raw)}", file=sys.stderr)
                 continue
             mail_to = mail_to or info.mail_to
-            print(f"{info.name}: {clean(info.trigger)}; next {render.when(info.next_tick) or 'at the next boot'}")
+            for note in (*_doubts(entry), *entry.otherwise):
+                print(f"line {entry.line}: note: {clean(note)}", file=sys.stderr)
+            coming = info.state if info.state != "active" else f"next {render.when(info.next_tick) or 'at the next boot'}"
+            print(f"{info.name}: {clean(info.trigger)}; {coming}")
     note_mail(mail_to)
     return failed
 
 
-def _show(entry: Entry, options: dict[str, Any], fate: str) -> None:
+def _show(plan: Plan) -> None:
+    entry, options = plan.entry, plan.options
     trigger: Cron = options["trigger"]
     print(f"line {entry.line}: {clean(entry.raw)}")
-    print(f"    schedule {entry.name}: {clean(describe(trigger))}")
-    if fate != NEW:
-        more = "" if fate == UNCHANGED else "; --replace changes the one that is there"
-        print(f"    there is one of this name already: {fate}{more}")
+    print(f"    schedule {plan.name}: {clean(describe(trigger))}")
+    if plan.fate != NEW:
+        more = "" if plan.fate == UNCHANGED else "; --replace changes the one that is there"
+        print(f"    there is one of this name already: {plan.fate}{more}")
     print(f"    command  {clean(entry.command)}" + (" (with standard input)" if entry.stdin else ""))
     for tick in _next_three(trigger):
         print(f"    next     {tick}")
@@ -216,7 +253,7 @@ def _show(entry: Entry, options: dict[str, Any], fate: str) -> None:
         print(f"    failures mailed to {clean(options['mail_to'])}{'' if sendmail() else ', once this host has a sendmail'}")
     else:
         print(f"    failures mailed to nobody{'' if entry.mail_to == '' else ': this host has no sendmail'}")
-    for note in entry.notes:
+    for note in (*_doubts(entry), *entry.notes):
         print(f"    note     {clean(note)}")
 
 

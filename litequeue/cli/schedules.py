@@ -120,10 +120,13 @@ def pause(arguments: argparse.Namespace) -> int:
 
 
 def resume(arguments: argparse.Namespace) -> int:
+    if arguments.all and arguments.name is not None:
+        raise InvalidArgument(f"give a NAME or --all, not both {arguments.name!r:.60} and --all")
     with existing(arguments.db) as app:
-        app.schedules.resume(arguments.name)
-        info = app.schedules.get(arguments.name)
-    _say(info)
+        paused = [info.name for info in app.schedules.list() if info.state == "paused"]
+        for name in paused if arguments.all else [arguments.name]:
+            app.schedules.resume(name)
+            _say(app.schedules.get(name))
     return 0
 
 

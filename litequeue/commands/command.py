@@ -33,6 +33,7 @@ def check_command(
     stdin: str | None = None,
     user_env: bool = False,
     backoff: float | timedelta | Sequence[float | timedelta] | None = None,
+    crontab: str | None = None,
 ) -> dict[str, Any]:
     """The keyword arguments of a command job, checked; what has its default is left out.
 
@@ -40,7 +41,8 @@ def check_command(
     ``cwd``: where it runs, made absolute now; None: where the worker runs. ``env``: added to the worker's own
     environment. ``stdin``: text for its input; None: there is none. ``user_env``: through the login shell of the
     worker's user, so that the profile is read. ``backoff``: seconds before a retry, or a list of them of which the last
-    repeats; None: as for any task. Raises InvalidArgument or InvalidType.
+    repeats; None: as for any task. ``crontab``: the crontab that it was imported from, which changes nothing of what runs.
+    Raises InvalidArgument or InvalidType.
     """
     found: dict[str, Any] = {}
     if (argv is None) == (command is None):
@@ -71,6 +73,8 @@ def check_command(
         if not delays:
             raise InvalidArgument("backoff: a list of delays needs at least one, e.g. [10, 60]")
         found["backoff"] = [checks.micros(delay, "backoff") / checks.MICROS for delay in delays]
+    if crontab is not None:
+        found["crontab"] = _text(crontab, "crontab")
     return found
 
 
@@ -118,6 +122,7 @@ async def run_command(
     stdin: str | None = None,
     user_env: bool = False,
     backoff: float | Sequence[float] | None = None,
+    crontab: str | None = None,
     grace: float = GRACE,
 ) -> dict[str, Any]:
     """Run a command inside a job; its usage, which the job's context has too, however the command ends.
@@ -131,7 +136,9 @@ async def run_command(
         )
     from .attempt import run
 
-    given = check_command(argv, command=command, cwd=cwd, env=env, stdin=stdin, user_env=user_env, backoff=backoff)
+    given = check_command(
+        argv, command=command, cwd=cwd, env=env, stdin=stdin, user_env=user_env, backoff=backoff, crontab=crontab
+    )
     return await run(current_job(), given, grace)
 
 

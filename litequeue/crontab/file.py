@@ -5,24 +5,24 @@ is ``lines``'s, the meaning of the time fields the room ``cron``'s. The rules ar
 cronie's CRON_TZ, RANDOM_DELAY and ``-n``. Reads no file, no clock and no zone data, and runs nothing. What a
 job loses here is in the entry's ``notes``.
 
-Two things that cron does for a command are its runner's to do: it starts in ``env["HOME"]`` (or the user's
-home), and with no PATH set it has ``/usr/bin:/bin``.
+Three things that cron does for a command are its runner's to do: it starts in ``env["HOME"]`` (or the user's
+home, which then is its HOME), with no PATH set it has ``/usr/bin:/bin``, and its LOGNAME is the user.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from ..base.checks import is_name
 from ..base.errors import InvalidArgument
-from . import lines, names
+from . import debian, lines, names
 
 SHELL: Final = "/bin/sh"
 _OWN: Final = ("CRON_TZ", "SHELL", "MAILTO", "RANDOM_DELAY", "LOGNAME", "USER")
-DEBIAN_LINE: Final = 998  # characters of a command that Debian's cron reads
+DEBIAN_LINE: Final = 998  # bytes of a command, with its input, for which Debian's crontab has room
 MAX_DELAY: Final = 24 * 60  # cronie's limit of RANDOM_DELAY, in minutes
 # One command, all of its output redirected: there is nothing to mail.
 _SILENT: Final = re.compile(r"[^;|&\n]*?(?:>>?\s*[^\s;|&>]+\s+2>&1|&>>?\s*[^\s;|&>]+)\s*")
@@ -52,6 +52,11 @@ class Entry:
         """What cannot be kept exactly, in words."""
         return tuple(_notes(self))
 
+    @property
+    def otherwise(self) -> tuple[str, ...]:
+        """Those that say what Debian's cron did with the line where litequeue does something else."""
+        return (*_otherwise(self), *_longer(self))
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -68,6 +73,7 @@ class Crontab:
 
     entries: tuple[Entry, ...]
     problems: tuple[Problem, ...]
+    remarks: tuple[Problem, ...] = ()  # lines that are read here, and for which Debian's crontab refuses the file
 
 
 @dataclass(slots=True)
@@ -108,7 +114,7 @@ def parse(text: str, *, system: bool = False) -> Crontab:
     A line that cannot be read becomes a Problem, and the others are read all the same.
     """
     settings, taken, comment = _Settings(), set[str](), ""
-    entries, problems = [], []
+    entries, problems, remarks = [], [], []
     for number, ended in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
         raw = ended.rstrip("\r")
         line = raw.lstrip(lines.BLANKS)
@@ -122,30 +128,72 @@ def parse(text: str, *, system: bool = False) -> Crontab:
             setting = lines.setting(line)
             if setting is not None:
                 settings.set(*setting)
+                if lines.is_bare(line):
+                    name = setting[0]
+                    remarks.append(Problem(number, raw, f'{name} is set to nothing, for which Debian\'s crontab wants {name}=""'))
                 continue
             job = lines.read(line, system)
             comment_name = "" if lines.commented_out(above) else names.from_comment(above)
             name = names.unique(comment_name or names.from_command(job.command), taken)
             entries.append(settings.entry(job, name, number, raw))
+            if line.startswith("-"):
+                remarks.append(Problem(number, raw, "Debian's crontab refuses a time that begins with a hyphen; litequeue runs it"))
         except InvalidArgument as error:
-            problems.append(Problem(number, raw, str(error)))
-    return Crontab(tuple(entries), tuple(problems))
+            problems.append(Problem(number, raw, str(error) + _instead(line)))
+    return Crontab(tuple(entries), tuple(problems), tuple(remarks))
 
 
 # -- what is lost --------------------------------------------------------------------------------------
 
 
 def beyond_debian(when: str) -> list[str]:
-    """The characters of a time that Debian's cron refuses, and with them the whole crontab."""
-    return [] if when.startswith("@") else sorted(set(lines.NAMED.sub("", when.upper())) & set("LW#?"))
+    """The fields of a time that Debian's cron refuses, and with them the whole crontab."""
+    return [one.text for one in debian.read(when) if one.values is None]
+
+
+def _instead(line: str) -> str:
+    """What Debian's cron does with a job's line that is not read here; "" if it refuses it as well."""
+    when, rest = lines.time_of(line)
+    return debian.verdict(when) if rest and not rest.startswith("*") else ""
+
+
+def _otherwise(entry: Entry) -> Iterator[str]:
+    if odd := beyond_debian(entry.when):
+        yield f"Debian's cron refuses {', '.join(odd)} in a time, and never ran this line; litequeue does"
+    else:
+        fields = debian.read(entry.when)
+        for one in fields:
+            if not one.plain:
+                end = ", and never ran this line" if debian.never(fields) else ""
+                yield f"Debian's cron takes {one.text} ({one.name}) for {one.said}{end}; litequeue for what it says"
+    if "\\\\" in entry.command:
+        yield "Debian's cron makes two backslashes one; litequeue leaves both to the shell"
+
+
+def _longer(entry: Entry) -> Iterator[str]:
+    if len(lines.uncut(entry.command, entry.stdin).encode("utf-8", "surrogateescape")) > DEBIAN_LINE:
+        yield (
+            f"Debian's crontab refuses a command of more than {DEBIAN_LINE} characters, and with it the whole file; "
+            "litequeue takes all of this one"
+        )
+
+
+def for_debian(entry: Entry) -> Entry:
+    """The same job in terms that Debian's cron reads alike. Raises InvalidArgument that says why there are none."""
+    when = debian.terms(entry.when)
+    if when is None:
+        raise InvalidArgument(f"it has nothing like {entry.when}")
+    rewritten = replace(entry, when=when)
+    if why := rewritten.otherwise:
+        raise InvalidArgument(why[0])
+    return rewritten
 
 
 def _notes(entry: Entry) -> Iterator[str]:
     """Of what the entry says alone, so that a crontab that was written back has the same."""
     if entry.when == "@reboot":
         yield "cron runs @reboot when its daemon starts; litequeue when a worker first starts after a boot"
-    if odd := beyond_debian(entry.when):
-        yield f"Debian's cron refuses {', '.join(odd)} in a time, and never ran this line; litequeue does"
+    yield from _otherwise(entry)
     if entry.timezone is not None:
         yield "Debian's cron ignores CRON_TZ and runs this in the host's zone; litequeue heeds it, as cronie does"
     if entry.random_delay:
@@ -158,8 +206,7 @@ def _notes(entry: Entry) -> Iterator[str]:
         yield f"cron mails all output to {entry.mail_to or 'the owner'}; litequeue would mail failures only"
     if "MAILFROM" in entry.env:
         yield "MAILFROM is only a variable of the command here; litequeue's mails come from the worker's user"
-    if len(entry.command) > DEBIAN_LINE:
-        yield f"Debian's cron takes at most {DEBIAN_LINE} characters of a command; litequeue all of this one"
+    yield from _longer(entry)
 
 
 # -- writing -------------------------------------------------------------------------------------------

@@ -17,7 +17,6 @@ _SPACE: Final = " \t\n\v\f\r"  # C's isspace()
 _NUMBERS: Final = "[0-9*/,-]+"
 _MONTHS: Final = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 _DAYS: Final = "sun|mon|tue|wed|thu|fri|sat"
-NAMED: Final = re.compile(f"{_MONTHS}|{_DAYS}", re.IGNORECASE)
 _FIELDS: Final = tuple(
     (name, re.compile(shape, re.IGNORECASE | re.ASCII), allowed)
     for name, shape, allowed in (
@@ -29,7 +28,7 @@ _FIELDS: Final = tuple(
     )
 )
 _SETTING: Final = re.compile(
-    r"""(?:"([^"=]*)"|'([^'=]*)'|([^\s="'][^\s=]*))\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'].*))""",
+    r"""(?:"([^"=]*)"|'([^'=]*)'|([^\s="'][^\s=]*))\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'].*|))""",
     re.ASCII | re.DOTALL,
 )
 _MEANT_AS_SETTING: Final = re.compile(r"""["']?[A-Za-z_]\w*["']?\s*=""", re.ASCII)
@@ -49,14 +48,18 @@ class Job(NamedTuple):
 
 
 def setting(line: str) -> tuple[str, str] | None:
-    """The name and value of an environment line; None if it is none. Nothing in it is expanded."""
+    """The name and value of an environment line; None if it is none. Nothing in it is expanded.
+
+    An empty value needs no quotes here: Debian's crontab refuses ``MAILTO=``, but who writes it means nobody, and a
+    setting that is passed over leaves the one above it in force.
+    """
     if "\0" in line:
         raise InvalidArgument("the line has a NUL character, where cron would end it: remove it")
     found = _SETTING.fullmatch(line.rstrip(_SPACE))
     if found is None:
         if _MEANT_AS_SETTING.match(line):
             raise InvalidArgument(
-                "the setting's value is empty or its quotes do not match: write NAME=value, or NAME='value'; "
+                "the setting's quotes do not match: write NAME=value, or NAME='value'; "
                 'nothing at all is NAME=""'
             )
         return None
@@ -66,6 +69,11 @@ def setting(line: str) -> tuple[str, str] | None:
             f"{name!r:.60} is no name of a variable: use letters, digits and underscores, not first a digit"
         )
     return name, value
+
+
+def is_bare(line: str) -> bool:
+    """Whether a setting has nothing after its =, and no quotes."""
+    return line.rstrip(_SPACE).endswith("=") and line.count("=") == 1
 
 
 def assignment(name: str, value: str) -> str | None:
@@ -106,6 +114,12 @@ def _split(line: str, system: bool) -> tuple[str, str | None, str]:
         wanted = "a user and a command" if system else "a command"
         raise InvalidArgument(f"{wanted} must follow the time, as in: {' '.join(when)} {'root ' * system}command")
     return " ".join(when), user, rest[0]
+
+
+def time_of(line: str) -> tuple[str, str]:
+    """What should be the five time fields of a line, with single spaces between them, and the rest of it; both unchecked."""
+    words = re.split(r"[ \t]+", line, maxsplit=len(_FIELDS))
+    return " ".join(words[: len(_FIELDS)]), "".join(words[len(_FIELDS) :])
 
 
 def _check_fields(words: list[str]) -> None:

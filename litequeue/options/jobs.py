@@ -54,6 +54,9 @@ class JobOptions(TypedDict, total=False):
         Option(LENGTH, "when an attempt is asked to end by itself, before its timeout", said="never",
                column="soft_timeout"),
     ]  # fmt: skip
+    at_most_once: Annotated[
+        bool | None, Option(FLAG, "rather lose a job than run it twice", False, column="at_most_once", stored=int)
+    ]
 
 
 class EnqueueOptions(JobOptions, total=False):
@@ -88,8 +91,5 @@ class TaskOptions(JobOptions, total=False):
     give_up_on: Annotated[Exceptions | None, Option(CLASSES, "exception classes that are not retried", (), "none")]
     expires: Annotated[
         Span | None, Option(LENGTH, "a job that was not started so long after its enqueue is dropped", said="never")
-    ]
-    at_most_once: Annotated[
-        bool | None, Option(FLAG, "rather lose a job than run it twice", False, column="at_most_once", stored=int)
     ]
     result_ttl: Annotated[Span | None, Option(SPAN, "how long a succeeded job is kept", 86_400, "a day")]

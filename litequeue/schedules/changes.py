@@ -16,7 +16,7 @@ from ..base.models import JobColumns, NewJob
 from ..options import checked, complete, options_of, stored
 from ..options.schedules import RuleOptions, TickOptions, TimeOptions
 from ..store.schedules import RULES
-from ..tasks import Template, check_columns
+from ..tasks import Template, columns_of
 from ..triggers import firing
 from .definition import default_grace, trigger_of
 
@@ -34,8 +34,7 @@ def changed_job(
     clean = checked(TickOptions, given, "update")
     away = {option.column for key, option in options_of(TickOptions).items() if key in given and given[key] is None}
     kept = {column: old[column] for column in JobColumns._fields if column not in away}
-    columns = says.columns._replace(**{**kept, **stored(TickOptions, clean)})
-    check_columns(old["task"], columns)
+    columns = columns_of(says, stored(TickOptions, clean), kept)
     expires = clean.get("expires", says.expires) if "expires" in given else old["expires"]
     return NewJob(old["task"], *texts, "available", now, now, None if expires is None else now + expires, columns)
 

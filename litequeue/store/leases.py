@@ -33,7 +33,7 @@ ON CONFLICT DO NOTHING"""
 # The third worker that dies under a job convicts it; an at-most-once job is lost at the first.
 _DOOMED = "(at_most_once OR interruptions + 1 >= :limit)"
 _FATE = """CASE
-        WHEN at_most_once THEN 'Lost: ' || :why || '; the task runs at most once'
+        WHEN at_most_once THEN 'Lost: ' || :why || '; it runs at most once'
         WHEN interruptions + 1 >= :limit
             THEN 'Interrupted: ' || (interruptions + 1) || ' workers died while it ran; it is the likely cause'
         ELSE 'Interrupted: ' || :why END"""
@@ -64,7 +64,7 @@ LAPSED_WORKERS: Final = """SELECT json_group_array(worker_id) FROM (
 
 # A worker that shut down in good order while calls ran on: no interruption is charged. An at-most-once
 # job had started, and does not start again.
-_SHUT_DOWN = "'Lost: the worker was shut down; the task runs at most once'"
+_SHUT_DOWN = "'Lost: the worker was shut down; it runs at most once'"
 RELEASE_WORKER: Final = f"""UPDATE litequeue_jobs SET
     state = CASE WHEN at_most_once THEN 'discarded' ELSE 'available' END,
     finished_at = CASE WHEN at_most_once THEN :now END,

@@ -4,10 +4,10 @@ Read ``code`` first; ``modules`` imports the module that a task is in, ``finding
 is ``current_job()``. Runs no task and opens no file. May import ``options``, ``payload`` and ``base``.
 """
 
-from .code import MARK, Marked, TaskCode, Template, check_columns
+from .code import MARK, Marked, TaskCode, Template, columns_of
 from .finding import locate, tasks_of
 from .modules import load, source_files
 
 __all__ = [
-    "MARK", "Marked", "TaskCode", "Template", "check_columns", "load", "locate", "source_files", "tasks_of",
+    "MARK", "Marked", "TaskCode", "Template", "columns_of", "load", "locate", "source_files", "tasks_of",
 ]  # fmt: skip

@@ -51,12 +51,28 @@ class Template(NamedTuple):
         return json.dumps({**self.columns._asdict(), "expires": self.expires})
 
 
+def columns_of(says: Template, given: Mapping[str, Any], kept: Mapping[str, Any] | None = None) -> JobColumns:
+    """A job's columns: what the task says, over it what a schedule has ``kept``, over it what is ``given`` now."""
+    columns = says.columns._replace(**{**(kept or {}), **given})
+    if says.columns.at_most_once and given.get("at_most_once") == 0:
+        raise InvalidArgument(
+            f"{says.task} says itself that it runs at most once, and nobody else may take that away: leave at_most_once out"
+        )
+    if given.get("at_most_once") and "max_attempts" not in given and (kept is None or columns.max_attempts is None):
+        columns = columns._replace(max_attempts=1)  # the task's own retries are not what was asked for here
+    check_columns(says.task, columns)
+    return columns
+
+
 def check_columns(task: str, columns: JobColumns) -> None:
     """Whether what a task and an enqueue say goes together."""
     if columns.timeout is not None and columns.soft_timeout is not None and columns.soft_timeout >= columns.timeout:
         raise InvalidArgument("soft_timeout must be shorter than timeout, which ends the attempt")
     if columns.at_most_once and columns.max_attempts != 1:
-        raise InvalidArgument(f"{task} runs at most once (at_most_once=True), so it takes no retries: one would be a second run")
+        raise InvalidArgument(
+            f"{task} runs at most once (at_most_once=True), so it takes no retries, each of which would be another run: "
+            "say retries=0"
+        )
 
 
 class TaskCode:

@@ -123,4 +123,5 @@ def adoption(job: ClaimedJob, code: TaskCode) -> Adoption | None:
         return None
     attempts = says.max_attempts if job.max_attempts is None else job.max_attempts
     assert attempts is not None, "a task that has code says it"
-    return Adoption(job.id, says.pool, 1 if says.at_most_once else attempts, says.at_most_once)
+    # An enqueue may ask for it where the task does not, and cannot take it away where the task does.
+    return Adoption(job.id, says.pool, 1 if says.at_most_once else attempts, says.at_most_once or job.at_most_once)

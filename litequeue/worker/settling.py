@@ -90,7 +90,7 @@ def impossible(job: ClaimedJob, why: str, now: int) -> Unsettled:
 def _broken_off(call: Call, timed: Timed, now: int) -> Unsettled:
     """Our own doing, and nothing is charged; but what may run only once had started."""
     if call.job.at_most_once:
-        lost = ("Lost", "the worker was shut down; the task runs at most once", "")
+        lost = ("Lost", "the worker was shut down; it runs at most once", "")
         return _final(call, "discarded", timed, now, lost)
     return _released(call.job, now, unstarted=False)
 

@@ -93,8 +93,8 @@ def test_a_real_crontab_is_lived_through_for_a_month_and_comes_back_without_a_di
     monkeypatch.setattr("litequeue.app.SystemClock", lambda: clock)
     db, again, text = tmp_path / "db", tmp_path / "again", REAL.read_text()
     done = cli("cron", "import", db, REAL)
-    assert done.code == 1  # for the three lines that cron would not read either
-    assert [line.split(":")[0] for line in done.err.splitlines() if ": not read: " in line] == ["line 39", "line 53", "line 54"]
+    assert done.code == 1  # for the two lines that cron would not read either
+    assert [line.split(":")[0] for line in done.err.splitlines() if ": not read: " in line] == ["line 53", "line 54"]
     entries = {entry.name: entry for entry in crontab.parse(text).entries}
     assert len(entries) >= 30
     assert schedules(db).keys() == entries.keys()
@@ -118,14 +118,17 @@ def test_a_real_crontab_is_lived_through_for_a_month_and_comes_back_without_a_di
         assert outcome == "fired" or at >= MARCH + timedelta(days=1)
     assert lived == expected
 
-    exported = cli("cron", "export", db)
+    exported = cli("cron", "export", db, "--exact")
     assert (exported.code, exported.err) == (0, "")
     assert cli("cron", "import", again, "-", given=exported.out.encode()).code == 0
     assert {name: ticks_of(from_spec(info.spec)) for name, info in schedules(again).items()} == expected
     before, after = schedules(db), schedules(again)
-    assert {n: (i.spec, json.loads(i.kwargs), i.mail_to, i.jitter) for n, i in before.items()} == {
-        n: (i.spec, json.loads(i.kwargs), i.mail_to, i.jitter) for n, i in after.items()
-    }
+
+    def all_but_the_origin(found: dict[str, ScheduleInfo]) -> dict[str, Any]:  # the one is of the file, the other of a pipe
+        calls = {name: {**json.loads(info.kwargs), "crontab": None} for name, info in found.items()}
+        return {n: (i.spec, calls[n], i.mail_to, i.jitter) for n, i in found.items()}
+
+    assert all_but_the_origin(before) == all_but_the_origin(after)
 
 
 # -- import --------------------------------------------------------------------------------------------------
@@ -177,7 +180,7 @@ def test_what_can_be_read_is_imported_and_the_rest_is_told_by_line(cli: Cli, tmp
     assert found.keys() == {"nightly", "cat", "new-york"}
     call = json.loads(found["cat"].kwargs)
     assert (call["command"], call["stdin"], call["cwd"]) == ("cat", "one\ntwo\n", ME.pw_dir)
-    assert call["env"] == {"PATH": "/usr/bin:/bin", "SHELL": "/bin/sh"}
+    assert call["env"] == {"PATH": "/usr/bin:/bin", "SHELL": "/bin/sh", "HOME": ME.pw_dir, "LOGNAME": ME.pw_name}
     assert json.loads(found["new-york"].spec) == {"cron": "0 6 * * *", "timezone": "America/New_York"}
     assert json.loads(found["cat"].spec)["timezone"] == "Europe/Berlin"
     assert {info.mail_to for info in found.values()} == {"ops@example.org"}
@@ -303,6 +306,44 @@ def test_a_line_of_another_user_runs_as_that_user(cli: Cli, tmp_path: Path) -> N
         assert "".join(p.text for p in job.output() if p.stream == "stdout") == "nobody\nhello\nfrom standard input\n"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+def test_a_line_of_another_user_has_the_home_that_the_crontab_sets(cli: Cli, tmp_path: Path) -> None:
+    line = b"HOME=/tmp\n0 2 * * * nobody id -un; echo $HOME $LOGNAME $USER $PATH $SHELL; pwd\n"
+    assert cli("cron", "import", tmp_path / "db", "-", "--system", given=line).code == 0
+    with LiteQueue(tmp_path / "db") as app:
+        (info,) = app.schedules.list()
+        job = app.schedules.run_now(info.name)
+        with app.worker(threads=0, processes=0, burst=True) as worker:
+            worker.join(20)
+        said = "".join(p.text for p in job.output() if p.stream == "stdout")
+    assert said == "nobody\n/tmp nobody nobody /usr/bin:/bin /bin/sh\n/tmp\n"
+    (entry,) = crontab.parse(cli("cron", "export", tmp_path / "db").out, system=True).entries
+    assert (entry.user, entry.env) == ("nobody", {"HOME": "/tmp"}) and entry.command.startswith("id -un;")
+
+
+def test_a_command_finds_what_cron_would_have_set(cli: Cli, tmp_path: Path) -> None:
+    line = b"HOME=/tmp\n0 2 * * * echo $HOME $LOGNAME $PATH; pwd\nHOME=\n0 3 * * * echo $HOME\n"
+    assert cli("cron", "import", tmp_path / "db", "-", given=line).code == 0
+    first, second = (json.loads(info.kwargs) for info in schedules(tmp_path / "db").values())
+    assert (first["cwd"], first["env"]["HOME"], first["env"]["LOGNAME"]) == ("/tmp", "/tmp", ME.pw_name)
+    assert (second["cwd"], second["env"]["HOME"]) == (ME.pw_dir, ME.pw_dir)
+
+
+def test_a_command_that_begins_with_a_user_of_this_host_may_be_of_a_system_crontab(cli: Cli, tmp_path: Path) -> None:
+    lines = b"0 1 * * * nobody /srv/run\n0 2 * * * no-such-user /srv/run\n"
+    said = "the command begins with nobody, a user of this host: if this is a system crontab, use --system"
+    assert cli("cron", "import", tmp_path / "db", "-", "--dry-run", given=lines).out.count(said) == 1
+    assert cli("cron", "import", tmp_path / "db", "-", given=lines).err == f"line 1: note: {said}\n"
+    assert "use --system" not in cli("cron", "import", tmp_path / "new", "-", "--system", given=lines[:26]).err
+
+
+def test_after_mailto_with_nothing_behind_it_failures_go_to_nobody(cli: Cli, tmp_path: Path) -> None:
+    done = cli("cron", "import", tmp_path / "db", "-", given=b"MAILTO=ann\n0 1 * * * a\nMAILTO=\n0 2 * * * b\n")
+    assert done.code == 0
+    assert "line 3: note: MAILTO is set to nothing, for which Debian's crontab wants MAILTO=\"\"" in done.err
+    assert {name: info.mail_to for name, info in schedules(tmp_path / "db").items()} == {"a": "ann", "b": None}
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
@@ -322,6 +363,35 @@ def test_a_wrong_word_is_one_line(cli: Cli, tmp_path: Path, words: tuple[str, ..
     assert done.err.startswith("litequeue: ") and done.err.count("\n") == 1
     assert says in done.err
     assert not (tmp_path / "db").exists()
+
+
+def test_an_import_may_ask_that_nothing_runs_again_after_a_crash(cli: Cli, tmp_path: Path) -> None:
+    db, lines = tmp_path / "db", b"# a\n0 1 * * * one\n# b\n0 2 * * * two\n"
+    said = cli("cron", "import", db, "-", "--dry-run", given=lines).out
+    assert "crashes runs again" in said and "--at-most-once" in said
+    assert cli("cron", "import", db, "-", given=lines).code == 0
+    assert [info.at_most_once for info in schedules(db).values()] == [False, False]
+    assert cli("cron", "import", db, "-", "--at-most-once", "--replace", given=lines).code == 0
+    assert [info.at_most_once for info in schedules(db).values()] == [True, True]
+    assert cli("cron", "import", db, "-", given=lines).out == "a: unchanged\nb: unchanged\n"  # which is not asked to undo it
+    with LiteQueue(db) as app:
+        job = app.schedules.run_now("a").info()
+        assert (job.at_most_once, job.max_attempts) == (True, 1)
+    assert "# a: --at-most-once\n" in cli("cron", "export", db).out
+
+
+def test_an_import_may_be_paused_until_cron_has_let_go(cli: Cli, tmp_path: Path) -> None:
+    db, lines = tmp_path / "db", b"# a\n0 1 * * * one\n# b\n@reboot two\n"
+    done = cli("cron", "import", db, "-", "--paused", given=lines)
+    assert (done.code, done.out) == (0, "a: at 01:00 every day (Europe/Berlin); paused\nb: at every boot; paused\n")
+    assert {info.state for info in schedules(db).values()} == {"paused"}
+    assert cli("schedule", "resume", db, "--all").out.count("\n") == 2
+    assert {info.state for info in schedules(db).values()} == {"active"}
+    assert cli("cron", "import", db, "-", "--paused", given=lines).out == "a: unchanged\nb: unchanged\n"
+    assert cli("schedule", "resume", db, "--all").out == ""
+    assert cli("schedule", "resume", db).code == 2
+    both = cli("schedule", "resume", db, "a", "--all")
+    assert both.code == 2 and "not both 'a' and --all" in both.err
 
 
 # -- export --------------------------------------------------------------------------------------------------
@@ -361,7 +431,7 @@ def test_what_cron_has_nothing_like_is_left_out_with_a_word(cli: Cli, tmp_path: 
     cli("schedule", "add", db, "much", "--cron", "0 1 * * *", *more, "--on-failure", "tell me", "--", "true")
     cli("schedule", "add", db, "little", "--cron", "0 2 * * *", "--cwd", tmp_path, "--shell", "--", "a; b # c")
     cli("schedule", "add", db, "last", "--cron", "0 9 LW * *", "--jitter", "90s", "--", "true")
-    text = cli("cron", "export", db).out
+    text = cli("cron", "export", db, "--exact").out
     (said,) = (line for line in text.splitlines() if line.startswith("# much: "))
     assert said == (
         "# much: --timeout 90.0 s, --expires 3.0 days, --retries 2, --backoff, --overlap queue, --queue night, "
@@ -373,6 +443,50 @@ def test_what_cron_has_nothing_like_is_left_out_with_a_word(cli: Cli, tmp_path: 
     assert (little.name, much.name) == ("little", "much")
     # The directory is that of the whole line, and without it nothing runs.
     assert little.command == f"cd {tmp_path} || exit; a; b # c"
+
+
+def test_debians_cron_is_given_terms_that_it_reads_alike_or_a_comment(cli: Cli, tmp_path: Path) -> None:
+    db = tmp_path / "db"
+    times = {"steps": "5/10 1/2 * jan/3 *", "wrapped": "0 0 * nov-feb fri-mon", "any": "0 0 ? * ?", "third": "0 0 * * fri#3",
+             "last": "0 9 LW * *", "plain": "*/5 8-18/2 1,15 mar-may mon-fri"}  # fmt: skip
+    for name, when in times.items():
+        assert cli("schedule", "add", db, name, "--cron", when, "--", "true").code == 0
+    assert cli("schedule", "add", db, "slashes", "--cron", "0 1 * * *", "--shell", "--", r"echo a\\b").code == 0
+    assert cli("schedule", "add", db, "long", "--cron", "0 1 * * *", "--shell", "--", "echo " + "x" * 994).code == 0
+    text = cli("cron", "export", db).out
+    found = {entry.name: entry.when for entry in crontab.parse(text).entries}
+    assert found == {
+        "steps": "5-59/10 1-23/2 * 1-12/3 *", "wrapped": "0 0 * 1,2,11,12 0,1,5,6", "any": "0 0 * * *", "plain": times["plain"],
+    }  # fmt: skip
+    assert "\n# last: it has nothing like 0 9 LW * *\n" in text and "\n# third: it has nothing like 0 0 * * fri#3\n" in text
+    assert "\n# slashes: Debian's cron makes two backslashes one" in text and "\n# long: Debian's crontab refuses" in text
+    for name, when in found.items():
+        assert ticks_of(Cron(when)) == ticks_of(Cron(times[name])), name
+    exact = {entry.name: entry.when for entry in crontab.parse(cli("cron", "export", db, "--exact").out).entries}
+    assert {name: exact[name] for name in times} == times
+
+
+def test_an_import_says_what_debians_cron_did_with_a_line(cli: Cli, tmp_path: Path) -> None:
+    lines = (
+        b"5/10 * * * * a\n0 0 * * fri#2 b\n0 0 * * fri-mon c\n0 0 1 * fri-mon d\n0 0 * * * echo a\\\\b\n43-40 * * * * e\n"
+        b"5+ 3 * * * f\n0 0 * * * " + b"x" * 999 + b"\n0 0 * * mon-fri g\n"
+    )
+    said = [
+        "line 1: note: Debian's cron refuses 5/10 in a time, and never ran this line; litequeue does",
+        "line 2: note: Debian's cron takes fri#2 (day of week) for 5; litequeue for what it says",
+        "line 3: note: Debian's cron takes fri-mon (day of week) for none, and never ran this line; litequeue for what it says",
+        "line 4: note: Debian's cron takes fri-mon (day of week) for none; litequeue for what it says",
+        "line 5: note: Debian's cron makes two backslashes one; litequeue leaves both to the shell",
+        "line 8: note: Debian's crontab refuses a command of more than 998 characters",
+    ]
+    done = cli("cron", "import", tmp_path / "db", "-", given=lines)
+    assert done.code == 1
+    notes = [line for line in done.err.splitlines() if ": note: " in line]
+    assert len(notes) == len(said) and all(map(str.startswith, notes, said)), notes
+    assert "line 6: not imported: " in done.err and "; Debian's cron takes it, and never runs it" in done.err
+    assert "line 7: not read: " in done.err and "; Debian's cron takes it for '5 3 * * *'" in done.err
+    shown = cli("cron", "import", tmp_path / "new", "-", "--dry-run", given=lines).out
+    assert all(line.partition(": note: ")[2] in shown for line in said)
 
 
 def test_who_would_be_mailed_is_said_once_where_no_mail_can_be_sent(cli: Cli, tmp_path: Path, no_mail: None) -> None:
@@ -423,3 +537,83 @@ def test_an_expression_is_explained_with_its_next_ticks(cli: Cli) -> None:
     assert len(ticks) == 3 and all(tick.endswith("JST") for tick in ticks)
     assert cli("cron", "explain", "*/10 * * * * *", "--seconds").out.count("\n") == 6
     assert cli("cron", "explain", "@reboot").out.count("\n") == 1
+
+
+# -- an edited crontab, imported again ------------------------------------------------------------------------
+
+CURLS = b"0 3 * * * curl a\n0 3 * * * curl b\n0 3 * * * curl c\n"
+
+
+def runs(db: Path) -> list[str]:
+    """The commands that stand, each as often as it would run."""
+    return sorted(json.loads(info.kwargs)["command"] for info in schedules(db).values())
+
+
+def test_a_line_that_is_taken_out_gives_its_number_to_no_other_job(cli: Cli, tmp_path: Path) -> None:
+    db = tmp_path / "db"
+    assert cli("cron", "import", db, "-", given=CURLS).code == 0
+    before, edited = schedules(db), CURLS.split(b"\n", 1)[1]
+    done = cli("cron", "import", db, "-", "--replace", given=edited)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[:2] == ["curl-2: unchanged", "curl-3: unchanged"]
+    assert done.out.splitlines()[2:] == ["curl: no longer in the crontab, and left as it is; --prune removes it"]
+    assert schedules(db) == before
+    shown = cli("cron", "import", db, "-", "--replace", "--prune", "--dry-run", given=edited)
+    assert shown.code == 0 and "curl: no longer in the crontab; it would be removed\n" in shown.out
+    assert schedules(db) == before
+    done = cli("cron", "import", db, "-", "--prune", given=edited)
+    assert (done.code, done.err) == (0, "") and "curl: no longer in the crontab; removed\n" in done.out
+    assert schedules(db).keys() == {"curl-2", "curl-3"} and runs(db) == ["curl b", "curl c"]
+
+
+def test_lines_that_are_moved_or_come_in_between_leave_each_job_its_name(cli: Cli, tmp_path: Path) -> None:
+    db = tmp_path / "db"
+    assert cli("cron", "import", db, "-", given=CURLS).code == 0
+    before = schedules(db)
+    edited = b"0 3 * * * curl c\n0 3 * * * curl new\n0 3 * * * curl a\n0 3 * * * curl b\n0 3 * * * curl b\n"
+    done = cli("cron", "import", db, "-", "--replace", given=edited)
+    assert (done.code, done.err) == (0, "")
+    after = schedules(db)
+    assert {name: after[name] for name in before} == before
+    assert runs(db) == ["curl a", "curl b", "curl b", "curl c", "curl new"]  # the crontab has b twice
+    assert cli("cron", "import", db, "-", "--replace", given=edited).out.count("unchanged") == 5
+
+
+def test_a_setting_that_changes_for_all_still_finds_each_job(cli: Cli, tmp_path: Path) -> None:
+    db = tmp_path / "db"
+    assert cli("cron", "import", db, "-", given=CURLS).code == 0
+    edited = b"LANG=C\n" + CURLS.split(b"\n", 1)[1]
+    done = cli("cron", "import", db, "-", "--replace", "--prune", given=edited)
+    assert (done.code, done.err) == (0, "")
+    found = {name: json.loads(info.kwargs) for name, info in schedules(db).items()}
+    assert {name: call["command"] for name, call in found.items()} == {"curl-2": "curl b", "curl-3": "curl c"}
+    assert {call["env"]["LANG"] for call in found.values()} == {"C"}
+
+
+def test_only_what_came_from_this_crontab_is_gone_from_it(cli: Cli, tmp_path: Path) -> None:
+    db, mine, other = tmp_path / "db", tmp_path / "mine", tmp_path / "other"
+    assert cli("cron", "import", db, write(mine, "0 1 * * * a\n0 2 * * * b\n")).code == 0
+    assert cli("cron", "import", db, write(other, "0 1 * * * c\n")).code == 0
+    assert cli("schedule", "add", db, "by-hand", "--cron", "0 1 * * *", "--env", "SHELL=/bin/sh", "--", "d").code == 0
+    done = cli("cron", "import", db, write(mine, "0 2 * * * b\n"), "--prune")
+    assert (done.code, done.err) == (0, "")
+    assert done.out == f"b: unchanged\na: no longer in the crontab; removed\nleft alone, since imported from {other}: c\n"
+    assert schedules(db).keys() == {"b", "c", "by-hand"}
+
+
+def test_nothing_is_pruned_for_a_line_that_cannot_be_read_or_a_crontab_without_a_job(cli: Cli, tmp_path: Path) -> None:
+    db = tmp_path / "db"
+    assert cli("cron", "import", db, "-", given=b"0 1 * * * a\n0 2 * * * b\n").code == 0
+    before = schedules(db)
+    done = cli("cron", "import", db, "-", "--prune", given=b"0 1 * * * a\n61 2 * * * b\n")
+    assert done.code == 1 and "b: no longer in the crontab, and left as it is: not every line could be read\n" in done.out
+    done = cli("cron", "import", db, "-", "--prune", given=b"")  # as of a crontab -l that fails
+    assert done.code == 1 and done.out.count("left as it is: there is no job in it") == 2
+    assert schedules(db) == before
+
+
+def test_an_import_that_is_exported_says_nothing_of_where_it_came_from(cli: Cli, tmp_path: Path) -> None:
+    assert cli("cron", "import", tmp_path / "db", "-", given=CURLS).code == 0
+    text = cli("cron", "export", tmp_path / "db").out
+    assert [entry.command for entry in crontab.parse(text).entries] == ["curl a", "curl b", "curl c"]
+    assert all(entry.env.keys() <= {"PATH", "HOME", "LOGNAME"} for entry in crontab.parse(text).entries)

@@ -61,6 +61,20 @@ def test_an_at_most_once_job_is_lost_rather_than_run_twice(sample_app: LiteQueue
 
 
 @pytest.mark.slow
+def test_an_enqueue_may_ask_that_a_job_be_lost_rather_than_run_twice(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
+    """Also one whose row the worker has to mend first: it was enqueued by name, and its task runs in a process."""
+    ledger, gate = tmp_path / "ledger", tmp_path / "gate"
+    job = sample_app.send_task("tests.sample.wait_in_process", (str(ledger), str(gate)), at_most_once=True)
+    with worker_process(db, "--import", "tests.sample") as first:
+        wait_until(lambda: starts(ledger))
+        assert (job.info().pool, job.info().at_most_once, job.info().max_attempts) == ("process", True, 1)
+        first.kill()
+        with sample_app.worker(threads=1), pytest.raises(JobFailed, match="at most once"):
+            job.get(timeout=10)
+    assert len(starts(ledger)) == 1
+
+
+@pytest.mark.slow
 def test_a_stopped_worker_keeps_its_job_and_the_children_of_a_killed_one_die(
     sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:

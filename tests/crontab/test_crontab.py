@@ -99,11 +99,13 @@ def test_what_a_real_crontab_loses_is_said() -> None:
         "Debian's cron ignores CRON_TZ and runs this in the host's zone; litequeue heeds it, as cronie does",
     )
     assert notes[44][0] == "Debian's cron refuses L in a time, and never ran this line; litequeue does"
+    assert [(r.line, r.raw) for r in found.remarks] == [
+        (39, "CRON_TZ="), (45, "-*/15 * * * * /srv/shop/bin/quiet"),
+    ]  # fmt: skip
     assert [(p.line, p.raw) for p in found.problems] == [
-        (39, "CRON_TZ="), (53, "0 0 * * * *  /srv/shop/bin/six-fields"), (54, "0 5 * * 1-5"),
+        (53, "0 0 * * * *  /srv/shop/bin/six-fields"), (54, "0 5 * * 1-5"),
     ]  # fmt: skip
     assert [p.why for p in found.problems] == [
-        "the setting's value is empty or its quotes do not match: write NAME=value, or NAME='value'; nothing at all is NAME=\"\"",
         "there is a sixth time field: cron has five, minute first, and no seconds",
         "a command must follow the time, as in: 0 5 * * 1-5 command",
     ]
@@ -139,7 +141,7 @@ def test_a_written_crontab_says_settings_where_they_change() -> None:
         "# Written by litequeue.\n"
         '\nMAILTO=ann\nA="  x"\n\n# one\n0 1 * * * one\n'
         "\n# second\n0 2 * * * two %in\\%put\n"
-        "\nCRON_TZ=UTC\n\n# three\n@daily -n three\n"
+        '\nCRON_TZ=UTC\nB=""\n\n# three\n@daily -n three\n'
     )
     assert render([]) == "# Written by litequeue.\n"
 
@@ -156,6 +158,9 @@ def test_a_written_crontab_says_settings_where_they_change() -> None:
         ('V="  x "', "  x "),
         ("V='x\"y'  ", 'x"y'),
         ('V=""', ""),
+        ("V=", ""),
+        ("V =  \t", ""),
+        ("V='  x '  ", "  x "),
         ("V=a=b#c %d", "a=b#c %d"),
         ("V=$HOME/bin:$PATH", "$HOME/bin:$PATH"),
         ("V=x\"y'z", "x\"y'z"),
@@ -167,11 +172,18 @@ def test_environment_lines(line: str, value: str) -> None:
     assert one(f"{line}\n@daily x\n").env == {"V": value}
 
 
-@pytest.mark.parametrize("line", ["V=", "V =  ", 'V="x', "V='x\"", 'V="x" y', "V=''x"])
-def test_an_environment_line_without_a_value_sets_nothing(line: str) -> None:
+@pytest.mark.parametrize("line", ['V="x', "V='x\"", 'V="x" y', "V=''x", 'V="" ""', "V = '"])
+def test_an_environment_line_with_broken_quotes_sets_nothing(line: str) -> None:
     found = parse(f"{line}\n@daily x\n")
     assert found.entries[0].env == {}
     assert "quotes do not match" in found.problems[0].why and 'NAME=""' in found.problems[0].why
+
+
+def test_a_setting_of_nothing_is_in_force_and_is_what_debians_crontab_refuses() -> None:
+    found = parse("MAILTO=ann\n@daily a\nMAILTO=\n@daily b\nMAILTO=x\nMAILTO =\t\n@daily c\n")
+    assert [entry.mail_to for entry in found.entries] == ["ann", "", ""] and found.problems == ()
+    assert [(r.line, r.raw) for r in found.remarks] == [(3, "MAILTO="), (6, "MAILTO =\t")]
+    assert found.remarks[0].why == 'MAILTO is set to nothing, for which Debian\'s crontab wants MAILTO=""'
 
 
 @pytest.mark.parametrize("line", ["A-B=x", "'A B'=x", "é=x"])
@@ -185,6 +197,7 @@ def test_settings_hold_from_their_line_on_and_the_last_one_counts() -> None:
         "SHELL=''\nMAILTO=''\nRANDOM_DELAY=0\nHOME=/x\nCRON_TZ=UTC\n@daily c\nCRON_TZ=''\n@daily d\n"
     )
     a, b, c, d = parse(text).entries
+    assert parse(text).remarks == ()
     assert (a.shell, a.mail_to, a.random_delay, a.env, a.timezone) == ("/bin/sh", None, 0, {}, None)
     # cron sets LOGNAME and USER itself, whatever the crontab says
     assert (b.shell, b.mail_to, b.random_delay, b.env) == ("/bin/bash", "x", 30, {"HOME": "/srv"})
@@ -314,7 +327,7 @@ def test_long_lines_are_kept_whole() -> None:
 def test_no_line_takes_long(line: str) -> None:
     started = time.process_time()
     found = parse(line)
-    assert [e.notes for e in found.entries] or found.problems
+    assert [e.notes for e in found.entries] or found.problems or found.remarks
     assert time.process_time() - started < 2
 
 

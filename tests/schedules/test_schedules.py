@@ -244,6 +244,24 @@ def test_options_and_arguments_reach_the_row_and_the_job(app: LiteQueue, clock: 
     assert (job.max_attempts, job.timeout) == (3, 60.0)
 
 
+def test_a_schedule_may_ask_that_its_jobs_run_at_most_once(app: LiteQueue) -> None:
+    assert app.schedules.add("s", "report", every="1h", at_most_once=True).at_most_once  # instead of the task's two retries
+    job = app.schedules.run_now("s").info()
+    assert (job.at_most_once, job.max_attempts) == (True, 1)
+    assert not app.schedules.update("s", at_most_once=False).at_most_once
+    app.schedules.add("again", "report", every="1h", retries=4)
+    for refused in ({"at_most_once": True}, {"at_most_once": True, "retries": 1}):
+        with pytest.raises(InvalidArgument, match="takes no retries"):
+            app.schedules.update("again", **refused)  # type: ignore[arg-type]
+    assert app.schedules.update("again", at_most_once=True, retries=0).at_most_once
+    app.schedules.add("unknown", "not.here", every="1h")
+    app.schedules.update("unknown", at_most_once=True)
+    job = app.schedules.run_now("unknown").info()
+    assert (job.at_most_once, job.max_attempts) == (True, 1)
+    with pytest.raises(InvalidArgument, match="nobody else may take that away"):
+        app.schedules.add("t", "once", every="1h", at_most_once=False)
+
+
 def test_a_name_is_taken_unless_replaced_and_replacing_by_the_same_time_keeps_the_next_tick(
     app: LiteQueue, clock: FakeClock
 ) -> None:

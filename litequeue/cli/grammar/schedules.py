@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ...options.schedules import ScheduleOptions
-from .parser import Parser, add_options, json_option, lazily
+from .parser import Parser, add_options, instead_of, json_option, lazily
 
 LISTING: Final = "List the schedules, with their last and next ticks."
 
@@ -38,13 +38,18 @@ def _schedule(sub: Parser) -> None:
     action("update", "update", "Change options of a schedule; what is not given stays. --on-failure, --mail-to, --timeout or --expires '' removes it.", _schedule_options)
     action("remove", "remove", "Remove a schedule and its history.", _name)
     action("pause", "pause", "Let no tick fire until resume.", _name)
-    action("resume", "resume", "Undo pause; the next tick is the next one from now.", _name)
+    action("resume", "resume", "Undo pause; the next tick is the next one from now.", _names)
     action("run", "run", "Make a job of it now, and print the job's id.", _name)
     action("list", "schedules", LISTING, json_option)
 
 
 def _name(sub: Parser) -> None:
     sub.add_argument("name", metavar="NAME", help="the schedule's")
+
+
+def _names(sub: Parser) -> None:
+    name = sub.add_argument("name", metavar="NAME", help="the schedule's")
+    sub.add_argument("--all", action=instead_of(name), help="every schedule that is paused")
 
 
 def _new_schedule(sub: Parser) -> None:
@@ -74,10 +79,14 @@ def _cron(cron: Parser) -> None:
     sub.add_argument("--system", action="store_true", help="with a user in each line, as /etc/crontab has")
     sub.add_argument("--dry-run", action="store_true", help="show what would come of each line; change nothing")
     sub.add_argument("--replace", action="store_true", help="take the place of schedules of the same names")
+    sub.add_argument("--prune", action="store_true", help="remove what was imported from FILE and is no longer in it")
+    sub.add_argument("--paused", action="store_true", help="let none of them fire until schedule resume")
+    sub.add_argument("--at-most-once", action="store_true", help="let no job run again after a crash of its worker")
     sub.add_argument("--timezone", metavar="ZONE", help="where no CRON_TZ says; default the host's")
     sub.add_argument("--mail-to", metavar="ADDRESS", help="mail failures there, whatever MAILTO says")
     sub = action("export", "crontab_export:export", "Write the schedules of commands as a crontab.")
     sub.add_argument("db", metavar="DB", help="the database file")
+    sub.add_argument("--exact", action="store_true", help="for an import by litequeue: also what Debian's cron does not read alike")
     sub = action("explain", "crontabs:explain", "Say an expression in English, with its next ticks.")
     sub.add_argument("expr", metavar="EXPR", help="such as '*/5 9-17 * * mon-fri'")
     sub.add_argument("--timezone", metavar="ZONE", help="default the host's")

@@ -31,7 +31,7 @@ def shown(row: tuple[Any, ...]) -> ScheduleInfo:
         name=v["name"], trigger=_words(v["trigger"]), state=state, why=why, task=v["task"], args=v["args"],
         kwargs=v["kwargs"], queue=v["queue"], priority=v["priority"],
         retries=None if v["max_attempts"] is None else v["max_attempts"] - 1, timeout=_seconds(v["timeout"]),
-        expires=_seconds(v["expires"]), catch_up=v["catch_up"], grace=v["grace"] / checks.MICROS, overlap=v["overlap"], jitter=v["jitter"] / checks.MICROS, on_failure=v["on_failure"], mail_to=v["mail_to"],
+        at_most_once=bool(v["at_most_once"]), expires=_seconds(v["expires"]), catch_up=v["catch_up"], grace=v["grace"] / checks.MICROS, overlap=v["overlap"], jitter=v["jitter"] / checks.MICROS, on_failure=v["on_failure"], mail_to=v["mail_to"],
         declared_in=v["module"], next_tick=_time(v["fires_at"]) if state == "active" else None,
         last_tick=_time(tick), last_outcome=outcome, last_reason=reason, last_job=job, last_job_state=job_state,
         ticks=ticks, created_at=checks.aware(created), spec=v["trigger"],

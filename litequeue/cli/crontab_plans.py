@@ -1,0 +1,127 @@
+"""Which schedule each job of a crontab is already, and which have gone from it.
+
+Owns the matching of an edited crontab with what was imported before. Names alone will not do: jobs that have no comment
+are numbered in their order (``curl``, ``curl-2``), so that a line taken out gives its number to the next, and a job would
+stand twice. What a job is (time, command, standard input, environment) counts first. Decides only; changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..base.errors import InvalidArgument
+from ..base.records import ScheduleInfo
+from ..commands.command import NAME as COMMAND
+from ..crontab import Entry
+from ..crontab.names import unique
+from ..triggers import spec_of
+from .calls import command_in
+
+NEW: Final = "new"
+UNCHANGED: Final = "unchanged"
+CHANGED: Final = "changed"
+# Of a command's arguments, what a crontab does not say: the first was added by hand, the second by an import.
+_NOT_THE_CRONTABS: Final = ("backoff", "crontab")
+_PROGRAM: Final = ("command", "argv", "stdin")
+
+Call = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What becomes of one entry."""
+
+    entry: Entry
+    options: dict[str, Any]  # of app.schedules.add
+    name: str  # of its schedule
+    known: ScheduleInfo | None  # the schedule, if it is there
+
+    @property
+    def call(self) -> Call:
+        """The crontab's command for a schedule that is there: what was added by hand is not the crontab's to take away."""
+        old = (None if self.known is None else _command_or_none(self.known)) or {}
+        return {**self.options["kwargs"], **({"backoff": old["backoff"]} if "backoff" in old else {})}
+
+    @property
+    def fate(self) -> str:
+        """What importing would do to the schedule."""
+        known, options = self.known, self.options
+        if known is None:
+            return NEW
+        same = _job_of(known) == (spec_of(options["trigger"]), _said(options["kwargs"]))
+        rest = known.mail_to == options.get("mail_to") and known.jitter == options.get("jitter", 0)
+        once = known.at_most_once or not options.get("at_most_once")  # what was given by hand stays
+        return UNCHANGED if same and rest and once else CHANGED
+
+
+def source_of(file: str, system: bool) -> str:
+    """The crontab, as a later import names it again: what is gone from one may stand in another."""
+    name = file if file == "-" else os.path.abspath(file)
+    return f"{name} (--system)" if system else name
+
+
+def match(wanted: Iterable[tuple[Entry, dict[str, Any]]], standing: Mapping[str, ScheduleInfo]) -> list[Plan]:
+    """A plan for each entry, in their order. No schedule is the one of two entries."""
+    wanted, free = list(wanted), dict(standing)
+    found: dict[int, ScheduleInfo] = {}
+    jobs = {name: job for name, info in standing.items() if (job := _job_of(info)) is not None}
+
+    def pair(same: Callable[[Entry, str, Call, str], bool]) -> None:
+        for number, (entry, options) in enumerate(wanted):
+            if number in found:
+                continue
+            spec, call = spec_of(options["trigger"]), _said(options["kwargs"])
+            names = [name for name in free if same(entry, spec, call, name)]
+            if names:  # of several that are alike, the one with its own name
+                found[number] = free.pop(entry.name if entry.name in names else names[0])
+
+    pair(lambda entry, spec, call, name: jobs.get(name) == (spec, call))
+    # A setting at the top of a crontab is in every job's environment.
+    pair(lambda entry, spec, call, name: name in jobs and _core(*jobs[name]) == _core(spec, call))
+    pair(lambda entry, spec, call, name: name == entry.name)
+    taken = set(standing)
+    return [
+        Plan(entry, options, known.name, known) if (known := found.get(number)) is not None
+        else Plan(entry, options, unique(entry.name, taken), None)
+        for number, (entry, options) in enumerate(wanted)
+    ]  # fmt: skip
+
+
+def gone(
+    plans: Iterable[Plan], standing: Mapping[str, ScheduleInfo], source: str
+) -> tuple[list[str], dict[str, list[str]]]:
+    """Which schedules were imported from this crontab and are no longer in it; and those of other ones, by crontab."""
+    kept = {plan.name for plan in plans}
+    from_here: list[str] = []
+    others: dict[str, list[str]] = {}
+    for name, info in standing.items():
+        origin = (_command_or_none(info) or {}).get("crontab")
+        if origin == source and name not in kept:
+            from_here.append(name)
+        elif origin is not None and origin != source and name not in kept:
+            others.setdefault(origin, []).append(name)
+    return from_here, others
+
+
+def _job_of(info: ScheduleInfo) -> tuple[str, Call] | None:
+    """What a schedule runs, and when, as a crontab could say it; None if it runs no command, or is another's to change."""
+    call = _command_or_none(info) if info.task == COMMAND and info.declared_in is None else None
+    return None if call is None else (info.spec, _said(call))
+
+
+def _said(call: Mapping[str, Any]) -> Call:
+    return {key: value for key, value in call.items() if key not in _NOT_THE_CRONTABS}
+
+
+def _core(spec: str, call: Mapping[str, Any]) -> tuple[str, Call]:
+    return spec, {key: call[key] for key in _PROGRAM if key in call}
+
+
+def _command_or_none(info: ScheduleInfo) -> Call | None:
+    try:
+        return command_in(info)
+    except InvalidArgument:
+        return None
