@@ -21,6 +21,7 @@ from typing import Any, Final, NoReturn
 
 from ..base.errors import InvalidArgument, InvalidType, PayloadCorrupt, PayloadTooLarge
 from ..base.homes import home_of
+from .derived import derived
 from .types import DECODERS, ENCODERS, late_encoder, refuse
 
 MAX_BYTES: Final = 1 << 20
@@ -73,7 +74,7 @@ class Codec:
     """Encodes and decodes; knows the standard types and those that were registered."""
 
     def __init__(self) -> None:
-        self._by_class: dict[type, tuple[str, Callable[[Any], Any]]] = {}
+        self._by_class: dict[type, tuple[str, Callable[[Any, str], Any]]] = {}
         self._by_name: dict[str, Callable[[Any], Any]] = {}
         self._decode_tagged = json.JSONDecoder(
             object_hook=self._untag, parse_constant=_no_constant
@@ -99,12 +100,14 @@ class Codec:
         if (encode is None) != (decode is None):
             raise InvalidArgument("register_type needs both encode and decode, or neither")
         if encode is None or decode is None:
-            encode, decode = _derived(cls)
+            encoder, decode = derived(cls)
+        else:
+            encoder = _without_place(encode)
         key = name or f"{_home(cls)}.{cls.__qualname__}"
         known = self._by_name.get(key)
         if known is not None and self._by_class.get(cls, ("",))[0] != key:
             raise InvalidArgument(f"another class is registered as {key!r}; give this one a name=")
-        self._by_class[cls] = (key, encode)
+        self._by_class[cls] = (key, encoder)
         self._by_name[key] = decode
 
     # -- encoding --------------------------------------------------------------------------
@@ -184,7 +187,7 @@ class Codec:
         registered = self._by_class.get(kind)
         if registered is not None:
             name, encode = registered
-            return {"$type": [name, self._tagged(encode(value), where, depth)]}
+            return {"$type": [name, self._tagged(encode(value, where), where, depth)]}
         refuse(where, _hint(kind))
 
     # -- decoding --------------------------------------------------------------------------
@@ -221,6 +224,11 @@ class Codec:
         if decoder is None:
             raise PayloadCorrupt(f"the stored value has the unknown tag {tag!r:.100}")
         return decoder(body)
+
+
+def _without_place(encode: Callable[[Any], Any]) -> Callable[[Any, str], Any]:
+    """A user's encoder, which is not told the place that errors name."""
+    return lambda value, where: encode(value)
 
 
 def _home(cls: type) -> str:
@@ -267,25 +275,3 @@ def _no_constant(word: str) -> NoReturn:
 
 # json.loads with options makes a decoder for each call, which costs more than decoding a short text.
 _decode_plain = json.JSONDecoder(parse_constant=_no_constant).decode
-
-
-def _derived(cls: type) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
-    if issubclass(cls, enum.Enum):
-        if issubclass(cls, enum.Flag):
-            return (lambda member: member.value), cls
-        return (lambda member: member.name), (lambda name: cls[name])
-    if dataclasses.is_dataclass(cls):
-        names = [f.name for f in dataclasses.fields(cls)]
-
-        def rebuild(fields: dict[str, Any]) -> Any:
-            # Not through __init__: what __post_init__ had made of the fields is what was stored.
-            value = object.__new__(cls)
-            for name in names:
-                object.__setattr__(value, name, fields[name])
-            return value
-
-        return (lambda value: {n: getattr(value, n) for n in names}), rebuild
-    raise InvalidArgument(
-        f"register_type({cls.__name__}) needs encode and decode: only Enum classes and dataclasses "
-        "do without"
-    )
