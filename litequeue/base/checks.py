@@ -85,16 +85,21 @@ def span(value: object, what: str, *, zero: bool = True) -> int:
 
 
 def moment(value: object, what: str) -> int:
-    """An aware datetime, as microseconds since the epoch."""
+    """An aware datetime, of any subclass, as microseconds since the epoch."""
     if not isinstance(value, datetime):
         raise InvalidType(f"{what} must be a datetime, not {type(value).__name__}: {value!r:.100}")
-    if value.tzinfo is None or value.utcoffset() is None:
+    if value.year != value.year:  # noqa: PLR0124 - of pandas.NaT, which is a datetime, it is nan
+        raise InvalidArgument(f"{what} must be a time, not {value!r:.100}")
+    offset = None if value.tzinfo is None else value.utcoffset()
+    if offset is None:
         raise InvalidArgument(
             f"{what} must say its time zone: {value.isoformat()} has none; "
             "use datetime.now(timezone.utc) or .replace(tzinfo=ZoneInfo(...))"
         )
-    # Timedelta arithmetic is exact and cannot overflow here, unlike datetime.timestamp().
-    stamp = (value - _EPOCH) // timedelta(microseconds=1)
+    # From its fields, which are what the clock shows: subclasses have arithmetic of their own, and answer with their own
+    # types (pendulum, pandas) or count nanoseconds. Timedelta arithmetic is exact and cannot overflow here.
+    wall = datetime(value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond, UTC)
+    stamp = (wall - _EPOCH - offset) // timedelta(microseconds=1)
     if not -MAX_SECONDS * MICROS <= stamp <= 4 * MAX_SECONDS * MICROS:
         raise InvalidArgument(f"{what} must be within the years 1870 to 2370, not {value.isoformat()}")
     return stamp

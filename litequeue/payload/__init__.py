@@ -1,7 +1,8 @@
 """Arguments and results as JSON: tagged where JSON has no such type, exact in both directions, and never pickle.
 
 Read ``codec`` first; the types that it knows are in ``types``, and
-``derived`` is how Enum classes and dataclasses do without code of their own. May import ``base``.
+``zones`` is how their time zones are carried,
+``derived`` how Enum classes and dataclasses do without code of their own, ``refusal`` the error of what cannot be stored. May import ``base``.
 """
 
 from .codec import MAX_BYTES, Codec

@@ -22,7 +22,8 @@ from typing import Any, Final, NoReturn
 from ..base.errors import InvalidArgument, InvalidType, PayloadCorrupt, PayloadTooLarge
 from ..base.homes import home_of
 from .derived import derived
-from .types import DECODERS, ENCODERS, late_encoder, refuse
+from .refusal import refuse
+from .types import CONVERSIONS, DECODERS, ENCODERS, late_encoder
 
 MAX_BYTES: Final = 1 << 20
 MAX_DEPTH: Final = 200  # json.loads and our own walk stay far from Python's recursion limit
@@ -251,6 +252,12 @@ def _hint(kind: type) -> str:
             return (
                 f"its type {shown} would come back as a plain {base.__name__}; convert it with "
                 f"{base.__name__}(...), or call app.register_type({kind.__name__}, encode, decode)"
+            )
+    for plain, words in CONVERSIONS.items():
+        if issubclass(kind, plain):
+            return (
+                f"its type {shown} would come back as a plain {plain.__name__}; convert it with {words}, or call "
+                f"app.register_type({kind.__name__}, encode, decode)"
             )
     return (
         f"its type {shown} is not supported; pass an id or a path instead, or call "

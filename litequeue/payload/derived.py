@@ -16,7 +16,7 @@ from types import BuiltinFunctionType, MemberDescriptorType
 from typing import Any, Final
 
 from ..base.errors import InvalidArgument, PayloadCorrupt
-from .types import refuse
+from .refusal import refuse
 
 Encoder = Callable[[Any, str], Any]
 Decoder = Callable[[Any], Any]
