@@ -88,7 +88,7 @@ def moment(value: object, what: str) -> int:
     """An aware datetime, of any subclass, as microseconds since the epoch."""
     if not isinstance(value, datetime):
         raise InvalidType(f"{what} must be a datetime, not {type(value).__name__}: {value!r:.100}")
-    if value.year != value.year:  # noqa: PLR0124 - of pandas.NaT, which is a datetime, it is nan
+    if value.year != value.year:  # pandas.NaT, which is a datetime, has nan
         raise InvalidArgument(f"{what} must be a time, not {value!r:.100}")
     offset = None if value.tzinfo is None else value.utcoffset()
     if offset is None:

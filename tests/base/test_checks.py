@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -59,3 +60,23 @@ def test_an_error_about_a_huge_number_does_not_fail_itself() -> None:
         checks.integer(10**5000, "priority", 0, 10)
     with pytest.raises(InvalidType):
         checks.integer(True, "retries", 0, 10)
+
+
+class Contrary(datetime):
+    """As pendulum's: its arithmetic answers with something else."""
+
+    def __sub__(self, other: object) -> Any:
+        return "an interval"
+
+    __rsub__ = __add__ = __radd__ = __sub__
+
+
+def test_a_moment_is_worked_out_without_the_arithmetic_of_a_subclass() -> None:
+    plain = datetime(2026, 10, 25, 2, 30, 1, 5, tzinfo=ZoneInfo("Europe/Berlin"))
+    for fold in (0, 1):
+        value = Contrary(2026, 10, 25, 2, 30, 1, 5, tzinfo=ZoneInfo("Europe/Berlin"), fold=fold)
+        assert checks.moment(value, "eta") == checks.moment(plain.replace(fold=fold), "eta")
+        assert type(checks.aware(checks.moment(value, "eta"))) is datetime
+    for edge in (datetime.min, datetime.max):
+        with pytest.raises(InvalidArgument, match="1870 to 2370"):
+            checks.moment(edge.replace(tzinfo=timezone(timedelta(hours=-23))), "eta")
