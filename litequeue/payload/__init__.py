@@ -5,6 +5,7 @@ Read ``codec`` first; the types that it knows are in ``types``, and
 ``derived`` how Enum classes and dataclasses do without code of their own, ``refusal`` the error of what cannot be stored. May import ``base``.
 """
 
-from .codec import MAX_BYTES, Codec
+from ..base.stored import MAX_BYTES
+from .codec import Codec
 
 __all__ = ["MAX_BYTES", "Codec"]

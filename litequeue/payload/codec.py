@@ -21,12 +21,11 @@ from typing import Any, Final, NoReturn
 
 from ..base.errors import InvalidArgument, InvalidType, PayloadCorrupt, PayloadTooLarge
 from ..base.homes import home_of
+from ..base.stored import MAX_BYTES, MAX_DEPTH, beyond
 from .derived import derived
 from .refusal import refuse
 from .types import CONVERSIONS, DECODERS, ENCODERS, late_encoder
 
-MAX_BYTES: Final = 1 << 20
-MAX_DEPTH: Final = 200  # json.loads and our own walk stay far from Python's recursion limit
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _CONTAINERS: Final = frozenset({list, dict})
 _BIG_INT_BITS: Final = 12_000  # Python refuses to print or parse ints over 4300 digits
@@ -195,6 +194,9 @@ class Codec:
 
     def decode(self, text: str) -> Any:
         """The value behind ``text``. Raises PayloadCorrupt for anything that encode() never wrote."""
+        why = beyond(text)
+        if why is not None:
+            raise PayloadCorrupt(f"the stored value is not read: {why}")
         try:
             return self._decode_tagged(text) if '"$' in text else _decode_plain(text)
         except PayloadCorrupt:

@@ -14,6 +14,7 @@ from types import CodeType
 from typing import Any, Final, NamedTuple
 
 from ..base import checks
+from ..base import stored as stored_json
 from ..base.backoff import BackoffLike
 from ..base.errors import InvalidArgument, InvalidType, SignatureMismatch
 from ..base.homes import Home, home_of
@@ -42,13 +43,22 @@ class Template(NamedTuple):
     @classmethod
     def of(cls, task: str, origin: TaskOrigin | None) -> Template:
         """Of a task whose code is not here: as its producers recorded it. Else the worker that claims a job says it."""
-        recorded = {} if origin is None else json.loads(origin.options)
+        recorded = {} if origin is None else _recorded(origin.options)
         columns = {name: value for name, value in recorded.items() if name in JobColumns._fields}
         return cls(task, JobColumns(**columns), recorded.get("expires"))
 
     def recorded(self) -> str:
         """As producers record it, JSON."""
         return json.dumps({**self.columns._asdict(), "expires": self.expires})
+
+
+def _recorded(options: str) -> dict[str, Any]:
+    """What producers recorded; nothing where somebody planted something else."""
+    try:
+        found = stored_json.loads(options)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def check_columns(task: str, columns: JobColumns) -> None:
