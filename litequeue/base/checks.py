@@ -7,6 +7,7 @@ integer microseconds that are stored; and ``clean``, for what others wrote. Pure
 from __future__ import annotations
 
 import math
+import operator
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -37,10 +38,22 @@ def is_name(value: str) -> bool:
     return _NAME.fullmatch(value) is not None
 
 
+def whole(value: object) -> object:
+    """Another library's integer (numpy's) as an int; whatever else as it is."""
+    kind = type(value)
+    if isinstance(value, (int, float, str, timedelta)) or "bool" in kind.__name__ or not hasattr(kind, "__index__"):
+        return value
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:  # of an array, say
+        return value
+
+
 def integer(value: object, what: str, low: int, high: int) -> int:
-    """An int within [low, high]; bool is refused, since ``retries=True`` is a mistake."""
+    """An int within [low, high], numpy's too; bool is refused, since ``retries=True`` is a mistake."""
+    value = whole(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidType(f"{what} must be an integer, not {type(value).__name__}: {value!r:.100}")
+        raise InvalidType(f"{what} must be an integer, not {_kind(value)}: {value!r:.100}{_numpys(value, 'int(x)')}")
     if not low <= value <= high:
         raise InvalidArgument(f"{what} must be from {low} to {high}, not {_short(value)}")
     return int(value)
@@ -48,12 +61,13 @@ def integer(value: object, what: str, low: int, high: int) -> int:
 
 def micros(value: object, what: str, *, zero: bool = True) -> int:
     """Seconds (int, float) or a timedelta, as whole microseconds; at most a century."""
+    value = whole(value)
     if isinstance(value, timedelta):
         seconds: float = value.total_seconds()
     elif isinstance(value, bool) or not isinstance(value, (int, float)):
         raise InvalidType(
             f"{what} must be seconds (int or float) or a timedelta, "
-            f"not {type(value).__name__}: {value!r:.100}"
+            f"not {_kind(value)}: {value!r:.100}{_numpys(value, 'float(x)')}"
         )
     else:
         if isinstance(value, float) and not math.isfinite(value):
@@ -69,12 +83,13 @@ def micros(value: object, what: str, *, zero: bool = True) -> int:
 
 def span(value: object, what: str, *, zero: bool = True) -> int:
     """A length of time as people give it, text such as "1h30m" too, as whole microseconds."""
+    value = whole(value)
     if isinstance(value, (int, float, timedelta)) and not isinstance(value, bool):
         return micros(value, what, zero=zero)
     if not isinstance(value, str):
         raise InvalidType(
             f"{what} must be a length of time (seconds, a timedelta, or text such as '1h30m'), "
-            f"not {type(value).__name__}: {value!r:.100}"
+            f"not {_kind(value)}: {value!r:.100}{_numpys(value, 'float(x)')}"
         )
     from . import durations  # text is for people; most programs have none
 
@@ -141,7 +156,7 @@ def line(value: object, what: str) -> str:
 
 def flag(value: object, what: str) -> bool:
     if not isinstance(value, bool):
-        raise InvalidType(f"{what} must be True or False, not {value!r:.100}")
+        raise InvalidType(f"{what} must be True or False, not {value!r:.100}{_numpys(value, 'bool(x)')}")
     return value
 
 
@@ -149,6 +164,16 @@ def one_of(value: object, what: str, allowed: tuple[str, ...]) -> str:
     if not isinstance(value, str) or value not in allowed:
         raise InvalidArgument(f"{what} must be one of {', '.join(allowed)}, not {value!r:.100}")
     return value
+
+
+def _kind(value: object) -> str:
+    kind = type(value)
+    return f"numpy.{kind.__name__}" if kind.__module__ == "numpy" else kind.__name__
+
+
+def _numpys(value: object, words: str) -> str:
+    """What to write, for a value of numpy's, which looks like the number that was asked for."""
+    return f"; write {words}" if type(value).__module__ == "numpy" else ""
 
 
 def _short(value: float) -> str:

@@ -24,8 +24,15 @@ from ..base.homes import home_of
 from ..base.stored import MAX_BYTES, MAX_DEPTH, beyond
 from .derived import derived
 from .refusal import refuse
-from .types import CONVERSIONS, DECODERS, ENCODERS, late_encoder
+from .types import (
+    CONVERSIONS,
+    DECODERS,
+    ENCODERS,
+    conversion,
+    late_encoder,
+)
 
+INSTEAD: Final = "__litequeue_instead__"  # a class of ours, of which no instance can be stored, says what to pass
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _CONTAINERS: Final = frozenset({list, dict})
 _BIG_INT_BITS: Final = 12_000  # Python refuses to print or parse ints over 4300 digits
@@ -247,6 +254,9 @@ def _home(cls: type) -> str:
 
 def _hint(kind: type) -> str:
     shown = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    instead = next((vars(base)[INSTEAD] for base in kind.__mro__ if INSTEAD in vars(base)), None)
+    if instead is not None:
+        return f"it is a {shown}; {instead}"
     if issubclass(kind, enum.Enum) or dataclasses.is_dataclass(kind):
         return f"its type {shown} is not registered; call app.register_type({kind.__name__}) first"
     for base in (dict, list, tuple, str, int, float, set):
@@ -261,6 +271,9 @@ def _hint(kind: type) -> str:
                 f"its type {shown} would come back as a plain {plain.__name__}; convert it with {words}, or call "
                 f"app.register_type({kind.__name__}, encode, decode)"
             )
+    written = conversion(kind)
+    if written is not None:
+        return f"its type {shown} is not supported; convert it with {written}, or call app.register_type({kind.__name__}, encode, decode)"
     return (
         f"its type {shown} is not supported; pass an id or a path instead, or call "
         f"app.register_type({kind.__name__}, encode, decode)"

@@ -112,3 +112,16 @@ CONVERSIONS: Final[dict[type, str]] = {
     time: "time(x.hour, x.minute, x.second, x.microsecond, x.tzinfo, fold=x.fold)",
     timedelta: "timedelta(seconds=x.total_seconds())",
 }
+
+
+def conversion(kind: type) -> str | None:
+    """What makes a plain value of a number or an array of numpy, pandas and the like; None for other types."""
+    if kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_"):
+        return "bool(x)"
+    import numbers  # where numpy enters its types; only an error needs it
+
+    if kind.__module__ not in sys.stdlib_module_names:  # float(x) of a Fraction would be another number
+        for base, word in ((numbers.Integral, "int"), (numbers.Real, "float"), (numbers.Complex, "complex")):
+            if issubclass(kind, base):
+                return f"{word}(x)"
+    return "x.tolist()" if callable(getattr(kind, "tolist", None)) else None

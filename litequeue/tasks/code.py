@@ -142,6 +142,11 @@ def _check_function(function: Any) -> None:
     named = all(isinstance(getattr(function, a, None), str) for a in ("__name__", "__module__"))
     if not callable(function) or isinstance(function, type) or not named:
         raise InvalidType(f"a task must be a function (write one with def), not {function!r:.100}")
+    if inspect.ismethod(function) and not isinstance(function.__self__, type):
+        raise InvalidType(
+            f"{function.__qualname__} is bound to an object, which a worker does not have: write a function that makes or "
+            "finds the object and calls the method, and make that the task"
+        )
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise InvalidType(
             f"{function.__qualname__} is a generator: calling it runs nothing. "
