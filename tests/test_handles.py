@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import gc
 import multiprocessing
 import pickle
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from litequeue import InvalidArgument, InvalidType, LiteQueue, PayloadError, current_job
+from litequeue.client import _apps, client_of
 from litequeue.job import Job
 
 from . import sample
@@ -129,3 +131,17 @@ def test_a_bound_method_is_no_task(app: LiteQueue) -> None:
         with pytest.raises(InvalidType, match=r"Mailer.send is bound to an object.*write a function"):
             register(Mailer().send)
     assert app.task(Mailer.make).name.endswith("Mailer.make")
+
+
+def test_files_that_nobody_uses_any_more_are_forgotten(tmp_path: Path) -> None:
+    for number in range(250):
+        LiteQueue(tmp_path / str(number))
+    kept = LiteQueue(tmp_path / "kept")
+    gc.collect()
+    LiteQueue(tmp_path / "last")
+    assert client_of(kept.path) is kept._client
+    assert len(_apps) <= 100 + sum(noted() is not None for noted in _apps.values())
+    bare = client_of(str(tmp_path / "nobody's"))
+    assert client_of(str(tmp_path / "nobody's")) is bare
+    later = LiteQueue(tmp_path / "nobody's")
+    assert client_of(later.path) is later._client
