@@ -80,3 +80,24 @@ def test_a_moment_is_worked_out_without_the_arithmetic_of_a_subclass() -> None:
     for edge in (datetime.min, datetime.max):
         with pytest.raises(InvalidArgument, match="1870 to 2370"):
             checks.moment(edge.replace(tzinfo=timezone(timedelta(hours=-23))), "eta")
+
+
+class Whole:
+    """As numpy's integers: no int, but as good as one."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __index__(self) -> int:
+        if not isinstance(self.value, int):
+            raise TypeError("only integers")
+        return self.value
+
+
+def test_what_is_as_good_as_an_integer_is_one() -> None:
+    assert type(checks.integer(Whole(5), "priority", 0, 9)) is int
+    assert checks.micros(Whole(2), "timeout") == checks.span(Whole(2), "timeout") == 2_000_000
+    for wrong in (Whole("x"), type("bool_", (Whole,), {})(1)):
+        for check in (checks.micros, checks.span, lambda value, what: checks.integer(value, what, 0, 9)):
+            with pytest.raises(InvalidType, match="retries must be"):
+                check(wrong, "retries")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import dataclasses
 import enum
 import io
@@ -239,6 +240,7 @@ class Number(int):
         (Stamp(2026, 1, 1), "plain datetime; convert it with datetime.combine("),
         (Day(2026, 1, 1), "plain date; convert it with date("),
         (Length(1), "plain timedelta; convert it with timedelta("),
+        (array.array("i", [1]), "convert it with x.tolist()"),
         (lambda: 1, "function"),
         (ValueError(), "ValueError"),
     ],
