@@ -59,6 +59,8 @@ class LiteQueue(Marked):
     the last few jobs, a crash of processes none.
     """
 
+    __litequeue_instead__ = "pass its path (app.path), and open that with LiteQueue(path)"
+
     def __init__(
         self, path: str | os.PathLike[str], *, durability: str = "full", clock: Clock | None = None
     ) -> None:
@@ -191,9 +193,9 @@ class LiteQueue(Marked):
     # -- looking ---------------------------------------------------------------------------------------
 
     def job(self, job_id: int | str) -> Job[Any]:
-        """The handle of a job by its id, also as text. Does not look whether it exists; using it does."""
-        if isinstance(job_id, str) and job_id.isascii() and job_id.isdigit():
-            job_id = int(job_id[:20])  # of a web page's address, say
+        """The handle of a job by its id, or by the digits of it. Does not look whether it exists; using it does."""
+        if isinstance(job_id, str) and job_id.isascii() and job_id.isdigit() and len(job_id) < 20:
+            job_id = int(job_id)  # out of a URL, or a form
         return Job(self._client, checks.integer(job_id, "job_id", 1, 2**63 - 1))
 
     def jobs(

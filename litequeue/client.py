@@ -12,10 +12,11 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
+from weakref import ref
 
 from .base import checks
 from .base.bell import DONE, LOOK, WAIT, Bell, Ear
-from .base.clock import Clock
+from .base.clock import Clock, SystemClock
 from .base.errors import (
     InvalidArgument,
     InvalidType,
@@ -78,6 +79,7 @@ class Client:
         self._store: Store | None = None
         self._recorded: set[str] = set()
         self.handlers: list[TaskCode] = []  # tasks that are told of discarded jobs
+        _note(_apps, self.path, self)
 
     @property
     def store(self) -> Store:
@@ -102,6 +104,7 @@ class Client:
         if os.path.realpath(self.path) != os.path.realpath(path):
             self.close()
             self.path = path
+            _note(_apps, path, self)
 
     def close(self) -> None:
         store, self._store = self._store, None
@@ -214,6 +217,33 @@ class Client:
     def _origin_of(self, code: TaskCode) -> TaskOrigin | None:
         """Where the code is, for the first enqueue of each task by this process."""
         return None if code.name in self._recorded else code.origin
+
+
+# Who looks at a file here, for handles that come out of a pickle: of an app, or made for such handles alone. Weak, so that
+# a file is closed as soon as nobody needs it; and no WeakValueDictionary, whose clean-up is Python code that runs in
+# whatever thread collects garbage, where a SoftTimeout for a task would be lost in it.
+_apps: dict[str, ref[Client]] = {}
+_bare: dict[str, ref[Client]] = {}
+
+
+def _note(known: dict[str, ref[Client]], path: str, client: Client) -> None:
+    if len(known) >= 100:
+        for gone in [p for p, found in list(known.items()) if found() is None]:
+            known.pop(gone, None)
+    known[path] = ref(client)
+
+
+def client_of(path: str) -> Client:
+    """The client of the app that this process has of a file; else one without tasks and registered types."""
+    for known in (_apps, _bare):
+        noted = known.get(path)
+        found = None if noted is None else noted()
+        if found is not None and found.path == path:
+            return found
+    made = Client(path, durability="full", clock=SystemClock())
+    _apps.pop(path, None)  # an app that comes later knows more
+    _note(_bare, path, made)
+    return made
 
 
 def _run_at(given: Mapping[str, Any], now: int) -> int:

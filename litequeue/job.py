@@ -22,7 +22,7 @@ from .base.errors import (
     ResultTimeout,
 )
 from .base.states import FINAL, JobState
-from .client import Client, Subscription
+from .client import Client, Subscription, client_of
 from .tasks.context import _current
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Job(Generic[R_co]):
     """One enqueued job. Cheap: holds an id, and reads the file when asked."""
 
     __slots__ = ("_client", "id")
+    __litequeue_instead__ = "pass its id (job.id), and make a handle of that with app.job(id)"
 
     def __init__(self, client: Client, job_id: int) -> None:
         self._client = client
@@ -211,6 +212,15 @@ class Job(Generic[R_co]):
     def __hash__(self) -> int:
         return hash((Job, self.id))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _job_of, (self._client.path, self.id)
+
+    def __copy__(self) -> Job[R_co]:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Job[R_co]:
+        return self  # it never changes, and a copy of the app would be another
+
     def __repr__(self) -> str:
         return f"<Job {self.id}>"
 
@@ -231,6 +241,7 @@ class JobBatch(Sequence[Job[R_co]]):
     """The handles of one ``delay_many``, in order; made as they are asked for."""
 
     __slots__ = ("_client", "ids")
+    __litequeue_instead__ = "pass the ids, list(batch.ids), and make handles of those with app.job(id)"
 
     def __init__(self, client: Client, ids: range) -> None:
         self._client = client
@@ -251,8 +262,26 @@ class JobBatch(Sequence[Job[R_co]]):
     def __iter__(self) -> Iterator[Job[R_co]]:
         return (Job(self._client, job_id) for job_id in self.ids)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _batch_of, (self._client.path, self.ids)
+
+    def __copy__(self) -> JobBatch[R_co]:
+        return self
+
+    def __deepcopy__(self, memo: object) -> JobBatch[R_co]:
+        return self
+
     def __repr__(self) -> str:
         return f"<JobBatch of {len(self)}>"
+
+
+def _job_of(path: str, job_id: int) -> Job[Any]:
+    """A handle out of a pickle, with the types of the app that this process has of the file."""
+    return Job(client_of(path), job_id)
+
+
+def _batch_of(path: str, ids: range) -> JobBatch[Any]:
+    return JobBatch(client_of(path), ids)
 
 
 def _patience(timeout: float | timedelta | None) -> float | None:

@@ -19,6 +19,8 @@ R = TypeVar("R")
 class Task(Marked, Generic[P, R]):
     """A function that can be enqueued. Calling it just calls the function."""
 
+    __litequeue_instead__ = "pass its name (task.name), and enqueue by it with app.send_task(name, args)"
+
     def __init__(self, client: Client, code: TaskCode) -> None:
         functools.update_wrapper(self, code.function)
         self.name = code.name
@@ -57,6 +59,10 @@ class Task(Marked, Generic[P, R]):
         a million is streamed: neither it nor the jobs are held in memory.
         """
         return JobBatch(self._client, self._client.enqueue_many(self._code, calls, options))
+
+    def __reduce__(self) -> str:
+        """Pickled by its name in its module, and copied not at all, as the function that it stands for."""
+        return str(getattr(self, "__qualname__", self.name))
 
     def __repr__(self) -> str:
         return f"<Task {self.name}>"

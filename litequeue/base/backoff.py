@@ -60,6 +60,7 @@ BackoffLike = Backoff | float | int | timedelta | Sequence[Any] | Callable[[int,
 
 def check(value: object) -> BackoffLike:
     """Validate a ``backoff=`` option: a Backoff, a number, a list of delays, or a callable."""
+    value = checks.whole(value)
     if isinstance(value, Backoff):
         return value
     if callable(value):

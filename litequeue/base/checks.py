@@ -38,42 +38,43 @@ def is_name(value: str) -> bool:
     return _NAME.fullmatch(value) is not None
 
 
-def integer(value: object, what: str, low: int, high: int) -> int:
-    """An int within [low, high]; bool is refused, since ``retries=True`` is a mistake."""
-    number = _index(value)
-    if number is None:
-        raise InvalidType(f"{what} must be an integer, not {type(value).__name__}: {value!r:.100}")
-    if not low <= number <= high:
-        raise InvalidArgument(f"{what} must be from {low} to {high}, not {_short(number)}")
-    return number
-
-
-def _index(value: object) -> int | None:
-    """An integer of any library (numpy's are no ``int``) as one of Python's; None for what is none."""
-    if isinstance(value, bool) or not hasattr(type(value), "__index__"):
-        return None
+def whole(value: object) -> object:
+    """Another library's integer (numpy's) as an int; whatever else as it is."""
+    kind = type(value)
+    if isinstance(value, (int, float, str, timedelta)) or "bool" in kind.__name__ or not hasattr(kind, "__index__"):
+        return value
     try:
         return operator.index(value)  # type: ignore[arg-type]
-    except Exception:  # noqa: BLE001 - numpy's bool and arrays have the method, and refuse
-        return None
+    except TypeError:  # of an array, say
+        return value
+
+
+def integer(value: object, what: str, low: int, high: int) -> int:
+    """An int within [low, high], numpy's too; bool is refused, since ``retries=True`` is a mistake."""
+    value = whole(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidType(f"{what} must be an integer, not {_kind(value)}: {value!r:.100}{_numpys(value, 'int(x)')}")
+    if not low <= value <= high:
+        raise InvalidArgument(f"{what} must be from {low} to {high}, not {_short(value)}")
+    return int(value)
 
 
 def micros(value: object, what: str, *, zero: bool = True) -> int:
     """Seconds (int, float) or a timedelta, as whole microseconds; at most a century."""
+    value = whole(value)
     if isinstance(value, timedelta):
         seconds: float = value.total_seconds()
+    elif isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InvalidType(
+            f"{what} must be seconds (int or float) or a timedelta, "
+            f"not {_kind(value)}: {value!r:.100}{_numpys(value, 'float(x)')}"
+        )
     else:
-        number = value if isinstance(value, float) else _index(value)
-        if number is None:
-            raise InvalidType(
-                f"{what} must be seconds (int or float) or a timedelta, "
-                f"not {type(value).__name__}: {value!r:.100}"
-            )
-        if isinstance(number, float) and not math.isfinite(number):
-            raise InvalidArgument(f"{what} must be a finite number of seconds, not {number!r}")
-        if abs(number) > MAX_SECONDS:
-            raise InvalidArgument(f"{what} must be at most {MAX_SECONDS} seconds, not {_short(number)}")
-        seconds = number
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InvalidArgument(f"{what} must be a finite number of seconds, not {value!r}")
+        if abs(value) > MAX_SECONDS:
+            raise InvalidArgument(f"{what} must be at most {MAX_SECONDS} seconds, not {_short(value)}")
+        seconds = value
     if seconds < 0 or seconds > MAX_SECONDS or (not zero and seconds == 0):
         least = "0" if zero else "more than 0"
         raise InvalidArgument(f"{what} must be {least} to {MAX_SECONDS} seconds, not {value!s:.60}")
@@ -82,12 +83,13 @@ def micros(value: object, what: str, *, zero: bool = True) -> int:
 
 def span(value: object, what: str, *, zero: bool = True) -> int:
     """A length of time as people give it, text such as "1h30m" too, as whole microseconds."""
-    if isinstance(value, (float, timedelta)) or _index(value) is not None:
+    value = whole(value)
+    if isinstance(value, (int, float, timedelta)) and not isinstance(value, bool):
         return micros(value, what, zero=zero)
     if not isinstance(value, str):
         raise InvalidType(
             f"{what} must be a length of time (seconds, a timedelta, or text such as '1h30m'), "
-            f"not {type(value).__name__}: {value!r:.100}"
+            f"not {_kind(value)}: {value!r:.100}{_numpys(value, 'float(x)')}"
         )
     from . import durations  # text is for people; most programs have none
 
@@ -98,16 +100,21 @@ def span(value: object, what: str, *, zero: bool = True) -> int:
 
 
 def moment(value: object, what: str) -> int:
-    """An aware datetime, as microseconds since the epoch."""
+    """An aware datetime, of any subclass, as microseconds since the epoch."""
     if not isinstance(value, datetime):
         raise InvalidType(f"{what} must be a datetime, not {type(value).__name__}: {value!r:.100}")
-    if value.tzinfo is None or value.utcoffset() is None:
+    if value.year != value.year:  # pandas.NaT, which is a datetime, has nan
+        raise InvalidArgument(f"{what} must be a time, not {value!r:.100}")
+    offset = None if value.tzinfo is None else value.utcoffset()
+    if offset is None:
         raise InvalidArgument(
             f"{what} must say its time zone: {value.isoformat()} has none; "
             "use datetime.now(timezone.utc) or .replace(tzinfo=ZoneInfo(...))"
         )
-    # Timedelta arithmetic is exact and cannot overflow here, unlike datetime.timestamp().
-    stamp = (value - _EPOCH) // timedelta(microseconds=1)
+    # From its fields, which are what the clock shows: subclasses have arithmetic of their own, and answer with their own
+    # types (pendulum, pandas) or count nanoseconds. Timedelta arithmetic is exact and cannot overflow here.
+    wall = datetime(value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond, UTC)
+    stamp = (wall - _EPOCH - offset) // timedelta(microseconds=1)
     if not -MAX_SECONDS * MICROS <= stamp <= 4 * MAX_SECONDS * MICROS:
         raise InvalidArgument(f"{what} must be within the years 1870 to 2370, not {value.isoformat()}")
     return stamp
@@ -149,7 +156,7 @@ def line(value: object, what: str) -> str:
 
 def flag(value: object, what: str) -> bool:
     if not isinstance(value, bool):
-        raise InvalidType(f"{what} must be True or False, not {value!r:.100}")
+        raise InvalidType(f"{what} must be True or False, not {value!r:.100}{_numpys(value, 'bool(x)')}")
     return value
 
 
@@ -157,6 +164,16 @@ def one_of(value: object, what: str, allowed: tuple[str, ...]) -> str:
     if not isinstance(value, str) or value not in allowed:
         raise InvalidArgument(f"{what} must be one of {', '.join(allowed)}, not {value!r:.100}")
     return value
+
+
+def _kind(value: object) -> str:
+    kind = type(value)
+    return f"numpy.{kind.__name__}" if kind.__module__ == "numpy" else kind.__name__
+
+
+def _numpys(value: object, words: str) -> str:
+    """What to write, for a value of numpy's, which looks like the number that was asked for."""
+    return f"; write {words}" if type(value).__module__ == "numpy" else ""
 
 
 def _short(value: float) -> str:

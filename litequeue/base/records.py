@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from . import stored
 from .states import JobState
 
 
@@ -154,10 +154,16 @@ class Stats:
 
 
 def as_dict(value: Any) -> dict[str, Any]:
-    """A record as JSON can hold it; stored JSON as what it says, tags and all."""
+    """A record as JSON can hold it; stored JSON of a job as what it says, tags and all."""
     found: dict[str, Any] = dataclasses.asdict(value)
-    if isinstance(value, JobInfo):
-        for field in ("args", "kwargs", "result"):
-            with contextlib.suppress(TypeError, ValueError, RecursionError):  # None, or planted by somebody
-                found[field] = json.loads(found[field])
+    if isinstance(value, OutputPiece) and value.stream == "usage":
+        found["text"] = stored.shown(value.text)
+    for part in ("args", "kwargs", "result", "spec") if isinstance(value, (JobInfo, ScheduleInfo)) else ():
+        text = found.get(part)
+        if text is None:
+            continue
+        found[part] = stored.shown(text)
+        if found[part] is text and isinstance(value, JobInfo):
+            with contextlib.suppress(ValueError):  # planted by somebody
+                found[part] = stored.loads(text)
     return found

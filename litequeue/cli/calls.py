@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from ..base import stored
 from ..base.checks import MICROS, span
 from ..base.errors import InvalidArgument, LitequeueError
 from ..base.records import JobInfo, ScheduleInfo
@@ -38,12 +39,15 @@ def parse_call(words: list[str]) -> tuple[list[Any], dict[str, Any]]:
 
 def _json(text: str, word: str) -> Any:
     try:
-        return json.loads(text)
+        return stored.loads(text)
     except ValueError as error:
-        raise InvalidArgument(f"{word!r}: {text!r} is not JSON ({error})") from None
+        raise InvalidArgument(f"{word!r:.200}: {text!r:.200} is not JSON ({error})") from None
 
 
 def _json_or_text(text: str) -> Any:
+    why = stored.beyond(text)
+    if why is not None:
+        raise InvalidArgument(f"the argument {text!r:.60} cannot be stored: {why}")
     try:
         return json.loads(text)
     except ValueError:
@@ -97,8 +101,8 @@ def command_of(arguments: argparse.Namespace, known: Mapping[str, Any] | None = 
 def command_in(info: ScheduleInfo | JobInfo) -> dict[str, Any]:
     """The arguments of a stored command, checked: the file may hold anything."""
     try:
-        return check_command(**json.loads(info.kwargs))
-    except (LitequeueError, TypeError, ValueError, RecursionError) as error:
+        return check_command(**stored.loads(info.kwargs))
+    except (LitequeueError, TypeError, ValueError) as error:
         raise InvalidArgument(f"its command cannot be read: {error}") from None
 
 

@@ -15,9 +15,12 @@ from typing import Any
 from ..base.checks import clean, clean_lines
 from ..base.errors import InvalidArgument
 from ..base.records import JobInfo, OutputPiece, Stats
+from ..base.stored import loads, nesting
+from ..base.stored import shown as stored_json
 from ..commands.command import NAME as COMMAND
 from .calls import command_in, command_line
 
+INDENTED = 24  # levels; a job's own are three at most, and people read no more
 _NOTHING: dict[str, int] = {}
 _COLOURS = {
     "succeeded": "32", "running": "36", "retrying": "33", "discarded": "31", "cancelled": "35",
@@ -26,7 +29,9 @@ _COLOURS = {
 
 
 def print_json(value: Any) -> None:
-    print(json.dumps(value, default=lambda v: v.isoformat(), indent=2))
+    """JSON, one value a line; in one line where it is nested so deeply that the indents would be most of it."""
+    text = json.dumps(value, default=lambda v: v.isoformat())
+    print(text if nesting(text) > INDENTED else json.dumps(value, default=lambda v: v.isoformat(), indent=2))
 
 
 def colour(text: str, state: str) -> str:
@@ -87,7 +92,7 @@ def note(info: JobInfo) -> str:
     if info.state == "running" and info.cancel_requested_at is not None:
         return "cancel requested"
     if info.state == "succeeded":
-        return info.last_error or f"= {info.result}"
+        return info.last_error or f"= {None if info.result is None else stored_json(info.result)}"
     return info.last_error or ""
 
 
@@ -125,8 +130,8 @@ def print_job(info: JobInfo, waits: str | None) -> None:
         ("state", info.state),
         ("schedule", "" if info.schedule is None else f"{info.schedule}, tick {_zoned(info.scheduled_for)}"),
         ("queue", f"{info.queue}, priority {info.priority}, {info.pool} pool"),
-        ("args", info.args),
-        ("kwargs", info.kwargs),
+        ("args", stored_json(info.args)),
+        ("kwargs", stored_json(info.kwargs)),
         ("attempts", _attempts(info)),
         ("timeout", "" if info.timeout is None else duration(info.timeout)),
         ("worker", info.worker or ""),
@@ -137,7 +142,7 @@ def print_job(info: JobInfo, waits: str | None) -> None:
         ("took", took(info)),
         ("expires", _zoned(info.expires_at)),
         ("cancel asked", _zoned(info.cancel_requested_at)),
-        ("result", info.result or ""),
+        ("result", "" if info.result is None else stored_json(info.result)),
         ("last error", info.last_error or ""),
         ("waits", waits or ""),
     ]
@@ -175,13 +180,16 @@ def print_output(pieces: Sequence[OutputPiece]) -> None:
 
 
 def _usage(text: str) -> str:
-    used = json.loads(text)
-    code = used.get("exit_code")
-    words = [f"exit code {code}" if code is not None else "killed"]
-    if used.get("seconds") is not None:
-        words.append(f"{duration(used['seconds'])}, {duration(used['cpu_seconds'])} of CPU")
-    if used.get("max_rss_bytes"):
-        words.append(f"{used['max_rss_bytes'] / 1e6:.1f} MB")
+    try:
+        used = loads(text)
+        code = used.get("exit_code")
+        words = [f"exit code {code}" if code is not None else "killed"]
+        if used.get("seconds") is not None:
+            words.append(f"{duration(used['seconds'])}, {duration(used['cpu_seconds'])} of CPU")
+        if used.get("max_rss_bytes"):
+            words.append(f"{used['max_rss_bytes'] / 1e6:.1f} MB")
+    except (ValueError, TypeError, KeyError, AttributeError):  # planted by somebody
+        return "what it used cannot be read"
     return ", ".join(words)
 
 

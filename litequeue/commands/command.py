@@ -6,13 +6,12 @@ is imported then: asyncio and subprocess cost 40 ms that who only enqueues need 
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from ..base import checks
+from ..base import checks, stored
 from ..base.backoff import BackoffLike
 from ..base.backoff import check as check_backoff
 from ..base.errors import CommandFailed, InvalidArgument, InvalidType
@@ -148,7 +147,7 @@ class _Command(TaskCode):
     __slots__ = ()
 
     def backoff(self, kwargs: str) -> BackoffLike:
-        delays = json.loads(kwargs).get("backoff")
+        delays = stored.loads(kwargs).get("backoff")
         return super().backoff(kwargs) if delays is None else check_backoff(delays)
 
 

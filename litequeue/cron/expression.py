@@ -89,10 +89,9 @@ def preview(
     """The next ``n`` ticks after the aware datetime ``start``, in the zone (None: the host's own)."""
     parsed = parse(expr, seconds=seconds)
     zone = zones.find(timezone)[1]
-    checks.moment(start, "start")
     count = checks.integer(n, "n", 0, _MAX_PREVIEW)
     ticks: list[Preview] = []
-    moment: datetime = start
+    moment = checks.aware(checks.moment(start, "start"))
     while len(ticks) < count:
         tick = parsed.next_tick(moment, zone)
         if tick is None or parsed.table is None:

@@ -1,8 +1,11 @@
 """Arguments and results as JSON: tagged where JSON has no such type, exact in both directions, and never pickle.
 
-Read ``codec`` first; the types that it knows are in ``types``. May import ``base``.
+Read ``codec`` first; the types that it knows are in ``types``, and
+``zones`` is how their time zones are carried,
+``derived`` how Enum classes and dataclasses do without code of their own, ``refusal`` the error of what cannot be stored. May import ``base``.
 """
 
-from .codec import MAX_BYTES, Codec
+from ..base.stored import MAX_BYTES
+from .codec import Codec
 
 __all__ = ["MAX_BYTES", "Codec"]

@@ -21,10 +21,18 @@ from typing import Any, Final, NoReturn
 
 from ..base.errors import InvalidArgument, InvalidType, PayloadCorrupt, PayloadTooLarge
 from ..base.homes import home_of
-from .types import DECODERS, ENCODERS, late_encoder, refuse
+from ..base.stored import MAX_BYTES, MAX_DEPTH, beyond
+from .derived import derived
+from .refusal import refuse
+from .types import (
+    CONVERSIONS,
+    DECODERS,
+    ENCODERS,
+    conversion,
+    late_encoder,
+)
 
-MAX_BYTES: Final = 1 << 20
-MAX_DEPTH: Final = 200  # json.loads and our own walk stay far from Python's recursion limit
+INSTEAD: Final = "__litequeue_instead__"  # a class of ours, of which no instance can be stored, says what to pass
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _CONTAINERS: Final = frozenset({list, dict})
 _BIG_INT_BITS: Final = 12_000  # Python refuses to print or parse ints over 4300 digits
@@ -73,7 +81,7 @@ class Codec:
     """Encodes and decodes; knows the standard types and those that were registered."""
 
     def __init__(self) -> None:
-        self._by_class: dict[type, tuple[str, Callable[[Any], Any]]] = {}
+        self._by_class: dict[type, tuple[str, Callable[[Any, str], Any]]] = {}
         self._by_name: dict[str, Callable[[Any], Any]] = {}
         self._decode_tagged = json.JSONDecoder(
             object_hook=self._untag, parse_constant=_no_constant
@@ -99,12 +107,14 @@ class Codec:
         if (encode is None) != (decode is None):
             raise InvalidArgument("register_type needs both encode and decode, or neither")
         if encode is None or decode is None:
-            encode, decode = _derived(cls)
+            encoder, decode = derived(cls)
+        else:
+            encoder = _without_place(encode)
         key = name or f"{_home(cls)}.{cls.__qualname__}"
         known = self._by_name.get(key)
         if known is not None and self._by_class.get(cls, ("",))[0] != key:
             raise InvalidArgument(f"another class is registered as {key!r}; give this one a name=")
-        self._by_class[cls] = (key, encode)
+        self._by_class[cls] = (key, encoder)
         self._by_name[key] = decode
 
     # -- encoding --------------------------------------------------------------------------
@@ -184,13 +194,16 @@ class Codec:
         registered = self._by_class.get(kind)
         if registered is not None:
             name, encode = registered
-            return {"$type": [name, self._tagged(encode(value), where, depth)]}
+            return {"$type": [name, self._tagged(encode(value, where), where, depth)]}
         refuse(where, _hint(kind))
 
     # -- decoding --------------------------------------------------------------------------
 
     def decode(self, text: str) -> Any:
         """The value behind ``text``. Raises PayloadCorrupt for anything that encode() never wrote."""
+        why = beyond(text)
+        if why is not None:
+            raise PayloadCorrupt(f"the stored value is not read: {why}")
         try:
             return self._decode_tagged(text) if '"$' in text else _decode_plain(text)
         except PayloadCorrupt:
@@ -223,6 +236,11 @@ class Codec:
         return decoder(body)
 
 
+def _without_place(encode: Callable[[Any], Any]) -> Callable[[Any, str], Any]:
+    """A user's encoder, which is not told the place that errors name."""
+    return lambda value, where: encode(value)
+
+
 def _home(cls: type) -> str:
     """What a class's name begins with, in every process: as the names of tasks do (``base/homes``)."""
     home = home_of(cls.__module__)
@@ -236,6 +254,9 @@ def _home(cls: type) -> str:
 
 def _hint(kind: type) -> str:
     shown = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    instead = next((vars(base)[INSTEAD] for base in kind.__mro__ if INSTEAD in vars(base)), None)
+    if instead is not None:
+        return f"it is a {shown}; {instead}"
     if issubclass(kind, enum.Enum) or dataclasses.is_dataclass(kind):
         return f"its type {shown} is not registered; call app.register_type({kind.__name__}) first"
     for base in (dict, list, tuple, str, int, float, set):
@@ -244,6 +265,15 @@ def _hint(kind: type) -> str:
                 f"its type {shown} would come back as a plain {base.__name__}; convert it with "
                 f"{base.__name__}(...), or call app.register_type({kind.__name__}, encode, decode)"
             )
+    for plain, words in CONVERSIONS.items():
+        if issubclass(kind, plain):
+            return (
+                f"its type {shown} would come back as a plain {plain.__name__}; convert it with {words}, or call "
+                f"app.register_type({kind.__name__}, encode, decode)"
+            )
+    written = conversion(kind)
+    if written is not None:
+        return f"its type {shown} is not supported; convert it with {written}, or call app.register_type({kind.__name__}, encode, decode)"
     return (
         f"its type {shown} is not supported; pass an id or a path instead, or call "
         f"app.register_type({kind.__name__}, encode, decode)"
@@ -267,25 +297,3 @@ def _no_constant(word: str) -> NoReturn:
 
 # json.loads with options makes a decoder for each call, which costs more than decoding a short text.
 _decode_plain = json.JSONDecoder(parse_constant=_no_constant).decode
-
-
-def _derived(cls: type) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
-    if issubclass(cls, enum.Enum):
-        if issubclass(cls, enum.Flag):
-            return (lambda member: member.value), cls
-        return (lambda member: member.name), (lambda name: cls[name])
-    if dataclasses.is_dataclass(cls):
-        names = [f.name for f in dataclasses.fields(cls)]
-
-        def rebuild(fields: dict[str, Any]) -> Any:
-            # Not through __init__: what __post_init__ had made of the fields is what was stored.
-            value = object.__new__(cls)
-            for name in names:
-                object.__setattr__(value, name, fields[name])
-            return value
-
-        return (lambda value: {n: getattr(value, n) for n in names}), rebuild
-    raise InvalidArgument(
-        f"register_type({cls.__name__}) needs encode and decode: only Enum classes and dataclasses "
-        "do without"
-    )

@@ -10,50 +10,17 @@ import importlib
 import math
 import sys
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
-from typing import Any, Final, NoReturn
+from datetime import date, datetime, time, timedelta
+from typing import Any, Final
 
-from ..base.errors import PayloadCorrupt, PayloadError
-
-
-def refuse(where: str, why: str) -> NoReturn:
-    """Raise the PayloadError for the value at that place."""
-    if len(where) > 200:  # deep inside a value that contains itself
-        where = f"{where[:100]}...{where[-60:]}"
-    raise PayloadError(f"{where} cannot be stored: {why}")
-
-
-
-def _zone(zone: tzinfo | None, where: str) -> Any:
-    if zone is None:
-        return None
-    if type(zone) is timezone:
-        offset = zone.utcoffset(None)
-        named = None if zone.tzname(None) == timezone(offset).tzname(None) else zone.tzname(None)
-        return [offset // timedelta(microseconds=1), named]
-    key = getattr(zone, "key", None)
-    if isinstance(key, str) and type(zone) is sys.modules["zoneinfo"].ZoneInfo:
-        return key
-    refuse(where, f"its time zone is a {type(zone).__name__}; use zoneinfo.ZoneInfo or datetime.timezone")
-
-
-def _unzone(stored: Any) -> tzinfo | None:
-    if stored is None:
-        return None
-    if isinstance(stored, str):
-        from zoneinfo import ZoneInfo
-
-        return ZoneInfo(stored)
-    offset = timedelta(microseconds=stored[0])
-    if stored[1] is not None:
-        return timezone(offset, stored[1])
-    return timezone(offset) if offset else UTC
+from ..base.errors import PayloadCorrupt
+from .zones import unzone, zone_of
 
 
 def _moment(kind: str) -> Callable[[Any, str], Any]:
     def encode(value: Any, where: str) -> Any:
-        naive = value.replace(tzinfo=None, fold=0).isoformat()
-        return {f"${kind}": [naive, value.fold, _zone(value.tzinfo, where)]}
+        fold, zone = zone_of(value, where)
+        return {f"${kind}": [value.replace(tzinfo=None, fold=0).isoformat(), fold, zone]}
 
     return encode
 
@@ -61,7 +28,7 @@ def _moment(kind: str) -> Callable[[Any, str], Any]:
 def _unmoment(cls: Any) -> Callable[[Any], Any]:
     def decode(body: Any) -> Any:
         naive, fold, zone = body
-        return cls.fromisoformat(naive).replace(tzinfo=_unzone(zone), fold=fold)
+        return cls.fromisoformat(naive).replace(tzinfo=unzone(zone), fold=fold)
 
     return decode
 
@@ -79,6 +46,8 @@ def late_encoder(kind: type) -> Callable[[Any, str], Any] | None:
     for module, names in _LATE.items():
         if kind.__name__ in names and getattr(sys.modules.get(module), kind.__name__, None) is kind:
             return _path if module == "pathlib" else _text
+    if kind.__module__ == "freezegun.api":
+        return _FAKES.get(kind.__name__)
     return None
 
 
@@ -132,3 +101,27 @@ DECODERS: Final[dict[str, Callable[[Any], Any]]] = {
     "$complex": lambda body: complex(float(body[0]), float(body[1])),
     "$path": lambda body: _unlate("pathlib", *body),
 }
+
+# What freezegun puts in place of two of them while a test has stopped the clock: carried as what they stand for.
+_FAKES: Final[dict[str, Callable[[Any, str], Any]]] = {"FakeDatetime": ENCODERS[datetime], "FakeDate": ENCODERS[date]}
+
+# How a subclass becomes the plain class: a line that keeps all that the plain one can hold.
+CONVERSIONS: Final[dict[type, str]] = {
+    datetime: "datetime.combine(x.date(), x.time(), x.tzinfo)",
+    date: "date(x.year, x.month, x.day)",
+    time: "time(x.hour, x.minute, x.second, x.microsecond, x.tzinfo, fold=x.fold)",
+    timedelta: "timedelta(seconds=x.total_seconds())",
+}
+
+
+def conversion(kind: type) -> str | None:
+    """What makes a plain value of a number or an array of numpy, pandas and the like; None for other types."""
+    if kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_"):
+        return "bool(x)"
+    import numbers  # where numpy enters its types; only an error needs it
+
+    if kind.__module__ not in sys.stdlib_module_names:  # float(x) of a Fraction would be another number
+        for base, word in ((numbers.Integral, "int"), (numbers.Real, "float"), (numbers.Complex, "complex")):
+            if issubclass(kind, base):
+                return f"{word}(x)"
+    return "x.tolist()" if callable(getattr(kind, "tolist", None)) else None

@@ -6,11 +6,11 @@ Owns the rule that what is not given stays, and that None takes an option away. 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from .. import triggers
+from ..base import stored as stored_json
 from ..base.errors import InvalidArgument
 from ..base.models import JobColumns, NewJob
 from ..options import checked, complete, options_of, stored
@@ -60,7 +60,7 @@ def changed_trigger(spec: str, changes: Mapping[str, Any]) -> triggers.Trigger:
     if changes.keys() & {"cron", "every", "at", "trigger"}:
         given = given_of(TimeOptions, changes)
         if "cron" in given:  # another expression is in the same zone
-            given.setdefault("timezone", json.loads(spec).get("timezone"))
+            given.setdefault("timezone", _zone_of(spec))
         trigger = trigger_of(**given)
         refuse_foreign(trigger)
         return trigger
@@ -71,6 +71,15 @@ def changed_trigger(spec: str, changes: Mapping[str, Any]) -> triggers.Trigger:
         raise InvalidArgument("timezone= and seconds= go with cron=")
     zone, seconds = changes.get("timezone", trigger.timezone), changes.get("seconds", trigger.seconds)
     return triggers.Cron(trigger.expr, zone, seconds=seconds)
+
+
+def _zone_of(spec: str) -> Any:
+    """The zone of a stored expression; None where another kind, or nothing that can be read, is stored."""
+    try:
+        found = stored_json.loads(spec)
+    except ValueError:
+        return None
+    return found.get("timezone") if isinstance(found, dict) else None
 
 
 def refuse_foreign(trigger: triggers.Trigger) -> None:

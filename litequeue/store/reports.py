@@ -5,10 +5,10 @@ Each method is one or a few single SELECTs, fetched whole, so that none keeps a 
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from ..base import stored
 from ..base.checks import MICROS, aware
 from .file import Database
 
@@ -159,8 +159,8 @@ class Reports:
 def _parsed(text: str, kind: type[T]) -> T:
     """Stored JSON, or an empty one where somebody planted something else."""
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = stored.loads(text)
+    except ValueError:
         return kind()
     return value if isinstance(value, kind) else kind()
 

@@ -14,6 +14,7 @@ from types import CodeType
 from typing import Any, Final, NamedTuple
 
 from ..base import checks
+from ..base import stored as stored_json
 from ..base.backoff import BackoffLike
 from ..base.errors import InvalidArgument, InvalidType, SignatureMismatch
 from ..base.homes import Home, home_of
@@ -42,7 +43,7 @@ class Template(NamedTuple):
     @classmethod
     def of(cls, task: str, origin: TaskOrigin | None) -> Template:
         """Of a task whose code is not here: as its producers recorded it. Else the worker that claims a job says it."""
-        recorded = {} if origin is None else json.loads(origin.options)
+        recorded = {} if origin is None else _recorded(origin.options)
         columns = {name: value for name, value in recorded.items() if name in JobColumns._fields}
         return cls(task, JobColumns(**columns), recorded.get("expires"))
 
@@ -62,6 +63,15 @@ def columns_of(says: Template, given: Mapping[str, Any], kept: Mapping[str, Any]
         columns = columns._replace(max_attempts=1)  # the task's own retries are not what was asked for here
     check_columns(says.task, columns)
     return columns
+
+
+def _recorded(options: str) -> dict[str, Any]:
+    """What producers recorded; nothing where somebody planted something else."""
+    try:
+        found = stored_json.loads(options)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def check_columns(task: str, columns: JobColumns) -> None:
@@ -148,6 +158,11 @@ def _check_function(function: Any) -> None:
     named = all(isinstance(getattr(function, a, None), str) for a in ("__name__", "__module__"))
     if not callable(function) or isinstance(function, type) or not named:
         raise InvalidType(f"a task must be a function (write one with def), not {function!r:.100}")
+    if inspect.ismethod(function) and not isinstance(function.__self__, type):
+        raise InvalidType(
+            f"{function.__qualname__} is bound to an object, which a worker does not have: write a function that makes or "
+            "finds the object and calls the method, and make that the task"
+        )
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise InvalidType(
             f"{function.__qualname__} is a generator: calling it runs nothing. "

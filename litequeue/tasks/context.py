@@ -34,6 +34,8 @@ WaitRule = Callable[[bool, bool], AbstractContextManager[None]]
 class JobContext:
     """The running job, as its own code sees it. Read-only."""
 
+    __litequeue_instead__ = "pass what you need of it, such as current_job().id"
+
     __slots__ = (
         "_cancelled", "_database", "_emitter", "_grace", "_job", "_max_attempts", "_stopping", "_timeout", "_usage", "_wait_rule",
         "started_at",

@@ -54,8 +54,7 @@ class Cron:
         return self._parsed.is_reboot
 
     def next_after(self, moment: datetime) -> datetime | None:
-        checks.moment(moment, _MOMENT)
-        tick = self._parsed.next_tick(moment, self._zone)
+        tick = self._parsed.next_tick(checks.aware(checks.moment(moment, _MOMENT)), self._zone)
         return None if tick is None else tick.at
 
     def __repr__(self) -> str:

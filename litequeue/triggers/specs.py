@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .. import cron
-from ..base import checks, durations
+from ..base import checks, durations, stored
 from ..base.errors import InvalidArgument, InvalidType
 from .kinds import At, Cron, Every, Trigger, name_of
 
@@ -113,8 +113,8 @@ def _loaded(text: object) -> dict[str, Any]:
     if not isinstance(text, str) or len(text) > _MAX_TEXT:
         raise InvalidArgument(f"a stored trigger must be a string of at most {_MAX_TEXT} characters, not {text!r:.100}")
     try:
-        spec = json.loads(text)
-    except (ValueError, RecursionError):
+        spec = stored.loads(text)
+    except ValueError:
         spec = None
     if not isinstance(spec, dict):
         raise InvalidArgument(f"no trigger is stored in {text!r:.200}: it must be a JSON object")

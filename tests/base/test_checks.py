@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -61,24 +62,42 @@ def test_an_error_about_a_huge_number_does_not_fail_itself() -> None:
         checks.integer(True, "retries", 0, 10)
 
 
-class Foreign:
-    """As numpy's integers are: no int, and one all the same."""
+class Contrary(datetime):
+    """As pendulum's: its arithmetic answers with something else."""
+
+    def __sub__(self, other: object) -> Any:
+        return "an interval"
+
+    __rsub__ = __add__ = __radd__ = __sub__
+
+
+def test_a_moment_is_worked_out_without_the_arithmetic_of_a_subclass() -> None:
+    plain = datetime(2026, 10, 25, 2, 30, 1, 5, tzinfo=ZoneInfo("Europe/Berlin"))
+    for fold in (0, 1):
+        value = Contrary(2026, 10, 25, 2, 30, 1, 5, tzinfo=ZoneInfo("Europe/Berlin"), fold=fold)
+        assert checks.moment(value, "eta") == checks.moment(plain.replace(fold=fold), "eta")
+        assert type(checks.aware(checks.moment(value, "eta"))) is datetime
+    for edge in (datetime.min, datetime.max):
+        with pytest.raises(InvalidArgument, match="1870 to 2370"):
+            checks.moment(edge.replace(tzinfo=timezone(timedelta(hours=-23))), "eta")
+
+
+class Whole:
+    """As numpy's integers: no int, but as good as one."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
 
     def __index__(self) -> int:
-        return 3
+        if not isinstance(self.value, int):
+            raise TypeError("only integers")
+        return self.value
 
 
-def test_an_integer_of_another_library_is_taken_as_one() -> None:
-    assert checks.integer(Foreign(), "retries", 0, 9) == 3
-    assert type(checks.integer(Foreign(), "retries", 0, 9)) is int
-    assert checks.micros(Foreign(), "timeout") == checks.span(Foreign(), "expires") == 3_000_000
-
-
-def test_a_thing_that_only_looks_like_an_integer_is_refused() -> None:
-    class Array:
-        def __index__(self) -> int:
-            raise TypeError("only integer scalar arrays can be converted to a scalar index")
-
-    for wrong in (Array(), True, "3", 3.0):
-        with pytest.raises(InvalidType):
-            checks.integer(wrong, "retries", 0, 9)
+def test_what_is_as_good_as_an_integer_is_one() -> None:
+    assert type(checks.integer(Whole(5), "priority", 0, 9)) is int
+    assert checks.micros(Whole(2), "timeout") == checks.span(Whole(2), "timeout") == 2_000_000
+    for wrong in (Whole("x"), type("bool_", (Whole,), {})(1)):
+        for check in (checks.micros, checks.span, lambda value, what: checks.integer(value, what, 0, 9)):
+            with pytest.raises(InvalidType, match="retries must be"):
+                check(wrong, "retries")

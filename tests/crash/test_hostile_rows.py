@@ -12,6 +12,8 @@ import os
 import pickle
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +25,7 @@ from litequeue.cli import main
 
 from .. import hostile, sample
 from ..prepared import Process, litequeue, worker_process
-from ..support import wait_until
+from ..support import environment, wait_until
 from .logged import logged_worker, stop
 
 FLAGS = ("--threads", 2, "--processes", 1, "--async", 2, "--grace", 0.5)
@@ -157,6 +159,7 @@ def test_the_file_itself_refuses_bytes(sample_app: LiteQueue, db: Path, column: 
 # -- the rows -------------------------------------------------------------------------------------------------------
 
 ADD = "tests.sample.add"
+DEEP = "[" * 100_000 + "]" * 100_000
 
 # Jobs that cannot run: discarded.
 DISCARDED: dict[str, dict[str, Any]] = {
@@ -176,6 +179,10 @@ DISCARDED: dict[str, dict[str, Any]] = {
     "negative attempts": {"args": "[", "max_attempts": -5},
     # No task can have such a name.
     "control characters": {"task": EVIL, "queue": EVIL}, "an empty name": {"task": "", "queue": ""},
+    "nested lists": {"args": DEEP},
+    "nested dicts": {"kwargs": '{"x":' * 100_000 + "1" + "}" * 100_000},
+    "nested tags": {"args": '[{"$tuple":' * 50_000 + "[]" + "}]" * 50_000},
+    "long arguments": {"args": '["' + "x" * (2 << 20) + '", 1]'},
     "a huge name": {"task": "x" * 1_000_000},
     "SQL": {"task": "x'; DROP TABLE litequeue_jobs;--", "queue": "%_\"*'"},
     "a name that is not UTF-8": {"task": NOT_UTF8},
@@ -209,6 +216,7 @@ WORKERS: dict[str, dict[str, Any]] = {
     "slots are no JSON": {"slots": "nope"}, "slots are a list": {"slots": "[1]"},
     "queues are no JSON": {"queues": "nope"},
     "unknown tasks are no JSON": {"unknown_tasks": "nope"},
+    "all is nested": {"queues": DEEP, "slots": DEEP, "unknown_tasks": DEEP},
     "a folder for a lock": {"lock_file": "folder.lock"},
     "a lock outside": {"lock_file": "../../../../etc/passwd"},
     "a NUL in the lock": {"lock_file": "a\0b"},
@@ -252,6 +260,67 @@ def test_planted_rows_can_be_looked_at(sample_app: LiteQueue, db: Path, tmp_path
     sample.add.delay(1, 1)
     jobs = [plant_row(db, name) for name in (*JOBS, *WORKERS)]
     assert_readable(db, *(job for job in jobs if job is not None))
+
+
+COMMAND = "litequeue.command"
+
+# What a program runs in a process of its own, so that its memory and its output are its own: printed, and megabytes.
+MEASURED = """
+import io, resource, sys
+from contextlib import redirect_stdout
+from litequeue.cli import main
+printed = io.StringIO()
+with redirect_stdout(printed):
+    codes = [main(words.split("|")) for words in sys.argv[1:]]
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(*codes, len(printed.getvalue()), used.ru_maxrss // 1024, used.ru_utime + used.ru_stime)
+print(printed.getvalue())
+"""
+
+
+def plant_depths(db: Path, app: LiteQueue) -> list[int]:
+    """Whatever of the file is JSON, nested as no program of ours writes it; the jobs."""
+    ended = {"state": "succeeded", "attempt": 1, "finished_at": 1, "started_at": 1, "prune_at": HUGE}
+    just = "[" * 300 + ",".join("1" * 200_000) + "]" * 300
+    jobs = [
+        plant(db, task=ADD, args=DEEP),
+        plant(db, task=ADD, kwargs='{"x":' * 100_000 + "1" + "}" * 100_000),
+        plant(db, task=ADD, args=just),  # within the limits, but for an indent
+        plant(db, task=COMMAND, args="[]", kwargs=DEEP, **ended, result=DEEP),
+    ]
+    plant(db, "output", job_id=jobs[-1], attempt=1, number=1, stream="usage", at=1, text=DEEP)
+    plant(db, "output", job_id=jobs[-1], attempt=1, number=2, stream="usage", at=1, text="nope")
+    plant(db, "workers", **{**WORKER, **WORKERS["all is nested"]})
+    for name, column in (("spec", "trigger"), ("arguments", "args"), ("command", "kwargs")):
+        app.schedules.add(name, COMMAND, kwargs={"argv": ["true"]}, every="1h")
+        with contextlib.closing(sqlite3.connect(db, isolation_level=None)) as connection:
+            connection.execute(f"UPDATE litequeue_schedules SET {column} = ? WHERE name = ?", (DEEP, name))
+    return jobs
+
+
+def test_what_is_nested_deeply_is_shown_in_few_words(sample_app: LiteQueue, db: Path) -> None:
+    """Since Python 3.13 it can be read: an indent for each level made gigabytes of one row."""
+    sample.add.delay(1, 1)
+    jobs = plant_depths(db, sample_app)
+    words = [["jobs"], ["jobs", "--json"], ["stats"], ["stats", "--json"], ["schedules"], ["schedules", "--json"]]
+    words += [[kind, str(job), *json] for job in jobs for kind, json in (("job", []), ("job", ["--json"]))]
+    commands = ["|".join([line[0], str(db), *line[1:]]) for line in words]
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, *commands], env=environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    *codes, size, megabytes, seconds = done.stdout.split("\n", 1)[0].split()
+    assert set(codes) == {"0"}, codes
+    assert int(size) < 5_000_000 and int(megabytes) < 200 and float(seconds) < 10, (size, megabytes, seconds)
+    assert "not shown: it is nested 100,000 levels deep" in done.stdout
+    assert DEEP not in done.stdout, done.stdout[max(done.stdout.find(DEEP) - 300, 0) :][:400]
+
+
+def test_what_is_nested_deeply_stops_no_enqueue_by_name(sample_app: LiteQueue, db: Path) -> None:
+    for name, options in (("a.deep", DEEP), ("a.text", "nope"), ("a.list", "[1]")):
+        sample_app.stats()
+        plant(db, "tasks", name=name, module="m", qualname="q", directory="/", options=options, recorded_at=0)
+        assert sample_app.enqueue(name).state == "available"
 
 
 # -- names and texts -------------------------------------------------------------------------------------------------

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import array
 import dataclasses
 import enum
+import io
 import json
 import math
 import random
+import struct
 from collections import OrderedDict, namedtuple
-from datetime import UTC, date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -153,7 +156,66 @@ def test_registered_types_round_trip() -> None:
     assert codec.decode(codec.encode({"price": Money(5)}))["price"].cents == 5
 
 
+class Asks(tzinfo):
+    """Its offset turns on the time."""
+
+    def utcoffset(self, moment: datetime | None) -> timedelta:
+        assert moment is not None
+        return timedelta(hours=1 if moment.month < 6 else 2)
+
+    def tzname(self, moment: datetime | None) -> str:
+        return "X"
+
+    def dst(self, moment: datetime | None) -> timedelta:
+        return timedelta(0)
+
+
+class Fixed(Asks):
+    def utcoffset(self, moment: datetime | None) -> timedelta:
+        return timedelta(minutes=90)
+
+
+class Keyed(Asks):
+    key = "Europe/Berlin"
+
+
+def test_zones_of_other_makers_are_carried_by_key_or_offset_or_refused() -> None:
+    codec = Codec()
+    for value in (datetime(2026, 7, 1, tzinfo=Fixed()), time(1, tzinfo=Fixed())):
+        back = codec.decode(codec.encode(value))
+        assert back == value and back.tzinfo == timezone(timedelta(minutes=90)) and back.tzname() == "X"
+    summer = datetime(2026, 7, 1, tzinfo=Keyed())
+    assert codec.decode(codec.encode(summer)).tzinfo is BERLIN
+    with pytest.raises(PayloadError, match=r"args\[0\].*Europe/Berlin does not have the offset 1:00:00.*astimezone"):
+        codec.encode([datetime(2026, 5, 1, tzinfo=Keyed())], "args")
+    for zone in (Asks(), ZoneInfo.from_file(io.BytesIO(utc_file()))):
+        with pytest.raises(PayloadError, match=r"args\[0\].*astimezone\(zoneinfo.ZoneInfo.*timezone.utc"):
+            codec.encode([datetime(2026, 7, 1, tzinfo=zone)], "args")
+
+
+def utc_file() -> bytes:
+    """A zone's file with two types of time, so that it has no fixed offset."""
+    head = b"TZif" + b"2" + bytes(15)
+    counts = struct.pack(">6l", 0, 0, 0, 1, 2, 8)
+    types = struct.pack(">lbB", 3600, 0, 0) + struct.pack(">lbB", 7200, 1, 4)
+    body = struct.pack(">q", 0) + b"\1" + types + b"CET\0CES\0"
+    empty = struct.pack(">6l", 0, 0, 0, 0, 1, 4)
+    return head + empty + struct.pack(">lbB", 0, 0, 0) + b"UTC\0" + head + counts + body + b"\nCET-1CEST,M3.5.0,M10.5.0/3\n"
+
+
 Pair = namedtuple("Pair", "a b")
+
+
+class Stamp(datetime):
+    pass
+
+
+class Day(date):
+    pass
+
+
+class Length(timedelta):
+    pass
 
 
 class Text(str):
@@ -175,6 +237,10 @@ class Number(int):
         (Text("x"), "plain str"),
         (Number(1), "plain int"),
         (OrderedDict(a=1), "plain dict"),
+        (Stamp(2026, 1, 1), "plain datetime; convert it with datetime.combine("),
+        (Day(2026, 1, 1), "plain date; convert it with date("),
+        (Length(1), "plain timedelta; convert it with timedelta("),
+        (array.array("i", [1]), "convert it with x.tolist()"),
         (lambda: 1, "function"),
         (ValueError(), "ValueError"),
     ],

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from ... import triggers
-from ...base import checks
+from ...base import checks, stored
 from ...base.errors import InvalidArgument
 from ...base.records import ScheduleInfo, TickInfo
 from .table import COLUMNS
@@ -42,7 +42,7 @@ def _words(spec: str) -> str:
     try:
         return triggers.describe(triggers.from_spec(spec))
     except InvalidArgument:
-        return spec
+        return stored.shown(spec)
 
 
 def shown_tick(row: tuple[Any, ...]) -> TickInfo:
