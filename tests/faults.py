@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import functools
 import hashlib
 import os
 import resource
@@ -90,7 +89,8 @@ def watch_statements() -> Killer:
             with killer.statement("CLOSE"):
                 super().close()
 
-    sqlite3.connect = functools.partial(sqlite3.connect, factory=Watched)  # type: ignore[assignment]
+    connect = sqlite3.connect
+    sqlite3.connect = lambda *words, **options: connect(*words, **{**options, "factory": Watched})
     return killer
 
 
