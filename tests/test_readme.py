@@ -20,6 +20,8 @@ from litequeue.tasks.code import check_options
 from .prepared import litequeue
 from .support import ROOT, environment, worker_process
 
+pytestmark = pytest.mark.beside
+
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
@@ -56,6 +58,7 @@ def test_the_other_examples_run_together(tmp_path: Path) -> None:
     ], done.stderr  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_example_of_schedules_is_declared_by_the_worker_that_has_it(tmp_path: Path) -> None:
     (block,) = (block for block in BLOCKS if "# nightly.py" in block)
     (tmp_path / "nightly.py").write_text(block)

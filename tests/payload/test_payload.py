@@ -25,6 +25,8 @@ from litequeue.base.errors import (
 )
 from litequeue.payload import MAX_BYTES, Codec
 
+pytestmark = pytest.mark.beside
+
 BERLIN = ZoneInfo("Europe/Berlin")
 
 VALUES = [

@@ -14,6 +14,8 @@ from litequeue.store import Store, schema
 from ..prepared import litequeue
 from ..support import FakeClock, new_job
 
+pytestmark = pytest.mark.beside
+
 STATES = ("available", "scheduled", "running", "retrying", "succeeded", "discarded", "cancelled", "expired")
 FINAL = STATES[4:]
 

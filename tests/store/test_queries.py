@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 
 import pytest
 
 from litequeue.store import Store, doctor_queries, queries, schedule_queries
+
+pytestmark = pytest.mark.beside
 
 QUERIES = {
     name: text
@@ -20,6 +23,14 @@ REPORTS = {"LIST_JOBS", "COUNTS", "AVAILABLE_BY_TASK", "NEWEST", "UNTOLD"}  # tw
 # Partial indexes that hold only the few rows in question; walking one of them is no scan of the table.
 SMALL_INDEXES = ("litequeue_jobs_running", "litequeue_jobs_cancelling", "litequeue_jobs_unreported",
                  "litequeue_jobs_blocked")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A file for all the plans, since none is to change it."""
+    store = Store(str(tmp_path_factory.mktemp("plans") / "db.sqlite"))
+    yield store
+    store.close()
 
 
 def plan(store: Store, sql: str) -> list[str]:

@@ -6,6 +6,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from litequeue import LiteQueue
 from litequeue.store import Store
 
@@ -13,7 +15,10 @@ from ... import faults
 from ...prepared import litequeue
 from ...support import new_job
 
+pytestmark = pytest.mark.beside
 
+
+@pytest.mark.slow
 def test_closing_under_threads_that_read_and_write_crashes_nothing(store: Store) -> None:
     stop = threading.Event()
     failures: list[BaseException] = []
