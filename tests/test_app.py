@@ -38,6 +38,8 @@ from litequeue import (
 from . import sample
 from .support import FakeClock, wait_until
 
+pytestmark = pytest.mark.beside
+
 # -- decorating -------------------------------------------------------------------------------------
 
 
@@ -650,6 +652,7 @@ def test_a_timeout_ends_each_kind_of_attempt(app: LiteQueue) -> None:
                 task.delay().get(timeout=10)
 
 
+@pytest.mark.slow
 def test_a_timed_out_enqueue_leaves_the_write_lock_free(app: LiteQueue) -> None:
     """SoftTimeout waits until the task is outside litequeue: raised inside, it would keep the lock."""
     from litequeue.store.file.gate import borrow, give_back

@@ -17,6 +17,8 @@ from litequeue import LiteQueue
 
 from .support import ROOT, environment
 
+pytestmark = pytest.mark.beside
+
 PACKAGE = ROOT / "litequeue"
 
 # From the top floor down. A room is a folder, or a module that lies in the package itself; it imports from lower floors

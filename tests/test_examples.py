@@ -71,6 +71,7 @@ def test_the_demo_shows_what_it_says_in_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_the_benchmark_measures_every_budget(tmp_path: Path) -> None:
     import json
 

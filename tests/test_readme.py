@@ -20,6 +20,8 @@ from litequeue.options.schedules import RuleOptions
 from .prepared import litequeue
 from .support import ROOT, environment, worker_process
 
+pytestmark = pytest.mark.beside
+
 README = (ROOT / "README.md").read_text()
 GUIDE = {path.stem: path.read_text() for path in sorted((ROOT / "litequeue" / "guide").glob("*.md"))}
 PLACES = {ROOT / "README.md": README} | {ROOT / "litequeue" / "guide" / f"{name}.md": text for name, text in GUIDE.items()}
@@ -73,6 +75,7 @@ def test_the_other_examples_run_together(tmp_path: Path) -> None:
     ], done.stderr  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_example_of_schedules_is_declared_by_the_worker_that_has_it(tmp_path: Path) -> None:
     (tmp_path / "nightly.py").write_text(NIGHTLY)
     subprocess.run([sys.executable, "nightly.py"], cwd=tmp_path, env=environment(), timeout=30, check=True)

@@ -8,6 +8,8 @@ import pytest
 from litequeue import Backoff, InvalidArgument, InvalidType
 from litequeue.base import backoff
 
+pytestmark = pytest.mark.beside
+
 
 def test_the_ceiling_doubles_up_to_the_cap_and_never_overflows() -> None:
     plain = Backoff(base=1, factor=2, cap=600, jitter=False)

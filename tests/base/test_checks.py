@@ -10,6 +10,8 @@ import pytest
 from litequeue import InvalidArgument, InvalidType
 from litequeue.base import checks
 
+pytestmark = pytest.mark.beside
+
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -1, 1e300, 2**70, -0.5, timedelta(-1)])
 def test_a_number_that_is_no_duration_is_a_value_error(value: Any) -> None:

@@ -8,6 +8,8 @@ import pytest
 from litequeue import InvalidArgument, InvalidType
 from litequeue.base import durations
 
+pytestmark = pytest.mark.beside
+
 
 @pytest.mark.parametrize(
     ("text", "seconds"),

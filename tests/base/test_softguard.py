@@ -3,8 +3,12 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
 from litequeue import SoftTimeout
 from litequeue.base.softguard import SoftGuard, shielded
+
+pytestmark = pytest.mark.beside
 
 
 def guarded(work: object, fires: int, pause: float = 0.0) -> tuple[object, list[str]]:
@@ -46,6 +50,7 @@ def test_a_busy_loop_is_interrupted() -> None:
     assert (result, notes) == (None, ["after"])
 
 
+@pytest.mark.slow
 def test_fires_at_random_moments_never_escape() -> None:
     for n in range(300):
         result, notes = guarded(lambda notes: sum(range(200)), 50, 0.0 if n % 2 else 0.000_01)

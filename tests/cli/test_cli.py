@@ -21,6 +21,8 @@ from ..prepared import litequeue
 from ..support import PROGRAM, environment, ledger_lines, wait_until, worker_process
 from .conftest import Cli
 
+pytestmark = pytest.mark.beside
+
 TASKS = '''
 from litequeue import LiteQueue
 
@@ -160,7 +162,12 @@ def test_output_that_cannot_be_written_is_one_line(db: Path) -> None:
 
 @pytest.mark.parametrize(
     ("buffered", "words"),
-    [(True, ("jobs", "--limit=999")), (False, ("jobs", "--limit=999")), (True, ("stats",)), (True, ("enqueue", "t"))],
+    [
+        (True, ("jobs", "--limit=999")),
+        pytest.param(False, ("jobs", "--limit=999"), marks=pytest.mark.slow),
+        pytest.param(True, ("stats",), marks=pytest.mark.slow),
+        pytest.param(True, ("enqueue", "t"), marks=pytest.mark.slow),
+    ],
 )
 def test_output_that_nobody_reads_is_no_error(db: Path, buffered: bool, words: tuple[str, ...]) -> None:
     """`litequeue jobs db | head -1`, whose head has gone; what was asked for is done all the same."""
@@ -211,6 +218,7 @@ def test_the_words_of_a_call() -> None:
         parse_call(["a=1", "a=2"])
 
 
+@pytest.mark.slow
 def test_a_session_at_the_command_line(sample_app: LiteQueue, db: Path) -> None:
     sample.add.delay(1, 2)
     assert litequeue("enqueue", db, "tests.sample.add", "4", "4").stdout == "2\n"
@@ -292,7 +300,7 @@ def test_max_jobs_and_queues_and_name(sample_app: LiteQueue, db: Path) -> None:
 # -- stopping ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("how", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_an_idle_worker_leaves_at_once_and_clean(db: Path, how: signal.Signals) -> None:
     with worker_process(db) as worker:
         worker.send_signal(how)
@@ -312,6 +320,7 @@ def waiting_in_each_pool(tmp_path: Path) -> dict[Path, Job[Any]]:
     return {ledger: task.delay(str(ledger), str(gate)) for ledger, task in ledgers.items()}
 
 
+@pytest.mark.slow
 def test_a_stopping_worker_finishes_what_runs_and_starts_nothing_new(
     sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:
@@ -329,6 +338,7 @@ def test_a_stopping_worker_finishes_what_runs_and_starts_nothing_new(
     assert behind.state == "available"
 
 
+@pytest.mark.slow
 def test_after_the_grace_what_runs_is_released_uncharged_and_runs_elsewhere(
     sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:
@@ -354,6 +364,7 @@ def begun_twice(ledger: Path) -> bool:
     return sum(line.startswith("start") for line in ledger_lines(ledger)) == 2
 
 
+@pytest.mark.slow
 def test_a_stuck_thread_neither_delays_the_exit_nor_runs_twice_at_once(
     sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:
@@ -370,6 +381,7 @@ def test_a_stuck_thread_neither_delays_the_exit_nor_runs_twice_at_once(
     assert (info.interruptions, info.failures, info.attempt) == (0, 0, 2)
 
 
+@pytest.mark.slow
 def test_a_second_signal_leaves_at_once(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
     ledger = tmp_path / "ledger"
     job = sample.wait_in_process.delay(str(ledger), str(tmp_path / "gate"))

@@ -26,7 +26,7 @@ from ..prepared import litequeue, worker_process
 from ..support import PROGRAM, environment, wait_until
 from .conftest import Cli
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="commands need process groups")
+pytestmark = [pytest.mark.beside, pytest.mark.skipif(os.name != "posix", reason="commands need process groups")]
 
 
 def run(app: LiteQueue) -> None:
@@ -62,7 +62,7 @@ def pieces(app: LiteQueue, job: int, stream: str, attempt: int = 1) -> str:
 BUSY = "import sys; x = bytearray(50_000_000); [i * i for i in range(10**6)]; print('out'); print('err', file=sys.stderr); sys.exit(int(sys.argv[1]))"
 
 
-@pytest.mark.parametrize("code", [0, 3])
+@pytest.mark.parametrize("code", [0, pytest.param(3, marks=pytest.mark.slow)])
 def test_what_a_command_used_and_printed_is_kept_with_its_job(
     app: LiteQueue, capsys: pytest.CaptureFixture[str], code: int
 ) -> None:
@@ -102,6 +102,7 @@ def test_each_attempt_keeps_its_own_and_is_retried_as_told(
     assert [line for line in text.splitlines() if line.startswith("output of")] == [f"output of attempt {n}" for n in (1, 2, 3)]
 
 
+@pytest.mark.slow
 def test_without_retries_a_failure_is_final(app: LiteQueue, capsys: pytest.CaptureFixture[str]) -> None:
     job = enqueue(app, "--", "false", capsys=capsys)
     run(app)
@@ -117,6 +118,7 @@ for n in range(400):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("streams", ["1,", "1, 2"])
 def test_of_a_long_output_the_beginning_and_the_end_are_kept_and_the_gap_is_shown(
     app: LiteQueue, db: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, streams: str
@@ -153,6 +155,7 @@ def following(db: Path, job: int) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [0, 7])
 def test_following_shows_output_while_it_runs_and_ends_with_the_jobs_success(
     app: LiteQueue, db: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], code: int
@@ -172,6 +175,7 @@ def test_following_shows_output_while_it_runs_and_ends_with_the_jobs_success(
         assert process.returncode == (0 if code == 0 else 1)
 
 
+@pytest.mark.slow
 def test_interrupting_the_one_who_follows_harms_nothing(
     app: LiteQueue, db: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -204,7 +208,7 @@ def group(path: Path) -> list[int]:
     return [int(word) for word in words] if len(words) == 2 else []
 
 
-@pytest.mark.parametrize("how", ["timeout", "cancel"])
+@pytest.mark.parametrize("how", [pytest.param("timeout", marks=pytest.mark.slow), "cancel"])
 def test_a_timeout_and_a_cancel_end_the_whole_group(
     app: LiteQueue, tmp_path: Path, capsys: pytest.CaptureFixture[str], how: str
 ) -> None:
@@ -223,7 +227,6 @@ def test_a_timeout_and_a_cancel_end_the_whole_group(
     assert "[killed" in shown(app, job, capsys)
 
 
-@pytest.mark.slow
 def test_no_command_of_a_file_that_others_can_write_is_run(app: LiteQueue, db: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mark = tmp_path / "mark"
     job = enqueue(app, "--", "touch", str(mark), capsys=capsys)
@@ -310,6 +313,7 @@ def test_options_may_stand_before_the_task(app: LiteQueue, capsys: pytest.Captur
     assert [(info.task, info.queue, info.args) for info in app.jobs()] == [("tasks.f", "q", "[1]")]
 
 
+@pytest.mark.slow
 def test_from_a_directory_that_is_gone_the_command_wants_another(db: Path, tmp_path: Path) -> None:
     (tmp_path / "gone").mkdir()
     LiteQueue(db).stats()
@@ -321,6 +325,7 @@ def test_from_a_directory_that_is_gone_the_command_wants_another(db: Path, tmp_p
     assert litequeue("jobs", db).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_command_that_failed_is_tried_again_after_its_own_backoff(cli: Cli, db: Path) -> None:
     """Also where it was its timeout that ended it; and the last delay repeats."""
     with LiteQueue(db) as app:

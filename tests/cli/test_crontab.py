@@ -27,6 +27,8 @@ from litequeue.worker.services.scheduler import Scheduler
 from ..support import ROOT, FakeClock
 from .conftest import Cli
 
+pytestmark = pytest.mark.beside
+
 REAL = ROOT / "tests" / "data" / "crontab.txt"
 SYSTEM = ROOT / "tests" / "data" / "crontab-system.txt"
 ME = pwd.getpwuid(os.geteuid())
@@ -85,6 +87,7 @@ def live_through(db: Path, clock: FakeClock) -> None:
         scheduler.tick()
 
 
+@pytest.mark.slow
 def test_a_real_crontab_is_lived_through_for_a_month_and_comes_back_without_a_difference_in_ticks(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_mail: None, caplog: pytest.LogCaptureFixture
 ) -> None:

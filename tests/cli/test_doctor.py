@@ -24,6 +24,8 @@ from .. import faults, sample
 from ..prepared import litequeue, worker_process
 from ..support import ledger_lines, wait_until
 
+pytestmark = pytest.mark.beside
+
 
 def doctor(db: Path, *flags: str) -> tuple[int, dict[str, list[tuple[str, str]]]]:
     """The exit code, and each check's (level, text)."""
@@ -88,6 +90,7 @@ def test_a_file_that_is_none_of_ours_is_exit_4_and_left_alone(db: Path, content:
     assert (db.read_bytes() if db.exists() else None) == before
 
 
+@pytest.mark.slow
 def test_damage_is_exit_3_and_the_file_is_left_alone(db: Path) -> None:
     with LiteQueue(db) as app:
         app.send_task("t", ("x" * 50_000,))
@@ -105,6 +108,7 @@ def test_damage_is_exit_3_and_the_file_is_left_alone(db: Path) -> None:
     assert hashlib.sha256(db.read_bytes()).hexdigest() == before
 
 
+@pytest.mark.slow
 def test_a_held_write_lock_names_its_holder_and_the_rest_is_still_told(
     filled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,6 +141,7 @@ def test_odd_rows_are_told(filled: Path) -> None:
     assert "due for 60 min" in wrong(found)["jobs"]
 
 
+@pytest.mark.slow
 def test_a_reader_that_keeps_the_log_long_is_told_with_its_process(filled: Path) -> None:
     reader = sqlite3.connect(filled)
     cursor = reader.execute("SELECT id FROM litequeue_jobs")

@@ -11,6 +11,7 @@ import pytest
 
 from litequeue import LiteQueue
 from litequeue.base.records import ScheduleInfo
+from litequeue.cli import main
 from litequeue.cli.schedules import NO_WORKER
 from litequeue.commands.notices import sendmail
 from litequeue.store import Store
@@ -21,6 +22,8 @@ from litequeue.worker.services.scheduler import Scheduler
 
 from ..support import FakeClock, worker_process
 from .conftest import Cli
+
+pytestmark = pytest.mark.beside
 
 
 def schedule(db: Path, name: str = "s") -> ScheduleInfo:
@@ -151,21 +154,28 @@ HOURLY = ("--every", "1h")
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_in_one_line_and_changes_nothing(
-    cli: Cli, db: Path, words: tuple[str, ...], code: int, says: str
+    cli: Cli, with_a_schedule: Path, words: tuple[str, ...], code: int, says: str
 ) -> None:
-    assert cli("schedule", "add", db, "s", *HOURLY, "--", "true").code == 0
-    before = schedule(db)
-    none = db.with_name("none")
-    done = cli(*(str(db) if word == "DB" else str(none) if word == "NONE" else word for word in words))
+    before = schedule(with_a_schedule)
+    none = with_a_schedule.with_name("none")
+    done = cli(*(str(with_a_schedule) if word == "DB" else str(none) if word == "NONE" else word for word in words))
     assert done.code == code
     text = done.err.replace("'add', 'update'", "add, update").replace("', '", ", ") if "stop" in words else done.err
     assert says.replace("'", "") in text.replace("'", "")
     last = done.err.strip().rpartition("\n")[2]
     assert last.startswith(("litequeue: ", "litequeue schedule")) and (code == 2 or done.err.count("\n") == 1)
-    with LiteQueue(db) as app:
+    with LiteQueue(with_a_schedule) as app:
         assert app.schedules.list() == [before]
         assert app.jobs() == []
     assert not none.exists()
+
+
+@pytest.fixture(scope="module")
+def with_a_schedule(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file for all the mistakes, since none is to change it."""
+    db = tmp_path_factory.mktemp("mistakes") / "db.sqlite"
+    assert main(["schedule", "add", str(db), "s", *HOURLY, "--", "true"]) == 0
+    return db
 
 
 # -- changing ------------------------------------------------------------------------------------------------
@@ -207,6 +217,7 @@ def test_an_update_of_a_command_keeps_what_is_not_said_of_it(cli: Cli, db: Path,
     assert kwargs(db) == {"command": "ls | wc", **kept, **changed, "cwd": "/"}
 
 
+@pytest.mark.slow
 def test_what_may_be_wrong_with_a_command_is_noted_when_it_is_written(cli: Cli, db: Path, tmp_path: Path) -> None:
     (tmp_path / "there").touch(mode=0o755)
     for words, doubt in (

@@ -19,6 +19,8 @@ from litequeue.cli.service import Unit, launchd, systemd, unit_name
 from ..prepared import litequeue
 from ..support import ROOT, registered, wait_until
 
+pytestmark = pytest.mark.beside
+
 PYTHON = "/usr/bin/python3"
 STRANGE = "/srv/a b/$HOME ${x}/50%h/\"quo'ted\"\\"
 
@@ -216,6 +218,7 @@ def test_a_mistake_is_told_and_nothing_printed(tmp_path: Path, given: tuple[str,
     assert says in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_the_unit_starts_a_worker_that_a_sigterm_ends(tmp_path: Path) -> None:
     db = tmp_path / "the shop's" / "db.sqlite"
     db.parent.mkdir()

@@ -21,6 +21,8 @@ from ..prepared import litequeue, worker_process
 from ..support import ledger_lines, wait_until
 from .test_doctor import doctor, wrong
 
+pytestmark = pytest.mark.beside
+
 SECOND = 1_000_000
 NOW = 1_000 * SECOND
 

@@ -8,6 +8,8 @@ import pytest
 
 from litequeue.commands.capped import CHUNK, HEAD, LAST, TAIL, Capped
 
+pytestmark = pytest.mark.beside
+
 
 def drain(stream: Capped, most: int = CHUNK) -> str:
     text = ""

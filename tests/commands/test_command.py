@@ -184,6 +184,7 @@ def test_no_descriptor_of_ours_and_no_signal_setting_gets_into_the_command(run: 
     assert int(ignored.split()[1], 16) & 0x7FFFFFFF == 0
 
 
+@pytest.mark.slow
 def test_what_it_used(run: Run) -> None:
     burn = (
         "import time; x = bytearray(b'x') * 50_000_000\nend = time.process_time() + 0.3\n"
@@ -316,6 +317,7 @@ async def test_cancelling_ends_the_command_and_what_it_started(tmp_path: Path) -
     assert run.context._usage is not None and run.context._usage["seconds"] > 0
 
 
+@pytest.mark.slow
 @in_loop
 async def test_who_ignores_the_polite_signal_is_killed_after_the_grace(tmp_path: Path) -> None:
     run, file = Run(), tmp_path / "pids"
@@ -325,6 +327,7 @@ async def test_who_ignores_the_polite_signal_is_killed_after_the_grace(tmp_path:
     assert not any(map(alive, found))
 
 
+@pytest.mark.slow
 @in_loop
 async def test_what_the_command_leaves_when_told_to_end_is_killed_after_the_grace(tmp_path: Path) -> None:
     run, file = Run(), tmp_path / "pids"
@@ -428,6 +431,7 @@ def test_output_that_is_no_text(run: Run) -> None:
     assert run.said() == "a\\xff\\x00é\\xc3"
 
 
+@pytest.mark.slow
 @in_loop
 async def test_a_chatty_command_is_handed_on_a_few_times_a_second() -> None:
     run = Run()
@@ -436,6 +440,7 @@ async def test_a_chatty_command_is_handed_on_a_few_times_a_second() -> None:
     assert 2 <= len(run.chunks) <= 5
 
 
+@pytest.mark.slow
 @in_loop
 async def test_a_flood_is_bounded_and_disturbs_nobody() -> None:
     run = Run()
@@ -464,6 +469,8 @@ def test_an_emitter_is_not_needed(run: Run) -> None:
 # -- many ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
+@pytest.mark.beside
 def test_thirty_at_once_leave_nothing_behind() -> None:
     async def all_of_them() -> list[dict[str, Any]]:
         gc.collect()  # what earlier tests left open is not of these

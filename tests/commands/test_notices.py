@@ -17,6 +17,8 @@ from litequeue.commands import notices
 from litequeue.commands.notices import MOST, Listeners, of_job, of_missed
 from litequeue.payload import MAX_BYTES, Codec
 
+pytestmark = pytest.mark.beside
+
 NOW = 1_700_000_000_000_000
 ATTEMPT = {"attempt": 1, "outcome": "failed", "error_type": "E", "error_message": "m", "traceback": "t"}
 

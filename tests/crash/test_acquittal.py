@@ -15,6 +15,7 @@ from ..support import ledger_lines, wait_until
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 @pytest.mark.parametrize("threads", [1, 4])
 def test_innocents_beside_a_worker_killer_all_succeed(
     sample_app: LiteQueue, db: Path, tmp_path: Path, threads: int
@@ -37,7 +38,7 @@ def test_innocents_beside_a_worker_killer_all_succeed(
     assert {int(line) for line in ledger_lines(ledger) if line.isdigit()} == set(range(20))
 
 
-@pytest.mark.slow
+@pytest.mark.beside
 def test_a_suspect_waits_for_the_worker_to_be_empty_and_nothing_starts_beside_it(
     sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:

@@ -89,6 +89,7 @@ def let_leases_lapse(copy: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_each_backup_of_a_busy_file_is_a_queue_of_one_moment_that_another_worker_can_finish(
     sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:

@@ -56,6 +56,7 @@ def starts(ledger: Path) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_only_the_fence_keeps_a_thawed_workers_result_out(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
     """A whole worker and one without the fence are frozen with a job each; a third one runs both jobs again."""
     gate = tmp_path / "gate"
@@ -139,6 +140,7 @@ def test_only_an_immediate_begin_keeps_the_apps_own_commits_out_of_a_claim(
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_only_a_process_pool_per_slot_spares_the_neighbour_of_a_crash(
     sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:
@@ -164,6 +166,7 @@ def test_only_a_process_pool_per_slot_spares_the_neighbour_of_a_crash(
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_only_a_modest_claim_leaves_long_jobs_to_an_idle_worker(
     sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:

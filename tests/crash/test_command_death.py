@@ -121,6 +121,7 @@ def enqueue(app: LiteQueue, argv: list[str], **options: Any) -> Job[Any]:
     return app.send_task(NAME, kwargs=check_command(argv), **options)
 
 
+@pytest.mark.slow
 def test_a_killed_workers_command_is_gone_before_it_runs_again(app: LiteQueue, db: Path, tmp_path: Path) -> None:
     job = enqueue(app, tree(tmp_path / "pids", "deaf"))
     with worker_process(db, *FLAGS) as first:
@@ -155,7 +156,7 @@ def test_a_stopped_service_charges_nothing(app: LiteQueue, db: Path, tmp_path: P
 
 
 @pytest.mark.beside
-@pytest.mark.parametrize("how", ["obedient", "deaf"])
+@pytest.mark.parametrize("how", ["obedient", pytest.param("deaf", marks=pytest.mark.slow)])
 def test_a_worker_that_shuts_down_takes_its_commands_along(
     app: LiteQueue, db: Path, tmp_path: Path, how: str
 ) -> None:
@@ -169,6 +170,7 @@ def test_a_worker_that_shuts_down_takes_its_commands_along(
     assert (info.state, info.failures, info.interruptions) == ("available", 0, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.beside
 def test_a_command_reaches_its_limit_or_is_cancelled(app: LiteQueue, tmp_path: Path) -> None:
     with app.worker(threads=0, processes=0):

@@ -61,6 +61,7 @@ def zombies_of(pid: int) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_as_process_1_a_worker_obeys_sigterm_finishes_its_jobs_and_leaves_no_zombies(
     sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:
@@ -103,6 +104,7 @@ def test_the_next_process_1_takes_over_from_the_one_that_was_killed(
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_what_tasks_leave_behind_is_reaped_by_process_1(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
     """The kernel gives the orphans of a namespace to its first process, whether that expects them or not."""
     ledger = tmp_path / "ledger"

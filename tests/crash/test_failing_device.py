@@ -63,6 +63,8 @@ def fail_the_sync(folder: Path, nth: int) -> Failure:
     return Failure(bool(injected), bool(injected) and "failed" in said and "-wal>" in injected[0])
 
 
+@pytest.mark.slow
+@pytest.mark.beside
 def test_an_enqueue_whose_sync_fails_returns_no_id_and_the_next_one_works(tmp_path: Path) -> None:
     """Each sync of a new file's first three jobs in turn, from the first of its creation to the last of its closing."""
     found: list[Failure] = []
@@ -75,6 +77,7 @@ def test_an_enqueue_whose_sync_fails_returns_no_id_and_the_next_one_works(tmp_pa
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_a_result_that_the_device_refuses_is_kept_and_written_when_it_is_well_again(
     sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:
@@ -93,6 +96,7 @@ def test_a_result_that_the_device_refuses_is_kept_and_written_when_it_is_well_ag
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_an_at_most_once_job_does_not_start_before_its_claim_is_on_the_device(
     sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:

@@ -243,6 +243,7 @@ def test_the_file_itself_refuses_numbers_out_of_bounds(sample_app: LiteQueue, db
         plant(db, table, **({"task": ADD, **row} if table == "jobs" else row))
 
 
+@pytest.mark.slow
 @pytest.mark.beside
 def test_planted_rows_hurt_only_themselves(served: Served) -> None:
     """All at once, the number of the unknown being more than there are slots."""
@@ -255,6 +256,7 @@ def test_planted_rows_hurt_only_themselves(served: Served) -> None:
             assert state(served.db, job) == "available", name
 
 
+@pytest.mark.slow
 @pytest.mark.beside
 def test_planted_rows_can_be_looked_at(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
     sample.add.delay(1, 1)
@@ -331,6 +333,7 @@ class Bomb(str):
         return os.mkdir, (str(self),)
 
 
+@pytest.mark.slow
 @pytest.mark.beside
 def test_no_pickle_and_no_name_in_a_row_is_ever_run(served: Served, tmp_path: Path) -> None:
     canary = tmp_path / "canary"
@@ -358,6 +361,7 @@ def test_no_pickle_and_no_name_in_a_row_is_ever_run(served: Served, tmp_path: Pa
     assert not canary.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.beside
 def test_planted_attempts_and_queues_are_shown_without_their_control_characters(served: Served) -> None:
     job = sample.misbehave_thread.delay("ValueError")
@@ -392,6 +396,7 @@ def test_a_note_on_a_result_reaches_no_log_raw(sample_app: LiteQueue, db: Path, 
 # -- files ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.beside
 def test_every_file_is_its_owners_alone_whatever_the_umask(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
     with logged_worker(db, tmp_path / "log", *FLAGS, wait=False, umask=0):  # which makes them all

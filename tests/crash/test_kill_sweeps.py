@@ -144,9 +144,13 @@ def sweep(scenario: Scenario, folder: Path) -> None:
             shutil.rmtree(folder / "post mortem")
 
 
-@pytest.mark.slow
+SHORT = "cancel"  # a few statements, for those who want to know soon
+
+
 @pytest.mark.beside
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "scenario", [pytest.param(s, marks=[pytest.mark.slow] * (s.name != SHORT)) for s in SCENARIOS], ids=lambda s: s.name
+)
 def test_killed_at_any_statement_it_is_all_or_nothing_and_the_next_worker_goes_on(
     scenario: Scenario, memory: Path
 ) -> None:

@@ -116,6 +116,7 @@ def belongings(db: Path) -> dict[str, Any]:
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_fifty_embedded_workers_leave_nothing_at_all_behind(
     sample_app: LiteQueue, db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

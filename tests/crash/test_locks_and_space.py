@@ -38,6 +38,7 @@ from .test_refused_files import refused
 HOGS = [faults.hog_of_sqlite, faults.hog_of_the_gate]
 
 
+@pytest.mark.slow
 @pytest.mark.beside
 @pytest.mark.parametrize("hog", HOGS)
 def test_an_enqueue_waits_for_a_lock_that_is_held_for_a_time(
@@ -52,6 +53,7 @@ def test_an_enqueue_waits_for_a_lock_that_is_held_for_a_time(
     store.close()
 
 
+@pytest.mark.slow
 @pytest.mark.beside
 @pytest.mark.parametrize("hog", HOGS)
 def test_a_lock_that_is_held_too_long_is_queuebusy_and_exit_75_and_stores_nothing(
@@ -135,6 +137,7 @@ class RunningClock(SystemClock):
         return super().monotonic() + self.ahead
 
 
+@pytest.mark.slow
 @pytest.mark.beside
 def test_a_rescue_that_had_to_wait_for_the_lock_takes_nothing(db: Path) -> None:
     clock, store, second = RunningClock(), Store(str(db)), 1_000_000
@@ -198,6 +201,7 @@ def no_page_more(store: Store) -> Iterator[None]:
             connection.execute("PRAGMA max_page_count = 1000000")
 
 
+@pytest.mark.slow
 @pytest.mark.beside
 def test_a_full_disk_at_enqueue_takes_a_batch_whole_or_not_at_all(tmp_path: Path) -> None:
     with faults.small_disk(tmp_path / "disk") as disk:

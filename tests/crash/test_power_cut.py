@@ -16,6 +16,8 @@ from litequeue import LiteQueue
 from ..support import environment
 
 
+@pytest.mark.slow
+@pytest.mark.beside
 def test_a_log_cut_off_anywhere_holds_a_prefix_of_the_jobs(memory: Path) -> None:
     db = memory / "db.sqlite"
     with LiteQueue(db) as app:
@@ -54,6 +56,7 @@ for n in range(5):
 """
 
 
+@pytest.mark.beside
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 @pytest.mark.parametrize(("durability", "synced"), [("full", True), ("normal", False)])
 def test_delay_returns_after_the_log_was_synced(db: Path, tmp_path: Path, durability: str, synced: bool) -> None:

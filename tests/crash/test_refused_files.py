@@ -50,6 +50,7 @@ def refused(
 # -- what must not or cannot be written (ST8, ST9, ST10, ST12, ST14) --------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.beside
 def test_a_file_on_a_read_only_disk_is_refused_in_one_line(tmp_path: Path) -> None:
     with faults.small_disk(tmp_path / "disk") as disk:
@@ -121,6 +122,7 @@ def test_a_damaged_page_is_exit_3_with_advice_and_is_left_as_it_is(db: Path, com
     assert db.stat().st_ino == inode
 
 
+@pytest.mark.slow
 @pytest.mark.beside
 def test_a_file_that_was_cut_short_is_exit_3_and_is_not_mended(db: Path) -> None:
     with_a_job(db)
@@ -233,8 +235,11 @@ def move(folder):
 """
 
 
+NAMES = [pytest.param(name, marks=pytest.mark.slow) for name in ("a b.db", "ünï 日本.db", "./-v.db", "file:x.db", "'\";--.db")]
+
+
 @pytest.mark.beside
-@pytest.mark.parametrize("name", ["a b.db", "ünï 日本.db", "x?mode=ro#%20.db", "./-v.db", "file:x.db", "'\";--.db"])
+@pytest.mark.parametrize("name", ["x?mode=ro#%20.db", *NAMES])
 def test_every_command_means_the_same_file_by_a_strange_relative_name(tmp_path: Path, name: str) -> None:
     """Also when a task changes the worker's directory in the middle."""
     here, there = tmp_path / "here", tmp_path / "there"

@@ -42,8 +42,6 @@ from .test_kill_sweeps import contents
 
 TAKE_OVER_SECONDS = 2.0
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
 def file(tmp_path: Path) -> Iterator[File]:
@@ -90,6 +88,7 @@ def kill_whoever_fires(file: File, folder: Path, every: float, ticks: int, kills
     return gaps
 
 
+@pytest.mark.slow
 def test_killing_whichever_worker_fired_loses_no_tick_of_sixty_and_doubles_none(file: File, tmp_path: Path) -> None:
     gaps = kill_whoever_fires(file, tmp_path, 0.05, 60, (5, 15, 25))
     assert max(gaps) <= TAKE_OVER_SECONDS, gaps
@@ -125,6 +124,8 @@ def all_kinds(db: Path) -> int:
         return clock.now()
 
 
+@pytest.mark.slow
+@pytest.mark.beside
 def test_a_scheduler_killed_at_any_statement_has_fired_all_or_nothing_and_the_next_one_makes_it_whole(
     memory: Path,
 ) -> None:
@@ -165,6 +166,7 @@ def test_a_scheduler_killed_at_any_statement_has_fired_all_or_nothing_and_the_ne
 RACERS = 10
 
 
+@pytest.mark.slow
 def test_ten_schedulers_in_ten_processes_fire_each_tick_once(db: Path, tmp_path: Path) -> None:
     names = [f"s{n}" for n in range(4)]
     with LiteQueue(db) as app:
@@ -221,6 +223,7 @@ def race(db: Path, winners: Path) -> None:
 # -- long absences, and long tasks ----------------------------------------------------------------------------
 
 
+@pytest.mark.beside
 def test_after_three_hours_without_a_worker_a_real_one_does_as_each_policy_says(file: File) -> None:
     past = FakeClock(time.time_ns() // 1000 - (3 * HOUR + 600) * SECOND)
     with LiteQueue(file.db, clock=past) as app:
@@ -237,6 +240,7 @@ def test_after_three_hours_without_a_worker_a_real_one_does_as_each_policy_says(
     assert all(first[1] <= second[0] for first, second in itertools.pairwise(runs))
 
 
+@pytest.mark.slow
 def test_tasks_longer_than_their_period_do_not_move_the_grid_and_overlap_as_they_were_told(file: File) -> None:
     period, names = 50_000, ("skip", "queue", "allow")
     for overlap in names:
@@ -263,6 +267,8 @@ def test_tasks_longer_than_their_period_do_not_move_the_grid_and_overlap_as_they
     assert all(tick.job is not None for tick in (*file.ticks("queue"), *file.ticks("allow")))
 
 
+@pytest.mark.slow
+@pytest.mark.beside
 def test_what_was_edited_or_removed_while_no_worker_ran_has_no_ghost_of_its_old_ticks(file: File) -> None:
     past = FakeClock(time.time_ns() // 1000 - 2 * HOUR * SECOND)
     with LiteQueue(file.db, clock=past) as app:
@@ -290,6 +296,8 @@ PLANTED = {
 }
 
 
+@pytest.mark.slow
+@pytest.mark.beside
 def test_schedules_of_which_no_job_can_be_made_are_disabled_by_a_worker_that_goes_on_with_the_others(
     file: File,
 ) -> None:
@@ -321,6 +329,8 @@ sys.exit(main())
 """
 
 
+@pytest.mark.slow
+@pytest.mark.beside
 def test_an_exception_in_the_schedulers_thread_stops_the_worker_loudly_and_the_next_one_goes_on(
     file: File, tmp_path: Path
 ) -> None:
@@ -339,6 +349,8 @@ def test_an_exception_in_the_schedulers_thread_stops_the_worker_loudly_and_the_n
     file.assert_each_once("s")
 
 
+@pytest.mark.slow
+@pytest.mark.beside
 def test_without_zone_data_registering_says_what_to_install_and_what_is_stored_is_disabled_with_it(
     file: File,
 ) -> None:

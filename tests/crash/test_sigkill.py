@@ -49,6 +49,7 @@ def test_a_killed_workers_jobs_run_again_within_a_second(sample_app: LiteQueue, 
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_an_at_most_once_job_is_lost_rather_than_run_twice(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
     ledger = tmp_path / "ledger"
     job = sample.wait_once.delay(str(ledger), str(tmp_path / "gate"))
@@ -101,6 +102,7 @@ def _is_zombie(pid: int) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_a_task_that_kills_its_worker_is_discarded_at_the_third_time(
     sample_app: LiteQueue, db: Path
 ) -> None:
@@ -114,6 +116,7 @@ def test_a_task_that_kills_its_worker_is_discarded_at_the_third_time(
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_a_frozen_workers_late_result_changes_nothing(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
     ledger, gate = tmp_path / "ledger", tmp_path / "gate"
     job = sample.wait_at_gate.delay(str(ledger), str(gate))
@@ -136,7 +139,7 @@ def test_a_frozen_workers_late_result_changes_nothing(sample_app: LiteQueue, db:
     assert "had lost its lease; its result" in log
 
 
-@pytest.mark.slow
+@pytest.mark.beside
 def test_a_burst_after_a_crash_first_takes_up_what_the_dead_left(
     sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:
@@ -152,7 +155,6 @@ def test_a_burst_after_a_crash_first_takes_up_what_the_dead_left(
     assert job.state == "succeeded"
 
 
-@pytest.mark.slow
 def test_after_a_reboot_the_jobs_of_before_start_with_the_first_worker(
     sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:

@@ -50,7 +50,11 @@ def gone(pids: list[int]) -> bool:
 # -- a first signal -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "how",
+    [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow), pytest.param(signal.SIGHUP, marks=pytest.mark.slow)],
+    ids=lambda s: s.name,
+)
 def test_an_idle_worker_leaves_within_a_second(
     sample_app: LiteQueue, db: Path, tmp_path: Path, how: signal.Signals
 ) -> None:
@@ -95,6 +99,7 @@ def test_what_does_not_end_within_the_grace_runs_elsewhere_within_a_second(
                 assert job.get(timeout=10) == "attempt 2"
 
 
+@pytest.mark.slow
 @pytest.mark.beside
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda s: s.name)
 def test_a_signal_to_the_whole_group_lets_the_children_finish(
@@ -271,6 +276,7 @@ def test_a_signal_during_an_import_leaves_no_half_state(tmp_path: Path) -> None:
         assert (app.job(1).state, app.job(1).info().attempt) == ("succeeded", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.beside
 def test_a_stopped_worker_goes_on_where_it_was(sample_app: LiteQueue, db: Path, tmp_path: Path, pool: str) -> None:
     ledger, gate = tmp_path / "ledger", tmp_path / "gate"

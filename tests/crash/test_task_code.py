@@ -92,6 +92,7 @@ RAISED = {
 }
 
 
+@pytest.mark.slow
 def test_whatever_a_task_raises_is_one_failure_in_bounded_text(served: Served, pool: str) -> None:
     """All in a row, each with an innocent behind it."""
     following, args = FOLLOWING[pool]
@@ -111,6 +112,7 @@ def test_whatever_a_task_raises_is_one_failure_in_bounded_text(served: Served, p
         assert innocent.info().attempt == 1, how
 
 
+@pytest.mark.beside
 def test_the_message_of_a_failure_is_kept_as_it_was_but_for_a_nul(served: Served, pool: str) -> None:
     job = hostile.HOSTILE[pool].delay("control characters")
     assert final(job) == "discarded"
@@ -123,6 +125,7 @@ BREAKERS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_an_exception_that_breaks_the_questions_asked_of_it_is_a_failure(
     sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:
@@ -136,6 +139,7 @@ def test_an_exception_that_breaks_the_questions_asked_of_it_is_a_failure(
         stop(process, 5)
 
 
+@pytest.mark.beside
 def test_a_result_that_lies_about_its_class_is_a_success_without_a_result(served: Served, pool: str) -> None:
     job = hostile.HOSTILE[pool].delay("unbound")
     assert final(job) == "succeeded"
@@ -149,6 +153,7 @@ DEATHS = {
 }  # fmt: skip
 
 
+@pytest.mark.beside
 @pytest.mark.parametrize("how", DEATHS)
 def test_a_process_that_dies_takes_no_neighbour_along(served: Served, tmp_path: Path, how: str) -> None:
     ledger, gate = tmp_path / "ledger", tmp_path / "gate"
@@ -168,6 +173,7 @@ def test_a_process_that_dies_takes_no_neighbour_along(served: Served, tmp_path: 
 # -- time limits --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.beside
 @pytest.mark.parametrize("pool", ["thread", "process"])
 def test_an_endless_loop_ends_at_its_timeout(served: Served, pool: str) -> None:
     job = hostile.HOSTILE[pool].apply_async(("spin",), timeout=0.3)
@@ -176,6 +182,7 @@ def test_an_endless_loop_ends_at_its_timeout(served: Served, pool: str) -> None:
     assert_goes_on(pool)
 
 
+@pytest.mark.slow
 def test_a_swallowed_soft_timeout_makes_the_result_late_and_the_retry_wait(served: Served, tmp_path: Path) -> None:
     """Two copies of a job must not overlap, and what comes after the timeout is not a success."""
     ledgers = {pool: tmp_path / pool for pool in POOLS}
@@ -219,6 +226,7 @@ def test_tasks_that_never_give_in_delay_neither_others_nor_the_exit(
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_a_coroutine_that_blocks_the_loop_keeps_its_lease(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
     """The other worker, which only looks after the dead, is there from the beginning, and looks thrice."""
     ledger = tmp_path / "ledger"
@@ -238,6 +246,7 @@ def test_a_coroutine_that_blocks_the_loop_keeps_its_lease(sample_app: LiteQueue,
 # -- forks, and what is left behind ---------------------------------------------------------------------------
 
 
+@pytest.mark.beside
 @pytest.mark.parametrize("pool", ["process", "async"])
 def test_a_task_that_forks_ends_once_and_leaves_no_second_worker(served: Served, pool: str, tmp_path: Path) -> None:
     ledger = tmp_path / "ledger"
@@ -281,6 +290,7 @@ def test_what_tasks_leave_running_does_not_hold_up_the_workers_exit(
 # -- surroundings, context, arguments -------------------------------------------------------------------------
 
 
+@pytest.mark.beside
 def test_a_process_task_changes_nothing_for_the_worker(served: Served) -> None:
     before = sample_surroundings()
     hostile.hostile_process.delay("unsettle").get(timeout=10)
@@ -315,6 +325,7 @@ def test_a_thread_task_that_changes_directory_and_umask_loses_nothing(
         assert path.stat().st_mode & 0o077 == 0, path
 
 
+@pytest.mark.beside
 def test_each_attempt_has_its_own_arguments_and_context(served: Served, pool: str) -> None:
     for _ in range(2):
         job = hostile.SPOILS[pool].delay([1, 2])

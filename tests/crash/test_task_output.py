@@ -20,6 +20,7 @@ from .test_task_code import POOLS, assert_goes_on, final
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_a_hundred_megabytes_of_prints_block_nothing(sample_app: LiteQueue, db: Path) -> None:
     with worker_process(db, "--log-level", "warning") as process:
         read = 0
@@ -41,6 +42,7 @@ def test_a_hundred_megabytes_of_prints_block_nothing(sample_app: LiteQueue, db: 
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_a_reader_that_goes_away_costs_only_those_who_print(sample_app: LiteQueue, db: Path) -> None:
     """`litequeue worker db | head -1`: the pipe breaks, and the queue keeps flowing."""
     with worker_process(db) as process:
@@ -70,6 +72,7 @@ def silent_worker(db: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_a_worker_without_streams_runs_tasks_that_print(sample_app: LiteQueue, db: Path) -> None:
     with silent_worker(db):
         for pool in POOLS:

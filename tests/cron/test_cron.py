@@ -115,6 +115,8 @@ def table() -> list[tuple[str, str, datetime, list[int]]]:
     return rows
 
 
+@pytest.mark.slow
+@pytest.mark.beside
 def test_the_ticks_are_those_of_an_independent_implementation() -> None:
     rows = table()
     assert len({row[0] for row in rows}) > 2000 and len({row[1] for row in rows}) > 20
@@ -149,7 +151,11 @@ AROUND = ["*/7 * * * *", "30 * * * *", "*/20 1-3 * * *", "30 2 * * *", "0 0 * * 
           "5 1/2 * * *", "59 23 * * *", "30 0,1,2,3 * * sat,sun", "*/30 2 */2 * *", "0 1 31 * sun"]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", CHANGES)
+QUICK = ("Europe/Berlin", "Australia/Lord_Howe", "Antarctica/Troll", "Pacific/Apia")  # an hour, a half, two, a day
+
+
+@pytest.mark.beside
+@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in CHANGES])
 def test_around_a_change_every_tick_is_where_a_walk_by_minutes_finds_it(name: str) -> None:
     zone = ZoneInfo(name)
     for year, month, day in CHANGES[name]:
@@ -164,7 +170,11 @@ def test_around_a_change_every_tick_is_where_a_walk_by_minutes_finds_it(name: st
             assert found == wanted, (expr, name, start)
 
 
-@pytest.mark.parametrize("name", ["Europe/Berlin", "Australia/Lord_Howe", "America/Havana", "Pacific/Apia"])
+@pytest.mark.beside
+@pytest.mark.parametrize(
+    "name",
+    ["Europe/Berlin", "Australia/Lord_Howe", *(pytest.param(n, marks=pytest.mark.slow) for n in ("America/Havana", "Pacific/Apia"))],
+)
 def test_from_any_moment_the_next_tick_is_the_first_one_later(name: str) -> None:
     """Starts of every kind, within folds and just before and after a change, with parts of a second."""
     rng = random.Random(11)

@@ -10,6 +10,8 @@ import pytest
 from litequeue import InvalidArgument, cron
 from litequeue.cron.fields import LAST
 
+pytestmark = pytest.mark.beside
+
 SAID = {
     "*/5 9-17 * * mon-fri": "every 5 minutes, from 09:00 to 17:59, Monday to Friday",
     "0 3 * * *": "at 03:00 every day",
@@ -87,6 +89,7 @@ def random_field(rng: random.Random, low: int, high: int, extra: tuple[str, ...]
     return rng.choice(("*", "0" if low == 0 else "*", ",".join(item() for _ in range(rng.choice((1, 1, 2, 3))))))
 
 
+@pytest.mark.slow
 def test_expressions_that_fire_at_different_times_read_differently() -> None:
     """What has one meaning may be said in two ways, but no sentence may stand for two meanings."""
     lines = (Path(__file__).parent / "table" / "ticks.txt").read_text().splitlines()[1:]

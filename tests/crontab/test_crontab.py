@@ -16,6 +16,8 @@ from litequeue.crontab.names import from_command, from_comment, unique
 
 from ..support import ROOT
 
+pytestmark = pytest.mark.beside
+
 DATA = ROOT / "tests" / "data"
 
 

@@ -28,6 +28,8 @@ from litequeue.base.errors import (
 )
 from litequeue.payload import MAX_BYTES, Codec
 
+pytestmark = pytest.mark.beside
+
 BERLIN = ZoneInfo("Europe/Berlin")
 
 VALUES = [

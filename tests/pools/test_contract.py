@@ -34,7 +34,9 @@ from litequeue.task import Task
 from .. import sample
 from ..support import wait_until
 
-KINDS = ("thread", "process", "async")
+pytestmark = pytest.mark.beside
+
+KINDS = ("thread", pytest.param("process", marks=pytest.mark.slow), "async")  # a process has to start
 
 
 class Harness:
@@ -192,6 +194,7 @@ def test_interrupting_stops_what_can_be_stopped(harness: Harness, kind: str, tmp
             assert outcome == Interrupted(reason.value)
 
 
+@pytest.mark.slow
 def test_a_dying_child_is_blamed_for_its_own_call_alone(sample_app: LiteQueue, tmp_path: Any) -> None:
     harness = Harness("process")
     try:
@@ -208,6 +211,7 @@ def test_a_dying_child_is_blamed_for_its_own_call_alone(sample_app: LiteQueue, t
         harness.pool.stop()
 
 
+@pytest.mark.slow
 def test_a_crash_in_a_batch_keeps_what_was_done_and_gives_back_the_rest(sample_app: LiteQueue) -> None:
     harness = Harness("process", slots=1)
     try:
@@ -247,6 +251,7 @@ def test_what_has_not_begun_can_be_taken_back_from_a_busy_child(sample_app: Lite
         harness.pool.stop()
 
 
+@pytest.mark.slow
 def test_a_child_is_renewed_after_so_many_jobs_and_retired_when_idle(sample_app: LiteQueue) -> None:
     harness = Harness("process", slots=1)
     harness.pool = ProcessPool(1, harness, SystemClock(), jobs_per_child=2, idle_seconds=0.05)
@@ -259,6 +264,7 @@ def test_a_child_is_renewed_after_so_many_jobs_and_retired_when_idle(sample_app:
         harness.pool.stop()
 
 
+@pytest.mark.slow
 def test_a_child_that_died_while_it_was_idle_is_replaced(sample_app: LiteQueue) -> None:
     harness = Harness("process", slots=1)
     try:
@@ -288,6 +294,7 @@ def test_threads_share_the_waiting_calls(sample_app: LiteQueue, tmp_path: Any) -
     harness.pool.stop()
 
 
+@pytest.mark.slow
 def test_soft_timeouts_let_the_task_tidy_up(sample_app: LiteQueue) -> None:
     harness = Harness("process", slots=1)
     try:

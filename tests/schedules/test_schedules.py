@@ -32,6 +32,8 @@ from litequeue import (
 from .. import sample
 from ..support import FakeClock, environment, wait_until
 
+pytestmark = pytest.mark.beside
+
 SECOND = 1_000_000
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 ERRORS = (InvalidArgument, InvalidType, SignatureMismatch, PayloadError, PayloadTooLarge)
@@ -488,6 +490,7 @@ with LiteQueue("db.sqlite") as app:
 """
 
 
+@pytest.mark.slow
 def test_schedules_are_the_files_and_any_process_changes_them(sample_app: LiteQueue, db: Path) -> None:
     sample_app.schedules.add("ours", sample.square, every="1h", args=(3,))
     with sample_app.worker(threads=1, processes=1):

@@ -21,6 +21,8 @@ from litequeue.store.turn import Demand
 
 from ..support import FakeClock, new_job
 
+pytestmark = pytest.mark.beside
+
 SECOND = 1_000_000
 
 
@@ -311,6 +313,7 @@ def test_cancel_and_revive(store: Store, clock: FakeClock) -> None:
     assert store.operations.revive(2, clock.now())[0] == "available"
 
 
+@pytest.mark.slow
 def test_pruning_deletes_what_is_old_in_batches_and_the_file_levels_off(store: Store, clock: FakeClock) -> None:
     sizes = []
     for _ in range(6):

@@ -20,6 +20,8 @@ from ..prepared import litequeue
 from ..support import FakeClock, new_job
 from .together import together
 
+pytestmark = pytest.mark.beside
+
 STATES = ("available", "scheduled", "running", "retrying", "succeeded", "discarded", "cancelled", "expired")
 FINAL = STATES[4:]
 NOW = FakeClock().now()

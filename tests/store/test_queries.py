@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,6 +14,8 @@ import litequeue.store
 from litequeue.store import Store
 from litequeue.store.schedules import firing, history, table
 from litequeue.store.turn import claim, expire, look, promote, settle
+
+pytestmark = pytest.mark.beside
 
 SQL = re.compile(r"(SELECT|WITH|INSERT|UPDATE|DELETE|PRAGMA)\s")
 
@@ -41,6 +44,14 @@ REPORTS = {
 # Partial indexes that hold only the few rows in question; walking one of them is no scan of the table.
 SMALL_INDEXES = ("litequeue_jobs_running", "litequeue_jobs_cancelling", "litequeue_jobs_unreported",
                  "litequeue_jobs_blocked")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A file for all the plans, since none is to change it."""
+    store = Store(str(tmp_path_factory.mktemp("plans") / "db.sqlite"))
+    yield store
+    store.close()
 
 
 def plan(store: Store, sql: str) -> list[str]:

@@ -17,6 +17,8 @@ from litequeue.store.schedules import COLUMNS, Stored
 
 from ..support import wait_until
 
+pytestmark = pytest.mark.beside
+
 NOW = 1_700_000_000_000_000
 HOUR = 3_600_000_000
 ORIGIN = TaskOrigin("m.f", "m", "f", "/d", "{}")
@@ -174,6 +176,7 @@ def test_removing_leaves_the_jobs_and_no_history_but_of_those_that_have_not_ende
     assert counts == [1, 2]
 
 
+@pytest.mark.slow
 def test_adders_changers_pausers_and_the_clockwork_race_and_every_tick_has_one_job(added: Store, db: Path) -> None:
     stop, errors = threading.Event(), []
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from litequeue.base.models import Settled, Unsettled
 from litequeue.base.states import TRANSITIONS
 from litequeue.store import Store
 from litequeue.store.turn import Demand
 
 from ..support import FakeClock, new_job
+
+pytestmark = pytest.mark.beside
 
 TRIGGER = """CREATE TRIGGER litequeue_test_moves AFTER UPDATE OF state ON litequeue_jobs
 WHEN old.state <> new.state BEGIN INSERT INTO litequeue_test_log VALUES (old.state, new.state); END"""

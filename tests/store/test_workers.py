@@ -6,10 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from litequeue.store import Store
 from litequeue.store.workers import Peer, Registration
 
 from ..support import FakeClock, environment
+
+pytestmark = pytest.mark.beside
 
 HOLD = """
 import sys, time

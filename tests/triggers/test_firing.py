@@ -14,6 +14,8 @@ from litequeue.base.models import Planned, Step
 from litequeue.triggers import Trigger, spec_of
 from litequeue.triggers.firing import MOST, at_boot, bound, first, go_on_from, plan
 
+pytestmark = pytest.mark.beside
+
 S = 1_000_000
 MINUTE, HOUR = 60 * S, 3600 * S
 NOON = int(datetime(2026, 3, 2, 12, 0, tzinfo=UTC).timestamp()) * S
@@ -72,6 +74,7 @@ def test_catch_up_and_grace_decide_over_late_ticks(catch_up: str, grace: int, la
     assert (step.id, step.revision, step.seen, step.awaiting, step.boot) == (1, 7, NOON, False, None)
 
 
+@pytest.mark.slow
 def test_every_tick_that_has_come_is_accounted_for_exactly_once() -> None:
     for catch_up, late in itertools.product(("latest", "skip", "all"), range(0, 12 * HOUR, 7 * MINUTE + 13 * S)):
         step = plan(row(catch_up=catch_up), HOURLY, NOON + late)

@@ -33,6 +33,8 @@ from litequeue.triggers import (
 
 from ..support import environment
 
+pytestmark = pytest.mark.beside
+
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 STAMP = checks.moment(NOON, "noon")
 SECOND = 1_000_000
@@ -195,6 +197,7 @@ def test_a_fixed_delay_counts_from_the_end_of_the_previous_job() -> None:
     assert next_tick(Every("10s", after="finish", run_immediately=True).anchored(NOON), STAMP - 5) == STAMP
 
 
+@pytest.mark.slow
 def test_a_million_ticks_do_not_drift() -> None:
     for period in (0.1, "333ms", timedelta(microseconds=1001), "1h"):
         every = Every(period).anchored(NOON)
@@ -328,6 +331,7 @@ def test_nonsense_is_refused_with_one_kind_of_error(text: Any) -> None:
         from_spec(text)
 
 
+@pytest.mark.slow
 def test_random_damage_to_a_text_raises_nothing_else() -> None:
     rng = random.Random(9)
     for _ in range(1500):
@@ -371,7 +375,7 @@ def walked(trigger: Any, first: int, until: int) -> list[int]:
 
 @pytest.mark.parametrize(
     "trigger",
-    [Cron("*/7 * * * *", "Europe/Berlin"), Cron("30 2 * * *", "Europe/Berlin"), Cron("0 0 1 1 *", "UTC"),
+    [pytest.param(Cron("*/7 * * * *", "Europe/Berlin"), marks=pytest.mark.slow), Cron("30 2 * * *", "Europe/Berlin"), Cron("0 0 1 1 *", "UTC"),
      Every("13m").anchored(NOON),
      Cron("0 9 * * mon", "America/New_York"), Hourly(timedelta(minutes=30)), Every("5h", anchor="epoch")],
     ids=str,

@@ -17,6 +17,8 @@ from litequeue import LiteQueue, WorkerFailed
 from .. import sample
 from ..support import environment, ledger_lines, wait_until
 
+pytestmark = pytest.mark.beside
+
 
 def script(tmp_path: Path, body: str, timeout: float = 20) -> subprocess.CompletedProcess[str]:
     path = tmp_path / "desktop.py"
@@ -43,7 +45,10 @@ STUCK = """
 """
 
 
-@pytest.mark.parametrize("ending", ["", "sys.exit(3)", "raise ValueError('bye')", "worker.stop()"])
+ENDINGS = [pytest.param(ending, marks=pytest.mark.slow) for ending in ("sys.exit(3)", "raise ValueError('bye')", "worker.stop()")]
+
+
+@pytest.mark.parametrize("ending", ["", *ENDINGS])
 def test_the_apps_exit_never_hangs_on_a_stuck_task(tmp_path: Path, ending: str) -> None:
     began = time.monotonic()
     done = script(tmp_path, STUCK + "        " + ending)
@@ -56,6 +61,7 @@ def test_the_apps_exit_never_hangs_on_a_stuck_task(tmp_path: Path, ending: str) 
         assert app.job(1).info().interruptions == 0
 
 
+@pytest.mark.slow
 def test_an_app_that_ends_without_closing_lets_running_jobs_finish(tmp_path: Path) -> None:
     done = script(tmp_path, """
         @app.task
@@ -70,6 +76,7 @@ def test_an_app_that_ends_without_closing_lets_running_jobs_finish(tmp_path: Pat
     assert (done.returncode, done.stdout, done.stderr) == (0, "finished\n", "")
 
 
+@pytest.mark.slow
 def test_process_tasks_in_an_embedded_worker(tmp_path: Path) -> None:
     done = script(tmp_path, """
         @app.task(pool="process")
@@ -82,6 +89,7 @@ def test_process_tasks_in_an_embedded_worker(tmp_path: Path) -> None:
     assert done.stdout == "[0, 1, 4, 9, 16]\n", done.stderr
 
 
+@pytest.mark.slow
 def test_a_stuck_thread_keeps_its_lease_while_the_process_lives(app: LiteQueue) -> None:
     """Releasing the job would let another worker start it beside the thread that still runs it."""
     go, started = threading.Event(), threading.Event()
@@ -121,6 +129,7 @@ def test_burst_and_max_jobs_end_by_themselves(app: LiteQueue) -> None:
     assert app.stats().states == {"succeeded": 20}
 
 
+@pytest.mark.slow
 def test_jobs_behind_a_long_one_are_given_back(app: LiteQueue) -> None:
     """A worker never sits on leased jobs that another could be running."""
     go = threading.Event()
@@ -147,6 +156,7 @@ def test_jobs_behind_a_long_one_are_given_back(app: LiteQueue) -> None:
         assert all(job.info().failures == job.info().interruptions == 0 for job in behind)
 
 
+@pytest.mark.slow
 def test_rows_written_by_plain_sql_are_found_by_the_slow_look(app: LiteQueue, db: Path) -> None:
     import sqlite3
 
@@ -201,6 +211,7 @@ def test_a_task_that_forks_is_settled_once_and_by_us(app: LiteQueue, tmp_path: P
     assert len(mine) == 5
 
 
+@pytest.mark.slow
 def test_fifty_starts_and_stops_leave_nothing(app: LiteQueue, db: Path) -> None:
     @app.task
     def f() -> int:

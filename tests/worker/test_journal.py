@@ -25,6 +25,8 @@ from litequeue.worker.services.maintenance import Maintenance
 
 from ..support import FakeClock, new_job
 
+pytestmark = pytest.mark.beside
+
 LEASE = 60_000_000
 
 

@@ -27,6 +27,8 @@ from litequeue.worker.services.service import Service
 
 from ..support import FakeClock, new_job
 
+pytestmark = pytest.mark.beside
+
 LEASE = 60_000_000
 
 

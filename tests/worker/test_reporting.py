@@ -29,6 +29,8 @@ from litequeue.worker.services.scheduler import Scheduler
 from ..older import made_by
 from ..support import FakeClock, environment, new_job, wait_until, worker_process
 
+pytestmark = pytest.mark.beside
+
 NOW = 1_700_000_000_000_000
 PUT = "cat >> {0}; echo >> {0}"
 FLAGS = ("--threads", 2, "--processes", 0, "--async", 4)
@@ -327,6 +329,7 @@ def run(app: LiteQueue) -> None:
         worker.join(20)
 
 
+@pytest.mark.slow
 def test_an_embedded_worker_tells_its_apps_handlers_which_fail_without_being_told_of(app: LiteQueue) -> None:
     told: list[tuple[str, int]] = []
 
@@ -436,6 +439,7 @@ def test_of_a_long_output_the_end_is_told() -> None:
     assert "0095" in json.loads(mail.kwargs)["stdin"] and "0094" not in json.loads(mail.kwargs)["stdin"]
 
 
+@pytest.mark.slow
 def test_who_could_not_be_told_is_found_by_the_doctor(app: LiteQueue, db: Path) -> None:
     app.send_task("litequeue.command", (), {"argv": ["false"]})
     app.on_discarded(_broken)

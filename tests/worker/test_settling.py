@@ -23,6 +23,8 @@ from litequeue.base.outcomes import (
 from litequeue.pools.base import Call, Reason
 from litequeue.worker.settling import settle
 
+pytestmark = pytest.mark.beside
+
 NOW = 1_000_000_000
 
 

@@ -13,6 +13,8 @@ from litequeue.pools.lending import Lending
 from .. import sample
 from ..prepared import worker_process
 
+pytestmark = pytest.mark.beside
+
 
 def test_a_thread_task_lends_its_slot_while_it_waits(app: LiteQueue) -> None:
     @app.task

@@ -17,7 +17,10 @@ from ... import faults
 from ...prepared import litequeue
 from ...support import environment, new_job
 
+pytestmark = pytest.mark.beside
 
+
+@pytest.mark.slow
 def test_closing_under_threads_that_read_and_write_crashes_nothing(store: Store) -> None:
     stop = threading.Event()
     failures: list[BaseException] = []

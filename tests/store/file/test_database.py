@@ -22,6 +22,8 @@ from litequeue.store.turn import Demand
 from ...support import FakeClock, environment, new_job
 from ..together import together
 
+pytestmark = pytest.mark.beside
+
 
 def test_the_file_and_its_side_files_are_for_the_owner_only(tmp_path: Path) -> None:
     old = os.umask(0)
@@ -220,6 +222,7 @@ def test_a_full_disk_is_a_typed_error_and_stores_nothing(store: Store) -> None:
     assert sum(store.reports.stats().states.values()) == stored + 1
 
 
+@pytest.mark.slow
 def test_the_log_stays_short(store: Store) -> None:
     longest = 0
     for _ in range(120):
@@ -231,6 +234,7 @@ def test_the_log_stays_short(store: Store) -> None:
     assert store.database.wal.size() < 4 * WAL_LIMIT
 
 
+@pytest.mark.slow
 def test_a_reader_delays_the_checkpoint_but_not_the_writers(store: Store, db: Path) -> None:
     store.jobs.enqueue(new_job())
     reader = sqlite3.connect(db, isolation_level=None)
@@ -245,6 +249,7 @@ def test_a_reader_delays_the_checkpoint_but_not_the_writers(store: Store, db: Pa
     assert store.database.wal.size() < WAL_LIMIT
 
 
+@pytest.mark.slow
 def test_thirty_two_threads_share_one_store(store: Store) -> None:
     failures: list[BaseException] = []
 

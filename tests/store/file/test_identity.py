@@ -16,6 +16,8 @@ from litequeue import DatabaseReplaced, LiteQueue
 from ...prepared import worker_process
 from ...support import ledger_lines, wait_until
 
+pytestmark = pytest.mark.beside
+
 
 def unlink(suffix: str) -> Callable[[Path], None]:
     return lambda db: os.unlink(f"{db}{suffix}")

@@ -24,6 +24,8 @@ from ...prepared import litequeue, worker_process
 from ...support import environment, new_job
 from ..together import together
 
+pytestmark = pytest.mark.beside
+
 COMMANDS = (("stats",), ("doctor",), ("jobs",), ("enqueue", "t"), ("worker", "--burst"))
 
 

@@ -31,6 +31,8 @@ from litequeue.worker.services.scheduler import Scheduler
 from ...prepared import worker_process
 from ...support import FakeClock, environment, ledger_lines, wait_until
 
+pytestmark = pytest.mark.beside
+
 SECOND = 1_000_000
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 HEAD = "from datetime import datetime, timedelta, timezone\nfrom litequeue import At, Cron, Every, LiteQueue\n"
@@ -294,6 +296,7 @@ def test_two_apps_of_one_module_keep_their_schedules_in_their_own_files(site: Si
     assert [info.name for info in site.app.schedules.list()] == ["m.f"]
 
 
+@pytest.mark.slow
 def test_two_workers_that_start_at_once_declare_once(site: Site) -> None:
     site.write("m", "".join(HOURLY.replace("def f", f"def f{n}") + "\n" for n in range(20)))
     for period in ("1h", "2h", "3h"):
@@ -387,6 +390,7 @@ def test_one_that_has_no_tick_left_is_done_and_is_not_asked_again_and_again(site
     assert len(sys.modules["m"].asked) == asked
 
 
+@pytest.mark.slow
 def test_a_slow_one_delays_and_breaks_nothing(site: Site) -> None:
     site.write("m", "import time\n" + OWN.format(body="time.sleep(0.02); return moment + timedelta(hours=1)")
                + "\n@app.every('1h')\n@app.task\ndef g(): ...\n")  # fmt: skip
@@ -432,6 +436,7 @@ def _ticks(folder: Path, least: int = 2) -> Any:
     return wait_until(lambda: len(ledger_lines(folder / "ledger")) >= least, 15)
 
 
+@pytest.mark.slow
 def test_by_import_and_then_by_discovery_from_the_schedule_alone(tmp_path: Path) -> None:
     (tmp_path / "ticking.py").write_text(TICKING)
     db = tmp_path / "db.sqlite"
@@ -452,6 +457,7 @@ def test_by_import_and_then_by_discovery_from_the_schedule_alone(tmp_path: Path)
             _ticks(tmp_path)
 
 
+@pytest.mark.slow
 def test_by_discovery_from_an_enqueued_job(tmp_path: Path) -> None:
     (tmp_path / "ticking.py").write_text(TICKING)
     db = tmp_path / "db.sqlite"
@@ -466,6 +472,7 @@ def test_by_discovery_from_an_enqueued_job(tmp_path: Path) -> None:
         _ticks(tmp_path)
 
 
+@pytest.mark.slow
 def test_by_run_worker_in_a_script(tmp_path: Path) -> None:
     import subprocess
 

@@ -21,6 +21,8 @@ from litequeue.worker.slow_look import Watch
 from ...support import FakeClock
 from .test_scheduler import NOON, SECOND, Clockwork
 
+pytestmark = pytest.mark.beside
+
 NOW = int(NOON.timestamp()) * SECOND + 1
 
 

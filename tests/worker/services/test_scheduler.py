@@ -290,6 +290,7 @@ def test_a_schedule_that_cannot_be_worked_out_is_disabled_and_the_others_go_on(c
     assert clockwork.app.job(clockwork.jobs()[0]).info().schedule == "good"
 
 
+@pytest.mark.slow
 def test_ten_thousand_schedules_cost_an_idle_scheduler_nothing_and_a_thousand_fire_at_once(clockwork: Clockwork) -> None:
     values = _values(clockwork, "0 3 * * *")
     with clockwork.store.database.write(durable=False) as connection:

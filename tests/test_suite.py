@@ -1,0 +1,132 @@
+"""The suite's own marks, read from its syntax trees: the part without the slow tests answers about everything, soon."""
+
+from __future__ import annotations
+
+import ast
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+pytestmark = pytest.mark.beside
+
+TESTS = Path(__file__).parent
+FILES = sorted(path.relative_to(TESTS).as_posix() for path in TESTS.rglob("test_*.py"))
+
+# Files in which nothing is quick, and where something quick is about the same.
+WHOLLY_SLOW = {
+    "crash/test_backup.py": "store/file/test_mark.py",
+    "crash/test_chaos.py": "crash/test_sigkill.py",
+    "crash/test_clock.py": "worker/services/test_scheduler.py",
+    "crash/test_container.py": "crash/test_signals.py",
+    "crash/test_failing_device.py": "crash/test_locks_and_space.py",
+    "crash/test_left_behind.py": "worker/test_embedded.py",
+    "crash/test_many_processes.py": "store/file/test_database.py",
+    "crash/test_pool_children.py": "pools/test_contract.py",
+    "crash/test_schedule_clocks.py": "worker/services/test_scheduler.py",
+    "crash/test_signals_of_children.py": "crash/test_signals.py",
+    "crash/test_task_output.py": "crash/test_task_code.py",
+    "test_examples.py": "test_readme.py",
+    "worker/test_process_code.py": "pools/test_contract.py",
+}
+NAP = 0.5  # seconds
+NEIGHBOURLY = 2.0  # seconds that a busy neighbour may cost
+
+
+class Marked(NamedTuple):
+    """A test function, with its marks and those of its file."""
+
+    function: ast.FunctionDef | ast.AsyncFunctionDef
+    marks: set[str]
+
+
+def marks(*nodes: ast.AST) -> set[str]:
+    """The marks that stand in decorators and in ``pytestmark``; not those of single parameters."""
+    found = set()
+    for node in nodes:
+        for part in [*node.elts] if isinstance(node, ast.List) else [node]:
+            text = ast.unparse(part)
+            if text.startswith("pytest.mark."):
+                found.add(text.split(".")[2].partition("(")[0])
+    return found
+
+
+@functools.cache
+def tree(file: str) -> ast.Module:
+    return ast.parse((TESTS / file).read_text())
+
+
+@functools.cache
+def found_in(file: str) -> list[Marked]:
+    own = [node.value for node in tree(file).body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark"]
+    return [
+        Marked(node, marks(*own, *node.decorator_list))
+        for node in tree(file).body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+    ]
+
+
+def constants(file: str) -> dict[str, float]:
+    """The numbers that the file names."""
+    return {
+        ast.unparse(node.targets[0]): float(node.value.value)
+        for node in tree(file).body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, int | float)
+    }
+
+
+def number(node: ast.AST, file: str) -> float | None:
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+        return float(node.value)
+    return constants(file).get(ast.unparse(node))
+
+
+def naps(test: Marked, file: str) -> Iterator[float]:
+    for node in ast.walk(test.function):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "time.sleep":
+            seconds = number(node.args[0], file)
+            if seconds is not None:
+                yield seconds
+
+
+CLOCKS = ("monotonic()", "perf_counter()")
+
+
+def limits(test: Marked, file: str) -> Iterator[float]:
+    """The seconds within which something has to have happened, by the clock on the wall."""
+    nodes = list(ast.walk(test.function))
+    taken = {  # names of how long something took
+        ast.unparse(node.targets[0])
+        for node in nodes
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.BinOp) and ast.unparse(node.value).startswith(
+            tuple(f"time.{clock}" for clock in CLOCKS))
+    }  # fmt: skip
+    for node in nodes:
+        if isinstance(node, ast.Compare) and isinstance(node.ops[-1], ast.Lt | ast.LtE):
+            left = ast.unparse(node.left)
+            seconds = number(node.comparators[-1], file)
+            if seconds is not None and (left in taken or any(clock in left for clock in CLOCKS)):
+                yield seconds
+
+
+def test_each_file_has_a_quick_test_or_is_known_to_have_none() -> None:
+    without = {file for file in FILES if found_in(file) and all("slow" in test.marks for test in found_in(file))}
+    assert without == set(WHOLLY_SLOW)
+    for stand_in in WHOLLY_SLOW.values():
+        assert stand_in in FILES and stand_in not in without
+
+
+def test_who_sleeps_is_slow() -> None:
+    for file in FILES:
+        for test in found_in(file):
+            assert "slow" in test.marks or max(naps(test, file), default=0.0) < NAP, (file, test.function.name)
+
+
+def test_who_is_in_a_hurry_has_no_busy_neighbours() -> None:
+    for file in FILES:
+        for test in found_in(file):
+            assert "beside" not in test.marks or min(limits(test, file), default=NEIGHBOURLY) >= NEIGHBOURLY, (
+                file, test.function.name
+            )  # fmt: skip
