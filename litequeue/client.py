@@ -1,21 +1,19 @@
 """What an app, its tasks and its job handles share: the file, the codec, the clock and the bell.
 
 Owns opening the store at first use (never at import), turning a call and its options into a NewJob, ringing the
-workers after a commit, and hearing from them. The faces that users see are ``app``, ``task`` and ``job``.
+workers after a commit. The faces that users see are ``app``, ``task`` and ``job``.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from .base import checks
-from .base.bell import DONE, LOOK, WAIT, Bell, Ear
+from .base.bell import LOOK, Bell
 from .base.clock import Clock, SystemClock
 from .base.errors import (
     InvalidArgument,
@@ -32,8 +30,6 @@ from .tasks import TaskCode, Template, columns_of
 if TYPE_CHECKING:
     from .store import Store
 
-SLOW_LOOK = 0.5  # seconds; catches lost datagrams, and workers that came later
-SLOW_LOOK_DEAF = 0.05  # where no socket can be had, or no worker is there yet that could tell us
 _NO_KWARGS: Mapping[str, Any] = {}
 
 
@@ -265,60 +261,3 @@ def _expires_at(given: Mapping[str, Any], default: int | None, now: int, run_at:
             "counts from the enqueue, not from countdown or eta"
         )
     return expires_at
-
-
-class Subscription:
-    """An ear that the workers tell of settled jobs, for as long as the block lasts."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._ear = Ear()
-        self._ports: list[int] = []
-
-    def renew(self) -> float:
-        """Subscribe with every worker there is now; in how many seconds to do it again."""
-        self._ports = self._client.store.workers.wake_ports()
-        self._ear.tell(WAIT, self._ports)
-        heard_by_somebody = self._ear.port is not None and self._ports
-        return SLOW_LOOK if heard_by_somebody else SLOW_LOOK_DEAF
-
-    def hear(self, seconds: float) -> None:
-        if self._ear.port is None:
-            time.sleep(seconds)
-        else:
-            self._ear.hear(seconds)
-
-    async def hear_async(self, seconds: float) -> None:
-        """Wait for a byte, at most so long. A future and a timer, and nothing that cancels: ``wait_for`` of Python 3.11 takes
-        the caller's own cancellation for its timeout's when both come at once, and the caller waits on (measured: in 39
-        of 50 waiters under ``asyncio.timeout``)."""
-        import asyncio  # 40 ms that only those pay who await
-
-        loop = asyncio.get_running_loop()
-        heard = loop.create_future()
-
-        def wake() -> None:
-            if not heard.done():
-                heard.set_result(None)
-
-        timer = loop.call_later(seconds, wake)
-        try:
-            with contextlib.ExitStack() as stack:
-                if self._ear.socket is not None:
-                    try:
-                        loop.add_reader(self._ear.socket, wake)
-                        stack.callback(loop.remove_reader, self._ear.socket)
-                    except NotImplementedError:  # Windows' default loop has none
-                        timer.cancel()
-                        timer = loop.call_later(min(seconds, SLOW_LOOK_DEAF), wake)
-                await heard
-        finally:
-            timer.cancel()
-        self._ear.hear(0.0)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ear.tell(DONE, self._ports)
-        self._ear.close()

@@ -22,7 +22,8 @@ from .base.errors import (
     ResultTimeout,
 )
 from .base.states import FINAL, JobState
-from .client import Client, Subscription, client_of
+from .client import Client, client_of
+from .subscription import Subscription
 from .tasks.context import _current
 
 if TYPE_CHECKING:

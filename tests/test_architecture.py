@@ -32,6 +32,7 @@ FLOORS = (
     ("schedules",),
     ("task",),
     ("job",),
+    ("subscription",),
     ("client",),
     ("store", "pools", "commands"),
     ("triggers", "tasks"),

@@ -79,6 +79,7 @@ def _state(job: Job[Any]) -> str:
     return job.state
 
 
+@pytest.mark.slow
 def test_a_handle_goes_to_a_pool_of_multiprocessing(sample_app: LiteQueue) -> None:
     job = sample.add.delay(1, 2)
     with multiprocessing.get_context("spawn").Pool(1) as pool:

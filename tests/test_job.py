@@ -69,6 +69,7 @@ def test_awaiting_coroutines_are_cancelled_under_load_while_bytes_come(app: Lite
         assert all(asyncio.run(main()))
 
 
+@pytest.mark.slow
 def test_an_expiry_is_of_jobs_that_were_not_started_and_a_retry_is_one_that_was(app: LiteQueue) -> None:
     """It failed, was to be retried, and was reported as never started; nobody was told of its failure."""
     told: list[str] = []
@@ -89,6 +90,7 @@ def test_an_expiry_is_of_jobs_that_were_not_started_and_a_retry_is_one_that_was(
     assert told == ["ValueError: no"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["thread", "async"])
 def test_a_task_that_waits_for_another_job_does_not_hold_up_the_stop_of_its_worker(app: LiteQueue, kind: str) -> None:
     """The other job runs nowhere any more: it waited until the grace was over, 30 s by default."""
@@ -117,6 +119,7 @@ def test_a_task_that_waits_for_another_job_does_not_hold_up_the_stop_of_its_work
     assert (info.state, info.failures, info.attempt) == ("available", 0, 1)
 
 
+@pytest.mark.slow
 def test_a_task_that_may_run_only_once_may_wait_on_while_its_worker_stops(app: LiteQueue) -> None:
     @app.task(queue="nobody")
     def other() -> None: ...
@@ -145,6 +148,7 @@ def test_a_failure_that_nobody_catches_shows_where_in_the_task_it_was(app: LiteQ
     assert "\x1b" not in "".join(caught.value.__notes__)
 
 
+@pytest.mark.slow
 def test_leaving_the_program_is_no_failure_to_be_retried_unless_it_is_named(app: LiteQueue) -> None:
     def leaves() -> None:
         raise SystemExit(3)

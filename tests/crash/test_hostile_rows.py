@@ -300,6 +300,7 @@ def plant_depths(db: Path, app: LiteQueue) -> list[int]:
     return jobs
 
 
+@pytest.mark.slow
 def test_what_is_nested_deeply_is_shown_in_few_words(sample_app: LiteQueue, db: Path) -> None:
     """Since Python 3.13 it can be read: an indent for each level made gigabytes of one row."""
     sample.add.delay(1, 1)

@@ -63,6 +63,7 @@ def test_its_schedules_and_ticks_are_found(version_2: Path) -> None:
         assert app.schedules.get("hourly").state == "active"
 
 
+@pytest.mark.slow
 def test_its_jobs_run_and_then_the_version_before_can_serve_it(version_2: Path, tmp_path: Path) -> None:
     (tmp_path / "gate").touch()
     with worker_process(version_2, "--import", "tests.sample", cwd=tmp_path):
@@ -88,6 +89,7 @@ def test_the_version_before_and_this_one_take_turns(version_2: Path) -> None:
     assert rows(version_2, "SELECT version FROM litequeue_migrations") == [(1,), (2,)]
 
 
+@pytest.mark.slow
 def test_a_burst_and_the_other_commands_serve_it(version_2: Path, tmp_path: Path) -> None:
     (tmp_path / "gate").touch()
     done = litequeue("worker", version_2, "--import", "tests.sample", "--burst", cwd=tmp_path)
