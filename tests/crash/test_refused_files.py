@@ -235,7 +235,7 @@ def move(folder):
 """
 
 
-NAMES = [pytest.param(name, marks=pytest.mark.slow) for name in ("a b.db", "ünï 日本.db", "./-v.db", "file:x.db", "'\";--.db")]
+NAMES = [pytest.param(name, marks=pytest.mark.slow) for name in ("a b.db", "ünï 日本.db", "./-v.db", "./file:x.db", "'\";--.db")]
 
 
 @pytest.mark.beside
