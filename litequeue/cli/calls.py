@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -108,6 +107,8 @@ def command_in(info: ScheduleInfo | JobInfo) -> dict[str, Any]:
 
 def command_line(command: Mapping[str, Any]) -> str:
     """A command as one would type it."""
+    import shlex  # a worker comes by here, and says no command
+
     return str(command["command"]) if "command" in command else shlex.join(command["argv"])
 
 
