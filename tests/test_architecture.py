@@ -59,11 +59,16 @@ def tree(path: Path) -> ast.Module:
 
 
 @functools.cache
+def nodes(path: Path) -> list[ast.AST]:
+    return list(ast.walk(tree(path)))
+
+
+@functools.cache
 def imports(path: Path) -> list[tuple[str, ...]]:
     """Every import of the file, hidden ones too, as absolute dotted parts."""
     package = ("litequeue", *path.relative_to(PACKAGE).parts[:-1])
     found: list[tuple[str, ...]] = []
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found += [tuple(alias.name.split(".")) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -149,7 +154,7 @@ def test_sql_is_in_the_store_alone(path: Path) -> None:
     if room(name) == "store" or name == "cli.bench.floor":  # the floor is raw sqlite3 on purpose
         return
     words = ("SELECT ", "INSERT ", "UPDATE ", "DELETE ", "PRAGMA ")
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             assert not node.value.lstrip().startswith(words), node.value[:60]
 
@@ -162,7 +167,7 @@ def test_the_wall_clock_and_randomness_are_read_in_one_place(path: Path) -> None
     allowed = {"store.file.gate": {"random.uniform"}}.get(name, set())
     wall = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "random.random",
             "random.uniform", "random.randint", "random.choice"}  # fmt: skip
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             used = f"{node.value.id}.{node.attr}"
             assert used not in wall - allowed, f"{used} in {name}:{node.lineno}"
@@ -172,16 +177,15 @@ def test_the_wall_clock_and_randomness_are_read_in_one_place(path: Path) -> None
 def test_durations_are_measured_by_the_clocks_own_monotonic(path: Path) -> None:
     """What a test's frozen time cannot stop. The supervisor of commands runs by itself, and imports nothing of ours."""
     if module_name(path) not in ("base.clock", "commands.supervisor") and room(module_name(path)) != "cli":
-        for node in ast.walk(tree(path)):
+        for node in nodes(path):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
                 assert (node.value.id, node.attr) != ("time", "monotonic"), node.lineno
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_name)
 def test_every_module_says_what_it_owns_and_has_one_idea(path: Path) -> None:
-    text = path.read_text()
-    assert ast.get_docstring(ast.parse(text)), "no docstring"
-    assert len(text.splitlines()) <= 320, "two ideas in it"
+    assert ast.get_docstring(tree(path)), "no docstring"
+    assert len(path.read_text().splitlines()) <= 320, "two ideas in it"
 
 
 def test_errors_are_shown_by_the_name_that_people_import_them_by() -> None:

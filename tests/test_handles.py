@@ -21,6 +21,8 @@ from litequeue.job import Job
 from . import sample
 from .support import environment
 
+pytestmark = pytest.mark.beside
+
 
 def test_a_task_is_copied_and_pickled_as_the_function_is(sample_app: LiteQueue) -> None:
     assert copy.copy(sample.add) is sample.add

@@ -10,6 +10,8 @@ import pytest
 
 from litequeue.base import stored
 
+pytestmark = pytest.mark.beside
+
 
 def nesting_of(value: Any) -> int:
     if isinstance(value, dict):

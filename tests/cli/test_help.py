@@ -18,6 +18,8 @@ from ..prepared import litequeue
 from ..support import PROGRAM, ROOT, environment
 from .conftest import Cli
 
+pytestmark = pytest.mark.beside
+
 FILES = {path.stem: path.read_text() for path in (ROOT / "litequeue" / "guide").iterdir()}
 
 

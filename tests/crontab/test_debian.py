@@ -14,6 +14,8 @@ from litequeue.crontab import beyond_debian, debian, lines, parse
 
 from ..support import ROOT
 
+pytestmark = pytest.mark.beside
+
 ROWS = [
     line.partition("\t")[::2]
     for line in (ROOT / "tests" / "data" / "cron-accept.tsv").read_text("utf-8").split("\n")[1:] if line

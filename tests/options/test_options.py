@@ -29,6 +29,8 @@ from litequeue.worker.config import WorkerConfig
 from ..support import ROOT
 from . import tables
 
+pytestmark = pytest.mark.beside
+
 LISTS = (TaskOptions, EnqueueOptions, ScheduleOptions, WorkerOptions)
 
 

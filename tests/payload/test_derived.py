@@ -13,6 +13,8 @@ import pytest
 from litequeue.base.errors import InvalidArgument, PayloadCorrupt, PayloadError
 from litequeue.payload import Codec
 
+pytestmark = pytest.mark.beside
+
 T = TypeVar("T")
 
 

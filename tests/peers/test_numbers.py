@@ -10,6 +10,8 @@ from litequeue import InvalidType, LiteQueue, PayloadError
 
 from . import peer
 
+pytestmark = pytest.mark.beside
+
 
 def test_numpys_integers_are_integers(app: LiteQueue) -> None:
     numpy = peer("numpy")

@@ -18,6 +18,8 @@ from litequeue.triggers import At, Cron, Every, next_tick, spec_of
 
 from . import peer
 
+pytestmark = pytest.mark.beside
+
 BERLIN = ZoneInfo("Europe/Berlin")
 # The same moment everywhere below.
 SUMMER = datetime(2036, 7, 1, 12, 30, 15, 123456, tzinfo=BERLIN)

@@ -18,6 +18,8 @@ from litequeue import InvalidArgument, LiteQueue
 from ..prepared import litequeue
 from ..support import environment
 
+pytestmark = pytest.mark.beside
+
 # -- two tasks, one name -----------------------------------------------------------------------------------
 
 

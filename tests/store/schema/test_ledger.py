@@ -18,6 +18,8 @@ from ...older import filled_by_version_2, made_by, newer_code, rows
 from ...prepared import litequeue as command_line
 from ...support import new_job
 
+pytestmark = pytest.mark.beside
+
 LEDGER = "SELECT * FROM litequeue_migrations ORDER BY version"
 HAS_LEDGER = "SELECT name FROM sqlite_schema WHERE name = 'litequeue_migrations'"
 MIN_READER = "SELECT value FROM litequeue_meta WHERE key = 'min_reader'"

@@ -21,6 +21,8 @@ from ...older import newer_code, rows, rules_of_version_2, serve
 from ...prepared import litequeue
 from ...support import ledger_lines, new_job, wait_until, worker_process
 
+pytestmark = pytest.mark.beside
+
 TOO_NEW = f"schema version {ledger.CURRENT + 1}, this litequeue knows up to {ledger.CURRENT}"
 SHUT_OUT = ledger.CURRENT + 1
 

@@ -18,6 +18,8 @@ from litequeue.store.schema import ledger
 from ...older import filled_by_version_2, rows, rules_of_version_2, serve
 from ...support import ROOT, litequeue, wait_until, worker_process
 
+pytestmark = pytest.mark.beside
+
 STATES = {
     1: "succeeded", 2: "discarded", 3: "succeeded", 4: "retrying", 5: "succeeded", 6: "succeeded", 7: "cancelled",
     8: "scheduled", 9: "expired", 10: "available", 11: "running", 12: "blocked", 13: "available", 14: "available",

@@ -12,6 +12,8 @@ from litequeue.store.turn import Demand, Turn, pipeline
 
 from ...support import FakeClock, new_job
 
+pytestmark = pytest.mark.beside
+
 
 @pytest.mark.parametrize("step", pipeline.STEPS, ids=lambda step: step.__name__)
 def test_each_step_says_what_it_may_assume(step: pipeline.Step) -> None:
