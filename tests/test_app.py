@@ -193,6 +193,7 @@ def test_options_of_an_enqueue_override_the_tasks(app: LiteQueue) -> None:
     assert f.apply_async(countdown=timedelta(minutes=1)).state == "scheduled"
 
 
+@pytest.mark.slow
 def test_delay_many_takes_tuples_and_dicts_and_streams(app: LiteQueue) -> None:
     @app.task
     def f(x: int, y: int = 0) -> None: ...

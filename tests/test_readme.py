@@ -53,6 +53,7 @@ def test_the_first_example_does_what_it_says(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("8\n", "")
 
 
+@pytest.mark.slow
 def test_the_other_examples_run_together(tmp_path: Path) -> None:
     (first,) = (number for number, block in enumerate(TASKS) if "def import_file" in block)
     steering, embedded = TASKS[first], TASKS[first + 1]
@@ -200,6 +201,7 @@ def test_the_readme_is_a_page_that_one_reads() -> None:
     assert len(BLOCKS) == 1, "what is not the first example belongs into a chapter, where its code is run"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, text in GUIDE.items() if blocks(text)])
 def test_the_code_of_a_chapter_runs_and_prints_what_it_says(tmp_path: Path, name: str) -> None:
     """A chapter's blocks are one program, so that each may build on earlier ones."""

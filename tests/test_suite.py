@@ -25,9 +25,11 @@ WHOLLY_SLOW = {
     "crash/test_left_behind.py": "worker/test_embedded.py",
     "crash/test_many_processes.py": "store/file/test_database.py",
     "crash/test_pool_children.py": "pools/test_contract.py",
+    "crash/test_power_cut.py": "store/file/test_database.py",
     "crash/test_schedule_clocks.py": "worker/services/test_scheduler.py",
     "crash/test_signals_of_children.py": "crash/test_signals.py",
     "crash/test_task_output.py": "crash/test_task_code.py",
+    "store/test_transitions.py": "store/test_jobs.py",
     "test_examples.py": "test_readme.py",
     "worker/test_process_code.py": "pools/test_contract.py",
 }

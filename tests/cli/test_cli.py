@@ -82,6 +82,7 @@ def ledger_has_job(db: Path) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_reading_commands_create_nothing(tmp_path: Path) -> None:
     for command in ("jobs", "stats"):
         done = litequeue(command, tmp_path / "no.sqlite")
@@ -147,6 +148,7 @@ def test_a_job_that_is_not_there_is_exit_1(with_a_job: Path, command: str) -> No
     assert "no job 77" in one_line(done)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
 def test_output_that_cannot_be_written_is_one_line(db: Path) -> None:
     with LiteQueue(db) as app:

@@ -448,6 +448,7 @@ def test_what_cron_has_nothing_like_is_left_out_with_a_word(cli: Cli, tmp_path: 
     assert little.command == f"cd {tmp_path} || exit; a; b # c"
 
 
+@pytest.mark.slow
 def test_debians_cron_is_given_terms_that_it_reads_alike_or_a_comment(cli: Cli, tmp_path: Path) -> None:
     db = tmp_path / "db"
     times = {"steps": "5/10 1/2 * jan/3 *", "wrapped": "0 0 * nov-feb fri-mon", "any": "0 0 ? * ?", "third": "0 0 * * fri#3",

@@ -145,12 +145,14 @@ def test_code_is_shown_as_it_was_written() -> None:
     assert unbold(guide.rendered(text, 80, plain=False)) == shown
 
 
+@pytest.mark.slow
 def test_who_wants_no_colour_gets_no_bold() -> None:
     said = on_a_terminal("tasks", NO_COLOR="1")
     assert "\b" not in said and "\x1b" not in said
     assert said.startswith("Tasks\n\nHow to write a task")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("sed") is None, reason="the pager of this test")
 def test_the_pager_is_the_users() -> None:
     assert on_a_terminal("inside", PAGER="sed s/^/paged:/").startswith("paged:I\bI")

@@ -99,6 +99,7 @@ def test_a_command_dies_with_the_process_that_ran_it(host: subprocess.Popen[byte
     wait_until(lambda: gone(pids + guards), 1.0, "all that belonged to the command is gone")
 
 
+@pytest.mark.slow
 def test_a_stopped_worker_is_not_a_dead_one(host: subprocess.Popen[bytes], tmp_path: Path) -> None:
     pids = running(tmp_path / "pids")
     host.send_signal(signal.SIGSTOP)

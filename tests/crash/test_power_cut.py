@@ -56,6 +56,7 @@ for n in range(5):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.beside
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 @pytest.mark.parametrize(("durability", "synced"), [("full", True), ("normal", False)])

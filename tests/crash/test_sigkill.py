@@ -155,6 +155,7 @@ def test_a_burst_after_a_crash_first_takes_up_what_the_dead_left(
     assert job.state == "succeeded"
 
 
+@pytest.mark.slow
 def test_after_a_reboot_the_jobs_of_before_start_with_the_first_worker(
     sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:

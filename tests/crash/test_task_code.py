@@ -112,6 +112,7 @@ def test_whatever_a_task_raises_is_one_failure_in_bounded_text(served: Served, p
         assert innocent.info().attempt == 1, how
 
 
+@pytest.mark.slow
 @pytest.mark.beside
 def test_the_message_of_a_failure_is_kept_as_it_was_but_for_a_nul(served: Served, pool: str) -> None:
     job = hostile.HOSTILE[pool].delay("control characters")
@@ -139,6 +140,7 @@ def test_an_exception_that_breaks_the_questions_asked_of_it_is_a_failure(
         stop(process, 5)
 
 
+@pytest.mark.slow
 @pytest.mark.beside
 def test_a_result_that_lies_about_its_class_is_a_success_without_a_result(served: Served, pool: str) -> None:
     job = hostile.HOSTILE[pool].delay("unbound")
@@ -153,6 +155,7 @@ DEATHS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.beside
 @pytest.mark.parametrize("how", DEATHS)
 def test_a_process_that_dies_takes_no_neighbour_along(served: Served, tmp_path: Path, how: str) -> None:
@@ -173,6 +176,7 @@ def test_a_process_that_dies_takes_no_neighbour_along(served: Served, tmp_path: 
 # -- time limits --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.beside
 @pytest.mark.parametrize("pool", ["thread", "process"])
 def test_an_endless_loop_ends_at_its_timeout(served: Served, pool: str) -> None:
@@ -325,6 +329,7 @@ def test_a_thread_task_that_changes_directory_and_umask_loses_nothing(
         assert path.stat().st_mode & 0o077 == 0, path
 
 
+@pytest.mark.slow
 @pytest.mark.beside
 def test_each_attempt_has_its_own_arguments_and_context(served: Served, pool: str) -> None:
     for _ in range(2):

@@ -75,6 +75,7 @@ def test_the_model_takes_what_debians_crontab_takes() -> None:
     assert wrong == []
 
 
+@pytest.mark.slow
 def test_each_of_its_answers_is_ours_as_well_or_the_difference_is_said() -> None:
     counts: dict[str, int] = {}
     for said, line in ROWS:
@@ -83,6 +84,7 @@ def test_each_of_its_answers_is_ours_as_well_or_the_difference_is_said() -> None
     assert counts["both"] > 200 and counts["otherwise"] > 5 and counts["only ours"] > 5 and counts["only Debian's"] > 50, counts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_the_same_holds_for_times_that_nobody_wrote_down(seed: int) -> None:
     rng = random.Random(seed)

@@ -253,6 +253,7 @@ def test_what_would_come_back_otherwise_is_refused_by_place(value: Any, says: st
     assert says in str(caught.value)
 
 
+@pytest.mark.slow
 def test_nesting_and_cycles_are_refused() -> None:
     deep: Any = 1
     for _ in range(150):

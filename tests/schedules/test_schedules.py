@@ -587,6 +587,7 @@ def _python(code: str, cwd: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_importing_declarations_writes_nothing_and_importing_the_package_loads_no_zones(tmp_path: Path) -> None:
     lines = ["from litequeue import LiteQueue", "app = LiteQueue('declared.sqlite')"]
     for n in range(100):

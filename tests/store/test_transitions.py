@@ -19,6 +19,7 @@ TRIGGER = """CREATE TRIGGER litequeue_test_moves AFTER UPDATE OF state ON litequ
 WHEN old.state <> new.state BEGIN INSERT INTO litequeue_test_log VALUES (old.state, new.state); END"""
 
 
+@pytest.mark.slow
 def test_the_store_makes_no_move_that_is_not_in_the_table(store: Store, clock: FakeClock) -> None:
     rng = random.Random(42)
     with store.database.write(durable=False) as connection:

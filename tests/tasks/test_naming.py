@@ -177,6 +177,7 @@ def test_a_worker_runs_the_tasks_of_any_script_and_its_types_are_the_same_on_bot
         assert result[2] == name and f"{name}.Point" in json.dumps(result) and f"{name}.Colour" in json.dumps(result)
 
 
+@pytest.mark.slow
 def test_two_programs_of_one_file_do_not_run_each_others_jobs(tmp_path: Path) -> None:
     """Both were __main__.run once."""
     for name in ("send-mail.py", "send-bill.py"):
@@ -188,6 +189,7 @@ def test_two_programs_of_one_file_do_not_run_each_others_jobs(tmp_path: Path) ->
         ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", ["tasks.py", "./tasks.py", "{}/tasks.py", "send-mail.py"])
 def test_a_module_can_be_imported_by_its_file(tmp_path: Path, words: str) -> None:
     for file in ("tasks.py", "send-mail.py"):
@@ -203,6 +205,7 @@ def test_a_module_can_be_imported_by_its_file(tmp_path: Path, words: str) -> Non
     assert (missing.returncode, missing.stderr.count("\n")) == (2, 1) and "there is no file no/such.py" in missing.stderr
 
 
+@pytest.mark.slow
 def test_a_task_of_a_shell_wants_a_name_and_its_jobs_say_that_no_other_process_can_run_them(tmp_path: Path) -> None:
     shell = "from litequeue import LiteQueue\napp = LiteQueue('db.sqlite')\n"
     plain = f"{shell}@app.task\ndef f(): ...\n"
@@ -248,6 +251,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flags", [(), ("--import", "lazy")], ids=["found", "imported"])
 def test_a_proxy_among_a_modules_names_is_not_asked_anything(tmp_path: Path, flags: tuple[str, ...]) -> None:
     """flask's current_app and request raise whatever they are asked: each worker that loaded such a module died."""

@@ -48,6 +48,7 @@ STUCK = """
 ENDINGS = [pytest.param(ending, marks=pytest.mark.slow) for ending in ("sys.exit(3)", "raise ValueError('bye')", "worker.stop()")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["", *ENDINGS])
 def test_the_apps_exit_never_hangs_on_a_stuck_task(tmp_path: Path, ending: str) -> None:
     began = time.monotonic()

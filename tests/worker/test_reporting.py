@@ -75,6 +75,7 @@ def office(store: Store, clock: FakeClock) -> Office:
 # -- who is told, and once -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_many_that_are_discarded_at_once_are_all_told_and_once(office: Office) -> None:
     ids = office.discard(2 * BATCH + 50)
     reporter = office.reporter("notify")

@@ -65,6 +65,7 @@ def test_looking_waits_for_no_write_lock_and_makes_no_side_file(db: Path) -> Non
     assert time.monotonic() - began < 8
 
 
+@pytest.mark.slow
 @pytest.mark.beside
 def test_an_app_that_nobody_closed_ends_without_a_warning(tmp_path: Path) -> None:
     """Python 3.13 warns of an unclosed sqlite3 connection, and users' tests run under -W error."""

@@ -138,6 +138,7 @@ def test_one_who_only_looked_so_far_writes_nothing_either(db: Path) -> None:
     store.close()
 
 
+@pytest.mark.slow
 def test_a_look_of_another_thread_before_the_commit_takes_no_news_away(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """The slow look asks for the files without the lock, so it may see the announcement and not yet the change."""
     store.jobs.enqueue(new_job())
