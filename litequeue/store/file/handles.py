@@ -71,15 +71,10 @@ class Handles:
         self.marked = mark.set_mark(self.gate)
 
     def check_schema(self, connection: sqlite3.Connection, path: str) -> None:
-        """Raise SchemaTooNew, or be content until there is news; inside a write transaction, which ends if it raises."""
+        """Raise SchemaTooNew, or be content until there is news; inside a write transaction."""
         news = self.identity.news
-        try:
-            if ledger.may_write(connection, path):
-                self.checked = news
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
+        if ledger.may_write(connection, path):
+            self.checked = news
 
     def announce(self, path: str) -> None:
         """Before a commit that shuts older code out: whoever has the file open checks the schema before it writes."""

@@ -44,6 +44,7 @@ class Write:
         self._database = database
         self._durable = durable
         self._on = on
+        self._connection: sqlite3.Connection | None
 
     def __enter__(self) -> sqlite3.Connection:
         database = self._database
@@ -63,6 +64,7 @@ class Write:
             shielded.__exit__()
             raise
         forkguard.enter()
+        self._connection = None
         try:
             connection = self._connection = self._on or database.writer(handles, self._durable)
             handles.identity.verify()
@@ -72,11 +74,7 @@ class Write:
             if handles.checked is not handles.identity.news:
                 handles.check_schema(connection, database.given_path)
         except BaseException as error:
-            forkguard.leave()
-            handles.gate.release()
-            shielded.__exit__()
-            if isinstance(error, sqlite3.Error):
-                raise translate(error, database.path) from error
+            self.__exit__(type(error), error, error.__traceback__)
             raise
         return connection
 
@@ -88,7 +86,7 @@ class Write:
     ) -> None:
         handles, connection, database = self._handles, self._connection, self._database
         try:
-            if error is None:
+            if error is None and connection is not None:
                 try:
                     connection.execute("COMMIT")
                 except sqlite3.Error as failed:
@@ -107,10 +105,13 @@ class Write:
 
     def _abandon(self) -> None:
         """Roll back; a connection that cannot even do that is not trusted with another write."""
+        connection = self._connection
+        if connection is None:
+            return
         try:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
         except sqlite3.Error:
             self._handles.writers.pop(self._durable, None)
-            close_quietly(self._connection)  # perhaps the only one: then the files beside the database go too
+            close_quietly(connection)  # perhaps the only one: then the files beside the database go too
             self._handles.distrust()

@@ -7,7 +7,9 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -318,3 +320,44 @@ def test_forks_while_other_threads_commit_neither_hang_nor_lose(store: Store) ->
         stop.set()
         thread.join()
     assert store.reports.stats().states == {"available": written + 40}
+
+
+def interrupted(function: Callable[[], object], file: str, line: int) -> bool:
+    """Whether Ctrl-C came in that function's n-th line of that file; at once, as Python's own handler raises it."""
+    left = line
+
+    def trace(frame: FrameType, event: str, _: object) -> Callable[..., object] | None:
+        nonlocal left
+        if not frame.f_code.co_filename.endswith(file):
+            return trace if event == "call" else None
+        if event == "line":
+            left -= 1
+            if left == 0:
+                raise KeyboardInterrupt
+        return trace
+
+    sys.settrace(trace)
+    try:
+        function()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(None)
+    return False
+
+
+@pytest.mark.parametrize("file", ["store/file/mark.py", "store/file/identity.py", "store/schema/ledger.py"])
+def test_an_interrupt_in_what_is_asked_before_a_write_leaves_no_transaction_open(tmp_path: Path, file: str) -> None:
+    line = 1
+    while True:
+        with contextlib.closing(Store(str(tmp_path / f"{line}"))) as first:
+            first.reports.state(1)  # makes the file
+        with contextlib.closing(Store(str(tmp_path / f"{line}"))) as store:
+            came = interrupted(lambda: store.jobs.enqueue(new_job()), file, line)  # noqa: B023 - called at once
+            store.jobs.enqueue(new_job())  # neither "a transaction within a transaction" nor a shut gate
+            assert store.reports.state(1 if came else 2) == "available"
+            assert store.reports.state(2 if came else 3) is None
+        if not came:
+            break
+        line += 1
+    assert line > 3
