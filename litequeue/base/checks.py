@@ -94,9 +94,10 @@ def span(value: object, what: str, *, zero: bool = True) -> int:
     from . import durations  # text is for people; most programs have none
 
     try:
-        return micros(durations.parse(value) / MICROS, what, zero=zero)
+        length = durations.parse(value)
     except InvalidArgument as error:
         raise InvalidArgument(f"{what}: {error}") from None
+    return micros(length / MICROS, what, zero=zero)
 
 
 def moment(value: object, what: str) -> int:
@@ -118,13 +119,6 @@ def moment(value: object, what: str) -> int:
     if not -MAX_SECONDS * MICROS <= stamp <= 4 * MAX_SECONDS * MICROS:
         raise InvalidArgument(f"{what} must be within the years 1870 to 2370, not {value.isoformat()}")
     return stamp
-
-
-def deadline(value: object, what: str, now: int) -> int:
-    """Seconds or a timedelta from now, or an aware datetime, as microseconds since the epoch."""
-    if isinstance(value, datetime):
-        return moment(value, what)
-    return now + span(value, what, zero=False)
 
 
 def aware(stamp: int) -> datetime:

@@ -15,6 +15,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from ..base.checks import MICROS
 from ..base.errors import CannotOpen
 from ..base.filelock import FileLock
 from .file import Database
@@ -220,16 +221,17 @@ class Workers:
         known = {peer.lock_file for peer in self.peers(0)}
         with contextlib.suppress(OSError), os.scandir(self._folder) as entries:
             for entry in entries:
-                # Young ones may be about to be locked.
-                young = entry.stat(follow_symlinks=False).st_mtime > now / 1_000_000 - YOUNG
-                if entry.name in known or entry.path in _ours or young or not entry.name.endswith(LOCK):
+                if entry.name in known or entry.path in _ours or not entry.name.endswith(LOCK):
                     continue
-                lock = FileLock(entry.path, create=False)
-                try:
-                    if lock.try_acquire():
-                        os.unlink(entry.path)
-                finally:
-                    lock.close()
+                with contextlib.suppress(OSError, ValueError):  # one that was planted keeps no other
+                    self._sweep_one(entry, now)
+
+    def _sweep_one(self, entry: os.DirEntry[str], now: int) -> None:
+        if entry.stat(follow_symlinks=False).st_mtime > now / MICROS - YOUNG:
+            return  # it may be about to be locked
+        with contextlib.closing(FileLock(entry.path, create=False)) as lock:
+            if lock.try_acquire():
+                os.unlink(entry.path)
 
     def wake_ports(self) -> list[int]:
         with self._database.read() as connection:

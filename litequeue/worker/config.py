@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from ..base import checks
 from ..base.errors import InvalidArgument
@@ -22,25 +22,21 @@ def default_processes() -> int:
 class WorkerConfig:
     """One worker's options, each as an attribute of its name; spans in seconds. Raises InvalidArgument or InvalidType."""
 
-    __slots__ = ("_clean",)
-
     def __init__(self, **options: Unpack[WorkerOptions]) -> None:
         clean = complete(WorkerOptions, options, "a worker")
         clean["threads"] = default_threads() if clean["threads"] is None else clean["threads"]
         clean["processes"] = default_processes() if clean["processes"] is None else clean["processes"]
         for span in ("lease", "grace"):
             clean[span] /= checks.MICROS
-        self._clean = clean
+        self.__dict__.update(clean)
         if not any(self.slots.values()):
             raise InvalidArgument("a worker needs at least one slot: threads, processes or async")
         if self.lease < 1:
             raise InvalidArgument(f"lease must be at least 1 second, not {self.lease}")
 
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self._clean[name]
-        except KeyError:
-            raise AttributeError(f"a worker has no option {name!r}") from None
+    if TYPE_CHECKING:  # the options' names and types are written down in ``options``
+
+        def __getattr__(self, name: str) -> Any: ...
 
     @property
     def slots(self) -> dict[str, int]:
@@ -49,4 +45,4 @@ class WorkerConfig:
 
     @property
     def lease_micros(self) -> int:
-        return int(self.lease * checks.MICROS)
+        return checks.micros(self.lease, "lease")

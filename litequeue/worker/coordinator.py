@@ -215,7 +215,7 @@ class Coordinator:
         due = [t for t in (turn.look.next_due, turn.look.next_expiry) if t is not None and t > now]
         self._watch.expect(min(due, default=None), now, mono)
         if turn.look.cancelled:
-            self._running.cancel(turn.look.cancelled)
+            self._running.cancel(set(turn.look.cancelled))
         if demand is not None:
             self._see_to(turn.refused)
         if turn.claimed:
@@ -277,6 +277,7 @@ class Coordinator:
         """Turn what ended into rows to settle."""
         now = self._clock.now()
         counts: dict[str, tuple[int, float]] = {}
+        without_code: list[tuple[ClaimedJob, UnknownTask]] = []
         for call, timed in ended:
             job = call.job
             if not self._running.remove(call):
@@ -284,7 +285,7 @@ class Coordinator:
             if type(timed.outcome) is NotStarted:
                 if timed.outcome.no_code is not None:
                     self._catalogue.lacks(job.task, timed.outcome.no_code)
-                    self._tell_unknown([(job, UnknownTask(timed.outcome.no_code))])
+                    without_code.append((job, UnknownTask(timed.outcome.no_code)))
                 self._plan.given_back(job.pool, 1)
                 self._taken -= 1
             else:
@@ -294,6 +295,8 @@ class Coordinator:
             self.outgoing.end(call, timed, settle(call, timed, now, self._rng, why))
         for kind, (count, seconds) in counts.items():
             self._plan.ended(kind, count, seconds)
+        if without_code:
+            self._tell_unknown(without_code)
 
     def give_back_what_waits(self) -> None:
         """Calls that no slot got to in time are put back, for whoever is free."""

@@ -1,6 +1,6 @@
 """Telling whoever asked of jobs that were discarded.
 
-Owns the finding of them, however they came to be discarded, and of who is to be told. What is said is ``notices``'.
+Owns the finding of them, however they came to be discarded, and of who is to be told. What is said is ``commands/notices``'.
 Each is ticked off in the transaction that stores the telling, so it is told once, and not lost with a worker.
 
 Who listens is known to each worker for itself: its options, and the code that it has loaded. One that knows of nobody
@@ -12,16 +12,18 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+from typing import TYPE_CHECKING
 
 from ..base.checks import MICROS, clean
 from ..base.clock import Clock
 from ..base.errors import PASSING, UnknownTask
 from ..base.models import NewJob, TaskOrigin
-from ..base.records import JobInfo, as_dict
-from ..commands.notices import Listeners, of_job
 from ..store import Store
 from ..store.notices import Telling
 from .discovery import Catalogue
+
+if TYPE_CHECKING:
+    from ..base.records import JobInfo
 
 log = logging.getLogger("litequeue.worker")
 
@@ -70,6 +72,9 @@ class Reporter:
         return None if jobs is None else Telling(job_id, jobs)
 
     def _jobs(self, job_id: int, on_failure: str | None, mail_to: str | None, now: int) -> list[NewJob] | None:
+        from ..base.records import as_dict  # a tenth of a worker's start, and most discard nothing
+        from ..commands.notices import Listeners, of_job
+
         info = self._store.reports.job(job_id)
         if info is None:
             return []

@@ -105,6 +105,22 @@ def test_a_symbolic_link_in_place_of_the_folder_or_file_is_refused(db: Path, tmp
     assert victim.read_text() == "precious"
 
 
+@pytest.mark.parametrize("planted", ["a link", "a folder", "a pipe"])
+def test_what_dead_workers_left_is_removed_whatever_somebody_planted_beside_it(
+    store: Store, clock: FakeClock, planted: str
+) -> None:
+    register(store, clock).close()  # makes the folder
+    folder = Path(f"{store.path}-workers")
+    plant = {"a link": lambda path: path.symlink_to("nowhere"), "a folder": Path.mkdir, "a pipe": os.mkfifo}[planted]
+    for number in range(9):
+        plant(folder / f"strange{number}.lock")
+        (folder / f"left{number}.lock").touch()
+    for entry in folder.iterdir():
+        os.utime(entry, (0, 0), follow_symlinks=False)
+    store.workers.forget(clock.now(), clock.now())
+    assert {entry.name for entry in folder.iterdir()} == {f"strange{number}.lock" for number in range(9)}
+
+
 def test_ports_are_those_of_live_workers(store: Store, clock: FakeClock) -> None:
     me = register(store, clock)
     assert store.workers.wake_ports() == [4711]
