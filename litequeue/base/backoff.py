@@ -6,14 +6,16 @@ Owns the formula and the validation of every form of ``backoff=``. The randomnes
 from __future__ import annotations
 
 import inspect
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import checks
 from .errors import InvalidArgument, InvalidType
+
+if TYPE_CHECKING:
+    import random
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,17 @@ import argparse
 import json
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..base import stored
 from ..base.checks import MICROS, span
 from ..base.errors import InvalidArgument, LitequeueError
-from ..base.records import JobInfo, ScheduleInfo
 from ..commands.command import check_command
 from ..options import options_of
 from .grammar import flag_of
+
+if TYPE_CHECKING:
+    from ..base.records import JobInfo, ScheduleInfo
 
 
 def parse_call(words: list[str]) -> tuple[list[Any], dict[str, Any]]:

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..base.checks import clean
-from ..commands.notices import NO_MAIL, sendmail
 
 
 def note_command(command: Mapping[str, Any]) -> None:
@@ -38,5 +37,8 @@ def _of_command(command: Mapping[str, Any]) -> Iterator[str]:
 
 def note_mail(mail_to: str | None) -> None:
     """Of an address, where the host cannot send mail."""
-    if mail_to is not None and sendmail() is None:
-        print(NO_MAIL, file=sys.stderr)
+    if mail_to is not None:
+        from ..commands.notices import NO_MAIL, sendmail  # most workers mail nobody
+
+        if sendmail() is None:
+            print(NO_MAIL, file=sys.stderr)

@@ -22,7 +22,6 @@ from typing import Any, Final, NoReturn
 from ..base.errors import InvalidArgument, InvalidType, PayloadCorrupt, PayloadTooLarge
 from ..base.homes import home_of
 from ..base.stored import MAX_BYTES, MAX_DEPTH, beyond
-from .derived import derived
 from .refusal import refuse
 from .types import (
     CONVERSIONS,
@@ -107,6 +106,8 @@ class Codec:
         if (encode is None) != (decode is None):
             raise InvalidArgument("register_type needs both encode and decode, or neither")
         if encode is None or decode is None:
+            from .derived import derived  # most programs register nothing
+
             encoder, decode = derived(cls)
         else:
             encoder = _without_place(encode)

@@ -30,8 +30,10 @@ from ..base.forks import reset_in_children
 from ..base.models import ClaimedJob, TaskOrigin
 from ..base.outcomes import NotStarted, Timed
 from ..base.softguard import SoftGuard
-from ..tasks import TaskCode, load, locate
+from ..tasks import TaskCode
 from ..tasks.context import JobContext
+from ..tasks.finding import locate
+from ..tasks.modules import load
 from . import tie
 from .base import Call
 from .call import context_of, from_exception, run

@@ -6,8 +6,10 @@ A pure function from what the file says to one clause. Reads nothing itself.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
-from ..base.records import JobInfo, WorkerInfo
+if TYPE_CHECKING:
+    from ..base.records import JobInfo, WorkerInfo
 
 
 def why(job: JobInfo, workers: Sequence[WorkerInfo], paused: Collection[str], path: str) -> str | None:

@@ -5,9 +5,5 @@ is ``current_job()``. Runs no task and opens no file. May import ``options``, ``
 """
 
 from .code import MARK, Marked, TaskCode, Template, columns_of
-from .finding import locate, tasks_of
-from .modules import load, source_files
 
-__all__ = [
-    "MARK", "Marked", "TaskCode", "Template", "columns_of", "load", "locate", "source_files", "tasks_of",
-]  # fmt: skip
+__all__ = ["MARK", "Marked", "TaskCode", "Template", "columns_of"]

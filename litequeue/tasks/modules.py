@@ -7,7 +7,6 @@ worker's to decide (``worker/discovery``); what a module is called, ``base/homes
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import sys
 from importlib.machinery import SourceFileLoader, all_suffixes
@@ -63,6 +62,8 @@ def _by_path(file: str, directory: str) -> ModuleType:
             f"{file} in {directory} cannot be loaded beside {home.module if home else name} from "
             f"{home.directory if home else 'elsewhere'}, which has the same name: rename one of them"
         )
+    import importlib.util  # few tasks are in such scripts
+
     path = os.path.join(directory, file)
     spec = importlib.util.spec_from_file_location(name, path, loader=SourceFileLoader(name, path))
     assert spec is not None and spec.loader is not None

@@ -21,7 +21,9 @@ from ..base.models import TaskOrigin
 from ..base.trust import why_untrusted
 from ..commands import command
 from ..schedules.declarations import GONE, declared_in, is_of
-from ..tasks import TaskCode, load, locate, source_files
+from ..tasks import TaskCode
+from ..tasks.finding import locate
+from ..tasks.modules import load, source_files
 
 if TYPE_CHECKING:
     from ..schedules.definition import NewSchedule

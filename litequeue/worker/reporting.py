@@ -72,7 +72,8 @@ class Reporter:
         return None if jobs is None else Telling(job_id, jobs)
 
     def _jobs(self, job_id: int, on_failure: str | None, mail_to: str | None, now: int) -> list[NewJob] | None:
-        from ..base.records import as_dict  # a tenth of a worker's start, and most discard nothing
+        # A tenth of a worker's start, and most discard nothing.
+        from ..base.records import as_dict
         from ..commands.notices import Listeners, of_job
 
         info = self._store.reports.job(job_id)

@@ -22,8 +22,8 @@ from litequeue.base.errors import CommandFailed, InvalidArgument, InvalidType, S
 from litequeue.base.models import ClaimedJob
 from litequeue.commands import attempt, supervisor
 from litequeue.commands.command import NAME, TASK, check_command, run_command
-from litequeue.tasks import locate
 from litequeue.tasks.context import JobContext, _current
+from litequeue.tasks.finding import locate
 
 from ..crash.logged import alive
 from ..support import supervisors_of, wait_until

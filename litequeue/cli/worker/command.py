@@ -23,7 +23,9 @@ from ...base.homes import Home, home_of
 from ...client import database_path
 from ...options.workers import WorkerOptions
 from ...store import Store
-from ...tasks import TaskCode, load, tasks_of
+from ...tasks import TaskCode
+from ...tasks.finding import tasks_of
+from ...tasks.modules import load
 from ...worker.config import WorkerConfig
 from ...worker.discovery import Catalogue
 from ...worker.signals import StopSignals

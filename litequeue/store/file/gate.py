@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import threading
 import time
 from collections.abc import Iterator
@@ -59,6 +58,8 @@ class WriteGate:
             raise
 
     def _wait_for_file(self, patience: float) -> None:
+        import random  # 2.5 ms, which who never waits does not need
+
         deadline = monotonic() + patience
         while not self._file.try_acquire():
             if monotonic() >= deadline:

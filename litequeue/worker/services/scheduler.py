@@ -18,7 +18,6 @@ from ...base.checks import MICROS, aware, clean
 from ...base.clock import Clock
 from ...base.errors import PASSING, LitequeueError
 from ...base.models import NewJob, Past, Planned, Step
-from ...commands.notices import Listeners, of_missed
 from ...store import Store
 from ...store.schedules import Fires, NoJob
 from ...triggers import Trigger
@@ -172,6 +171,8 @@ class Scheduler:
         self, schedule: str, missed: Sequence[Past], on_failure: str | None, mail_to: str | None, queue: str
     ) -> list[NewJob]:
         """The jobs that tell people of missed ticks."""
+        from ...commands.notices import Listeners, of_missed  # few ticks are missed
+
         listeners = Listeners.of((self._config.on_failure, on_failure), (self._config.mail_to, mail_to))
         if not listeners:
             return []

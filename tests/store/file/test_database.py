@@ -353,7 +353,7 @@ def test_an_interrupt_in_what_is_asked_before_a_write_leaves_no_transaction_open
         with contextlib.closing(Store(str(tmp_path / f"{line}"))) as first:
             first.reports.state(1)  # makes the file
         with contextlib.closing(Store(str(tmp_path / f"{line}"))) as store:
-            came = interrupted(lambda: store.jobs.enqueue(new_job()), file, line)  # noqa: B023 - called at once
+            came = interrupted(lambda: store.jobs.enqueue(new_job()), file, line)
             store.jobs.enqueue(new_job())  # neither "a transaction within a transaction" nor a shut gate
             assert store.reports.state(1 if came else 2) == "available"
             assert store.reports.state(2 if came else 3) is None

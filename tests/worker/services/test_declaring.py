@@ -22,7 +22,7 @@ from litequeue.base.homes import import_directory
 from litequeue.base.records import ScheduleInfo
 from litequeue.cli import main
 from litequeue.store import Store
-from litequeue.tasks import tasks_of
+from litequeue.tasks.finding import tasks_of
 from litequeue.worker.config import WorkerConfig
 from litequeue.worker.discovery import Catalogue
 from litequeue.worker.services.declaring import Declarer
