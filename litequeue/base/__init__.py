@@ -7,8 +7,8 @@ spans of time and ``backoff`` for the wait before a retry. ``clock`` is the only
 randomness. ``bell`` wakes other processes, ``filelock`` is a lock that the kernel drops with its holder, ``trust`` says
 who else can write a file, ``homes`` what things of a module are called in the file, ``stored`` reads JSON from the file
 within limits, ``forks`` sees to signals in a fork's child, ``version`` is litequeue's own. ``softguard`` raises a timeout
-inside a thread: it is here since the store shields its transactions from what the pools raise, and neither of the two may
-see the other.
+inside a thread, and ``delicate`` says where not: they are here since the store shields its transactions from what the pools
+raise, and neither of the two may see the other.
 
 Nothing is handed on from here: who needs ``records`` only now and then imports it only then.
 """

@@ -195,6 +195,7 @@ class ThreadPool:
         begin = self._clock.monotonic()
         self._events.started(call)
         timed = running.guard.run(lambda: run(call, context, self._clock, self._rng))
+        self._lending.forget_thread()
         if running.timed_out:
             # Whatever it came to: it was too late, and the traceback shows where it was.
             trace = getattr(timed.outcome, "traceback", "") if timed is not None else ""

@@ -1,7 +1,14 @@
 from __future__ import annotations
 
+import contextlib
+import logging
+import queue
+import random
+import sys
 import threading
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -75,3 +82,152 @@ def test_what_comes_while_shielded_waits_for_the_end_of_it() -> None:
 def test_a_shield_without_a_guard_costs_nothing_and_does_nothing() -> None:
     with shielded:
         pass
+
+
+# -- random moments ------------------------------------------------------------------------------------------------
+
+
+def rained_on(work: Callable[[], object], moments: random.Random, longest: float) -> None:
+    """Run ``work`` under a guard that is fired at twice, at random moments."""
+    guards: list[SoftGuard] = []
+    ready = threading.Event()
+
+    def run() -> None:
+        guards.append(SoftGuard())
+        ready.set()
+        guards[0].run(work)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert ready.wait(5)
+    for _ in range(2):
+        end = time.perf_counter() + moments.random() * longest
+        while time.perf_counter() < end:
+            time.sleep(0)
+        guards[0].fire()
+    thread.join(20)
+    assert not thread.is_alive(), "a timeout never came, or something that it needs stayed taken"
+
+
+def until_the_second(step: Callable[[], object]) -> Callable[[], None]:
+    """A task that catches the first SoftTimeout and goes on."""
+
+    def work() -> None:
+        try:
+            while True:
+                step()
+        except SoftTimeout:
+            while True:
+                step()
+
+    return work
+
+
+lock = threading.Lock()
+
+
+def takes_a_lock_under_the_shield() -> None:
+    with shielded, lock, shielded:
+        pass
+
+
+def enters_and_leaves() -> None:
+    with shielded:
+        pass
+
+
+def computes() -> None:
+    sum(range(20))
+
+
+@pytest.mark.parametrize("rounds", [20, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [takes_a_lock_under_the_shield, enters_and_leaves, computes])
+def test_whenever_they_come_both_timeouts_end_what_they_meet(step: Callable[[], object], rounds: int) -> None:
+    moments = random.Random(rounds)
+    for _ in range(rounds):
+        rained_on(until_the_second(step), moments, 0.000_4)
+    assert lock.acquire(timeout=1), "left taken"
+    lock.release()
+
+
+def test_what_comes_before_the_call_has_begun_comes_in_it() -> None:
+    guard = SoftGuard()
+    guard.fire()
+    ended = threading.Event()
+
+    def run() -> None:
+        guard._thread = threading.get_ident()
+        assert guard.run(lambda: spin([])) is None
+        ended.set()
+
+    threading.Thread(target=run).start()
+    assert ended.wait(4)
+
+
+@pytest.mark.parametrize("rounds", [20, pytest.param(400, marks=pytest.mark.slow)])
+def test_a_task_that_logs_without_pause_is_ended_and_leaves_no_lock_of_the_log_taken(tmp_path: Path, rounds: int) -> None:
+    moments = random.Random(rounds)
+    logger = logging.getLogger(f"busy.{rounds}")
+    logger.propagate = False
+    handler = logging.FileHandler(tmp_path / "log")
+    logger.addHandler(handler)
+
+    def step() -> None:
+        logger.warning("again %s", logging.getLogger("another").isEnabledFor(10))
+
+    try:
+        for _ in range(rounds):
+            rained_on(until_the_second(step), moments, 0.001)
+            free = threading.Thread(target=step, daemon=True)
+            free.start()
+            free.join(5)
+            assert not free.is_alive(), "a lock of the log was left taken"
+    finally:
+        handler.close()
+
+
+@pytest.mark.parametrize("rounds", [10, pytest.param(150, marks=pytest.mark.slow)])
+def test_a_module_is_imported_whole_before_its_task_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rounds: int
+) -> None:
+    for name in ("outer", "inner", "innermost"):
+        (tmp_path / f"cut_short_{name}.py").write_text("for n in range(300): pass\nwhole = True\n")
+    (tmp_path / "cut_short_outer.py").write_text("import cut_short_inner, cut_short_innermost\nfor n in range(300): pass\nwhole = True\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    moments = random.Random(rounds)
+
+    def step() -> None:
+        for name in ("cut_short_outer", "cut_short_inner", "cut_short_innermost"):
+            found = sys.modules.get(name)
+            assert found is None or found.whole
+            sys.modules.pop(name, None)
+        import cut_short_outer  # type: ignore[import-not-found]
+
+        assert cut_short_outer.whole
+        time.sleep(0.001)  # a task that does nothing but import is left to do that
+
+    for _ in range(rounds):
+        rained_on(until_the_second(step), moments, 0.003)
+        other = threading.Thread(target=step, daemon=True)
+        other.start()
+        other.join(5)
+        assert not other.is_alive(), "a lock of the import was left taken"
+
+
+def test_a_task_that_waits_for_its_own_events_is_ended() -> None:
+    event = threading.Event()
+    rained_on(until_the_second(lambda: event.wait(0.05)), random.Random(1), 0.01)
+    condition = threading.Condition()
+
+    def waits() -> None:
+        with condition:
+            condition.wait(0.05)
+
+    rained_on(until_the_second(waits), random.Random(1), 0.01)
+    numbers: queue.Queue[int] = queue.Queue()
+
+    def gets() -> None:
+        with contextlib.suppress(queue.Empty):
+            numbers.get(timeout=0.05)
+
+    rained_on(until_the_second(gets), random.Random(1), 0.01)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import queue
+import random
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from litequeue import Job, JobFailed, LiteQueue, WouldDeadlock
+from litequeue.base.softguard import SoftGuard
 from litequeue.pools.lending import Lending
 
 from .. import sample
@@ -89,10 +95,43 @@ def test_a_process_task_waits_with_a_timeout_or_not_at_all(sample_app: LiteQueue
 
 def test_lending_has_an_end(app: LiteQueue) -> None:
     lending = Lending(lambda: None)
-    lending.count = 200
-    with pytest.raises(WouldDeadlock, match="wait for other jobs already"), lending.slot():
-        pass
-    assert lending.count == 200
+    with contextlib.ExitStack() as waits:
+        for _ in range(200):
+            waits.enter_context(lending.slot())
+        with pytest.raises(WouldDeadlock, match="wait for other jobs already"), lending.slot():
+            pass
+        assert lending.count == 200
+    assert lending.count == 0
+
+
+@pytest.mark.slow
+def test_a_lent_slot_is_given_back_whenever_a_timeout_ends_the_wait(app: LiteQueue) -> None:
+    lending, moments = Lending(lambda: None), random.Random(1)
+
+    def waits_again_and_again() -> None:
+        while True:
+            with lending.slot():
+                pass
+
+    for _ in range(300):
+        guards: queue.SimpleQueue[SoftGuard] = queue.SimpleQueue()
+
+        def call() -> None:
+            guard = SoftGuard()
+            guards.put(guard)  # noqa: B023 - this round's
+            guard.run(waits_again_and_again)
+            lending.forget_thread()
+
+        thread = threading.Thread(target=call)
+        thread.start()
+        guard = guards.get(timeout=5)
+        end = time.perf_counter() + moments.random() * 0.000_3
+        while time.perf_counter() < end:
+            time.sleep(0)
+        guard.fire()
+        thread.join(10)
+        assert not thread.is_alive()
+        assert lending.count == 0
 
 
 def test_after_the_wait_there_are_no_more_threads_at_work_than_slots(app: LiteQueue) -> None:

@@ -78,7 +78,7 @@ class Database:
         if handles is not None:  # we are a fork's child
             _parked.append(handles)
             self._handles = None
-        with forkguard.inside, self._opening:
+        with shielded, forkguard.inside, self._opening:
             handles = self._handles  # which another thread may close as soon as it is set
             if handles is None:
                 handles = self._handles = self._open()
@@ -286,7 +286,7 @@ class Database:
         if handles is None or handles.pid != os.getpid():
             return
         # The gate before the fork guard, as a write takes them.
-        with handles.against_threads(self.patience) as alone, forkguard.inside:
+        with shielded, handles.against_threads(self.patience) as alone, forkguard.inside:
             handles.watcher = None
             while handles.idle_readers:
                 close_quietly(handles.idle_readers.pop())

@@ -1,0 +1,88 @@
+"""Where an exception out of nowhere would break what all threads of a process share.
+
+Owns the rule by which a running thread is looked at before SoftTimeout is raised in it. The standard library keeps locks of
+the whole process: those of ``logging`` and its handlers, of the import system, of starting threads. An exception that comes
+just after such a lock was taken leaves it taken for ever (measured: a task that logged in a loop hung its worker after 1 to
+18 timeouts), and a module whose import was cut short stays broken. So: never while something is imported; and in a file that
+has such locks only inside a ``try`` or ``with``, whose end gives back what was taken. A rule by function names would do
+less: whoever logs without pause is met nearly always where the record is written, which is inside one.
+
+Pure, but for looking at frames. What a task's own locks guard is its own affair (``pool="process"`` is the way out).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from types import CodeType, FrameType
+from typing import Final
+
+MOST_FRAMES: Final = 500  # deeper ones are not looked at: the look has to be quick
+_IMPORTING: Final = "<frozen importlib."
+_LIBRARY: Final = os.path.dirname(os.__file__)
+# Files of the standard library that keep locks of the whole process, and the functions that hold them: all, or these.
+_SHARED: Final[dict[str, frozenset[str] | None]] = {
+    os.path.join(_LIBRARY, *parts): functions
+    for parts, functions in (
+        (("logging", "__init__.py"), None),
+        (("logging", "handlers.py"), None),
+        (("concurrent", "futures", "thread.py"), None),
+        (("concurrent", "futures", "process.py"), None),
+        (("multiprocessing", "resource_tracker.py"), None),
+        (("multiprocessing", "util.py"), None),
+        (("functools.py",), None),
+        (("tempfile.py",), None),
+        (("warnings.py",), None),
+        (("_py_warnings.py",), None),
+        (("weakref.py",), None),
+        (("_weakrefset.py",), None),
+        # The rest of it guards what a task makes for itself, and is where tasks wait.
+        (("threading.py",), frozenset({"__init__", "_delete", "_stop", "_bootstrap_inner", "active_count", "enumerate", "start"})),
+    )
+}
+
+
+def is_delicate(frame: FrameType | None, until: CodeType) -> bool:
+    """Whether a thread whose innermost frame this is must be left alone for now; frames below ``until`` are not its task's."""
+    if frame is None:
+        return False
+    functions = _SHARED.get(frame.f_code.co_filename, ())
+    if (functions is None or frame.f_code.co_name in functions) and not _is_protected(frame):
+        return True
+    looked: FrameType | None = frame
+    for _ in range(MOST_FRAMES):
+        if looked is None or looked.f_code is until:
+            return False
+        if looked.f_code.co_filename.startswith(_IMPORTING):
+            return True
+        looked = looked.f_back
+    return False
+
+
+def innermost(thread: int) -> FrameType | None:
+    """Where a thread is now; None if it has ended."""
+    return sys._current_frames().get(thread)
+
+
+def _is_protected(frame: FrameType) -> bool:
+    """Whether an exception raised here meets a handler of the frame's own function: an ``except``, a ``finally``, the end of
+    a ``with``."""
+    return any(start <= frame.f_lasti < end for start, end in _protected(frame.f_code))
+
+
+def _protected(code: CodeType) -> Iterator[tuple[int, int]]:
+    """The stretches of a function that a handler guards, in the unit of ``f_lasti``.
+
+    The table's format is CPython's own, the same from 3.11 to 3.14 (its Objects/exception_handling_notes.txt): numbers of 6
+    bits a byte, the highest first, 64 where more follow, 128 at the start of an entry; start, length, target, depth.
+    """
+    numbers: list[int] = []
+    number = 0
+    for byte in code.co_exceptiontable:
+        number = number << 6 | byte & 63
+        if not byte & 64:
+            numbers.append(number)
+            number = 0
+    for start, length, _target, _depth in zip(*[iter(numbers)] * 4, strict=False):
+        yield start * 2, (start + length) * 2
