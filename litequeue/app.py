@@ -185,6 +185,7 @@ class LiteQueue(Marked):
         **options: Unpack[EnqueueOptions],
     ) -> Job[Any]:
         """``enqueue`` with the options of ``apply_async``."""
+        checks.name(task, "the task's name")
         code = self._tasks.get(task) or self._client.builtin(task)
         if code is not None:
             return Job(self._client, self._client.enqueue(code, *call(args, kwargs), options))

@@ -75,7 +75,7 @@ class Client:
         self._store: Store | None = None
         self._recorded: set[str] = set()
         self.handlers: list[TaskCode] = []  # tasks that are told of discarded jobs
-        _note(_apps, self.path, self)
+        _note(self.path, self)
 
     @property
     def store(self) -> Store:
@@ -100,7 +100,7 @@ class Client:
         if os.path.realpath(self.path) != os.path.realpath(path):
             self.close()
             self.path = path
-            _note(_apps, path, self)
+            _note(path, self)
 
     def close(self) -> None:
         store, self._store = self._store, None
@@ -177,7 +177,7 @@ class Client:
         self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: EnqueueOptions | None
     ) -> int:
         """Store a job of a task whose code is not here."""
-        template = self.template(checks.name(name, "the task's name"))
+        template = self.template(name)
         job = self.new_job(template, self.encode_call(name, args, kwargs), options)
         job_id, ports = self.store.jobs.enqueue(job)
         self._bell.ring(ports)
@@ -218,28 +218,23 @@ class Client:
 # Who looks at a file here, for handles that come out of a pickle: of an app, or made for such handles alone. Weak, so that
 # a file is closed as soon as nobody needs it; and no WeakValueDictionary, whose clean-up is Python code that runs in
 # whatever thread collects garbage, where a SoftTimeout for a task would be lost in it.
-_apps: dict[str, ref[Client]] = {}
-_bare: dict[str, ref[Client]] = {}
+_known: dict[str, ref[Client]] = {}
 
 
-def _note(known: dict[str, ref[Client]], path: str, client: Client) -> None:
-    if len(known) >= 100:
-        for gone in [p for p, found in list(known.items()) if found() is None]:
-            known.pop(gone, None)
-    known[path] = ref(client)
+def _note(path: str, client: Client) -> None:
+    if len(_known) >= 100:
+        for gone in [p for p, found in list(_known.items()) if found() is None]:
+            _known.pop(gone, None)
+    _known[path] = ref(client)
 
 
 def client_of(path: str) -> Client:
     """The client of the app that this process has of a file; else one without tasks and registered types."""
-    for known in (_apps, _bare):
-        noted = known.get(path)
-        found = None if noted is None else noted()
-        if found is not None and found.path == path:
-            return found
-    made = Client(path, durability="full", clock=SystemClock())
-    _apps.pop(path, None)  # an app that comes later knows more
-    _note(_bare, path, made)
-    return made
+    noted = _known.get(path)
+    found = None if noted is None else noted()
+    if found is not None and found.path == path:
+        return found
+    return Client(path, durability="full", clock=SystemClock())  # until an app comes, which knows more
 
 
 def _run_at(given: Mapping[str, Any], now: int) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import functools
+import sqlite3
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -227,6 +229,26 @@ def test_enqueue_by_name_takes_the_options_that_producers_recorded(sample_app: L
             stranger.send_task(sample.wait_once.name, ("", ""), retries=2)
     with pytest.raises(SignatureMismatch):
         sample_app.enqueue("known")
+
+
+@pytest.mark.parametrize(
+    "planted", ['{"queue": 5}', '{"priority": "high"}', '{"at_most_once": null, "expires": "soon"}', "[1]", "{", '{"timeout": {}}']
+)
+def test_options_that_somebody_planted_are_none(sample_app: LiteQueue, db: Path, planted: str) -> None:
+    sample.known.delay(1)
+    sample_app.close()
+    with contextlib.closing(sqlite3.connect(db, isolation_level=None)) as connection:
+        connection.execute("UPDATE litequeue_tasks SET options = ?", (planted,))
+    with LiteQueue(db) as stranger:
+        info = stranger.enqueue("known", 5).info()
+        assert (info.queue, info.priority, info.args) == ("default", 0, "[5]")
+
+
+@pytest.mark.parametrize("name", [5, None, ["known"], object()])
+def test_a_name_that_is_no_string_is_refused(app: LiteQueue, name: Any) -> None:
+    for enqueue in (app.enqueue, app.send_task):
+        with pytest.raises(InvalidType, match="the task's name must be a string"):
+            enqueue(name)
 
 
 def test_a_task_without_its_code_at_hand_gets_its_options_from_the_worker(app: LiteQueue, db: Path) -> None:

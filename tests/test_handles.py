@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from litequeue import InvalidArgument, InvalidType, LiteQueue, PayloadError, current_job
-from litequeue.client import _apps, client_of
+from litequeue.client import _known, client_of
 from litequeue.job import Job
 
 from . import sample
@@ -143,7 +143,7 @@ def test_files_that_nobody_uses_any_more_are_forgotten(tmp_path: Path) -> None:
     gc.collect()
     LiteQueue(tmp_path / "last")
     assert client_of(kept.path) is kept._client
-    assert len(_apps) <= 100 + sum(noted() is not None for noted in _apps.values())
+    assert len(_known) <= 100 + sum(noted() is not None for noted in _known.values())
     bare = client_of(str(tmp_path / "nobody's"))
     assert client_of(str(tmp_path / "nobody's")) is bare
     later = LiteQueue(tmp_path / "nobody's")

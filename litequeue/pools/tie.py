@@ -34,22 +34,25 @@ def hold(parent: int, locks: str | None) -> None:
     global _lock
     with contextlib.suppress(AttributeError, OSError):
         os.setsid()  # what it starts is ended with it, as a group
-    _let_the_kernel_end_it()
+    kernel = _is_ended_by_the_kernel()
     if locks is not None:
         _lock = FileLock(f"{locks}-{os.getpid()}.lock")
         _lock.try_acquire()
     if _is_orphaned(parent):  # it may have died before the kernel was told, or the lock was held
         os._exit(ORPHANED)
-    threading.Thread(target=_watch, args=(parent,), name="litequeue-parent", daemon=True).start()
+    if not kernel:
+        threading.Thread(target=_watch, args=(parent,), name="litequeue-parent", daemon=True).start()
 
 
-def _let_the_kernel_end_it() -> None:
-    """SIGKILL when the thread that started this process ends: the worker's coordinator, which lives as long as the pool."""
+def _is_ended_by_the_kernel() -> bool:
+    """Ask for SIGKILL when the thread that started this process ends: the worker's coordinator, which lives as long as the
+    pool. Whether that is granted."""
     if sys.platform.startswith("linux"):
         import ctypes
 
         with contextlib.suppress(AttributeError, OSError):
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            return bool(ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) == 0)
+    return False
 
 
 def _is_orphaned(parent: int) -> bool:

@@ -70,7 +70,7 @@ def changed_trigger(spec: str, changes: Mapping[str, Any]) -> triggers.Trigger:
     if not isinstance(trigger, triggers.Cron):
         raise InvalidArgument("timezone= and seconds= go with cron=")
     zone, seconds = changes.get("timezone", trigger.timezone), changes.get("seconds", trigger.seconds)
-    return triggers.Cron(trigger.expr, zone, seconds=seconds)
+    return triggers.Cron(trigger.expr, zone, seconds=False if seconds is None else seconds)
 
 
 def _zone_of(spec: str) -> Any:

@@ -95,8 +95,6 @@ class Schedules:
 
         With a new time it starts from now; else its next tick stays. Raises ScheduleNotFound.
         """
-        known = self._stored(name)
-        self._refuse_declared(known, "changed")
         refuse_unknown(ScheduleOptions, changes, "update")
         ports = None
         while ports is None:

@@ -71,7 +71,11 @@ def _recorded(options: str) -> dict[str, Any]:
         found = stored_json.loads(options)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    kinds: dict[str, Any] = {n: str if isinstance(v, str) else int | None for n, v in JobColumns()._asdict().items()}
+    kinds["expires"] = int | None
+    if not isinstance(found, dict) or not all(isinstance(value, kinds.get(name, object)) for name, value in found.items()):
+        return {}
+    return found
 
 
 def check_columns(task: str, columns: JobColumns) -> None:

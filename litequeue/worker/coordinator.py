@@ -63,7 +63,7 @@ class Coordinator:
         rng: random.Random,
         inbox: Inbox,
         others: Neighbours,
-        locks: str | None = None,
+        locks: str | None,
     ) -> None:
         """``locks``: of pool processes, see ``pooling``."""
         self.id = worker
@@ -153,7 +153,7 @@ class Coordinator:
         self._telling |= news or self._reporter.refused
         if self._catalogue.has_failures and self._catalogue.forget_old_failures():
             self._looking = True
-            self._tell_unknown()
+            tell_unknown(self._store, self.id, self._catalogue, ())
 
     # -- a turn ------------------------------------------------------------------------------------
 
@@ -262,14 +262,14 @@ class Coordinator:
     def _see_to(self, refused: list[ClaimedJob]) -> None:
         refusals = self._admission.end(refused)
         self.outgoing.adoptions += refusals.adoptions
-        if refusals.unknown:
-            self._tell_unknown(refusals.unknown)
+        self._tell_unknown(refusals.unknown)
         if self._admission.holds_back:
             self._looking = False  # what ends here brings the next turn
         self._looking |= refusals.again
 
-    def _tell_unknown(self, met: Sequence[tuple[ClaimedJob, UnknownTask]] = ()) -> None:
-        tell_unknown(self._store, self.id, self._catalogue, met)
+    def _tell_unknown(self, met: Sequence[tuple[ClaimedJob, UnknownTask]]) -> None:
+        if met:
+            tell_unknown(self._store, self.id, self._catalogue, met)
 
     # -- what ends -------------------------------------------------------------------------------------
 
@@ -295,8 +295,7 @@ class Coordinator:
             self.outgoing.end(call, timed, settle(call, timed, now, self._rng, why))
         for kind, (count, seconds) in counts.items():
             self._plan.ended(kind, count, seconds)
-        if without_code:
-            self._tell_unknown(without_code)
+        self._tell_unknown(without_code)
 
     def give_back_what_waits(self) -> None:
         """Calls that no slot got to in time are put back, for whoever is free."""

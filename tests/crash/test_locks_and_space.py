@@ -1,7 +1,7 @@
 """Files that cannot be written for a while: somebody holds the lock, or the device has no room, or it fails.
 
 Each is a typed error with the path in it and the fitting exit code; a worker lives on, and nothing is lost. Locks in
-one process are in tests/store/test_database.py.
+one process are in tests/store/file/test_database.py.
 """
 
 from __future__ import annotations

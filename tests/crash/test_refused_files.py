@@ -1,7 +1,7 @@
 """Paths and files that cannot be a queue, or not now: a typed error with the path in it, and the fitting exit code.
 
 The file is never recreated, truncated or repaired: what was damaged, foreign or newer is left byte for byte.
-And strange names of a good file. Creation at once is in tests/store/test_database.py.
+And strange names of a good file. Creation at once is in tests/store/file/test_database.py.
 """
 
 from __future__ import annotations

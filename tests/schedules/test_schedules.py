@@ -298,6 +298,7 @@ def test_an_update_keeps_the_next_tick_unless_the_time_is_another(app: LiteQueue
     assert app.schedules.update("s", every="2h").next_tick == NOON + timedelta(minutes=150)
     assert app.schedules.update("s", cron="0 3 * * *", timezone="UTC").next_tick == NOON + timedelta(hours=15)
     assert app.schedules.update("s", timezone="Asia/Tokyo").next_tick == NOON + timedelta(hours=6)
+    assert app.schedules.update("s", seconds=None, timezone=None).next_tick == NOON + timedelta(hours=15)
     with pytest.raises(InvalidArgument, match="cron="):
         app.schedules.update("s", every="1h", timezone="UTC")
 
