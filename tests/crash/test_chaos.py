@@ -45,25 +45,31 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _last(folder: Path, sql: str) -> tuple[int, int]:
-    with closing(sqlite3.connect(folder / "chaos.sqlite")) as connection:
-        return connection.execute(sql).fetchone()
-
-
 def _sql(folder: Path, sql: str) -> None:
     with closing(sqlite3.connect(folder / "chaos.sqlite")) as connection, connection:
         assert connection.execute(sql).rowcount > 0
 
 
-ONE = (
-    "(SELECT max(id) FROM litequeue_jobs WHERE state = 'succeeded' AND failures + interruptions = 0"
-    " AND schedule_id IS NULL)"
-)
+WHOLE = "state = 'succeeded' AND failures + interruptions = 0 AND schedule_id IS NULL"
+ONE = f"(SELECT max(id) FROM litequeue_jobs WHERE {WHOLE})"
+
+
+def _untouched(folder: Path) -> tuple[int, int]:
+    """A job that succeeded, and its worker, which was not frozen meanwhile: a frozen one's jobs may run twice."""
+    evidence = Evidence(folder)
+    with closing(sqlite3.connect(folder / "chaos.sqlite")) as connection:
+        found = connection.execute(f"SELECT id, worker_id FROM litequeue_jobs WHERE {WHOLE} ORDER BY id DESC").fetchall()
+    for job, worker in found:
+        (run,) = evidence.executions[job]
+        at = run.began + 0.000_001
+        if not evidence.froze(worker, at) and not any(start <= at <= stop for start, stop in evidence.frozen[run.pid]):
+            return job, worker
+    raise AssertionError("every worker was frozen all the time: the run proves nothing")
 
 
 def _ran_again(folder: Path) -> None:
     """A second execution beside the first, on record as interrupted, of a worker that nobody touched."""
-    job, worker = _last(folder, f"SELECT id, worker_id FROM litequeue_jobs WHERE id = {ONE}")
+    job, worker = _untouched(folder)
     _sql(folder, f"UPDATE litequeue_jobs SET attempt = attempt + 1, interruptions = 1, result = '2' WHERE id = {job}")
     _sql(
         folder,
