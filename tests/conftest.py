@@ -11,10 +11,12 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from litequeue import LiteQueue
+from litequeue.base import log
 from litequeue.store import Store
 
 from . import prepared, sample
@@ -30,8 +32,30 @@ def pytest_configure() -> None:
     atexit.register(shutil.rmtree, compiled, ignore_errors=True)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PYTHONPYCACHEPREFIX"] = compiled
+    # Started in the background, or under nohup, we ignore what a terminal sends, and so would all that the tests start.
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     # argparse speaks English whatever the user does; and it looks for no translations, which took it a third of its time.
     os.environ["LANGUAGE"] = "C"
+
+
+class Caught(pytest.LogCaptureFixture):
+    """What was logged, litequeue's own lines too, which a thread of theirs writes."""
+
+    @property
+    def handler(self) -> Any:
+        log.flush(5)
+        return super().handler
+
+
+@pytest.fixture
+def caplog(request: pytest.FixtureRequest) -> Iterator[pytest.LogCaptureFixture]:
+    log.flush(5)  # the lines of the test before
+    caught = Caught(request.node, _ispytest=True)
+    yield caught
+    log.flush(5)
+    caught._finalize()
 
 
 @pytest.fixture
@@ -67,7 +91,8 @@ def clock() -> FakeClock:
 
 
 def _threads() -> set[threading.Thread]:
-    return {t for t in threading.enumerate() if t is not threading.main_thread()}
+    """But for the one that writes litequeue's log, which lives as long as the process."""
+    return {t for t in threading.enumerate() if t is not threading.main_thread() and t.name != "litequeue-log"}
 
 
 def _helper(pid: int) -> bool:

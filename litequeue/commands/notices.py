@@ -12,20 +12,20 @@ below one line in words and the end of the output; a handler gets the job.
 from __future__ import annotations
 
 import json
-import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from ..base.checks import clean, clean_lines
 from ..base.errors import LitequeueError
+from ..base.log import Log
 from ..base.models import JobColumns, NewJob
 from ..payload import Codec
 from ..tasks import TaskCode
 from .command import NAME as COMMAND
 from .command import check_command
 
-log = logging.getLogger("litequeue.worker")
+log = Log("litequeue.worker")
 
 RETRIES: Final = 8  # over some minutes: a mail server may be restarted
 SECONDS: Final = 300  # for one attempt

@@ -8,7 +8,6 @@ and imports no asyncio: 24 of the 150 ms that a worker without coroutines took t
 from __future__ import annotations
 
 import contextvars
-import logging
 import random
 import traceback
 import types
@@ -24,6 +23,7 @@ from ..base.errors import (
     Snooze,
     SoftTimeout,
 )
+from ..base.log import Log
 from ..base.outcomes import (
     Cancelled,
     Discarded,
@@ -38,7 +38,7 @@ from ..tasks import TaskCode
 from ..tasks.context import JobContext, WaitEnded, _current
 from .base import Call, Reason
 
-log = logging.getLogger("litequeue.jobs")
+log = Log("litequeue.jobs")
 
 _NOTHING: Final = Succeeded("null")
 MAX_MESSAGE: Final = 4096

@@ -17,6 +17,7 @@ import os
 import random
 import signal
 import struct
+import sys
 import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -34,7 +35,7 @@ from ..tasks import TaskCode
 from ..tasks.context import JobContext
 from ..tasks.finding import locate
 from ..tasks.modules import load
-from . import tie
+from . import logs, tie
 from .base import Call
 from .call import context_of, from_exception, run
 
@@ -64,9 +65,11 @@ def _leave_it_to_the_worker(number: int, frame: object) -> None:
     pass
 
 
-def start(channel: Channel | None, parent: int, locks: str | None, imports: Sequence[tuple[str, str]]) -> None:
+def start(
+    channel: Channel | None, parent: int, locks: str | None, imports: Sequence[tuple[str, str]], lines: logs.Lines | None
+) -> None:
     """The initializer of the executor's process, a child of ``parent``; ``locks``: how the path of its lock begins;
-    ``imports``: modules, with their directories, for before its first task."""
+    ``imports``: modules, with their directories, for before its first task; ``lines``: how the worker logs."""
     global _channel, _imports
     _channel, _imports = channel, list(imports)
     multiprocessing.set_start_method(None, force=True)  # ours is set, so a module that sets one would fail here
@@ -77,6 +80,8 @@ def start(channel: Channel | None, parent: int, locks: str | None, imports: Sequ
         signal.signal(number, _leave_it_to_the_worker)
     reset_in_children(numbers)
     tie.hold(parent, locks)
+    if lines is not None:
+        logs.write_to_stderr(lines)
 
 
 def ready() -> int:
@@ -94,7 +99,11 @@ def wire(call: Call) -> list[Any]:
 
 def run_inline(wires: str) -> list[Note]:
     """Run a batch where descriptors cannot be shared (Windows)."""
-    return [_run(fields) for fields in json.loads(wires)]
+    notes = []
+    for fields in json.loads(wires):
+        notes.append(_run(fields))
+        _flush()
+    return notes
 
 
 def run_batch(size: int) -> int:
@@ -111,6 +120,7 @@ def run_batch(size: int) -> int:
         note = _run(wires[index])
         if os.getpid() != me:
             os._exit(0)  # the task forked: what its child makes of it is not for us to report
+        _flush()
         body = json.dumps(note).encode()
         os.write(notes, RECORD.pack(index, len(body)) + body)
         count += 1
@@ -136,6 +146,13 @@ def _run(fields: list[Any]) -> Note:
     if soft_timeout is None:
         return _note(run(call, context, _clock, _rng))
     return _note(_run_softly(call, context, soft_timeout / MICROS))
+
+
+def _flush() -> None:
+    """What the task has printed is not lost, whatever becomes of this process."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # closed, or replaced by something of the task's own
+            stream.flush()
 
 
 def _wait_rule(blocking: bool, bounded: bool) -> AbstractContextManager[None]:

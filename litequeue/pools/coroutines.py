@@ -12,7 +12,6 @@ import contextlib
 import functools
 import itertools
 import json
-import logging
 import os
 import random
 import threading
@@ -22,13 +21,14 @@ from contextlib import AbstractContextManager
 from ..base.checks import MICROS
 from ..base.clock import Clock
 from ..base.errors import SoftTimeout, WouldDeadlock
+from ..base.log import Log
 from ..base.outcomes import Interrupted, Outcome, Timed, TimedOut
 from ..tasks.context import JobContext, _current
 from .base import Call, Events, Reason
 from .call import arguments, context_of, from_exception, succeeded
 from .lending import Lending
 
-log = logging.getLogger("litequeue.worker")
+log = Log("litequeue.worker")
 
 # Seconds for what a cancelled coroutine has running in other processes, where that is not its own matter: the
 # worker waits no longer than LAST_WORDS; and a job whose lease is lost may be running elsewhere by now.

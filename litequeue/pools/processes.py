@@ -12,7 +12,6 @@ long holds up no other, since the parent can take back whatever has not started 
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
 from collections import deque
 from collections.abc import Sequence
@@ -20,13 +19,14 @@ from concurrent.futures import Future
 from typing import Any, Final
 
 from ..base.checks import MICROS
-from ..base.clock import Clock
+from ..base.clock import Clock, monotonic
+from ..base.log import Log
 from ..base.outcomes import Died, Interrupted, NotStarted, Outcome, Timed, TimedOut
 from .base import Call, Events, Reason
 from .deaths import Deaths
 from .slot import Slot
 
-log = logging.getLogger("litequeue.worker")
+log = Log("litequeue.worker")
 
 # What a batch may take in all, by the measured time of its tasks.
 BATCH_SECONDS: Final = 0.05
@@ -34,6 +34,7 @@ MAX_BATCH: Final = 64
 FRUITLESS_DEATHS: Final = 3
 IDLE_SECONDS: Final = 300.0
 JOBS_PER_CHILD: Final = 10_000
+EXIT_SECONDS: Final = 1.0  # for children that retire as the pool stops
 
 
 class ProcessPool:
@@ -126,9 +127,13 @@ class ProcessPool:
 
     def stop(self) -> None:
         for slot in self._slots:
-            slot.kill(Reason.SHUTDOWN)
+            if slot.idle:
+                slot.retire()  # it runs what tasks have registered with atexit, and writes what they have buffered
+            else:
+                slot.kill(Reason.SHUTDOWN)
+        until = monotonic() + EXIT_SECONDS
         for slot in self._slots:
-            slot.close()
+            slot.close(until)
         self._slots.clear()
         self._deaths.stop()
 

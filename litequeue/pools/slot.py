@@ -24,7 +24,7 @@ from typing import Any, Final
 from ..base import outcomes
 from ..base.clock import Clock, monotonic
 from ..base.outcomes import Timed
-from . import child
+from . import child, logs
 from .base import Call, Events, Reason
 from .deaths import Deaths, kill_group
 
@@ -67,7 +67,7 @@ class Slot:
         self._read = 0  # how far the notes were read
         self._channel, self._token_writer = _open_channel()
         self._executor = executors.ProcessPoolExecutor(
-            1, mp_context=context, initializer=child.start, initargs=(self._channel, os.getpid(), locks, imports)
+            1, mp_context=context, initializer=child.start, initargs=(self._channel, os.getpid(), locks, imports, logs.chosen)
         )
         self._watch(self._executor.submit(child.ready))
         # concurrent.futures would join its thread, and so the running call, when the app exits.
@@ -206,8 +206,10 @@ class Slot:
         self._executor.shutdown(wait=False)
         self._close_channel()
 
-    def close(self) -> None:
-        """End the child, whatever it does, and wait for that."""
+    def close(self, until: float = 0.0) -> None:
+        """Wait until then (monotonic) for a child that retires; and end it, whatever it does."""
+        while self._process is not None and self._process.exitcode is None and monotonic() < until:
+            time.sleep(0.002)
         self._kill()
         self._executor.shutdown(wait=True)
         self._close_channel()

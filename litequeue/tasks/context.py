@@ -134,6 +134,11 @@ class JobContext:
 _current: ContextVar[JobContext | None] = ContextVar("litequeue_current_job", default=None)
 
 
+def running_job() -> JobContext | None:
+    """``current_job()`` for who may be asked outside of one."""
+    return _current.get()
+
+
 def current_job() -> JobContext:
     """The job that the calling code runs in. Raises NotInATask (a LookupError) outside of one."""
     context = _current.get()

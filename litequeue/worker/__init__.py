@@ -7,6 +7,6 @@ the pools, ``outgoing`` keeps what is to be written, ``reporting`` tells of disc
 lines; all else reaches it through the ``inbox``.
 
 ``config`` has the settings, ``discovery`` finds the code of tasks, ``embedded`` runs a worker inside an app, ``signals``
-stops one, ``repeated_warning`` says once what happens often. What ticks in threads of its own lives in ``services``. May
+stops one, ``leaving`` ends its process although it has not stopped, ``repeated_warning`` says once what happens often. What ticks in threads of its own lives in ``services``. May
 import ``schedules``, ``store``, ``pools``, ``commands`` and all that is below them.
 """

@@ -7,13 +7,13 @@ store's. A *turn* is one transaction: settle what ended, promote what is due, cl
 
 from __future__ import annotations
 
-import logging
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..base.clock import Clock
 from ..base.errors import PASSING, UnknownTask, WorkerFailed
+from ..base.log import Log
 from ..base.models import ClaimedJob
 from ..base.outcomes import NotStarted, Timed
 from ..pools.base import Call, Reason
@@ -34,7 +34,7 @@ from .settling import impossible, settle
 from .slow_look import Watch
 from .timeouts import Key
 
-log = logging.getLogger("litequeue.worker")
+log = Log("litequeue.worker")
 
 TEND_PAUSE = 0.005  # while calls wait in a pool
 RETRY_PAUSE = 0.25  # after a turn that the file refused

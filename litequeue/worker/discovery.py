@@ -8,7 +8,6 @@ again after a while. Imports user modules, through ``tasks`` alone, and collects
 from __future__ import annotations
 
 import json
-import logging
 import os
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..base.checks import is_name
 from ..base.errors import UnknownTask
 from ..base.homes import Home, loaded
+from ..base.log import Log
 from ..base.models import TaskOrigin
 from ..base.trust import why_untrusted
 from ..commands import command
@@ -28,7 +28,7 @@ from ..tasks.modules import load, source_files
 if TYPE_CHECKING:
     from ..schedules.definition import NewSchedule
 
-log = logging.getLogger("litequeue.worker")
+log = Log("litequeue.worker")
 
 RETRY_SECONDS = 30.0
 

@@ -7,10 +7,10 @@ the tasks whose code is not here.
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Iterable
 
 from ..base.errors import PASSING, UnknownTask
+from ..base.log import Log
 from ..base.models import ClaimedJob
 from ..pools.base import Call
 from ..store import Store
@@ -18,7 +18,7 @@ from ..tasks import TaskCode
 from . import journal
 from .discovery import Catalogue
 
-log = logging.getLogger("litequeue.worker")
+log = Log("litequeue.worker")
 
 
 def call_of(job: ClaimedJob, code: TaskCode, database: str, claimed_at: float) -> Call:

@@ -13,12 +13,13 @@ from typing import Any
 
 from ..base.checks import clean
 from ..base.errors import UnknownTask
+from ..base.log import Log
 from ..base.models import ClaimedJob, Lease, LostJob, Settled, Unsettled
 from ..base.outcomes import NotStarted, Timed
 from ..pools.base import Call, Reason
 from .repeated_warning import Complaint
 
-log = logging.getLogger("litequeue.jobs")
+log = Log("litequeue.jobs")
 
 
 def _fields(job: ClaimedJob, **more: Any) -> dict[str, Any]:

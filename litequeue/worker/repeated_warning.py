@@ -5,11 +5,12 @@ Owns the counting. What is refused is tried several times a second, for as long 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Final
 
-log = logging.getLogger("litequeue.worker")
+from ..base.log import Log
+
+log = Log("litequeue.worker")
 
 EVERY: Final = 10.0  # seconds
 

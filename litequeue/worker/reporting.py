@@ -10,13 +10,13 @@ leaves a job for a while to the others, before it ticks it off for good.
 from __future__ import annotations
 
 import contextlib
-import logging
 import socket
 from typing import TYPE_CHECKING
 
 from ..base.checks import MICROS, clean
 from ..base.clock import Clock
 from ..base.errors import PASSING, UnknownTask
+from ..base.log import Log
 from ..base.models import NewJob, TaskOrigin
 from ..store import Store
 from ..store.notices import Telling
@@ -25,7 +25,7 @@ from .discovery import Catalogue
 if TYPE_CHECKING:
     from ..base.records import JobInfo
 
-log = logging.getLogger("litequeue.worker")
+log = Log("litequeue.worker")
 
 BATCH = 100
 LEFT_TO_OTHERS = 60 * MICROS

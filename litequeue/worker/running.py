@@ -5,9 +5,9 @@ Owns why a call was interrupted, which decides what its end means. For the coord
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection
 
+from ..base.log import Log
 from ..base.models import Lease
 from ..pools.base import Call, Reason
 from . import journal
@@ -15,7 +15,7 @@ from .inbox import Held, Started
 from .pooling import Pools
 from .timeouts import Key, Limits
 
-log = logging.getLogger("litequeue.worker")
+log = Log("litequeue.worker")
 
 
 class Running:

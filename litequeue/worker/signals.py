@@ -7,8 +7,6 @@ to the inbox (``SimpleQueue.put`` is reentrant) or leaves the process.
 from __future__ import annotations
 
 import contextlib
-import logging
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -16,8 +14,10 @@ from types import FrameType
 from typing import Any
 
 from ..base.forks import forget, reset_in_children
+from ..base.log import Log
+from .leaving import leave
 
-log = logging.getLogger("litequeue.worker")
+log = Log("litequeue.worker")
 
 
 class StopSignals:
@@ -72,7 +72,7 @@ class StopSignals:
             self._stop(True)
             self._leave_after(1)
         else:
-            os._exit(self.exit_code)
+            leave(self.exit_code)
 
     def _leave_after(self, which: int) -> None:
         if self._deadlines is not None:
@@ -83,4 +83,4 @@ class StopSignals:
     def _leave(self) -> None:
         """What is not settled by now is taken up by another worker, as after a kill."""
         log.warning("the worker is left although it is not done: something holds it up")
-        os._exit(self._last_words(self.exit_code))
+        leave(self._last_words(self.exit_code))

@@ -6,7 +6,6 @@ Owns the order in which its parts start and stop. What it does in between is the
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import random
 import socket
@@ -15,6 +14,7 @@ from collections.abc import Iterator
 from ..base.bell import LOOK
 from ..base.clock import Clock
 from ..base.errors import PASSING, LitequeueError
+from ..base.log import Log
 from ..pools.base import Reason
 from ..store import Store
 from ..store.schedules import Fires
@@ -30,7 +30,7 @@ from .services.maintenance import Maintenance
 from .services.service import Service
 from .slow_look import SLOW_LOOK
 
-log = logging.getLogger("litequeue.worker")
+log = Log("litequeue.worker")
 
 LAST_WORDS = 2.0  # seconds for killed processes and cancelled coroutines to be reported at shutdown
 

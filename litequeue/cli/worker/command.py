@@ -9,25 +9,25 @@ from __future__ import annotations
 import argparse
 import functools
 import importlib
-import json
-import logging
 import os
 import sys
 import threading
-from datetime import UTC, datetime
 from types import ModuleType
 
 from ...base.clock import SystemClock, system_random
 from ...base.errors import InvalidArgument, LitequeueError, UnknownTask
 from ...base.homes import Home, home_of
+from ...base.log import Log
 from ...client import database_path
 from ...options.workers import WorkerOptions
+from ...pools.logs import Lines, write_to_stderr
 from ...store import Store
 from ...tasks import TaskCode
 from ...tasks.finding import tasks_of
 from ...tasks.modules import load
 from ...worker.config import WorkerConfig
 from ...worker.discovery import Catalogue
+from ...worker.leaving import leave
 from ...worker.signals import StopSignals
 from ...worker.worker import LAST_WORDS, Worker
 from ..calls import options_given
@@ -35,7 +35,7 @@ from ..exits import TRY_LATER, report
 from ..notes import note_mail
 from .process_1 import leave_process_1
 
-log = logging.getLogger("litequeue.worker")
+log = Log("litequeue.worker")
 
 # A thread that computes keeps the GIL for this long at a time (5 ms by default), and the coordinator waits
 # as long for it around each of a turn's SQL statements, with the write lock held: measured beside such
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = config_of(arguments)
     leave_process_1()
     note_mail(config.mail_to)
-    _log_to_stderr(arguments.log_level, arguments.log_json)
+    write_to_stderr(Lines(arguments.log_level, arguments.log_json))
     path = database_path(arguments.db)
     if _is_new(path):
         log.info("%s is new: nothing was ever enqueued there", path)
@@ -80,8 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         store.close()
     if not finished or _foreign_threads():
         # Threads that run on would keep the process, and its claim to be alive, for as long as they like.
-        logging.shutdown()
-        os._exit(exit_code)
+        leave(exit_code)
     return exit_code
 
 
@@ -146,35 +145,3 @@ def _by_path(path: str) -> ModuleType:
         raise FileNotFoundError(f"there is no file {path}")
     stem = file.removesuffix(".py")
     return load(stem if stem.isidentifier() and file != stem else f"./{file}", directory)
-
-
-def _log_to_stderr(level: str, as_json: bool) -> None:
-    # A descriptor of our own: a task may close sys.stderr. And what cannot be logged must stop nobody.
-    handler = logging.StreamHandler(os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace"))
-    logging.raiseExceptions = False
-    handler.setFormatter(
-        JsonFormatter() if as_json else logging.Formatter("%(asctime)s %(levelname)s %(message)s")
-    )
-    root = logging.getLogger()
-    root.addHandler(handler)
-    logging.getLogger("litequeue").setLevel(level.upper())
-    # What a record can carry and nobody here shows costs a third of each line.
-    logging.logProcesses = logging.logMultiprocessing = logging.logThreads = False
-
-
-class JsonFormatter(logging.Formatter):
-    """One object a line: time, level, logger, message, and the job's fields."""
-
-    FIELDS = ("job_id", "task", "attempt", "seconds", "error")
-
-    def format(self, record: logging.LogRecord) -> str:
-        line = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        line.update({k: getattr(record, k) for k in self.FIELDS if hasattr(record, k)})
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)

@@ -7,12 +7,12 @@ that this process has loaded, or that are gone, are judged. Owns also the disabl
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from ...base.checks import clean
 from ...base.clock import Clock
 from ...base.errors import LitequeueError
+from ...base.log import Log
 from ...base.models import Planned, Step
 from ...schedules.definition import NewSchedule
 from ...store import Store
@@ -21,7 +21,7 @@ from ...triggers import Trigger, spec_of
 from ...triggers.firing import is_foreign
 from ..discovery import Catalogue, Declared
 
-log = logging.getLogger("litequeue.worker")
+log = Log("litequeue.worker")
 
 
 class Declarer:

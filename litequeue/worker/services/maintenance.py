@@ -13,6 +13,7 @@ import logging
 from ...base.checks import clean
 from ...base.clock import Clock
 from ...base.errors import PASSING
+from ...base.log import Log
 from ...base.models import Rescued
 from ...store import Store
 from ...store.rules import DAY
@@ -21,7 +22,7 @@ from .. import journal
 from ..inbox import Inbox
 from ..repeated_warning import Complaint
 
-log = logging.getLogger("litequeue.worker")
+log = Log("litequeue.worker")
 
 PROBE_SECONDS = 0.4  # a dead worker's jobs run again within a second
 ALONE_SECONDS = 2.0

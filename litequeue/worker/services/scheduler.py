@@ -17,6 +17,7 @@ from typing import Final
 from ...base.checks import MICROS, aware, clean
 from ...base.clock import Clock
 from ...base.errors import PASSING, LitequeueError
+from ...base.log import Log
 from ...base.models import NewJob, Past, Planned, Step
 from ...store import Store
 from ...store.schedules import Fires, NoJob
@@ -27,7 +28,7 @@ from .declaring import Declarer, disable, reason
 from .lookahead import Ahead
 from .service import NOTHING_SECONDS, REFUSED_SECONDS
 
-log = logging.getLogger("litequeue.worker")
+log = Log("litequeue.worker")
 
 BATCH: Final = 1_000  # schedules in one transaction
 AWAIT_SECONDS: Final = 5.0

@@ -1,0 +1,85 @@
+"""What a worker's process writes of logging on its standard error: litequeue's own lines, and those of tasks.
+
+Owns the two handlers and how a line looks, in the worker and in the processes of its pool alike. The rules, for which a
+program's own configuration need not know of us:
+
+litequeue's lines go to a handler on the logger ``litequeue`` and no further, so that a handler on the root shows none of
+them twice. What tasks log goes where their code has said; only where it has said nothing it comes here, as the handler of
+last resort. Python asks that one when it finds no other, so ``basicConfig`` finds a root without handlers and works. Nothing
+is switched that the whole process shares.
+
+The handlers are two, since a task may be stuck in its own.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from datetime import UTC, datetime
+from typing import NamedTuple, TextIO
+
+from ..tasks.context import running_job
+
+
+class Lines(NamedTuple):
+    """How they are written."""
+
+    level: str  # of litequeue's own
+    as_json: bool
+
+
+chosen: Lines | None = None  # of this process; its children do the same
+
+
+def write_to_stderr(lines: Lines) -> None:
+    """From now on, in this process."""
+    global chosen
+    chosen = lines
+    own = logging.getLogger("litequeue")
+    own.handlers = [_handler(lines, logging.Formatter("%(asctime)s %(levelname)s %(message)s"))]
+    own.propagate = False
+    own.setLevel(lines.level.upper())
+    logging.lastResort = _handler(lines, OfTasks("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+
+
+def _handler(lines: Lines, plain: logging.Formatter) -> logging.Handler:
+    # A descriptor of our own: a task may close sys.stderr.
+    handler = Stderr(os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace"))
+    handler.setFormatter(JsonFormatter() if lines.as_json else plain)
+    return handler
+
+
+class Stderr(logging.StreamHandler[TextIO]):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """What cannot be written stops nobody, and what is to be said of that could not be written either."""
+
+
+class OfTasks(logging.Formatter):
+    """With the job that it is about."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        job = running_job()
+        line = super().formatMessage(record)
+        return line if job is None else f"{line} (job {job.id} {job.task})"
+
+
+class JsonFormatter(logging.Formatter):
+    """One object a line: time, level, logger, message, and the job's fields."""
+
+    FIELDS = ("job_id", "task", "attempt", "seconds", "error")
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        job = running_job()
+        if job is not None:
+            line |= {"job_id": job.id, "task": job.task, "attempt": job.attempt, "queue": job.queue}
+        line.update({k: getattr(record, k) for k in self.FIELDS if hasattr(record, k)})
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)

@@ -1,0 +1,178 @@
+"""What a worker writes on standard error, beside whatever the tasks' own code makes of logging."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from litequeue import LiteQueue
+
+from ..support import environment, wait_until
+
+pytestmark = [pytest.mark.beside, pytest.mark.slow]
+
+TASKS = """
+import logging
+from litequeue import LiteQueue
+
+app = LiteQueue("db.sqlite")
+CONFIGURE
+
+@app.task
+def in_a_thread():
+    logging.getLogger("shop").warning("stock is low")
+    logging.getLogger("shop").info("counted")
+
+@app.task(pool="process")
+def in_a_process():
+    logging.getLogger("shop").warning("stock is low")
+    logging.getLogger("shop").info("counted")
+
+@app.task
+async def in_a_coroutine():
+    logging.getLogger("shop").warning("stock is low")
+    logging.getLogger("shop").info("counted")
+"""
+
+
+class Ran(NamedTuple):
+    ours: list[str]
+    theirs: list[str]
+
+
+def run(folder: Path, configure: str, task: str, *options: str) -> Ran:
+    (folder / "tasks.py").write_text(TASKS.replace("CONFIGURE", configure))
+    (folder / "enqueue.py").write_text(f"import tasks; tasks.{task}.delay()")
+    subprocess.run([sys.executable, "enqueue.py"], cwd=folder, env=environment(), check=True, capture_output=True)
+    worker = subprocess.run(
+        [sys.executable, "-m", "litequeue", "worker", "db.sqlite", "--burst", "--import", "tasks", *options],
+        cwd=folder, env=environment(), check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    lines = worker.stderr.splitlines()
+    theirs = [line for line in lines if "stock is low" in line or "counted" in line]
+    return Ran([line for line in lines if line not in theirs], theirs)
+
+
+TASKS_OF_ALL_POOLS = pytest.mark.parametrize("task", ["in_a_thread", "in_a_process", "in_a_coroutine"])
+
+
+@TASKS_OF_ALL_POOLS
+def test_code_that_configures_nothing_has_its_warnings_shown_with_their_job(tmp_path: Path, task: str) -> None:
+    ran = run(tmp_path, "", task)
+    (line,) = ran.theirs
+    assert re.fullmatch(rf"[-\d]+ [\d:,]+ WARNING shop: stock is low \(job 1 tasks\.{task}\)", line)
+    assert sum("succeeded" in line for line in ran.ours) == 1
+
+
+@TASKS_OF_ALL_POOLS
+def test_as_json_they_carry_their_job_too(tmp_path: Path, task: str) -> None:
+    ran = run(tmp_path, "logging.getLogger('shop').setLevel('INFO')", task, "--log-json")
+    for line, message in zip(ran.theirs, ["stock is low", "counted"], strict=True):
+        found = json.loads(line)
+        assert (found["message"], found["logger"], found["job_id"], found["task"], found["attempt"], found["queue"]) == (
+            message, "shop", 1, f"tasks.{task}", 1, "default"
+        )  # fmt: skip
+    assert all(json.loads(line)["logger"].startswith("litequeue.") for line in ran.ours)
+
+
+@TASKS_OF_ALL_POOLS
+def test_basic_config_works_as_it_does_everywhere(tmp_path: Path, task: str) -> None:
+    ran = run(tmp_path, "logging.basicConfig(level=logging.INFO, format='%(process)d %(thread)d %(processName)s | %(message)s')", task)
+    assert [re.sub(r"\d+", "N", line).partition("|")[2] for line in ran.theirs] == [" stock is low", " counted"]
+    assert all(re.match(r"\d+ \d+ \S+ \|", line) for line in ran.theirs)
+    assert sum("succeeded" in line for line in ran.ours) == 1, "not again through the root"
+
+
+@TASKS_OF_ALL_POOLS
+@pytest.mark.parametrize("how", ["dict", "force"])
+def test_a_configuration_that_disables_what_it_does_not_name_silences_no_worker(tmp_path: Path, task: str, how: str) -> None:
+    configure = {
+        "dict": "import logging.config; logging.config.dictConfig({'version': 1, 'handlers': {'h': {'class': "
+        "'logging.StreamHandler'}}, 'root': {'handlers': ['h'], 'level': 'INFO'}})",
+        "force": "logging.basicConfig(level='INFO', force=True)",
+    }[how]
+    ran = run(tmp_path, configure, task)
+    assert len(ran.theirs) == 2
+    assert sum("succeeded" in line for line in ran.ours) == 1
+    assert sum("stopped" in line for line in ran.ours) == 1
+
+
+def test_a_switch_of_the_whole_process_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "switches.py").write_text(
+        "import logging\nfrom litequeue import LiteQueue\napp = LiteQueue('db.sqlite')\n@app.task\ndef see():\n"
+        "    return [logging.logThreads, logging.logProcesses, logging.logMultiprocessing, logging.raiseExceptions,\n"
+        "            logging.getLogger().handlers, logging.getLogger().level]\n"
+    )
+    code = "import switches; job = switches.see.delay(); print(job.id)"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment(), check=True, capture_output=True)
+    command = [sys.executable, "-m", "litequeue", "worker", "db.sqlite", "--burst", "--import", "switches"]
+    subprocess.run(command, cwd=tmp_path, env=environment(), check=True, capture_output=True)
+    code = "import switches; print(switches.app.job(1).get(timeout=1))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment(), check=True, capture_output=True, text=True)
+    assert done.stdout == "[True, True, True, True, [], 30]\n"
+
+
+# -- what is buffered ----------------------------------------------------------------------------------------------
+
+BUFFERS = """
+import atexit, logging, logging.handlers, os, sys, time
+from litequeue import LiteQueue
+
+app = LiteQueue("db.sqlite")
+memory = logging.handlers.MemoryHandler(100, target=logging.FileHandler("kept.log"))
+logging.getLogger("shop").addHandler(memory)
+
+def work():
+    atexit.register(lambda: open("at-exit", "a").write("done"))
+    print("printed", os.getpid())
+    logging.getLogger("shop").warning("buffered")
+
+work_thread = app.task(work, name="in_a_thread")
+work_process = app.task(work, name="in_a_process", pool="process")
+
+@app.task(name="never_ends")
+def never_ends():
+    print("begun")
+    while True:
+        try:
+            time.sleep(60)
+        except BaseException:
+            pass
+"""
+
+
+def buffering(folder: Path, task: str) -> subprocess.Popen[str]:
+    (folder / "buffers.py").write_text(BUFFERS)
+    code = f"import buffers; buffers.app.enqueue({task!r})"
+    subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment(), check=True, capture_output=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", "litequeue", "worker", "db.sqlite", "--import", "buffers", "--grace", "0.2"],
+        cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("task", ["in_a_thread", "in_a_process"])
+def test_at_a_stop_nothing_that_a_task_has_buffered_is_lost(tmp_path: Path, task: str) -> None:
+    worker = buffering(tmp_path, task)
+    with LiteQueue(tmp_path / "db.sqlite") as app:
+        app.job(1).get(timeout=20)
+    worker.terminate()
+    printed, _ = worker.communicate(timeout=20)
+    assert re.fullmatch(r"printed \d+\n", printed)
+    assert (tmp_path / "at-exit").read_text() == "done"
+    assert "buffered" in (tmp_path / "kept.log").read_text()
+
+
+def test_what_tasks_printed_comes_out_of_a_worker_that_leaves_a_thread_behind(tmp_path: Path) -> None:
+    worker = buffering(tmp_path, "never_ends")
+    with LiteQueue(tmp_path / "db.sqlite") as app:
+        wait_until(lambda: app.job(1).state == "running", 20)
+    worker.terminate()
+    printed, _ = worker.communicate(timeout=20)
+    assert printed == "begun\n"
