@@ -3,7 +3,7 @@
 Owns what is said, to a command on its standard input, in a mail, or to a handler in code. Pure: makes jobs,
 which the caller stores in the transaction in which the failure is ticked off, so that it is told once.
 
-What a command is given is one JSON object: ``{"event": "discarded", "job": ...}`` with the job as ``job ID --json``
+What a command is given is one JSON object, on one line: ``{"event": "discarded", "job": ...}`` with the job as ``job ID --json``
 shows it, with what its last attempt printed, or ``{"event": "missed", "schedule": NAME, "ticks": [{"tick": TIME, "reason": TEXT}, ...]}``. Of a job that is
 too long to hand on, its parts are left out, the longest-winded first; ``"left_out"`` names them. A mail holds the same
 below one line in words and the end of the output; a handler gets the job.
@@ -56,7 +56,8 @@ class Listeners(NamedTuple):
         cls, commands: Iterable[str | None], mail_to: Iterable[str | None], handlers: tuple[TaskCode, ...] = ()
     ) -> Listeners:
         """Of those of a worker and of a schedule: each once, without what is not given."""
-        return cls(tuple(dict.fromkeys(filter(None, commands))), tuple(dict.fromkeys(filter(None, mail_to))), handlers)
+        addresses = (address.strip() for several in filter(None, mail_to) for address in several.split(","))
+        return cls(tuple(dict.fromkeys(filter(None, commands))), tuple(dict.fromkeys(addresses)), handlers)
 
     def __bool__(self) -> bool:
         return bool(self.commands or self.mail_to or self.handlers)
@@ -87,11 +88,11 @@ def of_missed(
 def _commands_and_mails(
     event: Mapping[str, Any], what: str, listeners: Listeners, host: str, queue: str, now: int, printed: str = ""
 ) -> list[NewJob]:
-    text = json.dumps(event, indent=2) + "\n"
-    body = f"{what}\n\n" + (f"It printed:\n\n{printed}\n\n" if printed else "") + text
+    line = json.dumps(event) + "\n"
+    body = f"{what}\n\n" + (f"It printed:\n\n{printed}\n\n" if printed else "") + json.dumps(event, indent=2) + "\n"
     told: list[NewJob] = []
     for command in listeners.commands:
-        _try(told, command, lambda c=command: _command_job(check_command(command=c, stdin=text), queue, now))
+        _try(told, command, lambda c=command: _command_job(check_command(command=c, stdin=line), queue, now))
     words = [sendmail() or SENDMAIL, "-i", "-t"]
     for address in listeners.mail_to:
         _try(
@@ -105,7 +106,7 @@ def _try(told: list[NewJob], whom: str, make: Callable[..., NewJob]) -> None:
     """Add a job; whoever cannot be told (a planted address, say) must not keep the others from it."""
     try:
         told.append(make())
-    except (LitequeueError, ValueError, LookupError, TypeError) as error:  # email raises all of them
+    except Exception as error:  # noqa: BLE001 - of whatever kind: ``email`` raises nearly all there are
         log.error("%s cannot be told of a failure: %s", clean(whom)[:LONG], clean(str(error))[:LONG])
 
 

@@ -5,6 +5,7 @@ Owns these pairs. The checks themselves are ``base``'s; a kind that one option a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -14,6 +15,7 @@ from ..base.errors import InvalidArgument, InvalidType
 from .option import Kind, as_it_is
 
 Span = str | float | timedelta  # "1h30m", seconds, or a timedelta
+_ADDRESS: Final = re.compile(r"[!#-'*+\-./-9=?A-Z^-~]+(@[A-Za-z0-9.:\[\]-]+)?")  # RFC 5322's atoms, for what mailers take
 Exceptions = type[BaseException] | tuple[type[BaseException], ...]
 
 
@@ -68,6 +70,19 @@ def _names(value: Any, name: str) -> tuple[str, ...]:
     return names
 
 
+def _addresses(value: Any, name: str) -> str:
+    """Addresses as a mail's header has them, and names of this host's users, as cron's MAILTO does."""
+    text = checks.line(", ".join(value) if isinstance(value, (list, tuple)) and all(map(checks.is_text, value)) else value, name)
+    addresses = [address.strip() for address in text.split(",")]
+    for address in addresses:
+        if not _ADDRESS.fullmatch(address):
+            raise InvalidArgument(
+                f"{name} must be a mail address or the name of a user of this host, several with commas between, in ASCII "
+                f"and without the name of a person; {address!r:.100} is neither"
+            )
+    return ", ".join(dict.fromkeys(addresses))
+
+
 def _classes(value: Any, name: str) -> tuple[type[BaseException], ...]:
     classes = tuple(value) if isinstance(value, (list, tuple)) else (value,)
     for cls in classes:
@@ -78,6 +93,7 @@ def _classes(value: Any, name: str) -> tuple[type[BaseException], ...]:
 
 FLAG: Final = Kind(checks.flag, None, as_it_is)
 NAME: Final = Kind(checks.name, "NAME")
+ADDRESSES: Final = Kind(_addresses, "ADDRESS", joined=", ")
 NAMES: Final = Kind(_names, "A,B", lambda text: text.split(","))
 SPAN: Final = Kind(checks.span, "SPAN")  # clean: microseconds
 LENGTH: Final = Kind(lambda value, name: checks.span(value, name, zero=False), "SPAN")  # the same, but not zero

@@ -24,6 +24,7 @@ class Kind(NamedTuple):
     metavar: str | None = None  # on the command line; None: a flag, which is followed by nothing
     parse: Callable[[str], Any] = str  # what is typed there, as code would give it; raises ValueError
     choices: tuple[str, ...] = ()
+    joined: str = ""  # what lies between several of them, if the command line may give it several times
 
 
 class Option(NamedTuple):

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypedDict
 
 from .jobs import JobOptions
-from .kinds import LENGTH, SPAN, Span, anything, line, moment_typed, one_of
+from .kinds import ADDRESSES, LENGTH, SPAN, Span, anything, line, moment_typed, one_of
 from .option import Option
 
 if TYPE_CHECKING:
@@ -54,10 +54,11 @@ class RuleOptions(TypedDict, total=False):
         Option(SPAN, "each tick fires up to so much later, always as much for one tick, and before the next", 0, "none"),
     ]
     on_failure: Annotated[
-        str | None, Option(line("COMMAND"), "for the shell; given the failed job as JSON on its standard input", said="none")
+        str | None, Option(line("COMMAND"), "for the shell; given the failed job as one line of JSON on its input", said="none")
     ]
     mail_to: Annotated[
-        str | None, Option(line("ADDRESS"), "mail failures there, through the host's sendmail", said="nobody")
+        str | list[str] | None,
+        Option(ADDRESSES, "mail failures there, through the host's sendmail; several with commas", said="nobody"),
     ]
 
 

@@ -6,7 +6,7 @@ Owns the list. What contradicts each other, and what depends on the machine, is 
 from collections.abc import Iterable
 from typing import Annotated, TypedDict
 
-from .kinds import FLAG, NAME, NAMES, SPAN, Span, integer, line
+from .kinds import ADDRESSES, FLAG, NAME, NAMES, SPAN, Span, integer, line
 from .option import Option
 
 
@@ -30,8 +30,9 @@ class WorkerOptions(TypedDict, total=False):
     ]
     on_failure: Annotated[
         str | None,
-        Option(line("COMMAND"), "for the shell; given each discarded job, or missed tick, as JSON on its input", said="none"),
+        Option(line("COMMAND"), "for the shell; given each discarded job, or missed tick, as one line of JSON on its input", said="none"),
     ]
     mail_to: Annotated[
-        str | None, Option(line("ADDRESS"), "mail the same there, through the host's sendmail", said="nobody")
+        str | list[str] | None,
+        Option(ADDRESSES, "mail the same there, through the host's sendmail; several with commas", said="nobody"),
     ]

@@ -49,6 +49,7 @@ def mailed(**fields: Any) -> EmailMessage:
 def test_a_command_gets_the_job_as_json_on_its_input() -> None:
     (told,) = of_job(job(), Listeners(commands=("notify --all",)), "host", NOW)
     assert Codec().decode(told.kwargs)["command"] == "notify --all"
+    assert stdin(told).count("\n") == 1 and stdin(told).endswith("\n"), "a line, for who reads lines"
     event = json.loads(stdin(told))
     assert event["event"] == "discarded"
     assert event["job"] == {**job(), "finished_at": "2026-03-01T00:00:00+00:00", "attempts": [ATTEMPT]}
@@ -148,3 +149,15 @@ def test_arguments_that_only_their_own_app_can_decode_reach_a_handler_as_they_ar
     args = [{"$tuple": [1]}, {"$type": ["gone.Money", 3]}, {"$no-such-tag": 1}]
     (told,) = of_job(job(args=args), Listeners(handlers=(handler.__litequeue_code__,)), "host", NOW)
     assert Codec().decode(told.args)[0]["args"] == args
+
+
+def test_an_address_that_is_none_in_a_planted_row_keeps_no_other_from_being_told() -> None:
+    told = of_job(job(), Listeners(("one", "two"), ("jörg@example.org\udcff", "ops@example.org")), "host", NOW)
+    assert [Codec().decode(one.kwargs).get("command") for one in told][:2] == ["one", "two"]
+    assert mail(told[-1])["To"] == "ops@example.org"
+
+
+def test_several_addresses_are_told_each_by_a_mail_of_its_own_and_each_once() -> None:
+    listeners = Listeners.of((None,), ("ann, ops@example.org", "ops@example.org", None))
+    assert listeners.mail_to == ("ann", "ops@example.org")
+    assert [mail(told)["To"] for told in of_job(job(), listeners, "host", NOW)] == ["ann", "ops@example.org"]

@@ -321,7 +321,7 @@ def test_a_kill_between_the_discard_and_the_telling_loses_nothing(app: LiteQueue
     for _ in range(2):
         with app.worker(threads=2, burst=True, on_failure=PUT.format(told)) as burst:
             assert burst.join(20)
-    (event,) = (json.loads(text) for text in told.read_text().split("\n}\n")[:-1] for text in [text + "}"])
+    (event,) = [json.loads(line) for line in told.read_text().splitlines() if line]
     assert (event["event"], event["job"]["id"], event["job"]["state"]) == ("discarded", job.id, "discarded")
 
 
