@@ -20,7 +20,7 @@ from ..base.models import (
     Unsettled,
 )
 from .file import Database
-from .origins import TASK_ORIGIN, record_origin
+from .origins import ALL_TASKS, TASK_ORIGIN, record_origin
 from .workers import ports_to_wake
 
 if TYPE_CHECKING:
@@ -99,6 +99,11 @@ class Jobs:
         """Where a producer said that this task's code is."""
         row = self._database.one(TASK_ORIGIN, {"task": task})
         return None if row is None else TaskOrigin(*row)
+
+    def origins(self) -> list[tuple[TaskOrigin, int]]:
+        """All that producers have said, and when, by the tasks' names."""
+        with self._database.read() as connection:
+            return [(TaskOrigin(*row), recorded_at) for *row, recorded_at in connection.execute(ALL_TASKS).fetchall()]
 
     # -- the worker's turn ---------------------------------------------------------------------
 

@@ -23,6 +23,8 @@ TASK_ORIGIN: Final = (
     "SELECT name, module, qualname, directory, options FROM litequeue_tasks WHERE name = :task"
 )
 
+ALL_TASKS: Final = "SELECT name, module, qualname, directory, options, recorded_at FROM litequeue_tasks ORDER BY name"
+
 
 def record_origin(connection: sqlite3.Connection, origin: TaskOrigin, now: int) -> None:
     """Inside the caller's transaction; writes nothing where it stands already."""

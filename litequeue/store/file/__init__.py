@@ -4,7 +4,7 @@ Read ``database`` first: connections and transactions, the only one that opens t
 transaction, ``gate`` the lock that it takes,
 ``handles`` what a process holds of a file, ``files`` makes it, ``mark`` and ``identity`` notice that it was emptied,
 replaced or put beside the log of another, ``forkguard`` sees to forks, ``wal`` to the log, ``sqlerrors`` turns SQLite's
-errors into ours. Knows the schema and nothing of jobs. May import ``base``, and ``schema`` from beside it.
+errors into ours, ``lock_holder`` says who holds its lock. Knows the schema and nothing of jobs. May import ``base``, and ``schema`` from beside it.
 """
 
 from .database import Database

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator
 
 from ...base import errors
 from . import mark
 from .files import log_size, why_not_writable
+from .lock_holder import holder
 
 
 def translate(error: sqlite3.Error, path: str) -> errors.LitequeueError:
     """The fitting error; anything unforeseen is a StoreError with SQLite's words."""
     code = _code(error)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return errors.QueueBusy(
-            f"{path}: another program held SQLite's write lock for too long (one that does not "
-            "use litequeue). Nothing was stored; try again"
-        )
+        return errors.QueueBusy(f"{path}: {_who_is_busy(path)}")
     if code == sqlite3.SQLITE_FULL:
         return errors.StorageFull(f"{path}: no room left on the device. Nothing was stored")
     if code == sqlite3.SQLITE_IOERR:
@@ -39,6 +38,18 @@ def translate(error: sqlite3.Error, path: str) -> errors.LitequeueError:
         why = why_not_writable(path)
         return errors.CannotOpen(f"{path} cannot be opened for writing: {error}{f': {why}' if why else ''}")
     return errors.StoreError(f"{path}: SQLite reports: {error}")
+
+
+def _who_is_busy(path: str) -> str:
+    """Nobody of litequeue's: they queue at the gate."""
+    pid = holder(path)
+    if pid == os.getpid():
+        return (
+            "this process itself held SQLite's write lock for too long, in an open transaction of its own connection to the "
+            "file. Nothing was stored; commit or roll that back before you enqueue, which is a transaction of its own"
+        )
+    who = "another program" if pid is None else f"process {pid}, another program,"
+    return f"{who} held SQLite's write lock for too long (one that does not use litequeue). Nothing was stored; try again"
 
 
 @contextlib.contextmanager
