@@ -65,6 +65,8 @@ def options_given(arguments: argparse.Namespace, fields: type, *, removable: boo
         value = getattr(arguments, name, None)
         if value is None:
             continue
+        if option.kind.joined and isinstance(value, list):
+            value = option.kind.joined.join(value)
         if removable and value == "" and option.default is None:
             found[name] = None
             continue

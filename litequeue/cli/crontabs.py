@@ -141,7 +141,7 @@ def _schedule_of(entry: Entry, arguments: argparse.Namespace) -> dict[str, Any]:
         options["at_most_once"] = True
     if entry.random_delay:
         options["jitter"] = entry.random_delay * 60
-    mail_to = arguments.mail_to or (_owner(entry) if entry.mail_to is None else entry.mail_to)
+    mail_to = ", ".join(arguments.mail_to or ()) or (_owner(entry) if entry.mail_to is None else entry.mail_to)
     if mail_to:
         options["mail_to"] = mail_to
     return options

@@ -25,7 +25,7 @@ from ..store.inspection import Inspection
 from . import render
 from .calls import command_of, options_given, parse_call, refuse_command_options
 from .doctor import work
-from .notes import note_command
+from .notes import note_command, note_unknown_task
 
 FOLLOW_SECONDS = 0.2
 
@@ -43,6 +43,7 @@ def enqueue(arguments: argparse.Namespace) -> int:
         checks.micros(arguments.wait, "--wait")
     options = options_given(arguments, EnqueueOptions)
     with existing(arguments.db) as app:
+        note_unknown_task(task, app._client.store.jobs.origins)
         job = app.send_task(task, args, kwargs, **options)
         print(job.id, flush=True)
         if arguments.wait is None:
@@ -72,6 +73,27 @@ def _what(arguments: argparse.Namespace) -> tuple[str, list[Any], dict[str, Any]
         raise InvalidArgument("name the task, or give --command -- and a command")
     refuse_command_options(arguments, "enqueue DB --command -- and its words")
     return arguments.task, *parse_call([*arguments.arguments, *arguments.words])
+
+
+def init(arguments: argparse.Namespace) -> int:
+    path = database_path(arguments.db)
+    Store(path).open_and_close()
+    print(f"{path} is a queue")
+    return 0
+
+
+def tasks(arguments: argparse.Namespace) -> int:
+    with existing(arguments.db) as app:
+        known = app._client.store.jobs.origins()
+    if arguments.json:
+        render.print_json([
+            {"task": origin.task, "module": origin.module, "directory": origin.directory, "recorded_at": checks.aware(at)}
+            for origin, at in known
+        ])  # fmt: skip
+        return 0
+    rows = [(origin.task, origin.module, origin.directory, render.when(checks.aware(at))) for origin, at in known]
+    render.print_table(("TASK", "MODULE", "DIRECTORY", "RECORDED"), rows)
+    return 0
 
 
 def jobs(arguments: argparse.Namespace) -> int:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ..base.checks import clean
+from ..base.models import TaskOrigin
 
 
 def note_command(command: Mapping[str, Any]) -> None:
@@ -33,6 +34,20 @@ def _of_command(command: Mapping[str, Any]) -> Iterator[str]:
     if shutil.which(name, path=path) is None:
         hint = "; for the shell to read it as one line, give --shell" if " " in name else ""
         yield f"{words[0]!r} is no command that can be found here{hint}"
+
+
+def note_unknown_task(task: str, origins: Callable[[], Iterable[tuple[TaskOrigin, int]]]) -> None:
+    """Of a name that no producer has recorded and that is much like one: only a worker's ``--import`` may know it."""
+    if task.startswith("litequeue."):
+        return
+    known = [origin.task for origin, _ in origins()]
+    if known and task not in known:
+        import difflib  # where somebody may have mistyped
+
+        near = difflib.get_close_matches(task, known, 2, 0.8) or [name for name in known if name.rpartition(".")[2] == task][:3]
+        if near:
+            meant = f"nobody has enqueued a task named {task} from code; did you mean {' or '.join(near)}?"
+            print(f"litequeue: note: {clean(meant)}", file=sys.stderr)
 
 
 def note_mail(mail_to: str | None) -> None:

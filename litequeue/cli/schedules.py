@@ -26,7 +26,7 @@ from .calls import (
     typed,
 )
 from .jobs import existing
-from .notes import note_command, note_mail
+from .notes import note_command, note_mail, note_unknown_task
 
 NO_WORKER = "litequeue: no worker serves this file, so none of them fires until one does"
 
@@ -37,6 +37,7 @@ def add(arguments: argparse.Namespace) -> int:
     task, call = _what(arguments)
     # A schedule may be the first thing that a file holds.
     with LiteQueue(arguments.db) as app:
+        note_unknown_task(task, app._client.store.jobs.origins)
         try:
             info = app.schedules.add(
                 arguments.name, task, **call, **options, paused=arguments.paused, replace=arguments.replace

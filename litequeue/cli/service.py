@@ -22,7 +22,7 @@ from ..base.errors import CannotOpen, InvalidArgument
 from ..client import database_path
 from . import exits
 from .grammar import build
-from .worker.command import config_of
+from .worker.command import OWN_ENVIRONMENT, config_of
 
 # The worker itself leaves 3 s after its grace; the rest is for a slow disk.
 AFTER_GRACE = 10
@@ -50,15 +50,17 @@ Type=exec
 {user}WorkingDirectory={directory}
 # What jobs print reaches the log at once.
 Environment=PYTHONUNBUFFERED=1
-{environment}ExecStart={command}
+{environment}# These are for the worker, and not for the commands that it runs.
+Environment={own}
+ExecStart={command}
 Restart=always
 RestartSec={restart}
 # Wrong options, a damaged file, a file that cannot be opened: a person has to look.
 RestartPreventExitStatus={hopeless}
-# The worker alone is told to stop. It finishes what runs, for its grace of {grace} s at most, and ends its own
-# processes; any left after it, or after the timeout, are killed.
+# The worker alone is told to stop, and alone killed after the timeout. It finishes what runs, for its grace of
+# {grace} s at most, and its own processes end with it; what a job has left in the background lives on.
 KillSignal=SIGTERM
-KillMode=mixed
+KillMode=process
 TimeoutStopSec={timeout}
 # A job that takes all the memory is killed alone, and the worker reports it.
 OOMPolicy=continue
@@ -82,12 +84,13 @@ launchd starts it again whatever its exit code.
 
 def run(arguments: argparse.Namespace) -> int:
     db = database_path(arguments.db)
-    directory = os.path.abspath(arguments.directory or os.path.dirname(db))
+    directory = os.path.abspath(arguments.directory or _home_of_imports(arguments.options, os.path.dirname(db)))
     for needed in (os.path.dirname(db), directory):
         if not os.path.isdir(needed):
             raise CannotOpen(f"{needed}: no such directory; the worker needs it: create it first")
     checks.micros(arguments.grace, "--grace")
     _check_options(arguments.options)
+    _check_imports(arguments.options, directory)
     stem = re.sub(r"[^A-Za-z0-9_.:-]+", "-", os.path.basename(db).partition(".")[0]) or "db"
     name = unit_name(f"litequeue-{stem}"[:100] if arguments.name is None else arguments.name)
     unit = Unit(
@@ -136,6 +139,11 @@ class Unit:
         return [self.python, "-m", "litequeue", "worker", self.db, "--grace", _number(self.grace), *self.extra]
 
     @property
+    def environment(self) -> dict[str, str]:
+        """What the worker's Python is to find in it."""
+        return {"PYTHONUNBUFFERED": "1"} | ({} if self.pythonpath is None else {"PYTHONPATH": self.pythonpath})
+
+    @property
     def timeout(self) -> int:
         """Seconds that the manager waits for the worker's end."""
         return math.ceil(self.grace) + AFTER_GRACE
@@ -159,6 +167,7 @@ def systemd(unit: Unit) -> str:
         user="" if unit.run_as is None else f"User={unit.run_as.replace('%', '%%')}\n",
         directory=_whole_line(unit.directory),
         environment="" if unit.pythonpath is None else f"Environment={_quoted(f'PYTHONPATH={unit.pythonpath}')}\n",
+        own=_quoted(f"{OWN_ENVIRONMENT}={' '.join(unit.environment)}"),
         command=command,
         restart=RESTART_AFTER,
         hopeless=f"{exits.USAGE} {exits.DAMAGED} {exits.CANNOT_OPEN}",
@@ -195,12 +204,11 @@ def launchd(unit: Unit, log: str) -> str:
     _check_text(log)
     if "--" in name:
         raise InvalidArgument(f"--name {name!r} has two hyphens in a row, which no comment in a property list may")
-    environment = {"PYTHONUNBUFFERED": "1"} | ({} if unit.pythonpath is None else {"PYTHONPATH": unit.pythonpath})
     content = {
         "Label": name,
         "ProgramArguments": unit.words,
         "WorkingDirectory": unit.directory,
-        "EnvironmentVariables": environment,
+        "EnvironmentVariables": {**unit.environment, OWN_ENVIRONMENT: " ".join(unit.environment)},
         "RunAtLoad": True,
         "KeepAlive": True,
         "ThrottleInterval": RESTART_AFTER,
@@ -225,6 +233,46 @@ def _check_options(options: list[str]) -> None:
         raise InvalidArgument("--grace stands before the --, since the unit's own timeout must go with it")
     if config.burst:
         raise InvalidArgument("--burst ends the worker when nothing is left to do, and a service would start it again")
+
+
+def _imports(options: list[str]) -> list[str]:
+    return build().parse_args(["worker", "DB", *options]).imports or []
+
+
+def _is_in(module: str, directory: str) -> bool:
+    """Whether an import there would find it in the directory itself."""
+    if module.endswith(".py") or os.sep in module:
+        return os.path.isfile(os.path.join(directory, module))
+    first = os.path.join(directory, module.partition(".")[0])
+    return os.path.isdir(first) or os.path.isfile(f"{first}.py")
+
+
+def _home_of_imports(options: list[str], beside_db: str) -> str:
+    """Where the worker runs if nobody says: beside the file, unless its modules lie here and not there."""
+    here = os.getcwd()
+    for module in _imports(options):
+        if not _is_in(module, beside_db) and _is_in(module, here):
+            return here
+    return beside_db
+
+
+def _check_imports(options: list[str], directory: str) -> None:
+    """Whether the worker will find its modules: else the service manager would start it in vain for ever."""
+    import importlib.util
+
+    for module in _imports(options):
+        if _is_in(module, directory):
+            continue
+        path = module.endswith(".py") or os.sep in module
+        try:
+            found = None if path else importlib.util.find_spec(module.partition(".")[0])
+        except (ImportError, ValueError):
+            found = None
+        if found is None or found.origin is not None and os.path.dirname(os.path.abspath(found.origin)) == os.getcwd():
+            raise InvalidArgument(
+                f"--import {module}: there is no such module in {directory}, where the worker would run, and none is "
+                "installed: give --directory, where it lies"
+            )
 
 
 def _owner(db: str) -> str:

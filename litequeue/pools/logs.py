@@ -45,7 +45,11 @@ def write_to_stderr(lines: Lines) -> None:
 
 def _handler(lines: Lines, plain: logging.Formatter) -> logging.Handler:
     # A descriptor of our own: a task may close sys.stderr.
-    handler = Stderr(os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace"))
+    try:
+        number = os.dup(2)
+    except OSError:  # one has closed it in the worker, and this is a new process of its pool
+        number = os.open(os.devnull, os.O_WRONLY)
+    handler = Stderr(os.fdopen(number, "w", buffering=1, errors="backslashreplace"))
     handler.setFormatter(JsonFormatter() if lines.as_json else plain)
     return handler
 

@@ -83,9 +83,9 @@ def test_a_lock_of_the_whole_log_that_was_left_taken_holds_up_nobody() -> None:
 
     holder = threading.Thread(target=takes_it)
     with kept("litequeue.test") as handler:
+        logging.getLogger("litequeue.test")._cache.clear()  # type: ignore[attr-defined]
         holder.start()
         taken.wait(5)
-        logging.getLogger("litequeue.test")._cache.clear()  # type: ignore[attr-defined]
         begun = time.monotonic()
         said.warning("goes on")
         assert said.isEnabledFor(logging.INFO) and not said.isEnabledFor(logging.DEBUG)

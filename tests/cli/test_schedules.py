@@ -41,7 +41,7 @@ def kwargs(db: Path, name: str = "s") -> Any:
 def test_a_command_is_added_with_all_that_was_said_of_it(cli: Cli, db: Path, tmp_path: Path) -> None:
     done = cli(
         "schedule", "add", db, "s", "--cron", "30 2 * * *", "--timezone", "Asia/Tokyo", "--catch-up", "all", "--grace", "2h",
-        "--overlap", "queue", "--jitter", "30s", "--on-failure", "notify", "--mail-to", "ops@x", "--queue", "q", "--priority",
+        "--overlap", "queue", "--jitter", "30s", "--on-failure", "notify", "--mail-to", "ops@x", "--mail-to", "root,ops@x", "--queue", "q", "--priority",
         "3", "--retries", "2", "--timeout", "1h", "--expires", "1d", "--cwd", tmp_path, "--env", "A=1", "--", "pg_dump", "--", "-Fc",
     )  # fmt: skip
     assert done.code == 0
@@ -50,7 +50,7 @@ def test_a_command_is_added_with_all_that_was_said_of_it(cli: Cli, db: Path, tmp
     info = schedule(db)
     assert json.loads(info.spec) == {"cron": "30 2 * * *", "timezone": "Asia/Tokyo"}
     assert (info.catch_up, info.grace, info.overlap, info.jitter) == ("all", 7200, "queue", 30)
-    assert (info.on_failure, info.mail_to, info.queue) == ("notify", "ops@x", "q")
+    assert (info.on_failure, info.mail_to, info.queue) == ("notify", "ops@x, root", "q")
     assert json.loads(info.kwargs) == {"argv": ["pg_dump", "--", "-Fc"], "cwd": str(tmp_path), "env": {"A": "1"}}
     assert cli("schedule", "run", db, "s").out == "1\n"
     with LiteQueue(db) as app:
@@ -132,6 +132,7 @@ HOURLY = ("--every", "1h")
         ((*ADD, *HOURLY, "--jitter", "1h", "--", "true"), 2, "shorter than the period"),
         ((*ADD, *HOURLY, "--timeout", "x", "--", "true"), 2, "timeout"),
         ((*ADD, *HOURLY, "--mail-to", "a\nb", "--", "true"), 2, "--mail-to must be one line"),
+        ((*ADD, *HOURLY, "--mail-to", "jörg@x", "--", "true"), 2, "--mail-to must be a mail address or the name of a user"),
         (("schedule", "add", "DB", "a b", *HOURLY, "--", "true"), 2, "name"),
         (("schedule", "update", "DB", "s"), 2, "say what to change"),
         (("schedule", "update", "DB", "s", "--shell"), 2, "give the command after --"),

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from litequeue import InvalidArgument
+from litequeue import InvalidArgument, LiteQueue
 from litequeue.cli.service import Unit, launchd, systemd, unit_name
 
 from ..prepared import litequeue
-from ..support import ROOT, registered, wait_until
+from ..support import ROOT, environment, registered, wait_until
 
 pytestmark = pytest.mark.beside
 
@@ -69,15 +69,17 @@ def test_the_unit_of_a_user() -> None:
         "WorkingDirectory=/home/ann\n"
         "# What jobs print reaches the log at once.\n"
         "Environment=PYTHONUNBUFFERED=1\n"
+        "# These are for the worker, and not for the commands that it runs.\n"
+        "Environment=LITEQUEUE_OWN_ENVIRONMENT=PYTHONUNBUFFERED\n"
         "ExecStart=/usr/bin/python3 -m litequeue worker /home/ann/db.sqlite --grace 45 --threads 8\n"
         "Restart=always\n"
         "RestartSec=5\n"
         "# Wrong options, a damaged file, a file that cannot be opened: a person has to look.\n"
         "RestartPreventExitStatus=2 3 4\n"
-        "# The worker alone is told to stop. It finishes what runs, for its grace of 45 s at most, and ends its own\n"
-        "# processes; any left after it, or after the timeout, are killed.\n"
+        "# The worker alone is told to stop, and alone killed after the timeout. It finishes what runs, for its grace of\n"
+        "# 45 s at most, and its own processes end with it; what a job has left in the background lives on.\n"
         "KillSignal=SIGTERM\n"
-        "KillMode=mixed\n"
+        "KillMode=process\n"
         "TimeoutStopSec=55\n"
         "# A job that takes all the memory is killed alone, and the worker reports it.\n"
         "OOMPolicy=continue\n"
@@ -92,7 +94,9 @@ def test_the_unit_of_the_system_runs_as_somebody() -> None:
     assert found["User"] == ["ann"]
     assert found["WantedBy"] == ["multi-user.target"]
     assert found["After"] == ["network.target remote-fs.target nss-user-lookup.target"]
-    assert [words(value) for value in found["Environment"]] == [["PYTHONUNBUFFERED=1"], ["PYTHONPATH=/opt/a b"]]
+    assert [words(value) for value in found["Environment"]] == [
+        ["PYTHONUNBUFFERED=1"], ["PYTHONPATH=/opt/a b"], ["LITEQUEUE_OWN_ENVIRONMENT=PYTHONUNBUFFERED PYTHONPATH"],
+    ]  # fmt: skip
 
 
 def test_paths_and_options_are_quoted_by_systemds_rules() -> None:
@@ -153,7 +157,9 @@ def test_the_property_list() -> None:
         "Label": "shop",
         "ProgramArguments": [PYTHON, "-m", "litequeue", "worker", db, "--grace", "45", "--threads", "8"],
         "WorkingDirectory": "/Users/ann",
-        "EnvironmentVariables": {"PYTHONUNBUFFERED": "1", "PYTHONPATH": "/opt"},
+        "EnvironmentVariables": {
+            "PYTHONUNBUFFERED": "1", "PYTHONPATH": "/opt", "LITEQUEUE_OWN_ENVIRONMENT": "PYTHONUNBUFFERED PYTHONPATH",
+        },
         "RunAtLoad": True,
         "KeepAlive": True,
         "ThrottleInterval": 5,
@@ -210,12 +216,42 @@ def test_the_options_of_the_command(tmp_path: Path) -> None:
         (("db", "--", "--name", "a b"), 2, "is not allowed"),
         (("db", "--threads", "3"), 2, "unrecognized arguments: --threads 3"),
         (("db", "--user", "--system"), 2, "not allowed with"),
+        (("db", "--", "--import", "nowhere"), 2, "--import nowhere: there is no such module in"),
+        (("db", "--", "--import", "./nowhere.py"), 2, "--import ./nowhere.py: there is no such module in"),
     ],
 )
 def test_a_mistake_is_told_and_nothing_printed(tmp_path: Path, given: tuple[str, ...], code: int, says: str) -> None:
     done = litequeue("service", *given, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (code, "")
     assert says in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_worker_runs_where_its_modules_are(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "shop.py").write_text("")
+    (tmp_path / "data" / "beside.py").write_text("")
+    given = (tmp_path / "data" / "db.sqlite", "--", "--import")
+    for module, directory in (("shop", tmp_path), ("shop.py", tmp_path), ("beside", tmp_path / "data"), ("json", tmp_path / "data")):
+        done = litequeue("service", *given, module, cwd=tmp_path)
+        assert settings(done.stdout)["WorkingDirectory"] == [str(directory)], (module, done.stderr)
+    wrong = litequeue("service", given[0], "--directory", tmp_path / "data", *given[1:], "shop", cwd=tmp_path)
+    assert wrong.returncode == 2 and "give --directory" in wrong.stderr
+
+
+@pytest.mark.slow
+def test_a_worker_hands_what_the_unit_sets_for_it_to_no_command(tmp_path: Path) -> None:
+    db = tmp_path / "db.sqlite"
+    assert litequeue("init", db).returncode == 0
+    assert litequeue("enqueue", db, "--command", "--", "env").stdout == "1\n"
+    mine = {**environment(), "PYTHONUNBUFFERED": "1", "LITEQUEUE_OWN_ENVIRONMENT": "PYTHONUNBUFFERED PYTHONPATH", "SEEN": "yes"}
+    command = [sys.executable, "-m", "litequeue", "worker", str(db), "--burst"]
+    subprocess.run(command, env=mine, check=True, capture_output=True, timeout=30)
+    with LiteQueue(db) as app:
+        printed = "".join(piece.text for piece in app.job(1).output() if piece.stream == "stdout")
+    assert "SEEN=yes" in printed
+    assert not {line.partition("=")[0] for line in printed.splitlines()} & {
+        "PYTHONUNBUFFERED", "PYTHONPATH", "LITEQUEUE_OWN_ENVIRONMENT"
+    }  # fmt: skip
 
 
 @pytest.mark.slow
@@ -242,6 +278,7 @@ def test_the_unit_starts_a_worker_that_a_sigterm_ends(tmp_path: Path) -> None:
 def test_systemd_finds_nothing_wrong_with_it(tmp_path: Path, manager: str) -> None:
     directory = tmp_path / "a b $x ${y} 50%h \"quo'ted\\"
     directory.mkdir()
+    (directory / "x; $y.py").write_text("")
     printed = litequeue("service", directory / "db.sqlite", manager, "--", "--name", "a:b", "--import", "x; $y")
     file = tmp_path / "shop.service"
     file.write_text(printed.stdout)

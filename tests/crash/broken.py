@@ -82,7 +82,7 @@ class SharedPool(processes.ProcessPool):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._executor = ProcessPoolExecutor(self.slots, self._context, child.start, (None, os.getpid(), None, ()))
+        self._executor = ProcessPoolExecutor(self.slots, self._context, child.start, (None, os.getpid(), None, (), None))
         self._ended: deque[tuple[Call, Future[Any]]] = deque()
 
     def submit(self, calls: Sequence[Call]) -> None:
@@ -90,7 +90,7 @@ class SharedPool(processes.ProcessPool):
             try:
                 future = self._executor.submit(child.run_inline, json.dumps([child.wire(call)]))
             except RuntimeError:  # broken
-                self._executor = ProcessPoolExecutor(self.slots, self._context, child.start, (None, os.getpid(), None, ()))
+                self._executor = ProcessPoolExecutor(self.slots, self._context, child.start, (None, os.getpid(), None, (), None))
                 return self.submit(calls[calls.index(call) :])
             self._executor.submit(child.ready)  # its result makes the executor look at all its processes anew
             future.add_done_callback(lambda future, call=call: self._done(call, future))  # type: ignore[misc]

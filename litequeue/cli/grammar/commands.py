@@ -9,7 +9,7 @@ from ...base.states import STATES
 from ...options import EnqueueOptions
 from ...options.workers import WorkerOptions
 from . import schedules
-from .parser import Parser, add_options, instead_of, json_option, lazily
+from .parser import Parser, add_options, instead_of, json_option, lazily, take_database
 
 Fill = Callable[[Parser], None] | None
 
@@ -24,7 +24,7 @@ def build() -> argparse.ArgumentParser:
     def command(name: str, target: str, summary: str, fill: Fill = None, *, db: bool = True) -> None:
         sub: Parser = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
         if db:
-            sub.add_argument("db", metavar="DB", help="the database file")
+            take_database(sub)
         sub.set_defaults(run=lazily(target))
         sub.fill = fill
 
@@ -37,10 +37,12 @@ def build() -> argparse.ArgumentParser:
     command("cancel", "jobs:cancel", summary, _ids)
     command("pause", "jobs:pause", "Let no worker claim from a queue.", _queue)
     command("resume", "jobs:resume", "Undo pause.", _queue)
+    command("tasks", "jobs:tasks", "List the tasks that producers have recorded, with where their code is.", json_option)
     schedules.add_to(commands, command)
     command("stats", "jobs:stats", "Count jobs by state and queue; show the workers.", json_option)
     summary = "Look for what is or may go wrong; exit 0 if nothing is, 1 wrong, 3 damaged, 4 unusable, 75 busy or full."
     command("doctor", "doctor.command:run", summary, _doctor)
+    command("init", "jobs:init", "Make DB, or add the tables to an app's own database.")
     command("service", "service:run", "Print a systemd unit that keeps a worker up for DB.", _service)
     command("bench", "bench.command:run", "Measure this machine against the budgets.", _bench, db=False)
     command("demo", "demo:run", "Show it at work on a temporary file, in under 10 s.", db=False)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from ...options import JobOptions, options_of
+
+DATABASE: Final = "LITEQUEUE_DB"  # in the environment
 
 
 class Parser(argparse.ArgumentParser):
@@ -21,12 +24,17 @@ class Parser(argparse.ArgumentParser):
     fill: Callable[[Parser], None] | None = None  # adds the arguments
     rest: str | None = None  # the attribute
     hint: str | None = None  # for who gives a word too many
+    takes_database = False
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         fill, self.fill = self.fill, None
         if fill is not None:
             fill(self)
         words = list(sys.argv[1:] if args is None else args)
+        set_by = os.environ.get(DATABASE) if self.takes_database else None
+        if set_by and not (words and (os.sep in words[0] or os.path.isfile(words[0]))) and "-h" not in words and "--help" not in words:
+            words.insert(0, set_by)
+            self.hint = f"{DATABASE} says {set_by}; another DB stands first, with a / in it or as a file that is there"
         end = words.index("--") if self.rest and "--" in words else len(words)
         namespace, unknown = super().parse_known_args(words[:end], namespace)
         if self.rest:
@@ -34,6 +42,12 @@ class Parser(argparse.ArgumentParser):
         if unknown and self.hint:
             self.error(f"unrecognized arguments: {' '.join(unknown)}; {self.hint}")
         return namespace, unknown
+
+
+def take_database(sub: Parser) -> None:
+    """The first argument of nearly all."""
+    sub.add_argument("db", metavar="DB", help=f"the database file; left out where {DATABASE} names it")
+    sub.takes_database = True
 
 
 def instead_of(positional: argparse.Action) -> type[argparse.Action]:
@@ -73,7 +87,7 @@ def add_options(sub: argparse.ArgumentParser, fields: type, *, without: tuple[st
         else:
             sub.add_argument(
                 flag_of(name), dest=name, metavar=kind.metavar, choices=kind.choices or None, help=about,
-                type=int if kind.parse is int else str,
+                type=int if kind.parse is int else str, action="append" if kind.joined else "store",
             )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ...options.schedules import ScheduleOptions
-from .parser import Parser, add_options, instead_of, json_option, lazily
+from .parser import Parser, add_options, instead_of, json_option, lazily, take_database
 
 LISTING: Final = "List the schedules, with their last and next ticks."
 
@@ -29,7 +29,7 @@ def _schedule(sub: Parser) -> None:
 
     def action(name: str, target: str, summary: str, fill: Callable[[Parser], None]) -> None:
         made: Parser = actions.add_parser(name, help=summary, description=summary, allow_abbrev=False)
-        made.add_argument("db", metavar="DB", help="the database file")
+        take_database(made)
         made.set_defaults(run=lazily(f"schedules:{target}"))
         made.fill = fill
 
@@ -74,7 +74,7 @@ def _cron(cron: Parser) -> None:
         return made
 
     sub = action("import", "crontabs:import_", "Add a schedule for each job of a crontab.")
-    sub.add_argument("db", metavar="DB", help="the database file")
+    take_database(sub)
     sub.add_argument("file", metavar="FILE", help="a crontab; - is the standard input, as in: crontab -l | ... -")
     sub.add_argument("--system", action="store_true", help="with a user in each line, as /etc/crontab has")
     sub.add_argument("--dry-run", action="store_true", help="show what would come of each line; change nothing")
@@ -83,9 +83,9 @@ def _cron(cron: Parser) -> None:
     sub.add_argument("--paused", action="store_true", help="let none of them fire until schedule resume")
     sub.add_argument("--at-most-once", action="store_true", help="let no job run again after a crash of its worker")
     sub.add_argument("--timezone", metavar="ZONE", help="where no CRON_TZ says; default the host's")
-    sub.add_argument("--mail-to", metavar="ADDRESS", help="mail failures there, whatever MAILTO says")
+    sub.add_argument("--mail-to", metavar="ADDRESS", action="append", help="mail failures there, whatever MAILTO says")
     sub = action("export", "crontab_export:export", "Write the schedules of commands as a crontab.")
-    sub.add_argument("db", metavar="DB", help="the database file")
+    take_database(sub)
     sub.add_argument("--exact", action="store_true", help="for an import by litequeue: also what Debian's cron does not read alike")
     sub = action("explain", "crontabs:explain", "Say an expression in English, with its next ticks.")
     sub.add_argument("expr", metavar="EXPR", help="such as '*/5 9-17 * * mon-fri'")

@@ -14,6 +14,7 @@ import sys
 import threading
 from types import ModuleType
 
+from ...app import LiteQueue
 from ...base.clock import SystemClock, system_random
 from ...base.errors import InvalidArgument, LitequeueError, UnknownTask
 from ...base.homes import Home, home_of
@@ -41,19 +42,24 @@ log = Log("litequeue.worker")
 # as long for it around each of a turn's SQL statements, with the write lock held: measured beside such
 # a thread, settling 300 jobs took 39 ms at 5 ms, 6 ms at 0.5 ms.
 SWITCH_INTERVAL = 0.000_5
+OWN_ENVIRONMENT = "LITEQUEUE_OWN_ENVIRONMENT"  # names the variables that are for us, and not for what we start
 AFTERWARDS = 1.0  # seconds for the last writes when a stop has run out of time
 
 
 def run(arguments: argparse.Namespace) -> int:
     config = config_of(arguments)
+    for name in os.environ.pop(OWN_ENVIRONMENT, "").split():
+        os.environ.pop(name, None)
     leave_process_1()
     note_mail(config.mail_to)
     write_to_stderr(Lines(arguments.log_level, arguments.log_json))
     path = database_path(arguments.db)
     if _is_new(path):
-        log.info("%s is new: nothing was ever enqueued there", path)
-    registered, homes = _import_tasks(arguments.imports or [])
-    store = Store(path, adopt=False)
+        _refuse_a_module(arguments.db)
+        log.warning("%s is new: nothing was ever enqueued there; is that the path that the producers use?", path)
+    registered, homes, apps = _import_tasks(arguments.imports or [])
+    # An app's own database that has no tables of ours yet: whoever imports that app has its word that it may have them.
+    store = Store(path, adopt=os.path.realpath(path) in apps)
     clock = SystemClock()
     catalogue = Catalogue(
         registered,
@@ -116,12 +122,23 @@ def _foreign_threads() -> bool:
     )
 
 
-def _import_tasks(names: list[str]) -> tuple[dict[str, TaskCode], list[Home]]:
-    """The tasks of the named modules, and where those are. Any error is the user's to see before anything is claimed."""
+def _refuse_a_module(db: str) -> None:
+    """``worker tasks`` is a slip of who comes from elsewhere, and would wait for ever at a database of that name."""
+    module = db.removesuffix(".py")
+    if os.path.isfile(f"{module}.py") or os.path.isfile(os.path.join(module, "__init__.py")):
+        raise InvalidArgument(
+            f"{db}: there is no such database, but a module: give the database first, as in: worker db.sqlite --import {db}"
+        )
+
+
+def _import_tasks(names: list[str]) -> tuple[dict[str, TaskCode], list[Home], set[str]]:
+    """The tasks of the named modules, where those are, and the files of their apps. Any error is the user's to see before
+    anything is claimed."""
     if names and os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     found: dict[str, TaskCode] = {}
     homes: list[Home] = []
+    apps: set[str] = set()
     for name in names:
         try:
             module = _by_path(name) if name.endswith(".py") or os.sep in name else importlib.import_module(name)
@@ -132,10 +149,11 @@ def _import_tasks(names: list[str]) -> tuple[dict[str, TaskCode], list[Home]]:
         if not codes:
             raise InvalidArgument(f"--import {name}: the module has no tasks and no LiteQueue app")
         found.update(codes)
+        apps |= {os.path.realpath(app.path) for app in vars(module).values() if type(app) is LiteQueue}
         home = home_of(module.__name__)
         if home is not None:
             homes.append(home)
-    return found, homes
+    return found, homes, apps
 
 
 def _by_path(path: str) -> ModuleType:
