@@ -19,6 +19,8 @@ from .ticks import last_ticks, next_tick
 
 MOST: Final = 100  # ticks that are caught up, or shown one by one, after a time in which nobody fired
 LATE: Final = MICROS  # a tick is late after a second, and nothing is ever missed by less
+STUCK_PERIODS: Final = 3  # so many ticks pass while the job of one still runs, and
+STUCK_AT_LEAST: Final = 3_600 * MICROS  # so long, before people are told that it keeps its schedule from going on
 PUNCTUAL: Final = 60 * MICROS  # catch_up="skip" still fires what a busy machine held up for a minute
 
 
@@ -78,6 +80,16 @@ def go_on_from(row: Planned, trigger: Trigger, moment: int) -> Step:
     clock was set back. What was decided already is not decided again."""
     tick = next_tick(trigger, moment)
     return _step(row, tick, _fires_at(trigger, row.name, row.jitter, tick))
+
+
+def is_stuck(trigger: Trigger, tick: int, now: int) -> bool:
+    """Whether the job of a tick, which still runs, has done so for too long for its schedule's sake."""
+    following: int | None = tick
+    for _ in range(STUCK_PERIODS):
+        if following is None:
+            return False  # there is nothing that it keeps from happening
+        following = next_tick(trigger, following)
+    return following is not None and now >= max(following, tick + STUCK_AT_LEAST)
 
 
 def at_boot(row: Planned, boot: str, now: int) -> Step:

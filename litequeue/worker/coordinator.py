@@ -151,9 +151,9 @@ class Coordinator:
         if news:
             self._neighbours.on_change()
         self._telling |= news or self._reporter.refused
-        if self._catalogue.has_failures and self._catalogue.forget_old_failures():
+        if self._catalogue.forget_old_failures():
             self._looking = True
-            tell_unknown(self._store, self.id, self._catalogue, ())
+        self._tell_unknown([])
 
     # -- a turn ------------------------------------------------------------------------------------
 
@@ -268,7 +268,7 @@ class Coordinator:
         self._looking |= refusals.again
 
     def _tell_unknown(self, met: Sequence[tuple[ClaimedJob, UnknownTask]]) -> None:
-        if met:
+        if met or self._catalogue.untold:
             tell_unknown(self._store, self.id, self._catalogue, met)
 
     # -- what ends -------------------------------------------------------------------------------------

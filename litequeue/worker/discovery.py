@@ -64,6 +64,7 @@ class Catalogue:
         self._origin = origin
         self._monotonic = monotonic
         self._unknown: dict[str, tuple[str, float]] = {}  # name -> (why, when it was tried)
+        self.untold = False  # whether that has changed since others could read it
         self.on_declared: Callable[[], None] = lambda: None
         self.declared: deque[Declared] = deque()  # for the scheduler, which takes them from the left
         self._declaring: set[tuple[str, str]] = set()
@@ -91,7 +92,7 @@ class Catalogue:
         try:
             code = self._found[task] = self._discover(task)
         except UnknownTask as error:
-            self._unknown[task] = (str(error), self._monotonic())
+            self.lacks(task, str(error))
             raise
         code.bind(self._path)
         self._note_declared(code)
@@ -203,20 +204,18 @@ class Catalogue:
         return tuple({handler.name: handler for code in codes for handler in code.handlers}.values())
 
     def lacks(self, task: str, why: str) -> None:
-        """The pool's processes cannot load what is loaded here: half a deploy. Tried again as others are."""
+        """It cannot run here, or the pool's processes cannot load what is loaded here: half a deploy. Tried again later."""
         self._unknown[task] = (why, self._monotonic())
+        self.untold = True
 
     def unknown(self) -> dict[str, str]:
-        """The tasks that cannot run here, and why."""
+        """The tasks that cannot run here, and why; for who tells others."""
+        self.untold = False
         return {task: why for task, (why, _) in self._unknown.items()}
 
     def unknown_json(self) -> str | None:
         """The same as the claim's parameter: these are left for a worker that knows them."""
         return json.dumps(list(self._unknown)) if self._unknown else None
-
-    @property
-    def has_failures(self) -> bool:
-        return bool(self._unknown)
 
     def forget_old_failures(self) -> bool:
         """Allow another try at what failed a while ago: the code may have been mended."""
@@ -224,4 +223,5 @@ class Catalogue:
         old = [task for task, (_, at) in self._unknown.items() if at < limit]
         for task in old:
             del self._unknown[task]
+            self.untold = True
         return bool(old)

@@ -6,7 +6,6 @@ the tasks whose code is not here.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable
 
 from ..base.errors import PASSING, UnknownTask
@@ -42,10 +41,15 @@ def is_durable(store: Store, worker: int, now: int) -> bool:
 
 
 def tell_unknown(
-    store: Store, worker: int, catalogue: Catalogue, met: Iterable[tuple[ClaimedJob, UnknownTask]] = ()
+    store: Store, worker: int, catalogue: Catalogue, met: Iterable[tuple[ClaimedJob, UnknownTask]]
 ) -> None:
     """Log of the jobs ``met`` that their code is not here, and write for others to read which tasks cannot run here."""
     for job, error in met:
         journal.unknown(job, error)
-    with contextlib.suppress(*PASSING):
-        store.workers.report_unknown(worker, catalogue.unknown())
+    unknown = catalogue.unknown()
+    for task, why in unknown.items():
+        journal.unknown_task(task, why)
+    try:
+        store.workers.report_unknown(worker, unknown)
+    except PASSING:
+        catalogue.untold = True

@@ -145,6 +145,13 @@ def unknown(job: ClaimedJob, error: UnknownTask) -> None:
         )  # fmt: skip
 
 
+def unknown_task(task: str, why: str) -> None:
+    """The same, of a task of which no job was met: it was looked for to tell of one that had been discarded."""
+    if (task, why) not in _reported:
+        _reported.add((task, why))
+        log.error("jobs of %s would stay queued, since its code was not found: %s", clean(task), clean(why))
+
+
 def limit(call: Call, reason: Reason) -> None:
     job = call.job
     note = ""

@@ -280,3 +280,20 @@ def test_damage_is_a_line_each_and_ends_with_what_to_do(filled: Path, monkeypatc
     assert texts[:2] == ["Page 9: never used", "Page 10: never used"]
     assert texts[2].endswith(f"sqlite3 {filled} .recover")
     assert len(texts) == 3
+
+
+@pytest.mark.slow
+def test_a_job_that_keeps_its_schedule_from_going_on_is_wrong(cli: Cli, db: Path) -> None:
+    with LiteQueue(db) as app, app.worker(threads=1, name="w"):
+        app.schedules.add("nightly", "gone.f", every="1s")
+        (job,) = wait_until(lambda: app.jobs(limit=1))
+        app.schedules.pause("nightly")
+        with app._client.store.database.write(durable=False) as connection:
+            connection.execute("UPDATE litequeue_jobs SET state = 'running', worker_id = 1, lease_expires_at = 1e16 WHERE id = ?", (job.id,))
+            connection.execute("UPDATE litequeue_ticks SET tick_at = tick_at - 7200000000")
+        done = cli("doctor", db)
+        assert done.code == 1
+        assert f"nightly does not go on: its job {job.id} has not ended since its tick 2h" in done.out
+        with app._client.store.database.write(durable=False) as connection:
+            connection.execute("UPDATE litequeue_schedules SET overlap = 'allow'")
+        assert "does not go on" not in cli("doctor", db).out

@@ -463,3 +463,19 @@ def test_who_could_not_be_told_is_found_by_the_doctor(app: LiteQueue, db: Path) 
 
 def _broken(job: dict[str, Any]) -> None:
     raise Discard("nobody is there")
+
+
+def test_the_next_job_of_a_task_that_was_looked_for_to_tell_of_one_is_diagnosed_at_once(
+    app: LiteQueue, db: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    @app.task(name="elsewhere.f")
+    def f() -> None:
+        raise ValueError
+
+    with app.worker(threads=1):
+        wait_until(lambda: f.delay().state == "discarded" or app.jobs(state="discarded"))
+    with LiteQueue(db) as stranger, stranger.worker(threads=1, on_failure="true", name="w"):
+        wait_until(lambda: any(w.unknown_tasks for w in stranger.stats().workers), 5)
+        job = stranger.enqueue("elsewhere.f")
+        assert "worker w has no code for it" in str(job.why_waiting())
+    assert "jobs of elsewhere.f would stay queued, since its code was not found" in caplog.text

@@ -5,12 +5,15 @@ Owns the judgement of a worker from the outside, and what to do about it. Why a 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 from ...base.checks import MICROS
+from ...base.errors import LitequeueError
 from ...base.records import WorkerInfo
 from ...store import Store, waiting
 from ...store.inspection import Condition, Inspection
+from ...store.schedules import stuck
 from .. import render
 from .finding import NOTE, OK, WRONG, Finding
 
@@ -136,8 +139,26 @@ def notices(store: Store, inspection: Inspection) -> Iterator[Finding]:
     yield Finding("notices", WRONG, text)
 
 
+def _stuck(store: Store, now: int) -> list[Finding]:
+    """By a job that does not end."""
+    findings = []
+    for found in stuck.running(store.database, now):
+        from ...triggers import (
+            firing,  # time zones and cron, for the few who have schedules at work
+        )
+
+        with contextlib.suppress(LitequeueError):  # a planted trigger, or one that only code can work out
+            if firing.is_stuck(firing.trigger_of(found.schedule.trigger, found.schedule.anchor_at), found.tick, now):
+                since = render.duration((now - found.tick) / MICROS)
+                text = f"{found.schedule.name} does not go on: its job {found.job} has not ended since its tick {since} ago"
+                findings.append(Finding("schedules", WRONG, text))
+    return findings
+
+
 def schedules(store: Store, inspection: Inspection, now: int) -> Iterator[Finding]:
     found = inspection.schedules(now - int(OVERDUE * MICROS))
+    held_up = _stuck(store, now)
+    yield from held_up
     for name, why in found.disabled:
         yield Finding("schedules", WRONG, f"{name} is disabled: {why}")
     if found.overdue_since is not None:
@@ -148,6 +169,6 @@ def schedules(store: Store, inspection: Inspection, now: int) -> Iterator[Findin
         yield Finding("schedules", WRONG, text)
     elif found.coming and not store.reports.workers():
         yield Finding("schedules", WRONG, f"{found.coming} have a next tick, and no worker serves this file, so none fires")
-    elif not found.disabled:
+    elif not found.disabled and not held_up:
         paused = f", {found.paused} paused" if found.paused else ""
         yield Finding("schedules", OK, f"{found.total} schedules{paused}")

@@ -16,13 +16,21 @@ from typing import Final
 
 from ...base.checks import MICROS, aware, clean
 from ...base.clock import Clock
-from ...base.errors import PASSING, LitequeueError
+from ...base.errors import PASSING, InvalidArgument, LitequeueError
 from ...base.log import Log
 from ...base.models import NewJob, Past, Planned, Step
 from ...store import Store
-from ...store.schedules import Fires, NoJob
+from ...store.schedules import Fires, NoJob, stuck
 from ...triggers import Trigger
-from ...triggers.firing import at_boot, go_on_from, is_foreign, plan, trigger_of
+from ...triggers.firing import (
+    STUCK_AT_LEAST,
+    at_boot,
+    go_on_from,
+    is_foreign,
+    is_stuck,
+    plan,
+    trigger_of,
+)
 from ..config import WorkerConfig
 from .declaring import Declarer, disable, reason
 from .lookahead import Ahead
@@ -35,6 +43,7 @@ AWAIT_SECONDS: Final = 5.0
 SET_BACK: Final = 60.0  # seconds; less is left to the ticks' own grid
 MANY: Final = 100  # fired at once: let their jobs start before the next ticks are worked out
 MANY_SECONDS: Final = 0.2
+STUCK_SECONDS: Final = 60.0  # between looks for jobs that do not end
 
 
 class Scheduler:
@@ -57,6 +66,7 @@ class Scheduler:
         self._on_fired = on_fired
         self._foreign: dict[int, str] = {}  # schedules that only another worker's code can work out
         self._ahead = Ahead()
+        self._look_for_stuck_at = 0.0
 
     def tick(self) -> float:
         try:
@@ -69,6 +79,7 @@ class Scheduler:
             while (count := self._fire_due()) == BATCH:
                 fired += count
             waiting = self._after_jobs()
+            self._tell_of_stuck()
             due = self._store.ticks.next_fire(self._clock.now() if self._foreign else -(2**62))
             if due is not None and fired + count >= MANY:
                 return min(self._until(due), MANY_SECONDS)
@@ -127,6 +138,31 @@ class Scheduler:
             if count:
                 self._on_fired(Fires([], [], ports))
         return (awaiting or blocked) and any(self._store.ticks.waits_for_jobs())
+
+    def _tell_of_stuck(self) -> None:
+        """Once of each job that keeps its schedule from going on."""
+        mono = self._clock.monotonic()
+        if mono < self._look_for_stuck_at:
+            return
+        self._look_for_stuck_at = mono + STUCK_SECONDS
+        now = self._clock.now()
+        for found in stuck.running(self._store.database, now - STUCK_AT_LEAST):
+            with contextlib.suppress(InvalidArgument):  # a planted row; it is told of when it fires
+                trigger = self._trigger(found.schedule)
+                if found.told or trigger is None or not is_stuck(trigger, found.tick, now):
+                    continue
+                ports = stuck.tell(self._store.database, found, now, lambda found=found: self._stuck_jobs(found, now))  # type: ignore[misc]
+                if ports is not None:
+                    log.error("schedule %s does not go on: its job %d has not ended", clean(found.schedule.name), found.job)
+                    self._on_fired(Fires([], [], ports))
+
+    def _stuck_jobs(self, found: stuck.Running, now: int) -> list[NewJob]:
+        from ...commands.notices import Listeners, of_stuck
+
+        on_failure, mail_to, queue = found.listening
+        listeners = Listeners.of((self._config.on_failure, on_failure), (self._config.mail_to, mail_to))
+        since = aware(found.tick).isoformat()
+        return of_stuck(found.schedule.name, found.job, since, listeners, socket.gethostname(), queue, now)
 
     def _steps(self, rows: list[Planned], decide: Callable[[Planned, Trigger], Step]) -> list[Step]:
         steps = []

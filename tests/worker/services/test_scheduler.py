@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import logging
 import sqlite3
 import threading
@@ -396,3 +397,65 @@ def test_removing_a_schedule_lets_its_queued_jobs_go_on_one_after_another(clockw
     clockwork.end(1)
     scheduler.tick()
     assert [clockwork.app.job(job).state for job in clockwork.jobs()] == ["cancelled", "available", "blocked"]
+
+
+# -- a job that does not end -----------------------------------------------------------------------------------
+
+
+def run(clockwork: Clockwork, *jobs: int) -> None:
+    """As a worker's thread would that never comes back."""
+    with clockwork.store.database.write(durable=False) as connection:
+        for job in jobs:
+            connection.execute("UPDATE litequeue_jobs SET state = 'running', worker_id = 1, lease_expires_at = 0 WHERE id = ?", (job,))
+
+
+def told(clockwork: Clockwork) -> list[dict[str, Any]]:
+    commands = [info for info in clockwork.app.jobs(task="litequeue.command", limit=100)]
+    return [json.loads(json.loads(info.kwargs)["stdin"]) for info in reversed(commands)]
+
+
+@pytest.mark.parametrize(
+    ("options", "hours"),
+    [
+        ({"cron": "*/10 * * * *"}, 1), ({"cron": "0 */2 * * *"}, 6), ({"every": "10m"}, 1),
+        ({"trigger": Every("10m", after="finish")}, 1), ({"cron": "*/10 * * * *", "overlap": "queue"}, 1),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_people_are_told_once_of_a_job_that_keeps_its_schedule_from_going_on(
+    clockwork: Clockwork, options: dict[str, Any], hours: int
+) -> None:
+    clockwork.add(**options, on_failure="tell")
+    one, another = clockwork.scheduler(), clockwork.scheduler()
+    clockwork.clock.advance(7200 if hours > 1 else 600)
+    one.tick()
+    tick = clockwork.ticks()[-1].at
+    run(clockwork, *clockwork.jobs())
+    for passed in range(0, hours * 60, 20):
+        assert told(clockwork) == [], passed
+        clockwork.clock.advance(1200)
+        one.tick()
+        another.tick()
+    for _ in range(5):
+        clockwork.clock.advance(1200)
+        one.tick()
+        another.tick()
+    (event,) = told(clockwork)
+    assert (event["event"], event["schedule"], event["since"]) == ("stuck", "s", tick.isoformat())
+    assert "its job did not end" in str(next(found for found in clockwork.ticks() if found.at == tick).reason)
+
+
+def test_jobs_that_may_overlap_or_hold_up_nothing_are_no_news(clockwork: Clockwork) -> None:
+    clockwork.add("a", every="10m", overlap="allow", on_failure="tell")
+    clockwork.add("b", at=NOON + timedelta(minutes=10), on_failure="tell")
+    clockwork.add("c", every="10m", on_failure="tell")
+    scheduler = clockwork.scheduler()
+    clockwork.clock.advance(600)
+    scheduler.tick()
+    ran = {clockwork.app.job(job).info().schedule: job for job in clockwork.jobs()}
+    run(clockwork, ran["a"], ran["b"])
+    for _ in range(20):
+        clockwork.clock.advance(1200)
+        scheduler.tick()
+        clockwork.end(*(job for job in clockwork.jobs() if clockwork.app.job(job).info().schedule == "c" and clockwork.app.job(job).state == "available"))
+    assert told(clockwork) == []

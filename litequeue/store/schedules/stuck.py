@@ -1,0 +1,58 @@
+"""Jobs of schedules that do not end, and keep their schedules from going on.
+
+Owns what is asked and noted of them. Which of them have run for too long is decided in ``triggers/firing``; that people are
+told of each once follows from the note in its tick's row, which is made in the transaction that tells.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from ...base.models import NewJob, Planned
+from ..file import Database
+from ..notices import insert_notices
+from ..workers import ports_to_wake
+from .history import IS_OPEN, OPEN
+
+_PLANNED: Final = ", ".join(f"s.{column}" for column in Planned._fields)
+
+RUNNING: Final = f"""SELECT json_group_array(json_array(json_array({_PLANNED}), t.tick_at, j.id, t.reason IS NOT NULL
+        AND t.reason LIKE '%' || :note, json_array(s.on_failure, s.mail_to, s.queue)))
+FROM litequeue_ticks AS t {OPEN}
+CROSS JOIN litequeue_jobs AS j ON j.id = t.job_id
+CROSS JOIN litequeue_schedules AS s ON s.id = t.schedule_id
+WHERE {IS_OPEN} AND t.tick_at < :before AND j.state = 'running' AND s.overlap <> 'allow'"""
+
+NOTE: Final = "its job did not end"
+TELL: Final = """UPDATE litequeue_ticks SET reason = coalesce(reason || '; ', '') || :note
+WHERE schedule_id = :schedule AND tick_at = :tick AND (reason IS NULL OR reason NOT LIKE '%' || :note)"""
+
+
+class Running(NamedTuple):
+    """A job of a schedule that began a while ago and has not ended."""
+
+    schedule: Planned
+    tick: int
+    job: int
+    told: bool
+    listening: tuple[str | None, str | None, str]  # the schedule's on_failure, mail_to and queue
+
+
+def running(database: Database, before: int) -> list[Running]:
+    """Those of ticks before then, but for schedules whose jobs may overlap."""
+    (text,) = database.one(RUNNING, {"before": before, "note": NOTE})
+    return [
+        Running(Planned(*row), tick, job, bool(told), tuple(listening)) for row, tick, job, told, listening in json.loads(text)
+    ]
+
+
+def tell(database: Database, found: Running, now: int, jobs: Callable[[], list[NewJob]]) -> list[int] | None:
+    """Note it, and insert the jobs that tell people of it. Whom to wake; None if somebody else was faster."""
+    with database.write(durable=False) as connection:
+        key = {"schedule": found.schedule.id, "tick": found.tick, "note": NOTE}
+        if not connection.execute(TELL, key).rowcount:
+            return None
+        insert_notices(connection, jobs(), now)
+        return ports_to_wake(connection)
