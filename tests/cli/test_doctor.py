@@ -23,6 +23,7 @@ from litequeue.store.inspection import Inspection
 from .. import faults, sample
 from ..prepared import litequeue, worker_process
 from ..support import ledger_lines, wait_until
+from .conftest import Cli
 
 pytestmark = pytest.mark.beside
 
@@ -291,9 +292,10 @@ def test_a_job_that_keeps_its_schedule_from_going_on_is_wrong(cli: Cli, db: Path
         with app._client.store.database.write(durable=False) as connection:
             connection.execute("UPDATE litequeue_jobs SET state = 'running', worker_id = 1, lease_expires_at = 1e16 WHERE id = ?", (job.id,))
             connection.execute("UPDATE litequeue_ticks SET tick_at = tick_at - 7200000000")
+            connection.execute("UPDATE litequeue_schedules SET anchor_at = anchor_at - 7200000000")
         done = cli("doctor", db)
         assert done.code == 1
-        assert f"nightly does not go on: its job {job.id} has not ended since its tick 2h" in done.out
+        assert f"nightly does not go on: its job {job.id} has not ended since its tick 2.0 h ago" in done.out
         with app._client.store.database.write(durable=False) as connection:
             connection.execute("UPDATE litequeue_schedules SET overlap = 'allow'")
         assert "does not go on" not in cli("doctor", db).out
