@@ -140,7 +140,7 @@ def computes() -> None:
     sum(range(20))
 
 
-@pytest.mark.parametrize("rounds", [20, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [20, pytest.param(150, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("step", [takes_a_lock_under_the_shield, enters_and_leaves, computes])
 def test_whenever_they_come_both_timeouts_end_what_they_meet(step: Callable[[], object], rounds: int) -> None:
     moments = random.Random(rounds)
