@@ -97,10 +97,13 @@ class Admission:
         for job in refused:
             known = self._catalogue.known(job.task)
             try:
-                change = adoption(job, known or self._catalogue.find(job.task))
+                code = known or self._catalogue.ask(job.task)
             except UnknownTask as error:
                 found.unknown.append((job, error))
                 continue
+            if code is None:
+                continue  # a look comes when its module is imported
+            change = adoption(job, code)
             if change is not None:
                 found.adoptions.append(change)
             elif known is not None:

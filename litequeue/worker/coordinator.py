@@ -95,7 +95,7 @@ class Coordinator:
     @property
     def finished(self) -> bool:
         """Whether a worker that ends by itself (burst, max_jobs) has done what it was to do."""
-        if self.calls or self.outgoing or self._telling:
+        if self.calls or self.outgoing or self._telling or self._reporter.awaits_code or self._catalogue.importing:
             return False
         enough = self._config.max_jobs is not None and self._taken >= self._config.max_jobs
         return enough or (self._config.burst and not self._looking)
@@ -150,8 +150,8 @@ class Coordinator:
             self._neighbours.on_news()
         if news:
             self._neighbours.on_change()
-        self._telling |= news or self._reporter.refused
-        if self._catalogue.forget_old_failures():
+        self._telling |= news or self._reporter.refused or self._reporter.awaits_code
+        if self._catalogue.tend():
             self._looking = True
         self._tell_unknown([])
 

@@ -24,6 +24,7 @@ from ..schedules.declarations import GONE, declared_in, is_of
 from ..tasks import TaskCode
 from ..tasks.finding import locate
 from ..tasks.modules import load, source_files
+from .importing import Importer
 
 if TYPE_CHECKING:
     from ..schedules.definition import NewSchedule
@@ -64,6 +65,7 @@ class Catalogue:
         self._origin = origin
         self._monotonic = monotonic
         self._unknown: dict[str, tuple[str, float]] = {}  # name -> (why, when it was tried)
+        self.importer: Importer | None = None  # without one, who asks waits for as long as an import takes
         self.untold = False  # whether that has changed since others could read it
         self.on_declared: Callable[[], None] = lambda: None
         self.declared: deque[Declared] = deque()  # for the scheduler, which takes them from the left
@@ -90,13 +92,35 @@ class Catalogue:
         if known is not None:
             raise UnknownTask(known[0])
         try:
-            code = self._found[task] = self._discover(task)
+            code = self._discover(task)
         except UnknownTask as error:
             self.lacks(task, str(error))
             raise
+        self._take_in(task, code)
+        return code
+
+    def ask(self, task: str) -> TaskCode | None:
+        """As ``find``, but None while the module is imported elsewhere; ask again when that has ended."""
+        if self.importer is None or self.known(task) is not None or task in self._unknown or task == command.NAME:
+            return self.find(task)
+        try:
+            code: TaskCode | None = self.importer.ask(task, lambda: self._discover(task))
+        except UnknownTask as error:
+            self.lacks(task, str(error))
+            raise
+        if code is not None:
+            self._take_in(task, code)
+        return code
+
+    @property
+    def importing(self) -> bool:
+        """Whether something that was asked for is being imported."""
+        return self.importer is not None and bool(self.importer.asked)
+
+    def _take_in(self, task: str, code: TaskCode) -> None:
+        self._found[task] = code
         code.bind(self._path)
         self._note_declared(code)
-        return code
 
     def _discover(self, task: str) -> TaskCode:
         if not is_name(task):
@@ -191,7 +215,10 @@ class Catalogue:
         try:
             self._check_file()
             self._check_sources(module, directory)
-            load(module, directory)
+            if self.importer is None:
+                load(module, directory)
+            else:
+                self.importer.wait(f"{module} in {directory}", lambda: load(module, directory))
         except UnknownTask as error:
             # Its schedules go on as they are stored; their jobs wait for the code as any others do.
             log.error("the schedules of %s are taken as they were: %s", module, error)
@@ -214,11 +241,17 @@ class Catalogue:
         return {task: why for task, (why, _) in self._unknown.items()}
 
     def unknown_json(self) -> str | None:
-        """The same as the claim's parameter: these are left for a worker that knows them."""
-        return json.dumps(list(self._unknown)) if self._unknown else None
+        """The claim's parameter: these are left for a worker that knows them, or until they are imported."""
+        importing = [] if self.importer is None else self.importer.asked
+        return json.dumps([*self._unknown, *importing]) if self._unknown or importing else None
 
-    def forget_old_failures(self) -> bool:
-        """Allow another try at what failed a while ago: the code may have been mended."""
+    def tend(self) -> bool:
+        """Allow another try at what failed a while ago: the code may have been mended; and give up, for now, what takes too
+        long to import. Whether there is something to be tried again."""
+        if self.importer is not None:
+            for task in self.importer.late():
+                if task not in self._unknown and is_name(task):  # else it is a module with schedules
+                    self.lacks(task, self.importer.too_long)
         limit = self._monotonic() - RETRY_SECONDS
         old = [task for task, (_, at) in self._unknown.items() if at < limit]
         for task in old:

@@ -42,10 +42,11 @@ class Reporter:
         self._mail_to = mail_to
         self._left: dict[int, int] = {}  # jobs that are left to others, and until when
         self.refused = False  # by the file, the last time
+        self.awaits_code = False  # the module of a task is being imported, the last time
 
     def report(self, clock: Clock) -> bool:
         """Tell of what was discarded and not told yet; whether that made jobs."""
-        told, self.refused = 0, False
+        told, self.refused, self.awaits_code = 0, False, False
         self._left = {job: until for job, until in self._left.items() if until > clock.now()}
         try:
             while rows := self._store.notices.unreported(BATCH):
@@ -80,7 +81,9 @@ class Reporter:
         if info is None:
             return []
         with contextlib.suppress(UnknownTask):
-            self._catalogue.find(info.task)  # its app may have handlers
+            if self._catalogue.ask(info.task) is None:  # its app may have handlers
+                self.awaits_code = True
+                return None
         listeners = Listeners.of((self._on_failure, on_failure), (self._mail_to, mail_to), self._catalogue.handlers())
         if not listeners:
             return None if self._is_left(info, now) else []

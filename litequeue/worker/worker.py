@@ -22,6 +22,7 @@ from ..store.workers import Registration
 from .config import WorkerConfig
 from .coordinator import Coordinator, Neighbours
 from .discovery import Catalogue
+from .importing import Importer
 from .inbox import Dead, Inbox, Stop
 from .services.clockwork import Clockwork
 from .services.heartbeat import Heartbeat
@@ -130,6 +131,7 @@ class Worker:
                 now=clock.now(),
             )
             lease = config.lease_micros
+            self._catalogue.importer = Importer(self._inbox.look, clock.monotonic)
             maintenance = Maintenance(self._store, registration.id, clock, lease, self._inbox)
             heartbeat = Heartbeat(self._store, registration.id, clock, lease, self._inbox)
             self._coordinator = Coordinator(

@@ -197,9 +197,9 @@ def test_a_broken_module_is_tried_again_after_a_while(
     with pytest.raises(UnknownTask, match="SystemExit"):
         found.find("broken_module.f")
     assert list(found.unknown()) == ["broken_module.f"]
-    assert not found.forget_old_failures()
+    assert not found.tend()
     clock.advance(RETRY_SECONDS + 1)
-    assert found.forget_old_failures()
+    assert found.tend()
     assert found.unknown_json() is None
 
 

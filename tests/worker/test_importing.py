@@ -1,0 +1,167 @@
+"""A module that takes long to import, or for ever, holds up its own jobs and nobody else's."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from litequeue import JobFailed, LiteQueue, UnknownTask
+from litequeue.worker.importing import Importer
+
+from ..prepared import worker_process
+from ..support import environment, wait_until
+
+pytestmark = pytest.mark.beside
+
+
+class Hours:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Hours:
+    return Hours()
+
+
+def test_what_is_asked_for_comes_when_it_is_ready(clock: Hours) -> None:
+    ended, gate = threading.Event(), threading.Event()
+    importer = Importer(ended.set, clock)
+
+    def work() -> str:
+        gate.wait(10)
+        return threading.current_thread().name
+
+    assert importer.ask("a", work) is None
+    assert importer.ask("a", work) is None and importer.asked == ["a"]
+    gate.set()
+    assert ended.wait(5)
+    assert importer.asked == []
+    assert importer.ask("a", work) == "litequeue-import"
+    assert importer.wait("a", work) == "litequeue-import", "asked for again it is done again"
+
+
+@pytest.mark.parametrize("error", [UnknownTask("none"), SystemExit(3), KeyError("x")], ids=repr)
+def test_what_it_raises_is_raised_where_it_was_asked_for(clock: Hours, error: BaseException) -> None:
+    importer = Importer(lambda: None, clock)
+
+    def work() -> str:
+        raise error
+
+    with pytest.raises(UnknownTask if isinstance(error, SystemExit) else type(error)):
+        importer.wait("a", work)
+    assert importer.wait("b", lambda: 5) == 5
+
+
+def test_one_that_never_ends_is_given_up_for_now_and_the_others_go_on(clock: Hours) -> None:
+    gate = threading.Event()
+    importer = Importer(lambda: None, clock, deadline=30)
+    assert importer.ask("hangs", lambda: gate.wait(20)) is None
+    assert importer.ask("waits", lambda: "came") is None
+    assert importer.late() == []
+    clock.now = 1.5
+    assert importer.late() == []
+    assert importer.wait("waits", lambda: "came") == "came"
+    clock.now = 31
+    assert importer.late() == ["hangs"]
+    with pytest.raises(UnknownTask, match="more than 30 s"):
+        importer.ask("hangs", lambda: None)
+    assert importer.asked == ["hangs"]
+    gate.set()
+    wait_until(lambda: importer.asked == [])
+    assert importer.ask("hangs", lambda: None) is True, "when it has ended after all, it is there"
+
+
+def test_many_are_imported_one_after_another(clock: Hours) -> None:
+    at_once, most = 0, 0
+    importer = Importer(lambda: None, clock)
+
+    def work() -> bool:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        time.sleep(0.002)
+        at_once -= 1
+        return True
+
+    keys = [str(number) for number in range(20)]
+    for key in keys:
+        importer.ask(key, work)
+    assert [importer.wait(key, work) for key in keys] == [True] * 20
+    assert most == 1
+
+
+TASKS = """
+import time
+from litequeue import LiteQueue
+app = LiteQueue("db.sqlite")
+@app.task(retries=0)
+def f(n=1):
+    return n
+@app.task(timeout=0.3)
+def spins():
+    while True:
+        pass
+"""
+SLOW = """
+import os, time
+while not os.path.exists("go on"):
+    time.sleep(0.01)
+""" + TASKS
+
+
+def enqueue(folder: Path, *calls: str) -> None:
+    for call in calls:
+        code = f"import sys, {call.partition('.')[0]} as m; print({call.replace(call.partition('.')[0], 'm', 1)}.id)"
+        subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment(), check=True, capture_output=True)
+
+
+@pytest.mark.slow
+def test_while_a_module_is_imported_all_else_goes_on_and_a_stop_is_obeyed(tmp_path: Path) -> None:
+    (tmp_path / "quick.py").write_text(TASKS)
+    (tmp_path / "slow.py").write_text(SLOW)
+    (tmp_path / "go on").touch()
+    enqueue(tmp_path, "slow.f.delay(1)", "quick.f.delay(2)", "quick.spins.delay()")
+    (tmp_path / "go on").unlink()
+    db = tmp_path / "db.sqlite"
+    with LiteQueue(db) as app, worker_process(db, cwd=tmp_path) as worker:
+        assert app.job(2).get(timeout=20) == 2
+        with pytest.raises(JobFailed, match="TimedOut|timeout"):
+            app.job(3).get(timeout=20)
+        assert app.job(1).state == "available"
+        began = time.monotonic()
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(10) == 0
+        assert time.monotonic() - began < 5
+    (tmp_path / "go on").touch()
+    with LiteQueue(db) as app, worker_process(db, cwd=tmp_path):
+        assert app.job(1).get(timeout=20) == 1
+
+
+@pytest.mark.slow
+def test_a_burst_waits_for_what_it_imports(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(TASKS.replace("import time", "import time; time.sleep(0.5)"))
+    enqueue(tmp_path, "slow.f.delay(1)")
+    with LiteQueue(tmp_path / "db.sqlite") as app:
+        command = [sys.executable, "-m", "litequeue", "worker", "db.sqlite", "--burst"]
+        subprocess.run(command, cwd=tmp_path, env=environment(), check=True, capture_output=True, timeout=30)
+        assert app.job(1).state == "succeeded"
+
+
+@pytest.mark.slow
+def test_a_module_that_wants_the_main_thread_is_imported_there(tmp_path: Path) -> None:
+    (tmp_path / "wants.py").write_text("import signal; signal.signal(signal.SIGUSR1, signal.SIG_DFL)\n" + TASKS)
+    enqueue(tmp_path, "wants.f.delay(7)")
+    with LiteQueue(tmp_path / "db.sqlite") as app, worker_process(tmp_path / "db.sqlite", cwd=tmp_path):
+        assert app.job(1).get(timeout=20) == 7
