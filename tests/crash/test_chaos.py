@@ -24,6 +24,7 @@ DEATH = re.compile(r"rescued p50 ([\d.]+) s, p99 ([\d.]+) s")
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_twenty_seconds_of_chaos_break_no_promise() -> None:
     words = [sys.executable, "-m", "tests.chaos", "--seconds", "20", "--seed", str(SEED)]
     run = subprocess.run(

@@ -29,6 +29,7 @@ sample.record.delay_many((ledger, f"{number}-{n}") for n in range(half, count))
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_eight_producers_and_four_workers_run_twenty_thousand_jobs_once_each(
     sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:
