@@ -7,6 +7,7 @@ gigabytes. So whoever reads stored JSON, or shows it, asks here.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from itertools import accumulate
 from typing import Any, Final
@@ -35,7 +36,12 @@ def beyond(text: str) -> str | None:
 def shown(text: str) -> str:
     """A stored text as people are shown it: itself, or in few words why not."""
     why = beyond(text)
-    return text if why is None else f"<not shown: {why}>"
+    if why is not None:
+        return f"<not shown: {why}>"
+    if "\\u" in text:  # JSON's way to write what is not ASCII, which people would have to decode
+        with contextlib.suppress(ValueError, RecursionError):
+            return json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":"))
+    return text
 
 
 def loads(text: str) -> Any:

@@ -129,6 +129,15 @@ def _macro(text: str) -> Expression:
 
 
 def _fields(text: str, seconds: bool) -> tuple[Field, ...]:
+    if text[:1] in ("'", '"') or text[-1:] in ("'", '"'):
+        raise InvalidArgument(f"cron expression {text!r:.220} has quotes around it, which are the shell's: leave them out of it")
+    zone, _, rest = text.partition(" ")
+    if "=" in zone:
+        name, _, value = zone.partition("=")
+        raise InvalidArgument(
+            f"cron expression {text!r:.220} begins with a setting: write {rest!r:.100}"
+            + (f", and its zone as timezone={value!r:.60} (--timezone {value:.60})" if name in ("TZ", "CRON_TZ") else "")
+        )
     texts = text.split(" ") if text else []
     kinds = KINDS if seconds else KINDS[1:]
     if len(texts) != len(kinds):
@@ -147,7 +156,12 @@ def _wrong_count(text: str, count: int, seconds: bool) -> str:
     if seconds:
         hint = "; leave out seconds=True (--seconds) for one without seconds" if count == 5 else ""
         return f"{has}, but with seconds=True it must have 6 ({names}){hint}"
-    hint = "; for a first field of seconds give seconds=True (--seconds)" if count == 6 else ""
+    hint = ""
+    if count == 6:
+        without = text.partition(" ")[2]
+        hint = f"; if the first is seconds, as Quartz and Spring have them, give seconds=True (--seconds), or write {without!r:.100}"
+    elif count == 7:
+        hint = "; it looks like Quartz's, with seconds first and a year at the end: leave those two out"
     return f"{has}, but must have 5 ({names}){hint}"
 
 

@@ -164,7 +164,10 @@ def _range(place: Place, item: str, base: str) -> tuple[int, int]:
     if first.lower() in names and second.lower() in names:
         return low, high + len(names)
     why = "runs backwards" + (" (only ranges of names may wrap, such as fri-mon or nov-feb)" if names else "")
-    raise place.wrong(item, why)
+    kind = place.kind
+    top = kind.high if kind is not WEEKDAY else kind.high - 1
+    around = [f"{a}-{b}" if a != b else f"{a}" for a, b in ((low, top), (kind.low, high))]
+    raise place.wrong(item, f"{why}; for what goes around write {','.join(around)}")
 
 
 def _value(place: Place, item: str, text: str) -> int:

@@ -132,12 +132,17 @@ def _date(day: Field, month: Field, weekday: Field) -> str:
     if both and day.is_whole:
         return _weekdays(weekday, months)
     if both and weekday.is_whole:
-        return f"on {_days(day)} of {months or ('the month' if day.specials else 'every month')}"
-    days = f"on {_days(day)} of {months or 'the month'}"
+        return f"on {_days(day)} of {_each(months) or ('the month' if day.specials else 'every month')}"
+    days = f"on {_days(day)} of {_each(months) or 'the month'}"
     if both:
         return f"{days}, when it is {_condition(weekday)}"
     by_weekday = _weekdays(weekday, months)
     return f"{days}, and {by_weekday if by_weekday.startswith('on ') else 'on ' + by_weekday}"
+
+
+def _each(months: str) -> str:
+    """ "each month from August to November": "the last day of August to November" could be one day."""
+    return f"each month from {months}" if " to " in months else months
 
 
 def _days(day: Field) -> str:
@@ -169,7 +174,7 @@ def _weekdays(weekday: Field, months: str) -> str:
         run = len(_wrapped(values, 7)) == 1 and len(values) > 2
         parts.append(("" if run else "every ") + names + (f" in {months}" if months else ""))
     if weekday.specials:
-        parts.append(f"on {_nth(weekday)} of {months or 'the month'}")
+        parts.append(f"on {_nth(weekday)} of {_each(months) or 'the month'}")
     return ", and ".join(parts)
 
 

@@ -15,6 +15,9 @@ FALLBACK: Final = "job"
 _FAR_ENOUGH = 2000  # characters of a command to look for its program in
 _NOT_IN_NAMES = re.compile(r"[^\w.:-]+")
 _COLUMNS = re.compile(r"m(in(ute)?s?)?\s+h(ours?)?\s", re.IGNORECASE)  # "# m h dom mon dow command"
+# A job that somebody has switched off; what it would have been called says nothing of the next.
+_DISABLED = re.compile(r"(@\w+|[\d*][\d*/,-]*\s+[\d*][\d*/,-]*(\s+[\w*][\w*/,#-]*){3})\s+\S")
+_REDIRECTION = re.compile(r"(\d*|&)[<>]+[|&]?\s*[^\s;|&()]*")  # "> /dev/null", "2>&1", "&> log"
 _SEPARATORS = re.compile(r"&&|\|\||[;|&\n(){}`]")
 _ASSIGNMENT = re.compile(r"\w+=")
 _INTERPRETER = re.compile(r"python[\d.]*|perl|php[\d.]*|ruby|node|sh|bash|dash|zsh")
@@ -33,12 +36,13 @@ def from_comment(text: str) -> str:
     text = text.lstrip("#").strip()
     if is_name(text) and any(c.isalnum() for c in text):
         return text  # a name that was written out is read back as it was
-    return "" if _COLUMNS.match(text) else _slug(text)
+    return "" if _COLUMNS.match(text) or _DISABLED.match(text) else _slug(text)
 
 
 def from_command(command: str) -> str:
     """The program that a command is about: ``pg_dump`` of ``cd /srv && nice /usr/bin/pg_dump -Fc shop``."""
-    found = [_program(part.split()) for part in _SEPARATORS.split(command[:_FAR_ENOUGH])]
+    bare = _REDIRECTION.sub(" ", command[:_FAR_ENOUGH])
+    found = [_program(part.split()) for part in _SEPARATORS.split(bare)]
     names = [name for name in map(_slug, (p for p in found if p not in _PREPARING)) if name]
     return (names or [name for name in map(_slug, found) if name] or [FALLBACK])[0]
 

@@ -69,3 +69,11 @@ def test_what_is_beyond_is_told_and_not_read(text: str, says: str) -> None:
 def test_what_is_no_json_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError):
         stored.loads(text)
+
+
+def test_text_is_shown_as_it_is_and_whatever_is_odd_as_it_stands() -> None:
+    from litequeue.base.stored import shown
+
+    assert shown('["\\u00fcber","\\ud83d\\ude00"]') == '["über","😀"]'
+    assert shown('{"a":1.50}') == '{"a":1.50}', "what needs no decoding stays"
+    assert shown('["\\u12"]') == '["\\u12"]'

@@ -384,3 +384,41 @@ def test_the_search_is_quick() -> None:
     assert cost("*/30 2 25-31 3 */7", BERLIN, datetime(2026, 1, 1, tzinfo=UTC)) < 0.02
     usual = [cost(expr, ZoneInfo(name), start) for expr, name, start, _ in table()[::20]]
     assert statistics.median(usual) < 0.001
+
+
+@pytest.mark.parametrize(
+    ("expr", "says"),
+    [
+        ("'0 3 * * *'", "has quotes around it"),
+        ('"0 3 * * *"', "has quotes around it"),
+        ("CRON_TZ=Europe/Berlin 0 3 * * *", "write '0 3 * * *', and its zone as timezone='Europe/Berlin' (--timezone Europe/Berlin)"),
+        ("TZ=UTC 0 3 * * *", "timezone='UTC'"),
+        ("MAILTO=me 0 3 * * *", "begins with a setting: write '0 3 * * *'"),
+        ("0 0 3 * * *", "as Quartz and Spring have them, give seconds=True (--seconds), or write '0 3 * * *'"),
+        ("0 0 3 * * ? 2026", "it looks like Quartz's, with seconds first and a year at the end"),
+        ("0 22-2 * * *", "for what goes around write 22-23,0-2"),
+        ("50-5 * * * *", "write 50-59,0-5"),
+        ("0 3 * * 5-1", "write 5-6,0-1"),
+        ("0 3 * 11-2 *", "write 11-12,1-2"),
+        ("0 3 * * 6-0", "write 6,0"),
+    ],
+)
+def test_habits_from_elsewhere_are_told_how_it_is_written_here(expr: str, says: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        cron.explain(expr)
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("expr", "says"),
+    [
+        ("0 3 L 8-11 *", "at 03:00 on the last day of each month from August to November"),
+        ("0 3 31 8-11 *", "at 03:00 on the 31st of each month from August to November"),
+        ("0 3 * 8-11 fri#2", "at 03:00 on the 2nd Friday of each month from August to November"),
+        ("0 3 1 3 *", "at 03:00 on the 1st of March"),
+        ("0 3 1 3,9 *", "at 03:00 on the 1st of March and September"),
+        ("0 3 1 * *", "at 03:00 on the 1st of every month"),
+    ],
+)
+def test_days_of_several_months_cannot_be_read_as_one_day(expr: str, says: str) -> None:
+    assert cron.explain(expr) == says

@@ -393,6 +393,26 @@ def test_names_are_unique_and_fit() -> None:
     assert unique("n" * 200, taken) == "n" * 200
     assert unique("n" * 200, taken) == "n" * 198 + "-2"
     assert from_comment("# " + "word " * 100) == ("word-" * 100)[:200]
+    # A job that somebody has switched off is no name for the next.
+    for text in ("#0 3 * * * old.sh > /dev/null 2>&1", "# */5 * * * mon-fri /usr/bin/old", "#@daily old", "#30 2 1 jan * x"):
+        assert from_comment(text) == "", text
+    assert from_comment("# 5 minutes of fame") == "5-minutes-of-fame"
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (">/dev/null 2>&1 backup.sh", "backup.sh"),
+        ("> /dev/null backup.sh", "backup.sh"),
+        ("test -x /a > /dev/null 2>&1 && /a", "a"),
+        ("true > /dev/null 2>&1", "true"),
+        ("&>/dev/null run.sh", "run.sh"),
+        ("run.sh &>> log", "run.sh"),
+        ("< /etc/input sort", "sort"),
+    ],
+)
+def test_where_output_goes_is_no_name(command: str, name: str) -> None:
+    assert from_command(command) == name
 
 
 # -- writing -------------------------------------------------------------------------------------------
