@@ -25,6 +25,7 @@ from . import task
 from .base import checks
 from .base.clock import Clock, SystemClock, system_random
 from .base.errors import InvalidType
+from .base.homes import refuse_a_childs_import
 from .base.states import STATES
 from .client import Client, call
 from .job import Job
@@ -224,7 +225,7 @@ class LiteQueue(Marked):
 
     def stats(self) -> Stats:
         """Counts of jobs by state and queue, and the live workers."""
-        return self._client.store.reports.stats()
+        return self._client.store.reports.stats(self._client.clock.now())
 
     def pause(self, queue: str) -> None:
         """Let no worker claim from a queue until ``resume``. What runs goes on."""
@@ -266,6 +267,7 @@ class LiteQueue(Marked):
         return signals.exit_code
 
     def _build_worker(self, options: WorkerOptions) -> Worker:
+        refuse_a_childs_import()
         # Imported here: a program that only enqueues does not pay for the worker.
         from .worker.config import WorkerConfig
         from .worker.discovery import Catalogue

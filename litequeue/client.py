@@ -22,6 +22,7 @@ from .base.errors import (
     PayloadTooLarge,
     SignatureMismatch,
 )
+from .base.homes import refuse_a_childs_import
 from .base.models import NewJob, TaskOrigin
 from .options import EnqueueOptions, checked, stored
 from .payload import MAX_BYTES, Codec
@@ -212,7 +213,10 @@ class Client:
 
     def _origin_of(self, code: TaskCode) -> TaskOrigin | None:
         """Where the code is, for the first enqueue of each task by this process."""
-        return None if code.name in self._recorded else code.origin
+        if code.name in self._recorded:
+            return None
+        refuse_a_childs_import()
+        return code.origin
 
 
 # Who looks at a file here, for handles that come out of a pickle: of an app, or made for such handles alone. Weak, so that

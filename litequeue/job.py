@@ -114,7 +114,7 @@ class Job(Generic[R_co]):
         from .store import waiting
 
         reports = self._client.store.reports
-        return waiting.why(self.info(), reports.workers(), reports.paused(), self._client.path)
+        return waiting.why(self.info(), reports.workers(self._client.clock.now()), reports.paused(), self._client.path)
 
     def output(self, *, after: OutputPiece | None = None) -> list[OutputPiece]:
         """What a command's attempts printed so far, in order; with ``after``, what came since that piece.

@@ -31,6 +31,7 @@ WHOLLY_SLOW = {
     "crash/test_task_output.py": "crash/test_task_code.py",
     "store/test_transitions.py": "store/test_jobs.py",
     "test_examples.py": "test_readme.py",
+    "worker/test_late_programs.py": "worker/test_embedded.py",
     "worker/test_logging.py": "base/test_log.py",
     "worker/test_process_code.py": "pools/test_contract.py",
 }

@@ -5,7 +5,6 @@ Owns the formula and the validation of every form of ``backoff=``. The randomnes
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import checks
 from .errors import InvalidArgument, InvalidType
+from .signatures import signature_of
 
 if TYPE_CHECKING:
     import random
@@ -85,7 +85,7 @@ def check(value: object) -> BackoffLike:
 
 def _check_parameters(function: Callable[..., Any]) -> None:
     try:
-        signature = inspect.signature(function)
+        signature = signature_of(function)
     except (TypeError, ValueError):  # a builtin that does not tell
         return
     try:

@@ -88,6 +88,11 @@ class WorkerInfo:
     heartbeat_at: datetime
     stopped_at: datetime | None
     unknown_tasks: dict[str, str] = field(default_factory=dict)  # name -> why it has no code
+    stuck: dict[str, int] = field(default_factory=dict)  # pool -> jobs that run on past their timeout, in its slots
+
+    def is_stuck(self, pool: str) -> bool:
+        """Whether all slots of a pool are held by such jobs."""
+        return 0 < self.slots.get(pool, 0) <= self.stuck.get(pool, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -209,7 +209,7 @@ def stats(arguments: argparse.Namespace) -> int:
     path = database_path(arguments.db)
     store, now = Store(path, create=False, adopt=False), SystemClock().now()
     try:
-        found, conditions = store.reports.stats(), Inspection(store.database).conditions(now)
+        found, conditions = store.reports.stats(now), Inspection(store.database).conditions(now)
         sizes = _size(path), _size(path + "-wal")
     finally:
         store.close()

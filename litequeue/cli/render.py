@@ -244,6 +244,8 @@ def _print_workers(stats: Stats, notes: Mapping[int, str]) -> None:
         ],
     )
     for worker in stats.workers:
+        for pool in filter(worker.is_stuck, worker.slots):
+            print(f"worker {clean(worker.name)}: all {pool} slots are held by jobs that run on past their timeout; restart it")
         for task, why in worker.unknown_tasks.items():
             print(f"worker {clean(worker.name)} has no code for {clean(task)}: {clean(why)}")
     if not stats.workers:

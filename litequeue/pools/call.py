@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextvars
 import random
+import threading
 import traceback
 import types
 from typing import Any, Final
@@ -120,7 +121,7 @@ def _meaning(error: BaseException, call: Call, rng: random.Random) -> Outcome:
             error = wrong
     if isinstance(error, Discard):
         return Discarded(message_of(error))
-    if isinstance(error, WaitEnded):
+    if isinstance(error, WaitEnded) or _is_of_a_program_that_ends(error):
         return Interrupted(Reason.SHUTDOWN.value)
     if isinstance(error, JobCancelled):
         return Cancelled(message_of(error))
@@ -132,6 +133,16 @@ def _meaning(error: BaseException, call: Call, rng: random.Random) -> Outcome:
     if delay is None and isinstance(error, Retry):
         text += f"; no attempts were left (retries={call.max_attempts - 1})"
     return Failed(kind, text, trace, delay)
+
+
+def _is_of_a_program_that_ends(error: BaseException) -> bool:
+    """Whether a task failed since its program's main thread has ended: executors and ``asyncio.to_thread`` start nothing
+    more then, whatever the task is."""
+    return (
+        type(error) is RuntimeError
+        and ("interpreter shutdown" in message_of(error) or message_of(error).startswith("cannot schedule new futures after"))
+        and not threading.main_thread().is_alive()
+    )
 
 
 # What retry_on speaks of. sys.exit() is the task's own word that it has ended; others that are no Exception, such as

@@ -89,8 +89,14 @@ class ThreadPool:
         with self._count:
             wanted = min(self.slots, enough, self._runners + len(self._todo)) - self._runners
             self._runners += max(wanted, 0)
-        for _ in range(wanted):
-            self._executor.submit(self._work)
+        for number in range(wanted):
+            try:
+                self._executor.submit(self._work)
+            except RuntimeError:
+                if self._stopping or threading.main_thread().is_alive():
+                    raise
+                # The main thread has ended and others go on: executors have closed, threads can still be started.
+                threading.Thread(target=self._work, name=f"litequeue_late_{number}", daemon=True).start()
         if wanted > 0:
             self._disown_threads()
 

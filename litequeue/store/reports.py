@@ -47,6 +47,9 @@ NEXT_DUE: Final = (
 WORKERS: Final = """SELECT id, name, pid, host, queues, slots, started_at, heartbeat_at, stopped_at,
     unknown_tasks
 FROM litequeue_workers WHERE :all OR stopped_at IS NULL ORDER BY id"""
+# By worker and pool: jobs that run on past their timeout, which only threads can. A moment is for whoever ends them.
+STUCK: Final = """SELECT worker_id, pool, count(*) FROM litequeue_jobs
+WHERE state = 'running' AND started_at + timeout < :now - 2000000 GROUP BY worker_id, pool"""
 
 OUTPUT: Final = """SELECT attempt, number, stream, at, text FROM litequeue_output
 WHERE job_id = :id AND (attempt, number) > (:attempt, :number) ORDER BY attempt, number"""
@@ -113,7 +116,8 @@ class Reports:
         with self._database.read() as connection:
             return tuple(name for (name,) in connection.execute(PAUSED).fetchall())
 
-    def stats(self) -> Stats:
+    def stats(self, now: int | None = None) -> Stats:
+        """``now``: as for ``workers``."""
         from ..base.records import Stats
 
         with self._database.read() as connection:
@@ -129,16 +133,20 @@ class Reports:
             states=states,
             queues=queues,
             paused=self.paused(),
-            workers=tuple(self.workers()),
+            workers=tuple(self.workers(now)),
             oldest_available=_time(oldest),
             next_due=_time(due),
         )
 
-    def workers(self, *, stopped: bool = False) -> list[WorkerInfo]:
+    def workers(self, now: int | None = None, *, stopped: bool = False) -> list[WorkerInfo]:
+        """Those that run, or all; ``now`` in microseconds: with what is stuck in them then."""
         from ..base.records import WorkerInfo
 
+        stuck: dict[int, dict[str, int]] = {}
         with self._database.read() as connection:
             rows = connection.execute(WORKERS, {"all": stopped}).fetchall()
+            for worker, pool, count in () if now is None else connection.execute(STUCK, {"now": now}).fetchall():
+                stuck.setdefault(worker, {})[pool] = count
         return [
             WorkerInfo(
                 id=id_,
@@ -151,6 +159,7 @@ class Reports:
                 heartbeat_at=aware(beat),
                 stopped_at=_time(end),
                 unknown_tasks={task: str(why) for task, why in _parsed(unknown, dict).items()},
+                stuck=stuck.get(id_, {}),
             )
             for id_, name, pid, host, queues, slots, started, beat, end, unknown in rows
         ]

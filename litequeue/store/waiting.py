@@ -28,7 +28,12 @@ def why(job: JobInfo, workers: Sequence[WorkerInfo], paused: Collection[str], pa
     workers = [w for w in workers if w.slots.get(job.pool)]
     if not workers:
         return f"no worker of its queue has slots for the {job.pool} pool"
-    for worker in workers:
-        if job.task not in worker.unknown_tasks:
-            return None
-    return f"worker {workers[0].name} has no code for it: {workers[0].unknown_tasks[job.task]}"
+    able = [w for w in workers if job.task not in w.unknown_tasks]
+    if not able:
+        return f"worker {workers[0].name} has no code for it: {workers[0].unknown_tasks[job.task]}"
+    if all(worker.is_stuck(job.pool) for worker in able):
+        return (
+            f"all {able[0].slots[job.pool]} {job.pool} slots of worker {able[0].name} are held by jobs that run on past their "
+            "timeout, and a thread cannot be killed: restart that worker, and run such tasks with pool=\"process\""
+        )
+    return None

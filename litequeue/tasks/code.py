@@ -19,6 +19,7 @@ from ..base.backoff import BackoffLike
 from ..base.errors import InvalidArgument, InvalidType, SignatureMismatch
 from ..base.homes import Home, home_of
 from ..base.models import JobColumns, TaskOrigin
+from ..base.signatures import signature_of
 from ..options import TaskOptions, complete, stored
 from ..payload import Codec
 
@@ -133,7 +134,7 @@ class TaskCode:
                 "process: define it at the top level of a module or script file"
             )
         self.made_by = _top_level()
-        self._signature = inspect.signature(function)
+        self._signature = signature_of(function)
         self._arity = _positional_arity(self._signature)
 
     def backoff(self, kwargs: str) -> BackoffLike:

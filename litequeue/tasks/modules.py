@@ -13,7 +13,14 @@ from importlib.machinery import SourceFileLoader, all_suffixes
 from types import ModuleType
 
 from ..base.errors import LitequeueError, UnknownTask
-from ..base.homes import file_of, home_of, loaded, name_of_file, note_loaded_by_path
+from ..base.homes import (
+    BELONGS,
+    file_of,
+    home_of,
+    loaded,
+    name_of_file,
+    note_loaded_by_path,
+)
 
 
 def source_files(module: str, directory: str) -> list[str]:
@@ -31,6 +38,23 @@ def source_files(module: str, directory: str) -> list[str]:
 
 def load(module: str, directory: str) -> ModuleType:
     """Import a module from a directory. Raises UnknownTask saying what went wrong."""
+    found = _load(module, directory)
+    refuse_patched_threads(module)
+    return found
+
+
+def refuse_patched_threads(module: str) -> None:
+    """Raise UnknownTask where gevent has replaced the threads of this process, on which a worker runs: nothing of it would
+    move any more, without a word."""
+    gevent = sys.modules.get("gevent.monkey")
+    if gevent is not None and gevent.is_module_patched("threading"):
+        raise UnknownTask(
+            f"{module} calls gevent.monkey.patch_all(), which replaces the threads that a worker runs on: leave that to the "
+            "programs that need it, and use async tasks, or threads as they are, here"
+        )
+
+
+def _load(module: str, directory: str) -> ModuleType:
     if directory not in sys.path:
         sys.path.insert(0, directory)
     try:
@@ -43,7 +67,7 @@ def load(module: str, directory: str) -> ModuleType:
             raise
         hint = ""
         if isinstance(error, LitequeueError):
-            hint = '; a worker imports that file: what enqueues or waits belongs under if __name__ == "__main__":'
+            hint = f"; a worker imports that file: {BELONGS}"
         raise UnknownTask(
             f"importing {module} from {directory} failed: "
             f"{type(error).__name__}: {error}{hint}"

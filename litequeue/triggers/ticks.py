@@ -5,13 +5,13 @@ Must not decide what becomes of a missed tick: that is ``firing``'s.
 
 from __future__ import annotations
 
-import inspect
 from collections import deque
 from datetime import datetime, timedelta
 from typing import Any
 
 from ..base import checks
 from ..base.errors import InvalidArgument, InvalidType
+from ..base.signatures import signature_of
 from .kinds import LEAST_MICROS, At, Cron, Every, Trigger, name_of
 
 
@@ -102,7 +102,7 @@ def _within(trigger: Trigger, after: int, until: int, most: int) -> tuple[list[i
 
 def _takes_one(method: Any) -> bool:
     try:
-        signature = inspect.signature(method)
+        signature = signature_of(method)
     except (TypeError, ValueError):  # a builtin that does not tell
         return True
     try:

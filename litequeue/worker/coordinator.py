@@ -7,6 +7,7 @@ store's. A *turn* is one transaction: settle what ended, promote what is due, cl
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from ..base.clock import Clock
 from ..base.errors import PASSING, UnknownTask, WorkerFailed
 from ..base.log import Log
 from ..base.models import ClaimedJob
-from ..base.outcomes import NotStarted, Timed
+from ..base.outcomes import Interrupted, NotStarted, Timed
 from ..pools.base import Call, Reason
 from ..store import Store
 from ..store.turn import Demand, Turn
@@ -23,7 +24,7 @@ from . import journal
 from .admission import Admission
 from .config import WorkerConfig
 from .discovery import Catalogue
-from .dispatch import call_of, is_durable, tell_unknown
+from .dispatch import calls_of, is_durable, tell_unknown
 from .inbox import Dead, Held, Inbox, Look, Started, Stop
 from .outgoing import Outgoing
 from .planning import Plan
@@ -95,7 +96,7 @@ class Coordinator:
     @property
     def finished(self) -> bool:
         """Whether a worker that ends by itself (burst, max_jobs) has done what it was to do."""
-        if self.calls or self.outgoing or self._telling or self._reporter.awaits_code or self._catalogue.importing:
+        if self.calls or self.outgoing or self._telling or self._reporter.awaits_code or self._catalogue.still_imports():
             return False
         enough = self._config.max_jobs is not None and self._taken >= self._config.max_jobs
         return enough or (self._config.burst and not self._looking)
@@ -234,15 +235,9 @@ class Coordinator:
     # -- dispatch ------------------------------------------------------------------------------------
 
     def _dispatch(self, jobs: list[ClaimedJob], mono: float) -> None:
-        batches: dict[str, list[Call]] = {}
-        for job in jobs:
-            try:
-                call = call_of(job, self._catalogue.find(job.task), self._store.path, mono)
-            except UnknownTask as error:
-                self.outgoing.others.append(impossible(job, str(error), self._clock.now()))
-                continue
-            batches.setdefault(job.pool, []).append(call)
-            self._running.add(call)
+        batches, without = calls_of(jobs, self._catalogue, self._store.path, mono)
+        self.outgoing.others += [impossible(job, why, self._clock.now()) for job, why in without]
+        self._running.add(itertools.chain(*batches.values()))
         once = [call for calls in batches.values() for call in calls if call.job.at_most_once]
         refused = bool(once) and not is_durable(self._store, self.id, self._clock.now())
         for kind, calls in batches.items():
@@ -254,10 +249,11 @@ class Coordinator:
             journal.started(calls)
             try:
                 self._pools.get(kind).submit(calls)
-            except RuntimeError as error:  # the interpreter is about to exit
-                log.error("no more calls can be started: %s", error)
-                self._return(self._pools.get(kind).take_back())
-                self.stop = Stop()
+            except RuntimeError as error:  # the main thread has ended, and executors with it
+                pool = self._pools.made.get(kind)
+                self._return(calls if pool is None else pool.take_back())
+                self._plan.close(kind)
+                log.error("the %s pool starts nothing more here: %s", kind, error)
 
     def _see_to(self, refused: list[ClaimedJob]) -> None:
         refusals = self._admission.end(refused)
@@ -292,6 +288,8 @@ class Coordinator:
                 count, seconds = counts.get(job.pool, (0, 0.0))
                 counts[job.pool] = count + 1, seconds + timed.seconds
             why = self._running.why_interrupted(call)
+            if type(timed.outcome) is Interrupted and why is None and self.stop is None:
+                self._catalogue.lacks(job.task, "it needs an executor, and this worker's program has ended but for some threads")
             self.outgoing.end(call, timed, settle(call, timed, now, self._rng, why))
         for kind, (count, seconds) in counts.items():
             self._plan.ended(kind, count, seconds)

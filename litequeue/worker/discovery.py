@@ -7,6 +7,7 @@ again after a while. Imports user modules, through ``tasks`` alone, and collects
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections import deque
@@ -112,10 +113,15 @@ class Catalogue:
             self._take_in(task, code)
         return code
 
-    @property
-    def importing(self) -> bool:
-        """Whether something that was asked for is being imported."""
-        return self.importer is not None and bool(self.importer.asked)
+    def still_imports(self) -> bool:
+        """Whether a task that was asked for is being imported, or has just come; for the coordinator's thread."""
+        found = False
+        for task in [] if self.importer is None else self.importer.keys:
+            if is_name(task) and task not in self._unknown:  # else it is a module with schedules, or given up for now
+                found = True
+                with contextlib.suppress(UnknownTask):
+                    self.ask(task)  # nobody else may: its job may have been cancelled
+        return found
 
     def _take_in(self, task: str, code: TaskCode) -> None:
         self._found[task] = code

@@ -30,6 +30,20 @@ def call_of(job: ClaimedJob, code: TaskCode, database: str, claimed_at: float) -
     return Call(job, code, attempts, timeout, soft, database, claimed_at)
 
 
+def calls_of(
+    jobs: Iterable[ClaimedJob], catalogue: Catalogue, database: str, claimed_at: float
+) -> tuple[dict[str, list[Call]], list[tuple[ClaimedJob, str]]]:
+    """By pool; and those that can be no call anywhere, with the reason."""
+    calls: dict[str, list[Call]] = {}
+    without = []
+    for job in jobs:
+        try:
+            calls.setdefault(job.pool, []).append(call_of(job, catalogue.find(job.task), database, claimed_at))
+        except UnknownTask as error:
+            without.append((job, str(error)))
+    return calls, without
+
+
 def is_durable(store: Store, worker: int, now: int) -> bool:
     """Before an at-most-once job starts, a power cut must no longer be able to undo its claim: sync it. Whether it is."""
     try:

@@ -33,7 +33,9 @@ class EmbeddedWorker:
 
     def start(self) -> Self:
         """Begin to work. At the interpreter's exit the worker is stopped if it still runs."""
-        # Its exit hook joins child processes; registered before ours, it runs after it.
+        # The first cannot be imported any more once the main thread has ended. The other's exit hook joins child processes;
+        # registered before ours, it runs after it.
+        import concurrent.futures.thread  # noqa: F401
         import multiprocessing.util  # noqa: F401
 
         if self._pid:

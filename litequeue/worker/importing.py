@@ -50,6 +50,11 @@ class Importer:
         return f"importing its module has taken more than {self._deadline:g} s, and has not ended yet"
 
     @property
+    def keys(self) -> list[str]:
+        """Of all that was asked for and has not been given."""
+        return list(self._asked)
+
+    @property
     def asked(self) -> list[str]:
         """The keys of what is not ready."""
         return [key for key, found in list(self._asked.items()) if not found.done]

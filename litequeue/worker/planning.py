@@ -49,6 +49,10 @@ class Plan:
         """So many calls will not run here."""
         self._held[kind] -= count
 
+    def close(self, kind: str) -> None:
+        """Claim nothing more for a pool."""
+        self._slots = {**self._slots, kind: 0}
+
     def is_stalled(self, kind: str, backlog: int) -> bool:
         """Whether calls wait in a pool where nothing has ended for too long."""
         if not backlog or self._clock.monotonic() - self._moved[kind] < self.PATIENCE:

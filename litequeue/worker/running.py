@@ -5,7 +5,7 @@ Owns why a call was interrupted, which decides what its end means. For the coord
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from ..base.log import Log
 from ..base.models import Lease
@@ -27,8 +27,9 @@ class Running:
         self._why: dict[Key, Reason] = {}
         self._limits = Limits()
 
-    def add(self, call: Call) -> None:
-        self.calls[call.job.id, call.job.attempt] = call
+    def add(self, calls: Iterable[Call]) -> None:
+        for call in calls:
+            self.calls[call.job.id, call.job.attempt] = call
 
     def remove(self, call: Call) -> bool:
         """Whether it was still held."""

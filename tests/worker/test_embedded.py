@@ -278,3 +278,22 @@ def test_run_worker_drains_at_a_signal_and_returns_its_exit_code(tmp_path: Path)
         print(app.run_worker(threads=1), job.get(timeout=0))
     """)
     assert done.stdout == "0 finished\n", done.stderr
+
+
+@pytest.mark.slow
+def test_a_script_without_its_guard_is_told_so_and_enqueues_nothing_twice(tmp_path: Path) -> None:
+    """Each process of the pool imports it, as every process that Python spawns does."""
+    (tmp_path / "script.py").write_text(
+        "from litequeue import LiteQueue\napp = LiteQueue('db.sqlite')\n"
+        "@app.task(pool='process', retries=0)\ndef f(n):\n    return n\n"
+        "job = f.delay(1)\nwith app.worker(processes=1):\n    print(job.get(timeout=20))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    belongs = 'what enqueues, waits or starts workers belongs under if __name__ == "__main__":'
+    assert f"could not start: its process is gone; it imports {tmp_path / 'script.py'}: {belongs}" in done.stderr
+    assert f"WorkerFailed: a process of the worker's pool imports this file, as every process that Python spawns does: {belongs}" in done.stderr
+    with LiteQueue(tmp_path / "db.sqlite") as app:
+        assert [info.id for info in app.jobs()] == [1]

@@ -14,10 +14,12 @@ import pytest
 
 from litequeue import Job, JobFailed, LiteQueue, WouldDeadlock
 from litequeue.base.softguard import SoftGuard
+from litequeue.cli import main
 from litequeue.pools.lending import Lending
 
 from .. import sample
 from ..prepared import worker_process
+from ..support import wait_until
 
 pytestmark = pytest.mark.beside
 
@@ -157,3 +159,34 @@ def test_after_the_wait_there_are_no_more_threads_at_work_than_slots(app: LiteQu
         most = 0
         busy.delay_many(() for _ in range(300))[-1].get(timeout=20)
     assert most == 1
+
+
+@pytest.mark.slow
+def test_slots_that_are_all_stuck_past_their_timeout_are_named_as_the_reason(
+    app: LiteQueue, db: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gate = threading.Event()
+
+    @app.task(timeout=0.2, retries=0)
+    def stuck() -> None:
+        while not gate.is_set():
+            try:
+                gate.wait(20)
+            except BaseException:  # noqa: BLE001, S110 - a timeout, which it swallows
+                pass
+
+    @app.task
+    def quick() -> None: ...
+
+    with app.worker(threads=2, processes=0, async_=0, name="w", grace=0.5):
+        for _ in range(2):
+            stuck.delay()
+        job = quick.delay()
+        wait_until(lambda: "all 2 thread slots of worker w are held" in str(job.why_waiting()), 15)
+        assert main(["doctor", str(db)]) == 1
+        assert "all 2 thread slots of w are held by jobs that run on past their timeout" in capsys.readouterr().out
+        main(["stats", str(db)])
+        assert "worker w: all thread slots are held by jobs" in capsys.readouterr().out
+        gate.set()
+        assert job.get(timeout=10) is None
+        assert job.why_waiting() is None

@@ -49,11 +49,14 @@ def word(condition: Condition, now: int) -> str:
 
 def workers(store: Store, inspection: Inspection, now: int) -> Iterator[Finding]:
     conditions = inspection.conditions(now)
-    found = store.reports.workers()
+    found = store.reports.workers(now)
     for worker in found:
         if worker.id in conditions:
             level, text = judged(conditions[worker.id], now)
             yield Finding("workers", level, f"{worker.name} (process {worker.pid}) {text}")
+        for pool in filter(worker.is_stuck, worker.slots):
+            stuck = f"all {worker.slots[pool]} {pool} slots of {worker.name} are held by jobs that run on past their timeout"
+            yield Finding("workers", WRONG, f"{stuck}: restart it (process {worker.pid})")
     orphans = inspection.orphaned(now)
     if orphans:
         yield Finding("workers", WRONG, f"{orphans} leases of a worker that is not there any more have run out")
@@ -99,7 +102,7 @@ def _when_taken(condition: Condition, now: int) -> str:
 def tasks(store: Store, inspection: Inspection, now: int) -> Iterator[Finding]:
     """Whether the available jobs can start, judged as ``why_waiting`` judges, but by the workers that live."""
     conditions = inspection.conditions(now)
-    live = [w for w in store.reports.workers() if w.id not in conditions or not conditions[w.id].dead]
+    live = [w for w in store.reports.workers(now) if w.id not in conditions or not conditions[w.id].dead]
     waits = inspection.waiting()
     if not waits:
         yield Finding("tasks", OK, "no job is available")

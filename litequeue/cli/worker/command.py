@@ -25,7 +25,7 @@ from ...pools.logs import Lines, write_to_stderr
 from ...store import Store
 from ...tasks import TaskCode
 from ...tasks.finding import tasks_of
-from ...tasks.modules import load
+from ...tasks.modules import load, refuse_patched_threads
 from ...worker.config import WorkerConfig
 from ...worker.discovery import Catalogue
 from ...worker.leaving import leave
@@ -145,6 +145,7 @@ def _import_tasks(names: list[str]) -> tuple[dict[str, TaskCode], list[Home], se
         except Exception as error:
             log.debug("importing %s", name, exc_info=error)
             raise UnknownTask(f"--import {name}: {type(error).__name__}: {error}") from error
+        refuse_patched_threads(name)
         codes = tasks_of(module)
         if not codes:
             raise InvalidArgument(f"--import {name}: the module has no tasks and no LiteQueue app")

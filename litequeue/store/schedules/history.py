@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any, Final
 
+from ...base.checks import MICROS, aware
 from ...base.models import JobColumns
 
 KEEP_TICKS: Final = 90 * 86_400 * 1_000_000
@@ -55,6 +56,13 @@ SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(va
 FROM json_each(:ticks) WHERE true
 ON CONFLICT (schedule_id, tick_at) DO NOTHING"""
 
+# The last sign of life of the workers that had started when a tick came, and the first start after it.
+AROUND: Final = """SELECT
+    max(CASE WHEN started_at <= :tick THEN coalesce(stopped_at, heartbeat_at) END),
+    min(CASE WHEN started_at > :tick THEN started_at END)
+FROM litequeue_workers"""
+BEAT_LATE: Final = 20 * MICROS  # a worker shows itself every ten seconds
+
 # -- keeping it short --------------------------------------------------------------------------------
 
 OLD_TICK: Final = "SELECT 1 FROM litequeue_ticks WHERE decided_at < :before LIMIT 1"
@@ -81,10 +89,26 @@ def insert_fired(
         first = last - len(jobs) + 1
     fired = [(id_, tick, first + n) for n, (id_, tick, _, _) in enumerate(jobs)]
     outcomes = [job[3] for job in jobs]
-    ticks = [[id_, tick, None, outcome, None, job] for (id_, tick, job), outcome in zip(fired, outcomes, strict=True)]
+    ticks = [
+        [id_, tick, None, outcome, _why_late(connection, tick, now) if outcome == "late" else None, job]
+        for (id_, tick, job), outcome in zip(fired, outcomes, strict=True)
+    ]
     if ticks or rows:
         connection.execute(RECORD_TICKS, {"ticks": json.dumps(ticks + rows), "now": now})
     return fired
+
+
+def _why_late(connection: sqlite3.Connection, tick: int, now: int) -> str | None:
+    """That no worker ran when it came, as far as the rows of workers go back; None if one did."""
+    before, after = connection.execute(AROUND, {"tick": tick}).fetchone()
+    if before is not None and before >= tick - BEAT_LATE:
+        return None
+    since = "" if before is None else f" from {_shown(before)}"
+    return f"no worker ran{since} to {_shown(now if after is None else min(after, now))}"
+
+
+def _shown(stamp: int) -> str:
+    return aware(stamp).isoformat(sep=" ", timespec="seconds")
 
 
 def thin(connection: sqlite3.Connection, schedules: str, most: int) -> None:

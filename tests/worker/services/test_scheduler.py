@@ -459,3 +459,29 @@ def test_jobs_that_may_overlap_or_hold_up_nothing_are_no_news(clockwork: Clockwo
         scheduler.tick()
         clockwork.end(*(job for job in clockwork.jobs() if clockwork.app.job(job).info().schedule == "c" and clockwork.app.job(job).state == "available"))
     assert told(clockwork) == []
+
+
+def test_a_late_tick_says_when_no_worker_ran(clockwork: Clockwork) -> None:
+    def worker(start: float, end: float | None, beat: float) -> None:
+        micros = [None if at is None else int((NOON.timestamp() + at) * SECOND) for at in (start, end, beat)]
+        with clockwork.store.database.write(durable=False) as connection:
+            connection.execute(
+                "INSERT INTO litequeue_workers (name, pid, host, lock_file, slots, started_at, stopped_at, heartbeat_at)"
+                " VALUES ('w', 1, 'h', 'l', '{}', ?, ?, ?)",
+                micros,
+            )
+
+    clockwork.add(cron="*/10 * * * *", catch_up="all", grace="1d")
+    worker(-3600, 120, 110)
+    worker(1500, None, 1500)
+    clockwork.clock.advance(1500)  # 12:25, and the ticks of 12:10 and 12:20 are due
+    clockwork.scheduler().tick()
+    for _ in range(3):
+        clockwork.clock.advance(600)
+        with clockwork.store.database.write(durable=False) as connection:
+            connection.execute("UPDATE litequeue_workers SET heartbeat_at = ? WHERE id = 2", (clockwork.clock.now(),))
+        clockwork.clock.advance(5)
+        clockwork.scheduler().tick()
+    found = {f"{tick.at:%H:%M}": (tick.outcome, tick.reason) for tick in clockwork.ticks()}
+    assert found["12:10"] == found["12:20"] == ("late", "no worker ran from 2026-03-02 12:02:00+00:00 to 2026-03-02 12:25:00+00:00")
+    assert found["12:30"] == ("late", None), "a worker ran, and was busy"
