@@ -268,6 +268,9 @@ class LiteQueue(Marked):
 
     def _build_worker(self, options: WorkerOptions) -> Worker:
         refuse_a_childs_import()
+        from .tasks import gevents
+
+        gevents.watch()
         # Imported here: a program that only enqueues does not pay for the worker.
         from .worker.config import WorkerConfig
         from .worker.discovery import Catalogue

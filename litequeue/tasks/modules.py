@@ -21,6 +21,7 @@ from ..base.homes import (
     name_of_file,
     note_loaded_by_path,
 )
+from . import gevents
 
 
 def source_files(module: str, directory: str) -> list[str]:
@@ -38,23 +39,7 @@ def source_files(module: str, directory: str) -> list[str]:
 
 def load(module: str, directory: str) -> ModuleType:
     """Import a module from a directory. Raises UnknownTask saying what went wrong."""
-    found = _load(module, directory)
-    refuse_patched_threads(module)
-    return found
-
-
-def refuse_patched_threads(module: str) -> None:
-    """Raise UnknownTask where gevent has replaced the threads of this process, on which a worker runs: nothing of it would
-    move any more, without a word."""
-    gevent = sys.modules.get("gevent.monkey")
-    if gevent is not None and gevent.is_module_patched("threading"):
-        raise UnknownTask(
-            f"{module} calls gevent.monkey.patch_all(), which replaces the threads that a worker runs on: leave that to the "
-            "programs that need it, and use async tasks, or threads as they are, here"
-        )
-
-
-def _load(module: str, directory: str) -> ModuleType:
+    gevents.watch()
     if directory not in sys.path:
         sys.path.insert(0, directory)
     try:

@@ -23,9 +23,9 @@ from ...client import database_path
 from ...options.workers import WorkerOptions
 from ...pools.logs import Lines, write_to_stderr
 from ...store import Store
-from ...tasks import TaskCode
+from ...tasks import TaskCode, gevents
 from ...tasks.finding import tasks_of
-from ...tasks.modules import load, refuse_patched_threads
+from ...tasks.modules import load
 from ...worker.config import WorkerConfig
 from ...worker.discovery import Catalogue
 from ...worker.leaving import leave
@@ -136,6 +136,7 @@ def _import_tasks(names: list[str]) -> tuple[dict[str, TaskCode], list[Home], se
     anything is claimed."""
     if names and os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
+    gevents.watch()
     found: dict[str, TaskCode] = {}
     homes: list[Home] = []
     apps: set[str] = set()
@@ -145,7 +146,6 @@ def _import_tasks(names: list[str]) -> tuple[dict[str, TaskCode], list[Home], se
         except Exception as error:
             log.debug("importing %s", name, exc_info=error)
             raise UnknownTask(f"--import {name}: {type(error).__name__}: {error}") from error
-        refuse_patched_threads(name)
         codes = tasks_of(module)
         if not codes:
             raise InvalidArgument(f"--import {name}: the module has no tasks and no LiteQueue app")
