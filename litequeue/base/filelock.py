@@ -87,7 +87,8 @@ class FileLock:
     def __init__(self, path: str, *, create: bool = True) -> None:
         """Open, do not lock. Raises FileNotFoundError if it is missing and not to be created."""
         self.path = path
-        flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+        # Windows would read and write it as text, and the mark in it is none.
+        flags = os.O_RDWR | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"))
         try:
             self._fd = os.open(path, flags | (os.O_CREAT if create else 0), 0o600)
         except FileNotFoundError:

@@ -42,7 +42,7 @@ def home_of(module: str) -> Home | None:
     path = getattr(main, "__file__", None)
     if not isinstance(path, str) or not os.path.isfile(path):
         return None
-    directory, file = os.path.split(os.path.abspath(path))
+    directory, file = os.path.split(as_named(os.path.abspath(path)))
     stem, suffix = os.path.splitext(file)
     if stem.isidentifier() and suffix == ".py":
         return Home(stem, stem, directory)
@@ -77,13 +77,27 @@ def refuse_a_childs_import() -> None:
 def loaded(module: str, directory: str) -> ModuleType | None:
     """The module of a home, if this process has it, from there; also if it is ``__main__``."""
     main = home_of("__main__")
-    if main is not None and (main.module, main.directory) == (module, directory):
+    if main is not None and main.module == module and same_directory(main.directory, directory):
         return sys.modules.get("__main__")
     file = file_of(module)
     name = module if file is None else name_of_file(file)
     found = sys.modules.get(name)
     home = None if found is None else home_of(name)
-    return found if home is not None and (home.module, home.directory) == (module, directory) else None
+    return found if home is not None and home.module == module and same_directory(home.directory, directory) else None
+
+
+def as_named(path: str) -> str:
+    """A path below the working directory as the shell names that: who goes to /srv/current means it, though the system says
+    /srv/releases/42. POSIX leaves the name in PWD."""
+    here, named = os.getcwd(), os.environ.get("PWD", "")
+    if named == here or not os.path.isabs(named) or os.path.realpath(named) != here:
+        return path
+    return named + path[len(here) :] if path == here or path.startswith(here + os.sep) else path
+
+
+def same_directory(one: str | None, other: str | None) -> bool:
+    """Whether they are one, however they are named."""
+    return one == other or one is not None and other is not None and os.path.realpath(one) == os.path.realpath(other)
 
 
 def import_directory(module: ModuleType | None, name: str) -> str | None:
@@ -94,7 +108,7 @@ def import_directory(module: ModuleType | None, name: str) -> str | None:
     path = getattr(module, "__file__", None)
     if not isinstance(path, str) or not path.endswith(_SOURCES):
         return None
-    directory = os.path.dirname(os.path.abspath(path))
+    directory = os.path.dirname(as_named(os.path.abspath(path)))
     levels = name.count(".")
     if os.path.splitext(os.path.basename(path))[0] == "__init__":
         levels += 1

@@ -149,7 +149,9 @@ def _schedule_of(entry: Entry, arguments: argparse.Namespace) -> dict[str, Any]:
 
 def whoami() -> tuple[str, str]:
     """The user and the home directory."""
-    import pwd  # not on every system
+    if os.name != "posix":
+        raise InvalidArgument("crontabs run on Unix only, and so do the commands in them")
+    import pwd
 
     try:
         user = pwd.getpwuid(os.geteuid())

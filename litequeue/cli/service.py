@@ -83,6 +83,8 @@ launchd starts it again whatever its exit code.
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if os.name != "posix":
+        raise InvalidArgument("there is no unit for this system: have its own service manager run python -m litequeue worker DB")
     db = database_path(arguments.db)
     directory = os.path.abspath(arguments.directory or _home_of_imports(arguments.options, os.path.dirname(db)))
     for needed in (os.path.dirname(db), directory):
@@ -98,7 +100,8 @@ def run(arguments: argparse.Namespace) -> int:
         extra=arguments.options, run_as=None if arguments.user else _owner(db), pythonpath=_python_path(),
     )  # fmt: skip
     logs = os.path.expanduser("~/Library/Logs") if arguments.user else "/Library/Logs"
-    print(launchd(unit, f"{logs}/{name}.log") if arguments.launchd else systemd(unit), end="")
+    wants_launchd = arguments.launchd or sys.platform == "darwin"  # where there is no systemd
+    print(launchd(unit, f"{logs}/{name}.log") if wants_launchd else systemd(unit), end="")
     sys.stdout.flush()
     if not os.path.exists(db):
         print(f"litequeue: note: there is no {db} yet; the worker will make it", file=sys.stderr)

@@ -43,6 +43,8 @@ def check_command(
     repeats; None: as for any task. ``crontab``: the crontab that it was imported from, which changes nothing of what runs.
     Raises InvalidArgument or InvalidType.
     """
+    if os.name != "posix":
+        raise InvalidArgument("commands as jobs run on Unix only: their processes are ended by groups; run it from a task")
     found: dict[str, Any] = {}
     if (argv is None) == (command is None):
         raise InvalidArgument("give argv, a list of words, or command, a string for the shell: one of the two")

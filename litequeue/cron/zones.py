@@ -49,7 +49,10 @@ def local_name() -> str:
     # A TZ such as "CET-1CEST" is a rule of its own, and names no zone.
     if variable and (variable in _UTC_NAMES or _load(variable) is not None):
         return variable
-    return _linked_name() or _written_name() or "UTC"
+    found = _linked_name() or _written_name()
+    if not found and os.name != "posix":
+        raise InvalidArgument("the host's time zone has no IANA name here: say timezone= (--timezone), such as 'Europe/Berlin' or 'UTC'")
+    return found or "UTC"
 
 
 def _linked_name() -> str:

@@ -34,6 +34,7 @@ log = Log("litequeue.worker")
 BATCH_SECONDS: Final = 0.05
 MAX_BATCH: Final = 64
 FRUITLESS_DEATHS: Final = 3
+NOTES: Final = sys.platform != "win32"  # whether a child can note what has ended, see ``slot``
 IDLE_SECONDS: Final = 300.0
 JOBS_PER_CHILD: Final = 10_000
 EXIT_SECONDS: Final = 1.0  # for children that retire as the pool stops
@@ -179,6 +180,8 @@ class ProcessPool:
         only once, and one whose task was never timed.
         """
         batch = [self._todo.popleft()]
+        if not NOTES:
+            return batch  # nobody would know which of several had run when their process died
         room = BATCH_SECONDS - self._cost(batch[0])
         share = min(MAX_BATCH, -(-len(self._todo) // self._size))
         while self._todo and room > 0 and len(batch) <= share:

@@ -9,7 +9,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from ..base.errors import UnknownTask
-from ..base.homes import home_of
+from ..base.homes import home_of, same_directory
 from ..base.models import TaskOrigin
 from .code import MARK, Marked, TaskCode
 from .modules import load
@@ -38,7 +38,7 @@ def locate(origin: TaskOrigin) -> TaskCode:
         return code
     home = home_of(module.__name__)
     actual = None if home is None else home.directory
-    if actual is not None and actual != origin.directory:
+    if actual is not None and not same_directory(actual, origin.directory):
         raise UnknownTask(
             f"the module {origin.module} was loaded from {actual}, but the task {origin.task} is in "
             f"the one in {origin.directory}; give one of them another name"

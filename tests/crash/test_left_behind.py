@@ -19,8 +19,9 @@ import pytest
 from litequeue import LiteQueue
 
 from .. import sample
+from ..prepared import worker_process
 from ..support import children_of, environment, wait_until
-from .logged import logged_worker, stop
+from .logged import alive, logged_worker, stop
 from .test_signals import FLAGS, LAST_WORDS, gone
 
 # -- workers inside scripts ---------------------------------------------------------------------------------------
@@ -172,3 +173,37 @@ def test_five_worker_processes_leave_nothing_at_all_behind(sample_app: LiteQueue
             assert len(os.listdir(f"{db}-workers")) == 2 * (4 - n)  # one lock of it, one of its process
         assert list(mine.iterdir()) == []
     assert sample_app.stats().workers == ()
+
+
+POOLS = """
+import concurrent.futures, multiprocessing, os, time
+from litequeue import LiteQueue
+
+app = LiteQueue("db.sqlite")
+
+@app.task
+def makes_pools():
+    pool = multiprocessing.get_context("spawn").Pool(1)
+    other = concurrent.futures.ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+    with open("pids", "w") as file:
+        file.write(f"{pool.apply(os.getpid)} {other.submit(os.getpid).result()} ")
+    while True:
+        try:
+            time.sleep(60)
+        except BaseException:
+            pass
+"""
+
+
+@pytest.mark.slow
+def test_pools_that_a_task_has_made_end_with_a_worker_that_is_left(tmp_path: Path) -> None:
+    (tmp_path / "pools.py").write_text(POOLS)
+    code = "import pools; pools.makes_pools.delay()"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment(), check=True)
+    with worker_process(tmp_path / "db.sqlite", "--grace", "0.2", cwd=tmp_path) as worker:
+        wait_until(lambda: (tmp_path / "pids").exists() and (tmp_path / "pids").read_text().endswith(" "), 20)
+        pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
+        assert all(alive(pid) for pid in pids)
+        worker.terminate()
+        assert worker.wait(15) == 0
+    wait_until(lambda: not any(alive(pid) for pid in pids), 5)

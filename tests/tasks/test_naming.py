@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from litequeue import InvalidArgument, LiteQueue
+from litequeue.base.homes import as_named
 
 from ..prepared import litequeue
 from ..support import environment
@@ -262,3 +264,45 @@ def test_a_proxy_among_a_modules_names_is_not_asked_anything(tmp_path: Path, fla
     with LiteQueue(tmp_path / "db.sqlite") as app:
         assert (app.job(1).state, app.job(1).get()) == ("succeeded", 8)
         assert [info.name for info in app.schedules.list()] == ["lazy.add"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["by its path", "by going there"])
+def test_a_link_to_the_current_release_is_recorded_as_it_is_named_and_leads_to_the_next(tmp_path: Path, how: str) -> None:
+    """Though the system calls the directory that one has gone to by the release's own name."""
+    current = tmp_path / "current"
+    for release in ("41", "42"):
+        (tmp_path / release).mkdir()
+        (tmp_path / release / "shop.py").write_text(
+            f"from litequeue import LiteQueue\napp = LiteQueue({str(tmp_path / 'db.sqlite')!r})\n@app.task\ndef f():\n    return {release!r}  # {'x' * int(release)}\n"
+        )
+    current.symlink_to("41")
+    code = "import shop; shop.f.delay()"
+    env = {**environment(), "PWD": str(current if how == "by going there" else tmp_path)}
+    if how == "by its path":
+        env["PYTHONPATH"] = f"{current}{os.pathsep}{env.get('PYTHONPATH', '')}"
+    for _ in range(2):
+        cwd = current if how == "by going there" else tmp_path
+        subprocess.run([sys.executable, "-c", code], cwd=cwd, env=env, check=True, capture_output=True)
+    ((name, module, directory),) = [line.split()[:3] for line in litequeue("tasks", tmp_path / "db.sqlite").stdout.splitlines()[1:]]
+    assert (name, module, directory) == ("shop.f", "shop", str(current))
+    command = [sys.executable, "-m", "litequeue", "worker", str(tmp_path / "db.sqlite"), "--burst", "--max-jobs", "1"]
+    subprocess.run(command, cwd=tmp_path, env={**environment(), "PWD": str(tmp_path)}, check=True, capture_output=True)
+    current.unlink()
+    current.symlink_to("42")
+    # A worker that stands in the release itself names it otherwise, and finds it all the same.
+    subprocess.run(command, cwd=tmp_path / "42", env={**environment(), "PWD": str(current)}, check=True, capture_output=True)
+    with LiteQueue(tmp_path / "db.sqlite") as app:
+        assert sorted(app.job(n).get(timeout=1) for n in (1, 2)) == ["41", "42"]
+
+
+def test_a_pwd_that_lies_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for lie in ("/", "/etc", "relative", "", str(tmp_path / "nowhere")):
+        monkeypatch.setenv("PWD", lie)
+        assert as_named(str(tmp_path / "x.py")) == str(tmp_path / "x.py")
+    (tmp_path / "link").symlink_to(tmp_path)
+    monkeypatch.setenv("PWD", str(tmp_path / "link"))
+    assert as_named(str(tmp_path / "x.py")) == str(tmp_path / "link" / "x.py")
+    assert as_named("/elsewhere/x.py") == "/elsewhere/x.py"
+    assert as_named(f"{tmp_path}er/x.py") == f"{tmp_path}er/x.py"
