@@ -26,7 +26,7 @@ from _pytest.runner import runtestprotocol  # private, but others are built on i
 from .prepared import litequeue
 
 # More than there are CPUs, since most of them wait; few enough to strain nobody's limits of time.
-AT_ONCE = (os.cpu_count() or 1) + 1
+AT_ONCE = (os.cpu_count() or 1) + 2
 
 
 class Forks:

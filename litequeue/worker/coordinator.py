@@ -87,6 +87,7 @@ class Coordinator:
         self._watch = Watch(store.database, clock)
         self._refused_until = 0.0
         self._taken = 0
+        self.moved_at = clock.monotonic()
 
     @property
     def calls(self) -> dict[Key, Call]:
@@ -106,6 +107,7 @@ class Coordinator:
     def receive(self, timeout: float) -> None:
         """Wait for messages and take them in; look at the clocks."""
         messages = self._inbox.drain(timeout)
+        self.moved_at = self._clock.monotonic()
         for message in messages:
             if isinstance(message, Look):
                 self._looking = True

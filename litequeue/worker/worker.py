@@ -9,7 +9,8 @@ import contextlib
 import os
 import random
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 
 from ..base.bell import LOOK
 from ..base.clock import Clock
@@ -29,6 +30,7 @@ from .services.heartbeat import Heartbeat
 from .services.listener import Listener
 from .services.maintenance import Maintenance
 from .services.service import Service
+from .services.watchdog import Watchdog
 from .slow_look import SLOW_LOOK
 
 log = Log("litequeue.worker")
@@ -56,6 +58,7 @@ class Worker:
         self._inbox = Inbox()
         self._poke_after = 0.0
         self._leavings: contextlib.ExitStack | None = None
+        self.on_stuck: Callable[[], None] = lambda: None  # for a process that is nothing but this worker
 
     def stop(self, *, now: bool = False) -> None:
         """Finish what runs, within the grace, then end; ``now`` does not wait. From any thread."""
@@ -151,7 +154,9 @@ class Worker:
             maintenance.tick()
             clockwork.tick()
             self._housekeeper = Service("maintenance", maintenance.tick, self._died)
-            for service in (Service("heartbeat", heartbeat.tick, self._died), self._housekeeper, ticker):
+            watchdog = Watchdog(lambda: self._coordinator.moved_at, threading.get_ident(), clock, self.on_stuck)
+            beat = Service("heartbeat", heartbeat.tick, self._died)
+            for service in (beat, self._housekeeper, ticker, Service("watchdog", watchdog.tick, self._died)):
                 stack.callback(service.stop)
                 service.start()
             stack.callback(self._coordinator.stop_pools)

@@ -140,7 +140,7 @@ def computes() -> None:
     sum(range(20))
 
 
-@pytest.mark.parametrize("rounds", [20, pytest.param(150, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [20, pytest.param(100, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("step", [takes_a_lock_under_the_shield, enters_and_leaves, computes])
 def test_whenever_they_come_both_timeouts_end_what_they_meet(step: Callable[[], object], rounds: int) -> None:
     moments = random.Random(rounds)
@@ -186,7 +186,7 @@ def test_a_task_that_logs_without_pause_is_ended_and_leaves_no_lock_of_the_log_t
         handler.close()
 
 
-@pytest.mark.parametrize("rounds", [10, pytest.param(150, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [10, pytest.param(100, marks=pytest.mark.slow)])
 def test_a_module_is_imported_whole_before_its_task_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rounds: int
 ) -> None:

@@ -71,6 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     for code in registered.values():
         code.bind(path)
     worker = Worker(store, catalogue, config, clock, system_random())
+    worker.on_stuck = lambda: leave(_last_words(worker, 1))
     late = config.grace + LAST_WORDS + AFTERWARDS
     last_words = functools.partial(_last_words, worker)
     signals = StopSignals(lambda now: worker.stop(now=now), deadlines=(late, AFTERWARDS), last_words=last_words)

@@ -1,0 +1,47 @@
+"""Noticing a coordinator that does not move any more, while the heartbeat calls its worker well.
+
+Owns that judgement. Users' code is kept out of the coordinator's thread (imports, logging, tasks have threads of their own);
+should something hold it all the same, its jobs would stay where they are for ever, and a stop would do nothing. A worker that
+is a process of its own is then left, so that its jobs are rescued and whoever keeps it up starts another.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Final
+
+from ...base.clock import Clock
+from ...base.log import Log
+
+log = Log("litequeue.worker")
+
+SECONDS: Final = 120.0  # the write lock alone may be waited for 30
+LOOK_SECONDS: Final = 10.0
+LOOKS: Final = 3  # in a row: after a suspended process goes on we may come first
+
+
+class Watchdog:
+    """``tick`` looks; ``on_stuck`` is called once."""
+
+    def __init__(self, moved_at: Callable[[], float], thread: int, clock: Clock, on_stuck: Callable[[], None]) -> None:
+        """``moved_at``: when the coordinator last took in its messages (monotonic); ``thread``: it runs in."""
+        self._moved_at = moved_at
+        self._thread = thread
+        self._clock = clock
+        self._on_stuck = on_stuck
+        self._seen = -1.0
+        self._looks = 0
+
+    def tick(self) -> float:
+        moved = self._moved_at()
+        self._looks = self._looks + 1 if moved == self._seen else 0
+        self._seen = moved
+        if self._looks >= LOOKS and self._clock.monotonic() - moved > SECONDS:
+            self._looks = -(10**9)  # once
+            frame = sys._current_frames().get(self._thread)
+            where = "".join(traceback.format_stack(frame)[-8:]) if frame is not None else ""
+            log.error("the worker has not moved for %.0f s; it is held up here:\n%s", self._clock.monotonic() - moved, where)
+            self._on_stuck()
+        return LOOK_SECONDS

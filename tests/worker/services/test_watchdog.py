@@ -1,0 +1,66 @@
+"""A coordinator that something holds up is noticed, and its process left."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from litequeue import LiteQueue
+from litequeue.worker.services.watchdog import LOOKS, SECONDS, Watchdog
+
+from ... import sample
+from ...support import FakeClock, wait_until, worker_process
+
+pytestmark = pytest.mark.beside
+
+
+def test_it_barks_once_when_nothing_has_moved_for_long_and_at_several_looks(clock: FakeClock) -> None:
+    barks: list[int] = []
+    moved = clock.monotonic()
+    dog = Watchdog(lambda: moved, threading.get_ident(), clock, lambda: barks.append(1))
+    for _ in range(5):
+        dog.tick()
+    assert not barks, "it has only just begun"
+    clock.advance(SECONDS + 1)
+    dog.tick()
+    assert barks == [1]
+    for _ in range(5):
+        dog.tick()
+    assert barks == [1]
+
+
+def test_a_process_that_was_suspended_is_given_time_to_move(clock: FakeClock) -> None:
+    barks: list[int] = []
+    at = [clock.monotonic()]
+    dog = Watchdog(lambda: at[0], threading.get_ident(), clock, lambda: barks.append(1))
+    dog.tick()
+    clock.advance(10 * SECONDS)
+    for _ in range(LOOKS - 1):
+        dog.tick()
+    at[0] = clock.monotonic()
+    for _ in range(LOOKS + 1):
+        dog.tick()
+    assert not barks
+
+
+@pytest.mark.slow
+def test_a_worker_process_that_does_not_move_is_left_and_its_jobs_run_elsewhere(sample_app: LiteQueue, db: Path) -> None:
+    script = (
+        "import sys, time\nfrom litequeue.worker import coordinator\nfrom litequeue.worker.services import watchdog\n"
+        "watchdog.SECONDS, watchdog.LOOK_SECONDS = 0.5, 0.1\n"
+        "take_in = coordinator.Coordinator._take_in\n"
+        "coordinator.Coordinator._take_in = lambda self, ended: time.sleep(600) if self.calls else take_in(self, ended)\n"
+        "from litequeue.cli import main\nsys.exit(main())"
+    )
+    job = sample.add.delay(2, 3)
+    with worker_process(db, wait=False, program=(sys.executable, "-c", script)) as worker:
+        assert worker.wait(20) == 1
+        assert worker.stdout is not None
+        said = worker.stdout.read()
+        assert "the worker has not moved for" in said
+    with worker_process(db):
+        wait_until(lambda: job.state == "succeeded", 20)
+        assert job.get(timeout=1) == 5
