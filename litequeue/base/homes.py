@@ -89,7 +89,10 @@ def loaded(module: str, directory: str) -> ModuleType | None:
 def as_named(path: str) -> str:
     """A path below the working directory as the shell names that: who goes to /srv/current means it, though the system says
     /srv/releases/42. POSIX leaves the name in PWD."""
-    here, named = os.getcwd(), os.environ.get("PWD", "")
+    try:
+        here, named = os.getcwd(), os.environ.get("PWD", "")
+    except OSError:  # the directory is gone
+        return path
     if named == here or not os.path.isabs(named) or os.path.realpath(named) != here:
         return path
     return named + path[len(here) :] if path == here or path.startswith(here + os.sep) else path
