@@ -67,6 +67,7 @@ class Catalogue:
         self._monotonic = monotonic
         self._unknown: dict[str, tuple[str, float]] = {}  # name -> (why, when it was tried)
         self.importer: Importer | None = None  # without one, who asks waits for as long as an import takes
+        self._came: set[str] = set()  # tasks whose import had ended when that was last looked at
         self.untold = False  # whether that has changed since others could read it
         self.on_declared: Callable[[], None] = lambda: None
         self.declared: deque[Declared] = deque()  # for the scheduler, which takes them from the left
@@ -114,14 +115,17 @@ class Catalogue:
         return code
 
     def still_imports(self) -> bool:
-        """Whether a task that was asked for is being imported, or has just come; for the coordinator's thread."""
-        found = False
-        for task in [] if self.importer is None else self.importer.keys:
-            if is_name(task) and task not in self._unknown:  # else it is a module with schedules, or given up for now
-                found = True
-                with contextlib.suppress(UnknownTask):
-                    self.ask(task)  # nobody else may: its job may have been cancelled
-        return found
+        """Whether a task that was asked for is being imported, or has just come; for the coordinator's thread, each turn."""
+        if self.importer is None:
+            return False
+        # Not a module with schedules, nor what is given up for now.
+        tasks = {task for task in self.importer.keys if is_name(task) and task not in self._unknown}
+        for task in self._came & tasks:  # there was a turn to claim its jobs, and none is left: it was cancelled, say
+            tasks.discard(task)
+            with contextlib.suppress(UnknownTask):
+                self.ask(task)
+        self._came = tasks - set(self.importer.asked)
+        return bool(tasks)
 
     def _take_in(self, task: str, code: TaskCode) -> None:
         self._found[task] = code

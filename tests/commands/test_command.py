@@ -506,6 +506,7 @@ def test_a_start_that_fails_leaves_nothing_behind(run: Run, monkeypatch: pytest.
     assert sorted(os.listdir("/proc/self/fd")) == before
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 def test_a_loop_that_closes_under_it_kills_it(tmp_path: Path) -> None:
     """As when the pool of an embedded worker stops."""
     run, file = Run(), tmp_path / "pids"

@@ -50,8 +50,8 @@ def test_a_suspect_waits_for_the_worker_to_be_empty_and_nothing_starts_beside_it
         suspect = sample.wait_at_gate.apply_async((str(ledger), str(gates[1])), countdown=3600)
         with sample_app._client.store.database.write(durable=False) as connection:
             connection.execute(
-                "UPDATE litequeue_jobs SET interruptions = ?1, attempt = ?1 WHERE id = ?2",
-                (MAX_INTERRUPTIONS - 1, suspect.id),
+                "UPDATE litequeue_jobs SET interruptions = ?, attempt = ? WHERE id = ?",
+                (MAX_INTERRUPTIONS - 1, MAX_INTERRUPTIONS - 1, suspect.id),
             )
         assert suspect.retry()  # now
         # While it waits, nothing that came later may take its place: a busy worker would never be empty.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import subprocess
@@ -67,7 +68,7 @@ def app(db: Path, clock: FakeClock) -> Iterator[LiteQueue]:
 def stored(db: Path) -> list[Any]:
     if not db.exists():
         return []
-    with sqlite3.connect(db) as connection:
+    with contextlib.closing(sqlite3.connect(db)) as connection:
         return connection.execute("SELECT * FROM litequeue_schedules ORDER BY id").fetchall()
 
 

@@ -47,7 +47,8 @@ def suspect(store: Store) -> int:
     job_id, _ = store.jobs.enqueue(new_job(max_attempts=9))
     with store.database.write(durable=False) as connection:
         connection.execute(
-            "UPDATE litequeue_jobs SET attempt = ?1, interruptions = ?1 WHERE id = ?2", (MAX_INTERRUPTIONS - 1, job_id)
+            "UPDATE litequeue_jobs SET attempt = :count, interruptions = :count WHERE id = :id",
+            {"count": MAX_INTERRUPTIONS - 1, "id": job_id},
         )
     return job_id
 

@@ -48,9 +48,10 @@ class Office:
 
     def discard(self, count: int = 1, **fields: Any) -> list[int]:
         ids = list(self.store.jobs.enqueue_many(new_job(**fields), [("[]", "{}")] * count)[0])
+        now = self.clock.now()
         self.sql(
-            "UPDATE litequeue_jobs SET state = 'discarded', finished_at = ?1, prune_at = ?1, last_error = 'E: no'"
-            " WHERE state = 'available' AND id >= ?2", self.clock.now(), ids[0]
+            "UPDATE litequeue_jobs SET state = 'discarded', finished_at = ?, prune_at = ?, last_error = 'E: no'"
+            " WHERE state = 'available' AND id >= ?", now, now, ids[0]
         )  # fmt: skip
         return ids
 

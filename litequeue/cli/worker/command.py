@@ -47,15 +47,16 @@ AFTERWARDS = 1.0  # seconds for the last writes when a stop has run out of time
 
 
 def run(arguments: argparse.Namespace) -> int:
-    config = config_of(arguments)
+    config, path = config_of(arguments), database_path(arguments.db)
+    is_new = _is_new(path)
+    if is_new:
+        _refuse_a_module(arguments.db)
     for name in os.environ.pop(OWN_ENVIRONMENT, "").split():
         os.environ.pop(name, None)
     leave_process_1()
     note_mail(config.mail_to)
     write_to_stderr(Lines(arguments.log_level, arguments.log_json))
-    path = database_path(arguments.db)
-    if _is_new(path):
-        _refuse_a_module(arguments.db)
+    if is_new:
         log.warning("%s is new: nothing was ever enqueued there; is that the path that the producers use?", path)
     registered, homes, apps = _import_tasks(arguments.imports or [])
     # An app's own database that has no tables of ours yet: whoever imports that app has its word that it may have them.
