@@ -190,6 +190,7 @@ def test_output_that_nobody_reads_is_no_error(db: Path, buffered: bool, words: t
         assert app.stats().states == {"available": 301 if words[0] == "enqueue" else 300}
 
 
+@pytest.mark.slow
 def test_pausing_says_whether_there_is_such_a_queue(db: Path) -> None:
     with LiteQueue(db) as app:
         app.send_task("t", queue="mail")

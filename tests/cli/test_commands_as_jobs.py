@@ -85,6 +85,7 @@ def test_what_a_command_used_and_printed_is_kept_with_its_job(
         assert f"exit code {code}" in found["last_error"] and "err" in found["last_error"]
 
 
+@pytest.mark.slow
 def test_each_attempt_keeps_its_own_and_is_retried_as_told(
     app: LiteQueue, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -189,6 +189,7 @@ def test_what_can_be_read_is_imported_and_the_rest_is_told_by_line(cli: Cli, tmp
     assert {info.mail_to for info in found.values()} == {"ops@example.org"}
 
 
+@pytest.mark.slow
 def test_importing_again_leaves_alone_what_is_there_and_with_replace_changes_what_differs(cli: Cli, tmp_path: Path) -> None:
     db, lines = tmp_path / "db", b"# a\n0 1 * * * one\n# b\n0 2 * * * two\n"
     assert cli("cron", "import", db, "-", given=lines).code == 0
@@ -400,6 +401,7 @@ def test_an_import_may_be_paused_until_cron_has_let_go(cli: Cli, tmp_path: Path)
 # -- export --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_no_crontab_can_hold_stands_there_as_a_comment_with_the_reason(cli: Cli, tmp_path: Path) -> None:
     db = tmp_path / "db"
     for words in (

@@ -109,6 +109,7 @@ def unbold(text: str) -> str:
     return re.sub(".\b", "", text)
 
 
+@pytest.mark.slow
 def test_on_a_terminal_headings_are_bold_and_code_is_indented() -> None:
     said = on_a_terminal("tasks")
     assert said.startswith(bold("Tasks") + "\n\nHow to write a task")
@@ -158,6 +159,7 @@ def test_the_pager_is_the_users() -> None:
     assert on_a_terminal("inside", PAGER="sed s/^/paged:/").startswith("paged:I\bI")
 
 
+@pytest.mark.slow
 def test_the_list_is_not_paged() -> None:
     assert on_a_terminal(PAGER="false").startswith("TOPIC ")
 

@@ -250,6 +250,7 @@ def test_a_coroutine_that_blocks_the_loop_keeps_its_lease(sample_app: LiteQueue,
 # -- forks, and what is left behind ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.beside
 @pytest.mark.parametrize("pool", ["process", "async"])
 def test_a_task_that_forks_ends_once_and_leaves_no_second_worker(served: Served, pool: str, tmp_path: Path) -> None:

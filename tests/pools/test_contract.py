@@ -229,6 +229,7 @@ def test_a_crash_in_a_batch_keeps_what_was_done_and_gives_back_the_rest(sample_a
         harness.pool.stop()
 
 
+@pytest.mark.slow
 def test_what_has_not_begun_can_be_taken_back_from_a_busy_child(sample_app: LiteQueue, tmp_path: Any) -> None:
     harness = Harness("process", slots=1)
     try:

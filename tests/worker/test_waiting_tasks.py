@@ -55,6 +55,7 @@ def test_a_child_that_was_claimed_with_its_parent_runs_too(app: LiteQueue) -> No
         assert waiting.get(timeout=10) == "grown up"
 
 
+@pytest.mark.slow
 def test_a_coroutine_that_awaits_lends_its_slot(app: LiteQueue) -> None:
     @app.task
     async def tree(depth: int) -> int:

@@ -171,6 +171,7 @@ def test_an_exception_inside_a_write_rolls_it_back(store: Store) -> None:
     store.jobs.enqueue(new_job())
 
 
+@pytest.mark.slow
 def test_waiting_for_the_lock_ends_in_an_error_that_names_the_holder(db: Path) -> None:
     first, second = Database(str(db)), Database(str(db), patience=0.05)
     code = (
@@ -357,7 +358,10 @@ def interrupted(function: Callable[[], object], file: str, line: int) -> bool:
     return False
 
 
-@pytest.mark.parametrize("file", ["store/file/mark.py", "store/file/identity.py", "store/schema/ledger.py"])
+@pytest.mark.parametrize(
+    "file",
+    ["store/schema/ledger.py", *(pytest.param(f, marks=pytest.mark.slow) for f in ("store/file/mark.py", "store/file/identity.py"))],
+)
 def test_an_interrupt_in_what_is_asked_before_a_write_leaves_no_transaction_open(tmp_path: Path, file: str) -> None:
     line = 1
     while True:

@@ -88,6 +88,7 @@ def backed_up(db: Path) -> Path:
 # -- what is refused ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_missing_file_whose_log_is_there_is_not_made_anew(db: Path) -> None:
     killed(db)
     db.rename(db.with_name("away"))
@@ -113,6 +114,7 @@ def test_an_emptied_file_without_a_log_is_known_by_its_mark(db: Path) -> None:
     assert LiteQueue(db).enqueue("t").id == 1
 
 
+@pytest.mark.slow
 def test_a_backup_put_in_the_place_of_a_file_whose_log_is_there_is_refused_until_that_is_deleted(db: Path) -> None:
     with LiteQueue(db) as app:
         app.enqueue("t")

@@ -55,6 +55,7 @@ def test_code_that_is_older_serves_a_file_to_which_the_newer_only_added(db: Path
         serve(Store(str(db)))
 
 
+@pytest.mark.slow
 def test_commands_serve_a_file_to_which_a_newer_version_only_added(db: Path) -> None:
     Store(str(db)).open_and_close()
     migrate_further(db, ledger.CURRENT)

@@ -490,6 +490,7 @@ def test_by_run_worker_in_a_script(tmp_path: Path) -> None:
             wait_until(lambda: app.schedules.get("often").ticks > before + 1)
 
 
+@pytest.mark.slow
 def test_by_an_embedded_worker_of_an_app_that_a_function_made_and_not_those_of_another_app(tmp_path: Path) -> None:
     ran = []
 
