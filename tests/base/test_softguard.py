@@ -140,7 +140,7 @@ def computes() -> None:
     sum(range(20))
 
 
-@pytest.mark.parametrize("rounds", [20, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [8, pytest.param(100, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("step", [takes_a_lock_under_the_shield, enters_and_leaves, computes])
 def test_whenever_they_come_both_timeouts_end_what_they_meet(step: Callable[[], object], rounds: int) -> None:
     moments = random.Random(rounds)
@@ -164,7 +164,7 @@ def test_what_comes_before_the_call_has_begun_comes_in_it() -> None:
     assert ended.wait(4)
 
 
-@pytest.mark.parametrize("rounds", [20, pytest.param(400, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [8, pytest.param(400, marks=pytest.mark.slow)])
 def test_a_task_that_logs_without_pause_is_ended_and_leaves_no_lock_of_the_log_taken(tmp_path: Path, rounds: int) -> None:
     moments = random.Random(rounds)
     logger = logging.getLogger(f"busy.{rounds}")
