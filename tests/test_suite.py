@@ -73,6 +73,7 @@ def found_in(file: str) -> list[Marked]:
     ]
 
 
+@functools.cache
 def constants(file: str) -> dict[str, float]:
     """The numbers that the file names."""
     return {
