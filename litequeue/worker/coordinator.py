@@ -119,16 +119,15 @@ class Coordinator:
             elif isinstance(message, Stop):
                 self.stop = message
             elif isinstance(message, Dead):
-                raise WorkerFailed(
-                    f"the {message.service} died: {message.error!r}"
-                ) from message.error
+                raise WorkerFailed(f"the {message.service} died: {message.error!r}") from message.error
         self._pools.tend()
         # Before the ends: a job that is final shows all that it printed.
         self.outgoing.keep(self._inbox.take_printed(), self._clock.now())
         self._take_in(self._inbox.take_ended())
-        self._running.enforce_timeouts(self._clock.monotonic())
+        mono = self._clock.monotonic()
+        self._running.enforce_timeouts(mono)
         # By the clock and not by silence: heartbeats may come more often than that.
-        if self._clock.monotonic() >= self._watch.due():
+        if mono >= self._watch.due():
             self._slow_look()
         if self._telling:
             self._telling = False
@@ -295,7 +294,8 @@ class Coordinator:
             self.outgoing.end(call, timed, settle(call, timed, now, self._rng, why))
         for kind, (count, seconds) in counts.items():
             self._plan.ended(kind, count, seconds)
-        self._tell_unknown(without_code)
+        if without_code:
+            self._tell_unknown(without_code)
 
     def give_back_what_waits(self) -> None:
         """Calls that no slot got to in time are put back, for whoever is free."""

@@ -116,10 +116,10 @@ class Catalogue:
 
     def still_imports(self) -> bool:
         """Whether a task that was asked for is being imported, or has just come; for the coordinator's thread, each turn."""
-        if self.importer is None:
+        if self.importer is None or not self.importer.pending:
             return False
         # Not a module with schedules, nor what is given up for now.
-        tasks = {task for task in self.importer.keys if is_name(task) and task not in self._unknown}
+        tasks = {task for task in list(self.importer.pending) if is_name(task) and task not in self._unknown}
         for task in self._came & tasks:  # there was a turn to claim its jobs, and none is left: it was cancelled, say
             tasks.discard(task)
             with contextlib.suppress(UnknownTask):
@@ -252,16 +252,18 @@ class Catalogue:
 
     def unknown_json(self) -> str | None:
         """The claim's parameter: these are left for a worker that knows them, or until they are imported."""
-        importing = [] if self.importer is None else self.importer.asked
+        importing = self.importer.asked if self.importer is not None and self.importer.pending else []
         return json.dumps([*self._unknown, *importing]) if self._unknown or importing else None
 
     def tend(self) -> bool:
         """Allow another try at what failed a while ago: the code may have been mended; and give up, for now, what takes too
         long to import. Whether there is something to be tried again."""
-        if self.importer is not None:
+        if self.importer is not None and self.importer.pending:
             for task in self.importer.late():
                 if task not in self._unknown and is_name(task):  # else it is a module with schedules
                     self.lacks(task, self.importer.too_long)
+        if not self._unknown:
+            return False
         limit = self._monotonic() - RETRY_SECONDS
         old = [task for task, (_, at) in self._unknown.items() if at < limit]
         for task in old:

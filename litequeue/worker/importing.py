@@ -40,7 +40,7 @@ class Importer:
         self._on_end = on_end
         self._monotonic = monotonic
         self._deadline = deadline
-        self._asked: dict[str, _Import] = {}
+        self._asked = self.pending = dict[str, _Import]()  # by their keys, what was asked for and has not been given
         self._todo: deque[_Import] = deque()
         self._current: _Import | None = None  # of the thread that was started last
         self._lock = threading.Lock()  # of the last two
@@ -48,11 +48,6 @@ class Importer:
     @property
     def too_long(self) -> str:
         return f"importing its module has taken more than {self._deadline:g} s, and has not ended yet"
-
-    @property
-    def keys(self) -> list[str]:
-        """Of all that was asked for and has not been given."""
-        return list(self._asked)
 
     @property
     def asked(self) -> list[str]:

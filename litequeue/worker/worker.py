@@ -155,8 +155,12 @@ class Worker:
             clockwork.tick()
             self._housekeeper = Service("maintenance", maintenance.tick, self._died)
             watchdog = Watchdog(lambda: self._coordinator.moved_at, threading.get_ident(), clock, self.on_stuck)
-            beat = Service("heartbeat", heartbeat.tick, self._died)
-            for service in (beat, self._housekeeper, ticker, Service("watchdog", watchdog.tick, self._died)):
+
+            def beat() -> float:
+                watchdog.look()
+                return heartbeat.tick()
+
+            for service in (Service("heartbeat", beat, self._died), self._housekeeper, ticker):
                 stack.callback(service.stop)
                 service.start()
             stack.callback(self._coordinator.stop_pools)

@@ -23,7 +23,7 @@ LOOKS: Final = 3  # in a row: after a suspended process goes on we may come firs
 
 
 class Watchdog:
-    """``tick`` looks; ``on_stuck`` is called once."""
+    """``look`` is called with the heartbeat, since a thread of its own would wake up for nothing else; ``on_stuck`` once."""
 
     def __init__(self, moved_at: Callable[[], float], thread: int, clock: Clock, on_stuck: Callable[[], None]) -> None:
         """``moved_at``: when the coordinator last took in its messages (monotonic); ``thread``: it runs in."""
@@ -33,15 +33,19 @@ class Watchdog:
         self._on_stuck = on_stuck
         self._seen = -1.0
         self._looks = 0
+        self._next = 0.0
 
-    def tick(self) -> float:
+    def look(self) -> None:
+        now = self._clock.monotonic()
+        if now < self._next:
+            return
+        self._next = now + LOOK_SECONDS
         moved = self._moved_at()
         self._looks = self._looks + 1 if moved == self._seen else 0
         self._seen = moved
-        if self._looks >= LOOKS and self._clock.monotonic() - moved > SECONDS:
+        if self._looks >= LOOKS and now - moved > SECONDS:
             self._looks = -(10**9)  # once
             frame = sys._current_frames().get(self._thread)
             where = "".join(traceback.format_stack(frame)[-8:]) if frame is not None else ""
-            log.error("the worker has not moved for %.0f s; it is held up here:\n%s", self._clock.monotonic() - moved, where)
+            log.error("the worker has not moved for %.0f s; it is held up here:\n%s", now - moved, where)
             self._on_stuck()
-        return LOOK_SECONDS

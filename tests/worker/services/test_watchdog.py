@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from litequeue import LiteQueue
-from litequeue.worker.services.watchdog import LOOKS, SECONDS, Watchdog
+from litequeue.worker.services.watchdog import LOOK_SECONDS, LOOKS, SECONDS, Watchdog
 
 from ... import sample
 from ...support import FakeClock, wait_until, worker_process
@@ -17,18 +17,23 @@ from ...support import FakeClock, wait_until, worker_process
 pytestmark = pytest.mark.beside
 
 
+def look(dog: Watchdog, clock: FakeClock) -> None:
+    clock.advance(LOOK_SECONDS)
+    dog.look()
+
+
 def test_it_barks_once_when_nothing_has_moved_for_long_and_at_several_looks(clock: FakeClock) -> None:
     barks: list[int] = []
     moved = clock.monotonic()
     dog = Watchdog(lambda: moved, threading.get_ident(), clock, lambda: barks.append(1))
     for _ in range(5):
-        dog.tick()
+        look(dog, clock)
     assert not barks, "it has only just begun"
     clock.advance(SECONDS + 1)
-    dog.tick()
+    look(dog, clock)
     assert barks == [1]
     for _ in range(5):
-        dog.tick()
+        look(dog, clock)
     assert barks == [1]
 
 
@@ -36,13 +41,13 @@ def test_a_process_that_was_suspended_is_given_time_to_move(clock: FakeClock) ->
     barks: list[int] = []
     at = [clock.monotonic()]
     dog = Watchdog(lambda: at[0], threading.get_ident(), clock, lambda: barks.append(1))
-    dog.tick()
+    look(dog, clock)
     clock.advance(10 * SECONDS)
     for _ in range(LOOKS - 1):
-        dog.tick()
+        look(dog, clock)
     at[0] = clock.monotonic()
     for _ in range(LOOKS + 1):
-        dog.tick()
+        look(dog, clock)
     assert not barks
 
 
@@ -56,7 +61,7 @@ def test_a_worker_process_that_does_not_move_is_left_and_its_jobs_run_elsewhere(
         "from litequeue.cli import main\nsys.exit(main())"
     )
     job = sample.add.delay(2, 3)
-    with worker_process(db, wait=False, program=(sys.executable, "-c", script)) as worker:
+    with worker_process(db, "--lease", "1", wait=False, program=(sys.executable, "-c", script)) as worker:
         assert worker.wait(20) == 1
         assert worker.stdout is not None
         said = worker.stdout.read()
