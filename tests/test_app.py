@@ -607,6 +607,7 @@ def test_retrying_a_final_job_runs_it_again_with_its_history(app: LiteQueue) -> 
     assert [a.error_message for a in job.info().attempts] == ["first"]
 
 
+@pytest.mark.slow
 def test_an_expired_job_is_never_started(app: LiteQueue) -> None:
     @app.task
     def f() -> None: ...

@@ -68,6 +68,7 @@ def test_a_pickled_handle_knows_the_types_of_the_app_that_is_here(app: LiteQueue
     assert pickle.loads(text).get(timeout=5) == Point(3)
 
 
+@pytest.mark.slow
 def test_a_pickled_handle_works_in_another_process(sample_app: LiteQueue, db: Path) -> None:
     """Which has no app of that file."""
     job = sample.add.delay(1, 2)

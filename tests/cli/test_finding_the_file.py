@@ -85,6 +85,7 @@ def test_a_module_in_the_place_of_the_database_is_refused_and_makes_none(
     assert not Path("jobs_of_mine").exists()
 
 
+@pytest.mark.slow
 def test_a_worker_that_imports_the_app_of_a_database_may_add_the_tables(tmp_path: Path) -> None:
     own = tmp_path / "shop.sqlite"
     with contextlib.closing(sqlite3.connect(own)) as connection:

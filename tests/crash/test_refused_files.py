@@ -187,6 +187,7 @@ def test_an_empty_file_is_a_new_queue_for_those_who_write_and_is_left_by_those_w
     assert litequeue("stats", db).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.beside
 @pytest.mark.parametrize("said", [None, ledger.CURRENT + 1, 999])
 def test_a_newer_schema_is_exit_3_with_both_versions_and_is_left_byte_for_byte(db: Path, said: int | None) -> None:

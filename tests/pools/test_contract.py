@@ -131,6 +131,7 @@ ERRORS = {
 }
 
 
+@pytest.mark.slow
 def test_an_exception_becomes_text_and_the_pool_lives(harness: Harness, kind: str) -> None:
     for how, error in ERRORS.items():
         outcome = harness.run(sample.MISBEHAVE[kind], how)

@@ -137,6 +137,7 @@ def test_a_lent_slot_is_given_back_whenever_a_timeout_ends_the_wait(app: LiteQue
         assert lending.count == 0
 
 
+@pytest.mark.slow
 def test_after_the_wait_there_are_no_more_threads_at_work_than_slots(app: LiteQueue) -> None:
     running = 0
     most = 0

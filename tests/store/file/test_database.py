@@ -196,6 +196,7 @@ def test_waiting_for_the_lock_ends_in_an_error_that_names_the_holder(db: Path) -
     second.close()
 
 
+@pytest.mark.slow
 def test_a_foreign_writer_makes_us_wait_and_then_say_so(db: Path) -> None:
     database = Database(str(db), patience=0.2)
     with database.write(durable=False):

@@ -97,6 +97,7 @@ def test_a_missing_file_whose_log_is_there_is_not_made_anew(db: Path) -> None:
     assert LiteQueue(db).stats().states == {"available": 6}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settled", [False, True])
 def test_an_emptied_file_whose_log_is_there_is_not_made_anew(db: Path, settled: bool) -> None:
     killed(db, settled=settled)
@@ -128,6 +129,7 @@ def test_a_backup_put_in_the_place_of_a_file_whose_log_is_there_is_refused_until
     assert litequeue("enqueue", db, "t").stdout == "2\n"
 
 
+@pytest.mark.slow
 def test_a_backup_moved_in_under_a_worker_stops_it_and_is_refused_until_its_log_is_deleted(db: Path) -> None:
     with LiteQueue(db) as app:
         app.enqueue("nobody.knows")
