@@ -631,6 +631,7 @@ def test_await_does_not_block_the_loop(app: LiteQueue) -> None:
         assert asyncio.run(main()) == list(range(10))
 
 
+@pytest.mark.slow
 def test_a_task_enqueues_tasks(app: LiteQueue) -> None:
     @app.task
     def leaf(n: int) -> int:
@@ -660,6 +661,7 @@ def test_registered_types_travel(app: LiteQueue) -> None:
         assert f.delay(Colour.RED, Money(5)).get(timeout=10) == (Colour.RED, 5)
 
 
+@pytest.mark.slow
 def test_a_timeout_ends_each_kind_of_attempt(app: LiteQueue) -> None:
     @app.task(timeout=0.1)
     def thread() -> None:

@@ -214,6 +214,7 @@ def test_a_module_is_imported_whole_before_its_task_ends(
         assert not other.is_alive(), "a lock of the import was left taken"
 
 
+@pytest.mark.slow
 def test_a_task_that_waits_for_its_own_events_is_ended() -> None:
     event = threading.Event()
     rained_on(until_the_second(lambda: event.wait(0.05)), random.Random(1), 0.01)

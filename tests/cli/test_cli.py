@@ -257,6 +257,7 @@ def test_a_session_at_the_command_line(sample_app: LiteQueue, db: Path) -> None:
     assert litequeue("resume", db, "default").returncode == 0
 
 
+@pytest.mark.slow
 def test_enqueue_can_wait_for_the_result(sample_app: LiteQueue, db: Path) -> None:
     sample.add.delay(1, 2)
     with prepared.worker_process(db, "--import", "tests.sample"):
@@ -289,6 +290,7 @@ def test_json_logs_have_the_job_in_their_fields(sample_app: LiteQueue, db: Path)
     assert ended[0]["job_id"] == 1 and ended[0]["task"] == "tests.sample.add" and ended[0]["level"] == "info"
 
 
+@pytest.mark.slow
 def test_max_jobs_and_queues_and_name(sample_app: LiteQueue, db: Path) -> None:
     sample.add.delay_many([(n, 1) for n in range(5)])
     sample.add.apply_async((1, 1), queue="other")

@@ -430,6 +430,7 @@ def test_what_no_crontab_can_hold_stands_there_as_a_comment_with_the_reason(cli:
     assert kept.mail_to == ""
 
 
+@pytest.mark.slow
 def test_what_cron_has_nothing_like_is_left_out_with_a_word(cli: Cli, tmp_path: Path) -> None:
     db = tmp_path / "db"
     more = ("--timeout", "90s", "--retries", "2", "--backoff", "1m", "--overlap", "queue", "--catch-up", "all", "--expires", "3d", "--queue", "night")

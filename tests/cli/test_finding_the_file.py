@@ -26,6 +26,7 @@ def queue(sample_app: LiteQueue, db: Path) -> Path:
     return db
 
 
+@pytest.mark.slow
 def test_the_environment_names_the_file_for_every_command(
     cli: Cli, queue: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -226,6 +226,7 @@ def test_a_mistake_is_told_and_nothing_printed(tmp_path: Path, given: tuple[str,
     assert says in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_the_worker_runs_where_its_modules_are(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "shop.py").write_text("")

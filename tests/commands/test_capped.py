@@ -18,6 +18,7 @@ def drain(stream: Capped, most: int = CHUNK) -> str:
     return text + stream.finish()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 7, 1000, 1 << 20])
 def test_what_fits_comes_through_whole(size: int) -> None:
     data = "".join(f"line {n} é €\n" for n in range(8000)).encode()[: HEAD + TAIL]

@@ -87,6 +87,7 @@ def test_nan_comes_back_as_nan() -> None:
     assert math.isnan(codec.decode(codec.encode([math.nan]))[0])
 
 
+@pytest.mark.slow
 def test_random_nested_values_round_trip() -> None:
     rng = random.Random(20261122)
     leaves = [v for v in VALUES if not isinstance(v, (list, dict, set, bytearray))]

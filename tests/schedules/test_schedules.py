@@ -572,6 +572,7 @@ def test_one_name_for_two_declarations_is_refused(app: LiteQueue) -> None:
         def h() -> None: ...
 
 
+@pytest.mark.slow
 def test_a_module_that_is_executed_again_declares_anew(tmp_path: Path) -> None:
     (tmp_path / "core.py").write_text(f"from litequeue import LiteQueue\napp = LiteQueue({str(tmp_path / 'x.db')!r})\n")
     (tmp_path / "again.py").write_text("import core\n@core.app.every(PERIOD)\n@core.app.task\ndef f(): ...\n".replace(

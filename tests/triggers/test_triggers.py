@@ -145,6 +145,7 @@ def test_the_hosts_own_zone_is_stored_by_name(tmp_path: Path, monkeypatch: pytes
     assert Cron("0 3 * * *").timezone == "UTC"
 
 
+@pytest.mark.slow
 def test_a_machine_without_zone_data_is_told_what_to_install() -> None:
     code = (
         "import sys, zoneinfo; sys.modules['tzdata'] = None; zoneinfo.reset_tzpath(to=())\n"

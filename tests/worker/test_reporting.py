@@ -466,6 +466,7 @@ def _broken(job: dict[str, Any]) -> None:
     raise Discard("nobody is there")
 
 
+@pytest.mark.slow
 def test_the_next_job_of_a_task_that_was_looked_for_to_tell_of_one_is_diagnosed_at_once(
     app: LiteQueue, db: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

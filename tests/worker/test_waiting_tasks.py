@@ -24,6 +24,7 @@ from ..support import wait_until
 pytestmark = pytest.mark.beside
 
 
+@pytest.mark.slow
 def test_a_thread_task_lends_its_slot_while_it_waits(app: LiteQueue) -> None:
     @app.task
     def fib(n: int) -> int:

@@ -143,6 +143,7 @@ def test_a_backup_moved_in_under_a_worker_stops_it_and_is_refused_until_its_log_
     refused(db, DatabaseReplaced, "was replaced")
 
 
+@pytest.mark.slow
 def test_a_first_page_written_over_is_damage_where_a_queue_was_and_the_log_stays(db: Path) -> None:
     killed(db, settled=True)
     with open(db, "r+b") as file:
@@ -153,6 +154,7 @@ def test_a_first_page_written_over_is_damage_where_a_queue_was_and_the_log_stays
         LiteQueue(db).enqueue("t")
 
 
+@pytest.mark.slow
 def test_the_log_of_a_file_that_was_cut_short_stays(db: Path) -> None:
     killed(db, settled=True)
     os.truncate(db, 8192)
@@ -171,6 +173,7 @@ def test_a_missing_file_with_only_a_lock_and_workers_beside_it_is_new(db: Path) 
     assert LiteQueue(db).enqueue("t").id == 1
 
 
+@pytest.mark.slow
 def test_a_file_made_in_the_place_of_a_deleted_one_is_not_taken_for_it(db: Path) -> None:
     """The system gives the number of a deleted file to the next; here the mark is made to say so."""
 

@@ -87,6 +87,7 @@ def test_a_ledger_that_is_rolled_back_with_the_first_write_is_begun_by_the_next(
     store.close()
 
 
+@pytest.mark.slow
 def test_a_file_without_a_ledger_can_be_looked_at_on_a_read_only_disk(tmp_path: Path) -> None:
     with faults.small_disk(tmp_path / "disk") as disk:
         db = filled_by_version_2(disk.path / "db")

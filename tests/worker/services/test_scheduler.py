@@ -99,6 +99,7 @@ def test_the_log_says_which_job_a_tick_became_and_what_became_of_the_others(
     ]
 
 
+@pytest.mark.slow
 def test_ten_schedulers_that_race_for_a_tick_make_one_job(clockwork: Clockwork) -> None:
     clockwork.add(every="1s")
     schedulers = [clockwork.scheduler() for _ in range(10)]
