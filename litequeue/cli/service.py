@@ -26,6 +26,7 @@ from .worker.command import OWN_ENVIRONMENT, config_of
 
 # The worker itself leaves 3 s after its grace; the rest is for a slow disk.
 AFTER_GRACE = 10
+WHICHEVER = os.path.join(".", "DB")  # where only the options are looked at; with a / it is the file, whatever LITEQUEUE_DB says
 # Soon enough for schedules; and a worker that fails at each start costs about a twentieth of a core.
 RESTART_AFTER = 5
 # The unit file's name, with room for ".service" in 255.
@@ -230,7 +231,7 @@ def _number(value: float) -> str:
 
 def _check_options(options: list[str]) -> None:
     """Whether the worker will take them: a service that never starts is found out too late."""
-    config = config_of(build().parse_args(["worker", "DB", *options]))
+    config = config_of(build().parse_args(["worker", WHICHEVER, *options]))
     given = {word.partition("=")[0] for word in options}
     if "--grace" in given:
         raise InvalidArgument("--grace stands before the --, since the unit's own timeout must go with it")
@@ -239,7 +240,7 @@ def _check_options(options: list[str]) -> None:
 
 
 def _imports(options: list[str]) -> list[str]:
-    return build().parse_args(["worker", "DB", *options]).imports or []
+    return build().parse_args(["worker", WHICHEVER, *options]).imports or []
 
 
 def _is_in(module: str, directory: str) -> bool:

@@ -78,7 +78,7 @@ def _addresses(value: Any, name: str) -> str:
         if not _ADDRESS.fullmatch(address):
             raise InvalidArgument(
                 f"{name} must be a mail address or the name of a user of this host, several with commas between, in ASCII "
-                f"and without the name of a person; {address!r:.100} is neither"
+                f"and without the name of a person; {address!r:.100} is not one"
             )
     return ", ".join(dict.fromkeys(addresses))
 

@@ -36,6 +36,15 @@ def test_the_environment_names_the_file_for_every_command(
     assert cli("enqueue", sample.add.name, 3, 4).out == "3\n"
     assert cli("schedule", "add", "s", "--every", "1h", "--", "true").code == 0
     assert cli("cron", "export", "--exact").code == 0
+    service = cli("service", "--", "--threads", "8")
+    assert service.code == 0 and f"worker {queue} --grace 30 --threads 8" in service.out
+    crontab = tmp_path / "crontab"
+    crontab.write_text("0 3 * * * true\n")
+    for words in (("crontab",), (crontab,), ("-",), (queue, crontab)):
+        with monkeypatch.context() as there:
+            there.chdir(tmp_path)
+            done = cli("cron", "import", *words, "--dry-run", given=crontab.read_bytes())
+        assert done.code == 0 and "schedule true" in done.out, (words, done)
     other = tmp_path / "other.sqlite"
     assert cli("init", other).out == f"{other} is a queue\n", "a word with a / in it is the file all the same"
     monkeypatch.chdir(tmp_path)
@@ -80,10 +89,17 @@ def test_a_module_in_the_place_of_the_database_is_refused_and_makes_none(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("jobs_of_mine.py").write_text("")
-    for word in ("jobs_of_mine", "./jobs_of_mine"):
+    Path("shop").mkdir()
+    Path("shop/work.py").write_text("")
+    before = sorted(Path().rglob("*"))
+    for word, module in (
+        ("jobs_of_mine", "jobs_of_mine"), ("./jobs_of_mine", "./jobs_of_mine"), ("jobs_of_mine:app", "jobs_of_mine"),
+        ("shop.work", "shop.work"), ("shop.work:app", "shop.work"), ("shop.work.f", "shop.work"),
+    ):  # fmt: skip
         done = cli("worker", word, "--burst")
-        assert done.code == 2 and f"worker db.sqlite --import {word}" in done.err
-    assert not Path("jobs_of_mine").exists()
+        assert done.code == 2 and f"worker db.sqlite --import {module}\n" in done.err
+    assert sorted(Path().rglob("*")) == before
+    assert litequeue("worker", "jobs_of_mine.sqlite", "--burst", cwd=tmp_path).returncode == 0, "named like a module, and no module"
 
 
 @pytest.mark.slow

@@ -25,6 +25,7 @@ class Parser(argparse.ArgumentParser):
     rest: str | None = None  # the attribute
     hint: str | None = None  # for who gives a word too many
     takes_database = False
+    takes_file = False  # after the database
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         fill, self.fill = self.fill, None
@@ -32,7 +33,7 @@ class Parser(argparse.ArgumentParser):
             fill(self)
         words = list(sys.argv[1:] if args is None else args)
         set_by = os.environ.get(DATABASE) if self.takes_database else None
-        if set_by and not (words and (os.sep in words[0] or os.path.isfile(words[0]))) and "-h" not in words and "--help" not in words:
+        if set_by and not self._names_database(words) and not {"-h", "--help"} & set(words):
             words.insert(0, set_by)
             self.hint = f"{DATABASE} says {set_by}; another DB stands first, with a / in it or as a file that is there"
         end = words.index("--") if self.rest and "--" in words else len(words)
@@ -42,6 +43,16 @@ class Parser(argparse.ArgumentParser):
         if unknown and self.hint:
             self.error(f"unrecognized arguments: {' '.join(unknown)}; {self.hint}")
         return namespace, unknown
+
+    def _names_database(self, words: list[str]) -> bool:
+        """Whether the first word is the database, although that may be left out."""
+        if not words or not _is_file(words[0]):
+            return False
+        return not self.takes_file or any(word == "-" or _is_file(word) for word in words[1:])
+
+
+def _is_file(word: str) -> bool:
+    return os.sep in word or os.path.isfile(word)
 
 
 def take_database(sub: Parser) -> None:

@@ -75,6 +75,7 @@ def _cron(cron: Parser) -> None:
 
     sub = action("import", "crontabs:import_", "Add a schedule for each job of a crontab.")
     take_database(sub)
+    sub.takes_file = True
     sub.add_argument("file", metavar="FILE", help="a crontab; - is the standard input, as in: crontab -l | ... -")
     sub.add_argument("--system", action="store_true", help="with a user in each line, as /etc/crontab has")
     sub.add_argument("--dry-run", action="store_true", help="show what would come of each line; change nothing")

@@ -125,12 +125,19 @@ def _foreign_threads() -> bool:
 
 
 def _refuse_a_module(db: str) -> None:
-    """``worker tasks`` is a slip of who comes from elsewhere, and would wait for ever at a database of that name."""
-    module = db.removesuffix(".py")
-    if os.path.isfile(f"{module}.py") or os.path.isfile(os.path.join(module, "__init__.py")):
-        raise InvalidArgument(
-            f"{db}: there is no such database, but a module: give the database first, as in: worker db.sqlite --import {db}"
-        )
+    """``worker tasks``, or ``tasks:app``, is a slip of who comes from elsewhere, and would wait for ever at a database of
+    that name."""
+    if db.endswith((".sqlite", ".sqlite3", ".db")):
+        return
+    module = db.removesuffix(".py").partition(":")[0]
+    while module.strip("./"):
+        path = module if os.sep in module else module.replace(".", os.sep)
+        if os.path.isfile(f"{path}.py") or os.path.isfile(os.path.join(path, "__init__.py")):
+            raise InvalidArgument(
+                f"{db}: there is no such database, but a module {module}: give the database first, as in: worker db.sqlite "
+                f"--import {module}"
+            )
+        module = module.rpartition(".")[0]
 
 
 def _import_tasks(names: list[str]) -> tuple[dict[str, TaskCode], list[Home], set[str]]:
