@@ -71,7 +71,8 @@ def assert_sound(copy: Path, given: list[int]) -> dict[str, int]:
         assert (state == "running") == (lease is not None), job
         assert (state == "succeeded") == (finished is not None), job
         assert result == (json.dumps(json.loads(args)[1]) if state == "succeeded" else None), job
-        assert (worker in workers and attempt == 1) == (state != "available"), job
+        if state != "available":  # it may have been claimed and given back before, on a busy machine
+            assert worker in workers and attempt >= 1, job
     ids = {row[0] for row in jobs}
     assert ids >= set(given)
     assert ids == set(range(1, len(ids) + 1))  # no later one without the earlier ones
