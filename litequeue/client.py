@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from .base import checks
+from .base import checks, forkguard
 from .base.bell import LOOK, Bell
 from .base.clock import Clock, SystemClock
 from .base.errors import (
@@ -24,6 +24,7 @@ from .base.errors import (
 )
 from .base.homes import refuse_a_childs_import
 from .base.models import NewJob, TaskOrigin
+from .base.softguard import shielded
 from .options import EnqueueOptions, checked, stored
 from .payload import MAX_BYTES, Codec
 from .tasks import TaskCode, Template, columns_of
@@ -85,9 +86,9 @@ class Client:
         # two threads that both make one do no harm.
         store = self._store
         if store is None:
-            from .store import (
-                Store,  # SQLite and ours: a third of what importing the package would cost
-            )
+            with shielded, forkguard.inside:
+                # SQLite and ours: a third of what importing the package would cost.
+                from .store import Store
 
             store = self._store = Store(self.path, durability=self.durability)
         return store

@@ -12,6 +12,9 @@ import contextlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from . import forkguard
+from .softguard import shielded
+
 if TYPE_CHECKING:
     import socket  # imported where it is used: 6 ms that a mere import of the package need not cost
 
@@ -28,7 +31,8 @@ class Ear:
     def __init__(self) -> None:
         self.port: int | None = None
         self._socket: socket.socket | None = None
-        import socket
+        with shielded, forkguard.inside:
+            import socket
 
         with contextlib.suppress(OSError):
             sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -79,7 +83,8 @@ class Bell:
         for port in ports:
             try:
                 if self._socket is None:
-                    import socket
+                    with shielded, forkguard.inside:
+                        import socket
 
                     self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
                     self._socket.setblocking(False)

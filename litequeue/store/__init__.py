@@ -16,6 +16,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Final
 
+from ..base import forkguard
+from ..base.softguard import shielded
 from .file import Database
 
 if TYPE_CHECKING:
@@ -57,7 +59,8 @@ class Store:
             raise AttributeError(f"a store has no part {name!r}")
         module, _, part = _PARTS[name].partition(".")
         # Two threads may both make one: they are alike.
-        made = getattr(importlib.import_module(f".{module}", __name__), part)(self.database)
+        with shielded, forkguard.inside:
+            made = getattr(importlib.import_module(f".{module}", __name__), part)(self.database)
         setattr(self, name, made)
         return made
 

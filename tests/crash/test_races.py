@@ -6,6 +6,8 @@ import os
 import random
 import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -21,7 +23,7 @@ from litequeue.store.turn import Demand
 
 from .. import sample
 from ..prepared import worker_process
-from ..support import ledger_lines, new_job, wait_until
+from ..support import environment, ledger_lines, new_job, wait_until
 
 SECOND = 1_000_000
 
@@ -191,3 +193,37 @@ def test_a_fork_while_this_process_writes_waits_for_the_commit(store: Store) -> 
     thread.join()
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert store.reports.stats().states == {"available": 2}
+
+
+FORKS_AT_ONCE = """
+import os, signal, sys, threading, time
+from litequeue import LiteQueue
+app = LiteQueue("db.sqlite")
+
+@app.task(name="f")
+def f(): pass
+
+thread = threading.Thread(target=f.delay)
+thread.start()
+children, until = [], time.monotonic() + 0.15
+while time.monotonic() < until and len(children) < 40:
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        f.delay()
+        os._exit(0)
+    children.append(child)
+    time.sleep(0.001)
+thread.join()
+print([os.waitpid(child, 0)[1] for child in children] == [0] * len(children), app.stats().states["available"] - len(children))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.beside
+def test_forks_beside_a_threads_first_enqueue_find_no_module_half_imported(tmp_path: Path) -> None:
+    """The lock of a module that another thread was importing stays taken in a fork's child: two thirds of them hung."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORKS_AT_ONCE], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == "True 1\n", done.stderr

@@ -3,7 +3,7 @@
 Read ``database`` first: connections and transactions, the only one that opens the file. ``write`` is one
 transaction, ``gate`` the lock that it takes,
 ``handles`` what a process holds of a file, ``files`` makes it, ``mark`` and ``identity`` notice that it was emptied,
-replaced or put beside the log of another, ``forkguard`` sees to forks, ``wal`` to the log, ``sqlerrors`` turns SQLite's
+replaced or put beside the log of another, ``wal`` sees to the log, ``sqlerrors`` turns SQLite's
 errors into ours, ``lock_holder`` says who holds its lock. Knows the schema and nothing of jobs. May import ``base``, and ``schema`` from beside it.
 """
 

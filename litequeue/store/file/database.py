@@ -21,11 +21,10 @@ import threading
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ...base import errors
+from ...base import errors, forkguard
 from ...base.clock import SystemClock
 from ...base.softguard import shielded
 from ..schema import ledger
-from . import forkguard
 from .files import ensure_file, uri_if_read_only
 from .handles import Connection, Handles
 from .mark import refuse_strays

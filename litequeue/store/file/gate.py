@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+from ...base import forkguard
 from ...base.clock import monotonic
 from ...base.errors import QueueBusy
 from ...base.filelock import FileLock
@@ -58,7 +59,8 @@ class WriteGate:
             raise
 
     def _wait_for_file(self, patience: float) -> None:
-        import random  # 2.5 ms, which who never waits does not need
+        with forkguard.inside:
+            import random  # 2.5 ms, which who never waits does not need
 
         deadline = monotonic() + patience
         while not self._file.try_acquire():

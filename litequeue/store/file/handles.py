@@ -7,9 +7,10 @@ import os
 import sqlite3
 import threading
 
+from ...base import forkguard
 from ...base.errors import CannotOpen
 from ..schema import ledger
-from . import forkguard, gate, mark
+from . import gate, mark
 from .identity import Identity
 
 _borrowing = threading.Lock()

@@ -11,8 +11,9 @@ import sqlite3
 from types import TracebackType
 from typing import Protocol
 
+from ...base import forkguard
 from ...base.softguard import shielded
-from . import forkguard, gate
+from . import gate
 from .handles import Handles
 from .sqlerrors import translate
 from .wal import Wal

@@ -1,8 +1,9 @@
-"""No fork while a thread is inside SQLite.
+"""No fork while a thread is inside SQLite, or imports what a first use needs.
 
 Owns one count per process. A fork copies SQLite's mutexes as they are: a child made while another thread was
 inside the library waits for ever at its first use of it (seen at the first of 40 forks beside a thread that
-commits). So each use is counted, and ``os.fork`` waits until nobody is inside, a few milliseconds; it waits
+commits). The lock of a module that another thread is importing is copied likewise (seen of two thirds of the forks beside a
+thread's first enqueue). So each use is counted, and ``os.fork`` waits until nobody is inside, a few milliseconds; it waits
 no longer than PATIENCE, in case the forking thread itself is the one inside.
 """
 
@@ -12,7 +13,7 @@ import os
 import threading
 import time
 
-from ...base.clock import monotonic
+from .clock import monotonic
 
 PATIENCE = 5.0  # seconds
 
@@ -33,7 +34,7 @@ def leave() -> None:
 
 
 class _Inside:
-    """``with forkguard.inside:`` around a use of SQLite. Nests; has no state of its own."""
+    """``with forkguard.inside:`` around a use of SQLite, or an import. Nests; has no state of its own."""
 
     def __enter__(self) -> None:
         enter()
