@@ -23,6 +23,7 @@ from ..client import database_path
 from . import exits
 from .grammar import build
 from .worker.command import OWN_ENVIRONMENT, config_of
+from .worker.imports import check_imports, home_of_imports
 
 # The worker itself leaves 3 s after its grace; the rest is for a slow disk.
 AFTER_GRACE = 10
@@ -87,13 +88,13 @@ def run(arguments: argparse.Namespace) -> int:
     if os.name != "posix":
         raise InvalidArgument("there is no unit for this system: have its own service manager run python -m litequeue worker DB")
     db = database_path(arguments.db)
-    directory = os.path.abspath(arguments.directory or _home_of_imports(arguments.options, os.path.dirname(db)))
+    imports = _checked(arguments.options).imports or []
+    directory = os.path.abspath(arguments.directory or home_of_imports(imports, os.path.dirname(db)))
     for needed in (os.path.dirname(db), directory):
         if not os.path.isdir(needed):
             raise CannotOpen(f"{needed}: no such directory; the worker needs it: create it first")
     checks.micros(arguments.grace, "--grace")
-    _check_options(arguments.options)
-    _check_imports(arguments.options, directory)
+    check_imports(imports, directory)
     stem = re.sub(r"[^A-Za-z0-9_.:-]+", "-", os.path.basename(db).partition(".")[0]) or "db"
     name = unit_name(f"litequeue-{stem}"[:100] if arguments.name is None else arguments.name)
     unit = Unit(
@@ -229,54 +230,16 @@ def _number(value: float) -> str:
     return f"{value:g}" if float(f"{value:g}") == value else repr(value)
 
 
-def _check_options(options: list[str]) -> None:
-    """Whether the worker will take them: a service that never starts is found out too late."""
-    config = config_of(build().parse_args(["worker", WHICHEVER, *options]))
+def _checked(options: list[str]) -> argparse.Namespace:
+    """What the worker will take them for: a service that never starts is found out too late."""
+    arguments = build().parse_args(["worker", WHICHEVER, *options])
+    config = config_of(arguments)
     given = {word.partition("=")[0] for word in options}
     if "--grace" in given:
         raise InvalidArgument("--grace stands before the --, since the unit's own timeout must go with it")
     if config.burst:
         raise InvalidArgument("--burst ends the worker when nothing is left to do, and a service would start it again")
-
-
-def _imports(options: list[str]) -> list[str]:
-    return build().parse_args(["worker", WHICHEVER, *options]).imports or []
-
-
-def _is_in(module: str, directory: str) -> bool:
-    """Whether an import there would find it in the directory itself."""
-    if module.endswith(".py") or os.sep in module:
-        return os.path.isfile(os.path.join(directory, module))
-    first = os.path.join(directory, module.partition(".")[0])
-    return os.path.isdir(first) or os.path.isfile(f"{first}.py")
-
-
-def _home_of_imports(options: list[str], beside_db: str) -> str:
-    """Where the worker runs if nobody says: beside the file, unless its modules lie here and not there."""
-    here = os.getcwd()
-    for module in _imports(options):
-        if not _is_in(module, beside_db) and _is_in(module, here):
-            return here
-    return beside_db
-
-
-def _check_imports(options: list[str], directory: str) -> None:
-    """Whether the worker will find its modules: else the service manager would start it in vain for ever."""
-    import importlib.util
-
-    for module in _imports(options):
-        if _is_in(module, directory):
-            continue
-        path = module.endswith(".py") or os.sep in module
-        try:
-            found = None if path else importlib.util.find_spec(module.partition(".")[0])
-        except (ImportError, ValueError):
-            found = None
-        if found is None or found.origin is not None and os.path.dirname(os.path.abspath(found.origin)) == os.getcwd():
-            raise InvalidArgument(
-                f"--import {module}: there is no such module in {directory}, where the worker would run, and none is "
-                "installed: give --directory, where it lies"
-            )
+    return arguments
 
 
 def _owner(db: str) -> str:

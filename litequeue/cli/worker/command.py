@@ -8,24 +8,17 @@ from __future__ import annotations
 
 import argparse
 import functools
-import importlib
 import os
 import sys
 import threading
-from types import ModuleType
 
-from ...app import LiteQueue
 from ...base.clock import SystemClock, system_random
-from ...base.errors import InvalidArgument, LitequeueError, UnknownTask
-from ...base.homes import Home, home_of
+from ...base.errors import LitequeueError
 from ...base.log import Log
 from ...client import database_path
 from ...options.workers import WorkerOptions
 from ...pools.logs import Lines, write_to_stderr
 from ...store import Store
-from ...tasks import TaskCode, gevents
-from ...tasks.finding import tasks_of
-from ...tasks.modules import load
 from ...worker.config import WorkerConfig
 from ...worker.discovery import Catalogue
 from ...worker.leaving import leave
@@ -34,6 +27,7 @@ from ...worker.worker import LAST_WORDS, Worker
 from ..calls import options_given
 from ..exits import TRY_LATER, report
 from ..notes import note_mail
+from .imports import import_tasks, refuse_a_module
 from .process_1 import leave_process_1
 
 log = Log("litequeue.worker")
@@ -50,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     config, path = config_of(arguments), database_path(arguments.db)
     is_new = _is_new(path)
     if is_new:
-        _refuse_a_module(arguments.db)
+        refuse_a_module(arguments.db)
     for name in os.environ.pop(OWN_ENVIRONMENT, "").split():
         os.environ.pop(name, None)
     leave_process_1()
@@ -58,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     write_to_stderr(Lines(arguments.log_level, arguments.log_json))
     if is_new:
         log.warning("%s is new: nothing was ever enqueued there; is that the path that the producers use?", path)
-    registered, homes, apps = _import_tasks(arguments.imports or [])
+    registered, homes, apps = import_tasks(arguments.imports or [])
     # An app's own database that has no tables of ours yet: whoever imports that app has its word that it may have them.
     store = Store(path, adopt=os.path.realpath(path) in apps)
     clock = SystemClock()
@@ -122,54 +116,3 @@ def _foreign_threads() -> bool:
         not thread.daemon and thread is not threading.main_thread() and not thread.name.startswith("litequeue")
         for thread in threading.enumerate()
     )
-
-
-def _refuse_a_module(db: str) -> None:
-    """``worker tasks``, or ``tasks:app``, is a slip of who comes from elsewhere, and would wait for ever at a database of
-    that name."""
-    if db.endswith((".sqlite", ".sqlite3", ".db")):
-        return
-    module = db.removesuffix(".py").partition(":")[0]
-    while module.strip("./"):
-        path = module if os.sep in module else module.replace(".", os.sep)
-        if os.path.isfile(f"{path}.py") or os.path.isfile(os.path.join(path, "__init__.py")):
-            raise InvalidArgument(
-                f"{db}: there is no such database, but a module {module}: give the database first, as in: worker db.sqlite "
-                f"--import {module}"
-            )
-        module = module.rpartition(".")[0]
-
-
-def _import_tasks(names: list[str]) -> tuple[dict[str, TaskCode], list[Home], set[str]]:
-    """The tasks of the named modules, where those are, and the files of their apps. Any error is the user's to see before
-    anything is claimed."""
-    if names and os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    gevents.watch()
-    found: dict[str, TaskCode] = {}
-    homes: list[Home] = []
-    apps: set[str] = set()
-    for name in names:
-        try:
-            module = _by_path(name) if name.endswith(".py") or os.sep in name else importlib.import_module(name)
-        except Exception as error:
-            log.debug("importing %s", name, exc_info=error)
-            raise UnknownTask(f"--import {name}: {type(error).__name__}: {error}") from error
-        codes = tasks_of(module)
-        if not codes:
-            raise InvalidArgument(f"--import {name}: the module has no tasks and no LiteQueue app")
-        found.update(codes)
-        apps |= {os.path.realpath(app.path) for app in vars(module).values() if type(app) is LiteQueue}
-        home = home_of(module.__name__)
-        if home is not None:
-            homes.append(home)
-    return found, homes, apps
-
-
-def _by_path(path: str) -> ModuleType:
-    """A module that is named by its file: by its name if that can be imported, as everybody else imports it."""
-    directory, file = os.path.split(os.path.abspath(path))
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f"there is no file {path}")
-    stem = file.removesuffix(".py")
-    return load(stem if stem.isidentifier() and file != stem else f"./{file}", directory)

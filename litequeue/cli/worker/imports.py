@@ -1,0 +1,115 @@
+"""The modules that ``--import`` names: by their names, or by the paths of their files.
+
+Owns what such a word means, the import of them at a worker's start, and where a service's worker has to run to find them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from types import ModuleType
+
+from ...app import LiteQueue
+from ...base.errors import InvalidArgument, UnknownTask
+from ...base.homes import Home, home_of
+from ...base.log import Log
+from ...tasks import TaskCode, gevents
+from ...tasks.finding import tasks_of
+from ...tasks.modules import load
+
+log = Log("litequeue.worker")
+
+
+def is_path(module: str) -> bool:
+    """Whether it is named by its file."""
+    return module.endswith(".py") or os.sep in module
+
+
+def refuse_a_module(db: str) -> None:
+    """``worker tasks``, or ``tasks:app``, is a slip of who comes from elsewhere, and would wait for ever at a database of
+    that name."""
+    if db.endswith((".sqlite", ".sqlite3", ".db")):
+        return
+    module = db.removesuffix(".py").partition(":")[0]
+    while module.strip("./"):
+        path = module if os.sep in module else module.replace(".", os.sep)
+        if os.path.isfile(f"{path}.py") or os.path.isfile(os.path.join(path, "__init__.py")):
+            raise InvalidArgument(
+                f"{db}: there is no such database, but a module {module}: give the database first, as in: worker db.sqlite "
+                f"--import {module}"
+            )
+        module = module.rpartition(".")[0]
+
+
+def import_tasks(names: list[str]) -> tuple[dict[str, TaskCode], list[Home], set[str]]:
+    """The tasks of the named modules, where those are, and the files of their apps. Any error is the user's to see before
+    anything is claimed."""
+    if names and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    gevents.watch()
+    found: dict[str, TaskCode] = {}
+    homes: list[Home] = []
+    apps: set[str] = set()
+    for name in names:
+        try:
+            module = _by_path(name) if is_path(name) else importlib.import_module(name)
+        except Exception as error:
+            log.debug("importing %s", name, exc_info=error)
+            raise UnknownTask(f"--import {name}: {type(error).__name__}: {error}") from error
+        codes = tasks_of(module)
+        if not codes:
+            raise InvalidArgument(f"--import {name}: the module has no tasks and no LiteQueue app")
+        found.update(codes)
+        apps |= {os.path.realpath(app.path) for app in vars(module).values() if type(app) is LiteQueue}
+        home = home_of(module.__name__)
+        if home is not None:
+            homes.append(home)
+    return found, homes, apps
+
+
+def _by_path(path: str) -> ModuleType:
+    """A module that is named by its file: by its name if that can be imported, as everybody else imports it."""
+    directory, file = os.path.split(os.path.abspath(path))
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"there is no file {path}")
+    stem = file.removesuffix(".py")
+    return load(stem if stem.isidentifier() and file != stem else f"./{file}", directory)
+
+
+# -- where a service's worker finds them -----------------------------------------------------------------------------
+
+
+def _is_in(module: str, directory: str) -> bool:
+    """Whether an import there would find it in the directory itself."""
+    if is_path(module):
+        return os.path.isfile(os.path.join(directory, module))
+    first = os.path.join(directory, module.partition(".")[0])
+    return os.path.isdir(first) or os.path.isfile(f"{first}.py")
+
+
+def home_of_imports(modules: list[str], beside_db: str) -> str:
+    """Where the worker runs if nobody says: beside the file, unless its modules lie here and not there."""
+    here = os.getcwd()
+    for module in modules:
+        if not _is_in(module, beside_db) and _is_in(module, here):
+            return here
+    return beside_db
+
+
+def check_imports(modules: list[str], directory: str) -> None:
+    """Whether the worker will find its modules: else the service manager would start it in vain for ever."""
+    import importlib.util  # a worker itself, which comes by this file, has no need of it
+
+    for module in modules:
+        if _is_in(module, directory):
+            continue
+        try:
+            found = None if is_path(module) else importlib.util.find_spec(module.partition(".")[0])
+        except (ImportError, ValueError):
+            found = None
+        if found is None or found.origin is not None and os.path.dirname(os.path.abspath(found.origin)) == os.getcwd():
+            raise InvalidArgument(
+                f"--import {module}: there is no such module in {directory}, where the worker would run, and none is "
+                "installed: give --directory, where it lies"
+            )
