@@ -25,7 +25,7 @@ from . import task
 from .base import checks
 from .base.clock import Clock, SystemClock, system_random
 from .base.errors import InvalidType
-from .base.homes import refuse_a_childs_import
+from .base.mainguard import refuse_a_childs_import
 from .base.states import STATES
 from .client import Client, call
 from .job import Job

@@ -22,7 +22,7 @@ from .base.errors import (
     PayloadTooLarge,
     SignatureMismatch,
 )
-from .base.homes import refuse_a_childs_import
+from .base.mainguard import refuse_a_childs_import
 from .base.models import NewJob, TaskOrigin
 from .base.softguard import shielded
 from .options import EnqueueOptions, checked, stored

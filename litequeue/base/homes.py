@@ -12,8 +12,6 @@ import sys
 from types import ModuleType
 from typing import Final, NamedTuple
 
-from .errors import WorkerFailed
-
 _SOURCES: Final = (".py", ".pyc", ".so", ".pyd")
 # Modules that were loaded by their path, since no import statement could name their file: name -> file's name.
 _by_path: dict[str, str] = {}
@@ -62,16 +60,6 @@ def file_of(module: str) -> str | None:
 def note_loaded_by_path(name: str, file: str) -> None:
     """A module was loaded by its path: its home is that file."""
     _by_path[name] = file
-
-
-BELONGS: Final = 'what enqueues, waits or starts workers belongs under if __name__ == "__main__":'
-
-
-def refuse_a_childs_import() -> None:
-    """Raise WorkerFailed where this program's main file is only imported, by a process of a worker's pool that starts."""
-    module = sys.modules.get("multiprocessing.process")
-    if module is not None and getattr(module.current_process(), "_inheriting", False):
-        raise WorkerFailed(f"a process of the worker's pool imports this file, as every process that Python spawns does: {BELONGS}")
 
 
 def loaded(module: str, directory: str) -> ModuleType | None:

@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any, Final
 
+from ..base import mainguard
 from ..base.checks import MICROS
 from ..base.clock import Clock, monotonic
-from ..base.homes import BELONGS
 from ..base.log import Log
 from ..base.outcomes import Died, Interrupted, NotStarted, Outcome, Timed, TimedOut
 from .base import Call, Events, Reason
@@ -209,7 +209,7 @@ class ProcessPool:
                 self._slots.remove(slot)
                 slot.close()
                 if self._todo:  # else every call would wait for a child that never comes up
-                    died = Died(f"could not start: {slot.how_it_died()}{_hint()}")
+                    died = Died(f"could not start: {slot.how_it_died()}{mainguard.hint()}")
                     self._events.ended(self._todo.popleft(), Timed(died, self._clock.now(), 0.0))
             return
         if error is None:
@@ -257,12 +257,3 @@ class ProcessPool:
     def _replace(self, slot: Slot) -> None:
         self._slots.remove(slot)
         slot.close()
-
-
-def _hint() -> str:
-    """What is wrong most of the time in a program of one's own: its main file is imported by each process."""
-    main = sys.modules.get("__main__")
-    spec = getattr(main, "__spec__", None)
-    ours = spec is not None and spec.name.startswith("litequeue.")
-    file = getattr(main, "__file__", None)
-    return f"; it imports {file}: {BELONGS}" if file and not ours else ""

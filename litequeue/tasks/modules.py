@@ -14,13 +14,13 @@ from types import ModuleType
 
 from ..base.errors import LitequeueError, UnknownTask
 from ..base.homes import (
-    BELONGS,
     file_of,
     home_of,
     loaded,
     name_of_file,
     note_loaded_by_path,
 )
+from ..base.mainguard import BELONGS
 from . import gevents
 
 

@@ -1,0 +1,29 @@
+"""Programs whose main file lacks its ``if __name__ == "__main__":``, in the words for them.
+
+Owns noticing them. Whatever imports such a file, a worker that looks for a task or a process of its pool that starts, does
+again what the program does.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+from .errors import WorkerFailed
+
+BELONGS: Final = 'what enqueues, waits or starts workers belongs under if __name__ == "__main__":'
+
+
+def refuse_a_childs_import() -> None:
+    """Raise WorkerFailed where this program's main file is only imported, by a process of a worker's pool that starts."""
+    module = sys.modules.get("multiprocessing.process")
+    if module is not None and getattr(module.current_process(), "_inheriting", False):
+        raise WorkerFailed(f"a process of the worker's pool imports this file, as every process that Python spawns does: {BELONGS}")
+
+
+def hint() -> str:
+    """For a process of the pool that did not start: what is wrong most of the time in a program of one's own."""
+    main = sys.modules.get("__main__")
+    spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
+    ours = spec is not None and spec.name.startswith("litequeue.")
+    return f"; it imports {file}: {BELONGS}" if file and not ours else ""
