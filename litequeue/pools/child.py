@@ -17,7 +17,6 @@ import os
 import random
 import signal
 import struct
-import sys
 import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -102,7 +101,7 @@ def run_inline(wires: str) -> list[Note]:
     notes = []
     for fields in json.loads(wires):
         notes.append(_run(fields))
-        _flush()
+        logs.flush_streams()
     return notes
 
 
@@ -120,7 +119,7 @@ def run_batch(size: int) -> int:
         note = _run(wires[index])
         if os.getpid() != me:
             os._exit(0)  # the task forked: what its child makes of it is not for us to report
-        _flush()
+        logs.flush_streams()
         body = json.dumps(note).encode()
         os.write(notes, RECORD.pack(index, len(body)) + body)
         count += 1
@@ -146,13 +145,6 @@ def _run(fields: list[Any]) -> Note:
     if soft_timeout is None:
         return _note(run(call, context, _clock, _rng))
     return _note(_run_softly(call, context, soft_timeout / MICROS))
-
-
-def _flush() -> None:
-    """What the task has printed is not lost, whatever becomes of this process."""
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):  # closed, or replaced by something of the task's own
-            stream.flush()
 
 
 def _wait_rule(blocking: bool, bounded: bool) -> AbstractContextManager[None]:

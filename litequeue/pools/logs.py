@@ -1,6 +1,6 @@
 """What a worker's process writes of logging on its standard error: litequeue's own lines, and those of tasks.
 
-Owns the two handlers and how a line looks, in the worker and in the processes of its pool alike. The rules, for which a
+Owns the two handlers, how a line looks, and the flushing of what tasks print, in the worker and in the processes of its pool alike. The rules, for which a
 program's own configuration need not know of us:
 
 litequeue's lines go to a handler on the logger ``litequeue`` and no further, so that a handler on the root shows none of
@@ -13,9 +13,11 @@ The handlers are two, since a task may be stuck in its own.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
+import sys
 from datetime import UTC, datetime
 from typing import NamedTuple, TextIO
 
@@ -41,6 +43,13 @@ def write_to_stderr(lines: Lines) -> None:
     own.propagate = False
     own.setLevel(lines.level.upper())
     logging.lastResort = _handler(lines, OfTasks("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+
+
+def flush_streams() -> None:
+    """What tasks have printed is not lost, whatever becomes of this process."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # closed, or replaced by something of a task's own
+            stream.flush()
 
 
 def _handler(lines: Lines, plain: logging.Formatter) -> logging.Handler:

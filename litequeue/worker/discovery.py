@@ -87,6 +87,19 @@ class Catalogue:
 
     def find(self, task: str) -> TaskCode:
         """The code of a task, looked for if need be; raises UnknownTask saying why there is none."""
+        code = self._looked_up(task, self._discover)
+        assert code is not None
+        return code
+
+    def ask(self, task: str) -> TaskCode | None:
+        """As ``find``, but None while the module is imported elsewhere; ask again when that has ended."""
+        importer = self.importer
+        if importer is None or task == command.NAME:
+            return self.find(task)
+        return self._looked_up(task, lambda task: importer.ask(task, lambda: self._discover(task)))
+
+    def _looked_up(self, task: str, discover: Callable[[str], TaskCode | None]) -> TaskCode | None:
+        """What is known of it already, else what is discovered now, for ever or for a while."""
         code = self.known(task)
         if code is not None:
             return code
@@ -94,24 +107,14 @@ class Catalogue:
         if known is not None:
             raise UnknownTask(known[0])
         try:
-            code = self._discover(task)
-        except UnknownTask as error:
-            self.lacks(task, str(error))
-            raise
-        self._take_in(task, code)
-        return code
-
-    def ask(self, task: str) -> TaskCode | None:
-        """As ``find``, but None while the module is imported elsewhere; ask again when that has ended."""
-        if self.importer is None or self.known(task) is not None or task in self._unknown or task == command.NAME:
-            return self.find(task)
-        try:
-            code: TaskCode | None = self.importer.ask(task, lambda: self._discover(task))
+            code = discover(task)
         except UnknownTask as error:
             self.lacks(task, str(error))
             raise
         if code is not None:
-            self._take_in(task, code)
+            self._found[task] = code
+            code.bind(self._path)
+            self._note_declared(code)
         return code
 
     def still_imports(self) -> bool:
@@ -126,11 +129,6 @@ class Catalogue:
                 self.ask(task)
         self._came = tasks - set(self.importer.asked)
         return bool(tasks)
-
-    def _take_in(self, task: str, code: TaskCode) -> None:
-        self._found[task] = code
-        code.bind(self._path)
-        self._note_declared(code)
 
     def _discover(self, task: str) -> TaskCode:
         if not is_name(task):

@@ -40,7 +40,7 @@ class Importer:
         self._on_end = on_end
         self._monotonic = monotonic
         self._deadline = deadline
-        self._asked = self.pending = dict[str, _Import]()  # by their keys, what was asked for and has not been given
+        self.pending: dict[str, _Import] = {}  # by their keys, what was asked for and has not been given
         self._todo: deque[_Import] = deque()
         self._current: _Import | None = None  # of the thread that was started last
         self._lock = threading.Lock()  # of the last two
@@ -52,21 +52,21 @@ class Importer:
     @property
     def asked(self) -> list[str]:
         """The keys of what is not ready."""
-        return [key for key, found in list(self._asked.items()) if not found.done]
+        return [key for key, found in list(self.pending.items()) if not found.done]
 
     def ask(self, key: str, work: Callable[[], Any]) -> Any | None:
         """What ``work`` returned, once; None while it is under way. Raises what it raised, or UnknownTask if it takes too
         long: it may be asked for again later."""
-        found = self._asked.get(key)
+        found = self.pending.get(key)
         if found is None:
-            found = self._asked[key] = _Import(work)
+            found = self.pending[key] = _Import(work)
             self._todo.append(found)
         if not found.done:
             self._see_to_a_thread()
             if self._takes(found, self._deadline):
                 raise UnknownTask(self.too_long)
             return None
-        del self._asked[key]
+        del self.pending[key]
         if found.error is None:
             return found.result
         if _wants_the_main_thread(found.error) and threading.current_thread() is threading.main_thread():
@@ -76,7 +76,7 @@ class Importer:
     def late(self) -> list[str]:
         """Those for which the deadline has passed. Asked now and then, since it also sees to the next ones in line."""
         self._see_to_a_thread()
-        return [key for key, found in list(self._asked.items()) if not found.done and self._takes(found, self._deadline)]
+        return [key for key, found in list(self.pending.items()) if not found.done and self._takes(found, self._deadline)]
 
     def wait(self, key: str, work: Callable[[], Any]) -> Any:
         """The same, for a thread that may wait until the deadline."""

@@ -15,6 +15,7 @@ import threading
 from typing import Final, NoReturn
 
 from ..base import log
+from ..pools.logs import flush_streams
 
 LAST_SECONDS: Final = 1.0
 
@@ -39,7 +40,5 @@ def _end_children() -> None:
 
 
 def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):  # closed, or replaced by something of a task's own
-            stream.flush()
+    flush_streams()
     logging.shutdown()

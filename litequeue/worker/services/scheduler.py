@@ -12,7 +12,7 @@ import contextlib
 import logging
 import socket
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ...base.checks import MICROS, aware, clean
 from ...base.clock import Clock
@@ -35,6 +35,9 @@ from ..config import WorkerConfig
 from .declaring import Declarer, disable, reason
 from .lookahead import Ahead
 from .service import NOTHING_SECONDS, REFUSED_SECONDS
+
+if TYPE_CHECKING:
+    from ...commands.notices import Listeners
 
 log = Log("litequeue.worker")
 
@@ -157,10 +160,10 @@ class Scheduler:
                     self._on_fired(Fires([], [], ports))
 
     def _stuck_jobs(self, found: stuck.Running, now: int) -> list[NewJob]:
-        from ...commands.notices import Listeners, of_stuck
+        from ...commands.notices import of_stuck
 
         on_failure, mail_to, queue = found.listening
-        listeners = Listeners.of((self._config.on_failure, on_failure), (self._config.mail_to, mail_to))
+        listeners = self._listeners(on_failure, mail_to)
         since = aware(found.tick).isoformat()
         return of_stuck(found.schedule.name, found.job, since, listeners, socket.gethostname(), queue, now)
 
@@ -208,13 +211,19 @@ class Scheduler:
         self, schedule: str, missed: Sequence[Past], on_failure: str | None, mail_to: str | None, queue: str
     ) -> list[NewJob]:
         """The jobs that tell people of missed ticks."""
-        from ...commands.notices import Listeners, of_missed  # few ticks are missed
+        from ...commands.notices import of_missed
 
-        listeners = Listeners.of((self._config.on_failure, on_failure), (self._config.mail_to, mail_to))
+        listeners = self._listeners(on_failure, mail_to)
         if not listeners:
             return []
         ticks = [(aware(past.tick).isoformat(), past.reason) for past in missed]
         return of_missed(schedule, ticks, listeners, socket.gethostname(), queue, self._clock.now())
+
+    def _listeners(self, on_failure: str | None, mail_to: str | None) -> Listeners:
+        """Of a schedule, and of this worker."""
+        from ...commands.notices import Listeners  # few schedules have anything to tell
+
+        return Listeners.of((self._config.on_failure, on_failure), (self._config.mail_to, mail_to))
 
 
 def _log(fires: Fires) -> None:

@@ -7,12 +7,12 @@ is a process of its own is then left, so that its jobs are rescued and whoever k
 
 from __future__ import annotations
 
-import sys
 import traceback
 from collections.abc import Callable
 from typing import Final
 
 from ...base.clock import Clock
+from ...base.delicate import innermost
 from ...base.log import Log
 
 log = Log("litequeue.worker")
@@ -33,6 +33,7 @@ class Watchdog:
         self._on_stuck = on_stuck
         self._seen = -1.0
         self._looks = 0
+        self._barked = False
         self._next = 0.0
 
     def look(self) -> None:
@@ -43,9 +44,9 @@ class Watchdog:
         moved = self._moved_at()
         self._looks = self._looks + 1 if moved == self._seen else 0
         self._seen = moved
-        if self._looks >= LOOKS and now - moved > SECONDS:
-            self._looks = -(10**9)  # once
-            frame = sys._current_frames().get(self._thread)
+        if self._looks >= LOOKS and now - moved > SECONDS and not self._barked:
+            self._barked = True
+            frame = innermost(self._thread)
             where = "".join(traceback.format_stack(frame)[-8:]) if frame is not None else ""
             log.error("the worker has not moved for %.0f s; it is held up here:\n%s", now - moved, where)
             self._on_stuck()
