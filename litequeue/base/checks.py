@@ -139,10 +139,6 @@ def clean_lines(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
 
 
-def is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
 def line(value: object, what: str) -> str:
     """A line of text that is not blank."""
     if not isinstance(value, str):

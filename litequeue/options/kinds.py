@@ -72,7 +72,9 @@ def _names(value: Any, name: str) -> tuple[str, ...]:
 
 def _addresses(value: Any, name: str) -> str:
     """Addresses as a mail's header has them, and names of this host's users, as cron's MAILTO does."""
-    text = checks.line(", ".join(value) if isinstance(value, (list, tuple)) and all(map(checks.is_text, value)) else value, name)
+    if isinstance(value, (list, tuple)) and all(isinstance(address, str) for address in value):
+        value = ", ".join(value)
+    text = checks.line(value, name)
     addresses = [address.strip() for address in text.split(",")]
     for address in addresses:
         if not _ADDRESS.fullmatch(address):

@@ -123,6 +123,14 @@ def until_the_second(step: Callable[[], object]) -> Callable[[], None]:
     return work
 
 
+def assert_free(step: Callable[[], object], what: str) -> None:
+    """Another thread can do the same."""
+    other = threading.Thread(target=step, daemon=True)
+    other.start()
+    other.join(5)
+    assert not other.is_alive(), f"{what} was left taken"
+
+
 lock = threading.Lock()
 
 
@@ -178,10 +186,7 @@ def test_a_task_that_logs_without_pause_is_ended_and_leaves_no_lock_of_the_log_t
     try:
         for _ in range(rounds):
             rained_on(until_the_second(step), moments, 0.001)
-            free = threading.Thread(target=step, daemon=True)
-            free.start()
-            free.join(5)
-            assert not free.is_alive(), "a lock of the log was left taken"
+            assert_free(step, "a lock of the log")
     finally:
         handler.close()
 
@@ -208,10 +213,7 @@ def test_a_module_is_imported_whole_before_its_task_ends(
 
     for _ in range(rounds):
         rained_on(until_the_second(step), moments, 0.003)
-        other = threading.Thread(target=step, daemon=True)
-        other.start()
-        other.join(5)
-        assert not other.is_alive(), "a lock of the import was left taken"
+        assert_free(step, "a lock of the import")
 
 
 @pytest.mark.slow

@@ -297,6 +297,14 @@ def test_a_system_crontab_is_refused_for_others_unless_root_imports_it(
     assert json.loads(found["mine"].kwargs)["command"] == "id"
 
 
+def printed_by_a_run(app: LiteQueue, schedule: str) -> str:
+    """What the job of a schedule prints, run now."""
+    job = app.schedules.run_now(schedule)
+    with app.worker(threads=0, processes=0, burst=True) as worker:
+        worker.join(20)
+    return "".join(p.text for p in job.output() if p.stream == "stdout")
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
 def test_a_line_of_another_user_runs_as_that_user(cli: Cli, tmp_path: Path) -> None:
     line = b"SHELL=/bin/sh\nGREETING=hello\n0 2 * * * nobody id -un; echo $GREETING; cat%from standard input\n"
@@ -304,10 +312,7 @@ def test_a_line_of_another_user_runs_as_that_user(cli: Cli, tmp_path: Path) -> N
     with LiteQueue(tmp_path / "db") as app:
         (info,) = app.schedules.list()
         app.schedules.update(info.name, kwargs={**json.loads(info.kwargs), "cwd": "/"})  # its home need not be there
-        job = app.schedules.run_now(info.name)
-        with app.worker(threads=0, processes=0, burst=True) as worker:
-            worker.join(20)
-        assert "".join(p.text for p in job.output() if p.stream == "stdout") == "nobody\nhello\nfrom standard input\n"
+        assert printed_by_a_run(app, info.name) == "nobody\nhello\nfrom standard input\n"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
@@ -316,10 +321,7 @@ def test_a_line_of_another_user_has_the_home_that_the_crontab_sets(cli: Cli, tmp
     assert cli("cron", "import", tmp_path / "db", "-", "--system", given=line).code == 0
     with LiteQueue(tmp_path / "db") as app:
         (info,) = app.schedules.list()
-        job = app.schedules.run_now(info.name)
-        with app.worker(threads=0, processes=0, burst=True) as worker:
-            worker.join(20)
-        said = "".join(p.text for p in job.output() if p.stream == "stdout")
+        said = printed_by_a_run(app, info.name)
     assert said == "nobody\n/tmp nobody nobody /usr/bin:/bin /bin/sh\n/tmp\n"
     (entry,) = crontab.parse(cli("cron", "export", tmp_path / "db").out, system=True).entries
     assert (entry.user, entry.env) == ("nobody", {"HOME": "/tmp"}) and entry.command.startswith("id -un;")
