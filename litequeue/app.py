@@ -29,7 +29,7 @@ from .base.mainguard import refuse_a_childs_import
 from .base.states import STATES
 from .client import Client, call
 from .job import Job
-from .options import TaskOptions, refuse_unknown
+from .options import TaskOptions, complete, refuse_unknown
 from .task import Task
 from .tasks import Marked, TaskCode
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from .base.records import JobInfo, Stats
     from .options import EnqueueOptions
     from .options.kinds import Span
-    from .options.workers import WorkerOptions
+    from .options.workers import EmbeddedOptions, WorkerOptions
     from .schedules.definition import NewSchedule
     from .schedules.face import Schedules
     from .triggers import Trigger
@@ -237,19 +237,24 @@ class LiteQueue(Marked):
 
     # -- workers ----------------------------------------------------------------------------------------
 
-    def worker(self, **options: Unpack[WorkerOptions]) -> EmbeddedWorker:
+    def worker(self, **options: Unpack[EmbeddedOptions]) -> EmbeddedWorker:
         """A worker in a thread of this process: ``with app.worker(threads=4): ...``.
 
         Runs this app's tasks; what other programs enqueued for their own is left to their workers. The options are those
-        of ``litequeue.options.workers.WorkerOptions``. ``grace`` (5 s) is how long the end of the block, or of the
+        of ``litequeue.options.workers.EmbeddedOptions``. ``grace`` (5 s) is how long the end of the block, or of the
         program, waits for running jobs at most. Process tasks start this program's main module anew, so a script needs
-        its ``if __name__ == "__main__":``. Raises InvalidArgument or InvalidType for an option that it cannot take.
+        its ``if __name__ == "__main__":``. Where this program has such a worker already, of this name and for this file,
+        the new one takes its place. A task whose source file is changed is left to a program with the new code, unless
+        ``stale="run"``. Raises InvalidArgument or InvalidType for an option that it cannot take.
         """
+        from .options.workers import EmbeddedOptions
         from .worker.embedded import GRACE, EmbeddedWorker
 
+        refuse_unknown(EmbeddedOptions, options, "a worker")
         if options.get("grace") is None:
             options["grace"] = GRACE
-        return EmbeddedWorker(self._build_worker(options))
+        stale = complete(EmbeddedOptions, {"stale": options.pop("stale", None)}, "a worker")["stale"]
+        return EmbeddedWorker(self._build_worker(options, watching=stale == "wait"), self.path)
 
     def run_worker(self, **options: Unpack[WorkerOptions]) -> int:
         """Work in this thread until SIGTERM or Ctrl-C, like the command line's ``worker``; its exit code.
@@ -266,7 +271,7 @@ class LiteQueue(Marked):
                 threading.Thread(target=worker.outlive, name="litequeue-worker", daemon=True).start()
         return signals.exit_code
 
-    def _build_worker(self, options: WorkerOptions) -> Worker:
+    def _build_worker(self, options: WorkerOptions, *, watching: bool = False) -> Worker:
         refuse_a_childs_import()
         from .tasks import gevents
 
@@ -274,11 +279,13 @@ class LiteQueue(Marked):
         # Imported here: a program that only enqueues does not pay for the worker.
         from .worker.config import WorkerConfig
         from .worker.discovery import Catalogue
+        from .worker.staleness import Sources
         from .worker.worker import Worker
 
-        client = self._client
+        client, monotonic = self._client, self._client.clock.monotonic
+        sources = Sources(self._tasks, monotonic) if watching else None
         catalogue = Catalogue(
-            self._tasks, path=client.path, origin=None, monotonic=client.clock.monotonic, declared=self._declared
+            self._tasks, path=client.path, origin=None, monotonic=monotonic, declared=self._declared, sources=sources
         )
         return Worker(client.store, catalogue, WorkerConfig(**options), client.clock, system_random())
 

@@ -1,12 +1,12 @@
 """The options of a worker: of ``app.worker``, ``app.run_worker`` and the command ``worker``.
 
-Owns the list. What contradicts each other, and what depends on the machine, is the worker's ``config``'s to see to.
+Owns the lists. What contradicts each other, and what depends on the machine, is the worker's ``config``'s to see to.
 """
 
 from collections.abc import Iterable
-from typing import Annotated, TypedDict
+from typing import Annotated, Literal, TypedDict
 
-from .kinds import ADDRESSES, FLAG, NAME, NAMES, SPAN, Span, integer, line
+from .kinds import ADDRESSES, FLAG, NAME, NAMES, SPAN, Span, integer, line, one_of
 from .option import Option
 
 
@@ -35,4 +35,13 @@ class WorkerOptions(TypedDict, total=False):
     mail_to: Annotated[
         str | list[str] | None,
         Option(ADDRESSES, "mail the same there, through the host's sendmail; several with commas", said="nobody"),
+    ]
+
+
+class EmbeddedOptions(WorkerOptions, total=False):
+    """Those of ``app.worker``, whose program may have been started for something else than to work."""
+
+    stale: Annotated[
+        Literal["wait", "run"] | None,
+        Option(one_of("wait", "run"), "what becomes of jobs whose task's file was changed since the program imported it", "wait"),
     ]

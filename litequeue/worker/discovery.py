@@ -26,6 +26,7 @@ from ..tasks import TaskCode
 from ..tasks.finding import locate
 from ..tasks.modules import load, source_files
 from .importing import Importer
+from .staleness import Sources
 
 if TYPE_CHECKING:
     from ..schedules.definition import NewSchedule
@@ -56,10 +57,11 @@ class Catalogue:
         monotonic: Callable[[], float],
         declared: Mapping[str, NewSchedule] | None = None,
         homes: Sequence[Home] = (),
+        sources: Sources | None = None,
     ) -> None:
         """``origin`` asks the file where a task is; None switches discovery off. ``declared``: the schedules of
         the app whose worker this is; then other apps' are not written to its file. ``homes``: of the modules that
-        were named outright."""
+        were named outright. ``sources``: of the tasks, where a change of them matters."""
         self._registered = registered
         self._found: dict[str, TaskCode] = {}
         self._path = path
@@ -74,6 +76,8 @@ class Catalogue:
         self._declaring: set[tuple[str, str]] = set()
         self._own = declared
         self._own_count = 0
+        self._sources = sources
+        self._stale: dict[str, str] = {}  # tasks whose file is not as it was imported -> what is to be said of that
         for code in registered.values():
             self._note_declared(code)
         self.homes = [(home.module, home.directory) for home in homes if home.directory is not None]
@@ -246,12 +250,21 @@ class Catalogue:
     def unknown(self) -> dict[str, str]:
         """The tasks that cannot run here, and why; for who tells others."""
         self.untold = False
-        return {task: why for task, (why, _) in self._unknown.items()}
+        return {task: why for task, (why, _) in self._unknown.items()} | self._stale
 
     def unknown_json(self) -> str | None:
         """The claim's parameter: these are left for a worker that knows them, or until they are imported."""
+        self._look_at_sources()
         importing = self.importer.asked if self.importer is not None and self.importer.pending else []
-        return json.dumps([*self._unknown, *importing]) if self._unknown or importing else None
+        left = [*self._unknown, *importing, *self._stale]
+        return json.dumps(left) if left else None
+
+    def _look_at_sources(self) -> bool:
+        """Whether tasks can run here again."""
+        if self._sources is None or not self._sources.look():
+            return False
+        before, self._stale, self.untold = self._stale, self._sources.changed, True
+        return not before.keys() <= self._stale.keys()
 
     def tend(self) -> bool:
         """Allow another try at what failed a while ago: the code may have been mended; and give up, for now, what takes too
@@ -260,11 +273,10 @@ class Catalogue:
             for task in self.importer.late():
                 if task not in self._unknown and is_name(task):  # else it is a module with schedules
                     self.lacks(task, self.importer.too_long)
-        if not self._unknown:
-            return False
+        current = self._look_at_sources()
         limit = self._monotonic() - RETRY_SECONDS
         old = [task for task, (_, at) in self._unknown.items() if at < limit]
         for task in old:
             del self._unknown[task]
             self.untold = True
-        return bool(old)
+        return bool(old) or current

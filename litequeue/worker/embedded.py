@@ -1,6 +1,7 @@
 """A worker inside an app: a thread that is started, stopped, and holds up the app's exit for its grace at most.
 
-Owns that thread and the hook at the interpreter's exit.
+Owns that thread, the hook at the interpreter's exit, and which worker of a name a program has for a file: one. A notebook
+that is run again left the worker of the first time, with its code, which then ran 34 of 40 jobs.
 """
 
 from __future__ import annotations
@@ -12,16 +13,23 @@ from types import TracebackType
 from typing import Final, Self
 
 from ..base.errors import WorkerFailed
+from ..base.log import Log
 from .worker import Worker
 
+log = Log("litequeue.worker")
+
 GRACE: Final = 5.0  # seconds, where nobody says another: a program that ends should not seem to hang
+
+
+_started: dict[tuple[str, str], EmbeddedWorker] = {}  # by file and name
 
 
 class EmbeddedWorker:
     """``with app.worker(threads=4): ...``. Also usable with ``start()`` and ``stop()``."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, path: str) -> None:
         self._worker = worker
+        self._key = os.path.realpath(path), worker.name
         self._thread = threading.Thread(target=self._run, name="litequeue-worker", daemon=True)
         self._drained = threading.Event()
         self._error: BaseException | None = None
@@ -32,7 +40,8 @@ class EmbeddedWorker:
         return self._worker.name
 
     def start(self) -> Self:
-        """Begin to work. At the interpreter's exit the worker is stopped if it still runs."""
+        """Begin to work, in the place of another worker of this program that has the same file and name. At the
+        interpreter's exit the worker is stopped if it still runs."""
         # The first cannot be imported any more once the main thread has ended. The other's exit hook joins child processes;
         # registered before ours, it runs after it.
         import concurrent.futures.thread  # noqa: F401
@@ -41,6 +50,14 @@ class EmbeddedWorker:
         if self._pid:
             raise WorkerFailed("a worker starts once; make another with app.worker()")
         self._pid = os.getpid()
+        before = _started.get(self._key)
+        _started[self._key] = self
+        if before is not None and before._pid == self._pid and not before._drained.is_set():
+            log.warning(
+                "worker %s on %s ends: another worker of this name was started in this program; give each a name= to have both",
+                *reversed(self._key),
+            )
+            before._worker.stop()
         self._thread.start()
         atexit.register(self.stop)
         return self
@@ -55,6 +72,8 @@ class EmbeddedWorker:
             self._error = error
         finally:
             self._drained.set()
+            if _started.get(self._key) is self:
+                del _started[self._key]
 
     def stop(self, *, now: bool = False) -> None:
         """Finish the running jobs, within the grace, and end.

@@ -140,7 +140,7 @@ def unknown(job: ClaimedJob, error: UnknownTask) -> None:
     if key not in _reported:
         _reported.add(key)
         log.error(
-            "job %d %s stays queued, since its code was not found: %s",
+            "job %d %s stays queued, since its code is not here: %s",
             job.id, clean(job.task), clean(str(error)), extra=_fields(job),
         )  # fmt: skip
 
@@ -149,7 +149,7 @@ def unknown_task(task: str, why: str) -> None:
     """The same, of a task of which no job was met: it was looked for to tell of one that had been discarded."""
     if (task, why) not in _reported:
         _reported.add((task, why))
-        log.error("jobs of %s would stay queued, since its code was not found: %s", clean(task), clean(why))
+        log.error("jobs of %s would stay queued, since its code is not here: %s", clean(task), clean(why))
 
 
 def limit(call: Call, reason: Reason) -> None:

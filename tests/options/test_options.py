@@ -20,7 +20,7 @@ from litequeue.options import (
     options_of,
 )
 from litequeue.options.schedules import ScheduleOptions
-from litequeue.options.workers import WorkerOptions
+from litequeue.options.workers import EmbeddedOptions, WorkerOptions
 from litequeue.schedules.face import Schedules
 from litequeue.store.schedules import COLUMNS, RULES
 from litequeue.task import Task
@@ -31,7 +31,7 @@ from . import tables
 
 pytestmark = pytest.mark.beside
 
-LISTS = (TaskOptions, EnqueueOptions, ScheduleOptions, WorkerOptions)
+LISTS = (TaskOptions, EnqueueOptions, ScheduleOptions, WorkerOptions, EmbeddedOptions)
 
 
 # -- what follows from a list ----------------------------------------------------------------------------
@@ -52,7 +52,7 @@ def test_every_option_has_a_type_a_check_and_a_meaning_and_its_default_passes_th
     ("face", "fields"),
     [
         (LiteQueue.send_task, EnqueueOptions), (Task.apply_async, EnqueueOptions), (Task.delay_many, EnqueueOptions),
-        (LiteQueue.worker, WorkerOptions), (LiteQueue.run_worker, WorkerOptions), (WorkerConfig.__init__, WorkerOptions),
+        (LiteQueue.worker, EmbeddedOptions), (LiteQueue.run_worker, WorkerOptions), (WorkerConfig.__init__, WorkerOptions),
         (Schedules.add, ScheduleOptions), (Schedules.update, ScheduleOptions),
     ],
     ids=lambda value: getattr(value, "__qualname__", ""),

@@ -37,7 +37,7 @@ def test_half_a_deploy_costs_no_job(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     whole = (tmp_path / "half_deployed.py").read_text()
     (tmp_path / "half_deployed.py").write_text("import comes_a_little_later")
     job = half_deployed.where.delay()
-    with app, app.worker(processes=1):
+    with app, app.worker(processes=1, stale="run"):
         wait_until(lambda: "No module named 'comes_a_little_later'" in str(job.why_waiting()), 20)
         assert "in the pool's process" in str(job.why_waiting())
         assert (job.state, job.info().failures) == ("available", 0)

@@ -481,4 +481,4 @@ def test_the_next_job_of_a_task_that_was_looked_for_to_tell_of_one_is_diagnosed_
         wait_until(lambda: any(w.unknown_tasks for w in stranger.stats().workers), 5)
         job = stranger.enqueue("elsewhere.f")
         assert "worker w has no code for it" in str(job.why_waiting())
-    assert "jobs of elsewhere.f would stay queued, since its code was not found" in caplog.text
+    assert "jobs of elsewhere.f would stay queued, since its code is not here" in caplog.text

@@ -1,0 +1,229 @@
+"""A worker inside a program whose code is no longer that of the files, or that has started another in its place."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from litequeue import InvalidArgument, LiteQueue, ResultTimeout
+
+from ..support import environment, wait_until
+
+pytestmark = pytest.mark.beside
+
+SHOP = """
+from litequeue import LiteQueue
+app = LiteQueue({db!r})
+
+@app.task
+def price():
+    return {price!r}
+
+@app.task(pool="process")
+def slow_price():
+    return {price!r}
+"""
+
+
+class Shop:
+    """A module of tasks in a file that the test edits."""
+
+    def __init__(self, directory: Path) -> None:
+        self.file = directory / "shop_of_test_stale.py"
+        self.db = directory / "db.sqlite"
+        self.edit("old")
+
+    def edit(self, price: str) -> None:
+        new = self.file.with_suffix(".new")
+        new.write_text(SHOP.format(db=str(self.db), price=price))
+        os.replace(new, self.file)  # as editors do
+
+    def load(self) -> ModuleType:
+        return importlib.import_module(self.file.stem)
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    shop = Shop(tmp_path)
+    yield shop
+    module = sys.modules.pop(shop.file.stem, None)
+    if module is not None:
+        module.app.close()
+
+
+# -- the file was changed ------------------------------------------------------------------------------------
+
+
+def test_after_an_edit_no_job_runs_the_code_from_before_it(shop: Shop) -> None:
+    """A web framework's reloader: the parent keeps its worker, and a child has the code of now (8 of 12 jobs were old)."""
+    old = shop.load()
+    with old.app.worker(threads=2):
+        assert old.price.delay().get(timeout=10) == "old"
+        shop.edit("new")
+        program = f"import {shop.file.stem} as shop; w = shop.app.worker(threads=1).start(); input(); w.stop()"
+        child = subprocess.Popen(
+            [sys.executable, "-c", program], stdin=subprocess.PIPE, cwd=shop.file.parent, env=environment(), text=True
+        )
+        try:
+            jobs = [old.price.delay() for _ in range(12)]
+            assert [job.get(timeout=20) for job in jobs] == ["new"] * 12
+        finally:
+            child.communicate("\n", timeout=20)
+        assert child.returncode == 0
+
+
+def test_who_waits_for_such_a_job_is_told_why_it_does_not_start(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    module = shop.load()
+    with module.app.worker(threads=1):
+        shop.edit("new")
+        job = module.price.delay()
+        why = f"{shop.file.name} was changed after its program had imported it"
+        wait_until(lambda: why in str(job.why_waiting()))
+        with pytest.raises(ResultTimeout, match="restart"):
+            job.get(timeout=0.05)
+    assert sum(why in record.getMessage() for record in caplog.records) == 2, "once for each of the two tasks"
+
+
+def test_it_is_said_when_the_file_changes_and_not_only_when_a_job_comes(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    module = shop.load()
+    module.app.stats()
+    with module.app.worker(threads=1):
+        shop.edit("new")
+        wait_until(lambda: "was changed after" in caplog.text, what="it is logged")
+
+
+@pytest.mark.parametrize("how", ["touched", "changed back", "gone for a moment"])
+def test_code_that_is_as_it_was_runs(shop: Shop, how: str) -> None:
+    module = shop.load()
+    with module.app.worker(threads=1):
+        if how == "changed back":
+            shop.edit("new")
+            job = module.price.delay()
+            wait_until(lambda: "was changed" in str(job.why_waiting()))
+            shop.edit("old")
+        else:
+            os.utime(shop.file, (1, 1))
+            if how == "gone for a moment":
+                shop.file.rename(shop.file.with_suffix(".away"))
+            job = module.price.delay()
+        assert job.get(timeout=10) == "old"
+
+
+def test_a_module_that_is_loaded_anew_runs_its_new_code(shop: Shop) -> None:
+    module = shop.load()
+    with module.app.worker(threads=1):
+        assert module.price.delay().get(timeout=10) == "old"
+        shop.edit("new")
+        job = module.price.delay()
+        wait_until(lambda: "was changed" in str(job.why_waiting()))
+    sys.path_importer_cache.clear()
+    module.app.close()
+    module = importlib.reload(module)
+    with module.app.worker(threads=1):
+        assert job.get(timeout=10) == "new"
+
+
+def test_a_notebook_that_reloads_the_module_of_its_tasks_goes_on_with_the_new_code(shop: Shop) -> None:
+    """The app lives elsewhere, as its worker does; only the tasks' module is executed anew."""
+    app = LiteQueue(shop.db)
+    tasks = shop.file.with_name("tasks_of_test_stale.py")
+    text = "from __main__ import app_of_test_stale as app\n@app.task(name='price')\ndef price(): return {!r}\n"
+    tasks.write_text(text.format("old"))
+    main = sys.modules["__main__"]
+    main.app_of_test_stale = app  # type: ignore[attr-defined]
+    try:
+        module = importlib.import_module(tasks.stem)
+        with app.worker(threads=1):
+            assert module.price.delay().get(timeout=10) == "old"
+            tasks.write_text(text.format("newer"))
+            importlib.reload(module)
+            assert module.price.delay().get(timeout=10) == "newer"
+    finally:
+        del main.app_of_test_stale
+        sys.modules.pop(tasks.stem, None)
+        app.close()
+
+
+def test_a_worker_may_be_told_to_run_what_it_has(shop: Shop) -> None:
+    module = shop.load()
+    with module.app.worker(threads=1, stale="run"):
+        shop.edit("new")
+        assert module.price.delay().get(timeout=10) == "old"
+    with pytest.raises(InvalidArgument, match="stale must be one of wait, run, not 'no'"):
+        module.app.worker(stale="no")
+
+
+def test_a_command_is_started_anew_by_whoever_changes_the_code_and_watches_no_file(shop: Shop) -> None:
+    module = shop.load()
+    shop.edit("new")
+    job = module.price.delay()
+    assert module.app.run_worker(burst=True) == 0
+    assert job.get(timeout=1) == "old"
+
+
+# -- another worker in its place -------------------------------------------------------------------------------
+
+
+def test_running_a_notebook_again_leaves_no_worker_of_the_first_time(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """34 of 40 jobs ran the first cell's code."""
+
+    def run_all(price: str) -> tuple[LiteQueue, list[object]]:
+        app = LiteQueue(tmp_path / "db.sqlite")
+        task = app.task(name="price")(lambda: price)
+        worker = app.worker(threads=4).start()
+        return app, [worker, *(job.get(timeout=10) for job in [task.delay() for _ in range(40)])]
+
+    first, (old, *prices) = run_all("old")
+    assert set(prices) == {"old"}
+    second, (new, *prices) = run_all("new")
+    assert set(prices) == {"new"}
+    assert old.join(5) and not new.join(0)  # type: ignore[attr-defined]
+    assert "another worker of this name was started in this program" in caplog.text
+    for worker, app in ((old, first), (new, second)):
+        worker.stop()  # type: ignore[attr-defined]
+        app.close()
+
+
+def test_the_first_finishes_what_it_runs(app: LiteQueue) -> None:
+    started, gate = threading.Event(), threading.Event()
+
+    @app.task(name="t")
+    def wait() -> str:
+        started.set()
+        gate.wait(10)
+        return threading.current_thread().name
+
+    job = wait.delay()
+    with app.worker(threads=1) as first:
+        started.wait(10)
+        with app.worker(threads=1):
+            assert not first.join(0.05)
+            gate.set()
+            assert job.get(timeout=10) and job.info().attempt == 1
+            assert first.join(5)
+
+
+def test_workers_of_different_names_or_files_stand_beside_each_other(app: LiteQueue, tmp_path: Path) -> None:
+    task = app.task(name="t")(lambda: None)
+    with LiteQueue(tmp_path / "other.sqlite") as other, other.worker(threads=1) as third:
+        with app.worker(threads=1, queues=["a"], name="a") as first, app.worker(threads=1, queues=["b"], name="b") as second:
+            for queue in ("a", "b"):
+                task.apply_async(queue=queue).get(timeout=10)
+            assert not first.join(0) and not second.join(0)
+        assert not third.join(0)
+
+
+def test_a_worker_that_has_ended_is_replaced_without_a_word(app: LiteQueue, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(2):
+        with app.worker(threads=1):
+            pass
+    assert "another worker" not in caplog.text
