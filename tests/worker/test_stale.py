@@ -68,14 +68,14 @@ def test_after_an_edit_no_job_runs_the_code_from_before_it(shop: Shop) -> None:
     old = shop.load()
     with old.app.worker(threads=2):
         assert old.price.delay().get(timeout=10) == "old"
-        shop.edit("new")
+        shop.edit("newer")
         program = f"import {shop.file.stem} as shop; w = shop.app.worker(threads=1).start(); input(); w.stop()"
         child = subprocess.Popen(
             [sys.executable, "-c", program], stdin=subprocess.PIPE, cwd=shop.file.parent, env=environment(), text=True
         )
         try:
             jobs = [old.price.delay() for _ in range(12)]
-            assert [job.get(timeout=20) for job in jobs] == ["new"] * 12
+            assert [job.get(timeout=20) for job in jobs] == ["newer"] * 12
         finally:
             child.communicate("\n", timeout=20)
         assert child.returncode == 0
@@ -84,7 +84,7 @@ def test_after_an_edit_no_job_runs_the_code_from_before_it(shop: Shop) -> None:
 def test_who_waits_for_such_a_job_is_told_why_it_does_not_start(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
     module = shop.load()
     with module.app.worker(threads=1):
-        shop.edit("new")
+        shop.edit("newer")
         job = module.price.delay()
         why = f"{shop.file.name} was changed after its program had imported it"
         wait_until(lambda: why in str(job.why_waiting()))
@@ -97,7 +97,7 @@ def test_it_is_said_when_the_file_changes_and_not_only_when_a_job_comes(shop: Sh
     module = shop.load()
     module.app.stats()
     with module.app.worker(threads=1):
-        shop.edit("new")
+        shop.edit("newer")
         wait_until(lambda: "was changed after" in caplog.text, what="it is logged")
 
 
@@ -106,7 +106,7 @@ def test_code_that_is_as_it_was_runs(shop: Shop, how: str) -> None:
     module = shop.load()
     with module.app.worker(threads=1):
         if how == "changed back":
-            shop.edit("new")
+            shop.edit("newer")
             job = module.price.delay()
             wait_until(lambda: "was changed" in str(job.why_waiting()))
             shop.edit("old")
@@ -122,14 +122,14 @@ def test_a_module_that_is_loaded_anew_runs_its_new_code(shop: Shop) -> None:
     module = shop.load()
     with module.app.worker(threads=1):
         assert module.price.delay().get(timeout=10) == "old"
-        shop.edit("new")
+        shop.edit("newer")
         job = module.price.delay()
         wait_until(lambda: "was changed" in str(job.why_waiting()))
     sys.path_importer_cache.clear()
     module.app.close()
     module = importlib.reload(module)
     with module.app.worker(threads=1):
-        assert job.get(timeout=10) == "new"
+        assert job.get(timeout=10) == "newer"
 
 
 def test_a_notebook_that_reloads_the_module_of_its_tasks_goes_on_with_the_new_code(shop: Shop) -> None:
@@ -156,7 +156,7 @@ def test_a_notebook_that_reloads_the_module_of_its_tasks_goes_on_with_the_new_co
 def test_a_worker_may_be_told_to_run_what_it_has(shop: Shop) -> None:
     module = shop.load()
     with module.app.worker(threads=1, stale="run"):
-        shop.edit("new")
+        shop.edit("newer")
         assert module.price.delay().get(timeout=10) == "old"
     with pytest.raises(InvalidArgument, match="stale must be one of wait, run, not 'no'"):
         module.app.worker(stale="no")
@@ -164,7 +164,7 @@ def test_a_worker_may_be_told_to_run_what_it_has(shop: Shop) -> None:
 
 def test_a_command_is_started_anew_by_whoever_changes_the_code_and_watches_no_file(shop: Shop) -> None:
     module = shop.load()
-    shop.edit("new")
+    shop.edit("newer")
     job = module.price.delay()
     assert module.app.run_worker(burst=True) == 0
     assert job.get(timeout=1) == "old"
@@ -184,8 +184,8 @@ def test_running_a_notebook_again_leaves_no_worker_of_the_first_time(tmp_path: P
 
     first, (old, *prices) = run_all("old")
     assert set(prices) == {"old"}
-    second, (new, *prices) = run_all("new")
-    assert set(prices) == {"new"}
+    second, (new, *prices) = run_all("newer")
+    assert set(prices) == {"newer"}
     assert old.join(5) and not new.join(0)  # type: ignore[attr-defined]
     assert "another worker of this name was started in this program" in caplog.text
     for worker, app in ((old, first), (new, second)):
