@@ -477,7 +477,7 @@ def test_signals_that_a_task_raises(app: LiteQueue) -> None:
     @app.task
     def nap() -> int:
         if current_job().attempt < 3:
-            raise Snooze(timedelta(milliseconds=5))
+            raise Snooze("5ms")
         return current_job().attempt
 
     @app.task(retries=9)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from . import checks
 from .errors import InvalidArgument, InvalidType
@@ -24,17 +24,18 @@ class Backoff:
 
     The n-th retry waits ``uniform(0, min(cap, base * factor**(n-1)))`` seconds: "full jitter" of
     Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015), which spreads a crowd of
-    failed jobs better than equal or no jitter. ``jitter=False`` waits the whole of it.
+    failed jobs better than equal or no jitter. ``jitter=False`` waits the whole of it. ``base`` and ``cap`` may be given as
+    timedeltas, or as text such as "10m", and are seconds then.
     """
 
-    base: float = 1.0
+    base: float | str | timedelta = 1.0
     factor: float = 2.0
-    cap: float = 600.0
+    cap: float | str | timedelta = 600.0
     jitter: bool = True
 
     def __post_init__(self) -> None:
-        checks.micros(self.base, "Backoff(base)")
-        checks.micros(self.cap, "Backoff(cap)")
+        for name in ("base", "cap"):
+            object.__setattr__(self, name, checks.span(getattr(self, name), f"Backoff({name})") / checks.MICROS)
         checks.micros(self.factor, "Backoff(factor)")
         checks.flag(self.jitter, "Backoff(jitter)")
         if self.factor < 1:
@@ -42,26 +43,25 @@ class Backoff:
 
     def delay(self, retry: int, rng: random.Random) -> float:
         """Seconds before the ``retry``-th retry, counted from 1."""
-        ceiling = self.cap
-        if self.base == 0:
+        step, cap = cast(float, self.base), cast(float, self.cap)  # they are seconds by now
+        if step == 0:
             return 0.0
         # Multiply only while below the cap: factor**1000 overflows a float.
-        step = self.base
         for _ in range(min(retry - 1, 10_000)):
-            if step >= self.cap or self.factor == 1:
+            if step >= cap or self.factor == 1:
                 break
             step *= self.factor
-        ceiling = min(step, self.cap)
+        ceiling = min(step, cap)
         return rng.uniform(0, ceiling) if self.jitter else ceiling
 
 
 DEFAULT = Backoff()
 
-BackoffLike = Backoff | float | int | timedelta | Sequence[Any] | Callable[[int, BaseException], Any]
+BackoffLike = Backoff | float | int | str | timedelta | Sequence[Any] | Callable[[int, BaseException], Any]
 
 
 def check(value: object) -> BackoffLike:
-    """Validate a ``backoff=`` option: a Backoff, a number, a list of delays, or a callable."""
+    """Validate a ``backoff=`` option: a Backoff, a length of time, a list of them, or a callable."""
     value = checks.whole(value)
     if isinstance(value, Backoff):
         return value
@@ -72,14 +72,14 @@ def check(value: object) -> BackoffLike:
         if not value:
             raise InvalidArgument("backoff: a list of delays needs at least one, e.g. [1, 10, 60]")
         for position, item in enumerate(value):
-            checks.micros(item, f"backoff[{position}]")
+            checks.span(item, f"backoff[{position}]")
         return tuple(value)
-    if isinstance(value, (int, float, timedelta)):
-        checks.micros(value, "backoff")
+    if isinstance(value, (int, float, timedelta, str)):
+        checks.span(value, "backoff")
         return value
     raise InvalidType(
-        "backoff must be Backoff(...), seconds, a list of seconds, or a function of "
-        f"(attempt, exception), not {type(value).__name__}: {value!r:.100}"
+        "backoff must be Backoff(...), a length of time (seconds, a timedelta, or text such as '10m'), a list of those, or a "
+        f"function of (attempt, exception), not {type(value).__name__}: {value!r:.100}"
     )
 
 
@@ -105,9 +105,9 @@ def delay_micros(
     exception; what it raises, or an answer that is no delay, propagates to the caller.
     """
     if isinstance(backoff, Backoff):
-        return checks.micros(backoff.delay(retry, rng), "backoff")
+        return checks.span(backoff.delay(retry, rng), "backoff")
     if isinstance(backoff, (tuple, list)):
-        return checks.micros(backoff[min(retry, len(backoff)) - 1], "backoff")
+        return checks.span(backoff[min(retry, len(backoff)) - 1], "backoff")
     if callable(backoff):
-        return checks.micros(backoff(retry, error), "the delay that the backoff function returned")
-    return checks.micros(backoff, "backoff")
+        return checks.span(backoff(retry, error), "the delay that the backoff function returned")
+    return checks.span(backoff, "backoff")

@@ -190,7 +190,7 @@ class Signal(LitequeueError):
 class Retry(Signal):
     """Count this attempt as failed and try again.
 
-    ``delay`` is in seconds (or a timedelta); None takes the task's backoff. With no attempts left
+    ``delay`` is in seconds, a timedelta, or text such as "10m"; None takes the task's backoff. With no attempts left
     the job is discarded, like after any failure.
     """
 
@@ -202,7 +202,7 @@ class Retry(Signal):
 
 
 class Snooze(Signal):
-    """Run this job again after ``delay`` seconds (or a timedelta). Not a failure."""
+    """Run this job again after ``delay``: seconds, a timedelta, or text such as "10m". Not a failure."""
 
     delay: object = None
 

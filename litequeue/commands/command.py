@@ -73,7 +73,7 @@ def check_command(
         delays = backoff if isinstance(backoff, (list, tuple)) else [backoff]
         if not delays:
             raise InvalidArgument("backoff: a list of delays needs at least one, e.g. [10, 60]")
-        found["backoff"] = [checks.micros(delay, "backoff") / checks.MICROS for delay in delays]
+        found["backoff"] = [checks.span(delay, "backoff") / checks.MICROS for delay in delays]
     if crontab is not None:
         found["crontab"] = _text(crontab, "crontab")
     return found

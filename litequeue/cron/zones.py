@@ -44,15 +44,32 @@ def find(timezone: str | tzinfo | None) -> tuple[str, tzinfo]:
 
 
 def local_name() -> str:
-    """The host's zone: ``TZ`` if it names one, else what /etc/localtime points to, else /etc/timezone, else UTC."""
+    """The zone of this process: ``TZ`` if it names one, else the host's."""
     variable = _below_zoneinfo(os.environ.get("TZ", "").removeprefix(":"))
     # A TZ such as "CET-1CEST" is a rule of its own, and names no zone.
     if variable and (variable in _UTC_NAMES or _load(variable) is not None):
         return variable
+    return host_name()
+
+
+def host_name() -> str:
+    """The host's own zone: what /etc/localtime points to, else /etc/timezone, else UTC."""
     found = _linked_name() or _written_name()
     if not found and os.name != "posix":
         raise InvalidArgument("the host's time zone has no IANA name here: say timezone= (--timezone), such as 'Europe/Berlin' or 'UTC'")
     return found or "UTC"
+
+
+def host_beside(name: str) -> str | None:
+    """The host's zone, if it is not ``name`` and that is what ``TZ`` says: Django sets that variable, and who declares a
+    schedule without a zone gets Django's."""
+    if not os.environ.get("TZ") or name != local_name():
+        return None
+    try:
+        host = host_name()
+    except InvalidArgument:  # nobody can tell
+        return None
+    return None if host == name or {host, name} <= _UTC_NAMES else host
 
 
 def _linked_name() -> str:

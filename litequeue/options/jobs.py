@@ -81,7 +81,7 @@ class TaskOptions(JobOptions, total=False):
     ]  # fmt: skip
     backoff: Annotated[
         BackoffLike | None,
-        Option(BACKOFF, "before each retry: `Backoff(base=1, factor=2, cap=600, jitter=True)`, seconds, a list of seconds, "
+        Option(BACKOFF, "before each retry: `Backoff(base=1, factor=2, cap=600, jitter=True)`, a length of time, a list of them, "
                "or a function of (attempt, exception)", DEFAULT, "`Backoff()`"),
     ]  # fmt: skip
     retry_on: Annotated[

@@ -18,7 +18,7 @@ class WorkerOptions(TypedDict, total=False):
     threads: Annotated[int | None, Option(integer(0, 1000), "slots of the thread pool", said="CPUs, at least 4")]
     processes: Annotated[int | None, Option(integer(0, 60), "slots of the process pool", said="CPUs")]
     async_: Annotated[int | None, Option(integer(0, 100_000), "coroutines at once", 100)]
-    burst: Annotated[bool | None, Option(FLAG, "stop when nothing is left to do", False)]
+    burst: Annotated[bool | None, Option(FLAG, "stop when nothing is left to do now; what is due later, a retry too, is left for a later worker", False)]
     max_jobs: Annotated[int | None, Option(integer(1, 2**62), "stop after so many jobs", said="never")]
     max_jobs_per_child: Annotated[
         int | None, Option(integer(1, 2**62), "renew a process of the pool after so many jobs", 10_000)

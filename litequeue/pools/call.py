@@ -111,12 +111,12 @@ def from_exception(error: BaseException, call: Call, rng: random.Random) -> Outc
 def _meaning(error: BaseException, call: Call, rng: random.Random) -> Outcome:
     if isinstance(error, Snooze):
         try:
-            return Snoozed(checks.micros(error.delay, "Snooze(delay)"))
+            return Snoozed(checks.span(error.delay, "Snooze(delay)"))
         except Exception as wrong:  # noqa: BLE001 - a wrong delay is a failure
             error = wrong
     if isinstance(error, Retry) and error.delay is not None:
         try:
-            checks.micros(error.delay, "Retry(delay)")
+            checks.span(error.delay, "Retry(delay)")
         except Exception as wrong:  # noqa: BLE001 - a wrong delay is a failure
             error = wrong
     if isinstance(error, Discard):
@@ -161,7 +161,7 @@ def retry_delay(error: BaseException, call: Call, rng: random.Random) -> int | N
     try:
         if isinstance(error, Retry):
             if error.delay is not None:
-                return checks.micros(error.delay, "Retry(delay)")
+                return checks.span(error.delay, "Retry(delay)")
         elif isinstance(error, code.give_up_on) or (
             isinstance(error, _MEANT) and not isinstance(error, code.retry_on)
         ):

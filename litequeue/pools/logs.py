@@ -18,9 +18,11 @@ import json
 import logging
 import os
 import sys
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TextIO
 
+from ..base.errors import InvalidArgument
 from ..tasks.context import running_job
 
 
@@ -39,7 +41,7 @@ def write_to_stderr(lines: Lines) -> None:
     global chosen
     chosen = lines
     own = logging.getLogger("litequeue")
-    own.handlers = [_handler(lines, logging.Formatter("%(asctime)s %(levelname)s %(message)s"))]
+    own.handlers = [_handler(lines, Plain("%(asctime)s %(levelname)s %(message)s"))]
     own.propagate = False
     own.setLevel(lines.level.upper())
     logging.lastResort = _handler(lines, OfTasks("%(asctime)s %(levelname)s %(name)s: %(message)s"))
@@ -68,7 +70,28 @@ class Stderr(logging.StreamHandler[TextIO]):
         """What cannot be written stops nobody, and what is to be said of that could not be written either."""
 
 
-class OfTasks(logging.Formatter):
+class Plain(logging.Formatter):
+    """With its offset where the process has another time than the host: what a module does on import (Django sets ``TZ``)
+    would move the log's times without a word."""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        said = super().formatTime(record, datefmt)
+        return said if _is_hosts(record.created) else said + time.strftime("%z", time.localtime(record.created))
+
+
+def _is_hosts(moment: float) -> bool:
+    if not os.environ.get("TZ"):
+        return True
+    from ..cron import zones  # few processes have that variable
+
+    try:
+        offset = datetime.fromtimestamp(moment, zones.find(zones.host_name())[1]).utcoffset()
+    except InvalidArgument:  # nobody can tell
+        return False
+    return offset == timedelta(seconds=time.localtime(moment).tm_gmtoff)
+
+
+class OfTasks(Plain):
     """With the job that it is about."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:

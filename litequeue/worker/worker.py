@@ -6,16 +6,19 @@ Owns the order in which its parts start and stop. What it does in between is the
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import random
 import socket
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from ..base.bell import LOOK
 from ..base.clock import Clock
 from ..base.errors import PASSING, LitequeueError
 from ..base.log import Log
+from ..base.states import STATES, WAITING
 from ..pools.base import Reason
 from ..store import Store
 from ..store.schedules import Fires
@@ -175,13 +178,25 @@ class Worker:
             # We fell over. The lock stays until the process ends, since a thread may still run one of
             # them; then the free lock tells the peers to rescue what the row still claims.
             return
+        left = ""
         try:
+            if self._coordinator.finished and log.isEnabledFor(logging.INFO):
+                left = self._left()
             self._store.workers.stopped(registration.id, self._clock.now())
         except LitequeueError as error:
             log.warning("worker %s could not sign off: %s", self.name, error)
             return  # the lock goes with the process, and then a peer does it
         registration.close()
-        log.info("worker %s stopped", self.name)
+        log.info("worker %s stopped%s", self.name, left)
+
+    def _left(self) -> str:
+        """What a worker that ends by itself leaves undone: what is due later, has no code here, or is one job too many."""
+        counts = Counter[str]()
+        for queue, states in self._store.reports.stats().queues.items():
+            if self._config.queues is None or queue in self._config.queues:
+                counts.update(states)
+        left = [f"{counts[state]} {state}" for state in STATES if state in WAITING and counts[state]]
+        return f"; for a later one it leaves {', '.join(left)}" if left else ""
 
     def _fired(self, fires: Fires, listener: Listener) -> None:
         self._inbox.look()

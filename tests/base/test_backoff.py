@@ -36,6 +36,17 @@ def test_every_form_of_backoff_gives_a_delay() -> None:
     assert backoff.delay_micros(lambda attempt, e: attempt if e is error else 0, 3, error, rng) == 3_000_000
 
 
+def test_a_length_of_time_is_said_as_everywhere() -> None:
+    rng, error = random.Random(1), ValueError()
+    assert backoff.delay_micros(backoff.check("1m30s"), 9, error, rng) == 90_000_000
+    delays = backoff.check(["10s", timedelta(minutes=1), 600])
+    assert [backoff.delay_micros(delays, n, error, rng) // 1_000_000 for n in (1, 2, 3, 9)] == [10, 60, 600, 600]
+    assert backoff.delay_micros(lambda attempt, e: "2h", 1, error, rng) == 7_200_000_000
+    spread = Backoff(base="1s", cap=timedelta(minutes=10), jitter=False)
+    assert spread == Backoff(base=1, cap=600, jitter=False)
+    assert [spread.delay(n, rng) for n in (1, 2, 50)] == [1, 2, 600]
+
+
 @pytest.mark.parametrize("value", [-1, float("nan"), [], [1, -1], True, "fast", None, object()])
 def test_a_wrong_backoff_is_refused_when_it_is_written(value: object) -> None:
     with pytest.raises((InvalidArgument, InvalidType), match="backoff"):
@@ -43,6 +54,6 @@ def test_a_wrong_backoff_is_refused_when_it_is_written(value: object) -> None:
 
 
 def test_wrong_numbers_in_backoff_are_refused() -> None:
-    for wrong in ({"base": -1}, {"factor": 0.5}, {"cap": float("inf")}):
+    for wrong in ({"base": -1}, {"factor": 0.5}, {"cap": float("inf")}, {"cap": "ever"}):
         with pytest.raises(ValueError, match="Backoff"):
             Backoff(**wrong)

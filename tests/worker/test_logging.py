@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from litequeue import LiteQueue
+from litequeue.cron import zones
 
 from ..support import environment, wait_until
 
@@ -176,3 +177,21 @@ def test_what_tasks_printed_comes_out_of_a_worker_that_leaves_a_thread_behind(tm
     worker.terminate()
     printed, _ = worker.communicate(timeout=20)
     assert printed == "begun\n"
+
+
+@pytest.mark.parametrize(
+    ("variable", "set_by_a_module", "offset"),
+    [("", "", ""), ("Asia/Tokyo", "", r"\+0900"), ("", "Asia/Tokyo", r"\+0900"), ("UTC", "", "")],
+)
+def test_a_time_that_is_not_the_hosts_says_its_offset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, set_by_a_module: str, offset: str
+) -> None:
+    """Django sets TZ, and from then on the log's times were hours away from those before."""
+    if zones.host_name() not in ("UTC", "Etc/UTC"):
+        pytest.skip("needs a host whose clock shows UTC")
+    monkeypatch.setenv("TZ", variable)
+    configure = f"import os, time; os.environ['TZ'] = {set_by_a_module!r}; time.tzset()" if set_by_a_module else ""
+    ran = run(tmp_path, configure, "in_a_thread")
+    line = next(line for line in ran.ours if "succeeded" in line)
+    assert re.match(rf"[-\d]+ [\d:]+,\d{{3}}{offset} INFO ", line)
+    assert re.match(rf"[-\d]+ [\d:]+,\d{{3}}{offset} WARNING shop", ran.theirs[0])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from litequeue import UnknownTask
+from litequeue import LiteQueue, UnknownTask
 from litequeue.base.checks import clean
 from litequeue.base.models import TaskOrigin
 from litequeue.base.trust import why_untrusted
@@ -298,3 +298,34 @@ def test_a_service_ticks_until_it_is_stopped() -> None:
 def test_control_characters_do_not_reach_a_log() -> None:
     assert clean("a\r\n\x1b[31mb\u202e") == "a\\r\\n\\x1b[31mb\\u202e"
     assert logging.getLogger("litequeue.jobs").name == "litequeue.jobs"
+
+
+@pytest.mark.parametrize("queues", [None, ["mail"]])
+def test_a_burst_ends_while_jobs_wait_for_their_time_or_their_code_and_says_so(
+    app: LiteQueue, caplog: pytest.LogCaptureFixture, queues: list[str] | None
+) -> None:
+    """It used to end with a plain "stopped", and a cron line of it looked as if nothing was left to do."""
+    caplog.set_level(logging.INFO, "litequeue.worker")
+
+    @app.task(name="fails", queue="mail", retries=1, backoff="1h")
+    def fails() -> None:
+        raise ValueError
+
+    job = fails.delay()
+    fails.apply_async(countdown="2h")
+    app.send_task("code.elsewhere", queue="mail")
+    app.send_task("code.elsewhere")
+    with app.worker(threads=1, burst=True, name="w", queues=queues) as worker:
+        assert worker.join(10)
+    assert job.state == "retrying"
+    (line,) = [record.getMessage() for record in caplog.records if "stopped" in record.getMessage()]
+    waiting = 1 if queues else 2
+    assert line == f"worker w stopped; for a later one it leaves 1 scheduled, {waiting} available, 1 retrying"
+
+
+def test_a_burst_that_has_done_everything_says_nothing_more(app: LiteQueue, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "litequeue.worker")
+    app.task(name="t")(print).delay()
+    with app.worker(threads=1, burst=True, name="w") as worker:
+        assert worker.join(10)
+    assert caplog.records[-1].getMessage() == "worker w stopped"

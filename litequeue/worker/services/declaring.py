@@ -14,10 +14,11 @@ from ...base.clock import Clock
 from ...base.errors import LitequeueError
 from ...base.log import Log
 from ...base.models import Planned, Step
+from ...cron.zones import host_beside
 from ...schedules.definition import NewSchedule
 from ...store import Store
 from ...store.schedules import KEPT_OVER_A_RESTART, Stored
-from ...triggers import Trigger, spec_of
+from ...triggers import Cron, Trigger, describe, spec_of
 from ...triggers.firing import is_foreign
 from ..discovery import Catalogue, Declared
 
@@ -101,10 +102,10 @@ class Declarer:
         why = self._plan(new, values, now) if retimed else None
         if known is None:
             done = self._store.schedules.add(values, new.origin, False, now) is not None
-            said = "is new"
+            said = f"is new: {_shown(new.trigger)}"
         else:
             done = self._store.schedules.change(known, values, new.origin, now, retime=retimed) is not None
-            said = "has changed and starts anew" if retimed else "has changed"
+            said = f"has changed and starts anew: {_shown(new.trigger)}" if retimed else "has changed"
         if done:
             log.info("schedule %s %s", new.name, said)
             if why is not None:
@@ -141,6 +142,13 @@ class Declarer:
         known = self._store.schedules.stored(name)
         if known is not None:
             disable(self._store, known, name, why, now)
+
+
+def _shown(trigger: Trigger) -> str:
+    """With the zone that it has from now on, whoever may have chosen that."""
+    said = describe(trigger)
+    host = host_beside(trigger.timezone) if isinstance(trigger, Cron) and not trigger.is_reboot else None
+    return said if host is None else f"{said}, which is what the variable TZ says, and the host's zone is {host}"
 
 
 def reason(error: Exception) -> str:

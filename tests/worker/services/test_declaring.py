@@ -21,6 +21,7 @@ from litequeue import InvalidArgument, LiteQueue
 from litequeue.base.homes import import_directory
 from litequeue.base.records import ScheduleInfo
 from litequeue.cli import main
+from litequeue.cron import zones
 from litequeue.store import Store
 from litequeue.tasks.finding import tasks_of
 from litequeue.worker.config import WorkerConfig
@@ -114,6 +115,29 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     for name in set(sys.modules) - before:
         del sys.modules[name]
     sys.path[:] = path
+
+
+def test_what_a_schedule_is_from_now_on_is_said_with_the_zone_that_it_got(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    """Django sets TZ to its own TIME_ZONE, and a schedule without one took that without a word."""
+    monkeypatch.setattr(zones, "LOCALTIME", str(tmp_path / "localtime"))
+    (tmp_path / "localtime").symlink_to("/usr/share/zoneinfo/Europe/Berlin")
+    head = "import os; os.environ['TZ'] = 'America/Chicago'\n" + HEAD + "app = LiteQueue('elsewhere.sqlite')\n"
+    task = "\n@app.task\ndef f(): ..."
+    monkeypatch.setenv("TZ", "")  # to be as it was after the test
+    caplog.set_level(logging.INFO, "litequeue")
+    tz = "what the variable TZ says, and the host's zone is Europe/Berlin"
+    for declared, said in (
+        ("@app.cron('0 3 * * *')", f"is new: at 03:00 every day (America/Chicago), which is {tz}"),
+        ("@app.cron('0 4 * * *', timezone='Europe/Berlin')", "starts anew: at 04:00 every day (Europe/Berlin)"),
+        ("@app.every('1h')", "starts anew: every hour"),
+    ):  # fmt: skip
+        caplog.clear()
+        site.write("m", declared + task, head)
+        site.worker("m")
+        assert [record.getMessage() for record in caplog.records if said in record.getMessage()], caplog.text
+        assert ("TZ" in caplog.text) == ("TZ" in said)
 
 
 # -- over a restart ------------------------------------------------------------------------------------
