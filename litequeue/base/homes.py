@@ -25,19 +25,23 @@ class Home(NamedTuple):
     directory: str | None  # the entry of sys.path, or the file's directory; None: it has no file
 
 
-def home_of(module: str) -> Home | None:
+def home_of(module: str | None) -> Home | None:
     """The home of a module by its ``__name__``; None for a shell or a notebook, which nobody else can load."""
+    if module in ("__console__", None):  # code.interact(), and with names of somebody's own, as Django's shell has them
+        return None
     if module not in ("__main__", "__mp_main__"):  # the second is the first, in a child of multiprocessing
         file, loaded = _by_path.get(module), sys.modules.get(module)
         if file is not None:
             return Home(module, f"./{file}", os.path.dirname(os.path.abspath(str(getattr(loaded, "__file__", "")))))
         return Home(module, module, import_directory(loaded, module))
     main = sys.modules.get(module)
-    spec = getattr(main, "__spec__", None)
+    spec, path = getattr(main, "__spec__", None), getattr(main, "__file__", None)
+    if isinstance(path, str) and _is_pythons(path):
+        # A shell (Python 3.13's, python -m asyncio), or a tool that runs the script of which it makes argv (cProfile, trace).
+        spec, path = None, sys.argv[0] if sys.argv and not _is_pythons(sys.argv[0]) else None
     if spec is not None:  # python -m package.module
         name = str(spec.name)
-        return None if name.startswith("_pyrepl") else Home(name, name, import_directory(main, name))
-    path = getattr(main, "__file__", None)
+        return Home(name, name, import_directory(main, name))
     if not isinstance(path, str) or not os.path.isfile(path):
         return None
     directory, file = os.path.split(as_named(os.path.abspath(path)))
@@ -45,6 +49,11 @@ def home_of(module: str) -> Home | None:
     if stem.isidentifier() and suffix == ".py":
         return Home(stem, stem, directory)
     return Home(name_of_file(file), f"./{file}", directory)
+
+
+def _is_pythons(path: str) -> bool:
+    """Whether a file is of the standard library."""
+    return path.startswith(os.path.dirname(os.__file__) + os.sep) and "-packages" not in path
 
 
 def name_of_file(file: str) -> str:

@@ -17,6 +17,7 @@ import random
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from typing import Any
 
 from ..base.checks import MICROS
 from ..base.clock import Clock
@@ -115,6 +116,7 @@ class CoroutinePool:
     def _started_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
+            self._loop.set_exception_handler(self._complain)
             self._thread = threading.Thread(
                 target=self._run_loop, args=(self._loop,), name="litequeue-async", daemon=True
             )
@@ -135,6 +137,11 @@ class CoroutinePool:
             loop.run_until_complete(asyncio.sleep(0))
             loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
+
+    def _complain(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        # From Python 3.14 on a fork's child has no running loop, and complains when the coroutine that forked ends there.
+        if os.getpid() == self._pid:
+            loop.default_exception_handler(context)
 
     def _start(self, calls: list[Call]) -> None:
         loop = asyncio.get_running_loop()

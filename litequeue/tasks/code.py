@@ -160,7 +160,7 @@ class TaskCode:
 
 
 def _check_function(function: Any) -> None:
-    named = all(isinstance(getattr(function, a, None), str) for a in ("__name__", "__module__"))
+    named = isinstance(getattr(function, "__name__", None), str) and hasattr(function, "__module__")
     if not callable(function) or isinstance(function, type) or not named:
         raise InvalidType(f"a task must be a function (write one with def), not {function!r:.100}")
     if inspect.ismethod(function) and not isinstance(function.__self__, type):

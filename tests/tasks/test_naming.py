@@ -6,6 +6,8 @@ import functools
 import importlib
 import json
 import os
+import pty
+import select
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,7 +20,7 @@ from litequeue import InvalidArgument, LiteQueue
 from litequeue.base.homes import as_named
 
 from ..prepared import litequeue
-from ..support import environment
+from ..support import environment, wait_until
 
 pytestmark = pytest.mark.beside
 
@@ -219,6 +221,71 @@ def test_a_task_of_a_shell_wants_a_name_and_its_jobs_say_that_no_other_process_c
     done = litequeue("worker", "db.sqlite", "--burst", cwd=tmp_path)
     assert "made in a shell or a notebook, which no other process can load" in done.stderr
     assert "--import" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    [["-m", "asyncio"], ["-c", "import code; code.interact()"], ["-c", "import code; code.interact(local={})"]],
+    ids=["asyncio", "code", "bare"],
+)
+def test_other_shells_are_shells(tmp_path: Path, words: list[str]) -> None:
+    plain = "from litequeue import LiteQueue\napp = LiteQueue('db.sqlite')\ndef f(): return 7\n\napp.task(f)\n"
+    named = "app.task(name='f')(f).delay()\nw = app.worker().start(); print('it', 'is', app.job(1).get(timeout=10)); w.stop()\n"
+    done = subprocess.run(
+        [sys.executable, *words], input=plain + named, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert "is made in a shell or a notebook" in done.stderr
+    assert "it is 7" in done.stdout, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tool", [["cProfile"], ["profile"], ["trace", "--count", "--coverdir", "x", "--missing"], ["pdb", "-c", "c"]], ids=" ".join)
+def test_a_script_under_one_of_pythons_tools_has_its_own_name(tmp_path: Path, tool: list[str]) -> None:
+    """Under Python 3.11's cProfile tasks were named after that."""
+    (tmp_path / "shop.py").write_text(
+        "from litequeue import LiteQueue\napp = LiteQueue('db.sqlite')\n@app.task\ndef f(): return 7\n"
+        "if __name__ == '__main__': f.delay()\n"
+    )
+    subprocess.run(
+        [sys.executable, "-m", *tool, "shop.py"], cwd=tmp_path, env=environment(), input="q\n", capture_output=True, text=True, check=True
+    )
+    with LiteQueue(tmp_path / "db.sqlite") as app:
+        assert app.job(1).info().task == "shop.f"
+        assert litequeue("worker", "db.sqlite", "--burst", cwd=tmp_path).returncode == 0
+        assert app.job(1).get(timeout=1) == 7
+
+
+@pytest.mark.slow
+def test_the_shell_of_a_terminal_is_one_too(tmp_path: Path) -> None:
+    """Since Python 3.13 it is a module, _pyrepl.__main__, and tasks were named by that."""
+    environ = {**environment(), "TERM": "xterm", "PYTHON_HISTORY": str(tmp_path / "history")}
+    ours, theirs = pty.openpty()
+    shell = subprocess.Popen([sys.executable, "-i"], cwd=tmp_path, env=environ, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    said = ""
+
+    def hears(text: str) -> bool:
+        nonlocal said
+        if select.select([ours], [], [], 0.05)[0]:
+            said += os.read(ours, 100_000).decode(errors="replace")
+        return ">>> " in said.rpartition(text)[2] if text in said else False  # what is typed before the prompt may be lost
+
+    try:
+        for line, answer in (
+            ("", "\n"),
+            ("from litequeue import LiteQueue; app = LiteQueue('db.sqlite'); print('do' + 'ne')", "done"),
+            ("""exec("def f(): return __name__ + '!'"); print('do' + 'ne')""", "done"),
+            ("app.task(f)", "is made in a shell or a notebook"),
+            ("""exec("with app.worker(): print(app.task(name='f')(f).delay().get(timeout=10))")""", "__main__!"),
+        ):
+            said = ""
+            os.write(ours, f"{line}\r".encode() if line else b"")
+            wait_until(lambda answer=answer: hears(answer), what=f"{answer!r} after {line!r}, not {said!r}")  # type: ignore[misc]
+    finally:
+        shell.kill()
+        shell.wait()
+        os.close(ours)
 
 
 # -- looking through a module's names -------------------------------------------------------------------------
