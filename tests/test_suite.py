@@ -30,6 +30,7 @@ WHOLLY_SLOW = {
     "crash/test_signals_of_children.py": "crash/test_signals.py",
     "crash/test_task_output.py": "crash/test_task_code.py",
     "peers/test_gevent.py": "tasks/test_naming.py",
+    "peers/test_pyinstaller.py": "worker/test_embedded.py",
     "store/test_transitions.py": "store/test_jobs.py",
     "test_examples.py": "test_readme.py",
     "worker/test_late_programs.py": "worker/test_embedded.py",

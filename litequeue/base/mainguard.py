@@ -1,7 +1,8 @@
 """Programs whose main file lacks its ``if __name__ == "__main__":``, in the words for them.
 
 Owns noticing them. Whatever imports such a file, a worker that looks for a task or a process of its pool that starts, does
-again what the program does.
+again what the program does. So does a process that a frozen program (PyInstaller's) starts, which is the program itself,
+unless that asks first what it was started for: one without had 147 processes after 20 s.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Final
 
 from .errors import WorkerFailed
 
+ASKS: Final = 'a frozen program calls multiprocessing.freeze_support() before all else under if __name__ == "__main__":'
 BELONGS: Final = 'what enqueues, waits or starts workers belongs under if __name__ == "__main__":'
 
 
@@ -19,10 +21,20 @@ def refuse_a_childs_import() -> None:
     module = sys.modules.get("multiprocessing.process")
     if module is not None and getattr(module.current_process(), "_inheriting", False):
         raise WorkerFailed(f"a process of the worker's pool imports this file, as every process that Python spawns does: {BELONGS}")
+    if is_frozen() and (sys.argv[1:2] == ["--multiprocessing-fork"] or sys.argv[-1].startswith("from multiprocessing.")):
+        # A process that runs tasks, or the one that keeps count of resources; freeze_support() makes them that.
+        raise WorkerFailed(f"multiprocessing has started this program anew, for a process of the worker's pool, and it runs from the top: {ASKS}")
+
+
+def is_frozen() -> bool:
+    """Whether this program is one file or folder with its Python in it."""
+    return bool(getattr(sys, "frozen", False))
 
 
 def hint() -> str:
     """For a process of the pool that did not start: what is wrong most of the time in a program of one's own."""
+    if is_frozen():
+        return f"; {ASKS}"
     main = sys.modules.get("__main__")
     spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
     ours = spec is not None and spec.name.startswith("litequeue.")

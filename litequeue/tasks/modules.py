@@ -6,6 +6,7 @@ worker's to decide (``worker/discovery``); what a module is called, ``base/homes
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -74,6 +75,10 @@ def _by_path(file: str, directory: str) -> ModuleType:
     import importlib.util  # few tasks are in such scripts
 
     path = os.path.join(directory, file)
+    if _is_program(path):
+        raise UnknownTask(
+            f"{path} is a program and not Python's source: what is frozen runs its tasks itself, with app.worker()"
+        )
     spec = importlib.util.spec_from_file_location(name, path, loader=SourceFileLoader(name, path))
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -85,3 +90,9 @@ def _by_path(file: str, directory: str) -> ModuleType:
         sys.modules.pop(name, None)
         raise
     return module
+
+
+def _is_program(path: str) -> bool:
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        return b"\0" in file.read(1024)
+    return False
