@@ -22,7 +22,7 @@ def main(db: str, folder: str, name: str, seed: str) -> None:
     ledger, enqueued, enough = f"{folder}/ledger", f"{folder}/enqueued", Path(folder, "enough")
     kinds = {
         tasks.quick: 5, tasks.slow: 5, tasks.flaky: 1, tasks.once: 1, tasks.in_process: 2,
-        tasks.once_in_process: 0.5, tasks.in_async: 3,
+        tasks.once_in_process: 0.5, tasks.in_async: 3, tasks.forking: 1, tasks.forking_in_process: 0.5,
     }  # fmt: skip
     serial = 0
     while not enough.exists():

@@ -78,6 +78,25 @@ def once_in_process(ledger: str, key: str, seconds: float) -> int:
     return _work(ledger, seconds)
 
 
+def _fork(seconds: float) -> None:
+    """A child with a copy of all that this process has open, which outlives the job and perhaps the worker."""
+    if os.fork() == 0:
+        time.sleep(seconds)
+        os._exit(0)
+
+
+@app.task
+def forking(ledger: str, key: str, seconds: float) -> int:
+    _fork(20 * seconds)
+    return _work(ledger, seconds)
+
+
+@app.task(pool="process", retries=2, backoff=0.05)
+def forking_in_process(ledger: str, key: str, seconds: float) -> int:
+    _fork(20 * seconds)
+    return _work(ledger, seconds)
+
+
 @app.task
 async def in_async(ledger: str, key: str, seconds: float) -> int:
     _line("start", ledger)
