@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def ledger_has_job(db: Path) -> bool:
     import sqlite3
 
     try:
-        with sqlite3.connect(db) as connection:
+        with closing(sqlite3.connect(db)) as connection, connection:
             return bool(connection.execute("SELECT count(*) FROM litequeue_jobs").fetchone()[0])
     except sqlite3.Error:
         return False

@@ -6,6 +6,7 @@ import itertools
 import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +171,7 @@ def test_removing_leaves_the_jobs_and_no_history_but_of_those_that_have_not_ende
     added.schedules.run_now("s", NOW)
     assert added.schedules.remove("s")
     assert not added.schedules.remove("s")
-    with sqlite3.connect(db) as connection:
+    with closing(sqlite3.connect(db)) as connection, connection:
         counts = [connection.execute(f"SELECT count(*) FROM litequeue_{t}").fetchone()[0] for t in ("ticks", "jobs")]
         assert connection.execute("SELECT job_id FROM litequeue_ticks").fetchall() == [(2,)]
     assert counts == [1, 2]
@@ -217,6 +218,6 @@ def test_adders_changers_pausers_and_the_clockwork_race_and_every_tick_has_one_j
         for thread in threads:
             thread.join()
     assert not errors
-    with sqlite3.connect(db) as connection:
+    with closing(sqlite3.connect(db)) as connection, connection:
         jobs = [row[0] for row in connection.execute("SELECT scheduled_for FROM litequeue_jobs ORDER BY id")]
     assert all(b - a == HOUR for a, b in itertools.pairwise(jobs))

@@ -11,6 +11,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -333,7 +334,7 @@ def test_two_workers_that_start_at_once_declare_once(site: Site) -> None:
         for thread in threads:
             thread.join()
         assert all(not catalogue.declared for catalogue in catalogues)
-        with sqlite3.connect(site.db) as connection:
+        with closing(sqlite3.connect(site.db)) as connection, connection:
             rows = connection.execute("SELECT revision, trigger FROM litequeue_schedules").fetchall()
         assert rows == [({"1h": 0, "2h": 1, "3h": 2}[period], f'{{"every": "{period}"}}')] * 20
 

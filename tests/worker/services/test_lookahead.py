@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ def test_one_planted_row_of_which_no_job_can_be_made_is_disabled_and_takes_none_
 ) -> None:
     for number in range(9):
         clockwork.add(f"s{number}", every="1m")
-    with sqlite3.connect(clockwork.store.path) as connection:
+    with closing(sqlite3.connect(clockwork.store.path)) as connection, connection:
         connection.execute(f"UPDATE litequeue_schedules SET {planted} WHERE name = 's4'")
     scheduler = clockwork.scheduler()
     clockwork.clock.advance(60)

@@ -9,6 +9,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -282,7 +283,7 @@ def test_jitter_fires_later_by_as_much_for_everybody_and_before_the_next_tick(cl
 def test_a_schedule_that_cannot_be_worked_out_is_disabled_and_the_others_go_on(clockwork: Clockwork) -> None:
     clockwork.add("bad", every="1m")
     clockwork.add("good", every="1m")
-    with sqlite3.connect(clockwork.store.path) as planted:
+    with closing(sqlite3.connect(clockwork.store.path)) as planted, planted:
         planted.execute("UPDATE litequeue_schedules SET trigger = '{\"cron\": \"61 * * * *\"}' WHERE name = 'bad'")
     clockwork.clock.advance(60)
     assert clockwork.scheduler().tick() == pytest.approx(60, abs=0.01)
