@@ -14,7 +14,7 @@ from typing import Any
 from ..app import LiteQueue
 from ..base import checks
 from ..base.clock import SystemClock
-from ..base.errors import InvalidArgument, JobNotFound, LitequeueError
+from ..base.errors import CannotOpen, InvalidArgument, JobNotFound, LitequeueError
 from ..base.records import OutputPiece, as_dict
 from ..client import database_path
 from ..commands.command import NAME as COMMAND
@@ -25,14 +25,18 @@ from ..store.inspection import Inspection
 from . import render
 from .calls import command_of, options_given, parse_call, refuse_command_options
 from .doctor import work
+from .grammar.parser import DATABASE
 from .notes import note_command, note_unknown_task
 
 FOLLOW_SECONDS = 0.2
+USUAL = (".sqlite", ".sqlite3", ".db")  # what most databases are called, and no task is
 
 
 def existing(db: str) -> LiteQueue:
     """The app of a file that is there and is ours; raises CannotOpen or NotAQueue, creates nothing."""
     path = database_path(db)
+    if os.sep not in db and not db.endswith(USUAL) and not os.path.exists(path):
+        raise CannotOpen(f"{path}: there is no such file; the database comes first, as in litequeue COMMAND DB, or {DATABASE} names it")
     Store(path, create=False, adopt=False).open_and_close()
     return LiteQueue(path)
 

@@ -123,6 +123,13 @@ def test_reading_commands_create_nothing(tmp_path: Path) -> None:
         (("worker", "DB", "--processes", "-1"), "processes"),
         (("job", "DB", "-1"), "job_id"),
         (("pause", "DB", "a b"), "queue"),
+        (("worker", "DB", "--threads", "x"), "--threads: invalid int value: 'x'; litequeue worker --help says what there is"),
+        (("worker",), "the following arguments are required: DB"),
+        (("wroker", "DB"), "invalid choice: 'wroker'"),
+        (("worker", "DB", "--log-level", "INFO"), "invalid choice: 'INFO'"),
+        (("service", "DB", "--threads", "8"), "unrecognized arguments: --threads 8; the worker's own options go after --"),
+        (("schedule", "add", "DB", "x", "--every", "1h", "--task", "t", "4"), "or a task's arguments, go after --"),
+        ((), "required: COMMAND"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_exit_2(with_a_job: Path, words: tuple[str, ...], says: str) -> None:
@@ -140,6 +147,15 @@ def with_a_job(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with LiteQueue(db) as app:
         app.enqueue("t")
     return db
+
+
+@pytest.mark.parametrize("words", [("enqueue", "tasks.add", "4", "4"), ("job", "17", "1"), ("jobs", "mail")], ids=" ".join)
+def test_a_database_that_was_forgotten_is_asked_for(tmp_path: Path, words: tuple[str, ...]) -> None:
+    done = litequeue(*words, cwd=tmp_path)
+    assert done.returncode == 4
+    assert f"/{words[1]}: there is no such file; the database comes first, as in litequeue COMMAND DB" in one_line(done)
+    assert "comes first" not in litequeue(words[0], "db.sqlite", *words[1:2], cwd=tmp_path).stderr
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("command", ["job", "retry", "cancel"])

@@ -102,8 +102,8 @@ HOURLY = ("--every", "1h")
     [
         ((*ADD, *HOURLY), 2, "give the command after --"),
         ((*ADD, *HOURLY, "--"), 2, "give the command after --"),
-        ((*ADD, *HOURLY, "true"), 2, "unrecognized arguments: true; a command and its own options go after --"),
-        ((*ADD, *HOURLY, "ls", "-l"), 2, "unrecognized arguments: ls -l; a command and its own options go after --"),
+        ((*ADD, *HOURLY, "true"), 2, "unrecognized arguments: true; a command with its own options, or a task's arguments, go after --"),
+        ((*ADD, *HOURLY, "ls", "-l"), 2, "unrecognized arguments: ls -l; a command with its own options, or a task's arguments, go after --"),
         ((*ADD, "--cron", "30", "2", "*", "*", "*", "--", "true"), 2, "a cron expression between quotes"),
         ((*ADD, "--cron", "@every 5m", "--", "true"), 2, "or --every 5m"),
         ((*ADD, *HOURLY, "--task", "t", "--backoff", "1m"), 2, "--backoff goes with a command"),

@@ -136,6 +136,7 @@ def _service(sub: Parser) -> None:
     add("--directory", metavar="DIR", help="where the worker runs; default: the directory of DB")
     add("--grace", type=float, default=30.0, metavar="S", help="for running jobs at shutdown; default 30")
     sub.rest = "options"
+    sub.hint = "the worker's own options go after --"
     sub.epilog = "What follows -- goes to the worker: service db.sqlite -- --threads 8 --import tasks"
 
 

@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from ...options import JobOptions, options_of
 
@@ -43,6 +43,12 @@ class Parser(argparse.ArgumentParser):
         if unknown and self.hint:
             self.error(f"unrecognized arguments: {' '.join(unknown)}; {self.hint}")
         return namespace, unknown
+
+    def error(self, message: str) -> NoReturn:
+        """One line: argparse would print all that the command takes before it."""
+        program, _, command = self.prog.partition(" ")
+        where = f"{command}: " if command else ""
+        self.exit(2, f"{program}: {where}{message}; {self.prog} --help says what there is\n")
 
     def _names_database(self, words: list[str]) -> bool:
         """Whether the first word is the database, although that may be left out."""

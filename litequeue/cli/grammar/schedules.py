@@ -103,7 +103,7 @@ def _schedule_options(sub: Parser) -> None:
     add("--task", metavar="TASK", help="run this task; what follows -- are its arguments")
     add_command_options(sub)
     sub.rest = "words"
-    sub.hint = "a command and its own options go after --, and a cron expression between quotes"
+    sub.hint = "a command with its own options, or a task's arguments, go after --, and a cron expression between quotes"
 
 
 def add_command_options(sub: argparse.ArgumentParser) -> None:
