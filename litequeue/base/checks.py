@@ -139,6 +139,11 @@ def clean_lines(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
 
 
+def counted(count: int, noun: str) -> str:
+    """``1 job``, ``2 jobs``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def line(value: object, what: str) -> str:
     """A line of text that is not blank."""
     if not isinstance(value, str):

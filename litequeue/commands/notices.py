@@ -16,7 +16,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from ..base.checks import clean, clean_lines
+from ..base.checks import clean, clean_lines, counted
 from ..base.errors import LitequeueError
 from ..base.log import Log
 from ..base.models import JobColumns, NewJob
@@ -80,7 +80,7 @@ def of_missed(
 ) -> list[NewJob]:
     """For ticks that were missed beyond their grace; ``ticks``: (time, reason)."""
     missed = [{"tick": tick, "reason": reason} for tick, reason in ticks]
-    what = f"schedule {clean(schedule)} missed {len(missed)} ticks, the last at {missed[-1]['tick']}"
+    what = f"schedule {clean(schedule)} missed {counted(len(missed), 'tick')}, the last at {missed[-1]['tick']}"
     event = {"event": "missed", "schedule": schedule, "ticks": missed}
     return _commands_and_mails(event, what, listeners, host, queue, now)
 

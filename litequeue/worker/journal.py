@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from ..base.checks import clean
+from ..base.checks import clean, counted
 from ..base.errors import UnknownTask
 from ..base.log import Log
 from ..base.models import ClaimedJob, Lease, LostJob, Settled, Unsettled
@@ -64,7 +64,7 @@ class Endings:
         """None of them was."""
         self._why = str(error)
         count = len(self._results())
-        kept = f"{count} results are kept and tried again" if count else "nothing new is claimed until it can be written"
+        kept = f"it keeps {counted(count, 'result')} and tries again" if count else "nothing new is claimed until it can be written"
         self._refusals.again(error, f"{clean(self._why)}; {kept}")
 
     def given_up(self) -> str | None:
@@ -75,7 +75,7 @@ class Endings:
         shown = ", ".join(map(str, ids[:10])) + (", ..." if len(ids) > 10 else "")
         why = clean(self._why) or "the file could not be written in time"
         return (
-            f"{len(ids)} results (of job {shown}) could not be written and are given up: {why}. "
+            f"the results of {counted(len(ids), 'job')} ({shown}) could not be written and are given up: {why}. "
             "Those jobs run again; the at-most-once ones among them are lost"
         )
 

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from ..base.bell import LOOK
+from ..base.checks import counted
 from ..base.clock import Clock
 from ..base.errors import PASSING, LitequeueError
 from ..base.log import Log
@@ -90,9 +91,9 @@ class Worker:
         if not coordinator.calls:
             return False
         log.warning(
-            "worker %s leaves %d jobs running in threads that did not end: %s",
+            "worker %s leaves %s running in threads that did not end: %s",
             self.name,
-            len(coordinator.calls),
+            counted(len(coordinator.calls), "job"),
             ", ".join(call.job.task for call in coordinator.calls.values()),
         )
         return False
@@ -217,7 +218,7 @@ class Worker:
         stop = coordinator.stop
         deadline = clock.monotonic() + (0 if stop is not None and stop.now else self._config.grace)
         if coordinator.calls:
-            log.info("worker %s finishes %d jobs", self.name, len(coordinator.calls))
+            log.info("worker %s finishes %s", self.name, counted(len(coordinator.calls), "job"))
         coordinator.give_back_all()
         coordinator.turn()
         while coordinator.calls and clock.monotonic() < deadline:

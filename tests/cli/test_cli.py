@@ -411,7 +411,7 @@ def test_a_second_signal_leaves_at_once(sample_app: LiteQueue, db: Path, tmp_pat
         wait_until(lambda: ledger_lines(ledger))
         worker.send_signal(signal.SIGINT)
         assert worker.stdout is not None
-        assert any("finishes 1 jobs" in line for line in worker.stdout)
+        assert any("finishes 1 job" in line for line in worker.stdout)
         worker.send_signal(signal.SIGINT)
         worker.communicate(timeout=10)
         assert worker.returncode == 130

@@ -148,7 +148,7 @@ def test_doctor_and_why_waiting_agree(
         assert level == ("ok" if why is None else "wrong")
         if why is not None:
             assert code == 1
-            assert text == f"3 jobs of a.task in queue default do not start: {why}"
+            assert text == f"3 jobs of a.task in queue default cannot start: {why}"
 
 
 def test_a_queue_that_somebody_paused_is_only_noted(db: Path) -> None:

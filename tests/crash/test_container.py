@@ -75,7 +75,7 @@ def test_as_process_1_a_worker_obeys_sigterm_finishes_its_jobs_and_leaves_no_zom
         job = sample.wait_in_process.delay(str(ledger), str(gate))
         wait_until(lambda: starts(ledger) == 1)
         os.kill(worker.pid, signal.SIGTERM)
-        wait_until(lambda: "finishes 1 jobs" in log.read_text())
+        wait_until(lambda: "finishes 1 job" in log.read_text())
         gate.touch()
         assert worker.process.wait(10) == 0
     assert job.get(timeout=0) == "attempt 1"

@@ -87,7 +87,7 @@ def test_a_result_that_the_device_refuses_is_kept_and_written_when_it_is_well_ag
         wait_until(lambda: ledger_lines(ledger))
         with faults.failing(worker.pid, "pwrite64", f"{db}-wal"):
             gate.touch()
-            wait_until(lambda: "1 results are kept" in log.read_text())
+            wait_until(lambda: "it keeps 1 result and tries again" in log.read_text())
             assert (worker.poll(), job.state) == (None, "running")
         assert job.get(timeout=10) == "attempt 1"
         assert sample.add.delay(1, 2).get(timeout=10) == 3

@@ -116,7 +116,7 @@ def test_a_worker_that_cannot_write_for_longer_than_its_patience_lives_and_settl
         wait_until(lambda: starts)
         with hog(Path(app.path)):
             gate.set()
-            wait_until(lambda: "1 results are kept" in caplog.text, what="the settle is refused")
+            wait_until(lambda: "it keeps 1 result and tries again" in caplog.text, what="the settle is refused")
             assert job.state == "running"
         assert job.get(timeout=10) == "done"
         assert work.delay().get(timeout=10) == "done"
@@ -269,9 +269,9 @@ def test_a_result_that_finds_no_room_is_kept_and_stored_once_there_is_some(
         behind = work.delay(1)
         with no_page_more(app._client.store):
             gate.set()
-            wait_until(lambda: "1 results are kept" in caplog.text, what="the settle is refused")
+            wait_until(lambda: "it keeps 1 result and tries again" in caplog.text, what="the settle is refused")
             time.sleep(0.8)  # and tried again, three times
-            assert caplog.text.count("results are kept") == 1
+            assert caplog.text.count("and tries again") == 1
             assert (big.state, behind.state) == ("running", "available")  # and nothing new is claimed
         assert big.get(timeout=10) == "x" * 500_000
         assert behind.get(timeout=10) == "x"
@@ -316,7 +316,7 @@ def test_a_worker_process_outlives_a_full_disk_and_settles_once(sample_app: Lite
             disk.fill()
             gate.touch()
             assert worker.stdout is not None
-            assert any("1 results are kept" in line for line in worker.stdout)
+            assert any("it keeps 1 result and tries again" in line for line in worker.stdout)
             assert job.state == "running"
             disk.free()
             assert job.get(timeout=10) == "attempt 1"
@@ -344,10 +344,10 @@ def test_a_stop_while_the_disk_is_full_says_how_many_results_it_gives_up_and_is_
             disk.fill()
             gate.touch()
             assert worker.stdout is not None
-            assert any("1 results are kept" in line for line in worker.stdout)
+            assert any("it keeps 1 result and tries again" in line for line in worker.stdout)
             worker.terminate()
             last = worker.communicate(timeout=20)[0].splitlines()[-1]
         assert worker.returncode == 75
-        assert "ERROR 1 results (of job 1) could not be written and are given up" in last
+        assert "ERROR the results of 1 job (1) could not be written and are given up" in last
         assert "no room left" in last
         sample_app.close()

@@ -111,7 +111,7 @@ def test_a_signal_to_the_whole_group_lets_the_children_finish(
     with logged_worker(db, tmp_path / "log", *FLAGS, start_new_session=True) as worker:
         wait_until(lambda: starts(ledger) == 1)
         os.killpg(worker.pid, how)
-        wait_until(lambda: "finishes 1 jobs" in (tmp_path / "log").read_text())
+        wait_until(lambda: "finishes 1 job" in (tmp_path / "log").read_text())
         gate.touch()
         worker.wait(10)
         assert worker.returncode == 0
@@ -138,7 +138,7 @@ def test_a_second_signal_leaves_at_once_and_the_job_runs_elsewhere(
         wait_until(lambda: starts(ledger) == 1)
         children = children_of(first.pid)
         first.send_signal(how)
-        wait_until(lambda: "finishes 1 jobs" in log.read_text())
+        wait_until(lambda: "finishes 1 job" in log.read_text())
         assert stop(first, LAST_WORDS + 1, how) < LAST_WORDS + 1
         assert first.returncode == code
     wait_until(lambda: gone(children), 1)
@@ -159,7 +159,7 @@ def test_a_third_signal_ends_the_process_there_and_then(sample_app: LiteQueue, d
     with logged_worker(db, log, *FLAGS) as worker:
         wait_until(lambda: starts(ledger) == 1)
         worker.send_signal(signal.SIGTERM)
-        wait_until(lambda: "finishes 1 jobs" in log.read_text())
+        wait_until(lambda: "finishes 1 job" in log.read_text())
         worker.send_signal(signal.SIGTERM)
         time.sleep(0.2)  # signals of one number that come together are one
         assert stop(worker, 2) < 0.5

@@ -69,7 +69,7 @@ def test_results_that_are_given_up_are_counted_with_the_reason(app: LiteQueue, c
         endings.add(call(app, job_id), Timed(Succeeded("8"), 5, 0.5), success(job_id))
     endings.refused(StorageFull("/q: no room left on the device"))
     text = endings.given_up()
-    assert text is not None and text.startswith("2 results (of job 7, 8) could not be written and are given up: /q: no room")
+    assert text is not None and text.startswith("the results of 2 jobs (7, 8) could not be written and are given up: /q: no room")
     endings.written(set())
     assert endings.given_up() is None
 

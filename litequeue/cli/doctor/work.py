@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from ...base.checks import MICROS
+from ...base.checks import MICROS, counted
 from ...base.errors import LitequeueError
 from ...base.records import WorkerInfo
 from ...store import Store, waiting
@@ -126,7 +126,7 @@ def _held_up(store: Store, waits: list[tuple[int, int]], live: list[WorkerInfo])
             free += count
             continue
         level = NOTE if job.queue in paused else WRONG
-        yield Finding("tasks", level, f"{count} jobs of {job.task} in queue {job.queue} do not start: {why}")
+        yield Finding("tasks", level, f"{counted(count, 'job')} of {job.task} in queue {job.queue} cannot start: {why}")
     if free:
         yield Finding("tasks", OK, f"{free} available jobs wait for a free slot; no worker says that it lacks their code")
 
@@ -174,4 +174,4 @@ def schedules(store: Store, inspection: Inspection, now: int) -> Iterator[Findin
         yield Finding("schedules", WRONG, f"{found.coming} have a next tick, and no worker serves this file, so none fires")
     elif not found.disabled and not held_up:
         paused = f", {found.paused} paused" if found.paused else ""
-        yield Finding("schedules", OK, f"{found.total} schedules{paused}")
+        yield Finding("schedules", OK, f"{counted(found.total, 'schedule')}{paused}")
