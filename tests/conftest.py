@@ -40,6 +40,12 @@ def pytest_configure() -> None:
     os.environ["LANGUAGE"] = "C"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests fork on purpose, to see that it does no harm. As a mark it holds under ``-W error`` too."""
+    for item in items:
+        item.add_marker(pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"))
+
+
 class Caught(pytest.LogCaptureFixture):
     """What was logged, litequeue's own lines too, which a thread of theirs writes."""
 
