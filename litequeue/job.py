@@ -20,6 +20,7 @@ from .base.errors import (
     JobNotFound,
     ResultNotStored,
     ResultTimeout,
+    WouldDeadlock,
 )
 from .base.states import FINAL, JobState
 from .client import Client, client_of
@@ -133,11 +134,13 @@ class Job(Generic[R_co]):
         return row
 
     def _wait(self, patience: float | None) -> Row | None:
+        # Asked first, so that what may not wait does not get by where the job happens to have ended.
+        lent = self._in_a_task(blocking=True, bounded=patience is not None)
         row = self._row()
         if row[0] in FINAL:
             return row
         deadline = None if patience is None else monotonic() + patience
-        with _in_a_task(blocking=True, bounded=patience is not None), Subscription(self._client) as subscription:
+        with lent, Subscription(self._client) as subscription:
             while True:
                 # Subscribe first, then look: what is settled in between is not missed.
                 again = monotonic() + subscription.renew()
@@ -147,7 +150,7 @@ class Job(Generic[R_co]):
                     row = self._row()
                     if row[0] in FINAL:
                         return row
-                    _give_up_waiting()
+                    _give_up_waiting(blocking=True)
                     left = again - monotonic()
                     if left <= 0:
                         break
@@ -155,18 +158,27 @@ class Job(Generic[R_co]):
                 if deadline is not None and monotonic() >= deadline:
                     return None
 
+    def _in_a_task(self, *, blocking: bool, bounded: bool) -> contextlib.AbstractContextManager[None]:
+        """What the pool wants done around a running task's wait; nothing outside of one."""
+        context = _current.get()
+        if context is None:
+            return contextlib.nullcontext()
+        if context.id == self.id and context._database == self._client.path:
+            raise WouldDeadlock("a task that waits for its own job waits for ever")
+        return context._waiting(blocking=blocking, bounded=bounded)
+
     async def _get_async(self) -> R_co:
         row = self._row()
         if row[0] in FINAL:
             return self._unpack(row)
-        with _in_a_task(blocking=False, bounded=False), Subscription(self._client) as subscription:
+        with self._in_a_task(blocking=False, bounded=False), Subscription(self._client) as subscription:
             while True:
                 again = monotonic() + subscription.renew()
                 while True:
                     row = self._row()
                     if row[0] in FINAL:
                         return self._unpack(row)
-                    _give_up_waiting()
+                    _give_up_waiting(blocking=False)
                     left = again - monotonic()
                     if left <= 0:
                         break
@@ -226,16 +238,12 @@ class Job(Generic[R_co]):
         return f"<Job {self.id}>"
 
 
-def _give_up_waiting() -> None:
+def _give_up_waiting(*, blocking: bool) -> None:
     context = _current.get()
     if context is not None:
         context._give_up_waiting()
-
-
-def _in_a_task(*, blocking: bool, bounded: bool) -> contextlib.AbstractContextManager[None]:
-    """What the pool wants done around a running task's wait; nothing outside of one."""
-    context = _current.get()
-    return contextlib.nullcontext() if context is None else context._waiting(blocking=blocking, bounded=bounded)
+        if blocking:
+            context._heed_a_cancel()
 
 
 class JobBatch(Sequence[Job[R_co]]):

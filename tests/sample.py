@@ -41,6 +41,11 @@ def wait_for_another(timeout: float | None) -> Any:
     return square.delay(3).get(timeout)
 
 
+@app.task(pool="process")
+def wait_for_the_job(job_id: int) -> Any:
+    return app.job(job_id).get()
+
+
 def note(ledger: str, line: str) -> None:
     """One line, written whole, outside SQLite."""
     fd = os.open(ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from ..base.checks import aware
-from ..base.errors import NotInATask
+from ..base.errors import JobCancelled, NotInATask
 from ..base.models import ClaimedJob, PastError
 
 
@@ -65,6 +65,11 @@ class JobContext:
         """Raise WaitEnded if a wait for another job has no end to come."""
         if self._stopping:
             raise WaitEnded("the worker stops, and the job that is waited for does not run here any more")
+
+    def _heed_a_cancel(self) -> None:
+        """Raise JobCancelled where a thread waits for another job: nothing else can end that."""
+        if self._cancelled:
+            raise JobCancelled(f"job {self.id} was cancelled while it waited for another")
 
     def _waiting(self, *, blocking: bool, bounded: bool) -> AbstractContextManager[None]:
         """Around the task's waiting for another job. Raises WouldDeadlock where that must not be."""

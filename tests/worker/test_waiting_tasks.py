@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from litequeue import Job, JobFailed, LiteQueue, WouldDeadlock
+from litequeue import Job, JobCancelled, JobFailed, LiteQueue, WouldDeadlock, current_job
 from litequeue.base.softguard import SoftGuard
 from litequeue.cli import main
 from litequeue.pools.lending import Lending
@@ -88,11 +88,50 @@ def test_a_coroutine_that_blocks_the_loop_is_told_to_await(app: LiteQueue) -> No
         assert elsewhere.delay().get(timeout=10) == 5
 
 
+def test_a_task_that_waits_for_its_own_job_is_told_so(app: LiteQueue) -> None:
+    """It waited for ever, and its slot with it."""
+
+    @app.task
+    def in_a_thread() -> None:
+        app.job(current_job().id).get(timeout=20)
+
+    @app.task
+    async def in_a_coroutine() -> None:
+        await app.job(current_job().id)
+
+    with app.worker(threads=1, async_=1):
+        for task in (in_a_thread, in_a_coroutine):
+            with pytest.raises(JobFailed, match="WouldDeadlock: a task that waits for its own job waits for ever"):
+                task.delay().get(timeout=10)
+
+
+def test_a_cancel_ends_a_thread_tasks_wait(app: LiteQueue) -> None:
+    """Two that wait for each other, say: nothing else ends them."""
+    ids: dict[str, int] = {}
+
+    @app.task
+    def waits(for_the_job: str) -> None:
+        app.job(ids[for_the_job]).get()
+
+    ids["one"] = waits.apply_async(("two",), countdown=0.05).id
+    ids["two"] = waits.delay("one").id
+    with app.worker(threads=2):
+        wait_until(lambda: app.stats().states == {"running": 2})
+        assert app.job(ids["one"]).cancel()
+        for name in ("one", "two"):
+            with pytest.raises(JobCancelled):
+                app.job(ids[name]).get(timeout=10)
+
+
 @pytest.mark.slow
 def test_a_process_task_waits_with_a_timeout_or_not_at_all(sample_app: LiteQueue, db: Path) -> None:
+    ended = sample.add.delay(1, 2)
     with worker_process(db, "--processes", "1"):
         with pytest.raises(JobFailed, match="WouldDeadlock: a process task"):
             sample.wait_for_another.delay(None).get(timeout=20)
+        assert ended.get(timeout=20) == 3
+        with pytest.raises(JobFailed, match="WouldDeadlock: a process task"):  # not only where it has to wait
+            sample.wait_for_the_job.delay(ended.id).get(timeout=20)
         with pytest.raises(JobFailed, match="ResultTimeout"):
             sample.wait_for_another.delay(0.2).get(timeout=20)
 
