@@ -25,7 +25,7 @@ from . import task
 from .base import checks
 from .base.clock import Clock, SystemClock, system_random
 from .base.errors import InvalidType
-from .base.mainguard import refuse_a_childs_import
+from .base.mainguard import refuse_in_an_import
 from .base.states import STATES
 from .client import Client, call
 from .job import Job
@@ -272,7 +272,7 @@ class LiteQueue(Marked):
         return signals.exit_code
 
     def _build_worker(self, options: WorkerOptions, *, watching: bool = False) -> Worker:
-        refuse_a_childs_import()
+        refuse_in_an_import()
         from .tasks import gevents
 
         gevents.watch()

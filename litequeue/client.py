@@ -22,7 +22,7 @@ from .base.errors import (
     PayloadTooLarge,
     SignatureMismatch,
 )
-from .base.mainguard import refuse_a_childs_import
+from .base.mainguard import refuse_in_an_import
 from .base.models import NewJob, TaskOrigin
 from .base.softguard import shielded
 from .options import EnqueueOptions, checked, stored
@@ -179,6 +179,7 @@ class Client:
         self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: EnqueueOptions | None
     ) -> int:
         """Store a job of a task whose code is not here."""
+        refuse_in_an_import()
         template = self.template(name)
         job = self.new_job(template, self.encode_call(name, args, kwargs), options)
         job_id, ports = self.store.jobs.enqueue(job)
@@ -216,7 +217,7 @@ class Client:
         """Where the code is, for the first enqueue of each task by this process."""
         if code.name in self._recorded:
             return None
-        refuse_a_childs_import()
+        refuse_in_an_import()
         return code.origin
 
 

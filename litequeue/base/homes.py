@@ -36,9 +36,9 @@ def home_of(module: str | None) -> Home | None:
         return Home(module, module, import_directory(loaded, module))
     main = sys.modules.get(module)
     spec, path = getattr(main, "__spec__", None), getattr(main, "__file__", None)
-    if isinstance(path, str) and _is_pythons(path):
+    if isinstance(path, str) and is_of_python(path):
         # A shell (Python 3.13's, python -m asyncio), or a tool that runs the script of which it makes argv (cProfile, trace).
-        spec, path = None, sys.argv[0] if sys.argv and not _is_pythons(sys.argv[0]) else None
+        spec, path = None, sys.argv[0] if sys.argv and not is_of_python(sys.argv[0]) else None
     if spec is not None:  # python -m package.module
         name = str(spec.name)
         return Home(name, name, import_directory(main, name))
@@ -51,8 +51,8 @@ def home_of(module: str | None) -> Home | None:
     return Home(name_of_file(file), f"./{file}", directory)
 
 
-def _is_pythons(path: str) -> bool:
-    """Whether a file is of the standard library."""
+def is_of_python(path: str) -> bool:
+    """Whether a file is of the standard library, and no package that was installed."""
     return path.startswith(os.path.dirname(os.__file__) + os.sep) and "-packages" not in path
 
 

@@ -7,7 +7,10 @@ unless that asks first what it was started for: one without had 147 processes af
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import threading
+from collections.abc import Iterator
 from typing import Final
 
 from .errors import WorkerFailed
@@ -16,8 +19,25 @@ ASKS: Final = 'a frozen program calls multiprocessing.freeze_support() before al
 BELONGS: Final = 'what enqueues, waits or starts workers belongs under if __name__ == "__main__":'
 
 
-def refuse_a_childs_import() -> None:
-    """Raise WorkerFailed where this program's main file is only imported, by a process of a worker's pool that starts."""
+_importing: set[int] = set()  # threads
+
+
+@contextlib.contextmanager
+def workers_import() -> Iterator[None]:
+    """In this block a worker, or a process of its pool, imports tasks."""
+    thread = threading.get_ident()
+    _importing.add(thread)
+    try:
+        yield
+    finally:
+        _importing.discard(thread)
+
+
+def refuse_in_an_import() -> None:
+    """Raise WorkerFailed where this program's file is only imported: by a worker that wants its tasks, or by a process of
+    its pool that starts. What it enqueues there came again with each of them (a customer was charged twice)."""
+    if threading.get_ident() in _importing:
+        raise WorkerFailed(f"a worker imports this file, for its tasks: {BELONGS}")
     module = sys.modules.get("multiprocessing.process")
     if module is not None and getattr(module.current_process(), "_inheriting", False):
         raise WorkerFailed(f"a process of the worker's pool imports this file, as every process that Python spawns does: {BELONGS}")

@@ -17,12 +17,16 @@ from ..base.errors import LitequeueError, UnknownTask
 from ..base.homes import (
     file_of,
     home_of,
+    is_of_python,
     loaded,
     name_of_file,
     note_loaded_by_path,
 )
-from ..base.mainguard import BELONGS
+from ..base.mainguard import BELONGS, workers_import
 from . import gevents
+
+
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 def source_files(module: str, directory: str) -> list[str]:
@@ -45,19 +49,32 @@ def load(module: str, directory: str) -> ModuleType:
         sys.path.insert(0, directory)
     try:
         file = file_of(module)
-        return importlib.import_module(module) if file is None else _by_path(file, directory)
+        with workers_import():
+            return importlib.import_module(module) if file is None else _by_path(file, directory)
     except UnknownTask:
         raise
     except BaseException as error:  # a module may even raise SystemExit while it is imported
         if isinstance(error, KeyboardInterrupt):
             raise
-        hint = ""
-        if isinstance(error, LitequeueError):
-            hint = f"; a worker imports that file: {BELONGS}"
-        raise UnknownTask(
-            f"importing {module} from {directory} failed: "
-            f"{type(error).__name__}: {error}{hint}"
-        ) from error
+        raise UnknownTask(f"importing {module} from {directory} failed: {told(error)}") from error
+
+
+def told(error: BaseException) -> str:
+    """An error of an import with the line that raised it, and with what is wrong most of the time."""
+    said = f"{type(error).__name__}: {error}"
+    if isinstance(error, SyntaxError):
+        return said  # which says its place
+    trace, place = error.__traceback__, ""
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if not file.startswith(("<", _OURS)) and not is_of_python(file) and ("-packages" not in file or not place):
+            place = f" (line {trace.tb_lineno} of {file})"  # of whoever wrote it, rather than of a library that he uses
+        trace = trace.tb_next
+    if isinstance(error, ImportError) and "relative import" in str(error):
+        place += "; name it by its package, as in --import package.module"
+    if isinstance(error, LitequeueError) and BELONGS not in said:
+        place += f"; a worker imports that file: {BELONGS}"
+    return said + place
 
 
 def _by_path(file: str, directory: str) -> ModuleType:

@@ -14,7 +14,7 @@ import pytest
 from litequeue import JobFailed, LiteQueue, UnknownTask
 from litequeue.worker.importing import Importer
 
-from ..prepared import worker_process
+from ..prepared import litequeue, worker_process
 from ..support import environment, wait_until
 
 pytestmark = pytest.mark.beside
@@ -165,3 +165,61 @@ def test_a_module_that_wants_the_main_thread_is_imported_there(tmp_path: Path) -
     enqueue(tmp_path, "wants.f.delay(7)")
     with LiteQueue(tmp_path / "db.sqlite") as app, worker_process(tmp_path / "db.sqlite", cwd=tmp_path):
         assert app.job(1).get(timeout=20) == 7
+
+
+UNGUARDED = """
+from litequeue import LiteQueue
+app = LiteQueue("db.sqlite")
+
+@app.task(pool={pool!r})
+def charge(amount):
+    return amount
+
+{what}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flags", [(), ("--import", "shop")], ids=["found", "imported"])
+@pytest.mark.parametrize(
+    ("pool", "what"), [("thread", "charge.delay(4)"), ("process", "charge.delay(4)"), ("thread", "app.send_task('shop.charge', (4,))")]
+)
+def test_what_a_module_enqueues_when_a_worker_imports_it_is_refused_and_not_done_again(
+    tmp_path: Path, pool: str, what: str, flags: tuple[str, ...]
+) -> None:
+    """The script had enqueued it already: a customer was charged twice, and with processes four times."""
+    (tmp_path / "shop.py").write_text(UNGUARDED.format(pool=pool, what=what))
+    subprocess.run([sys.executable, "shop.py"], cwd=tmp_path, env=environment(), check=True)
+    done = litequeue("worker", "db.sqlite", "--burst", *flags, cwd=tmp_path)
+    assert done.returncode == (2 if flags else 0)
+    assert "what enqueues, waits or starts workers belongs under if __name__" in done.stderr
+    assert f"(line 9 of {tmp_path / 'shop.py'})" in done.stderr
+    with LiteQueue(tmp_path / "db.sqlite") as app:
+        assert app.stats().states == {"available": 1}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["app.worker().start()", "app.run_worker()"])
+def test_a_worker_that_a_module_starts_when_a_worker_imports_it_is_refused(tmp_path: Path, what: str) -> None:
+    (tmp_path / "shop.py").write_text(UNGUARDED.format(pool="thread", what=what))
+    done = litequeue("worker", "db.sqlite", "--burst", "--import", "shop", cwd=tmp_path)
+    assert done.returncode == 2 and "belongs under if __name__" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("text", "words", "says"),
+    [
+        ("import nosuchmod", "shop", "ModuleNotFoundError: No module named 'nosuchmod' (line 1 of {}/shop/__init__.py)"),
+        ("import json\n\njson.loads('[')", "shop", "(line 3 of {}/shop/__init__.py)"),
+        ("def", "shop", "SyntaxError: invalid syntax (__init__.py, line 1)"),
+        ("from . import nothing", "shop/__init__.py", "no known parent package"),
+    ],
+)
+def test_an_import_that_fails_says_in_which_line(tmp_path: Path, text: str, words: str, says: str) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "__init__.py").write_text(text)
+    done = litequeue("worker", "db.sqlite", "--import", words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert says.format(tmp_path) in done.stderr
+    assert ("as in --import package.module" in done.stderr) == ("parent package" in says)

@@ -12,7 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from litequeue import Job, JobCancelled, JobFailed, LiteQueue, WouldDeadlock, current_job
+from litequeue import (
+    Job,
+    JobCancelled,
+    JobFailed,
+    LiteQueue,
+    WouldDeadlock,
+    current_job,
+)
 from litequeue.base.softguard import SoftGuard
 from litequeue.cli import main
 from litequeue.pools.lending import Lending

@@ -14,9 +14,10 @@ from ...app import LiteQueue
 from ...base.errors import InvalidArgument, UnknownTask
 from ...base.homes import Home, home_of
 from ...base.log import Log
+from ...base.mainguard import workers_import
 from ...tasks import TaskCode, gevents
 from ...tasks.finding import tasks_of
-from ...tasks.modules import load
+from ...tasks.modules import load, told
 
 log = Log("litequeue.worker")
 
@@ -53,10 +54,11 @@ def import_tasks(names: list[str]) -> tuple[dict[str, TaskCode], list[Home], set
     apps: set[str] = set()
     for name in names:
         try:
-            module = _by_path(name) if is_path(name) else importlib.import_module(name)
+            with workers_import():
+                module = _by_path(name) if is_path(name) else importlib.import_module(name)
         except Exception as error:
             log.debug("importing %s", name, exc_info=error)
-            raise UnknownTask(f"--import {name}: {type(error).__name__}: {error}") from error
+            raise UnknownTask(f"--import {name}: {error if isinstance(error, UnknownTask) else told(error)}") from error
         codes = tasks_of(module)
         if not codes:
             raise InvalidArgument(f"--import {name}: the module has no tasks and no LiteQueue app")
