@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
-from litequeue import Discard, LiteQueue, Retry, Snooze, current_job
+from litequeue import Discard, LiteQueue, Retry, Snooze, SoftTimeout, current_job
 
 app = LiteQueue("sample.sqlite")
 
@@ -34,6 +36,24 @@ def square(x: int) -> int:
 async def echo(x: Any) -> Any:
     await asyncio.sleep(0)
     return x
+
+
+@app.task(pool="process", soft_timeout=0.2, timeout=20)
+def wait_softly(how: str) -> str:
+    ours, _theirs = socket.socketpair()
+    waits = {
+        "sleep": lambda: time.sleep(30),
+        "a subprocess": lambda: subprocess.run(["sleep", "30"], check=True),
+        "a socket": lambda: ours.recv(1),
+        "a lock": threading.Semaphore(0).acquire,
+        "an event": lambda: threading.Event().wait(30),
+    }
+    begin = time.monotonic()
+    try:
+        waits[how]()
+    except SoftTimeout:
+        return f"{time.monotonic() - begin:.1f}"
+    return "nothing came"
 
 
 @app.task(pool="process")

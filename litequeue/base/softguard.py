@@ -42,10 +42,12 @@ _waiting: set[SoftGuard] = set()  # those for which another try is due
 class SoftGuard:
     """Made in the thread that is to be interrupted."""
 
-    __slots__ = ("_asked", "_busy", "_delivered", "_ended", "_open", "_own", "_set", "_shields", "_thread")
+    __slots__ = ("_asked", "_busy", "_delivered", "_ended", "_open", "_own", "_set", "_shields", "_thread", "_wake")
 
-    def __init__(self) -> None:
+    def __init__(self, wake: Callable[[], None] | None = None) -> None:
+        """``wake`` gets the thread to run Python again, wherever it waits, so that the exception is delivered."""
         self._thread = threading.get_ident()
+        self._wake = wake
         # Of those who raise, under the lock:
         self._asked = 0
         self._set = 0
@@ -94,6 +96,8 @@ class SoftGuard:
                 return False
             self._set += 1
             _set_async(self._thread)
+            if self._wake is not None:
+                self._wake()
             return self._outstanding() <= 0
         finally:
             self._busy = False

@@ -39,6 +39,7 @@ from .base import Call
 from .call import context_of, from_exception, run
 
 TOKEN = struct.Struct("=H")
+WAKES = getattr(signal, "SIGURG", None)  # ignored unless it is handled, and used by few: Go's runtime took it for that
 RECORD = struct.Struct("=HI")  # index of the call, length of the JSON that follows
 
 # (name of the outcome's class, its fields, started_at, seconds)
@@ -75,12 +76,20 @@ def start(
     # Ctrl-C goes to the whole process group, systemd's SIGTERM to the whole cgroup; when to stop is the
     # parent's to say, which uses SIGKILL. Handled and not ignored: what a task starts would inherit that.
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers += [] if WAKES is None else [WAKES]
     for number in numbers:
         signal.signal(number, _leave_it_to_the_worker)
     reset_in_children(numbers)
     tie.hold(parent, locks)
     if lines is not None:
         logs.write_to_stderr(lines)
+
+
+def _wake() -> None:
+    """Whatever waits in C in the main thread (``time.sleep``, a socket, a subprocess) is ended by what the handler raises, and
+    there Python delivers what was set."""
+    assert WAKES is not None
+    signal.pthread_kill(threading.main_thread().ident or 0, WAKES)
 
 
 def ready() -> int:
@@ -159,7 +168,7 @@ def _wait_rule(blocking: bool, bounded: bool) -> AbstractContextManager[None]:
 
 def _run_softly(call: Call, context: JobContext, seconds: float) -> Timed:
     """Run with SoftTimeout raised in this, the main, thread after so many seconds."""
-    guard = SoftGuard()
+    guard = SoftGuard(None if WAKES is None else _wake)
     begin = _clock.monotonic()
     timer = threading.Timer(seconds, guard.fire)
     timer.daemon = True

@@ -25,7 +25,6 @@ from ..base.homes import (
 from ..base.mainguard import BELONGS, workers_import
 from . import gevents
 
-
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 

@@ -313,6 +313,20 @@ def test_soft_timeouts_let_the_task_tidy_up(sample_app: LiteQueue) -> None:
         harness.pool.stop()
 
 
+@pytest.mark.slow
+def test_a_soft_timeout_ends_what_a_process_task_waits_for_in_c(sample_app: LiteQueue) -> None:
+    """It came when the sleep was over."""
+    harness = Harness("process", slots=1)
+    try:
+        for how in ("sleep", "a subprocess", "a socket", "a lock", "an event"):
+            outcome = harness.run(sample.wait_softly, how, soft_timeout=200_000)
+            assert isinstance(outcome, Succeeded), (how, outcome)
+            assert 0.1 < float(json.loads(outcome.result)) < 3, (how, outcome)
+        assert harness.run(sample.add, 1, 2) == Succeeded("3")
+    finally:
+        harness.pool.stop()
+
+
 def test_a_soft_timeout_never_lands_in_the_next_call(sample_app: LiteQueue) -> None:
     """Interrupts rain on a stream of short limited calls; none may end another way than its own."""
     harness = Harness("thread", slots=1)
