@@ -243,8 +243,8 @@ class LiteQueue(Marked):
         Runs this app's tasks; what other programs enqueued for their own is left to their workers. The options are those
         of ``litequeue.options.workers.EmbeddedOptions``. ``grace`` (5 s) is how long the end of the block, or of the
         program, waits for running jobs at most. Process tasks start this program's main module anew, so a script needs
-        its ``if __name__ == "__main__":``. Where this program has such a worker already, of this name and for this file,
-        the new one takes its place. A task whose source file is changed is left to a program with the new code, unless
+        its ``if __name__ == "__main__":``. The worker of another app of this program with the same tasks, file and name
+        ends where this one starts. A task whose source file is changed is left to a program with the new code, unless
         ``stale="run"``. Raises InvalidArgument or InvalidType for an option that it cannot take.
         """
         from .options.workers import EmbeddedOptions
@@ -254,7 +254,7 @@ class LiteQueue(Marked):
         if options.get("grace") is None:
             options["grace"] = GRACE
         stale = complete(EmbeddedOptions, {"stale": options.pop("stale", None)}, "a worker")["stale"]
-        return EmbeddedWorker(self._build_worker(options, watching=stale == "wait"), self.path)
+        return EmbeddedWorker(self._build_worker(options, watching=stale == "wait"), self.path, self._tasks)
 
     def run_worker(self, **options: Unpack[WorkerOptions]) -> int:
         """Work in this thread until SIGTERM or Ctrl-C, like the command line's ``worker``; its exit code.

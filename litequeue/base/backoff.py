@@ -36,10 +36,11 @@ class Backoff:
     def __post_init__(self) -> None:
         for name in ("base", "cap"):
             object.__setattr__(self, name, checks.span(getattr(self, name), f"Backoff({name})") / checks.MICROS)
-        checks.micros(self.factor, "Backoff(factor)")
+        if isinstance(self.factor, bool) or not isinstance(self.factor, (int, float)):
+            raise InvalidType(f"Backoff(factor) must be a number, not {type(self.factor).__name__}: {self.factor!r:.100}")
         checks.flag(self.jitter, "Backoff(jitter)")
-        if self.factor < 1:
-            raise InvalidArgument(f"Backoff(factor) must be at least 1, not {self.factor}")
+        if not 1 <= self.factor < float("inf"):
+            raise InvalidArgument(f"Backoff(factor) must be at least 1, and finite, not {self.factor}")
 
     def delay(self, retry: int, rng: random.Random) -> float:
         """Seconds before the ``retry``-th retry, counted from 1."""
@@ -74,6 +75,8 @@ def check(value: object) -> BackoffLike:
         for position, item in enumerate(value):
             checks.span(item, f"backoff[{position}]")
         return tuple(value)
+    if isinstance(value, str) and "," in value:
+        raise InvalidArgument(f"backoff: several delays are a list, such as {[part.strip() for part in value.split(',')]}")
     if isinstance(value, (int, float, timedelta, str)):
         checks.span(value, "backoff")
         return value

@@ -41,7 +41,7 @@ def refuse_in_an_import() -> None:
     module = sys.modules.get("multiprocessing.process")
     if module is not None and getattr(module.current_process(), "_inheriting", False):
         raise WorkerFailed(f"a process of the worker's pool imports this file, as every process that Python spawns does: {BELONGS}")
-    if is_frozen() and (sys.argv[1:2] == ["--multiprocessing-fork"] or sys.argv[-1].startswith("from multiprocessing.")):
+    if is_frozen() and (sys.argv[1:2] == ["--multiprocessing-fork"] or "".join(sys.argv[-1:]).startswith("from multiprocessing.")):
         # A process that runs tasks, or the one that keeps count of resources; freeze_support() makes them that.
         raise WorkerFailed(f"multiprocessing has started this program anew, for a process of the worker's pool, and it runs from the top: {ASKS}")
 

@@ -39,6 +39,10 @@ WHERE (:state IS NULL OR state = :state) AND (:queue IS NULL OR queue = :queue)
   AND (:task IS NULL OR task = :task) AND (:before IS NULL OR id < :before)
 ORDER BY id DESC LIMIT :limit"""
 COUNTS: Final = "SELECT queue, state, count(*) FROM litequeue_jobs GROUP BY queue, state"
+# Each by its own index: who has finished a million does not count those.
+STILL_TO_DO: Final = """SELECT queue, state, count(*) FROM litequeue_jobs WHERE state = 'available' GROUP BY queue
+UNION ALL SELECT queue, state, count(*) FROM litequeue_jobs WHERE state = 'scheduled' OR state = 'retrying' GROUP BY queue, state
+UNION ALL SELECT queue, state, count(*) FROM litequeue_jobs WHERE state = 'blocked' GROUP BY queue"""
 PAUSED: Final = "SELECT name FROM litequeue_queues WHERE paused_at IS NOT NULL ORDER BY name"
 OLDEST: Final = """SELECT min(run_at) FROM litequeue_jobs WHERE state = 'available'"""
 NEXT_DUE: Final = (
@@ -115,6 +119,11 @@ class Reports:
         """The queues from which nobody claims."""
         with self._database.read() as connection:
             return tuple(name for (name,) in connection.execute(PAUSED).fetchall())
+
+    def still_to_do(self) -> list[tuple[str, str, int]]:
+        """Of each queue and waiting state, how many jobs."""
+        with self._database.read() as connection:
+            return connection.execute(STILL_TO_DO).fetchall()
 
     def stats(self, now: int | None = None) -> Stats:
         """``now``: as for ``workers``."""

@@ -22,6 +22,7 @@ from ..base.models import JobColumns, TaskOrigin
 from ..base.signatures import signature_of
 from ..options import TaskOptions, complete, stored
 from ..payload import Codec
+from .source import source_of
 
 MARK: Final = "__litequeue_code__"  # the attribute by which a module's object shows that it is a task
 
@@ -95,7 +96,7 @@ class TaskCode:
 
     __slots__ = (
         "_arity", "_backoff", "_signature", "bind", "codec", "columns", "function", "give_up_on", "handlers", "is_async",
-        "made_by", "name", "origin", "result_ttl", "retry_on", "template",
+        "made_by", "name", "origin", "result_ttl", "retry_on", "source", "template",
     )  # fmt: skip
 
     def __init__(
@@ -134,6 +135,7 @@ class TaskCode:
                 "process: define it at the top level of a module or script file"
             )
         self.made_by = _top_level()
+        self.source = source_of(function.__module__, self.made_by)
         self._signature = signature_of(function)
         self._arity = _positional_arity(self._signature)
 

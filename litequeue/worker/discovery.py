@@ -70,14 +70,14 @@ class Catalogue:
         self._unknown: dict[str, tuple[str, float]] = {}  # name -> (why, when it was tried)
         self.importer: Importer | None = None  # without one, who asks waits for as long as an import takes
         self._came: set[str] = set()  # tasks whose import had ended when that was last looked at
-        self.untold = False  # whether that has changed since others could read it
+        self.untold = sources is not None and bool(sources.changed)  # whether that has changed since others could read it
         self.on_declared: Callable[[], None] = lambda: None
         self.declared: deque[Declared] = deque()  # for the scheduler, which takes them from the left
         self._declaring: set[tuple[str, str]] = set()
         self._own = declared
         self._own_count = 0
         self._sources = sources
-        self._stale: dict[str, str] = {}  # tasks whose file is not as it was imported -> what is to be said of that
+        self._stale = {} if sources is None else sources.changed  # tasks whose file is not as it was imported -> what is to be said of that
         for code in registered.values():
             self._note_declared(code)
         self.homes = [(home.module, home.directory) for home in homes if home.directory is not None]

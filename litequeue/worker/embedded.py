@@ -1,19 +1,24 @@
 """A worker inside an app: a thread that is started, stopped, and holds up the app's exit for its grace at most.
 
-Owns that thread, the hook at the interpreter's exit, and which worker of a name a program has for a file: one. A notebook
-that is run again left the worker of the first time, with its code, which then ran 34 of 40 jobs.
+Owns that thread, the hook at the interpreter's exit, and that of two apps with the same tasks, file and name one has a worker:
+a notebook that is run again left the worker of the first time, with its code, which then ran 34 of 40 jobs. Other workers
+stand beside each other: where any second one took the place of the first, an app with tasks of its own had none that ran
+them any more, and nor had a program after a block within a block.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import threading
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Final, Self
 
 from ..base.errors import WorkerFailed
 from ..base.log import Log
+from ..tasks import TaskCode
 from .worker import Worker
 
 log = Log("litequeue.worker")
@@ -21,15 +26,17 @@ log = Log("litequeue.worker")
 GRACE: Final = 5.0  # seconds, where nobody says another: a program that ends should not seem to hang
 
 
-_started: dict[tuple[str, str], EmbeddedWorker] = {}  # by file and name
+_started: list[EmbeddedWorker] = []  # of this process, in this order
 
 
 class EmbeddedWorker:
     """``with app.worker(threads=4): ...``. Also usable with ``start()`` and ``stop()``."""
 
-    def __init__(self, worker: Worker, path: str) -> None:
+    def __init__(self, worker: Worker, path: str, tasks: Mapping[str, TaskCode]) -> None:
+        """``tasks``: the app's registry."""
         self._worker = worker
-        self._key = os.path.realpath(path), worker.name
+        self._path = os.path.realpath(path)
+        self._tasks = tasks
         self._thread = threading.Thread(target=self._run, name="litequeue-worker", daemon=True)
         self._drained = threading.Event()
         self._error: BaseException | None = None
@@ -40,8 +47,8 @@ class EmbeddedWorker:
         return self._worker.name
 
     def start(self) -> Self:
-        """Begin to work, in the place of another worker of this program that has the same file and name. At the
-        interpreter's exit the worker is stopped if it still runs."""
+        """Begin to work, in the place of a worker of another app of this program that has the same tasks, file and name. At
+        the interpreter's exit the worker is stopped if it still runs."""
         # The first cannot be imported any more once the main thread has ended. The other's exit hook joins child processes;
         # registered before ours, it runs after it.
         import concurrent.futures.thread  # noqa: F401
@@ -49,18 +56,25 @@ class EmbeddedWorker:
 
         if self._pid:
             raise WorkerFailed("a worker starts once; make another with app.worker()")
-        self._pid = os.getpid()
-        before = _started.get(self._key)
-        _started[self._key] = self
-        if before is not None and before._pid == self._pid and not before._drained.is_set():
-            log.warning(
-                "worker %s on %s ends: another worker of this name was started in this program; give each a name= to have both",
-                *reversed(self._key),
-            )
-            before._worker.stop()
         self._thread.start()
+        self._pid = os.getpid()
         atexit.register(self.stop)
+        _started.append(self)
+        for before in _started[: _started.index(self)]:  # of two at once each may take the other's place, but not both
+            if self._succeeds(before):
+                log.warning(
+                    "worker %s on %s ends: one of another app with the same tasks was started in this program; give each a "
+                    "name= to have both",
+                    before.name, before._path,
+                )  # fmt: skip
+                before._worker.stop()
         return self
+
+    def _succeeds(self, before: EmbeddedWorker) -> bool:
+        return (
+            before._pid == self._pid and not before._drained.is_set() and before._tasks is not self._tasks
+            and (before._path, before.name) == (self._path, self.name) and before._tasks.keys() <= self._tasks.keys()
+        )  # fmt: skip
 
     def _run(self) -> None:
         try:
@@ -75,8 +89,10 @@ class EmbeddedWorker:
                 self._error = error
         finally:
             self._drained.set()
-            if _started.get(self._key) is self:
-                del _started[self._key]
+            with contextlib.suppress(ValueError):
+                _started.remove(self)
+            if self._error is None:
+                atexit.unregister(self.stop)
 
     def stop(self, *, now: bool = False) -> None:
         """Finish the running jobs, within the grace, and end.

@@ -19,7 +19,7 @@ from ..base.checks import counted
 from ..base.clock import Clock
 from ..base.errors import PASSING, LitequeueError
 from ..base.log import Log
-from ..base.states import STATES, WAITING
+from ..base.states import STATES
 from ..pools.base import Reason
 from ..store import Store
 from ..store.schedules import Fires
@@ -193,10 +193,10 @@ class Worker:
     def _left(self) -> str:
         """What a worker that ends by itself leaves undone: what is due later, has no code here, or is one job too many."""
         counts = Counter[str]()
-        for queue, states in self._store.reports.stats().queues.items():
+        for queue, state, count in self._store.reports.still_to_do():
             if self._config.queues is None or queue in self._config.queues:
-                counts.update(states)
-        left = [f"{counts[state]} {state}" for state in STATES if state in WAITING and counts[state]]
+                counts[state] += count
+        left = [f"{counts[state]} {state}" for state in STATES if counts[state]]
         return f"; for a later one it leaves {', '.join(left)}" if left else ""
 
     def _fired(self, fires: Fires, listener: Listener) -> None:

@@ -181,15 +181,18 @@ def test_what_tasks_printed_comes_out_of_a_worker_that_leaves_a_thread_behind(tm
 
 @pytest.mark.parametrize(
     ("variable", "set_by_a_module", "offset"),
-    [("", "", ""), ("Asia/Tokyo", "", r"\+0900"), ("", "Asia/Tokyo", r"\+0900"), ("UTC", "", "")],
+    [(None, "", ""), ("Asia/Tokyo", "", r"\+0900"), (None, "Asia/Tokyo", r"\+0900"), ("UTC", "", "")],
 )
 def test_a_time_that_is_not_the_hosts_says_its_offset(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, set_by_a_module: str, offset: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str | None, set_by_a_module: str, offset: str
 ) -> None:
     """Django sets TZ, and from then on the log's times were hours away from those before."""
     if zones.host_name() not in ("UTC", "Etc/UTC"):
         pytest.skip("needs a host whose clock shows UTC")
-    monkeypatch.setenv("TZ", variable)
+    if variable is None:
+        monkeypatch.delenv("TZ", raising=False)
+    else:
+        monkeypatch.setenv("TZ", variable)
     configure = f"import os, time; os.environ['TZ'] = {set_by_a_module!r}; time.tzset()" if set_by_a_module else ""
     ran = run(tmp_path, configure, "in_a_thread")
     line = next(line for line in ran.ours if "succeeded" in line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from types import ModuleType
 import pytest
 
 from litequeue import InvalidArgument, LiteQueue, ResultTimeout
+from litequeue.task import Task
 
 from ..support import environment, wait_until
 
@@ -170,6 +172,87 @@ def test_a_command_is_started_anew_by_whoever_changes_the_code_and_watches_no_fi
     assert job.get(timeout=1) == "old"
 
 
+def test_a_worker_that_is_started_after_the_edit_does_not_run_the_old_code_either(shop: Shop) -> None:
+    """What a notebook's user does when he reads the warning."""
+    module = shop.load()
+    with module.app.worker(threads=1):
+        shop.edit("newer")
+    with module.app.worker(threads=1):
+        job = module.price.delay()
+        wait_until(lambda: "was changed" in str(job.why_waiting()))
+
+
+def test_an_edit_between_the_import_and_the_first_worker_counts(shop: Shop) -> None:
+    module = shop.load()
+    shop.edit("newer")
+    with module.app.worker(threads=1):
+        job = module.price.delay()
+        wait_until(lambda: "was changed" in str(job.why_waiting()))
+
+
+def test_only_what_was_executed_anew_is_current(shop: Shop) -> None:
+    """A reload that fails half-way, and a function that makes its task once more."""
+    shop.file.write_text(f"""
+from litequeue import LiteQueue
+app = globals().get("app") or LiteQueue({str(shop.db)!r})
+@app.task
+def one(): return "old"
+def make():
+    @app.task(name="made")
+    def made(): return "old"
+make()
+@app.task
+def other(): return "old"
+""")
+    module = shop.load()
+    with module.app.worker(threads=1):
+        text = shop.file.read_text().replace("old", "newer").replace("make()\n", "raise ValueError\n")
+        shop.file.write_text(text)
+        thread = threading.Thread(target=module.make)
+        thread.start()
+        thread.join()
+        with pytest.raises(ValueError):
+            importlib.reload(module)
+        assert module.app.send_task(f"{shop.file.stem}.one").get(timeout=10) == "newer"
+        for name in (f"{shop.file.stem}.other", "made"):
+            job = module.app.send_task(name)
+            wait_until(lambda job=job: "was changed" in str(job.why_waiting()))  # type: ignore[misc]
+
+
+def test_an_edit_of_the_same_size_with_the_old_time_is_one(shop: Shop) -> None:
+    module = shop.load()
+    with module.app.worker(threads=1):
+        assert module.price.delay().get(timeout=10) == "old"
+        before = shop.file.stat()
+        shop.file.write_text(shop.file.read_text().replace("old", "new"))
+        os.utime(shop.file, ns=(before.st_atime_ns, before.st_mtime_ns))
+        job = module.price.delay()
+        wait_until(lambda: "was changed" in str(job.why_waiting()))
+
+
+def test_what_is_no_file_any_more_holds_nobody_up(shop: Shop) -> None:
+    module = shop.load()
+    with module.app.worker(threads=1):
+        shop.file.unlink()
+        os.mkfifo(shop.file)
+        assert module.price.delay().get(timeout=10) == "old"
+
+
+def test_a_module_with_a_relative_path_is_looked_for_where_it_was(shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(shop.file.parent)
+    spec = importlib.util.spec_from_file_location(shop.file.stem, shop.file.name)
+    assert spec is not None and spec.loader is not None
+    module = sys.modules[shop.file.stem] = importlib.util.module_from_spec(spec)
+    module.__file__ = shop.file.name
+    spec.loader.exec_module(module)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / shop.file.name).write_text("another")
+    monkeypatch.chdir(elsewhere)
+    with module.app.worker(threads=1):
+        assert module.price.delay().get(timeout=10) == "old"
+
+
 # -- another worker in its place -------------------------------------------------------------------------------
 
 
@@ -187,43 +270,92 @@ def test_running_a_notebook_again_leaves_no_worker_of_the_first_time(tmp_path: P
     second, (new, *prices) = run_all("newer")
     assert set(prices) == {"newer"}
     assert old.join(5) and not new.join(0)  # type: ignore[attr-defined]
-    assert "another worker of this name was started in this program" in caplog.text
+    assert "one of another app with the same tasks was started in this program" in caplog.text
     for worker, app in ((old, first), (new, second)):
         worker.stop()  # type: ignore[attr-defined]
         app.close()
 
 
-def test_the_first_finishes_what_it_runs(app: LiteQueue) -> None:
+def test_the_first_finishes_what_it_runs(tmp_path: Path) -> None:
     started, gate = threading.Event(), threading.Event()
 
-    @app.task(name="t")
-    def wait() -> str:
-        started.set()
-        gate.wait(10)
-        return threading.current_thread().name
+    def make() -> tuple[LiteQueue, Task[[], bool]]:
+        app = LiteQueue(tmp_path / "db.sqlite")
 
-    job = wait.delay()
-    with app.worker(threads=1) as first:
-        started.wait(10)
-        with app.worker(threads=1):
-            assert not first.join(0.05)
-            gate.set()
-            assert job.get(timeout=10) and job.info().attempt == 1
-            assert first.join(5)
+        def wait() -> bool:
+            started.set()
+            return gate.wait(10)
+
+        return app, app.task(name="t")(wait)
+
+    (one, task), (two, _) = make(), make()
+    with one, two:
+        job = task.delay()
+        with one.worker(threads=1) as first:
+            started.wait(10)
+            with two.worker(threads=1):
+                assert not first.join(0.05)
+                gate.set()
+                assert job.get(timeout=10) and job.info().attempt == 1
+                assert first.join(5)
 
 
-def test_workers_of_different_names_or_files_stand_beside_each_other(app: LiteQueue, tmp_path: Path) -> None:
-    task = app.task(name="t")(lambda: None)
-    with LiteQueue(tmp_path / "other.sqlite") as other, other.worker(threads=1) as third:
-        with app.worker(threads=1, queues=["a"], name="a") as first, app.worker(threads=1, queues=["b"], name="b") as second:
-            for queue in ("a", "b"):
-                task.apply_async(queue=queue).get(timeout=10)
-            assert not first.join(0) and not second.join(0)
-        assert not third.join(0)
+def test_other_workers_stand_beside_each_other(app: LiteQueue, db: Path, tmp_path: Path) -> None:
+    """Of one app, of an app with other tasks, of another file."""
+    task = app.task(name="t")(lambda: 1)
+    with LiteQueue(db) as others, LiteQueue(tmp_path / "elsewhere.sqlite") as elsewhere:
+        other = others.task(name="u")(lambda: 2)
+        elsewhere.task(name="t")(lambda: 3)
+        with app.worker(threads=1) as first, others.worker(threads=1), elsewhere.worker(threads=1):
+            with app.worker(threads=1):
+                assert (task.delay().get(timeout=10), other.delay().get(timeout=10)) == (1, 2)
+            assert not first.join(0)
+            assert task.delay().get(timeout=10) == 1
+
+
+def test_workers_with_names_of_their_own_stand_beside_each_other(tmp_path: Path) -> None:
+    with LiteQueue(tmp_path / "db.sqlite") as one, LiteQueue(tmp_path / "db.sqlite") as two:
+        for app in (one, two):
+            app.task(name="t")(lambda: 1)
+        with one.worker(threads=1, name="a") as first, two.worker(threads=1, name="b"):
+            assert not first.join(0.1)
+
+
+def test_of_many_that_start_at_once_one_is_left(tmp_path: Path) -> None:
+    apps = [LiteQueue(tmp_path / "db.sqlite") for _ in range(6)]
+    barrier = threading.Barrier(len(apps))
+    workers = []
+
+    def start(app: LiteQueue) -> None:
+        app.task(name="t")(lambda: 1)
+        worker = app.worker(threads=1)
+        barrier.wait()
+        workers.append(worker.start())
+
+    threads = [threading.Thread(target=start, args=(app,)) for app in apps]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    wait_until(lambda: sum(worker.join(0) for worker in workers) == len(apps) - 1)
+    assert apps[0].send_task("t").get(timeout=10) == 1
+    for worker in workers:
+        worker.stop()
+    for app in apps:
+        app.close()
+
+
+def test_a_worker_whose_thread_cannot_start_leaves_nothing_to_stop(app: LiteQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = app.worker(threads=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", lambda self: (_ for _ in ()).throw(RuntimeError("can't start new thread")))
+        with pytest.raises(RuntimeError):
+            worker.start()
+    worker.stop()
 
 
 def test_a_worker_that_has_ended_is_replaced_without_a_word(app: LiteQueue, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(2):
         with app.worker(threads=1):
             pass
-    assert "another worker" not in caplog.text
+    assert "another app" not in caplog.text

@@ -235,11 +235,11 @@ class Database:
         return self._connect(durable=durable, read_only=read_only)
 
     def data_version(self) -> int:
-        """A number that changes whenever any other connection has committed. For one thread only.
+        """A number that changes whenever any other connection has committed.
         Raises SchemaTooNew where newer code has migrated the file to what this one cannot work on."""
         handles = self.held()
         handles.identity.verify()
-        with forkguard.inside:
+        with forkguard.inside, handles.watching:
             try:
                 watcher = handles.watcher
                 if watcher is None:

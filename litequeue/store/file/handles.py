@@ -37,6 +37,7 @@ class Handles:
         self.writers: dict[bool, sqlite3.Connection] = {}
         self.idle_readers: list[sqlite3.Connection] = []
         self.watcher: sqlite3.Connection | None = None
+        self.watching = threading.Lock()  # several workers may look through it
         self.identity = Identity(path)
         self.marked = False
         self.checked: object = None  # the news with which the schema was found fit for us

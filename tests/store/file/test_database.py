@@ -377,3 +377,24 @@ def test_an_interrupt_in_what_is_asked_before_a_write_leaves_no_transaction_open
             break
         line += 1
     assert line > 3
+
+
+def test_several_threads_may_look_whether_others_have_committed(db: Path) -> None:
+    """Two workers of one app do: from Python 3.12 on a thousand of their looks failed, and a worker died of it."""
+    with contextlib.closing(Store(str(db))) as store:
+        store.open_and_close()
+        failed: list[BaseException] = []
+
+        def look() -> None:
+            try:
+                for _ in range(5_000):
+                    store.database.data_version()
+            except BaseException as error:  # noqa: BLE001
+                failed.append(error)
+
+        threads = [threading.Thread(target=look) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not failed
