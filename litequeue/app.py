@@ -22,7 +22,7 @@ from typing import (
 )
 
 from . import task
-from .base import checks
+from .base import checks, forkguard
 from .base.clock import Clock, SystemClock, system_random
 from .base.errors import InvalidType
 from .base.mainguard import refuse_in_an_import
@@ -128,9 +128,10 @@ class LiteQueue(Marked):
     @property
     def schedules(self) -> Schedules:
         """The file's schedules: add, update, remove, pause, resume, run_now, list, get, ticks."""
-        from .schedules.face import (
-            Schedules,  # a program without schedules does not pay for them
-        )
+        with forkguard.inside:
+            from .schedules.face import (
+                Schedules,  # a program without schedules does not pay for them
+            )
 
         return Schedules(self._client, self._tasks)
 
@@ -158,7 +159,8 @@ class LiteQueue(Marked):
 
         ``anchor``, ``after`` and ``run_immediately`` as in ``Every``.
         """
-        from .triggers import Every
+        with forkguard.inside:
+            from .triggers import Every
 
         trigger = Every(period, anchor=anchor, after=after, run_immediately=run_immediately)
         return self._declare({"trigger": trigger, **options})
@@ -168,7 +170,8 @@ class LiteQueue(Marked):
         return self._declare({"trigger": trigger, **options})
 
     def _declare(self, options: dict[str, Any]) -> Callable[[Declarable], Declarable]:
-        from .schedules.decorators import decorate
+        with forkguard.inside:
+            from .schedules.decorators import decorate
 
         return decorate(self.schedules, self.task, self._declared, options)
 
@@ -247,8 +250,9 @@ class LiteQueue(Marked):
         ends where this one starts. A task whose source file is changed is left to a program with the new code, unless
         ``stale="run"``. Raises InvalidArgument or InvalidType for an option that it cannot take.
         """
-        from .options.workers import EmbeddedOptions
-        from .worker.embedded import GRACE, EmbeddedWorker
+        with forkguard.inside:
+            from .options.workers import EmbeddedOptions
+            from .worker.embedded import GRACE, EmbeddedWorker
 
         refuse_unknown(EmbeddedOptions, options, "a worker")
         if options.get("grace") is None:
@@ -261,7 +265,8 @@ class LiteQueue(Marked):
 
         In the main thread the signals are handled: the first drains, a second leaves at once. Options as of ``worker``.
         """
-        from .worker.signals import StopSignals
+        with forkguard.inside:
+            from .worker.signals import StopSignals
 
         worker = self._build_worker(options)
         signals = StopSignals(lambda now: worker.stop(now=now))
@@ -273,14 +278,13 @@ class LiteQueue(Marked):
 
     def _build_worker(self, options: WorkerOptions, *, watching: bool = False) -> Worker:
         refuse_in_an_import()
-        from .tasks import gevents
-
+        with forkguard.inside:  # imported here: a program that only enqueues does not pay for the worker
+            from .tasks import gevents
+            from .worker.config import WorkerConfig
+            from .worker.discovery import Catalogue
+            from .worker.staleness import Sources
+            from .worker.worker import Worker
         gevents.watch()
-        # Imported here: a program that only enqueues does not pay for the worker.
-        from .worker.config import WorkerConfig
-        from .worker.discovery import Catalogue
-        from .worker.staleness import Sources
-        from .worker.worker import Worker
 
         client, monotonic = self._client, self._client.clock.monotonic
         sources = Sources(self._tasks, monotonic) if watching else None

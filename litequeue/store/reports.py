@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from ..base import stored
+from ..base import forkguard, stored
 from ..base.checks import MICROS, aware
 from .file import Database
 
@@ -91,7 +91,8 @@ class Reports:
 
     def output(self, job_id: int, attempt: int, number: int) -> list[OutputPiece]:
         """What a job printed, after a piece that is known already."""
-        from ..base.records import OutputPiece
+        with forkguard.inside:
+            from ..base.records import OutputPiece
 
         parameters = {"id": job_id, "attempt": attempt, "number": number}
         with self._database.read() as connection:
@@ -127,7 +128,8 @@ class Reports:
 
     def stats(self, now: int | None = None) -> Stats:
         """``now``: as for ``workers``."""
-        from ..base.records import Stats
+        with forkguard.inside:
+            from ..base.records import Stats
 
         with self._database.read() as connection:
             counts = connection.execute(COUNTS).fetchall()
@@ -149,7 +151,8 @@ class Reports:
 
     def workers(self, now: int | None = None, *, stopped: bool = False) -> list[WorkerInfo]:
         """Those that run, or all; ``now`` in microseconds: with what is stuck in them then."""
-        from ..base.records import WorkerInfo
+        with forkguard.inside:
+            from ..base.records import WorkerInfo
 
         stuck: dict[int, dict[str, int]] = {}
         with self._database.read() as connection:
@@ -188,7 +191,8 @@ def _time(stamp: int | None) -> datetime | None:
 
 
 def _job(row: tuple[Any, ...], attempts: tuple[AttemptInfo, ...] = ()) -> JobInfo:
-    from ..base.records import JobInfo
+    with forkguard.inside:
+        from ..base.records import JobInfo
 
     (
         id_, task, queue, state, pool, priority, args, kwargs, attempt, failures, interruptions,
@@ -227,7 +231,8 @@ def _job(row: tuple[Any, ...], attempts: tuple[AttemptInfo, ...] = ()) -> JobInf
 
 
 def _attempt(row: tuple[Any, ...]) -> AttemptInfo:
-    from ..base.records import AttemptInfo
+    with forkguard.inside:
+        from ..base.records import AttemptInfo
 
     number, outcome, worker, started, finished, kind, message, traceback = row
     return AttemptInfo(
