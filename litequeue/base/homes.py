@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import re
 import sys
-from types import ModuleType
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from types import ModuleType, SimpleNamespace
+from typing import Any, Final, NamedTuple
 
 _SOURCES: Final = (".py", ".pyc", ".so", ".pyd")
 # Modules that were loaded by their path, since no import statement could name their file: name -> file's name.
@@ -25,8 +26,12 @@ class Home(NamedTuple):
     directory: str | None  # the entry of sys.path, or the file's directory; None: it has no file
 
 
-def home_of(module: str | None) -> Home | None:
-    """The home of a module by its ``__name__``; None for a shell or a notebook, which nobody else can load."""
+def home_of(module: str | None, namespace: Mapping[str, Any] | None = None) -> Home | None:
+    """The home of a module by its ``__name__``; None for a shell or a notebook, which nobody else can load.
+
+    ``namespace``: the globals of a function of it, where one is at hand. A tool that runs a script need not have made that the
+    ``__main__`` of ``sys.modules``.
+    """
     if module in ("__console__", None):  # code.interact(), and with names of somebody's own, as Django's shell has them
         return None
     if module not in ("__main__", "__mp_main__"):  # the second is the first, in a child of multiprocessing
@@ -34,12 +39,17 @@ def home_of(module: str | None) -> Home | None:
         if file is not None:
             return Home(module, f"./{file}", os.path.dirname(os.path.abspath(str(getattr(loaded, "__file__", "")))))
         return Home(module, module, import_directory(loaded, module))
-    main = sys.modules.get(module)
+    main: Any = sys.modules.get(module)
     spec, path = getattr(main, "__spec__", None), getattr(main, "__file__", None)
     if isinstance(path, str) and is_of_python(path):
-        # A shell (Python 3.13's, python -m asyncio), or a tool that runs the script of which it makes argv (cProfile, trace).
-        spec, path = None, sys.argv[0] if sys.argv and not is_of_python(sys.argv[0]) else None
-    if spec is not None:  # python -m package.module
+        # A shell (Python 3.13's, python -m asyncio), or a tool that runs a script or module, of which it makes argv (cProfile,
+        # trace).
+        says = dict(namespace or {})
+        main = SimpleNamespace(**says) if "__spec__" in says else main
+        spec, path = says.get("__spec__"), says.get("__file__") or "".join(sys.argv[:1])
+        if path and is_of_python(os.path.abspath(path)):
+            spec = path = None
+    if spec is not None and spec.name != "__main__":  # python -m package.module; a script has that from cProfile
         name = str(spec.name)
         return Home(name, name, import_directory(main, name))
     if not isinstance(path, str) or not os.path.isfile(path):

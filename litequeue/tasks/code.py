@@ -122,7 +122,7 @@ class TaskCode:
         self.give_up_on: tuple[type[BaseException], ...] = clean["give_up_on"]
         self.result_ttl: int = clean["result_ttl"]
         self._backoff: BackoffLike = clean["backoff"]
-        home = home_of(function.__module__)
+        home = home_of(function.__module__, getattr(function, "__globals__", None))
         qualname = getattr(function, "__qualname__", function.__name__)
         check_columns(clean["name"] or qualname, self.columns)
         self.name = clean["name"] or _name_of(home, qualname)

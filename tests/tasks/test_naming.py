@@ -257,6 +257,23 @@ def test_a_script_under_one_of_pythons_tools_has_its_own_name(tmp_path: Path, to
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("tool", ["cProfile", "profile"])
+def test_a_module_under_one_of_pythons_tools_has_its_own_name(tmp_path: Path, tool: str) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "orders.py").write_text(
+        "from litequeue import LiteQueue\napp = LiteQueue('db.sqlite')\n@app.task\ndef f(): return 7\n"
+        "if __name__ == '__main__': f.delay()\n"
+    )
+    subprocess.run(
+        [sys.executable, "-m", tool, "-m", "shop.orders"], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True
+    )
+    with LiteQueue(tmp_path / "db.sqlite") as app:
+        assert app.job(1).info().task == "shop.orders.f"
+        assert litequeue("worker", "db.sqlite", "--burst", cwd=tmp_path).returncode == 0
+        assert app.job(1).get(timeout=1) == 7
+
+
+@pytest.mark.slow
 def test_the_shell_of_a_terminal_is_one_too(tmp_path: Path) -> None:
     """Since Python 3.13 it is a module, _pyrepl.__main__, and tasks were named by that."""
     environ = {**environment(), "TERM": "xterm", "PYTHON_HISTORY": str(tmp_path / "history")}
