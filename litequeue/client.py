@@ -42,7 +42,7 @@ def database_path(path: object) -> str:
     text = os.fspath(path)
     if not isinstance(text, str):
         raise InvalidType(f"the database's path must be a string, not bytes: {text!r:.100}")
-    if not text or text == ":memory:" or "\0" in text or text.startswith("file:"):
+    if not text or text == ":memory:" or "\0" in text or text.startswith("file:") or "://" in text:
         raise InvalidArgument(
             f"the database must be the path of a file on disk, since worker processes open it too; not {text!r}"
         )

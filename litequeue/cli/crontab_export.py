@@ -39,6 +39,7 @@ def export(arguments: argparse.Namespace) -> int:
             entry = _entry_of(info)
             crontab.render([entry])  # a line of its own may be too much for a crontab
             entries.append(entry)
+            others += [f"# {info.name}: it is paused, and so commented out"] if info.state == "paused" else []
             left_out += [f"# {info.name}: {beyond}"] if (beyond := _beyond_cron(info)) else []
         except InvalidArgument as error:
             others.append(f"# {info.name}: {error}")

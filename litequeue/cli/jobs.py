@@ -14,7 +14,13 @@ from typing import Any
 from ..app import LiteQueue
 from ..base import checks
 from ..base.clock import SystemClock
-from ..base.errors import CannotOpen, InvalidArgument, JobNotFound, LitequeueError
+from ..base.errors import (
+    CannotOpen,
+    InvalidArgument,
+    JobNotFound,
+    LitequeueError,
+    NotAQueue,
+)
 from ..base.records import OutputPiece, as_dict
 from ..client import database_path
 from ..commands.command import NAME as COMMAND
@@ -25,11 +31,10 @@ from ..store.inspection import Inspection
 from . import render
 from .calls import command_of, options_given, parse_call, refuse_command_options
 from .doctor import work
-from .grammar.parser import DATABASE
+from .grammar.parser import DATABASE, USUAL
 from .notes import note_command, note_unknown_task
 
 FOLLOW_SECONDS = 0.2
-USUAL = (".sqlite", ".sqlite3", ".db")  # what most databases are called, and no task is
 
 
 def existing(db: str) -> LiteQueue:
@@ -81,8 +86,13 @@ def _what(arguments: argparse.Namespace) -> tuple[str, list[Any], dict[str, Any]
 
 def init(arguments: argparse.Namespace) -> int:
     path = database_path(arguments.db)
-    Store(path).open_and_close()
-    print(f"{path} is a queue")
+    try:
+        Store(path, create=False, adopt=False).open_and_close()
+    except (CannotOpen, NotAQueue):
+        Store(path).open_and_close()
+        print(f"{path} is a queue now")
+    else:
+        print(f"{path} is a queue already")
     return 0
 
 

@@ -194,8 +194,8 @@ def _usage(text: str) -> str:
 
 
 def _attempts(info: JobInfo) -> str:
-    most = "as the task says" if info.max_attempts is None else str(info.max_attempts)
-    text = f"{info.attempt} so far, {info.failures} failed of at most {most}"
+    most = "; the task says how many may" if info.max_attempts is None else f" of at most {info.max_attempts}"
+    text = f"{info.attempt} so far, {info.failures} failed{most}"
     return text + (f", {info.interruptions} interrupted" if info.interruptions else "")
 
 

@@ -168,7 +168,7 @@ class Schedules:
         checks.name(name, "the schedule's name")
         made = self._client.store.schedules.run_now(name, self._client.clock.now())
         if made is None:
-            raise ScheduleNotFound(_unknown(name))
+            raise self._unknown(name)
         job_id, ports = made
         self._client.ring(ports)
         return Job(self._client, job_id)
@@ -179,7 +179,7 @@ class Schedules:
         """One schedule. Raises ScheduleNotFound."""
         rows = self._client.store.schedules.rows(checks.name(name, "the schedule's name"))
         if not rows:
-            raise ScheduleNotFound(_unknown(name))
+            raise self._unknown(name)
         return shown(rows[0])
 
     def ticks(self, name: str, *, before: datetime | None = None, limit: int = 50) -> list[TickInfo]:
@@ -227,8 +227,14 @@ class Schedules:
     def _stored(self, name: str) -> Stored:
         known = self._client.store.schedules.stored(checks.name(name, "the schedule's name"))
         if known is None:
-            raise ScheduleNotFound(_unknown(name))
+            raise self._unknown(name)
         return known
+
+    def _unknown(self, name: str) -> ScheduleNotFound:
+        import difflib  # where somebody may have mistyped
+
+        near = difflib.get_close_matches(name, [info.name for info in self.list()], 2, 0.6)
+        return ScheduleNotFound(f"there is no schedule named {name}{f'; did you mean {near[0]}?' if near else ''}")
 
     @staticmethod
     def _refuse_declared(known: Stored, done: str) -> None:
@@ -253,7 +259,3 @@ def _is_over(known: Stored) -> bool:
     return known.disabled_at is not None or not (
         known.awaiting or known.values["next_tick_at"] is not None or known.values["boot"] is not None
     )
-
-
-def _unknown(name: str) -> str:
-    return f"there is no schedule named {name}"

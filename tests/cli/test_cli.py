@@ -130,6 +130,9 @@ def test_reading_commands_create_nothing(tmp_path: Path) -> None:
         (("service", "DB", "--threads", "8"), "unrecognized arguments: --threads 8; the worker's own options go after --"),
         (("schedule", "add", "DB", "x", "--every", "1h", "--task", "t", "4"), "or a task's arguments, go after --"),
         ((), "required: COMMAND"),
+        (("worker", "DB", "--thread", "4"), "worker: unrecognized arguments: --thread 4; did you mean --threads?"),
+        (("jobs", "DB", "--qeueu=x"), "jobs: unrecognized arguments: --qeueu=x; did you mean --queue?"),
+        (("job", "5"), "required: ID (5 was taken for the DB, which comes first)"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_exit_2(with_a_job: Path, words: tuple[str, ...], says: str) -> None:

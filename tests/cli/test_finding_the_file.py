@@ -46,10 +46,11 @@ def test_the_environment_names_the_file_for_every_command(
             done = cli("cron", "import", *words, "--dry-run", given=crontab.read_bytes())
         assert done.code == 0 and "schedule true" in done.out, (words, done)
     other = tmp_path / "other.sqlite"
-    assert cli("init", other).out == f"{other} is a queue\n", "a word with a / in it is the file all the same"
+    assert cli("init", other).out == f"{other} is a queue now\n", "a word with a / in it is the file all the same"
     monkeypatch.chdir(tmp_path)
     assert json.loads(cli("stats", "other.sqlite", "--json").out)["states"] == {}, "and so is one that is there"
-    wrong = cli("jobs", "another.sqlite")
+    assert cli("enqueue", "another.sqlite", sample.add.name).code == 4, "and so is one that is not, by what it is called"
+    wrong = cli("jobs", "another")
     assert wrong.code == 2 and f"LITEQUEUE_DB says {queue}" in wrong.err
 
 

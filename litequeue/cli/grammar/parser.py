@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn
 from ...options import JobOptions, options_of
 
 DATABASE: Final = "LITEQUEUE_DB"  # in the environment
+USUAL: Final = (".sqlite", ".sqlite3", ".db")  # what most databases are called, and no task is
 
 
 class Parser(argparse.ArgumentParser):
@@ -24,6 +25,7 @@ class Parser(argparse.ArgumentParser):
     fill: Callable[[Parser], None] | None = None  # adds the arguments
     rest: str | None = None  # the attribute
     hint: str | None = None  # for who gives a word too many
+    _words: tuple[str, ...] = ()
     takes_database = False
     takes_file = False  # after the database
 
@@ -32,6 +34,7 @@ class Parser(argparse.ArgumentParser):
         if fill is not None:
             fill(self)
         words = list(sys.argv[1:] if args is None else args)
+        self._words = tuple(words)
         set_by = os.environ.get(DATABASE) if self.takes_database else None
         if set_by and not self._names_database(words) and not {"-h", "--help"} & set(words):
             words.insert(0, set_by)
@@ -40,13 +43,30 @@ class Parser(argparse.ArgumentParser):
         namespace, unknown = super().parse_known_args(words[:end], namespace)
         if self.rest:
             setattr(namespace, self.rest, words[end + 1 :])
-        if unknown and self.hint:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}; {self.hint}")
+        if unknown and self.fill is None and not self._has_commands():
+            hint = self._meant(unknown) or (f"; {self.hint}" if self.hint else "")
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
         return namespace, unknown
+
+    def _has_commands(self) -> bool:
+        return self._subparsers is not None
+
+    def _meant(self, unknown: list[str]) -> str:
+        """The option that a mistyped one is much like."""
+        typed = unknown[0].partition("=")[0]
+        if not typed.startswith("--"):
+            return ""
+        import difflib  # where somebody may have mistyped
+
+        near = difflib.get_close_matches(typed, list(self._option_string_actions), 1, 0.75)
+        return f"; did you mean {near[0]}?" if near else ""
 
     def error(self, message: str) -> NoReturn:
         """One line: argparse would print all that the command takes before it."""
         program, _, command = self.prog.partition(" ")
+        first = "".join(self._words[:1])
+        if self.takes_database and " required: " in message and first and first[0] != "-" and not _is_file(first):
+            message += f" ({first} was taken for the DB, which comes first)"
         where = f"{command}: " if command else ""
         self.exit(2, f"{program}: {where}{message}; {self.prog} --help says what there is\n")
 
@@ -58,7 +78,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def _is_file(word: str) -> bool:
-    return os.sep in word or os.path.isfile(word)
+    return os.sep in word or word.endswith(USUAL) or os.path.isfile(word)
 
 
 def take_database(sub: Parser) -> None:

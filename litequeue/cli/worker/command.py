@@ -51,7 +51,11 @@ def run(arguments: argparse.Namespace) -> int:
     note_mail(config.mail_to)
     write_to_stderr(Lines(arguments.log_level, arguments.log_json))
     if is_new:
-        log.warning("%s is new: nothing was ever enqueued there; is that the path that the producers use?", path)
+        log.warning(
+            "%s is new: nothing was ever enqueued there; is that the path that the producers use? (Schedules "
+            "that code declares come with --import.)",
+            path,
+        )
     registered, homes, apps = import_tasks(arguments.imports or [])
     # An app's own database that has no tables of ours yet: whoever imports that app has its word that it may have them.
     store = Store(path, adopt=os.path.realpath(path) in apps)

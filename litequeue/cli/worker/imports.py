@@ -18,6 +18,7 @@ from ...base.mainguard import workers_import
 from ...tasks import TaskCode, gevents
 from ...tasks.finding import tasks_of
 from ...tasks.modules import load, told
+from ..grammar.parser import USUAL
 
 log = Log("litequeue.worker")
 
@@ -30,7 +31,7 @@ def is_path(module: str) -> bool:
 def refuse_a_module(db: str) -> None:
     """``worker tasks``, or ``tasks:app``, is a slip of who comes from elsewhere, and would wait for ever at a database of
     that name."""
-    if db.endswith((".sqlite", ".sqlite3", ".db")):
+    if db.endswith(USUAL):
         return
     module = db.removesuffix(".py").partition(":")[0]
     while module.strip("./"):

@@ -105,7 +105,7 @@ class Database:
                 if not self._adopt and not ledger.is_empty(connection) and found.version == 0:
                     raise errors.NotAQueue(
                         f"{self.given_path} is a SQLite database without litequeue's tables; "
-                        "check the path (LiteQueue(path) in the app's own code adds the tables)"
+                        "check the path (`litequeue init` adds the tables, as does LiteQueue(path) in the app's own code)"
                     )
                 if not self._create and found.version == 0:
                     raise errors.NotAQueue(
