@@ -22,6 +22,8 @@ from .base.errors import (
     PayloadTooLarge,
     SignatureMismatch,
 )
+from .base.homes import same_directory
+from .base.log import Log
 from .base.mainguard import refuse_in_an_import
 from .base.models import NewJob, TaskOrigin
 from .base.softguard import shielded
@@ -31,6 +33,8 @@ from .tasks import TaskCode, Template, columns_of
 
 if TYPE_CHECKING:
     from .store import Store
+
+log = Log("litequeue.tasks")
 
 _NO_KWARGS: Mapping[str, Any] = {}
 
@@ -218,7 +222,25 @@ class Client:
         if code.name in self._recorded:
             return None
         refuse_in_an_import()
+        if code.origin is not None and code.origin.is_loadable:
+            self._compare(code.origin, self.store.jobs.origin(code.name))
         return code.origin
+
+    @staticmethod
+    def _compare(new: TaskOrigin, known: TaskOrigin | None) -> None:
+        """Say so where two programs call two tasks the same: x/main.py and y/main.py both have main.run, and a worker loads
+        the one of which a job was enqueued last."""
+        if known is None or not known.is_loadable or same_directory(known.directory, new.directory):
+            return
+        with forkguard.inside:
+            from .tasks.modules import source_files
+
+        if source_files(known.module, known.directory):
+            log.warning(
+                "task %s was recorded from %s before, which is still there, and is now from %s: a worker runs all its jobs with "
+                "the code there. If those are two programs, and not two releases of one, give one's task another name=",
+                new.task, known.directory, new.directory,
+            )  # fmt: skip
 
 
 # Who looks at a file here, for handles that come out of a pickle: of an app, or made for such handles alone. Weak, so that

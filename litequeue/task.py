@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack
 
@@ -79,7 +80,7 @@ def register(
     known = registry.get(code.name)
     if known is not None and _is_another(known, code):
         raise InvalidArgument(
-            f"there is already a task named {code.name!r}, {_where(known)}; this one, {_where(code)}, is another function. "
+            f"there is already a task named {code.name!r}, {where(known)}; this one, {where(code)}, is another function. "
             "If a decorator or a factory made them, let it use functools.wraps; or give one of them another name="
         )
     registry[code.name] = code
@@ -93,8 +94,12 @@ def _is_another(known: TaskCode, new: TaskCode) -> bool:
         return True
     if a is b or _content(a) == _content(b) is not None:
         return False
-    # A reload, or a notebook's cell that is run again, is other code at the top level than the first time.
-    return known.made_by is None or known.made_by is new.made_by
+    if known.made_by is None or new.made_by is None or known.made_by is new.made_by:
+        return True
+    # A reload, or a notebook's cell that is run again, is other code at the top level than the first time: of the same file, or
+    # of none. Two files that use one decorator or factory are none of that.
+    files = {known.made_by.co_filename, new.made_by.co_filename}
+    return len(files) > 1 and all(map(os.path.isfile, files))
 
 
 def _content(function: Callable[..., Any]) -> tuple[Any, ...] | None:
@@ -113,7 +118,8 @@ def _cell(cell: Any) -> Any:
         return None
 
 
-def _where(code: TaskCode) -> str:
+def where(code: TaskCode) -> str:
+    """Which function a task is, in words."""
     inner = getattr(code.function, "__code__", None)
     place = f" (line {inner.co_firstlineno} of {inner.co_filename})" if inner is not None else ""
     return f"{code.function.__module__}.{code.function.__qualname__}{place}"

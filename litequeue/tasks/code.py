@@ -180,7 +180,8 @@ def _check_function(function: Any) -> None:
 def _top_level() -> CodeType | None:
     """The code of a module, or of a notebook's cell, that is being executed; None where none is, or cannot be told."""
     frame = inspect.currentframe()
-    while frame is not None and frame.f_code.co_flags & inspect.CO_NEWLOCALS:
+    # A function has locals of its own, and so has the body of a class.
+    while frame is not None and (frame.f_code.co_flags & inspect.CO_NEWLOCALS or frame.f_locals is not frame.f_globals):
         frame = frame.f_back
     return None if frame is None else frame.f_code
 

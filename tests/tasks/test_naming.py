@@ -93,6 +93,43 @@ def test_two_functions_of_one_name_in_one_module_are_refused(tmp_path: Path) -> 
     assert "line 5 of" in done.stderr
 
 
+def test_a_decorator_of_one_module_makes_no_two_tasks_of_two_others_one(tmp_path: Path) -> None:
+    """send_invoice.delay() returned "deleted"."""
+    (tmp_path / "lib.py").write_text(
+        "from litequeue import LiteQueue\napp = LiteQueue('db')\n"
+        "def logged(f):\n    def wrapper(*args): return f(*args)\n    return wrapper\n"
+    )
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.py").write_text(f"from lib import app, logged\n@app.task\n@logged\ndef {name}_task(): return {name!r}\n")
+    done = subprocess.run([sys.executable, "-c", "import a, b"], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    assert "there is already a task named 'lib.logged.wrapper'" in done.stderr and "functools.wraps" in done.stderr
+
+
+def test_the_bodies_of_two_classes_are_not_a_module_that_is_executed_twice(app: LiteQueue) -> None:
+    class A:
+        one = app.task(logged(lambda: 1))
+
+    with pytest.raises(InvalidArgument, match="already a task named"):
+
+        class B:
+            two = app.task(logged(lambda: 2))
+
+    assert app._tasks[A.one.name].function() == 1
+
+
+def test_of_two_modules_with_a_task_of_one_name_a_worker_imports_one(tmp_path: Path) -> None:
+    for name in ("m1", "m2"):
+        (tmp_path / f"{name}.py").write_text(
+            f"from litequeue import LiteQueue\napp = LiteQueue('db.sqlite')\n@app.task(name='send')\ndef send(): return {name!r}\n"
+        )
+    (tmp_path / "both.py").write_text("from m1 import send\n")
+    words = ("worker", "db.sqlite", "--burst", "--import", "m1", "--import")
+    done = litequeue(*words, "m2", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--import m2: there is already a task named 'send', m1.send (line 3 of" in done.stderr
+    assert litequeue(*words, "both", cwd=tmp_path).returncode == 0, "it is the same task"
+
+
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.syspath_prepend(tmp_path)
@@ -191,6 +228,21 @@ def test_two_programs_of_one_file_do_not_run_each_others_jobs(tmp_path: Path) ->
         assert sorted({info.task for info in app.jobs()}) == [
             "send-bill.apart", "send-bill.run", "send-mail.apart", "send-mail.run",
         ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_two_programs_that_call_two_tasks_the_same_are_told(tmp_path: Path) -> None:
+    """x/main.py and y/main.py: x's job ran y's code, and nobody said a word."""
+    said = []
+    for folder in ("x", "y", "y", "x"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "main.py").write_text(
+            f"from litequeue import LiteQueue\napp = LiteQueue({str(tmp_path / 'db.sqlite')!r})\n@app.task\ndef run(): ...\n"
+            "if __name__ == '__main__':\n    run.delay(); run.delay()\n"
+        )
+        done = subprocess.run([sys.executable, "main.py"], cwd=tmp_path / folder, env=environment(), capture_output=True, text=True, check=True)
+        said.append(done.stderr.count(f"task main.run was recorded from {tmp_path}/"))
+    assert said == [0, 1, 0, 1]
 
 
 @pytest.mark.slow

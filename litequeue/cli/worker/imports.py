@@ -15,6 +15,7 @@ from ...base.errors import InvalidArgument, UnknownTask
 from ...base.homes import Home, home_of
 from ...base.log import Log
 from ...base.mainguard import workers_import
+from ...task import where
 from ...tasks import TaskCode, gevents
 from ...tasks.finding import tasks_of
 from ...tasks.modules import load, told
@@ -63,7 +64,13 @@ def import_tasks(names: list[str]) -> tuple[dict[str, TaskCode], list[Home], set
         codes = tasks_of(module)
         if not codes:
             raise InvalidArgument(f"--import {name}: the module has no tasks and no LiteQueue app")
-        found.update(codes)
+        for task, code in codes.items():
+            other = found.setdefault(task, code)
+            if other is not code:
+                raise InvalidArgument(
+                    f"--import {name}: there is already a task named {task!r}, {where(other)}; this one is {where(code)}: give one "
+                    "of them another name=, or each a worker of its own"
+                )
         apps |= {os.path.realpath(app.path) for app in vars(module).values() if type(app) is LiteQueue}
         home = home_of(module.__name__)
         if home is not None:
