@@ -6,7 +6,9 @@ Owns time's two faces: ``now()`` for what is stored (microseconds since the epoc
 
 from __future__ import annotations
 
+import functools
 import time
+import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +16,14 @@ if TYPE_CHECKING:
     import random
 
 
-def monotonic(_real: Callable[[], float] = time.monotonic) -> float:
+def _machines() -> Callable[[], float]:
+    """Also where somebody has replaced it before this module was imported: under freezegun, say."""
+    if isinstance(time.monotonic, types.BuiltinFunctionType):
+        return time.monotonic
+    return functools.partial(time.clock_gettime, time.CLOCK_MONOTONIC)  # POSIX, and there nobody replaces it
+
+
+def monotonic(_real: Callable[[], float] = _machines()) -> float:  # noqa: B008 - once, at the import
     """Seconds since an arbitrary point. Never goes back.
 
     The function is kept where nobody replaces it: under freezegun, which puts its own into every module, a wait that asked
@@ -37,7 +46,7 @@ class SystemClock:
     def now(self) -> int:
         return time.time_ns() // 1000
 
-    monotonic = staticmethod(time.monotonic)  # at once, and kept where nobody replaces it, as above
+    monotonic = staticmethod(_machines())  # at once, and kept where nobody replaces it, as above
 
 
 def boot_id() -> str | None:

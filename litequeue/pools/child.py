@@ -17,6 +17,7 @@ import os
 import random
 import signal
 import struct
+import sys
 import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -80,6 +81,9 @@ def start(
     for number in numbers:
         signal.signal(number, _leave_it_to_the_worker)
     reset_in_children(numbers)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # a line at a time, so that it is not lost when this process is killed
+            stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     tie.hold(parent, locks)
     if lines is not None:
         logs.write_to_stderr(lines)

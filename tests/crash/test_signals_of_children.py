@@ -33,7 +33,23 @@ def ends_a_fork():
     child.join()
     return time.monotonic() - began, child.exitcode
 
+def ends_them_at_once():
+    began = time.monotonic()
+    codes = set()
+    for _ in range(40):
+        child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(20,))
+        child.start()
+        child.terminate()
+        child.join()
+        codes.add(child.exitcode)
+    return time.monotonic() - began, *codes
+
 in_a_thread = app.task(name="in_a_thread")(ends_a_fork)
+at_once_in_a_thread = app.task(name="at_once_in_a_thread")(ends_them_at_once)
+
+@app.task(pool="process")
+def at_once_in_a_process():
+    return ends_them_at_once()
 
 @app.task(pool="process")
 def in_a_process():
@@ -42,6 +58,8 @@ def in_a_process():
 if __name__ == "__main__":
     in_a_thread.delay()
     in_a_process.delay()
+    at_once_in_a_thread.delay()
+    at_once_in_a_process.delay()
 '''
 
 
@@ -49,9 +67,9 @@ def test_a_fork_of_a_task_can_be_terminated(tmp_path: Path) -> None:
     (tmp_path / "tasks.py").write_text(TASKS)
     subprocess.run([sys.executable, "tasks.py"], cwd=tmp_path, env=environment(), timeout=30, check=True)
     with worker_process(tmp_path / "db.sqlite", "--import", "tasks", cwd=tmp_path), LiteQueue(tmp_path / "db.sqlite") as app:
-        for job in (1, 2):
-            seconds, code = app.job(job).get(timeout=15)
-            assert code == -signal.SIGTERM and seconds < 2
+        for job in (1, 2, 3, 4):
+            seconds, code = app.job(job).get(timeout=40)
+            assert code == -signal.SIGTERM and seconds < 5
 
 
 SAID = """

@@ -101,3 +101,23 @@ def test_a_task_that_closes_the_streams_does_not_stop_the_worker(sample_app: Lit
         assert final(hostile.HOSTILE[pool].delay("close streams"), 2) == "succeeded"
         assert_goes_on(pool)
         assert process.poll() is None
+
+
+@pytest.mark.parametrize("how", ["timeout", "stop"])
+def test_what_a_process_task_printed_before_it_was_killed_is_not_lost(tmp_path: Path, how: str) -> None:
+    (tmp_path / "tasks.py").write_text(
+        "import time\nfrom litequeue import LiteQueue\napp = LiteQueue('db.sqlite')\n"
+        f"@app.task(pool='process', timeout={1 if how == 'timeout' else 60})\ndef speaks():\n    print('so far so good')\n    time.sleep(60)\n"
+    )
+    db, said = tmp_path / "db.sqlite", tmp_path / "said"
+    subprocess.run([sys.executable, "-c", "import tasks; tasks.speaks.delay()"], cwd=tmp_path, env=environment(), check=True)
+    environ = {name: value for name, value in environment().items() if name != "PYTHONUNBUFFERED"}
+    with said.open("w") as out, LiteQueue(db) as app, worker_process(db, "--grace", "0.3", cwd=tmp_path, env=environ, stdout=out) as worker:
+        wait_until(lambda: app.job(1).state in ("running", "discarded"))
+        if how == "timeout":
+            wait_until(lambda: app.job(1).state == "discarded")
+        else:
+            wait_until(lambda: "so far so good" in said.read_text(), what="it is there before the stop")
+            worker.terminate()
+            worker.wait(15)
+    assert "so far so good\n" in said.read_text()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from litequeue import LiteQueue, ResultTimeout
+
+from ..support import environment
 
 freezegun = pytest.importorskip("freezegun", reason="freezegun is not installed")
 
@@ -28,3 +32,12 @@ def test_a_worker_runs_jobs_and_gives_up_its_grace_while_time_stands_still(app: 
     add = app.task(name="add")(lambda x, y: x + y)
     with freezegun.freeze_time("2026-01-01"), app.worker(threads=1, grace=0.1):
         assert add.delay(4, 4).get(timeout=10) == 8
+
+
+def test_a_wait_ends_where_litequeue_was_imported_while_time_stood_still(tmp_path: Path) -> None:
+    code = (
+        "import freezegun\nwith freezegun.freeze_time('2026-01-01'):\n    from litequeue import LiteQueue, ResultTimeout\n"
+        "    try: LiteQueue('db.sqlite').enqueue('t').get(timeout=0.2)\n    except ResultTimeout: print('it ended')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=30, check=False)
+    assert done.stdout == "it ended\n", done.stderr
