@@ -14,12 +14,15 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import Final
 
 MOST_FRAMES: Final = 500  # deeper ones are not looked at: the look has to be quick
 _IMPORTING: Final = "<frozen importlib."
+_STARTING: Final = threading.Thread.start.__code__
+_WAITING: Final = threading.Condition.wait.__code__
 _LIBRARY: Final = os.path.dirname(os.__file__)
 # Files of the standard library that keep locks of the whole process, and the functions that hold them: all, or these.
 _SHARED: Final[dict[str, frozenset[str] | None]] = {
@@ -31,6 +34,8 @@ _SHARED: Final[dict[str, frozenset[str] | None]] = {
         (("concurrent", "futures", "process.py"), None),
         (("multiprocessing", "resource_tracker.py"), None),
         (("multiprocessing", "util.py"), None),
+        (("_strptime.py",), None),
+        (("asyncio", "events.py"), None),
         (("functools.py",), None),
         (("tempfile.py",), None),
         (("warnings.py",), None),
@@ -38,9 +43,17 @@ _SHARED: Final[dict[str, frozenset[str] | None]] = {
         (("weakref.py",), None),
         (("_weakrefset.py",), None),
         # The rest of it guards what a task makes for itself, and is where tasks wait.
-        (("threading.py",), frozenset({"__init__", "_delete", "_stop", "_bootstrap_inner", "active_count", "enumerate", "start"})),
+        (
+            ("threading.py",),
+            # Of ``with condition:`` too, which are functions of Python: a queue that a handler of ``logging`` writes to has one.
+            frozenset({"__init__", "__enter__", "__exit__", "_delete", "_stop", "_bootstrap_inner", "active_count", "enumerate", "start"}),
+        ),
     )
 }
+
+# From Python 3.13 on the exception comes one look of the interpreter later than where the thread is met: at the end of a ``with``
+# as its __exit__ begins, where that is a function. Within these it waits for their end, but where they wait themselves.
+_WHOLLY: Final = (os.path.join(_LIBRARY, "queue.py"),)
 
 
 def is_delicate(frame: FrameType | None, until: CodeType) -> bool:
@@ -50,11 +63,14 @@ def is_delicate(frame: FrameType | None, until: CodeType) -> bool:
     functions = _SHARED.get(frame.f_code.co_filename, ())
     if (functions is None or frame.f_code.co_name in functions) and not _is_protected(frame):
         return True
+    waits = frame.f_code is _WAITING
     looked: FrameType | None = frame
     for _ in range(MOST_FRAMES):
         if looked is None or looked.f_code is until:
             return False
-        if looked.f_code.co_filename.startswith(_IMPORTING):
+        # A thread that is being started has its maker's number until it runs (Python 3.11), and the exception would come there.
+        file = looked.f_code.co_filename
+        if looked.f_code is _STARTING or file.startswith(_IMPORTING) or file in _WHOLLY and not waits:
             return True
         looked = looked.f_back
     return False

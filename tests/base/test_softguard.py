@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import logging
+import logging.handlers
 import queue
 import random
 import sys
@@ -214,6 +216,38 @@ def test_a_module_is_imported_whole_before_its_task_ends(
     for _ in range(rounds):
         rained_on(until_the_second(step), moments, 0.003)
         assert_free(step, "a lock of the import")
+
+
+def _logs_to_a_queue() -> Callable[[], object]:
+    handler = logging.handlers.QueueHandler(queue.Queue())
+    record = logging.makeLogRecord({"msg": "again"})
+    return lambda: handler.handle(record)
+
+
+def _starts_a_thread() -> None:
+    thread = threading.Thread(target=time.sleep, args=(0.000_2,))  # no timeout comes while one is being started
+    thread.start()
+    thread.join()
+
+
+def _starts_an_executor() -> None:
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        pool.submit(int).result()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "make",
+    [_logs_to_a_queue, lambda: _starts_a_thread, lambda: _starts_an_executor, lambda: lambda: time.strptime("2026-11-26", "%Y-%m-%d")],
+    ids=["queue", "thread", "executor", "strptime"],
+)
+def test_whatever_a_task_shares_with_others_goes_on_after_its_timeout(make: Callable[[], Callable[[], object]]) -> None:
+    """The queue's lock was left taken within 38 rounds; and on 3.11 a thread that was being started got the exception."""
+    moments = random.Random(3)
+    step = make()
+    for _ in range(60):
+        rained_on(until_the_second(step), moments, 0.001)
+        assert_free(step, "what they share")
 
 
 @pytest.mark.slow

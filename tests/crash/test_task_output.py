@@ -103,6 +103,7 @@ def test_a_task_that_closes_the_streams_does_not_stop_the_worker(sample_app: Lit
         assert process.poll() is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["timeout", "stop"])
 def test_what_a_process_task_printed_before_it_was_killed_is_not_lost(tmp_path: Path, how: str) -> None:
     (tmp_path / "tasks.py").write_text(
