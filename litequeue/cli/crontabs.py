@@ -194,9 +194,11 @@ def _as_user(entry: Entry, user: str) -> dict[str, Any]:
 
 
 def _doubts(entry: Entry) -> Iterator[str]:
-    """What may be another crontab than it was taken for. Of root, the entry itself says so."""
+    """What may be another crontab than it was taken for."""
     word = (entry.command.split(maxsplit=1) or [""])[0]
-    if entry.user is None and word != "root" and _is_user(word):
+    if entry.user is None and word == "root":
+        yield from (note for note in entry.notes if "--system" in note)  # which a crontab that is written back says too
+    elif entry.user is None and _is_user(word):
         yield f"the command begins with {word}, a user of this host: if this is a system crontab, use --system"
 
 
@@ -255,7 +257,7 @@ def _show(plan: Plan) -> None:
         print(f"    failures mailed to {clean(options['mail_to'])}{'' if sendmail() else ', once this host has a sendmail'}")
     else:
         print(f"    failures mailed to nobody{'' if entry.mail_to == '' else ': this host has no sendmail'}")
-    for note in (*_doubts(entry), *entry.notes):
+    for note in dict.fromkeys((*_doubts(entry), *entry.notes)):
         print(f"    note     {clean(note)}")
 
 

@@ -159,6 +159,8 @@ def _wrong_count(text: str, count: int, seconds: bool) -> str:
     hint = ""
     if count == 6:
         without = text.partition(" ")[2]
+        if re.fullmatch(r".*\s(\d{4}|\d{4}[-,/].*)", text):
+            return f"{has}, but must have 5 ({names}); the last looks like a year: write {text.rpartition(' ')[0]!r:.100}"
         hint = f"; if the first is seconds, as Quartz and Spring have them, give seconds=True (--seconds), or write {without!r:.100}"
     elif count == 7:
         hint = "; it looks like Quartz's, with seconds first and a year at the end: leave those two out"

@@ -43,6 +43,8 @@ COUNTS: Final = "SELECT queue, state, count(*) FROM litequeue_jobs GROUP BY queu
 STILL_TO_DO: Final = """SELECT queue, state, count(*) FROM litequeue_jobs WHERE state = 'available' GROUP BY queue
 UNION ALL SELECT queue, state, count(*) FROM litequeue_jobs WHERE state = 'scheduled' OR state = 'retrying' GROUP BY queue, state
 UNION ALL SELECT queue, state, count(*) FROM litequeue_jobs WHERE state = 'blocked' GROUP BY queue"""
+UNUSED: Final = """SELECT NOT EXISTS (SELECT 1 FROM litequeue_tasks) AND NOT EXISTS (SELECT 1 FROM litequeue_jobs)
+    AND NOT EXISTS (SELECT 1 FROM litequeue_schedules)"""
 PAUSED: Final = "SELECT name FROM litequeue_queues WHERE paused_at IS NOT NULL ORDER BY name"
 OLDEST: Final = """SELECT min(run_at) FROM litequeue_jobs WHERE state = 'available'"""
 NEXT_DUE: Final = (
@@ -120,6 +122,11 @@ class Reports:
         """The queues from which nobody claims."""
         with self._database.read() as connection:
             return tuple(name for (name,) in connection.execute(PAUSED).fetchall())
+
+    def is_unused(self) -> bool:
+        """Whether nobody has ever enqueued or scheduled anything here, or it is all pruned and nobody says where code is."""
+        with self._database.read() as connection:
+            return bool(connection.execute(UNUSED).fetchone()[0])
 
     def still_to_do(self) -> list[tuple[str, str, int]]:
         """Of each queue and waiting state, how many jobs."""

@@ -427,7 +427,10 @@ def test_a_file_that_cannot_be_made_or_seen_is_not_called_new(tmp_path: Path) ->
         done = litequeue("worker", path, "--burst")
         assert done.returncode == 4
         assert "is new" not in done.stderr
-    assert "is new" in litequeue("worker", tmp_path / "db", "--burst").stderr
+    assert "is new: nothing was ever enqueued" in litequeue("worker", tmp_path / "db", "--burst").stderr
+    assert "is unused: nothing was ever enqueued" in litequeue("worker", tmp_path / "db", "--burst").stderr
+    assert litequeue("enqueue", tmp_path / "db", "tasks.f").returncode == 0
+    assert "nothing was ever" not in litequeue("worker", tmp_path / "db", "--burst").stderr
 
 
 def test_a_directory_that_is_missing_is_one_line_of_bench(tmp_path: Path) -> None:

@@ -340,6 +340,10 @@ def test_a_command_that_begins_with_a_user_of_this_host_may_be_of_a_system_cront
     said = "the command begins with nobody, a user of this host: if this is a system crontab, use --system"
     assert cli("cron", "import", tmp_path / "db", "-", "--dry-run", given=lines).out.count(said) == 1
     assert cli("cron", "import", tmp_path / "db", "-", given=lines).err == f"line 1: note: {said}\n"
+    root = b"0 1 * * * root /srv/run\n"
+    for words, where in ((["--dry-run"], "out"), ([], "err")):
+        done = cli("cron", "import", tmp_path / "root", "-", *words, given=root)
+        assert getattr(done, where).count("is this a system crontab, with a user in each line? Use --system") == 1, done
     assert "use --system" not in cli("cron", "import", tmp_path / "new", "-", "--system", given=lines[:26]).err
 
 

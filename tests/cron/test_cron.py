@@ -393,6 +393,7 @@ def test_the_search_is_quick() -> None:
         ('"0 3 * * *"', "has quotes around it"),
         ("CRON_TZ=Europe/Berlin 0 3 * * *", "write '0 3 * * *', and its zone as timezone='Europe/Berlin' (--timezone Europe/Berlin)"),
         ("TZ=UTC 0 3 * * *", "timezone='UTC'"),
+        ("0 3 * * * 2026", "the last looks like a year: write '0 3 * * *'"),
         ("MAILTO=me 0 3 * * *", "begins with a setting: write '0 3 * * *'"),
         ("0 0 3 * * *", "as Quartz and Spring have them, give seconds=True (--seconds), or write '0 3 * * *'"),
         ("0 0 3 * * ? 2026", "it looks like Quartz's, with seconds first and a year at the end"),

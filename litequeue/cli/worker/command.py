@@ -50,15 +50,14 @@ def run(arguments: argparse.Namespace) -> int:
     leave_process_1()
     note_mail(config.mail_to)
     write_to_stderr(Lines(arguments.log_level, arguments.log_json))
-    if is_new:
-        log.warning(
-            "%s is new: nothing was ever enqueued there; is that the path that the producers use? (Schedules "
-            "that code declares come with --import.)",
-            path,
-        )
     registered, homes, apps = import_tasks(arguments.imports or [])
     # An app's own database that has no tables of ours yet: whoever imports that app has its word that it may have them.
     store = Store(path, adopt=os.path.realpath(path) in apps)
+    if is_new or store.reports.is_unused():
+        log.warning(
+            "%s is %s: nothing was ever enqueued there; is that the path that the producers use? (Schedules that code declares "
+            "come with --import.)", path, "new" if is_new else "unused",
+        )  # fmt: skip
     clock = SystemClock()
     catalogue = Catalogue(
         registered,
