@@ -145,7 +145,7 @@ def notices(store: Store, inspection: Inspection) -> Iterator[Finding]:
 def _stuck(store: Store, now: int) -> list[Finding]:
     """By a job that does not end."""
     findings = []
-    for found in stuck.running(store.database, now):
+    for found in (found for found in stuck.unended(store.database, now) if found.runs):  # of what waits others say why
         from ...triggers import (
             firing,  # time zones and cron, for the few who have schedules at work
         )

@@ -70,6 +70,7 @@ class Scheduler:
         self._foreign: dict[int, str] = {}  # schedules that only another worker's code can work out
         self._ahead = Ahead()
         self._look_for_stuck_at = 0.0
+        self._began = clock.now()
 
     def tick(self) -> float:
         try:
@@ -149,17 +150,19 @@ class Scheduler:
             return
         self._look_for_stuck_at = mono + STUCK_SECONDS
         now = self._clock.now()
-        for found in stuck.running(self._store.database, now - STUCK_AT_LEAST):
+        for found in stuck.unended(self._store.database, now - STUCK_AT_LEAST):
             with contextlib.suppress(InvalidArgument):  # a planted row; it is told of when it fires
                 trigger = self._trigger(found.schedule)
-                if found.told or trigger is None or not is_stuck(trigger, found.tick, now):
+                # What waits may have had nobody to run it before we came.
+                since = found.tick if found.runs else max(found.tick, self._began)
+                if found.told or trigger is None or not is_stuck(trigger, since, now):
                     continue
                 ports = stuck.tell(self._store.database, found, now, lambda found=found: self._stuck_jobs(found, now))  # type: ignore[misc]
                 if ports is not None:
                     log.error("schedule %s does not go on: its job %d has not ended", clean(found.schedule.name), found.job)
                     self._on_fired(Fires([], [], ports))
 
-    def _stuck_jobs(self, found: stuck.Running, now: int) -> list[NewJob]:
+    def _stuck_jobs(self, found: stuck.Unended, now: int) -> list[NewJob]:
         from ...commands.notices import of_stuck
 
         on_failure, mail_to, queue = found.listening

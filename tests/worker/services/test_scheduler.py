@@ -447,6 +447,22 @@ def test_people_are_told_once_of_a_job_that_keeps_its_schedule_from_going_on(
     assert "its job did not end" in str(next(found for found in clockwork.ticks() if found.at == tick).reason)
 
 
+def test_people_are_told_of_a_job_that_waits_for_ever_but_not_of_one_that_had_nobody_to_run_it(clockwork: Clockwork) -> None:
+    """600 ticks were skipped for a job without code, and nobody was told."""
+    clockwork.add(every="10m", on_failure="tell")
+    one = clockwork.scheduler()
+    clockwork.clock.advance(600)
+    one.tick()
+    clockwork.clock.advance(12 * 3600)  # a night in which no worker ran
+    another = clockwork.scheduler()
+    another.tick()
+    assert [event["event"] for event in told(clockwork)] == ["missed"]
+    for _ in range(9):
+        clockwork.clock.advance(1200)
+        another.tick()
+    assert [event["event"] for event in told(clockwork)].count("stuck") == 1
+
+
 def test_jobs_that_may_overlap_or_hold_up_nothing_are_no_news(clockwork: Clockwork) -> None:
     clockwork.add("a", every="10m", overlap="allow", on_failure="tell")
     clockwork.add("b", at=NOON + timedelta(minutes=10), on_failure="tell")
