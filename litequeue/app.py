@@ -279,12 +279,12 @@ class LiteQueue(Marked):
     def _build_worker(self, options: WorkerOptions, *, watching: bool = False) -> Worker:
         refuse_in_an_import()
         with forkguard.inside:  # imported here: a program that only enqueues does not pay for the worker
-            from .tasks import gevents
+            from .tasks import greenlets
             from .worker.config import WorkerConfig
             from .worker.discovery import Catalogue
             from .worker.staleness import Sources
             from .worker.worker import Worker
-        gevents.watch()
+        greenlets.watch()
 
         client, monotonic = self._client, self._client.clock.monotonic
         sources = Sources(self._tasks, monotonic) if watching else None

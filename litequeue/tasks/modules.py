@@ -23,7 +23,7 @@ from ..base.homes import (
     note_loaded_by_path,
 )
 from ..base.mainguard import BELONGS, workers_import
-from . import gevents
+from . import greenlets
 
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -43,7 +43,7 @@ def source_files(module: str, directory: str) -> list[str]:
 
 def load(module: str, directory: str) -> ModuleType:
     """Import a module from a directory. Raises UnknownTask saying what went wrong."""
-    gevents.watch()
+    greenlets.watch()
     if directory not in sys.path:
         sys.path.insert(0, directory)
     try:

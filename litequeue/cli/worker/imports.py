@@ -16,7 +16,7 @@ from ...base.homes import Home, home_of
 from ...base.log import Log
 from ...base.mainguard import workers_import
 from ...task import where
-from ...tasks import TaskCode, gevents
+from ...tasks import TaskCode, greenlets
 from ...tasks.finding import tasks_of
 from ...tasks.modules import load, told
 from ..grammar.parser import USUAL
@@ -50,7 +50,7 @@ def import_tasks(names: list[str]) -> tuple[dict[str, TaskCode], list[Home], set
     anything is claimed."""
     if names and os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
-    gevents.watch()
+    greenlets.watch()
     found: dict[str, TaskCode] = {}
     homes: list[Home] = []
     apps: set[str] = set()
