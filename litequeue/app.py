@@ -284,6 +284,8 @@ class LiteQueue(Marked):
             from .worker.discovery import Catalogue
             from .worker.staleness import Sources
             from .worker.worker import Worker
+
+            rng = system_random()  # which imports
         greenlets.watch()
 
         client, monotonic = self._client, self._client.clock.monotonic
@@ -291,7 +293,7 @@ class LiteQueue(Marked):
         catalogue = Catalogue(
             self._tasks, path=client.path, origin=None, monotonic=monotonic, declared=self._declared, sources=sources
         )
-        return Worker(client.store, catalogue, WorkerConfig(**options), client.clock, system_random())
+        return Worker(client.store, catalogue, WorkerConfig(**options), client.clock, rng)
 
     def close(self) -> None:
         """Close this process's connections to the file; the next use opens it again."""

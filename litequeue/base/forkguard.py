@@ -9,6 +9,7 @@ no longer than PATIENCE, in case the forking thread itself is the one inside.
 
 from __future__ import annotations
 
+import logging  # noqa: F401 - what is to be done before a fork is done in reverse: else its lock would be held while we wait
 import os
 import threading
 import time

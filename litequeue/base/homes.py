@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from types import ModuleType, SimpleNamespace
 from typing import Any, Final, NamedTuple
 
+from .mainguard import is_frozen
+
 _SOURCES: Final = (".py", ".pyc", ".so", ".pyd")
 # Modules that were loaded by their path, since no import statement could name their file: name -> file's name.
 _by_path: dict[str, str] = {}
@@ -41,7 +43,9 @@ def home_of(module: str | None, namespace: Mapping[str, Any] | None = None) -> H
         return Home(module, module, import_directory(loaded, module))
     main: Any = sys.modules.get(module)
     spec, path = getattr(main, "__spec__", None), getattr(main, "__file__", None)
-    if isinstance(path, str) and is_of_python(path):
+    if is_frozen():
+        spec, path = None, sys.executable
+    elif isinstance(path, str) and is_of_python(path):
         # A shell (Python 3.13's, python -m asyncio), or a tool that runs a script or module, of which it makes argv (cProfile,
         # trace).
         says = dict(namespace or {})

@@ -110,7 +110,7 @@ def _may_be_discarded(job: JobRow) -> bool:
         return True
     if job.at_most_once and job.last_error.startswith("Lost: "):
         return True
-    return job.task in ("in_process", "once_in_process") and job.last_error.startswith("ProcessDied")
+    return job.task in ("in_process", "once_in_process", "forking_in_process") and job.last_error.startswith("ProcessDied")
 
 
 # -- promise 3: a dead worker's jobs run again, a live one's never ---------------------------------------------
