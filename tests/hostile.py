@@ -278,17 +278,17 @@ def _swallows(ledger: str, seconds: float) -> str:
     return "late"
 
 
-@app.task
+@app.task(backoff=5)
 def swallows_thread(ledger: str, seconds: float) -> str:
     return _swallows(ledger, seconds)
 
 
-@app.task(pool="process")
+@app.task(pool="process", backoff=5)
 def swallows_process(ledger: str, seconds: float) -> str:
     return _swallows(ledger, seconds)
 
 
-@app.task
+@app.task(backoff=5)
 async def swallows_async(ledger: str, seconds: float) -> str:
     note(ledger, "start")
     end = time.monotonic() + seconds
