@@ -84,6 +84,7 @@ class Reports:
         return row
 
     def job(self, job_id: int) -> JobInfo | None:
+        _import_records()
         with self._database.read() as connection:
             row = connection.execute(JOB, {"id": job_id}).fetchone()
             if row is None:
@@ -93,8 +94,8 @@ class Reports:
 
     def output(self, job_id: int, attempt: int, number: int) -> list[OutputPiece]:
         """What a job printed, after a piece that is known already."""
-        with forkguard.inside:
-            from ..base.records import OutputPiece
+        _import_records()
+        from ..base.records import OutputPiece
 
         parameters = {"id": job_id, "attempt": attempt, "number": number}
         with self._database.read() as connection:
@@ -114,6 +115,7 @@ class Reports:
         parameters = {
             "state": state, "queue": queue, "task": task, "before": before, "limit": limit,
         }  # fmt: skip
+        _import_records()
         with self._database.read() as connection:
             rows = connection.execute(LIST_JOBS, parameters).fetchall()
         return [_job(row) for row in rows]
@@ -135,8 +137,8 @@ class Reports:
 
     def stats(self, now: int | None = None) -> Stats:
         """``now``: as for ``workers``."""
-        with forkguard.inside:
-            from ..base.records import Stats
+        _import_records()
+        from ..base.records import Stats
 
         with self._database.read() as connection:
             counts = connection.execute(COUNTS).fetchall()
@@ -158,8 +160,8 @@ class Reports:
 
     def workers(self, now: int | None = None, *, stopped: bool = False) -> list[WorkerInfo]:
         """Those that run, or all; ``now`` in microseconds: with what is stuck in them then."""
-        with forkguard.inside:
-            from ..base.records import WorkerInfo
+        _import_records()
+        from ..base.records import WorkerInfo
 
         stuck: dict[int, dict[str, int]] = {}
         with self._database.read() as connection:
@@ -193,13 +195,18 @@ def _parsed(text: str, kind: type[T]) -> T:
     return value if isinstance(value, kind) else kind()
 
 
+def _import_records() -> None:
+    """What rows become, imported with the first: who only waits for a result does without."""
+    with forkguard.inside:
+        from ..base import records  # noqa: F401
+
+
 def _time(stamp: int | None) -> datetime | None:
     return None if stamp is None else aware(stamp)
 
 
 def _job(row: tuple[Any, ...], attempts: tuple[AttemptInfo, ...] = ()) -> JobInfo:
-    with forkguard.inside:
-        from ..base.records import JobInfo
+    from ..base.records import JobInfo
 
     (
         id_, task, queue, state, pool, priority, args, kwargs, attempt, failures, interruptions,
@@ -238,8 +245,7 @@ def _job(row: tuple[Any, ...], attempts: tuple[AttemptInfo, ...] = ()) -> JobInf
 
 
 def _attempt(row: tuple[Any, ...]) -> AttemptInfo:
-    with forkguard.inside:
-        from ..base.records import AttemptInfo
+    from ..base.records import AttemptInfo
 
     number, outcome, worker, started, finished, kind, message, traceback = row
     return AttemptInfo(
