@@ -83,7 +83,7 @@ class EmbeddedWorker:
             if not finished:
                 self._worker.outlive()
         except BaseException as error:  # noqa: BLE001 - raised again by stop()
-            if isinstance(error, RuntimeError) and not threading.main_thread().is_alive():  # of Python 3.12: no new threads
+            if type(error) is RuntimeError and not threading.main_thread().is_alive():  # of Python 3.12: no new threads
                 log.error("worker %s ends, since its program has ended but for some threads: %s", self.name, error)
             else:
                 self._error = error
