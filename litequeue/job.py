@@ -241,9 +241,7 @@ class Job(Generic[R_co]):
 def _give_up_waiting(*, blocking: bool) -> None:
     context = _current.get()
     if context is not None:
-        context._give_up_waiting()
-        if blocking:
-            context._heed_a_cancel()
+        context._give_up_waiting(blocking=blocking)
 
 
 class JobBatch(Sequence[Job[R_co]]):

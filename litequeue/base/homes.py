@@ -48,9 +48,9 @@ def home_of(module: str | None, namespace: Mapping[str, Any] | None = None) -> H
     elif isinstance(path, str) and is_of_python(path):
         # A shell (Python 3.13's, python -m asyncio), or a tool that runs a script or module, of which it makes argv (cProfile,
         # trace).
-        says = dict(namespace or {})
-        main = SimpleNamespace(**says) if "__spec__" in says else main
+        says = namespace or {}
         spec, path = says.get("__spec__"), says.get("__file__") or "".join(sys.argv[:1])
+        main = SimpleNamespace(__file__=path)
         if path and is_of_python(os.path.abspath(path)):
             spec = path = None
     if spec is not None and spec.name != "__main__":  # python -m package.module; a script has that from cProfile

@@ -157,10 +157,10 @@ def _wrong_count(text: str, count: int, seconds: bool) -> str:
         hint = "; leave out seconds=True (--seconds) for one without seconds" if count == 5 else ""
         return f"{has}, but with seconds=True it must have 6 ({names}){hint}"
     hint = ""
-    if count == 6:
+    if count == 6 and re.search(r"\s\d{4}([-,/]\S*)?$", text):
+        hint = f"; the last looks like a year: write {text.rpartition(' ')[0]!r:.100}"
+    elif count == 6:
         without = text.partition(" ")[2]
-        if re.fullmatch(r".*\s(\d{4}|\d{4}[-,/].*)", text):
-            return f"{has}, but must have 5 ({names}); the last looks like a year: write {text.rpartition(' ')[0]!r:.100}"
         hint = f"; if the first is seconds, as Quartz and Spring have them, give seconds=True (--seconds), or write {without!r:.100}"
     elif count == 7:
         hint = "; it looks like Quartz's, with seconds first and a year at the end: leave those two out"

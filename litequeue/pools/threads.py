@@ -91,22 +91,25 @@ class ThreadPool:
             self._runners += max(wanted, 0)
         for number in range(wanted):
             try:
-                self._executor.submit(self._work)
+                self._start_runner(number)
             except RuntimeError:
-                try:
-                    if self._stopping or threading.main_thread().is_alive():
-                        raise
-                    # The main thread has ended and others go on: executors have closed, and threads can still be started,
-                    # but for Python 3.12.
-                    threading.Thread(target=self._work, name=f"litequeue_late_{number}", daemon=True).start()
-                except RuntimeError:
-                    with self._count:
-                        self._runners -= wanted - number
-                    if not self._runners:
-                        raise  # else those that there are get to it
-                    break
+                with self._count:
+                    self._runners -= wanted - number
+                if not self._runners:
+                    raise  # else those that there are get to it
+                break
         if wanted > 0:
             self._disown_threads()
+
+    def _start_runner(self, number: int) -> None:
+        try:
+            self._executor.submit(self._work)
+        except RuntimeError:
+            if self._stopping or threading.main_thread().is_alive():
+                raise
+            # The main thread has ended and others go on: executors have closed, and threads can still be started, but for
+            # Python 3.12.
+            threading.Thread(target=self._work, name=f"litequeue_late_{number}", daemon=True).start()
 
     def _disown_threads(self) -> None:
         """Keep concurrent.futures from joining its threads, however long they take, at the app's exit.

@@ -61,14 +61,12 @@ class JobContext:
         if self._emitter is not None:
             self._emitter(stream, text)
 
-    def _give_up_waiting(self) -> None:
-        """Raise WaitEnded if a wait for another job has no end to come."""
+    def _give_up_waiting(self, *, blocking: bool) -> None:
+        """Raise WaitEnded if a wait for another job has no end to come, and JobCancelled where a thread waits, of which nothing
+        else can end the wait."""
         if self._stopping:
             raise WaitEnded("the worker stops, and the job that is waited for does not run here any more")
-
-    def _heed_a_cancel(self) -> None:
-        """Raise JobCancelled where a thread waits for another job: nothing else can end that."""
-        if self._cancelled:
+        if blocking and self._cancelled:
             raise JobCancelled(f"job {self.id} was cancelled while it waited for another")
 
     def _waiting(self, *, blocking: bool, bounded: bool) -> AbstractContextManager[None]:

@@ -11,17 +11,27 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ..base.errors import UnknownTask
 
-# Their modules that do it: the functions, and whether they have.
-PATCHERS: Final[dict[str, tuple[tuple[str, ...], Callable[[Any], bool]]]] = {
-    "gevent.monkey": (
+
+class Patcher(NamedTuple):
+    """A module that does it."""
+
+    shown: str  # as people call it
+    functions: tuple[str, ...]
+    has_patched: Callable[[Any], bool]
+
+
+PATCHERS: Final = {
+    "gevent.monkey": Patcher(
+        "gevent.monkey.patch_all",
         tuple(f"patch_{name}" for name in ("all", "thread", "socket", "time", "select", "queue")),
         lambda module: any(map(module.is_module_patched, ("threading", "socket", "time", "select", "queue"))),
     ),
-    "eventlet.patcher": (
+    "eventlet.patcher": Patcher(
+        "eventlet.monkey_patch",
         ("monkey_patch",),
         lambda module: any(map(module.is_monkey_patched, ("thread", "socket", "time", "select"))),
     ),
@@ -30,34 +40,33 @@ PATCHERS: Final[dict[str, tuple[tuple[str, ...], Callable[[Any], bool]]]] = {
 
 def watch() -> None:
     """From now on in this process. Raises UnknownTask where it is too late."""
-    for name, (functions, has_patched) in PATCHERS.items():
+    for name, patcher in PATCHERS.items():
         module = sys.modules.get(name)
         if module is not None:
-            if has_patched(module):
-                raise UnknownTask(f"{_why(name, functions[0])}; here that has been done already")
+            if patcher.has_patched(module):
+                raise UnknownTask(f"{_why(patcher)}; here that has been done already")
             _disarm(module)
             package = sys.modules.get(name.partition(".")[0])
-            if package is not None and hasattr(package, functions[0]):  # eventlet hands it on
-                setattr(package, functions[0], getattr(module, functions[0]))
+            if hasattr(package, patcher.functions[0]):  # eventlet hands it on
+                setattr(package, patcher.functions[0], getattr(module, patcher.functions[0]))
     if not any(isinstance(finder, _Watch) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Watch())
 
 
-def _why(name: str, function: str) -> str:
-    shown = f"{name}.{function}" if name == "gevent.monkey" else f"{name.partition('.')[0]}.{function}"
+def _why(patcher: Patcher) -> str:
     return (
-        f"{shown}() would replace the threads and sockets that the worker in this process runs on: leave it to the programs "
-        "that need it; tasks can be async, or use threads as they are"
+        f"{patcher.shown}() would replace the threads and sockets that the worker in this process runs on: leave it to the "
+        "programs that need it; tasks can be async, or use threads as they are"
     )
 
 
 def _disarm(module: Any) -> None:
-    functions = PATCHERS[module.__name__][0]
+    patcher = PATCHERS[module.__name__]
 
     def refuse(*_args: object, **_options: object) -> None:
-        raise UnknownTask(_why(module.__name__, functions[0]))
+        raise UnknownTask(_why(patcher))
 
-    for name in functions:
+    for name in patcher.functions:
         setattr(module, name, refuse)
 
 

@@ -43,13 +43,10 @@ class Parser(argparse.ArgumentParser):
         namespace, unknown = super().parse_known_args(words[:end], namespace)
         if self.rest:
             setattr(namespace, self.rest, words[end + 1 :])
-        if unknown and self.fill is None and not self._has_commands():
+        if unknown and self._subparsers is None:  # else the command has them, and says which
             hint = self._meant(unknown) or (f"; {self.hint}" if self.hint else "")
             self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
         return namespace, unknown
-
-    def _has_commands(self) -> bool:
-        return self._subparsers is not None
 
     def _meant(self, unknown: list[str]) -> str:
         """The option that a mistyped one is much like."""
@@ -58,7 +55,7 @@ class Parser(argparse.ArgumentParser):
             return ""
         import difflib  # where somebody may have mistyped
 
-        near = difflib.get_close_matches(typed, list(self._option_string_actions), 1, 0.75)
+        near = difflib.get_close_matches(typed, self._option_string_actions, 1, 0.75)
         return f"; did you mean {near[0]}?" if near else ""
 
     def error(self, message: str) -> NoReturn:

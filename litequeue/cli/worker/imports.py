@@ -56,8 +56,7 @@ def import_tasks(names: list[str]) -> tuple[dict[str, TaskCode], list[Home], set
     apps: set[str] = set()
     for name in names:
         try:
-            with workers_import():
-                module = _by_path(name) if is_path(name) else importlib.import_module(name)
+            module = _by_path(name) if is_path(name) else _by_name(name)
         except Exception as error:
             log.debug("importing %s", name, exc_info=error)
             raise UnknownTask(f"--import {name}: {error if isinstance(error, UnknownTask) else told(error)}") from error
@@ -76,6 +75,11 @@ def import_tasks(names: list[str]) -> tuple[dict[str, TaskCode], list[Home], set
         if home is not None:
             homes.append(home)
     return found, homes, apps
+
+
+def _by_name(name: str) -> ModuleType:
+    with workers_import():
+        return importlib.import_module(name)
 
 
 def _by_path(path: str) -> ModuleType:

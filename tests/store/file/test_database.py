@@ -265,23 +265,31 @@ def test_a_reader_delays_the_checkpoint_but_not_the_writers(store: Store, db: Pa
 
 
 @pytest.mark.slow
-def test_thirty_two_threads_share_one_store(store: Store) -> None:
+def failures_of(count: int, work: Callable[[], object]) -> list[BaseException]:
+    """What came of it in so many threads at once."""
     failures: list[BaseException] = []
 
-    def work() -> None:
+    def run() -> None:
         try:
-            for _ in range(10):
-                job_id, _ = store.jobs.enqueue(new_job())
-                assert store.reports.state(job_id) == "available"
+            work()
         except BaseException as error:  # noqa: BLE001
             failures.append(error)
 
-    threads = [threading.Thread(target=work) for _ in range(32)]
+    threads = [threading.Thread(target=run) for _ in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert not failures
+    return failures
+
+
+def test_thirty_two_threads_share_one_store(store: Store) -> None:
+    def work() -> None:
+        for _ in range(10):
+            job_id, _ = store.jobs.enqueue(new_job())
+            assert store.reports.state(job_id) == "available"
+
+    assert not failures_of(32, work)
     assert store.reports.stats().states == {"available": 320}
 
 
@@ -383,18 +391,9 @@ def test_several_threads_may_look_whether_others_have_committed(db: Path) -> Non
     """Two workers of one app do: from Python 3.12 on a thousand of their looks failed, and a worker died of it."""
     with contextlib.closing(Store(str(db))) as store:
         store.open_and_close()
-        failed: list[BaseException] = []
 
         def look() -> None:
-            try:
-                for _ in range(5_000):
-                    store.database.data_version()
-            except BaseException as error:  # noqa: BLE001
-                failed.append(error)
+            for _ in range(5_000):
+                store.database.data_version()
 
-        threads = [threading.Thread(target=look) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert not failed
+        assert not failures_of(2, look)
