@@ -25,7 +25,6 @@ from ..base.clock import Clock, monotonic
 from ..base.log import Log
 from ..base.outcomes import Died, Interrupted, NotStarted, Outcome, Timed, TimedOut
 from .base import Call, Events, Reason
-from .deaths import Deaths
 from .slot import Slot
 
 log = Log("litequeue.worker")
@@ -70,7 +69,6 @@ class ProcessPool:
         self._seconds: dict[str, float] = {}  # task -> moving average
         self._fruitless = 0  # deaths in a row of children that had begun nothing
         self._start_after = 0.0
-        self._deaths = Deaths()
         self._locks = locks
         self._imports = imports
 
@@ -138,7 +136,6 @@ class ProcessPool:
         for slot in self._slots:
             slot.close(until)
         self._slots.clear()
-        self._deaths.stop()
 
     # -- feeding ---------------------------------------------------------------------------------
 
@@ -171,7 +168,7 @@ class ProcessPool:
             starting += 1
 
     def _new_slot(self) -> Slot:
-        return Slot(self._context, self._moved, self._events, self._deaths, self._locks, self._imports)
+        return Slot(self._context, self._moved, self._events, self._locks, self._imports)
 
     def _next_batch(self) -> list[Call]:
         """As many of the next calls as should take BATCH_SECONDS, leaving some to the other slots.

@@ -24,9 +24,8 @@ from typing import Any, Final
 from ..base import outcomes
 from ..base.clock import Clock, monotonic
 from ..base.outcomes import Timed
-from . import child, logs
+from . import child, group, logs
 from .base import Call, Events, Reason
-from .deaths import Deaths, kill_group
 
 OUTCOMES: Final = {
     cls.__name__: cls
@@ -49,7 +48,6 @@ class Slot:
         context: Any,
         moved: deque[tuple[Slot, Future[Any]]],
         events: Events,
-        deaths: Deaths,
         locks: str | None,
         imports: Sequence[tuple[str, str]],
     ) -> None:
@@ -61,7 +59,6 @@ class Slot:
         self.killed_for: Reason | None = None
         self._moved = moved
         self._events = events
-        self._deaths = deaths
         self._process: multiprocessing.process.BaseProcess | None = None
         self._indices: dict[int, Call] = {}
         self._read = 0  # how far the notes were read
@@ -84,7 +81,6 @@ class Slot:
     def came_up(self, pid: int, now: float) -> None:
         found = [p for p in multiprocessing.active_children() if p.pid == pid]
         self._process = found[0] if found else None
-        self._deaths.watch(pid)
         self.starting = False
         self.since = now
 
@@ -174,10 +170,10 @@ class Slot:
         self._kill()
 
     def _kill(self) -> None:
-        """The child, and what it has started."""
-        if self._process is not None:
+        """The child, and what it has started; one that has ended is its guard's."""
+        if self._process is not None and self._process.exitcode is None:
             if self._process.pid is not None:
-                kill_group(self._process.pid)
+                group.kill(self._process.pid)
             with contextlib.suppress(Exception):
                 self._process.kill()
 

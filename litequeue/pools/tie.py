@@ -20,6 +20,7 @@ import time
 from typing import Final
 
 from ..base.filelock import FileLock
+from . import group
 
 ORPHANED: Final = 70  # the exit code
 LOOK_SECONDS: Final = 0.1
@@ -32,8 +33,8 @@ def hold(parent: int, locks: str | None) -> None:
     """In a child, before it runs anything: be seen to live, by a lock whose path begins with ``locks``, and end with the
     worker, the process ``parent``."""
     global _lock
-    with contextlib.suppress(AttributeError, OSError):
-        os.setsid()  # what it starts is ended with it, as a group
+    if os.name == "posix":
+        group.lead(locks)
     kernel = _is_ended_by_the_kernel()
     if locks is not None:
         _lock = FileLock(f"{locks}-{os.getpid()}.lock")

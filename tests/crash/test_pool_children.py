@@ -51,6 +51,57 @@ def runs(seconds):
     time.sleep(seconds)
     note("ends")
 
+def sleeper(seconds=30, **options):
+    return subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({seconds})"], **options).pid
+
+@app.task(pool="process", retries=0)
+def waits_for_what_it_starts():
+    before = noted("left") if os.path.exists("ledger") else []
+    note("begins")
+    note("left", sleeper())
+    if not before:
+        time.sleep(30)
+    return [alive(pid) for pid in before]
+
+def noted(word):
+    with open("ledger") as file:
+        return [int(line.split()[1]) for line in file if line.startswith(word)]
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+@app.task(pool="process")
+def leaves(**options):
+    return sleeper(**options)
+
+@app.task(pool="process")
+def waits_for_all_its_children():
+    sleeper(0.1)
+    count = 0
+    while True:
+        try:
+            os.wait()
+        except ChildProcessError:
+            return count
+        count += 1
+
+@app.task(pool="process", timeout=0.5, retries=0)
+def detaches(how):
+    """Leaves a daemon, which holds whatever this process had open."""
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+        time.sleep(30)
+        os._exit(0)
+    note("daemon", pid)
+    if how == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    time.sleep(30)
+
 @app.task(pool="process", timeout=0.5)
 def forks(how):
     """Leaves a fork, which holds every pipe of this process, and a subprocess, which holds none."""
@@ -81,6 +132,11 @@ def noted(folder: Path, word: str) -> list[int]:
     return [int(line.split()[1]) for line in ledger_lines(folder / "ledger") if line.startswith(word)]
 
 
+def kill_all(pids: list[int]) -> None:
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
 @pytest.mark.parametrize("task", ["runs", "holds_the_gil"])
 def test_children_are_gone_with_a_killed_worker_that_had_forked_and_before_their_jobs_run_again(
     app: LiteQueue, tmp_path: Path, task: str
@@ -103,6 +159,52 @@ def test_children_are_gone_with_a_killed_worker_that_had_forked_and_before_their
             os.kill(app.job(2).get(timeout=5), signal.SIGKILL)  # it holds what the killed worker wrote to
     words = [line.split()[0] for line in ledger_lines(tmp_path / "ledger")]
     assert words == ["begins", "begins", "ends"], "the first run was still under way"
+
+
+def test_what_a_task_had_started_is_gone_with_its_killed_worker_before_the_job_runs_again(app: LiteQueue, tmp_path: Path) -> None:
+    """The kernel ends the pool's process and nothing else: a subprocess ran on beside the second run."""
+    app.start("waits_for_what_it_starts")  # type: ignore[attr-defined]
+    db = tmp_path / "db.sqlite"
+    with worker_process(db, cwd=tmp_path) as first:
+        wait_until(lambda: noted(tmp_path, "left"))
+        with worker_process(db, cwd=tmp_path):
+            first.kill()
+            assert app.job(1).get(timeout=20) == [False]
+    assert len(noted(tmp_path, "begins")) == 2
+    kill_all(noted(tmp_path, "left")[1:])
+
+
+def test_a_process_that_is_renewed_or_stopped_leaves_in_the_background_what_its_tasks_did(
+    app: LiteQueue, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        app.start("leaves")  # type: ignore[attr-defined]
+    with worker_process(tmp_path / "db.sqlite", "--processes", "1", "--max-jobs-per-child", "1", cwd=tmp_path) as worker:
+        left = [app.job(number).get(timeout=20) for number in (1, 2)]  # of two processes, the first of which is gone
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(10) == 0
+        assert [alive(pid) for pid in left] == [True, True]
+        kill_all(left)
+
+
+def test_a_task_that_waits_for_all_its_children_has_none_of_ours(app: LiteQueue, tmp_path: Path) -> None:
+    app.start("waits_for_all_its_children")  # type: ignore[attr-defined]
+    with worker_process(tmp_path / "db.sqlite", cwd=tmp_path):
+        assert app.job(1).get(timeout=20) == 1
+
+
+@pytest.mark.parametrize("how", ["crash", "timeout"])
+def test_a_child_that_left_a_daemon_is_seen_to_die_and_the_daemon_lives_on(app: LiteQueue, tmp_path: Path, how: str) -> None:
+    """Of a session of its own, and with the pipe in its hands by whose end the executor learns of a death."""
+    app.start("detaches", repr(how))  # type: ignore[attr-defined]
+    with worker_process(tmp_path / "db.sqlite", cwd=tmp_path):
+        wait_until(lambda: noted(tmp_path, "daemon"))
+        began = time.monotonic()
+        with pytest.raises(JobFailed, match="SIGSEGV" if how == "crash" else "still running after 0.5 s"):
+            app.job(1).get(timeout=10)
+        assert time.monotonic() - began < 3.0
+        assert [alive(pid) for pid in noted(tmp_path, "daemon")] == [True]
+        kill_all(noted(tmp_path, "daemon"))
 
 
 def test_a_dead_workers_jobs_wait_for_a_child_that_is_still_seen_to_run(store: Store, db: Path) -> None:
