@@ -48,11 +48,12 @@ Note = tuple[str, list[Any], int, float]
 
 
 class Channel(NamedTuple):
-    """The three descriptors that parent and child share, in a form that a spawn passes on."""
+    """The descriptors that parent and child share, in a form that a spawn passes on."""
 
     tokens: Connection
     calls: Connection
     notes: Connection
+    stop: Connection  # has something to read once the worker takes on nothing more
 
 
 _channel: Channel | None = None
@@ -155,6 +156,7 @@ def _run(fields: list[Any]) -> Note:
     call = Call(ClaimedJob._make(row), code, max_attempts, timeout, soft_timeout, database)
     context = context_of(call, _clock)
     context._wait_rule = _wait_rule
+    context._stops = _is_stopping
     if soft_timeout is None:
         return _note(run(call, context, _clock, _rng))
     return _note(_run_softly(call, context, soft_timeout / MICROS))
@@ -168,6 +170,10 @@ def _wait_rule(blocking: bool, bounded: bool) -> AbstractContextManager[None]:
             "wait() a timeout, or run the waiting task in a thread"
         )
     return contextlib.nullcontext()
+
+
+def _is_stopping() -> bool:
+    return _channel is not None and _channel.stop.poll()
 
 
 def _run_softly(call: Call, context: JobContext, seconds: float) -> Timed:

@@ -76,6 +76,7 @@ class CoroutinePool:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._stopping = False
+        self._waits_end = False
         self._pid = os.getpid()
 
     @property
@@ -100,9 +101,7 @@ class CoroutinePool:
                 self._loop.call_soon_threadsafe(self._cancel, (call.job.id, call.job.attempt), reason)
 
     def end_waits(self) -> None:
-        if self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop has closed
-                self._loop.call_soon_threadsafe(self._end_waits)  # behind the last calls that were submitted
+        self._waits_end = True
 
     def stop(self) -> None:
         if self._loop is not None and self._thread is not None:
@@ -148,6 +147,7 @@ class CoroutinePool:
         for call in calls:
             context = context_of(call, self._clock)
             context._wait_rule = self._wait_rule
+            context._stops = self._is_stopping
             context._emitter = functools.partial(self._print, call, itertools.count(1))
             work = _run(call, context, self._clock, self._rng)
             running = _Running(context, loop.create_task(work), self._clock.monotonic())
@@ -156,9 +156,8 @@ class CoroutinePool:
                 self._events.started(call)
             running.task.add_done_callback(functools.partial(self._done, call, running))
 
-    def _end_waits(self) -> None:
-        for running in self._running.values():
-            running.context._stopping = not running.context._job.at_most_once
+    def _is_stopping(self) -> bool:
+        return self._waits_end
 
     def _print(self, call: Call, numbers: Iterator[int], stream: str, text: str) -> None:
         self._events.printed(call, next(numbers), stream, text)

@@ -124,7 +124,8 @@ class ProcessPool:
                     slot.kill(reason)
 
     def end_waits(self) -> None:
-        """They have a timeout, since a process task may not wait without one."""
+        for slot in self._slots:
+            slot.end_waits()
 
     def stop(self) -> None:
         for slot in self._slots:

@@ -35,6 +35,7 @@ OUTCOMES: Final = {
         outcomes.Snoozed,
         outcomes.Discarded,
         outcomes.Cancelled,
+        outcomes.Interrupted,
         outcomes.NotStarted,
     )
 }
@@ -62,7 +63,7 @@ class Slot:
         self._process: multiprocessing.process.BaseProcess | None = None
         self._indices: dict[int, Call] = {}
         self._read = 0  # how far the notes were read
-        self._channel, self._token_writer = _open_channel()
+        self._channel, self._token_writer, self._stop_writer = _open_channel()
         self._executor = executors.ProcessPoolExecutor(
             1, mp_context=context, initializer=child.start, initargs=(self._channel, os.getpid(), locks, imports, logs.chosen)
         )
@@ -125,6 +126,11 @@ class Slot:
             self.batch.remove(call)
             taken.append(call)
         return taken
+
+    def end_waits(self) -> None:
+        """Let calls that wait for other jobs know that those do not run any more."""
+        if self._channel is not None:
+            os.write(self._stop_writer, b"!")
 
     def finished(self, inline: list[child.Note] | None) -> list[tuple[Call, Timed]]:
         """Calls that have ended since the last look, in the order in which they ended."""
@@ -216,17 +222,20 @@ class Slot:
                 connection.close()
             self._channel = None
             os.close(self._token_writer)
+            os.close(self._stop_writer)
 
 
-def _open_channel() -> tuple[child.Channel | None, int]:
+def _open_channel() -> tuple[child.Channel | None, int, int]:
     if sys.platform == "win32":  # pragma: no cover - descriptors cannot be passed on like this
-        return None, -1
+        return None, -1, -1
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
+    stop, stop_writer = os.pipe()
     with tempfile.TemporaryFile() as calls, tempfile.TemporaryFile() as notes:
         channel = child.Channel(
             Connection(reader),
             Connection(os.dup(calls.fileno())),
             Connection(os.dup(notes.fileno())),
+            Connection(stop),
         )
-    return channel, writer
+    return channel, writer, stop_writer

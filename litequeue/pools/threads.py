@@ -151,8 +151,6 @@ class ThreadPool:
 
     def end_waits(self) -> None:
         self._stopping = True
-        for running in list(self._running.values()):
-            self._heed_a_stop(running.context)
 
     def stop(self) -> None:
         self._executor.shutdown(wait=False, cancel_futures=True)
@@ -177,10 +175,10 @@ class ThreadPool:
             key = (call.job.id, call.job.attempt)
             context = context_of(call, self._clock)
             context._wait_rule = self._wait_rule
+            context._stops = self._is_stopping
             try:
                 if call.timeout is None and call.soft_timeout is None:
                     self._running[key] = _Running(context, None)
-                    self._heed_a_stop(context)
                     timed = run(call, context, self._clock, self._rng)
                 else:
                     timed = self._run_limited(call, context)
@@ -200,14 +198,12 @@ class ThreadPool:
     def _wait_rule(self, blocking: bool, bounded: bool) -> AbstractContextManager[None]:
         return self._lending.slot()
 
-    def _heed_a_stop(self, context: JobContext) -> None:
-        """By whoever comes second: the runner that has just noted its call, or the stop that looks at what is noted."""
-        context._stopping = self._stopping and not context._job.at_most_once
+    def _is_stopping(self) -> bool:
+        return self._stopping
 
     def _run_limited(self, call: Call, context: JobContext) -> Timed:
         key = (call.job.id, call.job.attempt)
         running = self._running[key] = _Running(context, SoftGuard())
-        self._heed_a_stop(context)
         assert running.guard is not None
         begin = self._clock.monotonic()
         self._events.started(call)

@@ -37,7 +37,7 @@ class JobContext:
     __litequeue_instead__ = "pass what you need of it, such as current_job().id"
 
     __slots__ = (
-        "_cancelled", "_database", "_emitter", "_grace", "_job", "_max_attempts", "_stopping", "_timeout", "_usage", "_wait_rule",
+        "_cancelled", "_database", "_emitter", "_grace", "_job", "_max_attempts", "_stops", "_timeout", "_usage", "_wait_rule",
         "started_at",
     )  # fmt: skip
 
@@ -49,7 +49,7 @@ class JobContext:
         self._timeout = timeout
         self.started_at = started_at  # wall clock, microseconds
         self._cancelled = False
-        self._stopping = False  # the worker takes on nothing more, so a wait for another job cannot end here
+        self._stops: Callable[[], bool] | None = None  # whether the worker takes on nothing more: a wait for another job cannot end
         self._grace: float | None = None  # seconds for what it started in other processes; None: as it likes
         self._wait_rule: WaitRule | None = None  # of the pool that runs the job
         self._database: str | None = None  # the file that the job came from
@@ -64,7 +64,7 @@ class JobContext:
     def _give_up_waiting(self, *, blocking: bool) -> None:
         """Raise WaitEnded if a wait for another job has no end to come, and JobCancelled where a thread waits, of which nothing
         else can end the wait."""
-        if self._stopping:
+        if self._stops is not None and self._stops() and not self._job.at_most_once:
             raise WaitEnded("the worker stops, and the job that is waited for does not run here any more")
         if blocking and self._cancelled:
             raise JobCancelled(f"job {self.id} was cancelled while it waited for another")

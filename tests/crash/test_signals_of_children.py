@@ -111,9 +111,17 @@ def waits():
 async def awaits():
     return await never.delay()
 
+@app.task(pool="process")
+def waits_in_a_process():
+    return never.delay().get(timeout=600)
+
+@app.task(pool="process", soft_timeout=600)
+def waits_with_a_limit():
+    return never.delay().get(timeout=600)
+
 if __name__ == "__main__":
-    waits.delay()
-    awaits.delay()
+    for task in (waits, awaits, waits_in_a_process, waits_with_a_limit):
+        task.delay()
 '''
 
 
@@ -123,12 +131,12 @@ def test_a_stop_waits_for_no_task_that_only_waits_for_other_jobs(tmp_path: Path)
     subprocess.run([sys.executable, "waiting.py"], cwd=tmp_path, env=environment(), timeout=30, check=True)
     db = tmp_path / "db.sqlite"
     with LiteQueue(db) as app:
-        with worker_process(db, "--queues", "default", "--grace", "20", cwd=tmp_path) as worker:
-            wait_until(lambda: app.stats().queues.get("elsewhere", {}).get("available") == 2)
+        with worker_process(db, "--queues", "default", "--processes", "2", "--grace", "20", cwd=tmp_path) as worker:
+            wait_until(lambda: app.stats().queues.get("elsewhere", {}).get("available") == 4, 20)
             began = time.monotonic()
             worker.send_signal(signal.SIGTERM)
             assert worker.wait(15) == 0
             assert time.monotonic() - began < 4
-        for job in (app.job(1), app.job(2)):
+        for job in map(app.job, (1, 2, 3, 4)):
             info = job.info()
             assert (info.state, info.failures, info.interruptions) == ("available", 0, 0), info.last_error
