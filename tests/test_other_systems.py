@@ -84,7 +84,7 @@ def test_where_no_notes_are_kept_each_call_goes_alone(monkeypatch: pytest.Monkey
     monkeypatch.setattr(processes, "NOTES", False)
     pool = processes.ProcessPool(1, None, SystemClock())  # type: ignore[arg-type]
     pool._todo.extend(range(5))  # type: ignore[arg-type]
-    assert [pool._next_batch() for _ in range(5)] == [[0], [1], [2], [3], [4]]
+    assert [pool._next_batch(None) for _ in range(5)] == [[0], [1], [2], [3], [4]]  # type: ignore[arg-type]
 
 
 def test_macos_gets_a_property_list_without_being_asked(

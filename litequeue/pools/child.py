@@ -29,7 +29,7 @@ from ..base.clock import SystemClock
 from ..base.errors import SoftTimeout, UnknownTask, WouldDeadlock
 from ..base.forks import reset_in_children
 from ..base.models import ClaimedJob, TaskOrigin
-from ..base.outcomes import NotStarted, Timed
+from ..base.outcomes import Timed
 from ..base.softguard import SoftGuard
 from ..tasks import TaskCode
 from ..tasks.context import JobContext
@@ -103,11 +103,24 @@ def ready() -> int:
 
 
 def wire(call: Call) -> list[Any]:
-    """A call as names and text."""
-    origin = call.code.origin
-    assert origin is not None  # checked when the task was registered
-    fields = (origin.task, origin.module, origin.qualname, origin.directory, origin.options)
-    return [call.job, fields, call.max_attempts, call.timeout, call.soft_timeout, call.database]
+    """A call as text."""
+    return [call.job, call.max_attempts, call.timeout, call.soft_timeout, call.database]
+
+
+def load_codes(origins: Sequence[TaskOrigin], database: str) -> dict[str, str]:
+    """Before their first call, which is not to begin while its module is still imported. Of each task that cannot be loaded,
+    why."""
+    missing = {}
+    for origin in origins:
+        try:
+            while _imports:  # here and not at the start, where an error would be the death of the process
+                load(*_imports[0])
+                del _imports[0]
+            code = _codes[origin.task] = locate(origin)
+            code.bind(database)
+        except UnknownTask as error:
+            missing[origin.task] = str(error)
+    return missing
 
 
 def run_inline(wires: str) -> list[Note]:
@@ -140,20 +153,9 @@ def run_batch(size: int) -> int:
 
 
 def _run(fields: list[Any]) -> Note:
-    row, origin_fields, max_attempts, timeout, soft_timeout, database = fields
-    origin = TaskOrigin(*origin_fields)
-    begin = _clock.monotonic()
-    try:
-        code = _codes.get(origin.task)
-        if code is None:
-            while _imports:  # here and not at the start, where an error would be the death of the process
-                load(*_imports[0])
-                del _imports[0]
-            code = _codes[origin.task] = locate(origin)
-            code.bind(database)
-    except UnknownTask as error:
-        return _note(Timed(NotStarted(f"in the pool's process: {error}"), 0, _clock.monotonic() - begin))
-    call = Call(ClaimedJob._make(row), code, max_attempts, timeout, soft_timeout, database)
+    row, max_attempts, timeout, soft_timeout, database = fields
+    job = ClaimedJob._make(row)
+    call = Call(job, _codes[job.task], max_attempts, timeout, soft_timeout, database)
     context = context_of(call, _clock)
     context._wait_rule = _wait_rule
     context._stops = _is_stopping

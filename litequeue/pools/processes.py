@@ -7,7 +7,8 @@ retires when idle, and is renewed after so many jobs.
 
 Short calls travel in batches, because one at a time two slots manage 2,800 to 3,800 calls a second
 (75,000 in batches of 32). How many is judged from the task's own measured time; a call that turns out
-long holds up no other, since the parent can take back whatever has not started (see ``child``).
+long holds up no other, since the parent can take back whatever has not started (see ``child``). Before a child's first call
+of a task it loads the task's code; until then nothing has begun, and what it cannot load is given back and told.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import multiprocessing
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from concurrent.futures import Future
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from ..base.checks import MICROS
 from ..base.clock import Clock, monotonic
 from ..base.log import Log
 from ..base.outcomes import Died, Interrupted, NotStarted, Outcome, Timed, TimedOut
+from ..tasks.modules import IMPORT_SECONDS, takes_too_long
 from .base import Call, Events, Reason
 from .slot import Slot
 
@@ -54,6 +56,7 @@ class ProcessPool:
         idle_seconds: float = IDLE_SECONDS,
         locks: str | None = None,
         imports: Sequence[tuple[str, str]] = (),
+        import_seconds: float = IMPORT_SECONDS,
     ) -> None:
         """``locks``: how the path of each child's lock begins, by which others see that it runs; None: nobody looks.
         ``imports``: modules, each with its directory, that every child imports before its first task."""
@@ -71,6 +74,7 @@ class ProcessPool:
         self._start_after = 0.0
         self._locks = locks
         self._imports = imports
+        self._import_seconds = import_seconds
 
     @property
     def slots(self) -> int:
@@ -87,6 +91,9 @@ class ProcessPool:
         self._feed()
         now = self._clock.monotonic()
         for slot in list(self._slots):
+            if slot.loading and now - slot.since > self._import_seconds:
+                self._give_back(slot.take_back(), slot.loading, takes_too_long(self._import_seconds))
+                slot.kill(Reason.SHUTDOWN)
             idle_too_long = slot.idle and now - slot.since > self._idle_seconds
             if idle_too_long or (slot.idle and slot.jobs >= self._jobs_per_child):
                 self._slots.remove(slot)
@@ -113,13 +120,15 @@ class ProcessPool:
             return  # the child sees to its own
         if call in self._todo:
             self._todo.remove(call)
-            self._events.ended(call, Timed(NotStarted(), 0, 0.0))
+            self._give_back([call])
             return
         for slot in self._slots:
-            if call in slot.batch:
+            if call in slot.batch and slot.loading:
+                slot.batch.remove(call)
+                self._give_back([call])
+            elif call in slot.batch:
                 # Those behind it must not die with it.
-                for other in slot.take_back():
-                    self._events.ended(other, Timed(NotStarted(), 0, 0.0))
+                self._give_back(slot.take_back())
                 if call in slot.batch and not slot.has_noted(call):
                     slot.kill(reason)
 
@@ -141,11 +150,14 @@ class ProcessPool:
     # -- feeding ---------------------------------------------------------------------------------
 
     def _feed(self) -> None:
-        for slot in self._slots:
+        for slot in list(self._slots):
             if not self._todo:
                 return
-            if slot.idle and slot.jobs < self._jobs_per_child:
-                batch = self._next_batch()
+            if slot.idle and slot.has_other_code(self._todo[0]):
+                self._slots.remove(slot)
+                slot.retire()
+            elif slot.idle and slot.jobs < self._jobs_per_child:
+                batch = self._next_batch(slot)
                 try:
                     slot.run(batch, self._clock)
                 except Exception:  # noqa: BLE001 - the child died while it was idle
@@ -153,9 +165,8 @@ class ProcessPool:
                     slot.batch.clear()
                     self._replace(slot)
                     return self._feed()
-                for call in batch:
-                    if call.timeout is not None:
-                        self._events.started(call)
+                if not slot.loading:
+                    self._note_started(slot)
         starting = sum(1 for slot in self._slots if slot.starting)
         while len(self._slots) < self._size and starting < len(self._todo):
             if self._clock.monotonic() < self._start_after:
@@ -168,10 +179,21 @@ class ProcessPool:
                 return
             starting += 1
 
+    def _note_started(self, slot: Slot) -> None:
+        for call in slot.batch:
+            if call.timeout is not None:
+                self._events.started(call)
+
+    def _give_back(self, calls: Sequence[Call], lacking: Container[str] = (), why: str | None = None) -> None:
+        """They have not begun; of tasks that are ``lacking`` the code cannot be loaded."""
+        for call in calls:
+            told = f"in the pool's process: {why}" if call.job.task in lacking else None
+            self._events.ended(call, Timed(NotStarted(told), 0, 0.0))
+
     def _new_slot(self) -> Slot:
         return Slot(self._context, self._moved, self._events, self._locks, self._imports)
 
-    def _next_batch(self) -> list[Call]:
+    def _next_batch(self, slot: Slot) -> list[Call]:
         """As many of the next calls as should take BATCH_SECONDS, leaving some to the other slots.
 
         A call with a time limit goes alone, so that its clock starts with it; so does one that may run
@@ -184,7 +206,7 @@ class ProcessPool:
         share = min(MAX_BATCH, -(-len(self._todo) // self._size))
         while self._todo and room > 0 and len(batch) <= share:
             cost = self._cost(self._todo[0])
-            if cost > room:
+            if cost > room or slot.has_other_code(self._todo[0]):
                 break
             room -= cost
             batch.append(self._todo.popleft())
@@ -210,13 +232,35 @@ class ProcessPool:
                     died = Died(f"could not start: {slot.how_it_died()}{mainguard.hint()}")
                     self._events.ended(self._todo.popleft(), Timed(died, self._clock.now(), 0.0))
             return
-        if error is None:
+        if slot.loading:
+            self._on_loaded(slot, future)
+        elif error is None:
             inline = future.result() if isinstance(future.result(), list) else None
             for call, timed in slot.finished(inline):
                 self._report(call, timed)
             slot.rest(self._clock.monotonic())
         else:
             self._bury(slot)
+
+    def _on_loaded(self, slot: Slot, future: Future[Any]) -> None:
+        if future.exception() is not None:
+            why = f"importing its module ended that: {slot.how_it_died()}" if slot.killed_for is None else None
+            self._give_back(slot.take_back(), slot.loading if why else (), why)
+            self._replace(slot)
+            return
+        for call, why in slot.loaded(future.result()):
+            self._give_back([call], (call.job.task,), why)
+        batch = list(slot.batch)
+        if not batch:
+            slot.rest(self._clock.monotonic())
+            return
+        try:
+            slot.begin(self._clock)
+        except Exception:  # noqa: BLE001 - the child has died since
+            self._give_back(batch)
+            self._replace(slot)
+        else:
+            self._note_started(slot)
 
     def _report(self, call: Call, timed: Timed) -> None:
         self._fruitless = 0
@@ -239,8 +283,7 @@ class ProcessPool:
                 blamed = not_started.pop(0)
         if blamed is not None:
             self._events.ended(blamed, Timed(self._verdict(slot, blamed), slot.began_at, 0.0))
-        for call in (*slot.batch, *not_started):
-            self._events.ended(call, Timed(NotStarted(), 0, 0.0))
+        self._give_back([*slot.batch, *not_started])
         slot.batch.clear()
         self._replace(slot)
 

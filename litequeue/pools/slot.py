@@ -24,6 +24,7 @@ from typing import Any, Final
 from ..base import outcomes
 from ..base.clock import Clock, monotonic
 from ..base.outcomes import Timed
+from ..tasks import TaskCode
 from . import child, group, logs
 from .base import Call, Events, Reason
 
@@ -36,7 +37,6 @@ OUTCOMES: Final = {
         outcomes.Discarded,
         outcomes.Cancelled,
         outcomes.Interrupted,
-        outcomes.NotStarted,
     )
 }
 
@@ -53,6 +53,7 @@ class Slot:
         imports: Sequence[tuple[str, str]],
     ) -> None:
         self.starting = True
+        self.loading: dict[str, TaskCode] = {}  # of the batch, before any of it begins
         self.batch: list[Call] = []  # submitted, neither finished nor taken back
         self.jobs = 0
         self.since = 0.0
@@ -62,6 +63,8 @@ class Slot:
         self._events = events
         self._process: multiprocessing.process.BaseProcess | None = None
         self._indices: dict[int, Call] = {}
+        self._wires = b""
+        self._loaded: dict[str, TaskCode] = {}
         self._read = 0  # how far the notes were read
         self._channel, self._token_writer, self._stop_writer = _open_channel()
         self._executor = executors.ProcessPoolExecutor(
@@ -91,24 +94,48 @@ class Slot:
 
     def run(self, batch: list[Call], clock: Clock) -> None:
         """Hand over a batch; raises if the child has died meanwhile."""
-        wires = json.dumps([child.wire(call) for call in batch]).encode()
+        self._wires = json.dumps([child.wire(call) for call in batch]).encode()
         self.batch = list(batch)
         self._indices = dict(enumerate(batch))
         self.jobs += len(batch)
         self.since = clock.monotonic()
+        new = {call.job.task: call.code for call in batch if call.job.task not in self._loaded}
+        if not new:
+            self.begin(clock)
+            return
+        self.loading = new
+        origins = [code.origin for code in new.values() if code.origin is not None]
+        self._watch(self._executor.submit(child.load_codes, origins, batch[0].database))
+
+    def has_other_code(self, call: Call) -> bool:
+        """Whether what its child has loaded for the task is not what is to run: the module was loaded anew in this process."""
+        return self._loaded.get(call.job.task, call.code) is not call.code
+
+    def loaded(self, missing: dict[str, str]) -> list[tuple[Call, str]]:
+        """The code is there, but for some tasks: their calls, which are taken back, and why."""
+        self._loaded |= self.loading
+        self.loading = {}
+        taken = [(call, missing[call.job.task]) for call in self.batch if call.job.task in missing]
+        for call, _ in taken:
+            self.batch.remove(call)
+            self._loaded.pop(call.job.task, None)
+        return taken
+
+    def begin(self, clock: Clock) -> None:
+        """Let the batch, or what is left of it, run; raises if the child has died meanwhile."""
         self.began_at = clock.now()
         try:
             if self._channel is None:
-                self._watch(self._executor.submit(child.run_inline, wires.decode()))
+                self._watch(self._executor.submit(child.run_inline, self._wires.decode()))
                 return
             # Parent and child share the file's offset: rewinding it here rewinds the child's writes.
             os.ftruncate(self._channel.notes.fileno(), 0)
             os.lseek(self._channel.notes.fileno(), 0, os.SEEK_SET)
             self._read = 0
-            os.pwrite(self._channel.calls.fileno(), wires, 0)
-            tokens = b"".join(child.TOKEN.pack(i) for i in range(len(batch)))
+            os.pwrite(self._channel.calls.fileno(), self._wires, 0)
+            tokens = b"".join(child.TOKEN.pack(i) for i, call in self._indices.items() if call in self.batch)
             os.write(self._token_writer, tokens)
-            self._watch(self._executor.submit(child.run_batch, len(wires)))
+            self._watch(self._executor.submit(child.run_batch, len(self._wires)))
         except BaseException:
             self.take_back()
             self._indices.clear()
@@ -117,6 +144,8 @@ class Slot:
     def take_back(self) -> list[Call]:
         """The calls that the child has not begun; from now on it cannot begin them."""
         taken = []
+        if self.loading:
+            taken, self.batch = self.batch, []
         while self._channel is not None:
             try:
                 token = os.read(self._channel.tokens.fileno(), child.TOKEN.size)

@@ -12,6 +12,7 @@ import os
 import sys
 from importlib.machinery import SourceFileLoader, all_suffixes
 from types import ModuleType
+from typing import Final
 
 from ..base.errors import LitequeueError, UnknownTask
 from ..base.homes import (
@@ -25,7 +26,14 @@ from ..base.homes import (
 from ..base.mainguard import BELONGS, workers_import
 from . import greenlets
 
+IMPORT_SECONDS: Final = 30.0  # for a module, which is given up for now after that
+
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+def takes_too_long(seconds: float) -> str:
+    """What is said of a task whose module is given up for now."""
+    return f"importing its module has taken more than {seconds:g} s, and has not ended yet"
 
 
 def source_files(module: str, directory: str) -> list[str]:

@@ -17,8 +17,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..base.errors import UnknownTask
+from ..tasks.modules import IMPORT_SECONDS, takes_too_long
 
-DEADLINE: Final = 30.0  # seconds
 MOMENT: Final = 1.0  # seconds that the next module waits for one
 _POLL: Final = 0.005
 
@@ -35,7 +35,7 @@ class _Import:
 class Importer:
     """What is asked for by a key comes when it is asked for again."""
 
-    def __init__(self, on_end: Callable[[], None], monotonic: Callable[[], float], deadline: float = DEADLINE) -> None:
+    def __init__(self, on_end: Callable[[], None], monotonic: Callable[[], float], deadline: float = IMPORT_SECONDS) -> None:
         """``on_end`` is called from the thread, whenever it is worth to ask again."""
         self._on_end = on_end
         self._monotonic = monotonic
@@ -47,7 +47,7 @@ class Importer:
 
     @property
     def too_long(self) -> str:
-        return f"importing its module has taken more than {self._deadline:g} s, and has not ended yet"
+        return takes_too_long(self._deadline)
 
     @property
     def asked(self) -> list[str]:

@@ -42,7 +42,7 @@ KINDS = ("thread", pytest.param("process", marks=pytest.mark.slow), "async")  # 
 class Harness:
     """A pool without a worker: collects what it reports."""
 
-    def __init__(self, kind: str, slots: int = 2) -> None:
+    def __init__(self, kind: str, slots: int = 2, **options: Any) -> None:
         self.reports: dict[int, Timed] = {}
         self.begun: list[int] = []
         clock, rng = SystemClock(), random.Random(1)
@@ -50,7 +50,7 @@ class Harness:
         if kind == "thread":
             self.pool = ThreadPool(slots, self, clock, rng)
         elif kind == "process":
-            self.pool = ProcessPool(slots, self, clock)
+            self.pool = ProcessPool(slots, self, clock, **options)
         else:
             self.pool = CoroutinePool(slots, self, clock, rng)
         self._next = 0
@@ -242,7 +242,7 @@ def test_what_has_not_begun_can_be_taken_back_from_a_busy_child(sample_app: Lite
         long = harness.call(sample.wait_in_process, str(ledger), str(gate))
         behind = [harness.call(sample.square, n) for n in range(4)]
         harness.pool.submit([long, *behind])
-        wait_until(ledger.exists)
+        wait_until(lambda: (harness.pool.tend(), ledger.exists())[1])
         assert harness.pool.backlog() == 4
         taken = harness.pool.take_back(4)
         assert sorted(c.job.id for c in taken) == sorted(c.job.id for c in behind)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from litequeue import LiteQueue
+from litequeue.base.outcomes import NotStarted, Succeeded
 from litequeue.worker import discovery
 
+from ..pools.test_contract import Harness
 from ..support import environment, wait_until, worker_process
 from .test_parts import write_module
 
@@ -65,3 +71,78 @@ def test_a_module_that_is_named_is_imported_in_the_pools_processes_too(tmp_path:
     with worker_process(db, *flags, env=env), LiteQueue(db) as app:
         job = app.enqueue("deployed.where")
         assert job.get(timeout=30) == "done"
+
+
+SLOW = """
+import multiprocessing, os, time
+from litequeue import LiteQueue
+
+app = LiteQueue({db!r})
+
+if multiprocessing.parent_process() is not None:
+    {there}
+
+@app.task(pool="process")
+def works():
+    return 1
+"""
+
+
+@pytest.fixture
+def one_process() -> Iterator[Harness]:
+    made = Harness("process", 1, import_seconds=2.0)
+    yield made
+    made.pool.stop()
+
+
+def module(folder: Path, name: str, text: str) -> ModuleType:
+    write_module(folder, name, text)
+    return importlib.import_module(name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "there", "why"),
+    [
+        ("hangs", "time.sleep(60)", "importing its module has taken more than 2 s"),
+        ("exits", "os._exit(3)", "importing its module ended that: exit code 3"),
+        ("raises", "raise ValueError('not here')", "ValueError: not here"),
+    ],
+)
+def test_code_that_only_the_pools_process_cannot_import_is_lacking_there_and_no_call_has_begun(
+    one_process: Harness, tmp_path: Path, db: Path, monkeypatch: pytest.MonkeyPatch, kind: str, there: str, why: str
+) -> None:
+    """The job ran for ever, and nobody said so; or it was charged for what its module did."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    broken = module(tmp_path, f"it_{kind}", SLOW.format(db=str(db), there=there))
+    whole = module(tmp_path, f"beside_what_{kind}", SLOW.format(db=str(db), there="pass"))
+    outcome = one_process.run(broken.works, timeout=60_000_000)
+    assert isinstance(outcome, NotStarted) and why in str(outcome.no_code), outcome
+    assert str(outcome.no_code).startswith("in the pool's process: ")
+    assert not one_process.begun, "its timeout has not begun"
+    assert one_process.run(whole.works) == Succeeded("1")
+
+
+def test_a_timeout_begins_when_the_import_has_ended(
+    one_process: Harness, tmp_path: Path, db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    slow = module(tmp_path, "imports_slowly", SLOW.format(db=str(db), there="time.sleep(0.5)"))
+    call = one_process.call(slow.works, timeout=60_000_000)
+    one_process.pool.submit([call])
+    wait_until(lambda: (one_process.pool.tend(), one_process.pool._slots[0].loading)[1])  # type: ignore[attr-defined]
+    assert not one_process.begun
+    assert one_process.result(call) == Succeeded("1")
+    assert one_process.begun == [call.job.id]
+
+
+def test_a_module_that_was_loaded_anew_is_loaded_anew_in_the_pools_processes(
+    one_process: Harness, tmp_path: Path, db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They kept what it was."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    changing = module(tmp_path, "changing", SLOW.format(db=str(db), there="pass"))
+    assert one_process.run(changing.works) == Succeeded("1")
+    write_module(tmp_path, "changing", SLOW.format(db=str(db), there="pass").replace("return 1", "return 22"))
+    importlib.reload(changing)
+    assert one_process.run(changing.works) == Succeeded("22")
