@@ -58,4 +58,8 @@ def hint() -> str:
     main = sys.modules.get("__main__")
     spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
     ours = spec is not None and spec.name.startswith("litequeue.")
-    return f"; it imports {file}: {BELONGS}" if file and not ours else ""
+    if not file or ours:
+        return ""
+    sets = getattr(sys.modules.get("multiprocessing"), "get_start_method", lambda **_: None)(allow_none=True)
+    also = "" if sets is None else ", and so does multiprocessing.set_start_method(), which fails there"
+    return f"; it imports {file}: {BELONGS}{also}"

@@ -281,6 +281,26 @@ def test_run_worker_drains_at_a_signal_and_returns_its_exit_code(tmp_path: Path)
 
 
 @pytest.mark.slow
+def test_a_script_that_sets_the_start_method_for_all_is_told_so_and_one_that_guards_it_works(tmp_path: Path) -> None:
+    """The first was told of what it enqueues, which it had guarded."""
+    body = (
+        "import multiprocessing\nfrom litequeue import LiteQueue\napp = LiteQueue('db.sqlite')\n{at_the_top}"
+        "@app.task(pool='process', retries=0)\ndef f(n):\n    return n\n"
+        "if __name__ == '__main__':\n    {under_main}job = f.delay(1)\n    with app.worker(processes=1):\n        print(job.get(timeout=20))\n"
+    )
+    sets = "multiprocessing.set_start_method('fork')\n"
+    said = []
+    for at_the_top, under_main in ((sets, ""), ("", sets + "    ")):
+        (tmp_path / "script.py").write_text(body.format(at_the_top=at_the_top, under_main=under_main))
+        done = subprocess.run(
+            [sys.executable, "script.py"], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False
+        )
+        said.append(done.stdout + done.stderr)
+    assert "and so does multiprocessing.set_start_method(), which fails there" in said[0]
+    assert said[1] == "1\n"
+
+
+@pytest.mark.slow
 def test_a_script_without_its_guard_is_told_so_and_enqueues_nothing_twice(tmp_path: Path) -> None:
     """Each process of the pool imports it, as every process that Python spawns does."""
     (tmp_path / "script.py").write_text(
