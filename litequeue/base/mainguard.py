@@ -60,6 +60,12 @@ def hint() -> str:
     ours = spec is not None and spec.name.startswith("litequeue.")
     if not file or ours:
         return ""
-    sets = getattr(sys.modules.get("multiprocessing"), "get_start_method", lambda **_: None)(allow_none=True)
-    also = "" if sets is None else ", and so does multiprocessing.set_start_method(), which fails there"
+    also = ", and so does multiprocessing.set_start_method(), which fails there" if _sets_the_start_method(file) else ""
     return f"; it imports {file}: {BELONGS}{also}"
+
+
+def _sets_the_start_method(file: str) -> bool:
+    """Whoever has started a process has it set, so only the text tells."""
+    with contextlib.suppress(OSError), open(file, errors="replace") as source:
+        return "set_start_method(" in source.read()
+    return False

@@ -97,9 +97,8 @@ def _wake() -> None:
     signal.pthread_kill(threading.main_thread().ident or 0, WAKES)
 
 
-def ready() -> int:
-    """The first call: the child is up. Its pid."""
-    return os.getpid()
+def ready() -> None:
+    """The first call: the child is up."""
 
 
 def wire(call: Call) -> list[Any]:

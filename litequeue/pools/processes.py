@@ -91,7 +91,7 @@ class ProcessPool:
         self._feed()
         now = self._clock.monotonic()
         for slot in list(self._slots):
-            if slot.loading and now - slot.since > self._import_seconds:
+            if (slot.starting or slot.loading) and now - slot.since > self._import_seconds:
                 self._give_back(slot.take_back(), slot.loading, takes_too_long(self._import_seconds))
                 slot.kill(Reason.SHUTDOWN)
             idle_too_long = slot.idle and now - slot.since > self._idle_seconds
@@ -191,7 +191,7 @@ class ProcessPool:
             self._events.ended(call, Timed(NotStarted(told), 0, 0.0))
 
     def _new_slot(self) -> Slot:
-        return Slot(self._context, self._moved, self._events, self._locks, self._imports)
+        return Slot(self._context, self._moved, self._events, self._locks, self._imports, self._clock.monotonic())
 
     def _next_batch(self, slot: Slot) -> list[Call]:
         """As many of the next calls as should take BATCH_SECONDS, leaving some to the other slots.
@@ -224,11 +224,15 @@ class ProcessPool:
         error = future.exception()
         if slot.starting:
             if error is None:
-                slot.came_up(future.result(), self._clock.monotonic())
+                slot.came_up(self._clock.monotonic())
             else:
                 self._slots.remove(slot)
                 slot.close()
-                if self._todo:  # else every call would wait for a child that never comes up
+                if slot.killed_for is not None:
+                    calls = self.take_back()
+                    why = f"it has not started within {self._import_seconds:g} s{mainguard.hint()}"
+                    self._give_back(calls, {call.job.task for call in calls}, why)
+                elif self._todo:  # else every call would wait for a child that never comes up
                     died = Died(f"could not start: {slot.how_it_died()}{mainguard.hint()}")
                     self._events.ended(self._todo.popleft(), Timed(died, self._clock.now(), 0.0))
             return

@@ -51,17 +51,17 @@ class Slot:
         events: Events,
         locks: str | None,
         imports: Sequence[tuple[str, str]],
+        now: float,
     ) -> None:
         self.starting = True
         self.loading: dict[str, TaskCode] = {}  # of the batch, before any of it begins
         self.batch: list[Call] = []  # submitted, neither finished nor taken back
         self.jobs = 0
-        self.since = 0.0
+        self.since = now
         self.began_at = 0
         self.killed_for: Reason | None = None
         self._moved = moved
         self._events = events
-        self._process: multiprocessing.process.BaseProcess | None = None
         self._indices: dict[int, Call] = {}
         self._wires = b""
         self._loaded: dict[str, TaskCode] = {}
@@ -71,6 +71,8 @@ class Slot:
             1, mp_context=context, initializer=child.start, initargs=(self._channel, os.getpid(), locks, imports, logs.chosen)
         )
         self._watch(self._executor.submit(child.ready))
+        processes = getattr(self._executor, "_processes", None) or {}
+        self._process: multiprocessing.process.BaseProcess | None = next(iter(processes.values()), None)
         # concurrent.futures would join its thread, and so the running call, when the app exits.
         manager = getattr(self._executor, "_executor_manager_thread", None)
         getattr(executors, "_threads_wakeups", {}).pop(manager, None)
@@ -82,9 +84,7 @@ class Slot:
         self._moved.append((self, future))
         self._events.stirred()
 
-    def came_up(self, pid: int, now: float) -> None:
-        found = [p for p in multiprocessing.active_children() if p.pid == pid]
-        self._process = found[0] if found else None
+    def came_up(self, now: float) -> None:
         self.starting = False
         self.since = now
 

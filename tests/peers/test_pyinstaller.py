@@ -96,6 +96,6 @@ def test_one_that_does_not_ask_what_it_was_started_for_is_told_so_and_starts_no_
     assert done.returncode == 1
     asks = "a frozen program calls multiprocessing.freeze_support() before all else under if __name__"
     assert f"WorkerFailed: multiprocessing has started this program anew, for a process of the worker's pool, and it runs from the top: {asks}" in done.stderr
-    assert f"JobFailed: job 2 failed: ProcessDied: could not start: its process is gone; {asks}" in done.stderr
+    assert f"JobFailed: job 2 failed: ProcessDied: could not start: exit code 1; {asks}" in done.stderr
     with LiteQueue(tmp_path / "db.sqlite") as app:
         assert [info.id for info in app.jobs()] == [2, 1]

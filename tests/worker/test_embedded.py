@@ -313,7 +313,7 @@ def test_a_script_without_its_guard_is_told_so_and_enqueues_nothing_twice(tmp_pa
     )
     assert done.returncode == 1
     belongs = 'what enqueues, waits or starts workers belongs under if __name__ == "__main__":'
-    assert f"could not start: its process is gone; it imports {tmp_path / 'script.py'}: {belongs}" in done.stderr
+    assert f"could not start: exit code 1; it imports {tmp_path / 'script.py'}: {belongs}\n" in done.stderr
     assert f"WorkerFailed: a process of the worker's pool imports this file, as every process that Python spawns does: {belongs}" in done.stderr
     with LiteQueue(tmp_path / "db.sqlite") as app:
         assert [info.id for info in app.jobs()] == [1]

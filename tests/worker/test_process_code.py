@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,3 +147,35 @@ def test_a_module_that_was_loaded_anew_is_loaded_anew_in_the_pools_processes(
     write_module(tmp_path, "changing", SLOW.format(db=str(db), there="pass").replace("return 1", "return 22"))
     importlib.reload(changing)
     assert one_process.run(changing.works) == Succeeded("22")
+
+
+HANGS = """
+import multiprocessing, time
+if multiprocessing.current_process().name != "MainProcess":
+    time.sleep(60)
+from litequeue import LiteQueue
+from litequeue.pools.processes import ProcessPool
+ProcessPool.__init__.__kwdefaults__["import_seconds"] = 1.0
+app = LiteQueue("db.sqlite")
+
+@app.task(pool="process")
+def works():
+    return 1
+
+if __name__ == "__main__":
+    with app.worker(processes=1):
+        job = works.delay()
+        while "in the pool's process" not in str(job.why_waiting()):
+            time.sleep(0.01)
+        print(job.state, job.info().failures, job.why_waiting())
+"""
+
+
+def test_a_program_that_hangs_where_it_is_imported_is_named_as_the_reason(tmp_path: Path) -> None:
+    """A process that starts imports the program's own file, and nobody waited for that with a clock in his hand."""
+    (tmp_path / "script.py").write_text(HANGS)
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.startswith("available 0 "), done.stderr
+    assert f"it has not started within 1 s; it imports {tmp_path / 'script.py'}" in done.stdout
