@@ -14,7 +14,7 @@ from ..base.clock import monotonic
 from ..base.errors import QueueBusy
 from ..base.filelock import FileLock
 from .file import Database
-from .workers import process_state
+from .workers import is_ours, process_state
 
 INTEGRITY: Final = "PRAGMA integrity_check(10)"
 QUICK_CHECK: Final = "PRAGMA quick_check(10)"
@@ -110,6 +110,8 @@ class Inspection:
     def is_dead(self, lock_file: str) -> bool | None:
         """Whether a worker's process is gone; None where its lock file is. Leaves the judgement to workers."""
         path = os.path.join(self._database.path + "-workers", os.path.basename(lock_file))
+        if is_ours(path):
+            return False
         try:
             lock = FileLock(path, create=False)
         except (OSError, ValueError):

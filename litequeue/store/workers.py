@@ -42,7 +42,7 @@ WHERE stopped_at IS NULL AND id <> :me"""
 FORGET_WORKERS: Final = """DELETE FROM litequeue_workers
 WHERE stopped_at IS NOT NULL AND stopped_at < :before"""
 
-# The lock files that this process holds, by path.
+# The lock files that this process holds, by name: each is unique, and a folder may be named in several ways.
 _ours: set[str] = set()
 _ours_pid = os.getpid()
 
@@ -74,7 +74,7 @@ class Registration:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._lock.path)
         self._lock.close()
-        _ours.discard(self._lock.path)
+        _ours.discard(os.path.basename(self._lock.path))
 
 
 class Workers:
@@ -109,9 +109,9 @@ class Workers:
             raise CannotOpen(f"{self._folder} is a symbolic link, which is refused")
         lock_file = f"{os.urandom(8).hex()}{LOCK}"
         path = os.path.join(self._folder, lock_file)
-        _forget_after_fork()
         lock = FileLock(path)
-        _ours.add(path)
+        is_ours(path)  # forgets what a parent's were
+        _ours.add(lock_file)
         lock.try_acquire()
         with self._database.write(durable=False) as connection:
             worker = connection.execute(
@@ -150,8 +150,7 @@ class Workers:
         A missing lock file proves nothing (somebody may have deleted it): then only the lease tells.
         """
         path = os.path.join(self._folder, os.path.basename(peer.lock_file))
-        _forget_after_fork()
-        if path in _ours:
+        if is_ours(path):
             yield False
             return
         try:
@@ -180,8 +179,7 @@ class Workers:
         if row is None:
             return False
         path = os.path.join(self._folder, os.path.basename(row[0]))
-        _forget_after_fork()
-        if path in _ours:
+        if is_ours(path):
             return True
         try:
             lock = FileLock(path, create=False)
@@ -221,7 +219,7 @@ class Workers:
         known = {peer.lock_file for peer in self.peers(0)}
         with contextlib.suppress(OSError), os.scandir(self._folder) as entries:
             for entry in entries:
-                if entry.name in known or entry.path in _ours or not entry.name.endswith(LOCK):
+                if entry.name in known or is_ours(entry.path) or not entry.name.endswith(LOCK):
                     continue
                 with contextlib.suppress(OSError, ValueError):  # one that was planted keeps no other
                     self._sweep_one(entry, now)
@@ -275,8 +273,11 @@ def process_state(pid: int) -> str | None:
         return None
 
 
-def _forget_after_fork() -> None:
+def is_ours(path: str) -> bool:
+    """Whether a lock file is held by this process, which must not so much as open it: closing any descriptor of it would drop
+    the lock."""
     global _ours_pid
-    if _ours_pid != os.getpid():
+    if _ours_pid != os.getpid():  # a fork has the names and not the locks
         _ours.clear()
         _ours_pid = os.getpid()
+    return os.path.basename(path) in _ours

@@ -62,7 +62,7 @@ class Worker:
         self._inbox = Inbox()
         self._poke_after = 0.0
         self._leavings: contextlib.ExitStack | None = None
-        self.on_stuck: Callable[[], None] = lambda: None  # for a process that is nothing but this worker
+        self.on_stuck: Callable[[], None] = self._give_up_jobs  # else for a process that is nothing but this worker
 
     def stop(self, *, now: bool = False) -> None:
         """Finish what runs, within the grace, then end; ``now`` does not wait. From any thread."""
@@ -161,8 +161,7 @@ class Worker:
             watchdog = Watchdog(lambda: self._coordinator.moved_at, threading.get_ident(), clock, self.on_stuck)
 
             def beat() -> float:
-                watchdog.look()
-                return heartbeat.tick()
+                return heartbeat.tick() if watchdog.look() else heartbeat.interval
 
             for service in (Service("heartbeat", beat, self._died), self._housekeeper, ticker):
                 stack.callback(service.stop)
@@ -202,6 +201,15 @@ class Worker:
     def _fired(self, fires: Fires, listener: Listener) -> None:
         self._inbox.look()
         listener.ear.tell(LOOK, fires.ports)
+
+    def _give_up_jobs(self) -> None:
+        """From the heartbeat's thread, of a worker that does not move: what can be stopped from here is, and others may run it."""
+        with contextlib.suppress(Exception):  # that thread may be anywhere
+            self._coordinator.interrupt_all(Reason.LOST)
+        try:
+            self._maintenance.give_up_own_jobs(self.name)
+        except PASSING as error:
+            log.error("the jobs of worker %s could not be put back: %s", self.name, error)
 
     def _look_for_peers(self) -> None:
         now = self._clock.monotonic()

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from litequeue import LiteQueue, WorkerFailed
+from litequeue.cli import main
 
 from .. import sample
 from ..support import environment, ledger_lines, wait_until
@@ -317,3 +318,14 @@ def test_a_script_without_its_guard_is_told_so_and_enqueues_nothing_twice(tmp_pa
     assert f"WorkerFailed: a process of the worker's pool imports this file, as every process that Python spawns does: {belongs}" in done.stderr
     with LiteQueue(tmp_path / "db.sqlite") as app:
         assert [info.id for info in app.jobs()] == [1]
+
+
+def test_a_program_that_looks_at_its_own_worker_does_not_take_it_for_dead(app: LiteQueue, db: Path) -> None:
+    """The look closed a descriptor of the worker's lock, which was gone with that: the jobs ran again elsewhere."""
+    with app.worker(threads=1):
+        wait_until(lambda: app.stats().workers)
+        for _ in range(2):
+            assert main(["doctor", str(db)]) == 0
+        look = f"from litequeue.cli import main; raise SystemExit(main(['doctor', {str(db)!r}]))"
+        done = subprocess.run([sys.executable, "-c", look], env=environment(), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout

@@ -19,6 +19,7 @@ from .finding import NOTE, OK, WRONG, Finding
 
 OVERDUE = 60.0  # seconds that a tick may be late
 QUIET = 30.0  # seconds without a beat, of which a worker owes six a lease: the default lease is 60 s
+SILENT = 120.0  # seconds without a beat, after which a worker that holds nothing is not merely late
 
 
 def silence(condition: Condition, now: int) -> float:
@@ -81,7 +82,8 @@ def judged(condition: Condition, now: int) -> tuple[str, str]:
     if condition.dead is None:
         return WRONG, "has no lock file: somebody deleted it; restart that worker"
     if is_late(condition, now):
-        return NOTE, f"is late: {beat}; it holds {held}"
+        level = WRONG if silence(condition, now) > SILENT else NOTE
+        return level, f"is late: {beat}; it holds {held}, and starts none: its log says what holds it up"
     if condition.leaving:
         return OK, f"is leaving; {beat}, and it holds {held}"
     return OK, f"lives; {beat}"

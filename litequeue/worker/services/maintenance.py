@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 
-from ...base.checks import clean
+from ...base.checks import MICROS, clean
 from ...base.clock import Clock
 from ...base.errors import PASSING
 from ...base.log import Log
@@ -141,6 +141,12 @@ class Maintenance:
             if rescued.again or rescued.lost:
                 name = self._store.workers.name(worker)
                 self._tell(logging.WARNING, f"worker {name} let its leases run out", rescued)
+
+    def give_up_own_jobs(self, name: str) -> None:
+        """Of this worker, whose coordinator does not move. From the heartbeat's thread."""
+        now = self._clock.now()
+        all_of_them = now + int(self._lease_seconds * MICROS)  # no lease is for longer
+        self._tell(logging.ERROR, f"worker {name} does not move", self._store.leases.rescue_lapsed(self._worker, all_of_them, now))
 
     def _prune(self) -> bool:
         """Whether there is more to prune."""

@@ -5,10 +5,15 @@ from __future__ import annotations
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from litequeue import LiteQueue
+from litequeue.cli import main
+from litequeue.cli.doctor import work
+from litequeue.worker.coordinator import Coordinator
+from litequeue.worker.services import watchdog
 from litequeue.worker.services.watchdog import LOOK_SECONDS, LOOKS, SECONDS, Watchdog
 
 from ... import sample
@@ -69,3 +74,38 @@ def test_a_worker_process_that_does_not_move_is_left_and_its_jobs_run_elsewhere(
     with worker_process(db):
         wait_until(lambda: job.state == "succeeded", 20)
         assert job.get(timeout=1) == 5
+
+
+@pytest.mark.slow
+def test_one_inside_a_program_gives_up_its_jobs_until_it_moves_again(
+    sample_app: LiteQueue, db: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its program cannot be left. It said so in the log alone: the job stayed where it was, and doctor found all well."""
+    monkeypatch.setattr(watchdog, "SECONDS", 0.5)
+    monkeypatch.setattr(watchdog, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(work, "QUIET", 0.7)
+    monkeypatch.setattr(work, "SILENT", 1.5)
+    gate = threading.Event()
+    take_in = Coordinator._take_in
+
+    def held(self: Coordinator, ended: list[Any]) -> None:
+        if self.calls and not gate.is_set():
+            gate.wait(30)
+        take_in(self, ended)
+
+    monkeypatch.setattr(Coordinator, "_take_in", held)
+    job = sample.add.delay(2, 3)
+    with sample_app.worker(lease=1, name="inside"):
+        wait_until(lambda: job.state == "available" and job.info().interruptions == 1, 20)
+        wait_until(lambda: any(line.startswith("wrong") and "is late" in line for line in doctor(db, capsys)), 20)
+        with worker_process(db, "--threads", 1):
+            assert job.get(timeout=20) == 5
+        gate.set()
+        wait_until(lambda: not any("is late" in line for line in doctor(db, capsys)), 20)
+        assert sample.add.delay(2, 4).get(timeout=20) == 6
+    assert job.info().attempt == 2
+
+
+def doctor(db: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    main(["doctor", str(db)])
+    return capsys.readouterr().out.splitlines()
