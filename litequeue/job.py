@@ -8,7 +8,6 @@ from __future__ import annotations
 import builtins
 import contextlib
 from collections.abc import Generator, Iterator, Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from .base import checks
@@ -29,6 +28,7 @@ from .tasks.context import _current
 
 if TYPE_CHECKING:
     from .base.records import JobInfo, OutputPiece
+    from .options.kinds import Span
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -54,22 +54,23 @@ class Job(Generic[R_co]):
         """Whether the state is final."""
         return self._row()[0] in FINAL
 
-    def wait(self, timeout: float | timedelta | None = None) -> bool:
-        """Wait until the job is final, at most ``timeout`` seconds (None: for ever). Whether it is."""
+    def wait(self, timeout: Span | None = None) -> bool:
+        """Wait until the job is final, at most ``timeout`` (None: for ever). Whether it is."""
         return self._wait(_patience(timeout)) is not None
 
-    def get(self, timeout: float | timedelta | None = None) -> R_co:
-        """The task's return value, waiting for it at most ``timeout`` seconds (None: for ever).
+    def get(self, timeout: Span | None = None) -> R_co:
+        """The task's return value, waiting for it at most ``timeout``: seconds, a timedelta or "1m30s" (None: for ever).
 
         Reading does not consume it. In a thread task, waiting lends the task's slot to others; in a process task
         it needs a timeout, and a coroutine awaits the job instead, or WouldDeadlock is raised. Raises ResultTimeout, JobFailed (with the remote traceback, and
         the original exception as ``__cause__`` if it is a builtin one), JobCancelled, JobExpired,
         ResultNotStored or JobNotFound.
         """
-        row = self._wait(_patience(timeout))
+        patience = _patience(timeout)
+        row = self._wait(patience)
         if row is None:
-            assert timeout is not None
-            raise self._too_late(timeout)
+            assert patience is not None
+            raise self._too_late(patience)
         return self._unpack(row)
 
     def __await__(self) -> Generator[Any, None, R_co]:
@@ -211,10 +212,9 @@ class Job(Generic[R_co]):
             f"there is no job {self.id} in {self._client.path}: it never was, or it was pruned"
         )
 
-    def _too_late(self, timeout: float | timedelta) -> ResultTimeout:
+    def _too_late(self, seconds: float) -> ResultTimeout:
         info, waits = self.info(), self.why_waiting()
         hint = f": {waits}" if waits else ""
-        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
         return ResultTimeout(f"job {self.id} is {info.state} after {seconds:g} s{hint}")
 
     def __eq__(self, other: object) -> bool:
@@ -291,8 +291,8 @@ def _batch_of(path: str, ids: range) -> JobBatch[Any]:
     return JobBatch(client_of(path), ids)
 
 
-def _patience(timeout: float | timedelta | None) -> float | None:
-    return None if timeout is None else checks.micros(timeout, "timeout") / checks.MICROS
+def _patience(timeout: Span | None) -> float | None:
+    return None if timeout is None else checks.span(timeout, "timeout") / checks.MICROS
 
 
 def _rebuilt(kind: str, message: str) -> BaseException | None:

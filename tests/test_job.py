@@ -7,11 +7,19 @@ import contextlib
 import random
 import time
 import traceback
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from litequeue import InvalidArgument, InvalidType, JobFailed, LiteQueue, SoftTimeout
+from litequeue import (
+    InvalidArgument,
+    InvalidType,
+    JobFailed,
+    LiteQueue,
+    ResultTimeout,
+    SoftTimeout,
+)
 
 from .support import wait_until
 
@@ -180,3 +188,20 @@ def test_a_handle_is_had_by_an_id_of_text_as_well(app: LiteQueue) -> None:
     for wrong in ("", "x", "-1", "0", "9" * 40, "\u0661"):
         with pytest.raises((InvalidType, InvalidArgument)):
             app.job(wrong)
+
+
+def test_waits_take_a_length_of_time_as_every_option_does(app: LiteQueue) -> None:
+    job = app.enqueue("nobody.runs.it")
+    for timeout in ("10ms", timedelta(milliseconds=10), 0.01):
+        assert not job.wait(timeout)
+        with pytest.raises(ResultTimeout, match=r"job 1 is available after 0\.01 s: no worker"):
+            job.get(timeout)
+    worker = app.worker(burst=True)
+    assert not worker.join("10ms") and not worker.join(timedelta(milliseconds=10))
+    for wait in (job.wait, job.get, worker.join):
+        with pytest.raises(InvalidArgument, match="timeout: 'soon' is no length of time"):
+            wait("soon")
+        with pytest.raises(InvalidArgument, match="timeout must be 0 to"):
+            wait(-1)
+        with pytest.raises(InvalidType, match="timeout must be a length of time"):
+            wait(True)

@@ -59,14 +59,16 @@ def integer(value: object, what: str, low: int, high: int) -> int:
     return int(value)
 
 
-def micros(value: object, what: str, *, zero: bool = True) -> int:
-    """Seconds (int, float) or a timedelta, as whole microseconds; at most a century."""
+def span(value: object, what: str, *, zero: bool = True) -> int:
+    """A length of time as people give it (seconds, a timedelta, text such as "1h30m"), as whole microseconds; at most a century."""
     value = whole(value)
-    if isinstance(value, timedelta):
-        seconds: float = value.total_seconds()
+    if isinstance(value, str):
+        seconds = _seconds_of(value, what)
+    elif isinstance(value, timedelta):
+        seconds = value.total_seconds()
     elif isinstance(value, bool) or not isinstance(value, (int, float)):
         raise InvalidType(
-            f"{what} must be seconds (int or float) or a timedelta, "
+            f"{what} must be a length of time (seconds, a timedelta, or text such as '1h30m'), "
             f"not {_kind(value)}: {value!r:.100}{_numpys(value, 'float(x)')}"
         )
     else:
@@ -81,23 +83,13 @@ def micros(value: object, what: str, *, zero: bool = True) -> int:
     return max(round(seconds * MICROS), 0 if zero else 1)
 
 
-def span(value: object, what: str, *, zero: bool = True) -> int:
-    """A length of time as people give it, text such as "1h30m" too, as whole microseconds."""
-    value = whole(value)
-    if isinstance(value, (int, float, timedelta)) and not isinstance(value, bool):
-        return micros(value, what, zero=zero)
-    if not isinstance(value, str):
-        raise InvalidType(
-            f"{what} must be a length of time (seconds, a timedelta, or text such as '1h30m'), "
-            f"not {_kind(value)}: {value!r:.100}{_numpys(value, 'float(x)')}"
-        )
+def _seconds_of(text: str, what: str) -> float:
     from . import durations  # text is for people; most programs have none
 
     try:
-        length = durations.parse(value)
+        return durations.parse(text) / MICROS
     except InvalidArgument as error:
         raise InvalidArgument(f"{what}: {error}") from None
-    return micros(length / MICROS, what, zero=zero)
 
 
 def moment(value: object, what: str) -> int:

@@ -49,7 +49,7 @@ def existing(db: str) -> LiteQueue:
 def enqueue(arguments: argparse.Namespace) -> int:
     task, args, kwargs = _what(arguments)
     if arguments.wait is not None:
-        checks.micros(arguments.wait, "--wait")
+        checks.span(arguments.wait, "--wait")
     options = options_given(arguments, EnqueueOptions)
     with existing(arguments.db) as app:
         note_unknown_task(task, app._client.store.jobs.origins)

@@ -93,12 +93,12 @@ def run(arguments: argparse.Namespace) -> int:
     for needed in (os.path.dirname(db), directory):
         if not os.path.isdir(needed):
             raise CannotOpen(f"{needed}: no such directory; the worker needs it: create it first")
-    checks.micros(arguments.grace, "--grace")
+    grace = checks.span(arguments.grace, "--grace") / checks.MICROS
     check_imports(imports, directory)
     stem = re.sub(r"[^A-Za-z0-9_.:-]+", "-", os.path.basename(db).partition(".")[0]) or "db"
     name = unit_name(f"litequeue-{stem}"[:100] if arguments.name is None else arguments.name)
     unit = Unit(
-        db, sys.executable, name=name, user=arguments.user, grace=arguments.grace, directory=directory,
+        db, sys.executable, name=name, user=arguments.user, grace=grace, directory=directory,
         extra=arguments.options, run_as=None if arguments.user else _owner(db), pythonpath=_python_path(),
     )  # fmt: skip
     logs = os.path.expanduser("~/Library/Logs") if arguments.user else "/Library/Logs"

@@ -165,7 +165,7 @@ def name_of(trigger: object) -> str:
 
 def _period(period: object) -> int:
     try:
-        micros = durations.parse(period) if isinstance(period, str) else checks.micros(period, "the period")
+        micros = durations.parse(period) if isinstance(period, str) else checks.span(period, "the period")
     except LitequeueError as error:
         raise type(error)(f"Every: {error}") from None
     if not LEAST_MICROS <= micros <= MOST_MICROS:

@@ -45,4 +45,4 @@ class WorkerConfig:
 
     @property
     def lease_micros(self) -> int:
-        return checks.micros(self.lease, "lease")
+        return checks.span(self.lease, "lease")

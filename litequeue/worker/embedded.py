@@ -16,8 +16,10 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Final, Self
 
+from ..base import checks
 from ..base.errors import WorkerFailed
 from ..base.log import Log
+from ..options.kinds import Span
 from ..tasks import TaskCode
 from .worker import Worker
 
@@ -111,9 +113,9 @@ class EmbeddedWorker:
             error, self._error = self._error, None
             raise WorkerFailed(f"the embedded worker had died: {error!r}") from error
 
-    def join(self, timeout: float | None = None) -> bool:
-        """Wait until the worker ends by itself (burst, max_jobs). Whether it has."""
-        return self._drained.wait(timeout)
+    def join(self, timeout: Span | None = None) -> bool:
+        """Wait until the worker ends by itself (burst, max_jobs), at most ``timeout`` (None: for ever). Whether it has."""
+        return self._drained.wait(None if timeout is None else checks.span(timeout, "timeout") / checks.MICROS)
 
     def __enter__(self) -> Self:
         return self.start()

@@ -119,6 +119,7 @@ def test_reading_commands_create_nothing(tmp_path: Path) -> None:
         (("jobs", "DB", "--before", "9" * 30), "before"),
         (("jobs", "DB", "--queue", "a;b"), "queue"),
         (("enqueue", "DB", "t", "--wait", "-1"), "--wait"),
+        (("enqueue", "DB", "t", "--wait", "soon"), "--wait: 'soon' is no length of time"),
         (("worker", "DB", "--threads", "-1"), "threads"),
         (("worker", "DB", "--processes", "-1"), "processes"),
         (("job", "DB", "-1"), "job_id"),
@@ -281,7 +282,7 @@ def test_a_session_at_the_command_line(sample_app: LiteQueue, db: Path) -> None:
 def test_enqueue_can_wait_for_the_result(sample_app: LiteQueue, db: Path) -> None:
     sample.add.delay(1, 2)
     with prepared.worker_process(db, "--import", "tests.sample"):
-        done = litequeue("enqueue", db, "tests.sample.add", "4", "4", "--wait", "20")
+        done = litequeue("enqueue", db, "tests.sample.add", "4", "4", "--wait", "1m")
         assert done.stdout.splitlines()[1:] == ["8"]
         failed = litequeue("enqueue", db, "tests.sample.misbehave_thread", "ValueError", "--wait", "20")
         assert failed.returncode == 1 and "boom" in one_line(failed)

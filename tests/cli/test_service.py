@@ -196,6 +196,9 @@ def test_the_options_of_the_command(tmp_path: Path) -> None:
     done = litequeue("service", "--system", "db", "--name", "jobs.service", "--directory", "code", cwd=tmp_path)
     found = settings(done.stdout)
     assert found["WorkingDirectory"] == [f"{tmp_path}/code"] and found["User"]
+    assert found["TimeoutStopSec"] == ["40"]
+    longer = settings(litequeue("service", "db", "--grace", "1m30s", cwd=tmp_path).stdout)
+    assert (longer["TimeoutStopSec"], longer["ExecStart"][0].partition("--grace ")[2]) == (["100"], "90")
     assert "/etc/systemd/system/jobs.service" in done.stdout and "--user" not in done.stdout
     (tmp_path / "db").touch()
     done = litequeue("service", "db", "--launchd", cwd=tmp_path)
@@ -208,7 +211,7 @@ def test_the_options_of_the_command(tmp_path: Path) -> None:
         (("none/db",), 4, "none: no such directory"),
         (("db", "--directory", "none"), 4, "none: no such directory"),
         (("db", "--name", "a b"), 2, "--name 'a b' is not allowed"),
-        (("db", "--grace", "nan"), 2, "--grace must be a finite number"),
+        (("db", "--grace", "nan"), 2, "--grace: 'nan' is no length of time"),
         (("db", "--", "--burst"), 2, "--burst ends the worker"),
         (("db", "--", "--grace=3"), 2, "--grace stands before the --"),
         (("db", "--", "--thread", "3"), 2, "unrecognized arguments: --thread"),

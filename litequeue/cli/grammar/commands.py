@@ -65,7 +65,7 @@ def _enqueue(sub: Parser) -> None:
     sub.rest = "words"
     sub.hint = "a command and its own options go after --"
     add_options(sub, EnqueueOptions)
-    add("--wait", type=float, metavar="S", help="wait S seconds for the result and print it as JSON; of a command, what it printed")
+    add("--wait", metavar="SPAN", help="wait so long for the result and print it as JSON; of a command, what it printed")
 
 
 def _jobs(sub: Parser) -> None:
@@ -134,7 +134,7 @@ def _service(sub: Parser) -> None:
     add("--launchd", action="store_true", help="a property list for macOS instead")
     add("--name", metavar="NAME", help="the unit's; default litequeue- and DB's name")
     add("--directory", metavar="DIR", help="where the worker runs; default: the directory of DB")
-    add("--grace", type=float, default=30.0, metavar="S", help="for running jobs at shutdown; default 30")
+    add("--grace", default="30", metavar="SPAN", help="for running jobs at shutdown; default 30")
     sub.rest = "options"
     sub.hint = "the worker's own options go after --"
     sub.epilog = "What follows -- goes to the worker: service db.sqlite -- --threads 8 --import tasks"
