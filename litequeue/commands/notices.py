@@ -4,7 +4,7 @@ Owns what is said, to a command on its standard input, in a mail, or to a handle
 which the caller stores in the transaction in which the failure is ticked off, so that it is told once.
 
 What a command is given is one JSON object, on one line: ``{"event": "discarded", "job": ...}`` with the job as ``job ID --json``
-shows it, with what its last attempt printed, or ``{"event": "missed", "schedule": NAME, "ticks": [{"tick": TIME, "reason": TEXT}, ...]}``, or ``{"event": "stuck", "schedule": NAME, "job": ID, "since": TIME}``. Of a job that is
+shows it, with what its last attempt printed, or ``{"event": "missed", "schedule": NAME, "ticks": [{"tick": TIME, "reason": TEXT}, ...]}``, where many in a row are one with ``"through": TIME``, or ``{"event": "stuck", "schedule": NAME, "job": ID, "since": TIME}``. Of a job that is
 too long to hand on, its parts are left out, the longest-winded first; ``"left_out"`` names them. A mail holds the same
 below one line in words and the end of the output; a handler gets the job.
 """
@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from ..base.checks import clean, clean_lines, counted
+from ..base.checks import aware, clean, clean_lines, counted
 from ..base.errors import LitequeueError
 from ..base.log import Log
-from ..base.models import JobColumns, NewJob
+from ..base.models import JobColumns, NewJob, Past
 from ..payload import Codec
 from ..tasks import TaskCode
 from .command import NAME as COMMAND
@@ -76,13 +76,22 @@ def of_job(job: Mapping[str, Any], listeners: Listeners, host: str, now: int) ->
 
 
 def of_missed(
-    schedule: str, ticks: Iterable[tuple[str, str]], listeners: Listeners, host: str, queue: str, now: int
+    schedule: str, missed: Sequence[Past], listeners: Listeners, host: str, queue: str, now: int
 ) -> list[NewJob]:
-    """For ticks that were missed beyond their grace; ``ticks``: (time, reason)."""
-    missed = [{"tick": tick, "reason": reason} for tick, reason in ticks]
-    what = f"schedule {clean(schedule)} missed {counted(len(missed), 'tick')}, the last at {missed[-1]['tick']}"
-    event = {"event": "missed", "schedule": schedule, "ticks": missed}
+    """For ticks that were missed beyond their grace."""
+    ticks = [
+        {"tick": _time(past.tick), **({} if past.through is None else {"through": _time(past.through)}), "reason": past.reason}
+        for past in missed
+    ]
+    more = "more than " if any("through" in tick for tick in ticks) else ""
+    last = ticks[-1].get("through", ticks[-1]["tick"])
+    what = f"schedule {clean(schedule)} missed {more}{counted(len(ticks), 'tick')}, the last at {last}"
+    event = {"event": "missed", "schedule": schedule, "ticks": ticks}
     return _commands_and_mails(event, what, listeners, host, queue, now)
+
+
+def _time(stamp: int) -> str:
+    return aware(stamp).isoformat()
 
 
 def of_stuck(schedule: str, job: int, since: str, listeners: Listeners, host: str, queue: str, now: int) -> list[NewJob]:

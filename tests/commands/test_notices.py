@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from litequeue import LiteQueue
-from litequeue.base.models import NewJob
+from litequeue.base.models import NewJob, Past
 from litequeue.commands import notices
 from litequeue.commands.notices import MOST, Listeners, of_job, of_missed
 from litequeue.payload import MAX_BYTES, Codec
@@ -57,13 +57,25 @@ def test_a_command_gets_the_job_as_json_on_its_input() -> None:
 
 
 def test_missed_ticks_are_told_with_their_times_and_reasons() -> None:
-    ticks = [("2026-03-01 02:30:00+00:00", "late"), ("2026-03-02 02:30:00+00:00", "later")]
-    command, sent = of_missed("backup", ticks, Listeners(("c",), ("a@b",)), "host", "q", NOW)
+    first, last = NOW - 86_400_000_000, NOW
+    missed = [Past(first, None, "missed", "late"), Past(last, None, "missed", "later")]
+    command, sent = of_missed("backup", missed, Listeners(("c",), ("a@b",)), "host", "q", NOW)
     assert json.loads(stdin(command)) == {
         "event": "missed", "schedule": "backup",
-        "ticks": [{"tick": tick, "reason": reason} for tick, reason in ticks],
+        "ticks": [
+            {"tick": "2023-11-13T22:13:20+00:00", "reason": "late"}, {"tick": "2023-11-14T22:13:20+00:00", "reason": "later"},
+        ],
     }  # fmt: skip
-    assert mail(sent)["Subject"] == "litequeue on host: schedule backup missed 2 ticks, the last at 2026-03-02 02:30:00+00:00"
+    assert mail(sent)["Subject"] == "litequeue on host: schedule backup missed 2 ticks, the last at 2023-11-14T22:13:20+00:00"
+
+
+def test_of_ticks_that_nobody_counted_no_number_is_told() -> None:
+    through = Past(NOW - 86_400_000_000, NOW, "missed", "many")
+    command, sent = of_missed("s", [through], Listeners(("c",), ("a@b",)), "host", "q", NOW)
+    assert json.loads(stdin(command))["ticks"] == [
+        {"tick": "2023-11-13T22:13:20+00:00", "through": "2023-11-14T22:13:20+00:00", "reason": "many"}
+    ]
+    assert mail(sent)["Subject"] == "litequeue on host: schedule s missed more than 1 tick, the last at 2023-11-14T22:13:20+00:00"
 
 
 def test_a_mail_says_in_its_subject_what_happened_and_holds_the_same_as_the_json() -> None:
@@ -105,7 +117,7 @@ def test_an_address_that_no_mail_can_have_keeps_nobody_else_from_being_told(addr
 def test_a_command_that_nothing_can_run_keeps_nobody_else_from_being_told(command: str) -> None:
     told = of_job(job(), Listeners((command, "good")), "host", NOW)
     assert Codec().decode(told[-1].kwargs)["command"] == "good"
-    assert of_missed("s", [("t", "r")], Listeners((command,)), "host", "q", NOW) == []
+    assert of_missed("s", [Past(NOW, None, "missed", "r")], Listeners((command,)), "host", "q", NOW) == []
 
 
 def deep(levels: int) -> Any:

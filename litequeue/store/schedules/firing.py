@@ -139,7 +139,7 @@ class Fires(NamedTuple):
     """What came of a batch of steps."""
 
     fired: list[Fired]
-    past: list[tuple[str, int, str, str]]  # schedule, tick, outcome, reason
+    past: list[tuple[str, Past]]  # schedule, and a tick of it that is not fired
     ports: list[int]
 
 
@@ -226,7 +226,7 @@ class Ticks:
         told = self._tell(connection, mine, tell, now)
         ports = ports_to_wake(connection) if fired or told else []
         names = {step.id: step.name for step in mine}
-        past = [(names[row[0]], row[1], row[3], row[4]) for row in rows]
+        past = [(names[row[0]], Past(*row[1:5])) for row in rows]
         return Fires([Fired(names[id_], tick, job) for id_, tick, job in fired], past, ports)
 
     @staticmethod

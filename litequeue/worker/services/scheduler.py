@@ -9,6 +9,7 @@ have said so.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import socket
 from collections.abc import Callable, Sequence
@@ -219,8 +220,7 @@ class Scheduler:
         listeners = self._listeners(on_failure, mail_to)
         if not listeners:
             return []
-        ticks = [(aware(past.tick).isoformat(), past.reason) for past in missed]
-        return of_missed(schedule, ticks, listeners, socket.gethostname(), queue, self._clock.now())
+        return of_missed(schedule, missed, listeners, socket.gethostname(), queue, self._clock.now())
 
     def _listeners(self, on_failure: str | None, mail_to: str | None) -> Listeners:
         """Of a schedule, and of this worker."""
@@ -230,9 +230,20 @@ class Scheduler:
 
 
 def _log(fires: Fires) -> None:
-    for schedule, tick, outcome, why in fires.past:
+    # One line for ticks that share their fate: after a minute's absence a schedule of every second has sixty of them.
+    alike = itertools.groupby(fires.past, lambda of: (of[0], of[1].outcome, of[1].reason))
+    for (schedule, outcome, why), group in alike:
         level = logging.INFO if outcome == "skipped" else logging.WARNING
-        log.log(level, "schedule %s: tick %s %s: %s", clean(schedule), aware(tick), outcome, why)
+        log.log(level, "schedule %s: %s %s: %s", clean(schedule), _ticks([past for _, past in group]), outcome, why)
     if log.isEnabledFor(logging.INFO):
         for schedule, tick, job in fires.fired:
             log.info("schedule %s: tick %s is job %d", clean(schedule), aware(tick), job)
+
+
+def _ticks(alike: list[Past]) -> str:
+    first, last = alike[0].tick, alike[-1].through or alike[-1].tick
+    if first == last:
+        return f"tick {aware(first)}"
+    if any(past.through for past in alike):  # nobody has counted them
+        return f"ticks from {aware(first)} to {aware(last)}"
+    return f"{len(alike)} ticks from {aware(first)} to {aware(last)}, each"

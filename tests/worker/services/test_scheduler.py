@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+import re
 import sqlite3
 import threading
 import time
@@ -98,6 +99,28 @@ def test_the_log_says_which_job_a_tick_became_and_what_became_of_the_others(
         ("INFO", ("schedule backup: tick 2026-03-02 13:30", ":00+00:00 ", "skipped: a later tick stands for it")),
         ("INFO", ("schedule backup: tick 2026-03-02 14:30", ":00+00:00 ", "is job 1")),
     ]
+
+
+@pytest.mark.parametrize(
+    ("away", "said"),
+    [
+        (60.5, ["59 ticks from {12:00:01} to {12:00:59}, each missed: nobody fired it within its grace of 1s", "tick {12:01:00} is job 1"]),
+        (600.5, [
+            "ticks from {12:00:01} to {12:08:20} missed: more than 100 ticks passed while nobody fired them",
+            "99 ticks from {12:08:21} to {12:09:59}, each missed: nobody fired it within its grace of 1s",
+            "tick {12:10:00} is job 1",
+        ]),
+    ],
+)  # fmt: skip
+def test_ticks_that_were_missed_one_after_another_are_one_line(
+    clockwork: Clockwork, caplog: pytest.LogCaptureFixture, away: float, said: list[str]
+) -> None:
+    clockwork.add("beat", cron="* * * * * *", seconds=True, grace="1s")
+    clockwork.clock.advance(away)
+    with caplog.at_level(logging.INFO, "litequeue.worker"):
+        clockwork.scheduler().tick()
+    said = [re.sub("{(.*?)}", r"2026-03-02 \1+00:00", line) for line in said]
+    assert [record.getMessage() for record in caplog.records] == [f"schedule beat: {line}" for line in said]
 
 
 @pytest.mark.slow
