@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,7 +45,7 @@ def add(arguments: argparse.Namespace) -> int:
             )
         except InvalidArgument as error:
             raise InvalidArgument(typed(error)) from None
-    _say(info)
+    _say([info])
     if task == COMMAND:
         note_command(call["kwargs"])
     return 0
@@ -57,7 +58,7 @@ def update(arguments: argparse.Namespace) -> int:
         if not changes:
             raise InvalidArgument("say what to change, such as --cron or --retries")
         info = app.schedules.update(arguments.name, **changes)
-    _say(info)
+    _say([info])
     if info.task == COMMAND and "kwargs" in changes:
         note_command(changes["kwargs"])
     return 0
@@ -115,20 +116,33 @@ def remove(arguments: argparse.Namespace) -> int:
 
 def pause(arguments: argparse.Namespace) -> int:
     with existing(arguments.db) as app:
-        app.schedules.pause(arguments.name)
-    print(f"schedule {arguments.name} is paused")
+        for name in _named(arguments, app, ("active", "running")):
+            app.schedules.pause(name)
+            print(f"schedule {name} is paused")
     return 0
 
 
 def resume(arguments: argparse.Namespace) -> int:
-    if arguments.all and arguments.name is not None:
-        raise InvalidArgument(f"give a NAME or --all, not both {arguments.name!r:.60} and --all")
     with existing(arguments.db) as app:
-        paused = [info.name for info in app.schedules.list() if info.state == "paused"]
-        for name in paused if arguments.all else [arguments.name]:
-            app.schedules.resume(name)
-            _say(app.schedules.get(name))
+        _say(_resumed(app, name) for name in _named(arguments, app, ("paused",)))
     return 0
+
+
+def _named(arguments: argparse.Namespace, app: LiteQueue, states: tuple[str, ...]) -> list[str]:
+    """The schedule that is named; with ``--all`` every one in these states."""
+    if not arguments.all:
+        return [arguments.name]
+    if arguments.name is not None:
+        raise InvalidArgument(f"give a NAME or --all, not both {arguments.name!r:.60} and --all")
+    found = [info.name for info in app.schedules.list() if info.state in states]
+    if not found:
+        print(f"litequeue: no schedule is {' or '.join(states)}", file=sys.stderr)
+    return found
+
+
+def _resumed(app: LiteQueue, name: str) -> ScheduleInfo:
+    app.schedules.resume(name)
+    return app.schedules.get(name)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -137,10 +151,13 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _say(info: ScheduleInfo) -> None:
-    note_mail(info.mail_to)
-    coming = f"next {render.when(info.next_tick)}, {until(info)}" if info.next_tick else info.state
-    print(f"schedule {info.name}: {checks.clean(info.trigger)}; {coming}")
+def _say(changed: Iterable[ScheduleInfo]) -> None:
+    mail_to = None
+    for info in changed:
+        coming = f"next {render.when(info.next_tick)}, {until(info)}" if info.next_tick else info.state
+        print(f"schedule {info.name}: {checks.clean(info.trigger)}; {coming}")
+        mail_to = mail_to or info.mail_to
+    note_mail(mail_to)
 
 
 def schedules(arguments: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from litequeue import LiteQueue
 from litequeue.base.records import ScheduleInfo
 from litequeue.cli import main
 from litequeue.cli.schedules import NO_WORKER
+from litequeue.commands import notices
 from litequeue.commands.notices import sendmail
 from litequeue.store import Store
 from litequeue.worker.config import WorkerConfig
@@ -284,6 +285,30 @@ def test_pause_resume_and_remove(cli: Cli, db: Path) -> None:
     assert schedule(db).state == "paused"
     assert cli("schedule", "remove", db, "s").out == "schedule s is removed\n"
     assert cli("schedules", db, "--json").out == "[]\n"
+
+
+def test_all_are_paused_and_resumed_at_once(cli: Cli, db: Path) -> None:
+    for name in ("a", "b"):
+        cli("schedule", "add", db, name, "--every", "1h", "--", "true")
+    cli("schedule", "add", db, "already", "--every", "1h", "--paused", "--", "true")
+    assert cli("schedule", "pause", db, "--all").out == "schedule a is paused\nschedule b is paused\n"
+    assert {schedule(db, name).state for name in ("a", "b", "already")} == {"paused"}
+    none = cli("schedule", "pause", db, "--all")
+    assert (none.code, none.out, none.err) == (0, "", "litequeue: no schedule is active or running\n")
+    assert cli("schedule", "resume", db, "--all").out.count("every hour; next ") == 3
+    none = cli("schedule", "resume", db, "--all")
+    assert (none.code, none.out, none.err) == (0, "", "litequeue: no schedule is paused\n")
+    both = cli("schedule", "pause", db, "--all", "a")
+    assert both.code == 2 and "give a NAME or --all" in both.err
+    neither = cli("schedule", "pause", db)
+    assert neither.code == 2 and "required: NAME" in neither.err
+
+
+def test_a_note_about_several_schedules_comes_once(cli: Cli, db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notices, "sendmail", lambda: None)
+    for name in ("a", "b"):
+        cli("schedule", "add", db, name, "--every", "1h", "--mail-to", "ops", "--paused", "--", "true")
+    assert cli("schedule", "resume", db, "--all").err == f"{notices.NO_MAIL}\n"
 
 
 # -- looking -------------------------------------------------------------------------------------------------

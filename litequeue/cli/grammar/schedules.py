@@ -37,8 +37,8 @@ def _schedule(sub: Parser) -> None:
     action("add", "add", summary, _new_schedule)
     action("update", "update", "Change options of a schedule; what is not given stays. --on-failure, --mail-to, --timeout or --expires '' removes it.", _schedule_options)
     action("remove", "remove", "Remove a schedule and its history.", _name)
-    action("pause", "pause", "Let no tick fire until resume.", _name)
-    action("resume", "resume", "Undo pause; the next tick is the next one from now.", _names)
+    action("pause", "pause", "Let no tick fire until resume.", _name_or_all("every schedule that has ticks to come"))
+    action("resume", "resume", "Undo pause; the next tick is the next one from now.", _name_or_all("every schedule that is paused"))
     action("run", "run", "Make a job of it now, and print the job's id.", _name)
     action("list", "schedules", LISTING, json_option)
 
@@ -47,9 +47,12 @@ def _name(sub: Parser) -> None:
     sub.add_argument("name", metavar="NAME", help="the schedule's")
 
 
-def _names(sub: Parser) -> None:
-    name = sub.add_argument("name", metavar="NAME", help="the schedule's")
-    sub.add_argument("--all", action=instead_of(name), help="every schedule that is paused")
+def _name_or_all(which: str) -> Callable[[Parser], None]:
+    def fill(sub: Parser) -> None:
+        name = sub.add_argument("name", metavar="NAME", help="the schedule's")
+        sub.add_argument("--all", action=instead_of(name), help=which)
+
+    return fill
 
 
 def _new_schedule(sub: Parser) -> None:
