@@ -63,7 +63,7 @@ class EnqueueOptions(JobOptions, total=False):
     """The options of an enqueue: of ``apply_async``, ``delay_many`` and ``send_task``."""
 
     countdown: Annotated[Span | None, Option(SPAN, "run so much later", said="at once")]
-    eta: Annotated[datetime | None, Option(MOMENT, "run at that time (an aware datetime)", said="at once")]
+    eta: Annotated[datetime | None, Option(MOMENT, "run at that time", said="at once")]
     expires: Annotated[
         Span | datetime | None,
         Option(DEADLINE, "if not started so long after the enqueue, or by then, never", said="as the task says"),

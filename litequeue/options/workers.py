@@ -25,9 +25,7 @@ class WorkerOptions(TypedDict, total=False):
     ]
     name: Annotated[str | None, Option(NAME, "shown in stats and jobs", said="HOST-PID")]
     lease: Annotated[Span | None, Option(SPAN, "a frozen worker's jobs are taken by others after so long", 60)]
-    grace: Annotated[
-        Span | None, Option(SPAN, "for running jobs at shutdown", 30, "30; of a worker inside an app 5")
-    ]
+    grace: Annotated[Span | None, Option(SPAN, "for running jobs at shutdown", 30)]
     on_failure: Annotated[
         str | None,
         Option(line("COMMAND"), "for the shell; given each discarded job, or missed tick, as one line of JSON on its input", said="none"),

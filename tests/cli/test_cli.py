@@ -446,6 +446,21 @@ def test_the_defaults_of_lease_and_grace_are_in_the_help() -> None:
     assert "for running jobs at shutdown; default 30" in text
 
 
+def test_the_help_says_which_forms_of_a_length_and_of_a_time_can_be_typed(cli: Cli) -> None:
+    for words, forms in (
+        ("enqueue", {"SPAN", "TIME"}), ("schedule add", {"SPAN", "TIME"}), ("worker", {"SPAN"}), ("service", {"SPAN"}),
+        ("ticks", {"TIME"}), ("jobs", set()),
+    ):  # fmt: skip
+        text = " ".join(cli(*words.split(), "--help").out.split())
+        assert ("SPAN is a length of time: seconds, or with units, as in 90s, 1h30m or 2d." in text) == ("SPAN" in forms)
+        assert ("TIME is a date and time, as in '2026-12-24 18:00'" in text) == ("TIME" in forms)
+
+
+def test_the_help_of_import_says_that_a_module_is_named_or_its_file(cli: Cli) -> None:
+    text = " ".join(cli("worker", "--help").out.split())
+    assert "--import MODULE take the tasks from this module, by its name (tasks) or its file (./tasks.py)" in text
+
+
 def test_a_page_says_that_there_are_more_only_if_there_are(cli: Cli, db: Path) -> None:
     with LiteQueue(db) as app:
         app.enqueue("a")

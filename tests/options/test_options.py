@@ -91,7 +91,9 @@ def test_the_command_line_takes_every_option_with_its_help(words: tuple[str, ...
     arguments = arguments_of(*words)
     for name, option in options_of(fields).items():
         if name not in without:
-            assert option.meaning.replace("`", "").replace("%", "%%") in str(arguments[flag_of(name)].help), name
+            about = str(arguments[flag_of(name)].help)
+            assert re.sub('`"?|"`', "", option.meaning).replace("%", "%%") in about, name
+            assert '"' not in about and "`" not in about and "datetime" not in about, f"{name}: what can be typed in a shell"
 
 
 def test_the_columns_that_keep_options_are_those_of_the_lists() -> None:

@@ -71,25 +71,25 @@ def _enqueue(sub: Parser) -> None:
 def _jobs(sub: Parser) -> None:
     add = sub.add_argument
     add("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
-    add("--queue", metavar="NAME")
-    add("--task", metavar="NAME")
+    add("--queue", metavar="NAME", help="those of this queue")
+    add("--task", metavar="NAME", help="those of this task, such as tasks.add")
     add("--limit", type=int, default=20, metavar="N", help="default 20")
     add("--before", type=int, metavar="ID", help="the next page: jobs before this one")
     json_option(sub)
 
 
 def _job(sub: Parser) -> None:
-    sub.add_argument("id", type=int, metavar="ID")
+    sub.add_argument("id", type=int, metavar="ID", help="the job's")
     sub.add_argument("--follow", action="store_true", help="print a command's output until it ends")
     json_option(sub)
 
 
 def _ids(sub: Parser) -> None:
-    sub.add_argument("ids", type=int, metavar="ID", nargs="+")
+    sub.add_argument("ids", type=int, metavar="ID", nargs="+", help="the jobs'")
 
 
 def _queue(sub: Parser) -> None:
-    sub.add_argument("queue", metavar="QUEUE")
+    sub.add_argument("queue", metavar="QUEUE", help="the queue's name")
 
 
 def _doctor(sub: Parser) -> None:
@@ -115,7 +115,8 @@ def _worker(sub: Parser) -> None:
         dest="imports",
         action="append",
         metavar="MODULE",
-        help="take the tasks from this module, and from no module that the file names (repeatable)",
+        help="take the tasks from this module, by its name (tasks) or its file (./tasks.py), and from no module that DB names "
+        "(repeatable)",
     )
     add(
         "--log-level",
@@ -137,7 +138,7 @@ def _service(sub: Parser) -> None:
     add("--grace", default="30", metavar="SPAN", help="for running jobs at shutdown; default 30")
     sub.rest = "options"
     sub.hint = "the worker's own options go after --"
-    sub.epilog = "What follows -- goes to the worker: service db.sqlite -- --threads 8 --import tasks"
+    sub.epilog = "What follows -- goes to the worker: service db.sqlite -- --threads 8 --import tasks."
 
 
 def _version() -> str:

@@ -12,6 +12,11 @@ from typing import Any, Final, NoReturn
 from ...options import JobOptions, options_of
 
 DATABASE: Final = "LITEQUEUE_DB"  # in the environment
+# What can be typed for words in capitals that say too little, below the help of whatever takes one.
+FORMS: Final = {
+    "SPAN": "a length of time: seconds, or with units, as in 90s, 1h30m or 2d",
+    "TIME": "a date and time, as in '2026-12-24 18:00', of the zone here unless it says another (+01:00)",
+}
 USUAL: Final = (".sqlite", ".sqlite3", ".db")  # what most databases are called, and no task is
 
 
@@ -47,6 +52,12 @@ class Parser(argparse.ArgumentParser):
             hint = self._meant(unknown) or (f"; {self.hint}" if self.hint else "")
             self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
         return namespace, unknown
+
+    def format_help(self) -> str:
+        words = {word for action in self._actions if isinstance(action.metavar, str) for word in action.metavar.split("|")}
+        forms = [f"{word} is {form}." for word, form in FORMS.items() if word in words]
+        self.epilog = " ".join(([self.epilog] if self.epilog else []) + forms)
+        return super().format_help()
 
     def _meant(self, unknown: list[str]) -> str:
         """The option that a mistyped one is much like."""
@@ -106,6 +117,11 @@ def flag_of(name: str) -> str:
     return "--" + name.strip("_").replace("_", "-")
 
 
+def as_typed(text: str) -> str:
+    """What is said of an option, with its values as they are typed: without the guide's marks, and without Python's quotes."""
+    return text.replace('`"', "").replace('"`', "").replace("`", "")
+
+
 def add_options(sub: argparse.ArgumentParser, fields: type, *, without: tuple[str, ...] = ()) -> None:
     """The arguments of a list of options, with its help."""
     of_jobs = options_of(JobOptions)
@@ -114,7 +130,7 @@ def add_options(sub: argparse.ArgumentParser, fields: type, *, without: tuple[st
             continue
         said = "as the task says" if name in of_jobs else option.said or option.default
         default = f"; default {said}" if said not in (None, "", False) else ""
-        about = f"{option.meaning}{default}".replace("`", "").replace("%", "%%")
+        about = as_typed(f"{option.meaning}{default}").replace("%", "%%")
         kind = option.kind
         if kind.metavar is None:
             sub.add_argument(flag_of(name), dest=name, action="store_true", default=None, help=about)
