@@ -106,30 +106,27 @@ def tasks(arguments: argparse.Namespace) -> int:
         ])  # fmt: skip
         return 0
     rows = [(origin.task, origin.module, origin.directory, render.when(checks.aware(at))) for origin, at in known]
-    render.print_table(("TASK", "MODULE", "DIRECTORY", "RECORDED"), rows)
+    render.print_listing(("TASK", "MODULE", "DIRECTORY", "RECORDED"), rows, "no producer has recorded a task yet")
     return 0
 
 
 def jobs(arguments: argparse.Namespace) -> int:
+    asked = {key: getattr(arguments, key) for key in ("state", "queue", "task", "before")}
     with existing(arguments.db) as app:
-        found = app.jobs(
-            state=arguments.state,
-            queue=arguments.queue,
-            task=arguments.task,
-            before=arguments.before,
-            limit=arguments.limit,
-        )
+        found = app.jobs(**asked, limit=arguments.limit)
         full = len(found) == arguments.limit
-        more = full and app.jobs(
-            state=arguments.state, queue=arguments.queue, task=arguments.task, before=found[-1].id, limit=1
+        more = full and app.jobs(**{**asked, "before": found[-1].id}, limit=1)
+        if arguments.json:
+            render.print_json([as_dict(info) for info in found])
+            return 0
+        said = ", ".join(f"{key} {value}" for key, value in asked.items() if value is not None)
+        render.print_listing(
+            ("ID", "STATE", "TASK", "QUEUE", "ATTEMPT", "CREATED", "TOOK", "NOTE"),
+            [render.job_row(info) for info in found],
+            f"there is no job{f' with {said}' if said else ''}",
         )
-    if arguments.json:
-        render.print_json([as_dict(info) for info in found])
-        return 0
-    render.print_table(
-        ("ID", "STATE", "TASK", "QUEUE", "ATTEMPT", "CREATED", "TOOK", "NOTE"),
-        [render.job_row(info) for info in found],
-    )
+        if arguments.task is not None and not found:
+            note_unknown_task(arguments.task, app._client.store.jobs.origins)
     if more:
         print(f"more: --before {found[-1].id}")
     return 0

@@ -55,6 +55,14 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         print(line)
 
 
+def print_listing(head: Sequence[str], rows: Sequence[Sequence[str]], none: str) -> None:
+    """A table of what was asked for; where that is nothing, ``none`` says so to people, and not into a pipe."""
+    print_table(head, rows)
+    if not rows:
+        sys.stdout.flush()
+        print(f"litequeue: {none}", file=sys.stderr)
+
+
 def when(moment: datetime | None) -> str:
     """A time in the local zone, short."""
     return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -166,7 +166,7 @@ def schedules(arguments: argparse.Namespace) -> int:
     if arguments.json:
         render.print_json([as_dict(info) for info in found])
         return 0
-    render.print_table(
+    render.print_listing(
         ("NAME", "STATE", "LAST TICK", "OUTCOME", "NEXT TICK", "DUE", "TRIGGER", "RUNS"),
         [
             (
@@ -175,6 +175,7 @@ def schedules(arguments: argparse.Namespace) -> int:
             )
             for info in found
         ],
+        "there is no schedule",
     )  # fmt: skip
     if found and not served:
         print(NO_WORKER, file=sys.stderr)
@@ -216,7 +217,9 @@ def ticks(arguments: argparse.Namespace) -> int:
     if arguments.json:
         render.print_json([as_dict(tick) for tick in found])
         return 0
-    render.print_table(("TICK", "OUTCOME", "DECIDED", "JOB", "STATE", "TOOK", "NOTE"), [_tick_row(tick) for tick in found])
+    none = f"no tick of {arguments.name} has come{'' if before is None else f' before {arguments.before}'}"
+    head = ("TICK", "OUTCOME", "DECIDED", "JOB", "STATE", "TOOK", "NOTE")
+    render.print_listing(head, [_tick_row(tick) for tick in found], none)
     if more:
         print(f"more: --before '{found[-1].at.isoformat(sep=' ')}'")
     return 0

@@ -461,6 +461,28 @@ def test_the_help_of_import_says_that_a_module_is_named_or_its_file(cli: Cli) ->
     assert "--import MODULE take the tasks from this module, by its name (tasks) or its file (./tasks.py)" in text
 
 
+def test_a_list_of_nothing_says_so_and_not_into_a_pipe(cli: Cli, db: Path) -> None:
+    with LiteQueue(db) as app:
+        app.stats()
+    for command, says in (
+        ("jobs", "there is no job"), ("tasks", "no producer has recorded a task yet"), ("schedules", "there is no schedule"),
+    ):  # fmt: skip
+        code, out, err = cli(command, db)
+        assert (code, out.count("\n"), err) == (0, 1, f"litequeue: {says}\n")
+        assert cli(command, db, "--json") == (0, "[]\n", "")
+    none = cli("jobs", db, "--state", "discarded", "--queue", "mail", "--before", "7")
+    assert none.err == "litequeue: there is no job with state discarded, queue mail, before 7\n"
+    cli("schedule", "add", db, "s", "--every", "1h", "--", "true")
+    assert cli("ticks", db, "s").err == "litequeue: no tick of s has come\n"
+    assert cli("ticks", db, "s", "--before", "2020-01-01").err == "litequeue: no tick of s has come before 2020-01-01\n"
+
+
+def test_a_filter_by_a_task_that_is_much_like_a_known_one_names_that(cli: Cli, sample_app: LiteQueue, db: Path) -> None:
+    sample.add.delay(1, 2)
+    assert "did you mean tests.sample.add?" in cli("jobs", db, "--task", "add").err
+    assert cli("jobs", db, "--task", "tests.sample.add").err == ""
+
+
 def test_a_page_says_that_there_are_more_only_if_there_are(cli: Cli, db: Path) -> None:
     with LiteQueue(db) as app:
         app.enqueue("a")
