@@ -48,13 +48,39 @@ class Plan:
     @property
     def fate(self) -> str:
         """What importing would do to the schedule."""
+        return NEW if self.known is None else CHANGED if self.differences else UNCHANGED
+
+    @property
+    def differences(self) -> str:
+        """What the crontab says otherwise than the schedule that is there, in words; empty for nothing."""
         known, options = self.known, self.options
         if known is None:
-            return NEW
-        same = _job_of(known) == (spec_of(options["trigger"]), _said(options["kwargs"]))
-        rest = known.mail_to == options.get("mail_to") and known.jitter == options.get("jitter", 0)
-        once = known.at_most_once or not options.get("at_most_once")  # what was given by hand stays
-        return UNCHANGED if same and rest and once else CHANGED
+            return ""
+        job = _job_of(known)
+        if job is None:
+            return "what it runs"
+        (spec, call), said = job, _said(options["kwargs"])
+        parts = {
+            "its time": spec != spec_of(options["trigger"]),
+            "its command": any(call.get(key) != said.get(key) for key in _PROGRAM),
+            "its environment": any(call.get(key) != said.get(key) for key in call.keys() | said.keys() if key not in _PROGRAM),
+            "whom failures are mailed to": known.mail_to != options.get("mail_to"),
+            "its random delay": known.jitter != options.get("jitter", 0),
+            "at-most-once": bool(options.get("at_most_once")) and not known.at_most_once,  # what was given by hand stays
+        }
+        return " and ".join(part for part, differs in parts.items() if differs)
+
+    def advice(self, replace: bool) -> str | None:
+        """What to do about a job that differs and so is not imported; None if it is."""
+        known = self.known
+        if known is None or not self.differences or replace and known.declared_in is None:
+            return None
+        rename = "a comment above the line gives this job another name"
+        if known.declared_in is not None:
+            return f"{known.declared_in} declares that one; {rename}"
+        advice = "--replace changes that one"
+        is_from_here = (_command_or_none(known) or {}).get("crontab") == self.options["kwargs"]["crontab"]
+        return advice if is_from_here else f"{advice}, which this crontab has not made; {rename}"
 
 
 def source_of(file: str, system: bool) -> str:

@@ -30,7 +30,7 @@ from ..crontab import Entry
 from ..triggers import Cron, describe
 from . import crontab_plans, render
 from .calls import typed
-from .crontab_plans import CHANGED, NEW, UNCHANGED, Plan
+from .crontab_plans import NEW, UNCHANGED, Plan
 from .jobs import existing
 from .notes import note_mail
 
@@ -68,8 +68,8 @@ def import_(arguments: argparse.Namespace) -> int:
     why_kept = "not every line could be read" if failed else "there is no job in it" if not wanted else ""
     if arguments.dry_run:
         for plan in plans:
-            failed += plan.fate == CHANGED and not arguments.replace
-            _show(plan)
+            failed += plan.advice(arguments.replace) is not None
+            _show(plan, arguments.replace)
         if plans:
             print(DIFFERENCES)
     else:
@@ -223,7 +223,9 @@ def _add(plans: list[Plan], arguments: argparse.Namespace) -> int:
                 print(f"{plan.name}: unchanged")
                 continue
             try:
-                if arguments.replace and known is not None and known.task == COMMAND and known.declared_in is None:
+                if (advice := plan.advice(arguments.replace)) is not None:
+                    raise InvalidArgument(f"the schedule {plan.name} that is there differs in {plan.differences}: {advice}")
+                if known is not None and known.task == COMMAND:
                     changed = {"mail_to": None, "jitter": 0, **options, "kwargs": plan.call}
                     info = app.schedules.update(plan.name, **changed)  # retries and the like stay
                 else:
@@ -242,14 +244,15 @@ def _add(plans: list[Plan], arguments: argparse.Namespace) -> int:
     return failed
 
 
-def _show(plan: Plan) -> None:
+def _show(plan: Plan, replace: bool) -> None:
     entry, options = plan.entry, plan.options
     trigger: Cron = options["trigger"]
     print(f"line {entry.line}: {clean(entry.raw)}")
     print(f"    schedule {plan.name}: {clean(describe(trigger))}")
     if plan.fate != NEW:
-        more = "" if plan.fate == UNCHANGED else "; --replace changes the one that is there"
-        print(f"    there is one of this name already: {plan.fate}{more}")
+        differs = f" in {plan.differences}" if plan.differences else ""
+        advice = plan.advice(replace)
+        print(f"    there is one of this name already: {plan.fate}{differs}{f'; {clean(advice)}' if advice else ''}")
     print(f"    command  {clean(entry.command)}" + (" (with standard input)" if entry.stdin else ""))
     for tick in _next_three(trigger):
         print(f"    next     {tick}")

@@ -199,11 +199,13 @@ def test_importing_again_leaves_alone_what_is_there_and_with_replace_changes_wha
     assert (done.code, done.out, done.err) == (0, "a: unchanged\nb: unchanged\n", "")
     shown = cli("cron", "import", db, "-", "--dry-run", given=changed)
     assert shown.code == 1  # as it would be without --dry-run
-    assert "already: unchanged\n" in shown.out and "already: changed; --replace changes" in shown.out
+    assert "already: unchanged\n" in shown.out
+    assert "already: changed in its time and its command; --replace changes that one\n" in shown.out
     done = cli("cron", "import", db, "-", given=changed)
     assert done.code == 1
-    assert done.err.count("not imported: there is already a schedule named") == 1
-    assert "--replace" in done.err and "replace=True" not in done.err
+    assert done.err.splitlines()[0] == (
+        "line 4: not imported: the schedule b that is there differs in its time and its command: --replace changes that one"
+    )
     assert schedules(db) == before
     assert cli("cron", "import", db, "-", "--replace", "--dry-run", given=changed).code == 0
     assert schedules(db) == before
@@ -373,6 +375,26 @@ def test_a_wrong_word_is_one_line(cli: Cli, tmp_path: Path, words: tuple[str, ..
     assert done.err.startswith("litequeue: ") and done.err.count("\n") == 1
     assert says in done.err
     assert not (tmp_path / "db").exists()
+
+
+def test_a_line_that_differs_from_what_another_made_is_told_how_it_gets_a_name_of_its_own(cli: Cli, tmp_path: Path) -> None:
+    db = tmp_path / "db"
+    cli("schedule", "add", db, "by-hand", "--cron", "0 1 * * *", "--", "one")
+    cli("schedule", "add", db, "task", "--cron", "0 1 * * *", "--task", "shop.report")
+    lines = b"# by-hand\n0 1 * * * one\n# task\n0 1 * * * one\n"
+    done = cli("cron", "import", db, "-", given=lines)
+    rename = "--replace changes that one, which this crontab has not made; a comment above the line gives this job another name"
+    assert [line for line in done.err.splitlines() if "not imported" in line] == [
+        f"line 2: not imported: the schedule by-hand that is there differs in its command and its environment: {rename}",
+        f"line 4: not imported: the schedule task that is there differs in what it runs: {rename}",
+    ]
+    assert cli("cron", "import", db, "-", "--replace", given=lines).code == 0
+    with closing(sqlite3.connect(db)) as planted, planted:
+        planted.execute("UPDATE litequeue_schedules SET module = 'shop' WHERE name = 'task'")
+    for more in ([], ["--replace"]):
+        done = cli("cron", "import", db, "-", *more, given=lines)
+        assert "in what it runs: shop declares that one; a comment above the line gives" in done.err
+        assert cli("cron", "import", db, "-", "--dry-run", *more, given=lines).code == 1
 
 
 def test_an_import_may_ask_that_nothing_runs_again_after_a_crash(cli: Cli, tmp_path: Path) -> None:
