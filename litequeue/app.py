@@ -30,7 +30,7 @@ from .base.states import STATES
 from .client import Client, call
 from .job import Job
 from .options import TaskOptions, complete, refuse_unknown
-from .task import Task
+from .task import Task, code_of, name_of
 from .tasks import Marked, TaskCode
 
 if TYPE_CHECKING:
@@ -177,23 +177,22 @@ class LiteQueue(Marked):
 
     # -- enqueue by name -----------------------------------------------------------------------------
 
-    def enqueue(self, task: str, /, *args: Any, **kwargs: Any) -> Job[Any]:
-        """Enqueue a task by its name, for producers that do not have its code."""
+    def enqueue(self, task: Task[..., Any] | str, /, *args: Any, **kwargs: Any) -> Job[Any]:
+        """Enqueue a task by its name, for producers that do not have its code; who has it may give the task."""
         return self.send_task(task, args, kwargs)
 
     def send_task(
         self,
-        task: str,
+        task: Task[..., Any] | str,
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
         **options: Unpack[EnqueueOptions],
     ) -> Job[Any]:
         """``enqueue`` with the options of ``apply_async``."""
-        checks.name(task, "the task's name")
-        code = self._tasks.get(task) or self._client.builtin(task)
-        if code is not None:
-            return Job(self._client, self._client.enqueue(code, *call(args, kwargs), options))
-        return Job(self._client, self._client.enqueue_by_name(task, *call(args, kwargs), options))
+        code = code_of(task, self._tasks, self._client)
+        if isinstance(code, str):
+            return Job(self._client, self._client.enqueue_by_name(code, *call(args, kwargs), options))
+        return Job(self._client, self._client.enqueue(code, *call(args, kwargs), options))
 
     # -- looking ---------------------------------------------------------------------------------------
 
@@ -208,7 +207,7 @@ class LiteQueue(Marked):
         *,
         state: str | None = None,
         queue: str | None = None,
-        task: str | None = None,
+        task: Task[..., Any] | str | None = None,
         before: int | None = None,
         limit: int = 50,
     ) -> list[JobInfo]:
@@ -217,13 +216,11 @@ class LiteQueue(Marked):
             checks.one_of(state, "state", STATES)
         if queue is not None:
             checks.name(queue, "queue")
-        if task is not None:
-            checks.name(task, "task")
         if before is not None:
             checks.integer(before, "before", 1, 2**63 - 1)
         limit = checks.integer(limit, "limit", 1, 10_000)
         return self._client.store.reports.jobs(
-            state=state, queue=queue, task=task, before=before, limit=limit
+            state=state, queue=queue, task=None if task is None else name_of(task), before=before, limit=limit
         )
 
     def stats(self) -> Stats:

@@ -7,7 +7,8 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack
 
-from .base.errors import InvalidArgument
+from .base import checks
+from .base.errors import InvalidArgument, InvalidType
 from .client import Client, call
 from .job import Job, JobBatch
 from .options import EnqueueOptions
@@ -67,6 +68,25 @@ class Task(Marked, Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<Task {self.name}>"
+
+
+def name_of(task: object) -> str:
+    """The name of a task that is given itself or by its name."""
+    if isinstance(task, Task):
+        return task.name
+    if not isinstance(task, str):
+        raise InvalidType(
+            f"task must be a task, made by @app.task, or the name of one, not {type(task).__name__}: {task!r:.100}"
+        )
+    return checks.name(task, "the task's name")
+
+
+def code_of(task: object, registry: Mapping[str, TaskCode], client: Client) -> TaskCode | str:
+    """The code of a task that is given itself or by its name; the name where the code is not here."""
+    if isinstance(task, Task):
+        return task.__litequeue_code__
+    name = name_of(task)
+    return registry.get(name) or client.builtin(name) or name
 
 
 def register(

@@ -246,9 +246,24 @@ def test_options_that_somebody_planted_are_none(sample_app: LiteQueue, db: Path,
 
 @pytest.mark.parametrize("name", [5, None, ["known"], object()])
 def test_a_name_that_is_no_string_is_refused(app: LiteQueue, name: Any) -> None:
-    for enqueue in (app.enqueue, app.send_task):
-        with pytest.raises(InvalidType, match="the task's name must be a string"):
-            enqueue(name)
+    for use in (app.enqueue, app.send_task):
+        with pytest.raises(InvalidType, match="task must be a task, made by @app.task, or the name of one, not"):
+            use(name)
+
+
+def test_a_task_may_be_given_wherever_its_name_is_taken(app: LiteQueue, db: Path) -> None:
+    @app.task(name="sum", priority=3)
+    def add(x: int, y: int) -> int:
+        return x + y
+
+    with LiteQueue(db) as other:
+        jobs = [app.enqueue(add, 1, y=2), app.send_task(add, (1, 2)), other.enqueue(add, 1, 2)]
+        other.enqueue("another")
+        assert [info.priority for info in other.jobs(task=add)] == [3, 3, 3]
+        assert {info.id for info in app.jobs(task=add)} == {job.id for job in jobs}
+        for wrong in (lambda: app.enqueue(add, 1), lambda: other.send_task(add, (1,))):
+            with pytest.raises(SignatureMismatch):
+                wrong()
 
 
 def test_a_task_without_its_code_at_hand_gets_its_options_from_the_worker(app: LiteQueue, db: Path) -> None:

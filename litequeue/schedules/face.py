@@ -14,7 +14,7 @@ from .. import triggers
 from ..base import checks
 from ..base.bell import TIMES
 from ..base.clock import boot_id
-from ..base.errors import InvalidArgument, InvalidType, ScheduleNotFound
+from ..base.errors import InvalidArgument, ScheduleNotFound
 from ..base.records import ScheduleInfo, TickInfo
 from ..client import Client, call
 from ..job import Job
@@ -22,7 +22,7 @@ from ..options import checked, complete, refuse_unknown
 from ..options.schedules import RuleOptions, ScheduleOptions, TickOptions, TimeOptions
 from ..store.schedules import KEPT_OVER_A_RESTART, Stored
 from ..store.schedules.shown import shown, shown_tick
-from ..task import Task
+from ..task import Task, code_of
 from ..tasks import TaskCode
 from ..triggers import firing
 from .changes import (
@@ -202,10 +202,7 @@ class Schedules:
         self, name: str, task: Task[Any, Any] | str, options: Mapping[str, Any], *, declared: bool = False
     ) -> NewSchedule:
         """A schedule of these options, checked and not stored; ``declared`` in code, or added at run time."""
-        if not isinstance(task, (Task, str)):
-            raise InvalidType(
-                f"task must be a task, made by @app.task, or the name of one, not {type(task).__name__}: {task!r:.100}"
-            )
+        code = code_of(task, self._tasks, self._client)
         refuse_unknown(ScheduleOptions, options, "a schedule")
         trigger = trigger_of(**given_of(TimeOptions, options))
         if not declared:
@@ -215,13 +212,11 @@ class Schedules:
         checked(TickOptions, given, "a schedule")
         args, kwargs = options.get("args"), options.get("kwargs")
         positional, named = call(() if args is None else args, kwargs)
-        code = task.__litequeue_code__ if isinstance(task, Task) else self._tasks.get(task) or self._client.builtin(task)
-        if code is not None:
+        if isinstance(code, TaskCode):
             code.check_call(positional, named)
         texts = self._client.encode_call(name, positional, named)
-        says = self._client.template(code or checks.name(task, "the task's name"))
-        job = self._client.new_job(says, texts, given)
-        origin = None if code is None else code.origin
+        job = self._client.new_job(self._client.template(code), texts, given)
+        origin = code.origin if isinstance(code, TaskCode) else None
         return define(name, trigger, job, rules, origin, declared_for=self._client.path if declared else None)
 
     def _stored(self, name: str) -> Stored:
