@@ -111,12 +111,18 @@ class Job(Generic[R_co]):
         return found
 
     def why_waiting(self) -> str | None:
-        """What keeps an available job from starting (its queue is paused, no worker has its code, ...);
-        None if nothing does, or if it is not available."""
+        """What keeps an available job from starting (its queue is paused, no worker has its code, ...), or a running one from
+        ending (its worker is dead or frozen); None if nothing does."""
         from .store import waiting
+        from .store.inspection import Inspection
 
-        reports = self._client.store.reports
-        return waiting.why(self.info(), reports.workers(self._client.clock.now()), reports.paused(), self._client.path)
+        store, now, info = self._client.store, self._client.clock.now(), self.info()
+        inspection = Inspection(store.database)
+        runs, condition = inspection.holder(self.id)
+        if runs:
+            return waiting.held_up(info, condition, checks.aware(now), self._client.path)
+        workers = waiting.alive(store.reports.workers(now), inspection.conditions(now))
+        return waiting.why(info, workers, store.reports.paused(), self._client.path)
 
     def output(self, *, after: OutputPiece | None = None) -> list[OutputPiece]:
         """What a command's attempts printed so far, in order; with ``after``, what came since that piece.

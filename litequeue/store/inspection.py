@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ..base.clock import monotonic
 from ..base.errors import QueueBusy
@@ -22,6 +22,9 @@ TRIGGERS: Final = """SELECT name FROM sqlite_master
 WHERE type = 'trigger' AND lower(substr(tbl_name, 1, 10)) = 'litequeue_'"""
 LIVE_WORKERS: Final = """SELECT id, pid, lock_file, leaving_at IS NOT NULL, heartbeat_at
 FROM litequeue_workers WHERE stopped_at IS NULL"""
+HOLDER: Final = """SELECT w.pid, w.lock_file, w.leaving_at IS NOT NULL, w.heartbeat_at
+FROM litequeue_jobs AS j LEFT JOIN litequeue_workers AS w ON w.id = j.worker_id AND w.stopped_at IS NULL
+WHERE j.id = :id AND j.state = 'running'"""
 HELD_BY_WORKERS: Final = """SELECT worker_id, count(*), sum(lease_expires_at < :now), max(lease_expires_at)
 FROM litequeue_jobs WHERE state = 'running' GROUP BY worker_id"""
 # Of each queue, pool and task: how many, and the oldest.
@@ -123,18 +126,22 @@ class Inspection:
 
     def conditions(self, now: int) -> dict[int, Condition]:
         """By worker, of those that have not signed off."""
-        found = {}
         with self._database.read() as connection:
             rows = connection.execute(LIVE_WORKERS).fetchall()
             held = connection.execute(HELD_BY_WORKERS, {"now": now}).fetchall()
         leases = {worker: (count, lapsed, until) for worker, count, lapsed, until in held}
-        for id_, pid, lock_file, leaving, beat in rows:
-            state = process_state(pid)
-            stopped = None if state is None else state == "T"
-            found[id_] = Condition(
-                pid, self.is_dead(lock_file), bool(leaving), stopped, beat, *leases.get(id_, (0, 0, None))
-            )
-        return found
+        return {id_: self._condition(*row, *leases.get(id_, (0, 0, None))) for id_, *row in rows}
+
+    def _condition(self, pid: int, lock_file: str, leaving: int, beat: int, *held: Any) -> Condition:
+        state = process_state(pid)
+        return Condition(pid, self.is_dead(lock_file), bool(leaving), None if state is None else state == "T", beat, *held)
+
+    def holder(self, job_id: int) -> tuple[bool, Condition | None]:
+        """Whether a job runs, and how its worker is; None for one that is not there any more."""
+        row = self._database.one(HOLDER, {"id": job_id})
+        if row is None:
+            return False, None
+        return True, None if row[0] is None else self._condition(*row)
 
     def orphaned(self, now: int) -> int:
         """How many leases of workers that are not there have run out."""

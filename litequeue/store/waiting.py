@@ -1,15 +1,24 @@
-"""Why a job does not start: what a person who waits in vain wants to know.
+"""Why a job does not start, or one that runs does not end: what a person who waits in vain wants to know.
 
-A pure function from what the file says to one clause. Reads nothing itself.
+Pure functions from what the file says to one clause. Read nothing themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
+
+from .rules import MAX_INTERRUPTIONS
 
 if TYPE_CHECKING:
     from ..base.records import JobInfo, WorkerInfo
+    from .inspection import Condition
+
+
+def alive(workers: Sequence[WorkerInfo], conditions: Mapping[int, Condition]) -> list[WorkerInfo]:
+    """Without those that are dead, and that nobody has struck off yet."""
+    return [w for w in workers if w.id not in conditions or not conditions[w.id].dead]
 
 
 def why(job: JobInfo, workers: Sequence[WorkerInfo], paused: Collection[str], path: str) -> str | None:
@@ -37,3 +46,31 @@ def why(job: JobInfo, workers: Sequence[WorkerInfo], paused: Collection[str], pa
             "timeout, and a thread cannot be killed: restart that worker, and run such tasks with pool=\"process\""
         )
     return None
+
+
+def held_up(job: JobInfo, condition: Condition | None, now: datetime, path: str) -> str | None:
+    """What keeps a running job from ending: its worker is dead, gone (None) or frozen. Else None."""
+    lapses = "its lease has run out"
+    if job.lease_expires_at is not None and job.lease_expires_at > now:
+        lapses = f"its lease runs out in {(job.lease_expires_at - now).total_seconds():.0f} s"
+    if condition is None:
+        return f"its worker is gone, and has left it behind: another worker {_fate(job)} when {lapses}: python -m litequeue worker {path}"
+    worker = f"its worker {job.worker} (process {condition.pid})"
+    if condition.dead:
+        what = "has left while it ran on" if condition.leaving else "is dead"
+        return f"{worker} {what}: the next worker {_fate(job, charged=not condition.leaving)}: python -m litequeue worker {path}"
+    if condition.stopped:
+        return (
+            f"{worker} is frozen: wake it (kill -CONT {condition.pid}) or end it (kill -9 {condition.pid}); otherwise another worker "
+            f"{_fate(job)} when {lapses}"
+        )
+    return None
+
+
+def _fate(job: JobInfo, *, charged: bool = True) -> str:
+    """What who takes it over does with it; ``charged``: its worker's end counts as one under the job."""
+    if job.at_most_once:
+        return "discards it, as it is to run at most once"
+    if charged and job.interruptions + 1 >= MAX_INTERRUPTIONS:
+        return f"discards it, as {job.interruptions + 1} workers have died while it ran"
+    return "runs it again"

@@ -102,9 +102,8 @@ def _when_taken(condition: Condition, now: int) -> str:
 
 
 def tasks(store: Store, inspection: Inspection, now: int) -> Iterator[Finding]:
-    """Whether the available jobs can start, judged as ``why_waiting`` judges, but by the workers that live."""
-    conditions = inspection.conditions(now)
-    live = [w for w in store.reports.workers(now) if w.id not in conditions or not conditions[w.id].dead]
+    """Whether the available jobs can start, judged as ``why_waiting`` judges."""
+    live = waiting.alive(store.reports.workers(now), inspection.conditions(now))
     waits = inspection.waiting()
     if not waits:
         yield Finding("tasks", OK, "no job is available")

@@ -1,0 +1,87 @@
+"""Why a job does not start, or does not end: told to whoever waits for it, with what will happen and what to do."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from litequeue import LiteQueue, ResultTimeout
+from litequeue.base.records import JobInfo
+from litequeue.store.inspection import Condition
+from litequeue.store.waiting import held_up
+
+from .. import prepared
+from ..support import wait_until
+
+pytestmark = pytest.mark.beside
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+START = "python -m litequeue worker /q"
+FROZEN = (
+    "its worker w (process 7) is frozen: wake it (kill -CONT 7) or end it (kill -9 7); otherwise another worker runs it again when "
+    "its lease"
+)
+
+
+@pytest.fixture
+def running(app: LiteQueue) -> JobInfo:
+    info = app.enqueue("a.task").info()
+    return replace(info, state="running", worker="w", lease_expires_at=NOW + timedelta(seconds=40))
+
+
+def condition(**fields: Any) -> Condition:
+    return Condition(**{"pid": 7, "dead": False, "leaving": False, "stopped": False, "beat_at": 0, **fields})
+
+
+@pytest.mark.parametrize(
+    ("found", "fields", "said"),
+    [
+        (condition(), {}, None),
+        (condition(dead=None), {}, None),  # its lock file is gone, which proves nothing
+        (condition(dead=True), {}, f"its worker w (process 7) is dead: the next worker runs it again: {START}"),
+        (condition(dead=True), {"at_most_once": True},
+         f"its worker w (process 7) is dead: the next worker discards it, as it is to run at most once: {START}"),
+        (condition(dead=True), {"interruptions": 2},
+         f"its worker w (process 7) is dead: the next worker discards it, as 3 workers have died while it ran: {START}"),
+        (condition(dead=True, leaving=True), {"interruptions": 2},
+         f"its worker w (process 7) has left while it ran on: the next worker runs it again: {START}"),
+        (condition(stopped=True), {}, f"{FROZEN} runs out in 40 s"),
+        (condition(stopped=True), {"lease_expires_at": NOW}, f"{FROZEN} has run out"),
+        (None, {}, f"its worker is gone, and has left it behind: another worker runs it again when its lease runs out in 40 s: {START}"),
+    ],
+)  # fmt: skip
+def test_what_holds_up_a_running_job_is_said_with_its_fate(
+    running: JobInfo, found: Condition | None, fields: dict[str, Any], said: str | None
+) -> None:
+    assert held_up(replace(running, **fields), found, NOW, "/q") == said
+
+
+@pytest.mark.slow
+def test_a_job_that_runs_under_a_dead_worker_says_so(db: Path, tmp_path: Path) -> None:
+    with LiteQueue(db) as app:
+        job = app.enqueue("litequeue.command", ["sleep", "60"])
+        with prepared.worker_process(db, "--name", "w") as worker:
+            wait_until(lambda: job.state == "running")
+            assert job.why_waiting() is None
+            worker.kill()
+            worker.wait()
+            says = f"its worker w (process {worker.pid}) is dead: the next worker runs it again: python -m litequeue worker {db}"
+            assert job.why_waiting() == says
+            assert f"waits         {says}\n" in prepared.litequeue("job", db, job.id).stdout
+            assert json.loads(prepared.litequeue("job", db, job.id, "--json").stdout)["why_waiting"] == says
+            with pytest.raises(ResultTimeout, match=r"is running after 0 s: its worker w .* is dead"):
+                job.get(timeout=0)
+            assert "no worker serves this file" in str(app.enqueue("a.task").why_waiting())
+
+
+def test_who_asks_in_a_workers_own_process_does_not_take_its_lock_away(app: LiteQueue, db: Path) -> None:
+    with app.worker(threads=1):
+        wait_until(lambda: app.stats().workers)
+        app.enqueue("nobody.knows.it").why_waiting()
+        (note,) = [worker["note"] for worker in json.loads(prepared.litequeue("stats", db, "--json").stdout)["workers"]]
+    assert note == ""
