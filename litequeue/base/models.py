@@ -61,6 +61,11 @@ class PastError(NamedTuple):
     message: str
 
 
+def label(task: str, schedule: str | None) -> str:
+    """A job's task with the schedule that it came of: of forty crontab lines all have the one task that runs commands."""
+    return task if schedule is None else f"{task} ({schedule})"
+
+
 class ClaimedJob(NamedTuple):
     """One leased attempt; (id, attempt) is its fence. The fields are the claim query's columns."""
 
@@ -83,6 +88,12 @@ class ClaimedJob(NamedTuple):
     created_at: int
     errors: Any  # None, or [[execution, type, message], ...]
     scheduled_for: int | None = None  # the tick of its schedule
+    schedule: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What it is in a line of the log."""
+        return label(self.task, self.schedule)
 
     @property
     def execution(self) -> int:
@@ -102,8 +113,13 @@ class LostJob(NamedTuple):
 
     id: int
     task: str
-    attempt: int
+    execution: int
     why: str
+    schedule: str | None
+
+    @property
+    def label(self) -> str:
+        return label(self.task, self.schedule)
 
 
 class Rescued(NamedTuple):

@@ -23,6 +23,7 @@ import time
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple, TextIO
 
+from ..base.checks import clean
 from ..base.errors import InvalidArgument
 from ..tasks.context import running_job
 
@@ -104,13 +105,13 @@ class OfTasks(Plain):
     def formatMessage(self, record: logging.LogRecord) -> str:
         job = running_job()
         line = super().formatMessage(record)
-        return line if job is None else f"{line} (job {job.id} {job.task})"
+        return line if job is None else f"{line} (job {job.id} {clean(job._job.label)})"
 
 
 class JsonFormatter(logging.Formatter):
     """One object a line: time, level, logger, message, and the job's fields."""
 
-    FIELDS = ("job_id", "task", "attempt", "seconds", "error")
+    FIELDS = ("job_id", "task", "schedule", "attempt", "seconds", "error")
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -122,6 +123,7 @@ class JsonFormatter(logging.Formatter):
         job = running_job()
         if job is not None:
             line |= {"job_id": job.id, "task": job.task, "attempt": job.attempt, "queue": job.queue}
+            line |= {} if job._job.schedule is None else {"schedule": job._job.schedule}
         line.update({k: getattr(record, k) for k in self.FIELDS if hasattr(record, k)})
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)

@@ -22,8 +22,9 @@ from .repeated_warning import Complaint
 log = Log("litequeue.jobs")
 
 
-def _fields(job: ClaimedJob, **more: Any) -> dict[str, Any]:
-    return {"job_id": job.id, "task": job.task, "attempt": job.execution, **more}
+def _fields(job: ClaimedJob | LostJob, **more: Any) -> dict[str, Any]:
+    schedule = {} if job.schedule is None else {"schedule": job.schedule}
+    return {"job_id": job.id, "task": job.task, "attempt": job.execution, **schedule, **more}
 
 
 def started(calls: Iterable[Call]) -> None:
@@ -32,7 +33,7 @@ def started(calls: Iterable[Call]) -> None:
             job = call.job
             log.debug(
                 "job %d %s: attempt %d starts in the %s pool",
-                job.id, clean(job.task), job.execution, job.pool, extra=_fields(job),
+                job.id, clean(job.label), job.execution, job.pool, extra=_fields(job),
             )  # fmt: skip
 
 
@@ -87,7 +88,7 @@ def _dropped(call: Call, timed: Timed) -> None:
     job = call.job
     log.warning(
         "job %d %s: attempt %d had lost its lease; its result, after %.3f s, was dropped",
-        job.id, clean(job.task), job.execution, timed.seconds, extra=_fields(job, seconds=timed.seconds),
+        job.id, clean(job.label), job.execution, timed.seconds, extra=_fields(job, seconds=timed.seconds),
     )  # fmt: skip
 
 
@@ -95,16 +96,16 @@ def _ended(call: Call, timed: Timed, settled: Settled | Unsettled) -> None:
     job = call.job
     if isinstance(settled, Settled):
         if settled.note is not None:
-            log.warning("job %d %s: succeeded, but %s", job.id, clean(job.task), clean(settled.note),
+            log.warning("job %d %s: succeeded, but %s", job.id, clean(job.label), clean(settled.note),
                         extra=_fields(job, seconds=timed.seconds))  # fmt: skip
         else:
             log.info(
-                "job %d %s: succeeded in %.3f s", job.id, clean(job.task), timed.seconds,
+                "job %d %s: succeeded in %.3f s", job.id, clean(job.label), timed.seconds,
                 extra=_fields(job, seconds=timed.seconds),
             )  # fmt: skip
         return
     if isinstance(timed.outcome, NotStarted):
-        log.debug("job %d %s: given back", job.id, clean(job.task), extra=_fields(job))
+        log.debug("job %d %s: given back", job.id, clean(job.label), extra=_fields(job))
         return
     error = f"{settled.error_type}: {settled.error_message}" if settled.error_type else ""
     level = {"discarded": logging.ERROR, "retrying": logging.WARNING}.get(settled.state, logging.INFO)
@@ -116,7 +117,7 @@ def _ended(call: Call, timed: Timed, settled: Settled | Unsettled) -> None:
     if settled.run_at is not None:
         what = what.format((settled.run_at - settled.ended_at) / 1_000_000)
     log.log(
-        level, "job %d %s: attempt %d %s%s", job.id, clean(job.task), job.execution, what,
+        level, "job %d %s: attempt %d %s%s", job.id, clean(job.label), job.execution, what,
         f" ({clean(error)[:500]})" if error else "",
         extra=_fields(job, seconds=timed.seconds, error=settled.error_type),
     )  # fmt: skip
@@ -126,8 +127,8 @@ def lost(jobs: Iterable[LostJob]) -> None:
     """What a rescue could not put back."""
     for job in jobs:
         log.error(
-            "job %d %s: attempt %d discarded (%s)", job.id, clean(job.task), job.attempt, clean(job.why)[:500],
-            extra={"job_id": job.id, "task": job.task, "attempt": job.attempt},
+            "job %d %s: attempt %d discarded (%s)", job.id, clean(job.label), job.execution, clean(job.why)[:500],
+            extra=_fields(job),
         )  # fmt: skip
 
 
@@ -141,7 +142,7 @@ def unknown(job: ClaimedJob, error: UnknownTask) -> None:
         _reported.add(key)
         log.error(
             "job %d %s stays queued, since its code is not here: %s",
-            job.id, clean(job.task), clean(str(error)), extra=_fields(job),
+            job.id, clean(job.label), clean(str(error)), extra=_fields(job),
         )  # fmt: skip
 
 
@@ -158,11 +159,11 @@ def limit(call: Call, reason: Reason) -> None:
     if reason is Reason.TIMEOUT and job.pool == "thread":
         note = "; a thread cannot be killed: its slot is overdue until it ends"
     log.warning(
-        "job %d %s: %s reached%s", job.id, clean(job.task), reason.value, note, extra=_fields(job)
+        "job %d %s: %s reached%s", job.id, clean(job.label), reason.value, note, extra=_fields(job)
     )
 
 
 def cancelling(call: Call) -> None:
     log.info(
-        "job %d %s: cancel requested", call.job.id, clean(call.job.task), extra=_fields(call.job)
+        "job %d %s: cancel requested", call.job.id, clean(call.job.label), extra=_fields(call.job)
     )

@@ -15,8 +15,10 @@ from litequeue.base.errors import QueueBusy, StorageFull
 from litequeue.base.models import ClaimedJob, Lease, Settled
 from litequeue.base.outcomes import NotStarted, Succeeded, Timed
 from litequeue.pools.base import Call
+from litequeue.pools.logs import JsonFormatter
 from litequeue.store import Store
 from litequeue.store.turn import Demand
+from litequeue.worker import journal
 from litequeue.worker.inbox import Inbox
 from litequeue.worker.journal import Endings
 from litequeue.worker.repeated_warning import Complaint
@@ -118,6 +120,28 @@ def test_heartbeat_and_housekeeping_do_not_repeat_themselves(
     ]
 
 
+@pytest.mark.slow
+def test_a_line_names_the_schedule_that_a_job_came_of(app: LiteQueue, store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "litequeue")
+    for name, word in (("nightly", "true"), ("failing", "false"), ("once", "true")):
+        app.schedules.add(name, "litequeue.command", every="1h", kwargs={"argv": [word]}, at_most_once=name == "once")
+    app.enqueue("litequeue.command", ["true"])
+    for name in ("nightly", "failing"):
+        app.schedules.run_now(name)
+    with app.worker(burst=True) as worker:
+        assert worker.join(20)
+    for line in ("1 litequeue.command: succeeded", "2 litequeue.command (nightly): attempt 1 starts",
+                 "2 litequeue.command (nightly): succeeded", "3 litequeue.command (failing): attempt 1 discarded"):  # fmt: skip
+        assert sum(said.startswith(f"job {line}") for said in lines(caplog)) == 1, line
+    record = next(record for record in caplog.records if "(nightly): succeeded" in record.getMessage())
+    assert record.__dict__["schedule"] == "nightly"
+    assert '"schedule": "nightly"' in JsonFormatter().format(record)
+    app.schedules.run_now("once")
+    store.jobs.turn(99, 1, 1 + LEASE, demand=Demand({"async": 1}))
+    journal.lost(store.leases.rescue_worker(99, "w", 2).lost)
+    assert lines(caplog)[-1].startswith("job 4 litequeue.command (once): attempt 1 discarded (Lost: ")
+
+
 @pytest.mark.parametrize("how", ["died", "left", "let its leases run out"])
 def test_a_rescue_tells_what_runs_again_from_what_is_lost_and_names_the_worker(
     store: Store, clock: FakeClock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, how: str
@@ -157,7 +181,7 @@ def test_the_third_death_is_logged_as_the_loss_of_the_job(store: Store, clock: F
         rescued = store.leases.rescue_worker(1, "w", clock.now())
         assert (rescued.again, len(rescued.lost)) == ((1, 0) if round_ < 3 else (0, 1))
     info = store.reports.job(1)
-    assert info is not None and rescued.lost[0] == (1, "tests.task", 3, info.last_error)
+    assert info is not None and rescued.lost[0] == (1, "tests.task", 3, info.last_error, None)
     assert "3 workers died" in rescued.lost[0].why
 
 

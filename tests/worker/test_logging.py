@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import subprocess
 import sys
@@ -11,8 +12,11 @@ from typing import NamedTuple
 
 import pytest
 
-from litequeue import LiteQueue
+from litequeue import JobContext, LiteQueue
+from litequeue.base.models import ClaimedJob
 from litequeue.cron import zones
+from litequeue.pools.logs import JsonFormatter, OfTasks
+from litequeue.tasks.context import _current
 
 from ..support import environment, wait_until
 
@@ -80,6 +84,18 @@ def test_as_json_they_carry_their_job_too(tmp_path: Path, task: str) -> None:
             message, "shop", 1, f"tasks.{task}", 1, "default"
         )  # fmt: skip
     assert all(json.loads(line)["logger"].startswith("litequeue.") for line in ran.ours)
+
+
+def test_what_a_scheduled_task_logs_names_its_schedule() -> None:
+    job = ClaimedJob(7, 1, 0, "t", "[]", "{}", "q", "thread", 0, 0, 0, 1, None, None, 0, 0, 0, None, 0, "nightly")
+    record = logging.LogRecord("shop", logging.WARNING, "", 0, "stock is low", (), None)
+    token = _current.set(JobContext(job, 1, None, 0))
+    try:
+        assert OfTasks("%(message)s").format(record) == "stock is low (job 7 t (nightly))"
+        found = json.loads(JsonFormatter().format(record))
+    finally:
+        _current.reset(token)
+    assert (found["task"], found["schedule"]) == ("t", "nightly")
 
 
 @TASKS_OF_ALL_POOLS

@@ -23,7 +23,8 @@ _CLAIM = """SELECT CAST(json_group_array(json_array(
         SELECT json_group_array(json_array(attempt, error_type, error_message)) FROM
             (SELECT attempt, error_type, error_message FROM litequeue_attempts
              WHERE job_id = best.id ORDER BY attempt)) END),
-    scheduled_for)) AS BLOB)
+    scheduled_for,
+    CASE WHEN schedule_id IS NOT NULL THEN (SELECT name FROM litequeue_schedules WHERE id = best.schedule_id) END)) AS BLOB)
 FROM (
     SELECT * FROM litequeue_jobs
     WHERE state = 'available' AND queue = :queue AND pool = :pool AND interruptions < :below {known}
