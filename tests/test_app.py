@@ -320,6 +320,29 @@ def test_a_job_that_could_never_start_is_refused(app: LiteQueue) -> None:
             use()
 
 
+def test_a_method_as_a_task_is_told_that_nobody_passes_self(app: LiteQueue) -> None:
+    class Shop:
+        @app.task
+        def sell(self, item: str) -> None: ...
+
+        @app.task
+        @staticmethod
+        def count(item: str) -> int:
+            return len(item)
+
+    @app.task
+    def bound(self: Any, x: int) -> None: ...
+
+    says = r"missing a required argument: '\w+'; nobody passes a task its self: make it a @staticmethod, or a function, and ask current_job"
+    for wrong in (lambda: Shop().sell.delay("tea"), lambda: Shop.sell.delay(), lambda: bound.delay(1)):  # type: ignore[call-arg]
+        with pytest.raises(SignatureMismatch, match=says):
+            wrong()
+    with pytest.raises(InvalidType, match=r"not <classmethod.*; make it a @staticmethod"):
+        app.task(classmethod(lambda cls: None))  # type: ignore[call-overload]
+    with app.worker(threads=1):
+        assert Shop().count.delay("tea").get(timeout=10) == 3
+
+
 def test_what_is_no_function_is_no_task(app: LiteQueue) -> None:
     for wrong in (functools.partial(print), object(), str):
         with pytest.raises(InvalidType, match="must be a function"):

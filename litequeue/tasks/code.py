@@ -158,13 +158,22 @@ class TaskCode:
         try:
             self._signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise SignatureMismatch(f"{self.name}{self._signature}: {error}") from None
+            raise SignatureMismatch(f"{self.name}{self._signature}: {error}{_nobody_passes(self._signature)}") from None
+
+
+def _nobody_passes(signature: inspect.Signature) -> str:
+    """What to do about a method's first parameter, for who waits for Python to fill it in, or some queues' ``bind=True``."""
+    first = next(iter(signature.parameters), "")
+    if first not in ("self", "cls"):
+        return ""
+    return f"; nobody passes a task its {first}: make it a @staticmethod, or a function, and ask current_job() about the running job"
 
 
 def _check_function(function: Any) -> None:
     named = isinstance(getattr(function, "__name__", None), str) and hasattr(function, "__module__")
     if not callable(function) or isinstance(function, type) or not named:
-        raise InvalidType(f"a task must be a function (write one with def), not {function!r:.100}")
+        hint = "; make it a @staticmethod, which takes no class" if isinstance(function, classmethod) else ""
+        raise InvalidType(f"a task must be a function (write one with def), not {function!r:.100}{hint}")
     if inspect.ismethod(function) and not isinstance(function.__self__, type):
         raise InvalidType(
             f"{function.__qualname__} is bound to an object, which a worker does not have: write a function that makes or "
