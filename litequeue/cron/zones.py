@@ -44,12 +44,15 @@ def find(timezone: str | tzinfo | None) -> tuple[str, tzinfo]:
 
 
 def local_name() -> str:
-    """The zone of this process: ``TZ`` if it names one, else the host's."""
-    variable = _below_zoneinfo(os.environ.get("TZ", "").removeprefix(":"))
-    # A TZ such as "CET-1CEST" is a rule of its own, and names no zone.
-    if variable and (variable in _UTC_NAMES or _load(variable) is not None):
-        return variable
-    return host_name()
+    """The zone of this process, as ``date`` shows it: ``TZ`` if it is set, else the host's. Raises InvalidArgument for a TZ that
+    names none: libc takes a misspelt one for UTC, and follows a rule such as "CET-1CEST", which has no name to be stored by."""
+    variable = os.environ.get("TZ")
+    if variable is None or variable.removeprefix(":") == LOCALTIME:
+        return host_name()
+    name = _below_zoneinfo(variable.removeprefix(":")) or "UTC"  # libc's word for an empty one
+    if name in _UTC_NAMES or _load(name) is not None:
+        return name
+    raise InvalidArgument(f"say timezone= (--timezone), or correct the variable TZ, which names no zone: {_complaint(name)}")
 
 
 def host_name() -> str:
@@ -63,9 +66,9 @@ def host_name() -> str:
 def host_beside(name: str) -> str | None:
     """The host's zone, if it is not ``name`` and that is what ``TZ`` says: Django sets that variable, and who declares a
     schedule without a zone gets Django's."""
-    if not os.environ.get("TZ") or name != local_name():
-        return None
     try:
+        if "TZ" not in os.environ or name != local_name():
+            return None
         host = host_name()
     except InvalidArgument:  # nobody can tell
         return None

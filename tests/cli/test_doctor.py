@@ -78,6 +78,16 @@ def test_a_healthy_file_is_exit_0_one_line_each(filled: Path) -> None:
     assert all(line.split()[0] in ("ok", "note") for line in people.stdout.splitlines())
 
 
+def test_a_variable_that_names_no_zone_is_noted(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berln")
+    code, found = doctor(filled)
+    assert code == 0
+    ((level, text),) = found["zone"]
+    assert level == "note" and "the variable TZ, which names no zone" in text and "did you mean Europe/Berlin" in text
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    assert "zone" not in doctor(filled)[1]
+
+
 @pytest.mark.parametrize("content", [None, b"hello " * 999, "another app's"], ids=["missing", "text", "other"])
 def test_a_file_that_is_none_of_ours_is_exit_4_and_left_alone(db: Path, content: bytes | str | None) -> None:
     if isinstance(content, bytes):

@@ -135,14 +135,26 @@ def test_the_hosts_own_zone_is_stored_by_name(tmp_path: Path, monkeypatch: pytes
     link.symlink_to("/usr/share/zoneinfo/Europe/Berlin")
     assert Cron("0 3 * * *").timezone == "Europe/Berlin"
     for value, name in (("America/New_York", "America/New_York"), (":/usr/share/zoneinfo/Asia/Tokyo", "Asia/Tokyo"),
-                        ("CET-1CEST,M3.5.0,M10.5.0/3", "Europe/Berlin"), ("", "Europe/Berlin"),
-                        ("UTC", "UTC")):  # fmt: skip
+                        ("", "UTC"), (str(link), "Europe/Berlin"), (f":{link}", "Europe/Berlin"), ("UTC", "UTC")):  # fmt: skip
         monkeypatch.setenv("TZ", value)
         assert Cron("0 3 * * *").timezone == name
     link.unlink()
     link.symlink_to("/var/db/timezone/zoneinfo/Etc/UTC")
     monkeypatch.delenv("TZ")
     assert Cron("0 3 * * *").timezone == "UTC"
+
+
+@pytest.mark.parametrize(
+    ("variable", "hint"), [("Europe/Berln", "did you mean Europe/Berlin"), ("CET-1CEST,M3.5.0,M10.5.0/3", "use an IANA name"), ("/no/zone", "use")]
+)
+def test_a_variable_that_names_no_zone_is_no_zone_to_guess(monkeypatch: pytest.MonkeyPatch, variable: str, hint: str) -> None:
+    """The host's zone was taken, in which ``date`` showed another time."""
+    monkeypatch.setenv("TZ", variable)
+    with pytest.raises(InvalidArgument, match=rf"say timezone= \(--timezone\), or correct the variable TZ.*'{variable}' is not known; {hint}"):
+        Cron("0 3 * * *")
+    assert Cron("0 3 * * *", "Asia/Tokyo").timezone == "Asia/Tokyo"
+    assert Cron("@reboot").is_reboot
+    assert zones.host_beside("Asia/Tokyo") is None
 
 
 @pytest.mark.slow

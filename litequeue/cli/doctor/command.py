@@ -57,6 +57,7 @@ def examine(path: str, *, full: bool) -> Iterator[Finding]:
             return
         yield from host.modes(path)
         yield from host.disk(path)
+        yield from host.zone()
         checks: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
             ("integrity", lambda: _integrity(inspection, path, full)),
             ("lock", lambda: _lock(inspection)),

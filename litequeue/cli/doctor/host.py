@@ -1,4 +1,4 @@
-"""The doctor's look at what is around the file: modes, trust, the disk, the file system, who has it open.
+"""The doctor's look at what is around the file: modes, trust, the disk, the file system, the variable TZ, who has it open.
 
 Asks the system alone, and opens none of the files.
 """
@@ -10,6 +10,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 
+from ...base.errors import InvalidArgument
 from ...base.trust import why_untrusted
 from .finding import NOTE, OK, WRONG, Finding
 
@@ -69,6 +70,17 @@ def disk(path: str) -> Iterator[Finding]:
         yield Finding("disk", NOTE, f"file system {kind}: it is in memory, and its jobs are gone when the machine restarts")
     elif kind is not None:
         yield Finding("disk", OK, f"file system {kind}")
+
+
+def zone() -> Iterator[Finding]:
+    """Whether the variable TZ names a zone, where it is set: of the doctor's environment, which need not be the workers'."""
+    if "TZ" in os.environ:
+        from ...cron import zones  # few environments have that variable
+
+        try:
+            zones.local_name()
+        except InvalidArgument as error:
+            yield Finding("zone", NOTE, str(error))
 
 
 def file_system(path: str) -> str | None:
