@@ -15,8 +15,8 @@ from typing import Final
 
 from .errors import WorkerFailed
 
-ASKS: Final = 'a frozen program calls multiprocessing.freeze_support() before all else under if __name__ == "__main__":'
-BELONGS: Final = 'what enqueues, waits or starts workers belongs under if __name__ == "__main__":'
+ASKS: Final = 'let a frozen program call multiprocessing.freeze_support() before all else in its if __name__ == "__main__": block'
+BELONGS: Final = 'put what enqueues, waits or starts workers into an if __name__ == "__main__": block'
 
 
 _importing: set[int] = set()  # threads
@@ -60,7 +60,7 @@ def hint() -> str:
     ours = spec is not None and spec.name.startswith("litequeue.")
     if not file or ours:
         return ""
-    also = ", and so does multiprocessing.set_start_method(), which fails there" if _sets_the_start_method(file) else ""
+    also = ", and multiprocessing.set_start_method() too, which fails in an import" if _sets_the_start_method(file) else ""
     return f"; it imports {file}: {BELONGS}{also}"
 
 

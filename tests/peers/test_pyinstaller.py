@@ -94,7 +94,7 @@ def test_one_that_does_not_ask_what_it_was_started_for_is_told_so_and_starts_no_
     """It had 147 processes after 20 s."""
     done = run(program, tmp_path, DOES_NOT_ASK="1")
     assert done.returncode == 1
-    asks = "a frozen program calls multiprocessing.freeze_support() before all else under if __name__"
+    asks = 'let a frozen program call multiprocessing.freeze_support() before all else in its if __name__ == "__main__": block'
     assert f"WorkerFailed: multiprocessing has started this program anew, for a process of the worker's pool, and it runs from the top: {asks}" in done.stderr
     assert f"JobFailed: job 2 failed: ProcessDied: could not start: exit code 1; {asks}" in done.stderr
     with LiteQueue(tmp_path / "db.sqlite") as app:

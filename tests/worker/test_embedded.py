@@ -297,7 +297,7 @@ def test_a_script_that_sets_the_start_method_for_all_is_told_so_and_one_that_gua
             [sys.executable, "script.py"], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False
         )
         said.append(done.stdout + done.stderr)
-    assert "and so does multiprocessing.set_start_method(), which fails there" in said[0]
+    assert "and multiprocessing.set_start_method() too, which fails in an import" in said[0]
     assert said[1] == "1\n"
 
 
@@ -313,7 +313,7 @@ def test_a_script_without_its_guard_is_told_so_and_enqueues_nothing_twice(tmp_pa
         [sys.executable, "script.py"], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 1
-    belongs = 'what enqueues, waits or starts workers belongs under if __name__ == "__main__":'
+    belongs = 'put what enqueues, waits or starts workers into an if __name__ == "__main__": block'
     assert f"could not start: exit code 1; it imports {tmp_path / 'script.py'}: {belongs}\n" in done.stderr
     assert f"WorkerFailed: a process of the worker's pool imports this file, as every process that Python spawns does: {belongs}" in done.stderr
     with LiteQueue(tmp_path / "db.sqlite") as app:

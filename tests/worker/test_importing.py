@@ -192,7 +192,7 @@ def test_what_a_module_enqueues_when_a_worker_imports_it_is_refused_and_not_done
     subprocess.run([sys.executable, "shop.py"], cwd=tmp_path, env=environment(), check=True)
     done = litequeue("worker", "db.sqlite", "--burst", *flags, cwd=tmp_path)
     assert done.returncode == (2 if flags else 0)
-    assert "what enqueues, waits or starts workers belongs under if __name__" in done.stderr
+    assert 'put what enqueues, waits or starts workers into an if __name__ == "__main__": block (line 9 of ' in done.stderr
     assert f"(line 9 of {tmp_path / 'shop.py'})" in done.stderr
     with LiteQueue(tmp_path / "db.sqlite") as app:
         assert app.stats().states == {"available": 1}
@@ -203,7 +203,7 @@ def test_what_a_module_enqueues_when_a_worker_imports_it_is_refused_and_not_done
 def test_a_worker_that_a_module_starts_when_a_worker_imports_it_is_refused(tmp_path: Path, what: str) -> None:
     (tmp_path / "shop.py").write_text(UNGUARDED.format(pool="thread", what=what))
     done = litequeue("worker", "db.sqlite", "--burst", "--import", "shop", cwd=tmp_path)
-    assert done.returncode == 2 and "belongs under if __name__" in done.stderr
+    assert done.returncode == 2 and 'into an if __name__ == "__main__": block' in done.stderr
 
 
 @pytest.mark.slow
