@@ -100,16 +100,14 @@ class Admission:
                 code = known or self._catalogue.ask(job.task)
             except UnknownTask as error:
                 found.unknown.append((job, error))
-                continue
-            if code is None:
-                continue  # a look comes when its module is imported
-            change = adoption(job, code)
+                code = None
+            change = None if code is None else adoption(job, code)
             if change is not None:
                 found.adoptions.append(change)
-            elif known is not None:
+            elif code is not None and known is not None:
                 self._suspect_waits |= is_suspect(job) and not held_back
                 continue
-            again = True
+            again = True  # the next claim leaves out what has no code here, or not yet, and so sees the jobs behind it
         gone = waited and not self._suspect_waits and not held_back
         return found._replace(again=again or gone)
 

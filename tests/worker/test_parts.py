@@ -323,6 +323,16 @@ def test_a_burst_ends_while_jobs_wait_for_their_time_or_their_code_and_says_so(
     assert line == f"worker w stopped; for a later one it leaves 1 scheduled, {waiting} available, 1 retrying"
 
 
+def test_jobs_without_code_hide_none_that_can_run(app: LiteQueue) -> None:
+    """They filled the one thread's place in the claim, which was short of the other pools' places all the same: the burst ended."""
+    for n in range(3):
+        app.send_task(f"code.elsewhere{n}")
+    job = app.task(name="known")(lambda: None).delay()
+    with app.worker(threads=1, burst=True) as worker:
+        assert worker.join(10)
+    assert job.state == "succeeded"
+
+
 def test_a_burst_that_has_done_everything_says_nothing_more(app: LiteQueue, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "litequeue.worker")
     app.task(name="t")(print).delay()
