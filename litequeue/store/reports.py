@@ -43,6 +43,8 @@ COUNTS: Final = "SELECT queue, state, count(*) FROM litequeue_jobs GROUP BY queu
 STILL_TO_DO: Final = """SELECT queue, state, count(*) FROM litequeue_jobs WHERE state = 'available' GROUP BY queue
 UNION ALL SELECT queue, state, count(*) FROM litequeue_jobs WHERE state = 'scheduled' OR state = 'retrying' GROUP BY queue, state
 UNION ALL SELECT queue, state, count(*) FROM litequeue_jobs WHERE state = 'blocked' GROUP BY queue"""
+WITHOUT_CODE: Final = """SELECT queue, task, count(*) FROM litequeue_jobs
+WHERE state = 'available' AND task IN (SELECT value FROM json_each(:unknown)) GROUP BY queue, task ORDER BY min(id)"""
 UNUSED: Final = """SELECT NOT EXISTS (SELECT 1 FROM litequeue_tasks) AND NOT EXISTS (SELECT 1 FROM litequeue_jobs)
     AND NOT EXISTS (SELECT 1 FROM litequeue_schedules)"""
 PAUSED: Final = "SELECT name FROM litequeue_queues WHERE paused_at IS NOT NULL ORDER BY name"
@@ -134,6 +136,11 @@ class Reports:
         """Of each queue and waiting state, how many jobs."""
         with self._database.read() as connection:
             return connection.execute(STILL_TO_DO).fetchall()
+
+    def without_code(self, unknown: str) -> list[tuple[str, str, int]]:
+        """Of each queue and of these tasks (a JSON array), how many available jobs."""
+        with self._database.read() as connection:
+            return connection.execute(WITHOUT_CODE, {"unknown": unknown}).fetchall()
 
     def stats(self, now: int | None = None) -> Stats:
         """``now``: as for ``workers``."""

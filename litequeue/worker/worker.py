@@ -12,10 +12,10 @@ import random
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from ..base.bell import LOOK
-from ..base.checks import counted
+from ..base.checks import clean, counted
 from ..base.clock import Clock
 from ..base.errors import PASSING, LitequeueError
 from ..base.log import Log
@@ -39,6 +39,7 @@ from .slow_look import SLOW_LOOK
 
 log = Log("litequeue.worker")
 
+MOST_NAMED = 10  # tasks without code, in one line
 LAST_WORDS = 2.0  # seconds for killed processes and cancelled coroutines to be reported at shutdown
 
 
@@ -191,12 +192,20 @@ class Worker:
 
     def _left(self) -> str:
         """What a worker that ends by itself leaves undone: what is due later, has no code here, or is one job too many."""
+        states = self._of_my_queues(self._store.reports.still_to_do())
+        left = [f"{states[state]} {state}" for state in STATES if states[state]]
+        said = f"; for a later one it leaves {', '.join(left)}" if left else ""
+        unknown = self._of_my_queues(self._store.reports.without_code(self._catalogue.unknown_json() or "[]"))
+        tasks = [f"{counted(count, 'job')} of {clean(task)}" for task, count in unknown.items()]
+        more = ", ..." if len(tasks) > MOST_NAMED else ""
+        return said + (f"; it has no code for {', '.join(tasks[:MOST_NAMED])}{more}" if tasks else "")
+
+    def _of_my_queues(self, rows: Iterable[tuple[str, str, int]]) -> Counter[str]:
         counts = Counter[str]()
-        for queue, state, count in self._store.reports.still_to_do():
+        for queue, key, count in rows:
             if self._config.queues is None or queue in self._config.queues:
-                counts[state] += count
-        left = [f"{counts[state]} {state}" for state in STATES if counts[state]]
-        return f"; for a later one it leaves {', '.join(left)}" if left else ""
+                counts[key] += count
+        return counts
 
     def _fired(self, fires: Fires, listener: Listener) -> None:
         self._inbox.look()

@@ -315,12 +315,16 @@ def test_a_burst_ends_while_jobs_wait_for_their_time_or_their_code_and_says_so(
     fails.apply_async(countdown="2h")
     app.send_task("code.elsewhere", queue="mail")
     app.send_task("code.elsewhere")
+    app.send_task("code.nowhere", queue="mail")
     with app.worker(threads=1, burst=True, name="w", queues=queues) as worker:
         assert worker.join(10)
     assert job.state == "retrying"
     (line,) = [record.getMessage() for record in caplog.records if "stopped" in record.getMessage()]
-    waiting = 1 if queues else 2
-    assert line == f"worker w stopped; for a later one it leaves 1 scheduled, {waiting} available, 1 retrying"
+    waiting, elsewhere = (2, "1 job") if queues else (3, "2 jobs")
+    assert line == (
+        f"worker w stopped; for a later one it leaves 1 scheduled, {waiting} available, 1 retrying; "
+        f"it has no code for {elsewhere} of code.elsewhere, 1 job of code.nowhere"
+    )
 
 
 def test_jobs_without_code_hide_none_that_can_run(app: LiteQueue) -> None:
