@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -74,8 +75,8 @@ class Slot:
         processes = getattr(self._executor, "_processes", None) or {}
         self._process: multiprocessing.process.BaseProcess | None = next(iter(processes.values()), None)
         # concurrent.futures would join its thread, and so the running call, when the app exits.
-        manager = getattr(self._executor, "_executor_manager_thread", None)
-        getattr(executors, "_threads_wakeups", {}).pop(manager, None)
+        self._manager: threading.Thread | None = getattr(self._executor, "_executor_manager_thread", None)
+        getattr(executors, "_threads_wakeups", {}).pop(self._manager, None)
 
     def _watch(self, future: Future[Any]) -> None:
         future.add_done_callback(self._done)
@@ -243,6 +244,10 @@ class Slot:
             time.sleep(0.002)
         self._kill()
         self._executor.shutdown(wait=True)
+        # One that has retired does not wait any more. A worker took the thread for a task's and left without an exit's
+        # tidying, of which multiprocessing said on stderr that semaphores leaked.
+        if self._manager is not None:
+            self._manager.join()
         self._close_channel()
 
     def _close_channel(self) -> None:

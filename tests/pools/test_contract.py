@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import concurrent.futures.process as executors
 import json
 import os
 import random
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -352,3 +354,25 @@ def test_a_soft_timeout_never_lands_in_the_next_call(sample_app: LiteQueue) -> N
         stop.set()
         thread.join()
         harness.pool.stop()
+
+
+@pytest.mark.slow
+def test_a_stopped_process_pool_leaves_no_thread_for_which_its_program_would_wait(
+    sample_app: LiteQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The executor's own was taken for a task's, on a busy machine."""
+    end = executors._ExecutorManagerThread.join_executor_internals
+
+    def slowly(self: Any) -> None:
+        end(self)
+        time.sleep(0.3)
+
+    monkeypatch.setattr(executors._ExecutorManagerThread, "join_executor_internals", slowly)
+    before = set(threading.enumerate())
+    harness = Harness("process", 1)
+    harness.run(sample.square, 3)
+    assert isinstance(harness.pool, ProcessPool)
+    (slot,) = harness.pool._slots
+    wait_until(lambda: harness.pool.tend() or slot.idle)  # so that it is let end by itself
+    harness.pool.stop()
+    assert [thread for thread in threading.enumerate() if thread not in before and not thread.daemon] == []
