@@ -6,7 +6,7 @@ until its timeout hung for ever, with a heartbeat that called it well). So nothi
 caller's thread; levels are looked up without one.
 
 A logger that a configuration has *disabled* because it does not name it (``dictConfig``'s default) still logs: nobody
-meant that. Levels, filters, handlers and ``logging.disable`` are heeded.
+meant that. Levels, filters, handlers, a factory of records and ``logging.disable`` are heeded.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import itertools
 import logging
 import os
 import queue
+import sys
 import threading
 from typing import Any, Final
 
@@ -33,29 +34,37 @@ class Log:
         return level > self._logger.manager.disable and level >= self._logger.getEffectiveLevel()
 
     def debug(self, text: str, *args: object, **more: Any) -> None:
-        self.log(logging.DEBUG, text, *args, **more)
+        self._say(logging.DEBUG, text, args, **more)
 
     def info(self, text: str, *args: object, **more: Any) -> None:
-        self.log(logging.INFO, text, *args, **more)
+        self._say(logging.INFO, text, args, **more)
 
     def warning(self, text: str, *args: object, **more: Any) -> None:
-        self.log(logging.WARNING, text, *args, **more)
+        self._say(logging.WARNING, text, args, **more)
 
     def error(self, text: str, *args: object, **more: Any) -> None:
-        self.log(logging.ERROR, text, *args, **more)
+        self._say(logging.ERROR, text, args, **more)
 
-    def log(
+    def log(self, level: int, text: str, *args: object, **more: Any) -> None:
+        self._say(level, text, args, **more)
+
+    def _say(
         self,
         level: int,
         text: str,
-        *args: object,
+        args: tuple[object, ...],
+        *,
         extra: dict[str, object] | None = None,
         exc_info: BaseException | None = None,
     ) -> None:
         if not self.isEnabledFor(level):
             return
         traceback = None if exc_info is None else (type(exc_info), exc_info, exc_info.__traceback__)
-        record = logging.LogRecord(self._logger.name, level, __file__, 0, text, args, traceback)
+        place = sys._getframe(2)  # who called the method that called this one
+        code = place.f_code
+        record = logging.LogRecord(
+            self._logger.name, level, code.co_filename, place.f_lineno, text, args, traceback, code.co_name
+        )
         if extra is not None:
             record.__dict__.update(extra)
         _write(self._logger, record)
@@ -86,10 +95,27 @@ def _work(lines: queue.SimpleQueue[_Item]) -> None:
             continue
         logger, record = item
         try:
+            record = _of_the_programs_factory(record)
             if logger.filter(record):
                 logger.callHandlers(record)
         except Exception:  # noqa: BLE001, S110 - of a handler's own; the next line may fare better
             pass
+
+
+def _of_the_programs_factory(record: logging.LogRecord) -> logging.LogRecord:
+    """With what a factory of its own adds, which its formats may name. Called here and not where the line was logged, since
+    it may wait for whatever it likes; so what it tells of time and thread is told again."""
+    factory = logging.getLogRecordFactory()
+    if factory is logging.LogRecord:
+        return record
+    try:
+        made = factory(
+            record.name, record.levelno, record.pathname, record.lineno, record.msg, record.args, record.exc_info, record.funcName
+        )
+        made.__dict__.update(record.__dict__)
+    except Exception:  # noqa: BLE001 - of the factory's own
+        return record
+    return made
 
 
 def flush(seconds: float = LAST_SECONDS) -> None:

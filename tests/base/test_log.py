@@ -6,9 +6,11 @@ import contextlib
 import logging
 import logging.config
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -150,3 +152,51 @@ def test_a_forks_child_writes_its_own_lines_and_none_of_its_parent() -> None:
         assert handler.lines == ["INFO the parent's"]
     os.close(reader)
     os.close(writer)
+
+
+def test_a_lines_place_is_where_it_was_logged() -> None:
+    said = Log("litequeue.test")
+    with kept("litequeue.test") as handler:
+        places = []
+        handler.emit = lambda record: places.append((record.filename, record.lineno, record.funcName))  # type: ignore[method-assign]
+        line = sys._getframe().f_lineno
+        said.info("through a method of its level")
+        said.log(logging.INFO, "through that of all")
+        log.flush(5)
+    name = "test_a_lines_place_is_where_it_was_logged"
+    assert places == [("test_log.py", line + 1, name), ("test_log.py", line + 2, name)]
+
+
+def test_what_the_programs_factory_adds_is_there_and_it_is_called_where_it_may_wait() -> None:
+    said, threads = Log("litequeue.test"), []
+    before = logging.getLogRecordFactory()
+
+    def factory(*args: Any, **more: Any) -> logging.LogRecord:
+        record = before(*args, **more)
+        threads.append(threading.current_thread().name)
+        record.request = "R5"
+        return record
+
+    logging.setLogRecordFactory(factory)
+    try:
+        with kept("litequeue.test") as handler:
+            form = logging.Formatter("%(request)s %(threadName)s %(job_id)s %(message)s")
+            handler.emit = lambda record: handler.lines.append(form.format(record))  # type: ignore[method-assign]
+            said.info("line %d", 5, extra={"job_id": 7})
+            log.flush(5)
+    finally:
+        logging.setLogRecordFactory(before)
+    assert handler.lines == [f"R5 {threading.current_thread().name} 7 line 5"]
+    assert threads == ["litequeue-log"]
+
+
+def test_a_factory_that_fails_takes_no_line_away() -> None:
+    before = logging.getLogRecordFactory()
+    logging.setLogRecordFactory(lambda *_args, **_more: 1 // 0)  # type: ignore[arg-type, return-value]
+    try:
+        with kept("litequeue.test") as handler:
+            Log("litequeue.test").info("all the same")
+            log.flush(5)
+    finally:
+        logging.setLogRecordFactory(before)
+    assert handler.lines == ["INFO all the same"]
