@@ -22,6 +22,8 @@ import threading
 from typing import Any, Final
 
 LAST_SECONDS: Final = 1.0  # for what is to be written yet when a program ends
+ABOUT_A_JOB: Final = ("job_id", "task", "schedule", "attempt", "queue")  # on each record; None on one that is about none
+_OF_NO_JOB: Final = dict.fromkeys(ABOUT_A_JOB)
 
 
 class Log:
@@ -65,6 +67,7 @@ class Log:
         record = logging.LogRecord(
             self._logger.name, level, code.co_filename, place.f_lineno, text, args, traceback, code.co_name
         )
+        record.__dict__.update(_OF_NO_JOB)
         if extra is not None:
             record.__dict__.update(extra)
         _write(self._logger, record)

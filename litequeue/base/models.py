@@ -116,6 +116,7 @@ class LostJob(NamedTuple):
     execution: int
     why: str
     schedule: str | None
+    queue: str
 
     @property
     def label(self) -> str:

@@ -35,7 +35,7 @@ from ..tasks import TaskCode
 from ..tasks.context import JobContext
 from ..tasks.finding import locate
 from ..tasks.modules import load
-from . import logs, tie
+from . import job_fields, logs, tie
 from .base import Call
 from .call import context_of, from_exception, run
 
@@ -86,6 +86,7 @@ def start(
         with contextlib.suppress(Exception):  # a line at a time, so that it is not lost when this process is killed
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     tie.hold(parent, locks)
+    job_fields.put_on_records()
     if lines is not None:
         logs.write_to_stderr(lines)
 

@@ -5,8 +5,9 @@ program's own configuration need not know of us:
 
 litequeue's lines go to a handler on the logger ``litequeue`` and no further, so that a handler on the root shows none of
 them twice. What tasks log goes where their code has said; only where it has said nothing it comes here, as the handler of
-last resort. Python asks that one when it finds no other, so ``basicConfig`` finds a root without handlers and works. Nothing
-is switched that the whole process shares.
+last resort. Python asks that one when it finds no other, so ``basicConfig`` finds a root without handlers and works. No switch
+of the whole process is set (``logging.logProcesses`` and its like): a format that names what it leaves out loses its lines.
+One method of ``logging`` is wrapped: ``job_fields`` says why.
 
 The handlers are two, since a task may be stuck in its own.
 """
@@ -25,7 +26,9 @@ from typing import NamedTuple, TextIO
 
 from ..base.checks import clean
 from ..base.errors import InvalidArgument
+from ..base.log import ABOUT_A_JOB
 from ..tasks.context import running_job
+from . import job_fields
 
 
 class Lines(NamedTuple):
@@ -42,6 +45,7 @@ def write_to_stderr(lines: Lines) -> None:
     """From now on, in this process."""
     global chosen
     chosen = lines
+    job_fields.put_on_records()
     own = logging.getLogger("litequeue")
     own.handlers = [_handler(lines, Plain("%(asctime)s %(levelname)s %(message)s"))]
     own.propagate = False
@@ -111,7 +115,7 @@ class OfTasks(Plain):
 class JsonFormatter(logging.Formatter):
     """One object a line: time, level, logger, message, and the job's fields."""
 
-    FIELDS = ("job_id", "task", "schedule", "attempt", "seconds", "error")
+    FIELDS = (*ABOUT_A_JOB, "seconds", "error")
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -120,11 +124,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        job = running_job()
-        if job is not None:
-            line |= {"job_id": job.id, "task": job.task, "attempt": job.attempt, "queue": job.queue}
-            line |= {} if job._job.schedule is None else {"schedule": job._job.schedule}
-        line.update({k: getattr(record, k) for k in self.FIELDS if hasattr(record, k)})
+        line.update({k: value for k in self.FIELDS if (value := getattr(record, k, None)) is not None})
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)

@@ -46,7 +46,7 @@ _RESCUE = f"""UPDATE litequeue_jobs SET
 WHERE state = 'running' AND {{which}}"""
 _SCHEDULE = "(SELECT name FROM litequeue_schedules AS s WHERE s.id = schedule_id)"
 # Asked just before: which jobs it is about to discard. A BLOB, since a planted name need not be UTF-8.
-_LOSING = f"""SELECT CAST(json_group_array(json_array(id, task, attempt - releases, {_FATE}, {_SCHEDULE})) AS BLOB)
+_LOSING = f"""SELECT CAST(json_group_array(json_array(id, task, attempt - releases, {_FATE}, {_SCHEDULE}, queue)) AS BLOB)
 FROM litequeue_jobs WHERE state = 'running' AND {_DOOMED} AND {{which}}"""
 
 _OF_WORKER = "worker_id = :worker"
@@ -74,7 +74,7 @@ RELEASE_WORKER: Final = f"""UPDATE litequeue_jobs SET
     expires_at = CASE WHEN at_most_once THEN expires_at END,
     lease_expires_at = NULL
 WHERE state = 'running' AND worker_id = :worker"""
-LOSING_RELEASED: Final = f"""SELECT CAST(json_group_array(json_array(id, task, attempt - releases, {_SHUT_DOWN}, {_SCHEDULE})) AS BLOB)
+LOSING_RELEASED: Final = f"""SELECT CAST(json_group_array(json_array(id, task, attempt - releases, {_SHUT_DOWN}, {_SCHEDULE}, queue)) AS BLOB)
 FROM litequeue_jobs WHERE state = 'running' AND at_most_once AND worker_id = :worker"""
 
 

@@ -23,8 +23,9 @@ log = Log("litequeue.jobs")
 
 
 def _fields(job: ClaimedJob | LostJob, **more: Any) -> dict[str, Any]:
-    schedule = {} if job.schedule is None else {"schedule": job.schedule}
-    return {"job_id": job.id, "task": job.task, "attempt": job.execution, **schedule, **more}
+    return {
+        "job_id": job.id, "task": job.task, "schedule": job.schedule, "attempt": job.execution, "queue": job.queue, **more
+    }  # fmt: skip
 
 
 def started(calls: Iterable[Call]) -> None:

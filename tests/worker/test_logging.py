@@ -106,6 +106,45 @@ def test_basic_config_works_as_it_does_everywhere(tmp_path: Path, task: str) -> 
     assert sum("succeeded" in line for line in ran.ours) == 1, "not again through the root"
 
 
+OWN_FORMAT = "logging.basicConfig(level='INFO', format='%(job_id)s %(task)s %(attempt)s %(queue)s | %(message)s')\n"
+
+
+@TASKS_OF_ALL_POOLS
+def test_a_format_of_ones_own_may_name_the_job_and_works_outside_of_one_too(tmp_path: Path, task: str) -> None:
+    ran = run(tmp_path, OWN_FORMAT + "if 'worker' in __import__('sys').orig_argv: logging.info('stock is low at import')", task)
+    (imported, *lines) = ran.theirs
+    assert imported == "None None None None | stock is low at import"
+    assert [line for line in lines if "import" not in line] == [
+        f"1 tasks.{task} 1 default | stock is low", f"1 tasks.{task} 1 default | counted",
+    ]  # fmt: skip
+    assert not any("Logging error" in line for line in ran.ours)
+
+
+@TASKS_OF_ALL_POOLS
+def test_so_may_one_in_a_program_with_an_embedded_worker(tmp_path: Path, task: str) -> None:
+    main = f"if __name__ == '__main__':\n    {task}.delay()\n    with app.worker(burst=True) as worker: worker.join(20)\n"
+    (tmp_path / "tasks.py").write_text(TASKS.replace("CONFIGURE", OWN_FORMAT) + main)
+    done = subprocess.run([sys.executable, "tasks.py"], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True)
+    lines = done.stderr.splitlines()
+    assert [line for line in lines if line.endswith(("stock is low", "counted"))] == [
+        f"1 tasks.{task} 1 default | stock is low", f"1 tasks.{task} 1 default | counted",
+    ]  # fmt: skip
+    assert sum(line.startswith(f"1 tasks.{task} 1 default | job 1 tasks.{task}: succeeded") for line in lines) == 1
+    assert all(" | " in line for line in lines), "no logging error"
+
+
+def test_a_program_that_runs_no_worker_has_its_logging_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "tasks.py").write_text(TASKS.replace("CONFIGURE", ""))
+    code = (
+        "import logging, sys; before = logging.Logger.makeRecord, logging.StreamHandler.format, logging.getLogRecordFactory()\n"
+        "import tasks; tasks.in_a_thread.delay()\n"
+        "assert before == (logging.Logger.makeRecord, logging.StreamHandler.format, logging.getLogRecordFactory())\n"
+        "print([name for name in sys.modules if name.startswith('litequeue.pools')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
 @TASKS_OF_ALL_POOLS
 @pytest.mark.parametrize("how", ["dict", "force"])
 def test_a_configuration_that_disables_what_it_does_not_name_silences_no_worker(tmp_path: Path, task: str, how: str) -> None:
