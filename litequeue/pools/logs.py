@@ -1,13 +1,13 @@
 """What a worker's process writes of logging on its standard error: litequeue's own lines, and those of tasks.
 
-Owns the two handlers, how a line looks, and the flushing of what tasks print, in the worker and in the processes of its pool alike. The rules, for which a
-program's own configuration need not know of us:
+Owns the two handlers, how a line looks, and the flushing of what tasks print, in the worker and in the processes of its
+pool alike. The rules, for which a program's own configuration need not know of us:
 
 litequeue's lines go to a handler on the logger ``litequeue`` and no further, so that a handler on the root shows none of
 them twice. What tasks log goes where their code has said; only where it has said nothing it comes here, as the handler of
 last resort. Python asks that one when it finds no other, so ``basicConfig`` finds a root without handlers and works. No switch
 of the whole process is set (``logging.logProcesses`` and its like): a format that names what it leaves out loses its lines.
-One method of ``logging`` is wrapped: ``job_fields`` says why.
+Two methods of ``logging`` are wrapped: ``job_fields`` says why, and, with ``--log-json`` alone, ``json_lines``.
 
 The handlers are two, since a task may be stuck in its own.
 """
@@ -16,19 +16,17 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import logging
 import os
 import sys
 import time
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import NamedTuple, TextIO
 
 from ..base.checks import clean
 from ..base.errors import InvalidArgument
-from ..base.log import ABOUT_A_JOB
 from ..tasks.context import running_job
-from . import job_fields
+from . import job_fields, json_lines
 
 
 class Lines(NamedTuple):
@@ -46,6 +44,8 @@ def write_to_stderr(lines: Lines) -> None:
     global chosen
     chosen = lines
     job_fields.put_on_records()
+    if lines.as_json:
+        json_lines.use_on_standard_streams()
     own = logging.getLogger("litequeue")
     own.handlers = [_handler(lines, Plain("%(asctime)s %(levelname)s %(message)s"))]
     own.propagate = False
@@ -67,7 +67,7 @@ def _handler(lines: Lines, plain: logging.Formatter) -> logging.Handler:
     except OSError:  # one has closed it in the worker, and this is a new process of its pool
         number = os.open(os.devnull, os.O_WRONLY)
     handler = Stderr(os.fdopen(number, "w", buffering=1, errors="backslashreplace"))
-    handler.setFormatter(JsonFormatter() if lines.as_json else plain)
+    handler.setFormatter(json_lines.JsonFormatter() if lines.as_json else plain)
     return handler
 
 
@@ -79,6 +79,9 @@ class Stderr(logging.StreamHandler[TextIO]):
 class Plain(logging.Formatter):
     """With its offset where the process has another time than the host: what a module does on import (Django sets ``TZ``)
     would move the log's times without a word."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(json_lines.legible(record))
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
         said = super().formatTime(record, datefmt)
@@ -110,21 +113,3 @@ class OfTasks(Plain):
         job = running_job()
         line = super().formatMessage(record)
         return line if job is None else f"{line} (job {job.id} {clean(job._job.label)})"
-
-
-class JsonFormatter(logging.Formatter):
-    """One object a line: time, level, logger, message, and the job's fields."""
-
-    FIELDS = (*ABOUT_A_JOB, "seconds", "error")
-
-    def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        line.update({k: value for k in self.FIELDS if (value := getattr(record, k, None)) is not None})
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)

@@ -51,8 +51,8 @@ class Ran(NamedTuple):
     theirs: list[str]
 
 
-def run(folder: Path, configure: str, task: str, *options: str) -> Ran:
-    (folder / "tasks.py").write_text(TASKS.replace("CONFIGURE", configure))
+def run(folder: Path, configure: str, task: str, *options: str, tasks: str = TASKS) -> Ran:
+    (folder / "tasks.py").write_text(tasks.replace("CONFIGURE", configure))
     (folder / "enqueue.py").write_text(f"import tasks; tasks.{task}.delay()")
     subprocess.run([sys.executable, "enqueue.py"], cwd=folder, env=environment(), check=True, capture_output=True)
     worker = subprocess.run(
@@ -131,6 +131,35 @@ def test_so_may_one_in_a_program_with_an_embedded_worker(tmp_path: Path, task: s
     ]  # fmt: skip
     assert sum(line.startswith(f"1 tasks.{task} 1 default | job 1 tasks.{task}: succeeded") for line in lines) == 1
     assert all(" | " in line for line in lines), "no logging error"
+
+
+TO_STDERR_AND_A_FILE = (
+    "import logging.config; logging.config.dictConfig({'version': 1, 'root': {'handlers': ['h', 'f'], 'level': 'INFO'}, 'handlers': {"
+    "'h': {'class': 'logging.StreamHandler'}, 'f': {'class': 'logging.FileHandler', 'filename': 'own.log'}}})"
+)
+IN_THE_TASK = "getLogger = logging.getLogger\nlogging.getLogger = lambda n=None: (logging.basicConfig(level='INFO'), getLogger(n))[1]"
+
+
+@TASKS_OF_ALL_POOLS
+@pytest.mark.parametrize("configure", [OWN_FORMAT, TO_STDERR_AND_A_FILE, IN_THE_TASK], ids=["basic", "dict", "late"])
+def test_as_json_each_line_is_an_object_whatever_the_code_configures(tmp_path: Path, task: str, configure: str) -> None:
+    ran = run(tmp_path, configure, task, "--log-json")
+    for line, message in zip(ran.theirs, ["stock is low", "counted"], strict=True):
+        found = json.loads(line)
+        assert (found["message"], found["logger"], found["job_id"], found["task"], found["attempt"], found["queue"]) == (
+            message, "shop", 1, f"tasks.{task}", 1, "default"
+        )  # fmt: skip
+    assert all(json.loads(line)["logger"].startswith("litequeue.") for line in ran.ours)
+    if configure is TO_STDERR_AND_A_FILE:
+        assert (tmp_path / "own.log").read_text() == "stock is low\ncounted\n"
+
+
+@pytest.mark.parametrize("options", [(), ("--log-json",)], ids=["plain", "json"])
+def test_a_line_whose_arguments_do_not_fit_is_not_lost(tmp_path: Path, options: tuple[str, ...]) -> None:
+    wrong = TASKS.replace('"stock is low"', '"stock is low: %d", "very"')
+    (line,) = run(tmp_path, "", "in_a_thread", *options, tasks=wrong).theirs
+    assert "stock is low: %d ('very',) (logged in tasks.py:10 with a TypeError: " in line
+    assert "tasks.in_a_thread" in line
 
 
 def test_a_program_that_runs_no_worker_has_its_logging_as_it_was(tmp_path: Path) -> None:
