@@ -15,7 +15,7 @@ from litequeue.base.errors import QueueBusy, StorageFull
 from litequeue.base.models import ClaimedJob, Lease, Settled
 from litequeue.base.outcomes import NotStarted, Succeeded, Timed
 from litequeue.pools.base import Call
-from litequeue.pools.logs import JsonFormatter
+from litequeue.pools.json_lines import JsonFormatter
 from litequeue.store import Store
 from litequeue.store.turn import Demand
 from litequeue.worker import journal

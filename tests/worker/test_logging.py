@@ -15,10 +15,11 @@ import pytest
 from litequeue import JobContext, LiteQueue
 from litequeue.base.models import ClaimedJob
 from litequeue.cron import zones
-from litequeue.pools.logs import JsonFormatter, OfTasks
+from litequeue.pools.json_lines import JsonFormatter
+from litequeue.pools.logs import OfTasks
 from litequeue.tasks.context import _current
 
-from ..support import environment, wait_until
+from ..support import ROOT, environment, wait_until
 
 pytestmark = [pytest.mark.beside, pytest.mark.slow]
 
@@ -172,6 +173,24 @@ def test_a_program_that_runs_no_worker_has_its_logging_as_it_was(tmp_path: Path)
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_the_guides_rules_hold_as_its_example_shows_them(tmp_path: Path) -> None:
+    text = (ROOT / "litequeue/guide/operating.md").read_text().partition("### Logging in tasks")[2]
+    (module,), (shown,) = re.findall(r"```python\n# shop.py\n(.*?)```", text, re.DOTALL), re.findall(r"```\n({.*?})\n```", text, re.DOTALL)
+    program, by_the_task = re.findall(r"`(INFO \[.*?)`", text)
+    (tmp_path / "shop.py").write_text(module)
+    done = subprocess.run([sys.executable, "shop.py"], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True)
+    assert done.stderr == f"{program}\n"
+    command = [sys.executable, "-m", "litequeue", "worker", "db.sqlite", "--burst"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True)
+    assert by_the_task in done.stderr.splitlines()
+    subprocess.run([sys.executable, "shop.py"], cwd=tmp_path, env=environment(), capture_output=True, check=True)
+    done = subprocess.run([*command, "--log-json"], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True)
+    (line,) = (line for line in map(json.loads, done.stderr.splitlines()) if line["logger"] == "shop")
+    expected = json.loads(shown.replace("\n", ""))
+    assert list(line) == list(expected)
+    assert line == expected | {"time": line["time"], "job_id": 2}
 
 
 @TASKS_OF_ALL_POOLS
