@@ -181,7 +181,7 @@ def test_the_third_death_is_logged_as_the_loss_of_the_job(store: Store, clock: F
         rescued = store.leases.rescue_worker(1, "w", clock.now())
         assert (rescued.again, len(rescued.lost)) == ((1, 0) if round_ < 3 else (0, 1))
     info = store.reports.job(1)
-    assert info is not None and rescued.lost[0] == (1, "tests.task", 3, info.last_error, None)
+    assert info is not None and rescued.lost[0] == (1, "tests.task", 3, info.last_error, None, "default")
     assert "3 workers died" in rescued.lost[0].why
 
 

@@ -15,6 +15,7 @@ import pytest
 from litequeue import JobContext, LiteQueue
 from litequeue.base.models import ClaimedJob
 from litequeue.cron import zones
+from litequeue.pools import job_fields
 from litequeue.pools.json_lines import JsonFormatter
 from litequeue.pools.logs import OfTasks
 from litequeue.tasks.context import _current
@@ -89,9 +90,10 @@ def test_as_json_they_carry_their_job_too(tmp_path: Path, task: str) -> None:
 
 def test_what_a_scheduled_task_logs_names_its_schedule() -> None:
     job = ClaimedJob(7, 1, 0, "t", "[]", "{}", "q", "thread", 0, 0, 0, 1, None, None, 0, 0, 0, None, 0, "nightly")
-    record = logging.LogRecord("shop", logging.WARNING, "", 0, "stock is low", (), None)
+    job_fields.put_on_records()
     token = _current.set(JobContext(job, 1, None, 0))
     try:
+        record = logging.getLogger("shop").makeRecord("shop", logging.WARNING, "", 0, "stock is low", (), None)
         assert OfTasks("%(message)s").format(record) == "stock is low (job 7 t (nightly))"
         found = json.loads(JsonFormatter().format(record))
     finally:
