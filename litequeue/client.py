@@ -229,7 +229,11 @@ class Client:
     @staticmethod
     def _compare(new: TaskOrigin, known: TaskOrigin | None) -> None:
         """Say so where two programs call two tasks the same: x/main.py and y/main.py both have main.run, and a worker loads
-        the one of which a job was enqueued last."""
+        the one of which a job was enqueued last.
+
+        Said and not refused, since nothing tells them from two releases of one program, which is unpacked beside its
+        predecessor and goes on with the jobs of that.
+        """
         if known is None or not known.is_loadable or same_directory(known.directory, new.directory):
             return
         with forkguard.inside:
