@@ -30,16 +30,24 @@ _SHARED: Final[dict[str, frozenset[str] | None]] = {
     for parts, functions in (
         (("logging", "__init__.py"), None),
         (("logging", "handlers.py"), None),
+        (("logging", "config.py"), None),
         (("concurrent", "futures", "thread.py"), None),
         (("concurrent", "futures", "process.py"), None),
         (("multiprocessing", "resource_tracker.py"), None),
+        (("multiprocessing", "resource_sharer.py"), None),
+        (("multiprocessing", "forkserver.py"), None),
+        (("multiprocessing", "heap.py"), None),
+        (("multiprocessing", "managers.py"), None),
         (("multiprocessing", "util.py"), None),
         (("_strptime.py",), None),
         (("asyncio", "events.py"), None),
+        (("asyncio", "mixins.py"), None),
+        (("importlib", "util.py"), None),
+        (("sysconfig.py",), None),
+        (("sysconfig", "__init__.py"), None),
+        (("webbrowser.py",), None),
         (("functools.py",), None),
         (("tempfile.py",), None),
-        (("warnings.py",), None),
-        (("_py_warnings.py",), None),
         (("weakref.py",), None),
         (("_weakrefset.py",), None),
         # The rest of it guards what a task makes for itself, and is where tasks wait.
@@ -52,8 +60,9 @@ _SHARED: Final[dict[str, frozenset[str] | None]] = {
 }
 
 # From Python 3.13 on the exception comes one look of the interpreter later than where the thread is met: at the end of a ``with``
-# as its __exit__ begins, where that is a function. Within these it waits for their end, but where they wait themselves.
-_WHOLLY: Final = (os.path.join(_LIBRARY, "queue.py"),)
+# as its __exit__ begins, where that is a function. (The lock of ``warnings`` is such
+# one from 3.14 on.) Within these it waits for their end, but where they wait themselves.
+_WHOLLY: Final = tuple(os.path.join(_LIBRARY, name) for name in ("queue.py", "warnings.py", "_py_warnings.py"))
 
 
 def is_delicate(frame: FrameType | None, until: CodeType) -> bool:
