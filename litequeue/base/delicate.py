@@ -66,7 +66,8 @@ _WHOLLY: Final = tuple(os.path.join(_LIBRARY, name) for name in ("queue.py", "wa
 
 
 def is_delicate(frame: FrameType | None, until: CodeType) -> bool:
-    """Whether a thread whose innermost frame this is must be left alone for now; frames below ``until`` are not its task's."""
+    """Whether a thread whose innermost frame this is must be left alone for now; frames below ``until`` are not its task's,
+    and others of that file are who raises it: one more would take its place."""
     if frame is None:
         return False
     functions = _SHARED.get(frame.f_code.co_filename, ())
@@ -79,7 +80,7 @@ def is_delicate(frame: FrameType | None, until: CodeType) -> bool:
             return False
         # A thread that is being started has its maker's number until it runs (Python 3.11), and the exception would come there.
         file = looked.f_code.co_filename
-        if looked.f_code is _STARTING or file.startswith(_IMPORTING) or file in _WHOLLY and not waits:
+        if looked.f_code is _STARTING or file.startswith(_IMPORTING) or file in _WHOLLY and not waits or file == until.co_filename:
             return True
         looked = looked.f_back
     return False

@@ -12,27 +12,39 @@ thread is no longer open before it waits for ``_busy`` to end. After that nobody
 caught, and counted as not raised. It counts itself as it is made, which Python does where it delivers it: clearing what was
 set, or setting one more over it, cannot tell whether it had been delivered (so after a SoftTimeout that a task caught, its
 timeout sometimes never came: 27 of 7,679 on 3.11, 307 of 4,322 on 3.13).
+
+It is asked for until the call ends or handles it. Where Python throws it away (``swallowed``; a task whose objects have a
+``__del__`` is met there 99 times in 100) it says so as it goes, and is raised again by a trace of the thread's functions, on the
+next line of the one that Python goes on with; where there is a debugger's trace, or somebody keeps what was thrown away, it is
+set again after growing pauses.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
-from typing import Final, TypeVar
+from types import FrameType
+from typing import Any, Final, TypeVar
 
 from .clock import monotonic
 from .delicate import innermost, is_delicate
 from .errors import SoftTimeout
+from .swallowed import is_swallowed
 
 T = TypeVar("T")
 
 MOST_FIRES: Final = 2  # a call's soft timeout, and its timeout
-AGAIN_SECONDS: Final = 0.005
+AGAIN_SECONDS: Final = 0.005  # and twice as long after each time that it was raised in vain, up to
+MOST_SECONDS: Final = 1.0
+NAP_SECONDS: Final = 0.1  # at most, between two looks at what is to be done: another timeout may be asked for meanwhile
 # From the look at a thread to what it decides the thread must not move. It does not while we hold the GIL, which others ask
 # for after 5 ms at the earliest.
 LOOK_SECONDS: Final = 0.002
+LOOPS: Final = 100  # within two of them Python delivers what was set
 
 _lock = threading.Lock()  # of those who raise; no guarded thread takes it
 _guards: dict[int, SoftGuard] = {}  # by thread
@@ -42,7 +54,12 @@ _waiting: set[SoftGuard] = set()  # those for which another try is due
 class SoftGuard:
     """Made in the thread that is to be interrupted."""
 
-    __slots__ = ("_asked", "_busy", "_delivered", "_ended", "_open", "_own", "_set", "_shields", "_thread", "_wake")
+    __slots__ = (
+        "_asked", "_busy", "_ended", "_last", "_made", "_next", "_open", "_pause", "_pending", "_settled", "_shields", "_thread", "_wake",
+    )  # fmt: skip
+    _next: float  # when to look again
+    _pause: float
+    _last: weakref.ref[_Raised]  # made
 
     def __init__(self, wake: Callable[[], None] | None = None) -> None:
         """``wake`` gets the thread to run Python again, wherever it waits, so that the exception is delivered."""
@@ -50,12 +67,12 @@ class SoftGuard:
         self._wake = wake
         # Of those who raise, under the lock:
         self._asked = 0
-        self._set = 0
         self._busy = False
         # Of the guarded thread:
-        self._delivered = 0  # of those that were set
+        self._pending = False  # set, and not made yet
+        self._made = 0  # less those that came to nothing
+        self._settled = 0  # of those: handled
         self._open = False
-        self._own = 0  # raised by itself, as a shield ended; less those that it took back
         self._shields = 0
         self._ended = False
 
@@ -67,43 +84,59 @@ class SoftGuard:
             if self._asked == MOST_FIRES:
                 return
             self._asked += 1
+            self._next, self._pause = 0.0, AGAIN_SECONDS
             if not self._is_done():
                 self._wait()
 
     def _wait(self) -> None:
-        """Try again soon, and until it is done. Under the lock."""
+        """Look again soon, and until it is done. Under the lock."""
         _waiting.add(self)
         if len(_waiting) == 1:
             try:
-                threading.Thread(target=_try_again, name="litequeue-timeouts", daemon=True).start()
+                threading.Thread(target=_look_again, name="litequeue-timeouts", daemon=True).start()
             except RuntimeError:  # the program ends, or may have no more threads; the caller has other things to do
                 _waiting.clear()
 
     def _is_done(self) -> bool:
         """Raise it now, if that may be; whether nothing is left to do. Under the lock."""
         import ctypes  # noqa: F401 - now: the look must be followed by the deed
+        import opcode  # noqa: F401 - and not in the guarded thread
 
         self._busy = True
         try:
-            if self._ended or self._outstanding() <= 0:
+            if self._ended or self._settled >= self._asked:
                 return True
-            if not self._open or self._delivered < self._set:
-                return False
             looked = monotonic()
-            frame = innermost(self._thread)
-            raising = frame is not None and frame.f_code in _RAISING  # one more would take the place of that one
-            if raising or is_delicate(frame, _RUN) or monotonic() - looked > LOOK_SECONDS:
+            if looked < self._next or not self._open:
                 return False
-            self._set += 1
-            _set_async(self._thread)
+            frame = innermost(self._thread)
+            if self._made >= self._asked and not self._is_kept(frame):
+                self._later(looked)
+                return False
+            if is_delicate(frame, _RUN) or monotonic() - looked > LOOK_SECONDS:
+                return False
+            self._pending = True
+            _set_async(self._thread)  # may be again, over one that is still pending: it is one then
             if self._wake is not None:
                 self._wake()
-            return self._outstanding() <= 0
+            self._later(looked)
+            return False
         finally:
             self._busy = False
 
-    def _outstanding(self) -> int:
-        return self._asked - self._set - self._own
+    def _later(self, now: float) -> None:
+        self._next = now + self._pause
+        self._pause = min(2 * self._pause, MOST_SECONDS)
+
+    def _is_kept(self, frame: FrameType | None) -> bool:
+        """Whether the last one came to nothing, but somebody keeps it: a ``sys.unraisablehook`` like that of pytest. If so it
+        counts no more. An event loop keeps one too, to raise it again."""
+        last = self._last()  # the thread does not move: it does not die here
+        if last is None or self._pause < MOST_SECONDS or not is_swallowed(last, frame, kept=True):
+            return False
+        last.guard = None
+        self._made -= 1
+        return True
 
     # -- in the guarded thread -------------------------------------------------------------------------
 
@@ -114,8 +147,8 @@ class SoftGuard:
         """
         result: T | None = None
         _guards[self._thread] = self
-        # SoftTimeout may land on any line until a _close has returned, but only MOST_FIRES times: one more layer than that,
-        # and the last _close is certain to be left in peace.
+        # SoftTimeout may land on any line until a _close has returned, but only MOST_FIRES times, since none is set for one that
+        # is being handled: one more layer than that, and the last _close is certain to be left in peace.
         try:
             try:
                 try:
@@ -129,6 +162,8 @@ class SoftGuard:
             self._close()
         self._ended = True
         _guards.pop(self._thread, None)
+        if self._asked and sys.gettrace() is _no_others:
+            sys.settrace(None)
         return result
 
     def _close(self) -> None:
@@ -143,28 +178,47 @@ class SoftGuard:
         except SoftTimeout:  # the second, and there are no more
             taken = 2
             self._await_all()
-        self._own -= taken
+        self._made -= taken
+        self._settled -= taken  # which they were, here
 
     def _await_all(self) -> None:
         self._open = False
         while self._busy:
             time.sleep(0)
-        while self._delivered < self._set:  # Python delivers it at a jump backwards
-            pass
+        if self._pending:
+            for _ in range(LOOPS):  # Python delivers it at a jump backwards
+                pass
+            self._pending = False  # on 3.11 what C code throws away has never been made
 
 
-class _Delivered(SoftTimeout):
-    """What is set in a thread: a class, of which Python makes the exception there."""
+class _Raised(SoftTimeout):
+    """What is set in a thread: a class, of which Python makes the exception there. As it goes, it says what became of it."""
+
+    __slots__ = ("guard",)
+    guard: SoftGuard | None
 
     def __init__(self) -> None:
         super().__init__()
-        guard = _guards.get(threading.get_ident())
-        if guard is not None:
-            guard._delivered += 1
+        self.guard = _guards.get(threading.get_ident())
+        if self.guard is not None:
+            self.guard._made += 1
+            self.guard._pending = False
+            self.guard._last = weakref.ref(self)
+
+    def __del__(self) -> None:
+        guard: SoftGuard | None = getattr(self, "guard", None)
+        if guard is None:
+            return
+        if is_swallowed(self, innermost(guard._thread)):
+            guard._made -= 1
+            if threading.get_ident() == guard._thread:
+                _raise_from(sys._getframe(1))
+        else:
+            guard._settled += 1
 
 
 for _name in ("__module__", "__name__", "__qualname__"):  # nobody is to wonder
-    setattr(_Delivered, _name, getattr(SoftTimeout, _name))
+    setattr(_Raised, _name, getattr(SoftTimeout, _name))
 
 
 class _Shield:
@@ -185,36 +239,60 @@ class _Shield:
         guard._shields -= 1
         if guard._shields:
             return
-        if guard._outstanding() > 0:  # nobody changes that while we are not open, but to ask for one more
-            guard._own += 1
-            if guard._outstanding() > 0:
-                with _lock:  # as long as we are not open it cannot be left taken
-                    guard._wait()
-            guard._open = True
-            raise SoftTimeout
+        if guard._asked > guard._made:  # nobody changes that while we are not open, but to ask for one more
+            try:
+                raise _Raised
+            finally:
+                guard._open = True
         guard._open = True
 
 
 shielded = _Shield()
 
 _RUN: Final = SoftGuard.run.__code__
-_RAISING: Final = (_Delivered.__init__.__code__, SoftTimeout.__init__.__code__, _Shield.__exit__.__code__)
 
 
-def _try_again() -> None:
+def _raise_from(frame: FrameType | None) -> None:
+    """Raise what is outstanding on the next line of this frame, or of those that called it."""
+    if sys.gettrace() is not None:
+        return  # a debugger's: it is set again, time after time
+    while frame is not None and frame.f_code is not _RUN:
+        frame.f_trace = _raise_in
+        frame = frame.f_back
+    sys.settrace(_no_others)
+
+
+def _no_others(frame: FrameType, event: str, arg: object) -> None:
+    pass
+
+
+def _raise_in(frame: FrameType, event: str, arg: object) -> Callable[..., Any] | None:
+    guard = _guards.get(threading.get_ident())
+    if guard is not None and guard._asked > guard._made:
+        if event != "line" or guard._shields or is_delicate(frame, _RUN):  # others come as another exception is under way
+            return _raise_in
+        with shielded:
+            pass  # its end raises, which ends the trace
+    sys.settrace(None)
+    return None
+
+
+def _look_again() -> None:
+    pause = AGAIN_SECONDS
     while True:
-        time.sleep(AGAIN_SECONDS)
+        time.sleep(pause)
         with _lock:
             for guard in [guard for guard in _waiting if guard._is_done()]:
                 _waiting.discard(guard)
             if not _waiting:
                 return
+            pause = min(max(AGAIN_SECONDS, min(guard._next for guard in _waiting) - monotonic()), NAP_SECONDS)
 
 
 def _set_async(thread: int) -> None:
     import ctypes
 
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(_Delivered))
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(_Raised))
 
 
 def _after_in_child() -> None:

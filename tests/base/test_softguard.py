@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import contextlib
+import gc
 import logging
 import logging.handlers
 import queue
 import random
+import sqlite3
 import sys
 import threading
 import time
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -88,6 +92,229 @@ def test_what_comes_while_shielded_waits_for_the_end_of_it() -> None:
 def test_a_shield_without_a_guard_costs_nothing_and_does_nothing() -> None:
     with shielded:
         pass
+
+
+# -- swallowed, and handled ----------------------------------------------------------------------------------------
+
+
+class _Dies:
+    def __del__(self) -> None:
+        for _ in range(300):
+            pass
+
+
+class _DiesCarefully:
+    def __del__(self) -> None:
+        try:
+            for _ in range(300):
+                pass
+        except BaseException:
+            len("whatever comes")
+            raise
+        finally:
+            len("whatever comes")
+
+
+def _loses_objects() -> None:
+    _Dies()
+
+
+def _loses_careful_objects() -> None:
+    _DiesCarefully()
+
+
+def _loses_generators() -> None:
+    def generator() -> Iterator[int]:
+        try:
+            yield 1
+        finally:
+            for _ in range(300):
+                pass
+
+    next(generator())
+
+
+def _loses_what_is_watched() -> None:
+    def noted(_: object) -> None:
+        for _ in range(300):
+            pass
+
+    watched = _Watched()
+    kept = weakref.ref(watched, noted)
+    del watched
+    assert kept() is None
+
+
+class _Watched:
+    pass
+
+
+def _collects_garbage() -> None:
+    def noted(phase: str, _: object) -> None:
+        for _ in range(300):
+            pass
+
+    gc.callbacks[:] = [noted]
+    gc.collect(0)
+
+
+def _asks_a_traced_database() -> None:
+    def traced(_statement: str) -> None:
+        for _ in range(300):
+            pass
+
+    connection = sqlite3.connect(":memory:")
+    connection.set_trace_callback(traced)
+    for _ in range(100):
+        connection.execute("select 1").fetchall()
+
+
+@pytest.fixture
+def ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No look at what Python swallows: pytest keeps the exceptions, and reports them."""
+    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)
+
+
+@pytest.mark.usefixtures("ignored")
+@pytest.mark.parametrize(
+    "step",
+    [_loses_objects, _loses_careful_objects, _loses_generators, _loses_what_is_watched, _collects_garbage, _asks_a_traced_database],
+)
+def test_a_timeout_that_python_swallows_comes_again(step: Callable[[], object]) -> None:
+    """99 in 100 land where Python writes "Exception ignored in" and goes on; there is no end without another one."""
+    moments = random.Random(1)
+    for _ in range(10):
+        rained_on(until_the_second(step), moments, 0.01)
+
+
+@pytest.mark.slow
+def test_a_timeout_that_python_swallowed_and_somebody_keeps_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", kept.append)
+    def work(notes: list[str]) -> str:
+        class Dies:
+            def __del__(self) -> None:
+                spin(notes)
+
+        Dies()
+        notes.append("swallowed")
+        return spin(notes)
+
+    assert guarded(work, 1, 0.02) == (None, ["swallowed", "after"])
+    assert len(kept) == 1
+    kept.clear()
+
+
+def _catches() -> None:
+    try:
+        spin([])
+    except SoftTimeout:
+        time.sleep(0.3)
+
+
+def _catches_and_keeps() -> None:
+    try:
+        spin([])
+    except SoftTimeout as error:
+        _catches_and_keeps.kept = error  # type: ignore[attr-defined]
+
+
+def _suppresses() -> None:
+    with contextlib.suppress(SoftTimeout):
+        spin([])
+
+
+def _catches_in_a_generator() -> None:
+    @contextlib.contextmanager
+    def caught() -> Iterator[None]:
+        try:
+            yield
+        except SoftTimeout:
+            pass
+
+    with caught():
+        spin([])
+
+
+def _raises_another() -> None:
+    try:
+        try:
+            spin([])
+        except SoftTimeout:
+            raise KeyError from None
+    except KeyError:
+        pass
+
+
+def _raises_another_in_a_called_one() -> None:
+    def called() -> None:
+        with contextlib.ExitStack():
+            try:
+                spin([])
+            except SoftTimeout:
+                int("no number")
+
+    with contextlib.suppress(ValueError):
+        called()
+
+
+def _catches_what_was_raised_again() -> None:
+    def called() -> None:
+        try:
+            spin([])
+        except SoftTimeout:
+            len("whatever comes")
+            raise
+
+    with contextlib.suppress(SoftTimeout):
+        called()
+
+
+def _catches_in_a_finalizer() -> None:
+    class Dies:
+        def __del__(self) -> None:
+            with contextlib.suppress(SoftTimeout):
+                spin([])
+
+    Dies()
+
+
+def _catches_what_a_coroutine_raised() -> None:
+    async def late() -> None:
+        try:
+            await asyncio.create_task(asyncio.to_thread(time.sleep, 0.01))
+            spin([])
+        finally:
+            await asyncio.sleep(0.1)
+
+    with contextlib.suppress(SoftTimeout):
+        asyncio.run(late())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "handle",
+    [
+        _catches, _catches_and_keeps, _suppresses, _catches_in_a_generator, _raises_another, _raises_another_in_a_called_one,
+        _catches_what_was_raised_again, _catches_in_a_finalizer, _catches_what_a_coroutine_raised,
+    ],
+)  # fmt: skip
+def test_a_timeout_that_the_task_handles_comes_once(handle: Callable[[], object]) -> None:
+    def work(notes: list[str]) -> str:
+        handle()
+        end = time.monotonic() + 0.3
+        while time.monotonic() < end:
+            pass
+        return "tidied up"
+
+    assert guarded(work, 1, 0.05) == ("tidied up", ["after"])
+
+
+@pytest.mark.slow
+def test_a_call_ends_whose_timeout_was_thrown_away() -> None:
+    """On 3.11 it has never been made then, and the call waited for that at its end."""
+    for _ in range(20):
+        assert guarded(lambda _: _asks_a_traced_database(), 1)[1] == ["after"]
 
 
 # -- random moments ------------------------------------------------------------------------------------------------
