@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -173,6 +174,51 @@ def test_a_job_past_its_deadline_is_not_started(store: Store, clock: FakeClock) 
     clock.advance(60)
     assert settle(store, clock, ok=[success(job, clock)]) == set()
     assert store.reports.state(2) == "succeeded"
+
+
+def fails(store: Store, clock: FakeClock, job: ClaimedJob) -> None:
+    settle(store, clock, others=[other(job, clock, "retrying", run_at=clock.now(), failed=1, error_type="E")])
+
+
+def snoozes(store: Store, clock: FakeClock, job: ClaimedJob) -> None:
+    settle(store, clock, others=[other(job, clock, "scheduled", run_at=clock.now())])
+
+
+def is_broken_off(store: Store, clock: FakeClock, job: ClaimedJob) -> None:
+    settle(store, clock, others=[other(job, clock, "available")])
+
+
+def loses_its_worker(store: Store, clock: FakeClock, job: ClaimedJob) -> None:
+    assert store.leases.rescue_worker(1, "w", clock.now()).again == 1
+
+
+def outlives_its_lease(store: Store, clock: FakeClock, job: ClaimedJob) -> None:
+    clock.advance(3600)
+    assert store.leases.rescue_lapsed(1, clock.now(), clock.now()).again == 1
+
+
+def outlasts_its_worker(store: Store, clock: FakeClock, job: ClaimedJob) -> None:
+    assert store.leases.release_worker(1, clock.now()).again == 1
+
+
+@pytest.mark.parametrize("end", [fails, snoozes, is_broken_off, loses_its_worker, outlives_its_lease, outlasts_its_worker])
+def test_a_job_that_was_started_in_time_does_not_expire_before_its_next_attempt(
+    store: Store, clock: FakeClock, end: Callable[[Store, FakeClock, ClaimedJob], None]
+) -> None:
+    store.jobs.enqueue(new_job(max_attempts=2, expires_at=clock.now() + SECOND))
+    (job,) = claim(store, clock)
+    clock.advance(2)
+    end(store, clock, job)
+    clock.advance(2)
+    assert [again.attempt for again in claim(store, clock)] == [2]
+
+
+def test_a_job_that_was_claimed_in_time_and_not_started_expires(store: Store, clock: FakeClock) -> None:
+    store.jobs.enqueue(new_job(expires_at=clock.now() + SECOND))
+    (job,) = claim(store, clock)
+    clock.advance(2)
+    settle(store, clock, others=[other(job, clock, "available", started_at=None, unstarted=1)])
+    assert (claim(store, clock), store.reports.state(job.id)) == ([], "expired")
 
 
 def test_of_thousands_of_expired_jobs_none_is_claimed(store: Store, clock: FakeClock) -> None:
