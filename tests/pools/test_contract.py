@@ -376,3 +376,35 @@ def test_a_stopped_process_pool_leaves_no_thread_for_which_its_program_would_wai
     wait_until(lambda: harness.pool.tend() or slot.idle)  # so that it is let end by itself
     harness.pool.stop()
     assert [thread for thread in threading.enumerate() if thread not in before and not thread.daemon] == []
+
+
+def test_a_timeout_just_before_a_lent_slot_is_given_back_leaves_none_lent(app: LiteQueue) -> None:
+    """It came there once in 500 calls on Python without the GIL; the pool had a slot too many from then on."""
+    harness = Harness("thread", slots=1)
+    assert isinstance(harness.pool, ThreadPool)
+
+    class Lent(dict[object, int]):
+        def pop(self, *args: Any) -> Any:
+            if not interrupted:
+                interrupted.append(True)
+                harness.pool.interrupt(call, Reason.SOFT_TIMEOUT)
+                while True:
+                    pass
+            return super().pop(*args)
+
+    interrupted: list[bool] = []
+    harness.pool._lending._lent = Lent()
+
+    @app.task
+    def waits() -> None:
+        for _ in range(2):  # one of them has the number that the harness gives the call, and no call waits for itself
+            app.enqueue("another")
+        app.job(2).get(timeout=0.001)
+
+    call = harness.call(waits, timeout=10_000_000)
+    harness.pool.submit([call])
+    try:
+        assert harness.result(call).type == "TaskTimeout"
+        assert (interrupted, harness.pool.slots) == ([True], 1)
+    finally:
+        harness.pool.stop()
