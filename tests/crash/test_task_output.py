@@ -8,10 +8,11 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from litequeue import LiteQueue
+from litequeue import Job, LiteQueue
 
 from .. import hostile, sample
 from ..support import environment, ledger_lines, wait_until, worker_process
@@ -103,22 +104,45 @@ def test_a_task_that_closes_the_streams_does_not_stop_the_worker(sample_app: Lit
         assert process.poll() is None
 
 
+@contextlib.contextmanager
+def buffering_worker(folder: Path, options: str, body: str) -> Iterator[tuple[subprocess.Popen[str], Job[Any], Path]]:
+    """A worker that buffers what is printed, as by default where that goes to a file; it has one job, and its output is the file."""
+    (folder / "tasks.py").write_text(
+        f"import time\nfrom litequeue import LiteQueue\napp = LiteQueue('db.sqlite')\n@app.task({options})\ndef speaks():\n    {body}\n"
+    )
+    db, said = folder / "db.sqlite", folder / "said"
+    environ = {name: value for name, value in environment().items() if name != "PYTHONUNBUFFERED"}
+    subprocess.run([sys.executable, "-c", "import tasks; tasks.speaks.delay()"], cwd=folder, env=environ, check=True)
+    with said.open("w") as out, LiteQueue(db) as app, worker_process(db, "--grace", "0.3", cwd=folder, env=environ, stdout=out) as worker:
+        yield worker, app.job(1), said
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["timeout", "stop"])
 def test_what_a_process_task_printed_before_it_was_killed_is_not_lost(tmp_path: Path, how: str) -> None:
-    (tmp_path / "tasks.py").write_text(
-        "import time\nfrom litequeue import LiteQueue\napp = LiteQueue('db.sqlite')\n"
-        f"@app.task(pool='process', timeout={1 if how == 'timeout' else 60})\ndef speaks():\n    print('so far so good')\n    time.sleep(60)\n"
-    )
-    db, said = tmp_path / "db.sqlite", tmp_path / "said"
-    subprocess.run([sys.executable, "-c", "import tasks; tasks.speaks.delay()"], cwd=tmp_path, env=environment(), check=True)
-    environ = {name: value for name, value in environment().items() if name != "PYTHONUNBUFFERED"}
-    with said.open("w") as out, LiteQueue(db) as app, worker_process(db, "--grace", "0.3", cwd=tmp_path, env=environ, stdout=out) as worker:
-        wait_until(lambda: app.job(1).state in ("running", "discarded"))
+    options = f"pool='process', retries=0, timeout={1 if how == 'timeout' else 60}"
+    with buffering_worker(tmp_path, options, "print('so far so good'); time.sleep(60)") as (worker, job, said):
         if how == "timeout":
-            wait_until(lambda: app.job(1).state == "discarded")
+            wait_until(lambda: job.state == "discarded")
         else:
             wait_until(lambda: "so far so good" in said.read_text(), what="it is there before the stop")
             worker.terminate()
             worker.wait(15)
-    assert "so far so good\n" in said.read_text()
+        assert "so far so good\n" in said.read_text()
+
+
+@pytest.mark.slow
+def test_half_a_line_that_a_process_task_printed_is_there_when_it_has_ended(tmp_path: Path) -> None:
+    """The process lives on, and might be killed with it."""
+    with buffering_worker(tmp_path, "pool='process'", "print('half a line', end='')") as (_, job, said):
+        job.get(timeout=20)
+        assert "half a line" in said.read_text()
+
+
+@pytest.mark.slow
+def test_what_a_thread_task_printed_is_not_lost_where_it_keeps_the_worker_from_its_end(tmp_path: Path) -> None:
+    with buffering_worker(tmp_path, "", "print('so far so good'); open('there', 'w').close(); time.sleep(60)") as (worker, _, said):
+        wait_until((tmp_path / "there").exists)
+        worker.terminate()
+        worker.wait(15)
+        assert "so far so good\n" in said.read_text()
