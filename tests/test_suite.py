@@ -29,6 +29,7 @@ WHOLLY_SLOW = {
     "crash/test_schedule_clocks.py": "worker/services/test_scheduler.py",
     "crash/test_signals_of_children.py": "crash/test_signals.py",
     "crash/test_task_output.py": "crash/test_task_code.py",
+    "peers/test_django.py": "worker/services/test_declaring.py",
     "peers/test_greenlets.py": "tasks/test_naming.py",
     "peers/test_pyinstaller.py": "worker/test_embedded.py",
     "store/test_transitions.py": "store/test_jobs.py",
