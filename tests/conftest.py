@@ -36,6 +36,10 @@ def pytest_configure() -> None:
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    # What a user's own commands are to use is not for the tests.
+    for name in ("LITEQUEUE_DB", "LITEQUEUE_OWN_ENVIRONMENT", "TZ"):
+        os.environ.pop(name, None)
+    time.tzset()
     # argparse speaks English whatever the user does; and it looks for no translations, which took it a third of its time.
     os.environ["LANGUAGE"] = "C"
 

@@ -1,14 +1,19 @@
-"""The suite's own marks, read from its syntax trees: the part without the slow tests answers about everything, soon."""
+"""The suite's own marks, read from its syntax trees: the part without the slow tests answers about everything, soon. And that
+it passes however it is started."""
 
 from __future__ import annotations
 
 import ast
 import functools
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from .support import ROOT, environment
 
 pytestmark = pytest.mark.beside
 
@@ -138,3 +143,26 @@ def test_who_is_in_a_hurry_has_no_busy_neighbours() -> None:
             assert "beside" not in test.marks or min(limits(test, file), default=NEIGHBOURLY) >= NEIGHBOURLY, (
                 file, test.function.name
             )  # fmt: skip
+
+
+# What is sensitive to what a process inherits.
+SENSITIVE = (
+    "crash/test_signals.py::test_an_idle_worker_leaves_within_a_second[SIGINT]",
+    "cli/test_cli.py::test_a_database_that_was_forgotten_is_asked_for",
+    "schedules/test_schedules.py::test_an_update_keeps_the_next_tick_unless_the_time_is_another",
+    "test_architecture.py::test_a_command_imports_nothing_that_it_does_not_need",
+)
+
+
+@pytest.mark.slow
+def test_it_passes_in_the_background_of_somebody_with_settings_of_his_own(tmp_path: Path) -> None:
+    """As ``nohup pytest &`` in a script: without a terminal, an input, and the signals that a terminal sends."""
+    settings = {"LITEQUEUE_DB": str(tmp_path / "own.sqlite"), "TZ": "Asia/Kolkata", "LANG": "C", "PYTHONUTF8": "0"}
+    environ = {name: value for name, value in (environment() | settings).items() if name != "HOME"}
+    words = ["sh", "-c", "trap '' INT QUIT HUP; umask 077; exec \"$@\" <&-", "sh", sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*words, f"--basetemp={tmp_path / 'its'}", *(f"tests/{name}" for name in SENSITIVE)],  # or it closes ours to others
+        cwd=ROOT, env=environ, start_new_session=True, stdout=subprocess.PIPE, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert not (tmp_path / "own.sqlite").exists()
