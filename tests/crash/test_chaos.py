@@ -15,7 +15,7 @@ import pytest
 
 from ..chaos import judge
 from ..chaos.driver import Driver
-from ..chaos.evidence import Evidence
+from ..chaos.evidence import Evidence, Execution
 from ..sample import note
 from ..support import ROOT, environment
 
@@ -55,32 +55,43 @@ WHOLE = "state = 'succeeded' AND failures + interruptions = 0 AND schedule_id IS
 ONE = f"(SELECT max(id) FROM litequeue_jobs WHERE {WHOLE})"
 
 
-def _untouched(folder: Path) -> tuple[int, int]:
-    """A job that succeeded, and its worker, which was not frozen meanwhile: a frozen one's jobs may run twice."""
+def _untouched(folder: Path) -> Execution:
+    """That of a job that succeeded, by a worker that was not frozen meanwhile: a frozen one's jobs may run twice."""
     evidence = Evidence(folder)
     with closing(sqlite3.connect(folder / "chaos.sqlite")) as connection:
-        found = connection.execute(f"SELECT id, worker_id FROM litequeue_jobs WHERE {WHOLE} ORDER BY id DESC").fetchall()
-    for job, worker in found:
+        found = connection.execute(f"SELECT id FROM litequeue_jobs WHERE {WHOLE} ORDER BY id DESC").fetchall()
+    for (job,) in found:
         (run,) = evidence.executions[job]
         at = run.began + 0.000_001
-        if not evidence.froze(worker, at) and not any(start <= at <= stop for start, stop in evidence.frozen[run.pid]):
-            return job, worker
+        if not evidence.froze(run.worker, at) and not any(start <= at <= stop for start, stop in evidence.frozen[run.pid]):
+            return run
     raise AssertionError("every worker was frozen all the time: the run proves nothing")
 
 
 def _ran_again(folder: Path) -> None:
     """A second execution beside the first, on record as interrupted, of a worker that nobody touched."""
-    job, worker = _untouched(folder)
+    job = _untouched(folder).job
     _sql(folder, f"UPDATE litequeue_jobs SET attempt = attempt + 1, interruptions = 1, result = '2' WHERE id = {job}")
     _sql(
         folder,
         "INSERT INTO litequeue_attempts (job_id, attempt, outcome, worker_id, finished_at, error_type, error_message)"
-        f" SELECT id, 1, 'interrupted', {worker}, created_at, 'Interrupted', '' FROM litequeue_jobs WHERE id = {job}",
+        f" SELECT id, 1, 'interrupted', worker_id, created_at, 'Interrupted', '' FROM litequeue_jobs WHERE id = {job}",
     )
     (line,) = [x for x in (folder / "ledger").read_text().splitlines() if x.startswith(f"start {job} 1 ")]
     words = line.split()
     note(str(folder / "ledger"), f"start {job} 2 {words[3]} {words[4]} {float(words[5]) + 0.000_001:.6f}")
     note(str(folder / "ledger"), f"end {job} 2 {words[3]} {words[4]} {float(words[5]) + 0.000_002:.6f}")
+
+
+@pytest.mark.slow
+def test_no_run_of_a_worker_that_was_frozen_is_forged_again(good: Path, tmp_path: Path) -> None:
+    """The judge lets that pass; it was looked up by the number of the worker's row, where all else has its pid."""
+    folder = tmp_path / "frozen"
+    shutil.copytree(good, folder)
+    run = _untouched(folder)
+    for what, before in (("stop", 3.0), ("cont", 1.5)):
+        note(str(folder / "events"), f"{what} worker {run.worker} {run.began - before:.6f}")
+    assert _untouched(folder).worker != run.worker
 
 
 TICK = "(SELECT tick_at FROM litequeue_ticks WHERE schedule_id = 1 AND job_id IS NOT NULL ORDER BY 1 LIMIT 1 OFFSET 1)"
