@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from litequeue import JobFailed, LiteQueue
+from litequeue import Job, JobFailed, LiteQueue
 
 from .. import sample
 from ..prepared import worker_process
@@ -139,16 +139,21 @@ def test_a_frozen_workers_late_result_changes_nothing(sample_app: LiteQueue, db:
     assert "had lost its lease; its result" in log
 
 
+def left_by_a_dead_worker(db: Path, ledger: Path, gate: Path) -> Job[str]:
+    job = sample.wait_at_gate.delay(str(ledger), str(gate))
+    with worker_process(db) as worker:
+        wait_until(lambda: starts(ledger))
+        worker.kill()
+        worker.wait()
+    return job
+
+
 @pytest.mark.beside
 def test_a_burst_after_a_crash_first_takes_up_what_the_dead_left(
     sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:
-    ledger, gate = tmp_path / "ledger", tmp_path / "gate"
-    job = sample.wait_at_gate.delay(str(ledger), str(gate))
-    with worker_process(db) as first:
-        wait_until(lambda: starts(ledger))
-        first.kill()
-        first.wait()
+    gate = tmp_path / "gate"
+    job = left_by_a_dead_worker(db, tmp_path / "ledger", gate)
     gate.touch()
     with sample_app.worker(threads=1, burst=True) as burst:
         assert burst.join(10)
@@ -161,11 +166,7 @@ def test_after_a_reboot_the_jobs_of_before_start_with_the_first_worker(
 ) -> None:
     """No kernel lock outlives the machine; so it matters not that the pid came round again and the clock went back."""
     ledger, gate = tmp_path / "ledger", tmp_path / "gate"
-    job = sample.wait_at_gate.delay(str(ledger), str(gate))
-    with worker_process(db) as first:
-        wait_until(lambda: starts(ledger))
-        first.kill()
-        first.wait()
+    job = left_by_a_dead_worker(db, ledger, gate)
     with contextlib.closing(sqlite3.connect(db)) as connection, connection:
         hour = 3600 * 1_000_000
         connection.execute("UPDATE litequeue_jobs SET lease_expires_at = lease_expires_at + ?", (hour,))

@@ -22,7 +22,7 @@ from litequeue.store.schema import ledger
 from litequeue.store.turn import Demand
 
 from ...support import FakeClock, environment, new_job
-from ..together import together
+from ..together import fork, together
 
 pytestmark = pytest.mark.beside
 
@@ -296,17 +296,13 @@ def test_thirty_two_threads_share_one_store(store: Store) -> None:
 def test_a_forked_child_opens_its_own_connections(store: Store) -> None:
     for _ in range(20):
         store.jobs.enqueue(new_job())
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            for _ in range(50):
-                store.jobs.enqueue(new_job())
-            code = 0
-        finally:
-            os._exit(code)
-    for _ in range(50):
-        store.jobs.enqueue(new_job())
+
+    def fifty() -> None:
+        for _ in range(50):
+            store.jobs.enqueue(new_job())
+
+    pid = fork(fifty)
+    fifty()
     assert os.waitpid(pid, 0)[1] == 0
     assert store.reports.stats().states == {"available": 120}
     with store.database.read() as connection:
@@ -328,14 +324,7 @@ def test_forks_while_other_threads_commit_neither_hang_nor_lose(store: Store) ->
     thread.start()
     try:
         for _ in range(40):
-            pid = os.fork()
-            if pid == 0:
-                code = 1
-                try:
-                    store.jobs.enqueue(new_job())
-                    code = 0
-                finally:
-                    os._exit(code)
+            pid = fork(lambda: store.jobs.enqueue(new_job()))
             assert os.waitpid(pid, 0)[1] == 0
     finally:
         stop.set()

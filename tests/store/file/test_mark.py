@@ -22,7 +22,7 @@ from litequeue.store.file import mark
 from ... import faults
 from ...prepared import litequeue, worker_process
 from ...support import environment, new_job
-from ..together import together
+from ..together import fork, together
 
 pytestmark = pytest.mark.beside
 
@@ -326,14 +326,7 @@ def test_reading_the_mark_drops_no_lock_of_this_process(db: Path) -> None:
 def test_a_forked_child_finds_the_files_in_order(db: Path) -> None:
     store = Store(str(db))
     store.jobs.enqueue(new_job())
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            store.jobs.enqueue(new_job())
-            code = 0
-        finally:
-            os._exit(code)
+    pid = fork(lambda: store.jobs.enqueue(new_job()))
     assert os.waitpid(pid, 0)[1] == 0
     assert store.jobs.enqueue(new_job())[0] == 3
     store.close()
