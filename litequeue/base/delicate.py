@@ -60,8 +60,8 @@ _SHARED: Final[dict[str, frozenset[str] | None]] = {
 }
 
 # From Python 3.13 on the exception comes one look of the interpreter later than where the thread is met: at the end of a ``with``
-# as its __exit__ begins, where that is a function. (The lock of ``warnings`` is such
-# one from 3.14 on.) Within these it waits for their end, but where they wait themselves.
+# as its __exit__ begins, where that is a function (as of the lock of ``warnings`` from 3.14 on). Within these it waits for their
+# end, but where they wait themselves.
 _WHOLLY: Final = tuple(os.path.join(_LIBRARY, name) for name in ("queue.py", "warnings.py", "_py_warnings.py"))
 
 
