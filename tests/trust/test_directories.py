@@ -1,0 +1,190 @@
+"""Where the database lies. Who can write there can put a log beside it that SQLite takes for the database's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from . import forged
+from .world import OTHER, OWNER, World, as_user, burst, run
+
+pytestmark = pytest.mark.beside
+
+
+def sticky(world: World) -> Path:
+    return world.folder("shared", uid=0, mode=0o1777)
+
+
+def of_a_group(world: World) -> Path:
+    return world.folder("shared", mode=0o775, gid=OTHER)
+
+
+def somebody_elses(world: World) -> Path:
+    return world.folder("shared", uid=OTHER)
+
+
+FOLDERS = [sticky, of_a_group, somebody_elses]
+
+
+def others_queue(world: World) -> bytes:
+    """All pages of another user's own queue, with a command in it."""
+    db = world.queue(world.folder("others", uid=OTHER), uid=OTHER)
+    world.command_job(db, uid=OTHER)
+    return db.read_bytes()
+
+
+def plant(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """By the other user, writable for the owner, as SQLite wants it."""
+
+    def write() -> None:
+        path.write_bytes(content)
+        path.chmod(mode)
+
+    as_user(OTHER, write)
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="SQLite opens whatever lies beside the file, wherever that is")
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_journal_planted_by_another_user_is_not_played_into_the_owners_file(world: World, folder: Callable[[World], Path]) -> None:
+    db = world.queue(folder(world))
+    before = db.read_bytes()
+    plant(Path(f"{db}-journal"), forged.journal(others_queue(world)))
+    burst(OWNER, db)
+    assert world.ran() == []
+    assert db.read_bytes() == before
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="SQLite opens whatever lies beside the file, wherever that is")
+def test_a_log_planted_by_another_user_is_not_played_into_the_owners_file(world: World) -> None:
+    """Not in a sticky directory: there the kernel itself refuses, where fs.protected_regular is set."""
+    db = world.queue(of_a_group(world))
+    before = db.read_bytes()
+    plant(Path(f"{db}-wal"), forged.wal(others_queue(world)))
+    burst(OWNER, db)
+    assert world.ran() == []
+    assert db.read_bytes() == before
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="what lies beside the file is not looked at, only the folder, by workers")
+@pytest.mark.parametrize("words", [("jobs",), ("enqueue", "t"), ("doctor",)], ids=lambda words: words[0])
+def test_no_command_plays_in_a_planted_journal(world: World, words: tuple[str, ...]) -> None:
+    """Looking is enough: SQLite plays it in at the first read."""
+    db = world.queue(of_a_group(world))
+    before = db.read_bytes()
+    plant(Path(f"{db}-journal"), forged.journal(others_queue(world)))
+    run(OWNER, words[0], db, *words[1:])
+    assert db.read_bytes() == before
+    assert Path(f"{db}-journal").exists(), "it is left for a person to look at"
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="a log of another user's is opened in a folder of one's own, too")
+@pytest.mark.parametrize(("suffix", "content"), [("-journal", forged.journal), ("-wal", forged.wal)], ids=["journal", "wal"])
+def test_a_log_of_another_user_is_refused_and_left_in_a_folder_that_has_been_closed_since(
+    world: World, suffix: str, content: Callable[[bytes], bytes]
+) -> None:
+    folder = world.folder("shared", mode=0o777)
+    db = world.queue(folder)
+    before, planted = db.read_bytes(), content(others_queue(world))
+    plant(Path(f"{db}{suffix}"), planted)
+    folder.chmod(0o700)
+    burst(OWNER, db)
+    assert world.ran() == []
+    assert db.read_bytes() == before
+    assert Path(f"{db}{suffix}").read_bytes() == planted
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="a log of one's own that others can write is opened")
+def test_a_log_that_others_can_write_is_refused(world: World) -> None:
+    db = world.queue(world.folder("home"))
+    before = db.read_bytes()
+    journal = forged.journal(others_queue(world))
+    log = world.file(Path(f"{db}-journal"), b"", mode=0o666)
+    as_user(OTHER, lambda: log.write_bytes(journal))
+    burst(OWNER, db)
+    assert world.ran() == []
+    assert db.read_bytes() == before
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="only the directory of the file is looked at, and none above it")
+def test_nobody_who_can_write_a_directory_above_puts_another_queue_of_the_owners_in_the_place_of_the_one_that_is_meant(world: World) -> None:
+    shared = world.folder("shared", uid=0, mode=0o777)
+    db = world.queue(world.folder("shared/app", mode=0o700))
+    world.command_job(world.queue(world.folder("shared/test", mode=0o700)))
+
+    def swap() -> None:
+        os.rename(shared / "app", shared / "gone")
+        os.rename(shared / "test", shared / "app")
+
+    as_user(OTHER, swap)
+    burst(OWNER, db)
+    assert world.ran() == []
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="a queue in a sticky directory is made and used")
+def test_a_queue_in_a_directory_for_everybody_is_refused_with_the_directorys_name(world: World) -> None:
+    folder = sticky(world)
+    done = run(OWNER, "init", folder / "db.sqlite")
+    assert done.returncode == 4
+    assert str(folder) in done.stderr, done
+    assert "Traceback" not in done.stderr
+    assert list(folder.iterdir()) == []
+
+
+# -- what goes on working ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", [0o700, 0o755])
+def test_a_queue_in_a_home_directory_runs(world: World, mode: int) -> None:
+    db = world.queue(world.folder("home", mode=mode))
+    world.command_job(db)
+    done = burst(OWNER, db)
+    assert world.ran() == [f"ran{OWNER}"], done.stderr
+
+
+@pytest.mark.slow
+def test_a_queue_of_roots_runs(world: World) -> None:
+    db = world.queue(world.folder("var", uid=0), uid=0)
+    world.command_job(db, uid=0)
+    done = burst(0, db)
+    assert world.ran() == ["ran0"], done.stderr
+
+
+@pytest.mark.slow
+def test_a_queue_in_a_directory_of_roots_that_only_its_user_can_write_into_runs(world: World) -> None:
+    """As systemd's StateDirectory= makes one, below directories of root's."""
+    db = world.queue(world.folder("var/lib/shop", mode=0o750))
+    world.command_job(db)
+    done = burst(OWNER, db)
+    assert world.ran() == [f"ran{OWNER}"], done.stderr
+
+
+@pytest.mark.slow
+def test_a_sticky_directory_farther_up_is_good_enough(world: World) -> None:
+    """As pytest's tmp_path, or a mkdtemp, has /tmp above it."""
+    sticky(world)
+    db = world.queue(world.folder("shared/mine", mode=0o700))
+    world.command_job(db)
+    done = burst(OWNER, db)
+    assert world.ran() == [f"ran{OWNER}"], done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", ["-wal", "-journal"])
+def test_a_log_that_the_owners_own_program_left_is_played_in(world: World, suffix: str) -> None:
+    """After a kill: what it holds was committed, or has to be undone."""
+    db = world.queue(world.folder("home"))
+    world.command_job(db)
+    with_a_job, content = db.read_bytes(), forged.wal if suffix == "-wal" else forged.journal
+    world.file(db, world.queue(world.folder("empty")).read_bytes(), mode=0o600)
+    world.file(Path(f"{db}{suffix}"), content(with_a_job), mode=0o600)
+    done = burst(OWNER, db)
+    assert world.ran() == [f"ran{OWNER}"], done.stderr
