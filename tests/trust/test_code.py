@@ -1,0 +1,389 @@
+"""The code that a worker imports. Each part of the way to a module can be another user's, or let him in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from litequeue import UnknownTask
+from litequeue.tasks.modules import load
+
+from ..support import wait_until
+from .world import (
+    OTHER,
+    OWNER,
+    World,
+    as_user,
+    burst,
+    command,
+    installed,
+    python,
+    sql,
+    started,
+)
+
+pytestmark = pytest.mark.beside
+
+SHADOWED = "colorsys"  # a small module of the standard library that nobody has imported yet
+
+
+@pytest.fixture
+def db(world: World) -> Path:
+    return world.queue(world.folder("home", mode=0o700))
+
+
+def plant(path: Path, content: str) -> None:
+    """By the other user."""
+
+    def write() -> None:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content)
+
+    as_user(OTHER, write)
+
+
+def states(db: Path) -> list[str]:
+    return sql(OWNER, db, lambda connection: [state for (state,) in connection.execute("SELECT state FROM litequeue_jobs")])
+
+
+# -- (a) nothing found, and zips ---------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="where no file is found, there is nothing to mistrust")
+def test_a_zip_that_another_user_put_where_the_recorded_directory_was_is_not_imported(world: World, db: Path) -> None:
+    shared = world.folder("shared", uid=0, mode=0o1777)
+    world.job(db, shared / "app")  # which was removed since
+
+    def put() -> None:
+        with zipfile.ZipFile(shared / "app", "w") as file:
+            file.writestr("tasks.py", world.leaves_mark())
+
+    as_user(OTHER, put)
+    burst(OWNER, db)
+    assert world.ran() == []
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="a zip is never checked")
+def test_a_zip_that_others_can_write_is_not_imported(world: World, db: Path) -> None:
+    folder = world.folder("app")
+    path = world.file(folder / "app.zip", b"", mode=0o666)
+    world.job(db, path)
+
+    def put() -> None:
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("tasks.py", world.leaves_mark())
+
+    as_user(OTHER, put)
+    burst(OWNER, db)
+    assert world.ran() == []
+
+
+@pytest.mark.slow
+def test_a_namespace_package_of_another_user_is_not_imported(world: World, db: Path) -> None:
+    """``shop/`` without an __init__.py is a package too."""
+    shared = world.folder("shared", uid=0, mode=0o1777)
+    world.job(db, shared, "shop.tasks")
+    plant(shared / "shop/tasks.py", world.leaves_mark() + world.task_module())
+    burst(OWNER, db)
+    assert world.ran() == []
+
+
+# -- (b) the entry of sys.path ------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="of a package, only its own folders are checked")
+def test_nothing_is_imported_from_beside_a_package_where_others_can_write(world: World, db: Path) -> None:
+    """Their directory is first on sys.path, and so they are the standard library."""
+    shared = world.folder("shared", uid=0, mode=0o777)
+    package = world.folder("shared/shop")
+    world.file(package / "__init__.py", "")
+    world.tasks(package, f"import {SHADOWED}\n")
+    world.job(db, shared, "shop.tasks")
+    plant(shared / f"{SHADOWED}.py", world.leaves_mark())
+    burst(OWNER, db)
+    assert world.ran() == []
+
+
+# -- (c) siblings -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="a sticky directory counts as one that nobody else can write")
+def test_no_sibling_of_a_module_in_a_sticky_directory_stands_in_for_the_standard_library(world: World, db: Path) -> None:
+    shared = world.folder("shared", uid=0, mode=0o1777)
+    world.tasks(shared, f"import {SHADOWED}\n")
+    world.job(db, shared)
+    plant(shared / f"{SHADOWED}.py", world.leaves_mark())
+    burst(OWNER, db)
+    assert world.ran() == []
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="of what a module imports from beside it, nothing is checked")
+def test_a_sibling_that_others_can_write_is_not_imported_along_with_its_module(world: World, db: Path) -> None:
+    folder = world.folder("app")
+    world.tasks(folder, "import helpers\n")
+    world.file(folder / "helpers.py", "", mode=0o666)
+    world.job(db, folder)
+    plant(folder / "helpers.py", world.leaves_mark())
+    burst(OWNER, db)
+    assert world.ran() == []
+
+
+# -- (d) bytecode ---------------------------------------------------------------------------------------------------
+
+
+def plant_bytecode(world: World, source: Path) -> None:
+    """By the other user, of the age and size of the source, which Python then does not read."""
+    code = (
+        "import importlib.util, importlib._bootstrap_external as external, os\n"
+        f"source = {str(source)!r}\nfound = os.stat(source)\n"
+        f"code = compile({world.leaves_mark() + world.task_module()!r}, source, 'exec')\n"
+        "path = importlib.util.cache_from_source(source)\n"
+        "os.makedirs(os.path.dirname(path), exist_ok=True)\n"
+        "with open(path, 'wb') as file:\n"
+        "    file.write(external._code_to_timestamp_pyc(code, int(found.st_mtime), found.st_size))\n"
+        "os.chmod(path, 0o644)\n"
+    )
+    done = python(OTHER, code)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="bytecode is not checked, only sources")
+@pytest.mark.parametrize("how", ["one that others can write", "one that another made"])
+def test_bytecode_of_another_user_does_not_win_over_the_source(world: World, db: Path, how: str) -> None:
+    if how == "one that others can write":
+        folder = world.folder("app")
+        world.folder("app/__pycache__", mode=0o777)
+    else:
+        folder = world.folder("app", uid=0, mode=0o1777)
+    source = world.tasks(folder)
+    world.job(db, folder)
+    plant_bytecode(world, source)
+    burst(OWNER, db)
+    assert f"ran{OWNER}" not in world.ran()
+
+
+# -- (e) directories above ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="only the module's own directory is looked at, and none above it")
+@pytest.mark.parametrize("how", ["a link", "another directory"])
+def test_nobody_who_can_write_a_directory_above_chooses_which_of_the_owners_modules_is_imported(
+    world: World, db: Path, how: str
+) -> None:
+    shared = world.folder("shared", uid=0, mode=0o777)
+    world.tasks(world.folder("shared/app"))
+    where = world.folder("shared/experiments") if how == "another directory" else world.folder("experiments")
+    world.tasks(where, world.leaves_mark())
+    world.job(db, shared / "app")
+
+    def swap() -> None:
+        os.rename(shared / "app", shared / "gone")
+        if how == "a link":
+            os.symlink(where, shared / "app")
+        else:
+            os.rename(where, shared / "app")
+
+    as_user(OTHER, swap)
+    burst(OWNER, db)
+    assert world.ran() == []
+
+
+# -- (f) what a failed import leaves -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sys_path() -> Iterator[None]:
+    before = sys.path.copy()
+    yield
+    sys.path[:] = before
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="sys.path is changed first, and for good")
+def test_an_import_that_fails_leaves_sys_path_as_it_was(world: World, sys_path: None) -> None:
+    before = sys.path.copy()
+    folder = world.folder("app")
+    with pytest.raises(UnknownTask):
+        load("nothing_of_this_name", str(folder))
+    world.file(folder / "fails_at_once.py", "1 / 0")
+    with pytest.raises(UnknownTask):
+        load("fails_at_once", str(folder))
+    assert sys.path == before
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="a directory in which nothing was found stays first on sys.path")
+def test_a_worker_does_not_find_its_own_late_imports_where_an_import_has_failed(world: World, db: Path) -> None:
+    """The recorded directory was removed, and another user has made it again."""
+    shared = world.folder("shared", uid=0, mode=0o1777)
+    world.job(db, shared / "app", "not_there")
+    world.command_job(db, "sleep 0.1")
+    for name in ("asyncio", "subprocess", "selectors"):
+        plant(shared / "app" / f"{name}.py", world.leaves_mark())
+    burst(OWNER, db)
+    assert world.ran() == []
+
+
+# -- (g) the processes of a pool ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="the processes of a pool import what they are told, and check nothing")
+def test_a_process_of_a_pool_does_not_import_what_others_could_write_since_the_worker_has_checked(world: World, db: Path) -> None:
+    folder = world.folder("app")
+    pycache = world.folder("app/__pycache__")
+    source = world.file(
+        folder / "tasks.py",
+        f"from litequeue import LiteQueue\nimport os\napp = LiteQueue('x.sqlite')\n@app.task(pool='process')\ndef f():\n"
+        f"    {world.leaves_mark('task')}    os._exit(3)\n",
+    )
+    world.job(db, folder, pool="process")
+    with started(OWNER, command("worker", db, "--processes", 1, "--grace", 1), env={"PYTHONDONTWRITEBYTECODE": "1"}):
+        wait_until(lambda: states(db) == ["discarded"], what="the first process is used up")
+        pycache.chmod(0o777)
+        plant_bytecode(world, source)
+        world.job(db, folder, pool="process")
+        wait_until(lambda: claimed(db) == 2, what="a worker has tried the second job")
+        wait_until(lambda: states(db)[1] != "running", what="it is decided")
+    assert f"ran{OWNER}" not in world.ran()
+
+
+def claimed(db: Path) -> int:
+    """How many jobs a worker has begun with."""
+    return sql(OWNER, db, lambda connection: int(connection.execute("SELECT count(*) FROM litequeue_jobs WHERE attempt > 0").fetchone()[0]))
+
+
+# -- what goes on working -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_module_of_ones_own_is_imported_with_its_siblings_and_its_bytecode(world: World, db: Path) -> None:
+    folder = world.folder("app")
+    world.tasks(folder, "import helpers\nassert helpers.X == 1\n")
+    world.file(folder / "helpers.py", "X = 1\n")
+    for _ in range(2):  # the second time from the bytecode that the first has written
+        world.job(db, folder)
+        done = burst(OWNER, db)
+        assert states(db)[-1] == "succeeded", done.stderr
+    assert (folder / "__pycache__").stat().st_uid == OWNER
+
+
+@pytest.mark.slow
+def test_a_package_of_ones_own_is_imported(world: World, db: Path) -> None:
+    package = world.folder("app/shop/work")
+    for folder in (package.parent, package):
+        world.give(world.file(folder / "__init__.py", ""), OWNER, 0o644)
+        world.give(folder, OWNER, 0o755)
+    world.tasks(package, "from . import deep\nfrom .. import work\n")
+    world.file(package / "deep.py", "")
+    world.job(db, package.parent.parent, "shop.work.tasks")
+    done = burst(OWNER, db)
+    assert states(db) == ["succeeded"], done.stderr
+
+
+@pytest.mark.slow
+def test_a_zip_of_ones_own_is_imported(world: World, db: Path) -> None:
+    folder = world.folder("app")
+    with zipfile.ZipFile(folder / "app.zip", "w") as file:
+        file.writestr("tasks.py", world.task_module())
+    world.give(folder / "app.zip", OWNER, 0o644)
+    world.job(db, folder / "app.zip")
+    done = burst(OWNER, db)
+    assert states(db) == ["succeeded"], done.stderr
+
+
+@pytest.mark.slow
+def test_code_of_roots_is_imported(world: World, db: Path) -> None:
+    """As what is installed for all."""
+    folder = world.folder("usr/lib/app", uid=0)
+    world.tasks(folder, uid=0)
+    world.job(db, folder)
+    done = burst(OWNER, db)
+    assert states(db) == ["succeeded"], done.stderr
+
+
+@pytest.mark.slow
+def test_a_link_to_the_release_of_today_is_followed(world: World, db: Path) -> None:
+    """``current`` is judged by what it leads to."""
+    srv = world.folder("srv")
+    world.tasks(world.folder("srv/releases/42"))
+    world.give(srv / "releases", OWNER, 0o755)
+    os.symlink("releases/42", srv / "current")
+    world.job(db, srv / "current")
+    done = burst(OWNER, db)
+    assert states(db) == ["succeeded"], done.stderr
+
+
+@pytest.mark.slow
+def test_a_link_to_where_others_can_write_is_judged_by_that(world: World, db: Path) -> None:
+    world.tasks(world.folder("shared", mode=0o777))
+    os.symlink(world.root / "shared", world.folder("srv") / "current")
+    world.job(db, world.root / "srv/current")
+    burst(OWNER, db)
+    assert world.ran() == []
+
+
+@pytest.mark.slow
+def test_a_script_with_a_name_that_no_import_can_say_is_imported(world: World, db: Path) -> None:
+    folder = world.folder("app")
+    world.tasks(folder, name="send-mail.py")
+    world.job(db, folder, "./send-mail.py")
+    sql(OWNER, db, lambda c: c.execute("UPDATE litequeue_tasks SET name = 'send-mail.f'") and None)
+    sql(OWNER, db, lambda c: c.execute("UPDATE litequeue_jobs SET task = 'send-mail.f'") and None)
+    done = burst(OWNER, db)
+    assert states(db) == ["succeeded"], done.stderr
+
+
+@pytest.mark.slow
+def test_a_task_of_ones_own_runs_in_a_process(world: World, db: Path) -> None:
+    folder = world.folder("app")
+    world.file(folder / "tasks.py", world.task_module("process"))
+    world.job(db, folder, pool="process")
+    done = burst(OWNER, db, "--processes", 1)
+    assert states(db) == ["succeeded"], done.stderr
+
+
+@pytest.mark.slow
+def test_a_module_of_a_virtual_environment_is_imported(world: World, db: Path) -> None:
+    """With a package of its site-packages, which it imports from elsewhere on its path."""
+    site = world.folder("venv/lib/site-packages")
+    for folder in (site.parent, site.parent.parent):
+        world.give(folder, OWNER, 0o755)
+    world.file(site / "library.py", "X = 1\n")
+    folder = world.folder("app")
+    world.tasks(folder, "import library\n")
+    world.job(db, folder)
+    done = burst(OWNER, db, PYTHONPATH=os.pathsep.join([str(site), installed()]))
+    assert states(db) == ["succeeded"], done.stderr
+
+
+@pytest.mark.slow
+def test_what_is_named_outright_is_imported_wherever_it_lies(world: World, db: Path) -> None:
+    shared = world.folder("shared", uid=0, mode=0o1777)
+    world.tasks(shared)
+    world.job(db, shared)
+    done = burst(OWNER, db, "--import", shared / "tasks.py")
+    assert states(db) == ["succeeded"], done.stderr
+
+
+@pytest.mark.slow
+def test_what_goes_away_while_it_is_checked_leaves_the_job_for_later(world: World, db: Path) -> None:
+    folder = world.folder("app")
+    world.tasks(folder)
+    world.job(db, folder)
+    shutil.rmtree(folder)
+    done = burst(OWNER, db)
+    assert states(db) == ["available"], done.stderr
+    assert "Traceback" not in done.stderr
