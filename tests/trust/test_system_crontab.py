@@ -1,0 +1,121 @@
+"""``cron import --system``. A line of another user's is his from the first instruction on, and nothing of root's reaches it."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from pathlib import Path
+
+import pytest
+
+from .world import OTHER, World, burst, run
+
+pytestmark = [pytest.mark.beside, pytest.mark.slow]
+
+USER = "nobody"
+
+
+@pytest.fixture(autouse=True)
+def account() -> int:
+    try:
+        return pwd.getpwnam(USER).pw_uid
+    except KeyError:
+        pytest.skip(f"needs the account {USER}")
+
+
+@pytest.fixture
+def db(world: World) -> Path:
+    return world.root / "root" / "db.sqlite"
+
+
+def imported(world: World, db: Path, text: str, uid: int = 0, mode: int = 0o644) -> str:
+    """Import the crontab as root; what was said."""
+    if not db.parent.exists():
+        world.folder("root", uid=0, mode=0o700)
+    crontab = world.file(db.parent / "crontab", text, uid, mode)
+    done = run(0, "cron", "import", db, crontab, "--system", "--mail-to", "root")
+    return done.stdout + done.stderr
+
+
+def run_once(db: Path, name: str, **env: str) -> str:
+    made = run(0, "schedule", "run", db, name)
+    assert made.returncode == 0, made.stderr
+    done = burst(0, db, **env)
+    return done.stdout + done.stderr
+
+
+def line(world: World, command: str, *settings: str) -> str:
+    """A crontab with one job of the user's; HOME, since his own need not be there."""
+    return "\n".join([f"HOME={world.root}", *settings, "# theirs", f"0 2 * * * {USER} {command}", ""])
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="root looks up su in the crontab's PATH")
+def test_no_program_of_a_directory_in_the_crontabs_path_runs_as_root(world: World, db: Path, account: int) -> None:
+    bin_ = world.folder("home/bin", uid=OTHER)
+    for name in ("su", "sh", "setpriv", "runuser", "env", "python3"):
+        world.file(bin_ / name, f"#!/bin/sh\n{world.command(name)}\n", OTHER, 0o755)
+    imported(world, db, line(world, world.command(), f"PATH={bin_}:/usr/bin:/bin"))
+    run_once(db, "theirs")
+    assert [mark for mark in world.ran() if not mark.endswith(str(account))] == []
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="root starts su with the crontab's environment")
+def test_the_crontabs_settings_for_the_loader_reach_no_process_of_roots(world: World, db: Path, account: int) -> None:
+    """LD_PRELOAD would be the same; this one needs no compiler to be seen."""
+    imported(world, db, line(world, "exec /bin/true", "LD_DEBUG=files", f"LD_DEBUG_OUTPUT={world.marks}/loaded"))
+    run_once(db, "theirs")
+    assert {file.stat().st_uid for file in world.marks.iterdir()} <= {account}
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="the command has the whole environment of root's worker")
+def test_nothing_of_roots_environment_reaches_the_users_command(world: World, db: Path) -> None:
+    found = world.marks / "environment"
+    imported(world, db, line(world, f"env > {found}"))
+    said = run_once(db, "theirs", ROOTS_PASSWORD="secret", AWS_SECRET_ACCESS_KEY="secret")
+    assert found.exists(), said
+    names = {pair.partition("=")[0] for pair in found.read_text().splitlines()}
+    assert not names & {"ROOTS_PASSWORD", "AWS_SECRET_ACCESS_KEY", "PYTHONPATH", "PYTHONUNBUFFERED"}
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="nobody asks whose the crontab is")
+@pytest.mark.parametrize(("uid", "mode"), [(OTHER, 0o644), (0, 0o666), (0, 0o664)], ids=["another's", "open to all", "of a group"])
+def test_a_crontab_that_is_not_roots_alone_is_refused_as_cron_does(world: World, db: Path, uid: int, mode: int) -> None:
+    text = f"0 2 * * * root {world.command()}\n"
+    folder = world.folder("root", uid=0, mode=0o700)
+    crontab = world.file(folder / "crontab", text, uid, mode, gid=OTHER)
+    done = run(0, "cron", "import", db, crontab, "--system")
+    assert done.returncode != 0
+    assert not db.exists() or run(0, "schedules", db, "--json").stdout.strip() in ("", "[]")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="nobody asks whose the crontab is")
+def test_a_link_to_a_crontab_of_another_user_is_refused(world: World, db: Path) -> None:
+    folder = world.folder("root", uid=0, mode=0o700)
+    theirs = world.file(world.folder("home", uid=OTHER) / "crontab", f"0 2 * * * root {world.command()}\n", OTHER)
+    os.symlink(theirs, folder / "crontab")
+    done = run(0, "cron", "import", db, folder / "crontab", "--system")
+    assert done.returncode != 0
+
+
+# -- what goes on working ----------------------------------------------------------------------------------------
+
+
+def test_a_line_of_another_user_runs_as_him_with_what_cron_would_have_set(world: World, db: Path, account: int) -> None:
+    found = world.marks / "environment"
+    imported(world, db, line(world, f"(id -u; id -G; pwd; env) > {found}", "GREETING=hello world"))
+    said = run_once(db, "theirs")
+    assert found.exists(), said
+    uid, groups, where, *pairs = found.read_text().splitlines()
+    assert (uid, where) == (str(account), str(world.root))
+    assert "0" not in groups.split()
+    env = dict(pair.split("=", 1) for pair in pairs)
+    assert env["GREETING"] == "hello world"
+    assert (env["HOME"], env["LOGNAME"], env["SHELL"], env["PATH"]) == (str(world.root), USER, "/bin/sh", "/usr/bin:/bin")
+    assert env["LITEQUEUE_JOB_ID"] == "1"
+
+
+def test_a_line_of_roots_runs_as_root(world: World, db: Path) -> None:
+    imported(world, db, f"# mine\n0 2 * * * root {world.command()}\n")
+    said = run_once(db, "mine")
+    assert world.ran() == ["ran0"], said
