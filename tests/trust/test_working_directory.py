@@ -1,0 +1,124 @@
+"""The working directory. ``python -m`` puts it first on sys.path, whoever can write there."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import plistlib
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ..support import wait_until
+from .world import (
+    OTHER,
+    OWNER,
+    World,
+    as_user,
+    environment,
+    interpreter,
+    python,
+    run,
+    sql,
+    started,
+)
+
+pytestmark = [pytest.mark.beside, pytest.mark.slow]
+
+
+@pytest.fixture
+def shared(world: World) -> Path:
+    """Where another user has put modules with the names of ours and of the standard library's."""
+    folder = world.folder("shared", uid=0, mode=0o1777)
+
+    def plant() -> None:
+        for name in ("litequeue", "multiprocessing", "json", "argparse", "colorsys"):
+            (folder / name).mkdir()
+            (folder / name / "__init__.py").write_text(world.leaves_mark())
+
+    as_user(OTHER, plant)
+    return folder
+
+
+@pytest.fixture
+def db(world: World) -> Path:
+    return world.queue(world.folder("home", mode=0o700))
+
+
+def run_for_a_moment(words: list[str], cwd: Path) -> None:
+    """As the owner's service manager would start it."""
+    done = subprocess.run(
+        [*words, "--burst"], cwd=cwd, env=environment(), user=OWNER, group=OWNER, extra_groups=[], check=False, timeout=30,
+        capture_output=True, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert done.returncode in (0, 1), done.stderr
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="the unit starts python -m")
+def test_a_units_worker_imports_nothing_from_where_it_runs(world: World, db: Path, shared: Path) -> None:
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read_string(run(OWNER, "service", db, "--directory", shared).stdout)
+    run_for_a_moment(shlex.split(unit["Service"]["ExecStart"]), Path(unit["Service"]["WorkingDirectory"]))
+    assert world.ran() == []
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="the property list starts python -m")
+def test_a_property_lists_worker_imports_nothing_from_where_it_runs(world: World, db: Path, shared: Path) -> None:
+    text = run(OWNER, "service", db, "--launchd", "--directory", shared).stdout
+    found = plistlib.loads(text.encode())
+    run_for_a_moment(found["ProgramArguments"], Path(found["WorkingDirectory"]))
+    assert world.ran() == []
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="multiprocessing starts python -c, and that looks there too")
+def test_the_processes_of_a_pool_import_nothing_from_where_their_worker_runs(world: World, db: Path, shared: Path) -> None:
+    """Of a worker that was started by the script ``litequeue``, which itself does not."""
+    folder = world.folder("app")
+    world.file(folder / "tasks.py", world.task_module("process"))
+    world.job(db, folder, pool="process")
+    script = world.file(world.folder("bin", uid=0) / "litequeue", "from litequeue.cli import main\nif __name__ == '__main__':\n    main()\n", 0, 0o755)
+    with started(OWNER, [str(interpreter()), str(script), "worker", str(db), "--processes", "1", "--grace", "1"], cwd=shared):
+        wait_until(lambda: world.ran(), what="the job has run, or something else has")
+    assert world.ran() == [f"task{OWNER}"]
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="demo and bench start python -m")
+def test_the_workers_of_demo_and_bench_import_nothing_from_where_they_run(world: World, db: Path, shared: Path) -> None:
+    code = f"from litequeue.cli.bench import rig; rig.start_worker({str(db)!r}, '--burst').wait(20)"
+    done = python(OWNER, code, cwd=shared)
+    assert done.returncode == 0, done.stderr
+    assert world.ran() == []
+
+
+def test_a_commands_supervisor_imports_nothing_from_where_it_runs(world: World, db: Path, shared: Path) -> None:
+    world.command_job(db)
+    with started(OWNER, [str(interpreter()), "-P", "-m", "litequeue", "worker", str(db), "--burst"], cwd=shared) as worker:
+        worker.wait(20)
+    assert world.ran() == [f"ran{OWNER}"]
+
+
+# -- what goes on working ----------------------------------------------------------------------------------------
+
+
+def test_a_units_worker_finds_the_modules_that_it_was_told_of_where_it_runs(world: World, db: Path) -> None:
+    folder = world.folder("app")
+    world.tasks(folder)
+    world.job(db, folder)
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read_string(run(OWNER, "service", db, "--directory", folder, "--", "--import", "tasks").stdout)
+    run_for_a_moment(shlex.split(unit["Service"]["ExecStart"]), Path(unit["Service"]["WorkingDirectory"]))
+    assert world.ran() == [f"task{OWNER}"]
+    assert sql(OWNER, db, lambda c: c.execute("SELECT state FROM litequeue_jobs").fetchone()) == ("succeeded",)
+
+
+def test_a_worker_that_is_started_by_hand_finds_the_modules_where_one_is(world: World, db: Path) -> None:
+    folder = world.folder("app")
+    world.tasks(folder)
+    world.job(db, folder)
+    done = run(OWNER, "worker", db, "--burst", "--import", "tasks", cwd=folder)
+    assert world.ran() == [f"task{OWNER}"], done.stderr
+    assert os.listdir(folder) != []
