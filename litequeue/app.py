@@ -57,15 +57,16 @@ class LiteQueue(Marked):
     ``path`` is made absolute at once; the file is created, owner-only, at the first use and not before.
     ``durability="full"`` syncs every enqueue to the device before it returns, so that a job survives
     a power cut; ``"normal"`` leaves the syncing to SQLite's checkpoints: faster, and a power cut may lose
-    the last few jobs, a crash of processes none.
+    the last few jobs, a crash of processes none. ``trust="anyone"`` also opens a file beside which others than its owner and
+    root can write (left out: as LITEQUEUE_TRUST in the environment says, else not): they decide what is in the queue.
     """
 
     __litequeue_instead__ = "pass its path (app.path), and open that with LiteQueue(path)"
 
     def __init__(
-        self, path: str | os.PathLike[str], *, durability: str = "full", clock: Clock | None = None
+        self, path: str | os.PathLike[str], *, durability: str = "full", trust: str | None = None, clock: Clock | None = None
     ) -> None:
-        self._client = Client(path, durability=durability, clock=clock or SystemClock())
+        self._client = Client(path, durability=durability, trust=trust, clock=clock or SystemClock())
         self._tasks = self.__litequeue_tasks__ = dict[str, TaskCode]()
         self._declared: dict[str, NewSchedule] = {}
         self.__litequeue_schedules__ = self._declared

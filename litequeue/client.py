@@ -72,9 +72,10 @@ def call(args: object, kwargs: object) -> tuple[tuple[Any, ...], dict[str, Any]]
 class Client:
     """One file as an app sees it. Safe in any thread and after a fork."""
 
-    def __init__(self, path: object, *, durability: str, clock: Clock) -> None:
+    def __init__(self, path: object, *, durability: str, trust: str | None = None, clock: Clock) -> None:
         self.path = database_path(path)
         self.durability = checks.one_of(durability, "durability", ("full", "normal"))
+        self.trust = None if trust is None else checks.one_of(trust, "trust", ("owner", "anyone"))
         self.clock = clock
         self.codec = Codec()
         self._bell = Bell()
@@ -94,7 +95,7 @@ class Client:
                 # SQLite and ours: a third of what importing the package would cost.
                 from .store import Store
 
-            store = self._store = Store(self.path, durability=self.durability)
+            store = self._store = Store(self.path, durability=self.durability, trust=self.trust)
         return store
 
     def bind(self, path: str) -> None:

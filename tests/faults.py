@@ -273,7 +273,7 @@ class SmallDisk(NamedTuple):
 def small_disk(path: Path, size: str = "1m") -> Iterator[SmallDisk]:
     """A small file system of its own at ``path``; skips the test where this user cannot mount one."""
     path.mkdir()
-    if sys.platform != "linux" or os.geteuid() != 0 or not _mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs", path):
+    if sys.platform != "linux" or os.geteuid() != 0 or not _mount("-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", path):
         pytest.skip("needs root on Linux, and leave to mount a tmpfs")
     try:
         yield SmallDisk(path)

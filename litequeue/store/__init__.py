@@ -50,9 +50,9 @@ class Store:
     workers: Workers
 
     def __init__(
-        self, path: str, *, create: bool = True, adopt: bool = True, durability: str = "full"
+        self, path: str, *, create: bool = True, adopt: bool = True, durability: str = "full", trust: str | None = None
     ) -> None:
-        self.database = Database(path, create=create, adopt=adopt, durability=durability)
+        self.database = Database(path, create=create, adopt=adopt, durability=durability, trust=trust)
 
     def __getattr__(self, name: str) -> Any:
         if name not in _PARTS:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from litequeue import LiteQueue
+
 from . import forged
-from .world import OTHER, OWNER, World, as_user, burst, run
+from .world import OTHER, OWNER, World, as_user, burst, python, run
 
 pytestmark = pytest.mark.beside
 
@@ -47,7 +49,6 @@ def plant(path: Path, content: bytes, mode: int = 0o666) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="SQLite opens whatever lies beside the file, wherever that is")
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_a_journal_planted_by_another_user_is_not_played_into_the_owners_file(world: World, folder: Callable[[World], Path]) -> None:
     db = world.queue(folder(world))
@@ -59,7 +60,6 @@ def test_a_journal_planted_by_another_user_is_not_played_into_the_owners_file(wo
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="SQLite opens whatever lies beside the file, wherever that is")
 def test_a_log_planted_by_another_user_is_not_played_into_the_owners_file(world: World) -> None:
     """Not in a sticky directory: there the kernel itself refuses, where fs.protected_regular is set."""
     db = world.queue(of_a_group(world))
@@ -70,7 +70,6 @@ def test_a_log_planted_by_another_user_is_not_played_into_the_owners_file(world:
     assert db.read_bytes() == before
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="what lies beside the file is not looked at, only the folder, by workers")
 @pytest.mark.parametrize("words", [("jobs",), ("enqueue", "t"), ("doctor",)], ids=lambda words: words[0])
 def test_no_command_plays_in_a_planted_journal(world: World, words: tuple[str, ...]) -> None:
     """Looking is enough: SQLite plays it in at the first read."""
@@ -83,7 +82,6 @@ def test_no_command_plays_in_a_planted_journal(world: World, words: tuple[str, .
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="a log of another user's is opened in a folder of one's own, too")
 @pytest.mark.parametrize(("suffix", "content"), [("-journal", forged.journal), ("-wal", forged.wal)], ids=["journal", "wal"])
 def test_a_log_of_another_user_is_refused_and_left_in_a_folder_that_has_been_closed_since(
     world: World, suffix: str, content: Callable[[bytes], bytes]
@@ -100,7 +98,6 @@ def test_a_log_of_another_user_is_refused_and_left_in_a_folder_that_has_been_clo
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="a log of one's own that others can write is opened")
 def test_a_log_that_others_can_write_is_refused(world: World) -> None:
     db = world.queue(world.folder("home"))
     before = db.read_bytes()
@@ -113,7 +110,6 @@ def test_a_log_that_others_can_write_is_refused(world: World) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="only the directory of the file is looked at, and none above it")
 def test_nobody_who_can_write_a_directory_above_puts_another_queue_of_the_owners_in_the_place_of_the_one_that_is_meant(world: World) -> None:
     shared = world.folder("shared", uid=0, mode=0o777)
     db = world.queue(world.folder("shared/app", mode=0o700))
@@ -128,7 +124,6 @@ def test_nobody_who_can_write_a_directory_above_puts_another_queue_of_the_owners
     assert world.ran() == []
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="a queue in a sticky directory is made and used")
 def test_a_queue_in_a_directory_for_everybody_is_refused_with_the_directorys_name(world: World) -> None:
     folder = sticky(world)
     done = run(OWNER, "init", folder / "db.sqlite")
@@ -188,3 +183,31 @@ def test_a_log_that_the_owners_own_program_left_is_played_in(world: World, suffi
     world.file(Path(f"{db}{suffix}"), content(with_a_job), mode=0o600)
     done = burst(OWNER, db)
     assert world.ran() == [f"ran{OWNER}"], done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("said", ["in the environment", "in code"])
+def test_who_trusts_anyone_with_his_queue_uses_it_where_he_likes_and_trusts_nobody_with_code(world: World, said: str) -> None:
+    folder = sticky(world)
+    db = folder / "db.sqlite"
+    if said == "in code":
+        code = f"from litequeue import LiteQueue; LiteQueue({str(db)!r}, trust='anyone').enqueue('litequeue.command', command={world.command()!r})"
+        done = python(OWNER, code)
+    else:
+        assert run(OWNER, "init", db, env={"LITEQUEUE_TRUST": "anyone"}).returncode == 0
+        done = run(OWNER, "enqueue", db, "litequeue.command", f"command={world.command()}", env={"LITEQUEUE_TRUST": "anyone"})
+    assert done.returncode == 0, done.stderr
+    world.tasks(code_folder := world.folder("app"))
+    world.job(db, code_folder)
+    done = burst(OWNER, db, LITEQUEUE_TRUST="anyone")
+    assert f"{folder} can be written by others" in done.stderr, done.stderr
+    assert world.ran() == []
+    assert run(OWNER, "jobs", db, env={"LITEQUEUE_TRUST": "anyone"}).returncode == 0
+
+
+def test_a_word_for_trust_that_nobody_knows_is_refused(world: World) -> None:
+    db = world.queue(world.folder("home"))
+    done = run(OWNER, "jobs", db, env={"LITEQUEUE_TRUST": "everybody"})
+    assert done.returncode == 2 and "LITEQUEUE_TRUST must be one of owner, anyone, not 'everybody'" in done.stderr
+    with pytest.raises(ValueError, match="trust must be one of owner, anyone"):
+        LiteQueue(db, trust="all")

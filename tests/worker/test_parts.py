@@ -154,7 +154,8 @@ def test_a_group_of_ones_own_is_nobody_else(tmp_path: Path) -> None:
     file.chmod(0o664)
     user = pwd.getpwuid(os.getuid()).pw_name
     own = grp.getgrgid(os.getgid())
-    expected = own.gr_name == user and set(own.gr_mem) <= {user}
+    members = {*own.gr_mem, *(account.pw_name for account in pwd.getpwall() if account.pw_gid == own.gr_gid)}
+    expected = os.getuid() != 0 and own.gr_name == user and members <= {user}
     assert (why_untrusted(str(file)) is None) == expected
 
 

@@ -25,7 +25,7 @@ from ...base import errors, forkguard
 from ...base.clock import SystemClock
 from ...base.softguard import shielded
 from ..schema import ledger
-from .files import ensure_file, uri_if_read_only
+from .files import ensure_file, refuse_unsafe, uri_if_read_only
 from .handles import Connection, Handles
 from .mark import refuse_strays
 from .sqlerrors import evidence_kept, translate, translated
@@ -48,9 +48,10 @@ class Database:
         create: bool = True,
         adopt: bool = True,
         durability: str = "full",
+        trust: str | None = None,
         patience: float = PATIENCE,
     ) -> None:
-        """``create`` a missing file, ``adopt`` one of another app by adding our tables, or refuse."""
+        """``create`` a missing file, ``adopt`` one of another app by adding our tables, or refuse. ``trust``: see ``files``."""
         if sqlite3.sqlite_version_info < (3, 37):
             raise errors.CannotOpen(f"SQLite 3.37 is needed; here is {sqlite3.sqlite_version}")
         self.given_path = path
@@ -59,6 +60,7 @@ class Database:
         self._create = create
         self._adopt = adopt
         self._durability = durability
+        self._trust = trust
         self._handles: Handles | None = None
         self._opening = threading.Lock()
         self.wal = Wal(self.path)
@@ -84,6 +86,7 @@ class Database:
             return handles
 
     def _open(self) -> Handles:
+        refuse_unsafe(self.given_path, self._trust)  # before all else: SQLite plays a journal in at the first look
         refuse_strays(self.path)
         ensure_file(self.path, self.given_path, create=self._create)
         with translated(self.path):

@@ -1,4 +1,5 @@
-"""The database file before SQLite opens it: that it is a file, and that it is made for its owner only.
+"""The database file before SQLite opens it: that nobody else could put something beside it, that it is a file, and that it is
+made for its owner only.
 
 Uses ``os.stat`` alone on files that exist: opening and closing one here would drop SQLite's locks on it.
 """
@@ -7,10 +8,37 @@ from __future__ import annotations
 
 import os
 import stat
+from typing import Final
 
 from ...base import errors
-from ...base.trust import denied
+from ...base.checks import one_of
+from ...base.trust import denied, why_not_its_own, why_open_folder
 from . import mark
+
+VARIABLE: Final = "LITEQUEUE_TRUST"  # in the environment, where the program does not say
+TRUSTED: Final = ("owner", "anyone")
+
+
+def refuse_unsafe(given: str, trust: str | None) -> None:
+    """Raise CannotOpen where others than the owner and root can write beside the database, unless ``trust`` is "anyone": then who
+    can write there is trusted with what is in the queue. What code runs is another matter, and not for anyone."""
+    if one_of(trust or os.environ.get(VARIABLE) or TRUSTED[0], VARIABLE if trust is None else "trust", TRUSTED) == "anyone":
+        return
+    try:
+        folder, beside = why_open_folder(given), why_not_its_own(given)
+    except OSError:
+        return  # there is something wrong with the path, which is told when it is opened
+    if folder is not None:
+        raise errors.CannotOpen(
+            f"{given} is not opened, since {folder}: a log that somebody puts beside a database is taken for its own. Keep it where "
+            f'only its user can write, such as below the home directory; or, if you trust whoever can, say so: LiteQueue(path, '
+            f'trust="anyone"), or {VARIABLE}=anyone for a command'
+        )
+    if beside is not None:
+        raise errors.CannotOpen(
+            f"{given} is not opened, since {beside}: SQLite would take it for a part of the database. Look at it, and move it away if "
+            "it is not yours"
+        )
 
 
 def ensure_file(path: str, given: str, *, create: bool) -> None:

@@ -359,7 +359,8 @@ def as_nobody(path: Path, what: Callable[[], object]) -> str:
     return said
 
 
-def test_a_file_of_somebody_else_is_said_so(db: Path) -> None:
+def test_a_file_of_somebody_else_is_said_so(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LITEQUEUE_TRUST", "anyone")
     with LiteQueue(db) as app:
         app.enqueue("t")
     db.parent.chmod(0o777)
@@ -380,7 +381,8 @@ def test_a_folder_that_cannot_be_written_is_said_so(db: Path) -> None:
     assert f"the folder {db.parent} belongs to uid 0" in said
 
 
-def test_a_lock_file_of_somebody_else_is_said_so(db: Path) -> None:
+def test_a_lock_file_of_somebody_else_is_said_so(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LITEQUEUE_TRUST", "anyone")
     with LiteQueue(db) as app:
         app.enqueue("t")
     db.parent.chmod(0o777)
