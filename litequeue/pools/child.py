@@ -107,16 +107,16 @@ def wire(call: Call) -> list[Any]:
     return [call.job, call.max_attempts, call.timeout, call.soft_timeout, call.database]
 
 
-def load_codes(origins: Sequence[TaskOrigin], database: str) -> dict[str, str]:
+def load_codes(origins: Sequence[tuple[TaskOrigin, bool]], database: str) -> dict[str, str]:
     """Before their first call, which is not to begin while its module is still imported. Of each task that cannot be loaded,
-    why."""
+    why. ``origins``, each with whether its module is to be checked."""
     missing = {}
-    for origin in origins:
+    for origin, check in origins:
         try:
             while _imports:  # here and not at the start, where an error would be the death of the process
                 load(*_imports[0])
                 del _imports[0]
-            code = _codes[origin.task] = locate(origin)
+            code = _codes[origin.task] = locate(origin, check=check)
             code.bind(database)
         except UnknownTask as error:
             missing[origin.task] = str(error)

@@ -1,6 +1,6 @@
 """What a task is: its code and its options, where the code is found again, and what it can ask while it runs.
 
-Read ``code`` first; ``modules`` imports the module that a task is in, ``finding`` finds the task of a stored name in one,
+Read ``code`` first; ``modules`` imports the module that a task is in, ``checked`` with care where only the database names it, ``finding`` finds the task of a stored name in one,
 ``source`` is its file as it was then, ``greenlets`` keeps gevent and eventlet from replacing the threads of its process, ``context`` is
 ``current_job()``. Runs no task and opens no file. May import ``options``, ``payload`` and ``base``.
 """

@@ -95,7 +95,7 @@ class TaskCode:
     """A registered function with its options: what the pools run."""
 
     __slots__ = (
-        "_arity", "_backoff", "_signature", "bind", "codec", "columns", "function", "give_up_on", "handlers", "is_async",
+        "_arity", "_backoff", "_signature", "bind", "checked", "codec", "columns", "function", "give_up_on", "handlers", "is_async",
         "made_by", "name", "origin", "result_ttl", "retry_on", "source", "template",
     )  # fmt: skip
 
@@ -110,6 +110,7 @@ class TaskCode:
         """``bind`` tells the task's app which file the worker that runs it serves; ``handlers`` are the app's
         tasks that are told of discarded jobs."""
         _check_function(function)
+        self.checked = False  # whether it was imported from where the file said, with care, and is to be so elsewhere too
         self.function = function
         self.codec = codec
         self.bind = bind

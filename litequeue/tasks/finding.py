@@ -15,8 +15,8 @@ from .code import MARK, Marked, TaskCode
 from .modules import load
 
 
-def locate(origin: TaskOrigin) -> TaskCode:
-    """Import the module that a producer named, and return its task of that name.
+def locate(origin: TaskOrigin, *, check: bool = False) -> TaskCode:
+    """Import the module that a producer named, and return its task of that name; ``check`` as for ``load``.
 
     Runs what importing the module runs, and nothing that the module does not itself register as a
     task under this very name. Raises UnknownTask saying what is missing.
@@ -26,7 +26,13 @@ def locate(origin: TaskOrigin) -> TaskCode:
             f"the task {origin.task} was made in a shell or a notebook, which no other process can load: run its jobs "
             "there, with app.worker(); or put the task into a file"
         )
-    module = load(origin.module, origin.directory)
+    module = load(origin.module, origin.directory, check=check)
+    code = _found_in(module, origin)
+    code.checked = check
+    return code
+
+
+def _found_in(module: ModuleType, origin: TaskOrigin) -> TaskCode:
     found: Any = module
     for part in origin.qualname.split("."):
         found = getattr(found, part, None) if _may_be_asked(found) else None

@@ -1,7 +1,7 @@
 """Importing the module that a task's code is in, from where its home says.
 
-Owns the import, by name or by path, and what is said of one that fails. Whether a directory is to be believed is the
-worker's to decide (``worker/discovery``); what a module is called, ``base/homes``'.
+Owns the import, by name or by path, and what is said of one that fails. Who names the directory, and so whether what lies there is
+to be checked, the worker knows (``worker/discovery``); how it is checked, ``checked``; what a module is called, ``base/homes``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from ..base.homes import (
     note_loaded_by_path,
 )
 from ..base.mainguard import BELONGS, workers_import
-from . import greenlets
+from ..base.trust import Untrusted
+from . import checked, greenlets
 
 IMPORT_SECONDS: Final = 30.0  # for a module, which is given up for now after that
 
@@ -49,17 +50,26 @@ def source_files(module: str, directory: str) -> list[str]:
     return found
 
 
-def load(module: str, directory: str) -> ModuleType:
-    """Import a module from a directory. Raises UnknownTask saying what went wrong."""
+def load(module: str, directory: str, *, check: bool = False) -> ModuleType:
+    """Import a module from a directory; ``check`` that nobody else could have put it, or what it imports from there, in its
+    place. Raises UnknownTask saying what went wrong."""
     greenlets.watch()
-    if directory not in sys.path:
-        sys.path.insert(0, directory)
+    file = file_of(module)
     try:
-        file = file_of(module)
-        with workers_import():
-            return importlib.import_module(module) if file is None else _by_path(file, directory)
+        if check:
+            checked.watch(module, directory)
+        with checked.first_on_the_path(directory), workers_import():
+            if file is not None:
+                return _by_path(file, directory, checked.Loader if check else SourceFileLoader)
+            if check:
+                checked.find(module, directory)
+            return importlib.import_module(module)
     except UnknownTask:
         raise
+    except (checked.Refused, Untrusted) as why:
+        raise UnknownTask(
+            f"{module} in {directory} is not imported, since {why}; mend that, or name the code yourself with --import MODULE"
+        ) from why
     except BaseException as error:  # a module may even raise SystemExit while it is imported
         if isinstance(error, KeyboardInterrupt):
             raise
@@ -84,7 +94,7 @@ def told(error: BaseException) -> str:
     return said + place
 
 
-def _by_path(file: str, directory: str) -> ModuleType:
+def _by_path(file: str, directory: str, loader: type[SourceFileLoader]) -> ModuleType:
     """A script whose name no import statement can say."""
     found = loaded(f"./{file}", directory)
     if found is not None:
@@ -103,7 +113,7 @@ def _by_path(file: str, directory: str) -> ModuleType:
         raise UnknownTask(
             f"{path} is a program and not Python's source: what is frozen runs its tasks itself, with app.worker()"
         )
-    spec = importlib.util.spec_from_file_location(name, path, loader=SourceFileLoader(name, path))
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader(name, path))
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module

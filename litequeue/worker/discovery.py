@@ -148,9 +148,7 @@ class Catalogue:
             raise UnknownTask(
                 f"no producer said where the task {task} is; start the worker with --import MODULE"
             )
-        if origin.is_loadable:
-            self._check_sources(origin.module, origin.directory)
-        return locate(origin)
+        return locate(origin, check=True)
 
     def _check_file(self) -> None:
         try:
@@ -162,16 +160,6 @@ class Catalogue:
                 f"the code that {self._path} names is not imported, since {why}; "
                 "mend that, or name the code yourself with --import MODULE"
             )
-
-    @staticmethod
-    def _check_sources(module: str, directory: str) -> None:
-        for file in source_files(module, directory):
-            why = why_untrusted(file)
-            if why is not None:
-                raise UnknownTask(
-                    f"{module} in {directory} is not imported, since {why}; mend that, or name the code yourself "
-                    "with --import MODULE"
-                )
 
     # -- schedules -----------------------------------------------------------------------------------
 
@@ -226,11 +214,10 @@ class Catalogue:
             return
         try:
             self._check_file()
-            self._check_sources(module, directory)
             if self.importer is None:
-                load(module, directory)
+                load(module, directory, check=True)
             else:
-                self.importer.wait(f"{module} in {directory}", lambda: load(module, directory))
+                self.importer.wait(f"{module} in {directory}", lambda: load(module, directory, check=True))
         except UnknownTask as error:
             # Its schedules go on as they are stored; their jobs wait for the code as any others do.
             log.error("the schedules of %s are taken as they were: %s", module, error)

@@ -56,7 +56,6 @@ def states(db: Path) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="where no file is found, there is nothing to mistrust")
 def test_a_zip_that_another_user_put_where_the_recorded_directory_was_is_not_imported(world: World, db: Path) -> None:
     shared = world.folder("shared", uid=0, mode=0o1777)
     world.job(db, shared / "app")  # which was removed since
@@ -71,7 +70,6 @@ def test_a_zip_that_another_user_put_where_the_recorded_directory_was_is_not_imp
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="a zip is never checked")
 def test_a_zip_that_others_can_write_is_not_imported(world: World, db: Path) -> None:
     folder = world.folder("app")
     path = world.file(folder / "app.zip", b"", mode=0o666)
@@ -100,7 +98,6 @@ def test_a_namespace_package_of_another_user_is_not_imported(world: World, db: P
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="of a package, only its own folders are checked")
 def test_nothing_is_imported_from_beside_a_package_where_others_can_write(world: World, db: Path) -> None:
     """Their directory is first on sys.path, and so they are the standard library."""
     shared = world.folder("shared", uid=0, mode=0o777)
@@ -117,7 +114,6 @@ def test_nothing_is_imported_from_beside_a_package_where_others_can_write(world:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="a sticky directory counts as one that nobody else can write")
 def test_no_sibling_of_a_module_in_a_sticky_directory_stands_in_for_the_standard_library(world: World, db: Path) -> None:
     shared = world.folder("shared", uid=0, mode=0o1777)
     world.tasks(shared, f"import {SHADOWED}\n")
@@ -128,7 +124,6 @@ def test_no_sibling_of_a_module_in_a_sticky_directory_stands_in_for_the_standard
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="of what a module imports from beside it, nothing is checked")
 def test_a_sibling_that_others_can_write_is_not_imported_along_with_its_module(world: World, db: Path) -> None:
     folder = world.folder("app")
     world.tasks(folder, "import helpers\n")
@@ -159,7 +154,6 @@ def plant_bytecode(world: World, source: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="bytecode is not checked, only sources")
 @pytest.mark.parametrize("how", ["one that others can write", "one that another made"])
 def test_bytecode_of_another_user_does_not_win_over_the_source(world: World, db: Path, how: str) -> None:
     if how == "one that others can write":
@@ -178,7 +172,6 @@ def test_bytecode_of_another_user_does_not_win_over_the_source(world: World, db:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="only the module's own directory is looked at, and none above it")
 @pytest.mark.parametrize("how", ["a link", "another directory"])
 def test_nobody_who_can_write_a_directory_above_chooses_which_of_the_owners_modules_is_imported(
     world: World, db: Path, how: str
@@ -211,7 +204,6 @@ def sys_path() -> Iterator[None]:
     sys.path[:] = before
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="sys.path is changed first, and for good")
 def test_an_import_that_fails_leaves_sys_path_as_it_was(world: World, sys_path: None) -> None:
     before = sys.path.copy()
     folder = world.folder("app")
@@ -224,7 +216,6 @@ def test_an_import_that_fails_leaves_sys_path_as_it_was(world: World, sys_path: 
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="a directory in which nothing was found stays first on sys.path")
 def test_a_worker_does_not_find_its_own_late_imports_where_an_import_has_failed(world: World, db: Path) -> None:
     """The recorded directory was removed, and another user has made it again."""
     shared = world.folder("shared", uid=0, mode=0o1777)
@@ -240,7 +231,6 @@ def test_a_worker_does_not_find_its_own_late_imports_where_an_import_has_failed(
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="the processes of a pool import what they are told, and check nothing")
 def test_a_process_of_a_pool_does_not_import_what_others_could_write_since_the_worker_has_checked(world: World, db: Path) -> None:
     folder = world.folder("app")
     pycache = world.folder("app/__pycache__")

@@ -53,7 +53,6 @@ def coming_and_going(path: Path) -> Iterator[None]:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, raises=FileNotFoundError, reason="a file is looked for, and then looked at")
 def test_a_file_that_comes_and_goes_beside_a_module_ends_no_worker(db: Path, origin: TaskOrigin, clock: FakeClock) -> None:
     """A compiler's, an editor's, or that of somebody who may write there and wants it so."""
     with coming_and_going(Path(origin.directory, "vanishing_module.pyc")):
