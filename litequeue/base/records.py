@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from . import stored
+from .masking import Secrets
 from .states import JobState
 
 
@@ -30,9 +31,12 @@ class AttemptInfo:
     traceback: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class JobInfo:
-    """Everything about a job at one moment. Times are aware datetimes in UTC, durations seconds."""
+    """Everything about a job at one moment. Times are aware datetimes in UTC, durations seconds.
+
+    Secret arguments are as the task gets them, but in its ``repr``; ``masked()`` is for who shows it to people.
+    """
 
     id: int
     task: str
@@ -61,6 +65,23 @@ class JobInfo:
     schedule: str | None = None  # that made it
     scheduled_for: datetime | None = None  # the tick
     attempts: tuple[AttemptInfo, ...] = ()
+    secret: Secrets | None = None  # which arguments are
+
+    def masked(self) -> JobInfo:
+        """With ``***`` for each secret argument, and for what errors say of them."""
+        if self.secret is None:
+            return self
+        args, kwargs = self.secret.call(self.args, self.kwargs)
+        hide = self.secret.hider(self.args, self.kwargs)
+        attempts = tuple(
+            dataclasses.replace(attempt, error_message=hide(attempt.error_message), traceback=hide(attempt.traceback))
+            for attempt in self.attempts
+        )
+        error = None if self.last_error is None else hide(self.last_error)
+        return dataclasses.replace(self, args=args, kwargs=kwargs, last_error=error, attempts=attempts)
+
+    def __repr__(self) -> str:
+        return _repr(self.masked())
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +116,9 @@ class WorkerInfo:
         return 0 < self.slots.get(pool, 0) <= self.stuck.get(pool, 0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ScheduleInfo:
-    """A schedule as it stands. Durations in seconds."""
+    """A schedule as it stands. Durations in seconds. Of secret arguments as ``JobInfo``."""
 
     name: str
     trigger: str  # in words
@@ -128,6 +149,17 @@ class ScheduleInfo:
     ticks: int  # that came so far, with those left out for an overlap
     created_at: datetime
     spec: str  # the trigger as stored, JSON
+    secret: Secrets | None = None  # which arguments are
+
+    def masked(self) -> ScheduleInfo:
+        """With ``***`` for each secret argument."""
+        if self.secret is None:
+            return self
+        args, kwargs = self.secret.call(self.args, self.kwargs)
+        return dataclasses.replace(self, args=args, kwargs=kwargs)
+
+    def __repr__(self) -> str:
+        return _repr(self.masked())
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +190,18 @@ class Stats:
     next_due: datetime | None
 
 
+def _repr(info: JobInfo | ScheduleInfo) -> str:
+    fields = (f.name for f in dataclasses.fields(info) if f.name != "secret")
+    return f"{type(info).__name__}({', '.join(f'{name}={getattr(info, name)!r}' for name in fields)})"
+
+
 def as_dict(value: Any) -> dict[str, Any]:
-    """A record as JSON can hold it; stored JSON of a job as what it says, tags and all."""
+    """A record as JSON can hold it, masked; stored JSON of a job as what it says, tags and all."""
+    if isinstance(value, (JobInfo, ScheduleInfo)):
+        value = dataclasses.replace(value.masked(), secret=None)
     found: dict[str, Any] = dataclasses.asdict(value)
+    if isinstance(value, (JobInfo, ScheduleInfo)):
+        del found["secret"]
     if isinstance(value, OutputPiece) and value.stream == "usage":
         found["text"] = stored.shown(value.text)
     for part in ("args", "kwargs", "result", "spec") if isinstance(value, (JobInfo, ScheduleInfo)) else ():

@@ -122,7 +122,7 @@ def _task(info: JobInfo) -> str:
 
 
 def job_row(info: JobInfo) -> tuple[str, ...]:
-    text = note(info)
+    text = note(info.masked())
     text = text if len(text) <= 120 else text[:119] + "…"
     return (
         str(info.id), info.state, _task(info), info.queue, str(info.attempt), when(info.created_at),
@@ -132,6 +132,7 @@ def job_row(info: JobInfo) -> tuple[str, ...]:
 
 def print_job(info: JobInfo, waits: str | None) -> None:
     """Everything about one job; ``waits``: why it does not start."""
+    info = info.masked()
     lines = [
         ("job", str(info.id)),
         ("task", info.task),

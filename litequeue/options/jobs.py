@@ -5,6 +5,7 @@ Owns both lists. A task's options say how its jobs are to be; those that an enqu
 task is made.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Final, TypedDict
 
@@ -17,6 +18,7 @@ from .kinds import (
     LENGTH,
     MOMENT,
     NAME,
+    NAMES,
     SPAN,
     Exceptions,
     Span,
@@ -91,5 +93,8 @@ class TaskOptions(JobOptions, total=False):
     give_up_on: Annotated[Exceptions | None, Option(CLASSES, "exception classes that are not retried", (), "none")]
     expires: Annotated[
         Span | None, Option(LENGTH, "a job that was not started so long after its enqueue is dropped", said="never")
+    ]
+    secret: Annotated[
+        str | Sequence[str] | None, Option(NAMES, "the names of arguments that are shown as `***` wherever a job is", said="none")
     ]
     result_ttl: Annotated[Span | None, Option(SPAN, "how long a succeeded job is kept", 86_400, "a day")]

@@ -28,6 +28,11 @@ class Call(NamedTuple):
     database: str  # the file that the task's app is bound to
     claimed_at: float = 0.0  # monotonic, of the worker
 
+    def without_secrets(self, text: str) -> str:
+        """A text that came of it, such as an error, without its secret arguments."""
+        secret = self.code.secret
+        return text if secret is None else secret.hider(self.job.args, self.job.kwargs)(text)
+
 
 class Reason(enum.Enum):
     """Why a call is interrupted."""

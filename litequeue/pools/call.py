@@ -70,7 +70,7 @@ def run(call: Call, context: JobContext, clock: Clock, rng: random.Random) -> Ti
         args, kwargs = arguments(call)
         # A fresh, empty context: what a task sets in context variables does not leak into the next.
         result = contextvars.Context().run(_enter, context, code, args, kwargs)
-        outcome = _NOTHING if result is None else succeeded(code, result)
+        outcome = _NOTHING if result is None else succeeded(call, result)
     except BaseException as error:  # noqa: BLE001 - the edge: whatever it is becomes data here
         outcome = from_exception(error, call, rng)
     return Timed(outcome, context.started_at, clock.monotonic() - begin)
@@ -81,17 +81,17 @@ def _enter(context: JobContext, code: TaskCode, args: Any, kwargs: Any) -> Any:
     return code.function(*args, **kwargs)
 
 
-def succeeded(code: TaskCode, result: Any) -> Outcome:
+def succeeded(call: Call, result: Any) -> Outcome:
     """A returned value as an outcome. One that cannot be stored does not undo the success:
     running the job again would repeat its effect."""
     try:
-        return Succeeded(code.codec.encode(result, "the result"))
+        return Succeeded(call.code.codec.encode(result, "the result"))
     except Exception as error:  # noqa: BLE001 - also what a registered encoder raises
         kind = type(result)  # not isinstance, which asks the object
         if kind is types.CoroutineType:
             result.close()
         elif kind not in (types.GeneratorType, types.AsyncGeneratorType):
-            return Succeeded(None, message_of(error))
+            return Succeeded(None, message_of(error, call))
     wrong = f"the task returned a {type(result).__name__}, which nobody will run"
     return Failed("TypeError", f"{wrong}: make it async def, or return the values themselves", "", None)
 
@@ -105,7 +105,7 @@ def from_exception(error: BaseException, call: Call, rng: random.Random) -> Outc
         if call.job.failures + 1 < call.max_attempts:
             delay = backoff.delay_micros(backoff.DEFAULT, call.job.failures + 1, second, rng)
         trace = f"<no traceback: looking at it raised {type(second).__name__}>"
-        return Failed(type_name(error), message_of(error), trace, delay)
+        return Failed(type_name(error), message_of(error, call), trace, delay)
 
 
 def _meaning(error: BaseException, call: Call, rng: random.Random) -> Outcome:
@@ -120,12 +120,12 @@ def _meaning(error: BaseException, call: Call, rng: random.Random) -> Outcome:
         except Exception as wrong:  # noqa: BLE001 - a wrong delay is a failure
             error = wrong
     if isinstance(error, Discard):
-        return Discarded(message_of(error))
-    if isinstance(error, WaitEnded) or _is_of_a_program_that_ends(error):
+        return Discarded(message_of(error, call))
+    if isinstance(error, WaitEnded) or _is_of_a_program_that_ends(error, call):
         return Interrupted(Reason.SHUTDOWN.value)
     if isinstance(error, JobCancelled):
-        return Cancelled(message_of(error))
-    text, trace = message_of(error), traceback_of(error)
+        return Cancelled(message_of(error, call))
+    text, trace = message_of(error, call), traceback_of(error, call)
     kind = "TaskTimeout" if isinstance(error, SoftTimeout) else type_name(error)
     if isinstance(error, PayloadCorrupt):
         return Failed(kind, text, trace, None)
@@ -135,14 +135,13 @@ def _meaning(error: BaseException, call: Call, rng: random.Random) -> Outcome:
     return Failed(kind, text, trace, delay)
 
 
-def _is_of_a_program_that_ends(error: BaseException) -> bool:
+def _is_of_a_program_that_ends(error: BaseException, call: Call) -> bool:
     """Whether a task failed since its program's main thread has ended: executors and ``asyncio.to_thread`` start nothing
     more then, whatever the task is."""
-    return (
-        type(error) is RuntimeError
-        and ("interpreter shutdown" in message_of(error) or message_of(error).startswith("cannot schedule new futures after"))
-        and not threading.main_thread().is_alive()
-    )
+    if type(error) is not RuntimeError or threading.main_thread().is_alive():
+        return False
+    text = message_of(error, call)
+    return "interpreter shutdown" in text or text.startswith("cannot schedule new futures after")
 
 
 # What retry_on speaks of. sys.exit() is the task's own word that it has ended; others that are no Exception, such as
@@ -170,12 +169,12 @@ def retry_delay(error: BaseException, call: Call, rng: random.Random) -> int | N
     except BaseException as wrong:  # noqa: BLE001 - the user's backoff function
         log.warning(
             "job %d %s: its backoff function failed, and the default is used: %s: %s",
-            call.job.id, checks.clean(call.job.label), checks.clean(type_name(wrong)), checks.clean(message_of(wrong)),
+            call.job.id, checks.clean(call.job.label), checks.clean(type_name(wrong)), checks.clean(message_of(wrong, call)),
         )  # fmt: skip
         return backoff.delay_micros(backoff.DEFAULT, failures + 1, error, rng)
 
 
-# -- exceptions as text ------------------------------------------------------------------------------
+# -- exceptions as text, without what in the call is secret --------------------------------------------
 
 
 def type_name(error: BaseException) -> str:
@@ -188,15 +187,15 @@ def type_name(error: BaseException) -> str:
         return "Exception"
 
 
-def message_of(error: BaseException) -> str:
+def message_of(error: BaseException, call: Call) -> str:
     """str(error), bounded, even if that raises."""
     try:
-        return _storable(str(error), MAX_MESSAGE)
+        return _storable(call.without_secrets(str(error)), MAX_MESSAGE)
     except BaseException as second:  # noqa: BLE001 - the exception's own code
         return f"<its __str__ raised {type(second).__name__}>"
 
 
-def traceback_of(error: BaseException) -> str:
+def traceback_of(error: BaseException, call: Call) -> str:
     """The traceback's text without our own frames at its top, bounded, keeping both ends."""
     try:
         frames = error.__traceback__
@@ -205,7 +204,7 @@ def traceback_of(error: BaseException) -> str:
         ):
             frames = frames.tb_next
         lines = traceback.format_exception(type(error), error, frames, limit=-100)
-        return _storable("".join(lines), MAX_TRACEBACK)
+        return _storable(call.without_secrets("".join(lines)), MAX_TRACEBACK)
     except BaseException as second:  # noqa: BLE001 - the exception's own code
         return f"<no traceback: formatting it raised {type(second).__name__}>"
 

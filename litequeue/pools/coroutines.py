@@ -53,7 +53,7 @@ async def _run(call: Call, context: JobContext, clock: Clock, rng: random.Random
     try:
         args, kwargs = arguments(call)
         _current.set(context)  # each asyncio task has a context of its own
-        outcome = succeeded(code, await code.function(*args, **kwargs))
+        outcome = succeeded(call, await code.function(*args, **kwargs))
     except asyncio.CancelledError:
         raise
     except BaseException as error:  # noqa: BLE001 - the edge: whatever it is becomes data here

@@ -20,7 +20,7 @@ from ..base.models import (
     Unsettled,
 )
 from .file import Database
-from .origins import ALL_TASKS, TASK_ORIGIN, record_origin
+from .origins import ALL_TASKS, TASK_ORIGIN, record_options, record_origin
 from .workers import ports_to_wake
 
 if TYPE_CHECKING:
@@ -104,6 +104,12 @@ class Jobs:
         """All that producers have said, and when, by the tasks' names."""
         with self._database.read() as connection:
             return [(TaskOrigin(*row), recorded_at) for *row, recorded_at in connection.execute(ALL_TASKS).fetchall()]
+
+    def record_options(self, origins: Iterable[TaskOrigin], now: int) -> None:
+        """What a worker's code says of its tasks."""
+        with self._database.write(durable=False) as connection:
+            for origin in origins:
+                record_options(connection, origin, now)
 
     # -- the worker's turn ---------------------------------------------------------------------
 

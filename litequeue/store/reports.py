@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..base import forkguard, stored
 from ..base.checks import MICROS, aware
+from ..base.masking import recorded
 from .file import Database
 
 if TYPE_CHECKING:  # see records for why
@@ -23,7 +24,8 @@ _WORKER_NAME = "(SELECT name FROM litequeue_workers AS w WHERE w.id = {table}.wo
 JOB_COLUMNS: Final = f"""id, task, queue, state, pool, priority, args, kwargs, attempt - releases, failures,
     interruptions, max_attempts, timeout, at_most_once, {_WORKER_NAME.format(table="litequeue_jobs")},
     created_at, run_at, started_at, finished_at, expires_at, lease_expires_at, cancel_requested_at,
-    result, last_error, (SELECT name FROM litequeue_schedules AS s WHERE s.id = schedule_id), scheduled_for"""
+    result, last_error, (SELECT name FROM litequeue_schedules AS s WHERE s.id = schedule_id), scheduled_for,
+    (SELECT options FROM litequeue_tasks AS o WHERE o.name = task)"""
 
 RESULT: Final = "SELECT state, result, last_error FROM litequeue_jobs WHERE id = :id"
 STATE: Final = "SELECT state FROM litequeue_jobs WHERE id = :id"
@@ -218,7 +220,7 @@ def _job(row: tuple[Any, ...], attempts: tuple[AttemptInfo, ...] = ()) -> JobInf
     (
         id_, task, queue, state, pool, priority, args, kwargs, attempt, failures, interruptions,
         max_attempts, timeout, at_most_once, worker, created, run, started, finished, expires,
-        lease, cancel, result, last_error, schedule, scheduled_for,
+        lease, cancel, result, last_error, schedule, scheduled_for, options,
     ) = row  # fmt: skip
     return JobInfo(
         id=id_,
@@ -248,6 +250,7 @@ def _job(row: tuple[Any, ...], attempts: tuple[AttemptInfo, ...] = ()) -> JobInf
         schedule=schedule,
         scheduled_for=_time(scheduled_for),
         attempts=attempts,
+        secret=recorded(task, options),
     )
 
 

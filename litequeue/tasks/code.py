@@ -11,9 +11,9 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import CodeType
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ..base import checks
+from ..base import checks, forkguard
 from ..base import stored as stored_json
 from ..base.backoff import BackoffLike
 from ..base.errors import InvalidArgument, InvalidType, SignatureMismatch
@@ -23,6 +23,9 @@ from ..base.signatures import signature_of
 from ..options import TaskOptions, complete, stored
 from ..payload import Codec
 from .source import source_of
+
+if TYPE_CHECKING:
+    from ..base.masking import Secrets
 
 MARK: Final = "__litequeue_code__"  # the attribute by which a module's object shows that it is a task
 
@@ -49,9 +52,10 @@ class Template(NamedTuple):
         columns = {name: value for name, value in recorded.items() if name in JobColumns._fields}
         return cls(task, JobColumns(**columns), recorded.get("expires"))
 
-    def recorded(self) -> str:
-        """As producers record it, JSON."""
-        return json.dumps({**self.columns._asdict(), "expires": self.expires})
+    def recorded(self, secret: Secrets | None) -> str:
+        """As producers record it, JSON; with what of its arguments is ``secret``, for who shows jobs without its code."""
+        said = {**self.columns._asdict(), "expires": self.expires}
+        return json.dumps(said if secret is None else {**said, "secret": secret.as_json()})
 
 
 def columns_of(says: Template, given: Mapping[str, Any], kept: Mapping[str, Any] | None = None) -> JobColumns:
@@ -96,7 +100,7 @@ class TaskCode:
 
     __slots__ = (
         "_arity", "_backoff", "_signature", "bind", "checked", "codec", "columns", "function", "give_up_on", "handlers", "is_async",
-        "made_by", "name", "origin", "result_ttl", "retry_on", "source", "template",
+        "made_by", "name", "origin", "result_ttl", "retry_on", "secret", "source", "template",
     )  # fmt: skip
 
     def __init__(
@@ -128,6 +132,8 @@ class TaskCode:
         check_columns(clean["name"] or qualname, self.columns)
         self.name = clean["name"] or _name_of(home, qualname)
         self.template = Template(self.name, self.columns, clean["expires"])
+        self._signature = signature_of(function)
+        self.secret = None if clean["secret"] is None else self._secrets(clean["secret"])
         self.origin = self._find_origin(home, qualname)
         loadable = self.origin is not None and self.origin.is_loadable
         if self.columns.pool == "process" and (not loadable or "<" in qualname):
@@ -137,19 +143,24 @@ class TaskCode:
             )
         self.made_by = _top_level()
         self.source = source_of(function.__module__, self.made_by)
-        self._signature = signature_of(function)
         self._arity = _positional_arity(self._signature)
 
     def backoff(self, kwargs: str) -> BackoffLike:
         """For a job with these stored arguments."""
         return self._backoff
 
+    def _secrets(self, names: Sequence[str]) -> Secrets:
+        with forkguard.inside:  # imported here: half a millisecond, for the few tasks that have some
+            from ..base.masking import Secrets
+
+        return Secrets.of(self.name, self._signature, names)
+
     def _find_origin(self, home: Home | None, qualname: str) -> TaskOrigin | None:
-        if home is None:
-            return TaskOrigin(self.name, "", qualname, "", self.template.recorded())
+        if home is None or home.directory is None and self.secret is not None:
+            return TaskOrigin(self.name, "", qualname, "", self.template.recorded(self.secret))
         if home.directory is None:
             return None
-        return TaskOrigin(self.name, home.module, qualname, home.directory, self.template.recorded())
+        return TaskOrigin(self.name, home.module, qualname, home.directory, self.template.recorded(self.secret))
 
     def check_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Raise SignatureMismatch unless the function could be called like this."""

@@ -266,7 +266,7 @@ class Coordinator:
 
     def _tell_unknown(self, met: Sequence[tuple[ClaimedJob, UnknownTask]]) -> None:
         if met or self._catalogue.untold:
-            tell_unknown(self._store, self.id, self._catalogue, met)
+            tell_unknown(self._store, self.id, self._catalogue, met, self._clock.now())
 
     # -- what ends -------------------------------------------------------------------------------------
 

@@ -77,6 +77,8 @@ class Catalogue:
         self._own = declared
         self._own_count = 0
         self._sources = sources
+        self.with_secrets = [code for code in registered.values() if code.secret is not None]  # of which others are to be told
+        self.untold |= bool(self.with_secrets)
         self._stale = {} if sources is None else sources.changed  # tasks whose file is not as it was imported -> what is to be said of that
         for code in registered.values():
             self._note_declared(code)
@@ -119,6 +121,9 @@ class Catalogue:
             self._found[task] = code
             code.bind(self._path)
             self._note_declared(code)
+            if code.secret is not None:
+                self.with_secrets.append(code)
+                self.untold = True
         return code
 
     def still_imports(self) -> bool:

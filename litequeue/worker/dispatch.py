@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from ..base.errors import PASSING, UnknownTask
 from ..base.log import Log
+from ..base.masking import recorded
 from ..base.models import ClaimedJob
 from ..pools.base import Call
 from ..store import Store
@@ -55,15 +56,29 @@ def is_durable(store: Store, worker: int, now: int) -> bool:
 
 
 def tell_unknown(
-    store: Store, worker: int, catalogue: Catalogue, met: Iterable[tuple[ClaimedJob, UnknownTask]]
+    store: Store, worker: int, catalogue: Catalogue, met: Iterable[tuple[ClaimedJob, UnknownTask]], now: int
 ) -> None:
-    """Log of the jobs ``met`` that their code is not here, and write for others to read which tasks cannot run here."""
+    """Log of the jobs ``met`` that their code is not here, and write for others to read which tasks cannot run here, and what
+    is secret of those that can."""
     for job, error in met:
         journal.unknown(job, error)
     unknown = catalogue.unknown()
     for task, why in unknown.items():
         journal.unknown_task(task, why)
     try:
+        _tell_secrets(store, catalogue, now)
         store.workers.report_unknown(worker, unknown)
     except PASSING:
         catalogue.untold = True
+
+
+def _tell_secrets(store: Store, catalogue: Catalogue, now: int) -> None:
+    """Producers without the code, which enqueue by name, record nothing of it; and an older one's record may be stale."""
+    news = []
+    for code in catalogue.with_secrets:
+        known = store.jobs.origin(code.name)
+        if code.origin is not None and recorded(code.name, None if known is None else known.options) != code.secret:
+            news.append(code.origin)
+    if news:
+        store.jobs.record_options(news, now)
+    catalogue.with_secrets.clear()

@@ -11,6 +11,7 @@ from typing import Any
 from ... import triggers
 from ...base import checks, stored
 from ...base.errors import InvalidArgument
+from ...base.masking import recorded
 from ...base.records import ScheduleInfo, TickInfo
 from .table import COLUMNS
 
@@ -18,7 +19,7 @@ from .table import COLUMNS
 def shown(row: tuple[Any, ...]) -> ScheduleInfo:
     count = len(COLUMNS)
     v = dict(zip(COLUMNS, row[:count], strict=True))
-    _id, paused, disabled, why, awaiting, ticks, created, tick, outcome, reason, job, job_state = row[count:]
+    _id, paused, disabled, why, awaiting, ticks, created, tick, outcome, reason, job, job_state, options = row[count:]
     if disabled is not None:
         state = "disabled"
     elif paused is not None:
@@ -34,7 +35,7 @@ def shown(row: tuple[Any, ...]) -> ScheduleInfo:
         at_most_once=bool(v["at_most_once"]), expires=_seconds(v["expires"]), catch_up=v["catch_up"], grace=v["grace"] / checks.MICROS, overlap=v["overlap"], jitter=v["jitter"] / checks.MICROS, on_failure=v["on_failure"], mail_to=v["mail_to"],
         declared_in=v["module"], next_tick=_time(v["fires_at"]) if state == "active" else None,
         last_tick=_time(tick), last_outcome=outcome, last_reason=reason, last_job=job, last_job_state=job_state,
-        ticks=ticks, created_at=checks.aware(created), spec=v["trigger"],
+        ticks=ticks, created_at=checks.aware(created), spec=v["trigger"], secret=recorded(v["task"], options),
     )  # fmt: skip
 
 

@@ -64,7 +64,8 @@ WHERE id = :id AND revision = :revision AND disabled_at IS NULL"""
 
 _SHOWN = f"""SELECT {", ".join("s." + column for column in COLUMNS)}, s.id, s.paused_at, s.disabled_at,
     s.disabled_why, s.awaiting, s.ticks, s.created_at,
-    t.tick_at, t.outcome, t.reason, t.job_id, coalesce(t.job_state, j.state)
+    t.tick_at, t.outcome, t.reason, t.job_id, coalesce(t.job_state, j.state),
+    (SELECT options FROM litequeue_tasks AS o WHERE o.name = s.task)
 FROM litequeue_schedules AS s
 LEFT JOIN litequeue_ticks AS t ON t.schedule_id = s.id AND t.tick_at = (
     SELECT max(tick_at) FROM litequeue_ticks WHERE schedule_id = s.id)
