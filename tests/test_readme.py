@@ -108,8 +108,8 @@ def test_the_commands_that_replace_cron_do(tmp_path: Path) -> None:
     for name in ("crontab", "systemctl", "loginctl", "pg_dump", "rsync", "sleep"):
         (crontab.parent / name).write_text(crontab.read_text() if name == "crontab" else "#!/bin/sh\necho $0 $*\n")
         (crontab.parent / name).chmod(0o755)
-    env = {**environment(), "HOME": str(tmp_path), "PATH": f"{crontab.parent}:{os.environ['PATH']}"}
-    assert len(typed) == 12
+    env = {**environment(), "HOME": str(tmp_path), "PATH": f"{crontab.parent}:{os.environ['PATH']}", "PGPASSWORD": "battery staple"}
+    assert len(typed) == 13
     for line in typed:
         line = line.replace("python -m", f"{sys.executable} -m")
         done = subprocess.run(line, shell=True, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=30, check=False)
@@ -124,7 +124,8 @@ def test_the_commands_that_replace_cron_do(tmp_path: Path) -> None:
     burst = [sys.executable, "-m", "litequeue", "worker", "db.sqlite", "--burst"]
     subprocess.run(burst, cwd=tmp_path, env=env, timeout=30, check=True, capture_output=True)
     with LiteQueue(tmp_path / "db.sqlite") as app:
-        assert [info.name for info in app.schedules.list()] == ["echo", "nightly"]
+        assert [info.name for info in app.schedules.list()] == ["echo", "nightly", "remote"]
+        assert '"secret_env":{"PGPASSWORD":"***"}' in app.schedules.get("remote").masked().kwargs
         (job,) = app.jobs()
         assert job.state == "succeeded"
         assert [p.text for p in app.job(job.id).output() if p.stream == "stdout"] == [

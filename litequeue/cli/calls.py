@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..base import stored
@@ -92,13 +92,25 @@ def command_of(arguments: argparse.Namespace, known: Mapping[str, Any] | None = 
         raise InvalidArgument("give the command after --, as in: -- pg_dump -Fc mydb")
     if arguments.cwd is not None or known is None:
         found["cwd"] = _directory(arguments.cwd)
-    if arguments.env:
-        found["env"] = found.get("env", {}) | dict(_pair(text) for text in arguments.env)
+    if arguments.env or arguments.secret_env:
+        plain, secret = dict(map(_pair, arguments.env or ())), dict(map(_secret_pair, arguments.secret_env or ()))
+        found["env"] = _without(found.get("env", {}), secret) | plain
+        found["secret_env"] = _without(found.get("secret_env", {}), plain) | secret
     if arguments.user_env:
         found["user_env"] = True
     if arguments.backoff is not None:
         found["backoff"] = [span(part, "--backoff") / MICROS for part in arguments.backoff.split(",")]
-    return check_command(**found)
+    return check_command(**{key: value for key, value in found.items() if value != {}})
+
+
+def with_secrets(command: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """A command of whose environment these variables, if it has them, are secret."""
+    secret = {name: command["env"][name] for name in names if name in command.get("env", {})}
+    return {**command, "env": _without(command["env"], secret), "secret_env": secret} if secret else dict(command)
+
+
+def _without(variables: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
+    return {name: value for name, value in variables.items() if name not in names}
 
 
 def command_in(info: ScheduleInfo | JobInfo) -> dict[str, Any]:
@@ -125,7 +137,7 @@ def refuse_command_options(arguments: argparse.Namespace, why: str) -> None:
 
 def about_command(arguments: argparse.Namespace) -> str | None:
     """An option that is given and says something about a command."""
-    options = ("cwd", "env", "user_env", "shell", "backoff")
+    options = ("cwd", "env", "secret_env", "user_env", "shell", "backoff")
     return next((f"--{option.replace('_', '-')}" for option in options if getattr(arguments, option) not in (None, False)), None)
 
 
@@ -148,3 +160,13 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals or not name:
         raise InvalidArgument(f"--env {text!r:.100}: write NAME=VALUE")
     return name, value
+
+
+def _secret_pair(text: str) -> tuple[str, str]:
+    """As ``_pair``; what is in no command line is in nobody's history or list of processes."""
+    name, equals, value = text.partition("=")
+    if not name:
+        raise InvalidArgument("--secret-env: write NAME=VALUE, or NAME for the value that it has here")
+    if not equals and name not in os.environ:
+        raise InvalidArgument(f"--secret-env {name!r:.100}: there is no such variable here; export it first, or write NAME=VALUE")
+    return name, value if equals else os.environ[name]

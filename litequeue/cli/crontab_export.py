@@ -34,11 +34,13 @@ def export(arguments: argparse.Namespace) -> int:
     entries: list[Entry] = []
     others: list[str] = []
     left_out: list[str] = []
+    secrets: list[str] = []
     for info in found:
         try:
-            entry = _entry_of(info)
+            entry, secret = _entry_of(info, arguments.with_secrets)
             crontab.render([entry])  # a line of its own may be too much for a crontab
             entries.append(entry)
+            secrets += [f"# {info.name}: {', '.join(secret)}"] if secret else []
             others += [f"# {info.name}: it is paused, and so commented out"] if info.state == "paused" else []
             left_out += [f"# {info.name}: {beyond}"] if (beyond := _beyond_cron(info)) else []
         except InvalidArgument as error:
@@ -61,6 +63,8 @@ def export(arguments: argparse.Namespace) -> int:
         print("# Debian's cron ignores CRON_TZ, and runs all of this in the host's zone.")
     if left_out:
         print("# Left out, since cron has nothing like it:\n" + "\n".join(clean(line) for line in left_out) + "\n")
+    if secrets:
+        print("# Left out of the environment, since it is secret (--with-secrets writes it):\n" + "\n".join(map(clean, secrets)) + "\n")
     if others:
         print("# Not in a crontab's power:\n" + "\n".join(clean(line) for line in others) + "\n")
     # A crontab can only set a variable to nothing again, which for TZ is another zone: who has least comes first.
@@ -82,7 +86,8 @@ def _for_debian(entries: list[Entry]) -> tuple[list[Entry], list[str]]:
     return found, why
 
 
-def _entry_of(info: ScheduleInfo) -> Entry:
+def _entry_of(info: ScheduleInfo, with_secrets: bool) -> tuple[Entry, list[str]]:
+    """The schedule as an entry, and the variables that it lacks, since they are secret."""
     trigger = from_spec(info.spec)
     if not isinstance(trigger, Cron) or trigger.seconds:
         raise InvalidArgument(f"its times are not five fields: {info.trigger}")
@@ -93,7 +98,8 @@ def _entry_of(info: ScheduleInfo) -> Entry:
     call = command_in(info)
     if "user_env" in call:
         raise InvalidArgument("it runs in the environment of a login shell (--user-env)")
-    environment: dict[str, str] = dict(call.get("env") or {})
+    secret: dict[str, str] = call.get("secret_env", {})
+    environment: dict[str, str] = {**call.get("env", {}), **(secret if with_secrets else {})}
     shell = environment.pop("SHELL", crontab.SHELL)
     if environment.get("PATH") == PATH:
         del environment["PATH"]
@@ -108,11 +114,12 @@ def _entry_of(info: ScheduleInfo) -> Entry:
         command = f"cd {shlex.quote(where)} || exit; {command}"  # which may be a list
     zone = None if trigger.is_reboot or trigger.timezone == Cron("* * * * *").timezone else trigger.timezone
     # MAILTO is set even to nobody, or cron would mail the owner; and -n would be a word of the command to Debian's.
-    return Entry(
+    entry = Entry(
         when=trigger.expr, command=command, name=info.name, stdin=call.get("stdin"), user=user, shell=shell,
         timezone=zone, mail_to=info.mail_to or "", random_delay=_delay(info.jitter), env=environment,
         enabled=info.state == "active",
     )  # fmt: skip
+    return entry, [] if with_secrets else sorted(secret)
 
 
 def _beyond_cron(info: ScheduleInfo) -> str:

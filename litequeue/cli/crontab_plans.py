@@ -18,7 +18,7 @@ from ..commands.command import NAME as COMMAND
 from ..crontab import Entry
 from ..crontab.names import unique
 from ..triggers import spec_of
-from .calls import command_in
+from .calls import command_in, with_secrets
 
 NEW: Final = "new"
 UNCHANGED: Final = "unchanged"
@@ -42,8 +42,13 @@ class Plan:
     @property
     def call(self) -> Call:
         """The crontab's command for a schedule that is there: what was added by hand is not the crontab's to take away."""
-        old = (None if self.known is None else _command_or_none(self.known)) or {}
-        return {**self.options["kwargs"], **({"backoff": old["backoff"]} if "backoff" in old else {})}
+        old, new = self._standing, self.options["kwargs"]
+        kept = {"backoff": old["backoff"]} if "backoff" in old else {}
+        return {**with_secrets(_in_the_open(new), {*_secrets(old), *_secrets(new)}), **kept}
+
+    @property
+    def _standing(self) -> Call:
+        return (None if self.known is None else _command_or_none(self.known)) or {}
 
     @property
     def fate(self) -> str:
@@ -66,6 +71,7 @@ class Plan:
             "its environment": any(call.get(key) != said.get(key) for key in call.keys() | said.keys() if key not in _PROGRAM),
             "whom failures are mailed to": known.mail_to != options.get("mail_to"),
             "its random delay": known.jitter != options.get("jitter", 0),
+            "what of its environment is secret": not _secrets(options["kwargs"]) <= _secrets(self._standing),
             "at-most-once": bool(options.get("at_most_once")) and not known.at_most_once,  # what was given by hand stays
         }
         return " and ".join(part for part, differs in parts.items() if differs)
@@ -79,7 +85,7 @@ class Plan:
         if known.declared_in is not None:
             return f"{known.declared_in} declares that one; {rename}"
         advice = "--replace changes that one"
-        is_from_here = (_command_or_none(known) or {}).get("crontab") == self.options["kwargs"]["crontab"]
+        is_from_here = self._standing.get("crontab") == self.options["kwargs"]["crontab"]
         return advice if is_from_here else f"{advice}, which this crontab has not made; {rename}"
 
 
@@ -139,7 +145,19 @@ def _job_of(info: ScheduleInfo) -> tuple[str, Call] | None:
 
 
 def _said(call: Mapping[str, Any]) -> Call:
-    return {key: value for key, value in call.items() if key not in _NOT_THE_CRONTABS}
+    return {key: value for key, value in _in_the_open(call).items() if key not in _NOT_THE_CRONTABS}
+
+
+def _secrets(call: Mapping[str, Any]) -> set[str]:
+    return set(call.get("secret_env", ()))
+
+
+def _in_the_open(call: Mapping[str, Any]) -> Call:
+    """With all of its environment in one, as a crontab has it."""
+    if "secret_env" not in call:
+        return dict(call)
+    rest = {key: value for key, value in call.items() if key != "secret_env"}
+    return {**rest, "env": {**call.get("env", {}), **call["secret_env"]}}
 
 
 def _core(spec: str, call: Mapping[str, Any]) -> tuple[str, Call]:

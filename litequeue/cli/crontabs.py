@@ -29,7 +29,7 @@ from ..commands.notices import sendmail
 from ..crontab import Entry
 from ..triggers import Cron, describe
 from . import crontab_plans, render
-from .calls import typed
+from .calls import typed, with_secrets
 from .crontab_plans import NEW, UNCHANGED, Plan
 from .jobs import existing
 from .notes import note_mail
@@ -56,7 +56,7 @@ def import_(arguments: argparse.Namespace) -> int:
     for entry in found.entries:
         try:
             options = _schedule_of(entry, arguments)
-            options["kwargs"]["crontab"] = source
+            options["kwargs"] = with_secrets({**options["kwargs"], "crontab": source}, arguments.secret_env or ())
             wanted.append((entry, options))
         except LitequeueError as error:
             failed += 1

@@ -127,7 +127,7 @@ def _fields(context: JobContext, given: dict[str, Any]) -> list[bytes]:
     variables: dict[str, str] = {}
     if given.get("user_env"):
         words, variables = _through_login_shell(words)
-    variables |= _environment(context) | given.get("env", {})
+    variables |= _environment(context) | given.get("env", {}) | given.get("secret_env", {})
     pairs = [f"{name}={value}" for name, value in variables.items()]
     return [os.fsencode(field) for field in (given.get("cwd", ""), str(len(pairs)), *pairs, *words)]
 

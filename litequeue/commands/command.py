@@ -15,11 +15,12 @@ from ..base import checks, stored
 from ..base.backoff import BackoffLike
 from ..base.backoff import check as check_backoff
 from ..base.errors import CommandFailed, InvalidArgument, InvalidType
+from ..base.masking import COMMAND, OF_COMMANDS
 from ..payload import Codec
 from ..tasks import MARK, TaskCode
 from ..tasks.context import current_job
 
-NAME: Final = "litequeue.command"
+NAME: Final = COMMAND
 GRACE: Final = 5.0  # seconds between SIGTERM and SIGKILL
 
 
@@ -29,6 +30,7 @@ def check_command(
     command: str | None = None,
     cwd: str | os.PathLike[str] | None = None,
     env: Mapping[str, str] | None = None,
+    secret_env: Mapping[str, str] | None = None,
     stdin: str | None = None,
     user_env: bool = False,
     backoff: float | timedelta | Sequence[float | timedelta] | None = None,
@@ -38,7 +40,7 @@ def check_command(
 
     ``argv``: the command and its arguments, run as they are; or ``command``: one string for ``/bin/sh -c``.
     ``cwd``: where it runs, made absolute now; None: where the worker runs. ``env``: added to the worker's own
-    environment. ``stdin``: text for its input; None: there is none. ``user_env``: through the login shell of the
+    environment. ``secret_env``: the same, and shown with ``***`` for each value. ``stdin``: text for its input; None: there is none. ``user_env``: through the login shell of the
     worker's user, so that the profile is read. ``backoff``: seconds before a retry, or a list of them of which the last
     repeats; None: as for any task. ``crontab``: the crontab that it was imported from, which changes nothing of what runs.
     Raises InvalidArgument or InvalidType.
@@ -60,7 +62,12 @@ def check_command(
             raise InvalidArgument("cwd is empty: give a directory, or leave it out for the worker's own")
         found["cwd"] = os.path.abspath(path)
     if env is not None:
-        found["env"] = _variables(env)
+        found["env"] = _variables(env, "env")
+    if secret_env is not None:
+        found["secret_env"] = _variables(secret_env, "secret_env", secret=True)
+        twice = found["secret_env"].keys() & found.get("env", {}).keys()
+        if twice:
+            raise InvalidArgument(f"{min(twice)} is in env and in secret_env: give it in one of them")
     if stdin is not None:
         if not isinstance(stdin, str):
             raise InvalidType(f"stdin must be a string, not {type(stdin).__name__}: {stdin!r:.100}")
@@ -91,27 +98,31 @@ def _words(argv: object) -> list[str]:
     return words
 
 
-def _variables(env: object) -> dict[str, str]:
+def _variables(env: object, what: str, *, secret: bool = False) -> dict[str, str]:
     if not isinstance(env, Mapping):
-        raise InvalidType(f"env must be a dict of names and values, not {type(env).__name__}: {env!r:.100}")
+        raise InvalidType(f"{what} must be a dict of names and values, not {type(env).__name__}{_quoted(env, secret)}")
     for name, value in env.items():
-        if not _text(name, "a name in env") or "=" in name:
-            raise InvalidArgument(f"env has the name {name!r:.100}; a name is not empty and has no '='")
-        _text(value, f"env[{name!r:.100}]")
+        if not _text(name, f"a name in {what}") or "=" in name:
+            raise InvalidArgument(f"{what} has the name {name!r:.100}; a name is not empty and has no '='")
+        _text(value, f"{what}[{name!r:.100}]", secret=secret)
     return dict(env)
 
 
-def _text(value: object, what: str) -> str:
+def _text(value: object, what: str, *, secret: bool = False) -> str:
     """A string that can be handed to another program."""
     if not isinstance(value, str):
-        raise InvalidType(f"{what} must be a string, not {type(value).__name__}: {value!r:.100}")
+        raise InvalidType(f"{what} must be a string, not {type(value).__name__}{_quoted(value, secret)}")
     if "\0" in value:
-        raise InvalidArgument(f"{what} has a NUL character, which no program can be given: {value!r:.100}")
+        raise InvalidArgument(f"{what} has a NUL character, which no program can be given{_quoted(value, secret)}")
     try:
         os.fsencode(value)
     except UnicodeEncodeError as error:
         raise InvalidArgument(f"{what} cannot be encoded for another program: {error}") from None
     return value
+
+
+def _quoted(value: object, secret: bool) -> str:
+    return "" if secret else f": {value!r:.100}"
 
 
 async def run_command(
@@ -120,6 +131,7 @@ async def run_command(
     command: str | None = None,
     cwd: str | None = None,
     env: Mapping[str, str] | None = None,
+    secret_env: Mapping[str, str] | None = None,
     stdin: str | None = None,
     user_env: bool = False,
     backoff: float | Sequence[float] | None = None,
@@ -138,8 +150,9 @@ async def run_command(
     from .attempt import run
 
     given = check_command(
-        argv, command=command, cwd=cwd, env=env, stdin=stdin, user_env=user_env, backoff=backoff, crontab=crontab
-    )
+        argv, command=command, cwd=cwd, env=env, secret_env=secret_env, stdin=stdin, user_env=user_env, backoff=backoff,
+        crontab=crontab,
+    )  # fmt: skip
     return await run(current_job(), given, grace)
 
 
@@ -154,4 +167,5 @@ class _Command(TaskCode):
 
 
 TASK: Final = _Command(run_command, Codec(), lambda path: None, {"name": NAME})
+TASK.secret = OF_COMMANDS
 setattr(run_command, MARK, TASK)  # so that it is found where a job's origin says it is

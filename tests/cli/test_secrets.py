@@ -1,12 +1,15 @@
-"""Secret arguments of tasks: stored as they are, and shown in no face.
+"""Secret arguments of tasks, and secret variables of commands: stored as they are, and shown in no face.
 
 The command line here has no code of the tasks; what it knows of them is in the file.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -256,3 +259,123 @@ def test_a_task_without_secrets_records_what_it_always_did(app: LiteQueue) -> No
     origin = app._client.store.jobs.origin("plain")
     assert origin is not None and "secret" not in json.loads(origin.options)
 
+
+# -- commands ----------------------------------------------------------------------------------------------------
+
+unix = pytest.mark.skipif(os.name != "posix", reason="commands need process groups")
+KNOWS = f'test "$PGPASSWORD" = "{SECRET}" || exit 3; echo it knows; echo "no $PGPASSWORD" >&2; exit $CODE'
+
+
+@contextlib.contextmanager
+def having(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Iterator[None]:
+    with monkeypatch.context() as there:
+        for name, value in variables.items():
+            there.setenv(name, value)
+        yield
+
+
+@unix
+def test_a_command_finds_its_secret_environment_and_nobody_is_shown_it(app: LiteQueue, cli: Cli) -> None:
+    app.stats()
+    words = ("--env", "CODE=0", "--secret-env", f"PGPASSWORD={SECRET}", "--shell", "--", KNOWS.partition("; echo \"no")[0])
+    assert cli("enqueue", app.path, "--command", *words).code == 0
+    burst(app, async_=2)
+    said = cli("job", app.path, 1)
+    assert "succeeded" in said.out and "it knows" in said.out
+    kwargs = json.loads(stored(app, "kwargs")[0])
+    assert (kwargs["env"], kwargs["secret_env"]) == ({"CODE": "0"}, {"PGPASSWORD": SECRET})
+    shown = json.loads(cli("job", app.path, 1, "--json").out)["kwargs"]
+    assert (shown["env"], shown["secret_env"]) == ({"CODE": "0"}, {"PGPASSWORD": "***"})
+    assert '"secret_env":{"PGPASSWORD":"***"}' in said.out, "as the guide has it"
+
+
+@unix
+def test_the_error_of_a_command_does_not_tell_its_secret_environment(app: LiteQueue, caplog: pytest.LogCaptureFixture) -> None:
+    kwargs = {"command": KNOWS, "env": {"CODE": "7"}, "secret_env": {"PGPASSWORD": SECRET}}
+    job = app.send_task("litequeue.command", kwargs=kwargs)
+    burst(app, async_=2)
+    error = str(job.info().last_error)
+    assert "exit code 7" in error and "no ***" in error and SECRET not in caplog.text
+    assert SECRET in "".join(piece.text for piece in job.output()), "what it prints is its own"
+
+
+@unix
+def test_a_secret_variable_without_a_value_is_taken_from_here(app: LiteQueue, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    app.stats()
+    add = ("schedule", "add", app.path, "remote", "--cron", "0 4 * * *", "--secret-env", "PGPASSWORD", "--", "true")
+    with having(monkeypatch, PGPASSWORD=SECRET):
+        assert cli(*add).code == 0
+    assert json.loads(app.schedules.get("remote").kwargs)["secret_env"] == {"PGPASSWORD": SECRET}
+    for words in (("schedules", app.path), ("schedules", app.path, "--json"), ("doctor", app.path)):
+        assert SECRET not in str(cli(*words))
+    monkeypatch.delenv("PGPASSWORD", raising=False)
+    said = cli(*add[:3], "other", *add[4:])
+    assert (said.code, said.err.count("\n")) == (2, 1) and "there is no such variable here; export it first" in said.err
+    said = cli("enqueue", app.path, "--command", "--secret-env", f"={SECRET}", "--", "true")
+    assert said.code == 2 and "write NAME=VALUE" in said.err and SECRET not in said.err
+
+
+@unix
+def test_a_variable_is_secret_or_not_as_it_was_given_last(app: LiteQueue, cli: Cli) -> None:
+    def environment() -> tuple[Any, Any]:
+        kwargs = json.loads(app.schedules.get("remote").kwargs)
+        return kwargs.get("env"), kwargs.get("secret_env")
+
+    cli("schedule", "add", app.path, "remote", "--every", "1h", "--env", "A=1", "--env", "B=2", "--", "true")
+    cli("schedule", "update", app.path, "remote", "--secret-env", "B=3")
+    assert environment() == ({"A": "1"}, {"B": "3"})
+    cli("schedule", "update", app.path, "remote", "--retries", "1", "--env", "C=4")
+    assert environment() == ({"A": "1", "C": "4"}, {"B": "3"})
+    cli("schedule", "update", app.path, "remote", "--env", "B=5")
+    assert environment() == ({"A": "1", "B": "5", "C": "4"}, None)
+    said = cli("schedule", "update", app.path, "remote", "--env", "A=1", "--secret-env", f"A={SECRET}")
+    assert said.code == 2 and "A is in env and in secret_env" in said.err and SECRET not in said.err
+    task = cli("enqueue", app.path, "tests.add", "--secret-env", "A=1")
+    assert task.code == 2 and "--secret-env goes with a command" in task.err
+
+
+@unix
+@pytest.mark.parametrize("secret_env", [{"A": f"{SECRET}\0"}, {"A": [SECRET]}, SECRET, {"A": f"{SECRET}\ud800"}])
+def test_what_is_wrong_with_a_secret_variable_is_said_without_its_value(app: LiteQueue, cli: Cli, secret_env: Any) -> None:
+    job = app.send_task("litequeue.command", kwargs={"argv": ["true"], "secret_env": secret_env})
+    app.schedules.add("s", "litequeue.command", every="1h", kwargs={"argv": ["true"], "secret_env": secret_env})
+    burst(app, async_=2)
+    assert "secret_env" in str(job.info().last_error) and job.state == "discarded"
+    for words in (("job", app.path, 1), ("job", app.path, 1, "--json"), ("jobs", app.path), ("schedules", app.path), ("cron", "export", app.path)):
+        assert SECRET not in str(cli(*words))
+
+
+@unix
+def test_an_export_leaves_secret_variables_out_and_says_so_unless_it_is_asked_for_them(app: LiteQueue, cli: Cli) -> None:
+    words = ("--env", "LANG=C", "--secret-env", f"PGPASSWORD={SECRET}", "--secret-env", "PGUSER=root", "--", "pg_dump", "mydb")
+    cli("schedule", "add", app.path, "remote", "--cron", "0 4 * * *", *words)
+    said = cli("cron", "export", app.path)
+    assert SECRET not in said.out + said.err and "LANG=C" in said.out and "pg_dump mydb" in said.out
+    assert "# Left out of the environment, since it is secret (--with-secrets writes it):\n# remote: PGPASSWORD, PGUSER\n" in said.out
+    said = cli("cron", "export", app.path, "--with-secrets")
+    assert f"PGPASSWORD={SECRET}\n" in said.out and "PGUSER=root\n" in said.out and "Left out" not in said.out
+
+
+@unix
+def test_an_import_marks_settings_of_the_crontab_and_later_imports_leave_the_mark(app: LiteQueue, cli: Cli) -> None:
+    def text(password: str) -> bytes:
+        return f"PGPASSWORD={password}\nLANG=C\n0 4 * * * pg_dump mydb\n".encode()
+
+    def kwargs() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(app.schedules.get("pg_dump").kwargs)
+        return found
+
+    app.stats()
+    first = cli("cron", "import", app.path, "-", given=text(SECRET))
+    assert first.code == 0 and kwargs()["env"]["PGPASSWORD"] == SECRET
+    again = ("cron", "import", app.path, "-", "--secret-env", "PGPASSWORD")
+    said = cli(*again, given=text(SECRET))
+    assert said.code == 1 and "differs in what of its environment is secret: --replace changes that one" in said.err
+    assert cli(*again, "--replace", given=text(SECRET)).code == 0
+    assert kwargs()["secret_env"] == {"PGPASSWORD": SECRET} and "PGPASSWORD" not in kwargs()["env"]
+    for words in (again, again[:4]):
+        assert "pg_dump: unchanged" in cli(*words, given=text(SECRET)).out
+    changed = cli(*again[:4], given=text("correct horse"))
+    assert changed.code == 1 and "differs in its environment" in changed.err and "correct horse" not in changed.err
+    assert cli(*again[:4], "--replace", given=text("correct horse")).code == 0
+    assert kwargs()["secret_env"] == {"PGPASSWORD": "correct horse"} and kwargs()["env"]["LANG"] == "C"
