@@ -70,12 +70,27 @@ def test_a_healthy_file_is_exit_0_one_line_each(filled: Path) -> None:
     code, found = doctor(filled, "--full")
     assert (code, wrong(found)) == (0, {})
     assert set(found) == {
-        "sqlite", "file", "disk", "integrity", "lock", "wal", "clock", "workers", "tasks", "jobs", "schedules", "notices",
+        "sqlite", "trust", "file", "disk", "integrity", "lock", "wal", "clock", "workers", "tasks", "jobs", "schedules", "notices",
     }  # fmt: skip
     assert found["jobs"] == [("ok", "3 available")]
     people = litequeue("doctor", filled)
     assert people.returncode == 0
     assert all(line.split()[0] in ("ok", "note") for line in people.stdout.splitlines())
+
+
+def test_what_lets_others_decide_what_is_in_the_file_is_told_also_where_that_is_not_opened(filled: Path) -> None:
+    assert [level for level, _ in doctor(filled)[1]["trust"]] == ["ok", "ok", "ok"]
+    filled.parent.chmod(0o1777)
+    code, found = doctor(filled)
+    assert (code, found["open"][0][0]) == (4, "unusable")
+    assert [level for level, _ in found["trust"]] == ["wrong", "ok", "wrong"]
+    assert f"{filled.parent} can be written by others (mode 1777): it is not opened" in found["trust"][0][1]
+    filled.parent.chmod(0o700)
+    Path(f"{filled}-journal").symlink_to("elsewhere")
+    code, found = doctor(filled)
+    assert (code, found["open"][0][0]) == (4, "unusable")
+    assert [level for level, _ in found["trust"]] == ["ok", "wrong", "ok"]
+    assert f"{filled}-journal is a symbolic link: it is not opened" in found["trust"][1][1]
 
 
 def test_a_variable_that_names_no_zone_is_noted(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:

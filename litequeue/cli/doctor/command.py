@@ -44,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
 def examine(path: str, *, full: bool) -> Iterator[Finding]:
     """Every check in turn. The last one is named "open" where the file could not even be opened."""
     yield sqlite_version(sqlite3.sqlite_version_info)
+    yield from host.trust(path)
     store = Store(path, create=False, adopt=False)
     store.database.patience = PATIENCE
     inspection, now = Inspection(store.database), SystemClock().now()

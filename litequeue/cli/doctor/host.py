@@ -5,13 +5,14 @@ Asks the system alone, and opens none of the files.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ...base.errors import InvalidArgument
-from ...base.trust import why_untrusted
+from ...base.trust import why_not_its_own, why_open_folder, why_untrusted
 from .finding import NOTE, OK, WRONG, Finding
 
 LITTLE_ROOM = 100e6  # bytes
@@ -36,12 +37,27 @@ def modes(path: str) -> Iterator[Finding]:
             yield Finding("file", WRONG, f"{who}: {others}; chmod go= {path + suffix}")
         elif not suffix:
             yield Finding("file", OK, who)
-    try:
-        why = why_untrusted(os.path.realpath(path))
-    except OSError:
+
+
+# Who judges, what is well if he finds nothing, and what comes of it else.
+_JUDGES: tuple[tuple[Callable[[str], str | None], str, str], ...] = (
+    (
+        why_open_folder, "only its owner and root can write its directory, or one above",
+        "it is not opened, unless LITEQUEUE_TRUST=anyone says that this is meant",
+    ),
+    (why_not_its_own, "what SQLite keeps beside it is its owner's", "it is not opened"),
+    (why_untrusted, "what it names may be run, by you", "workers import no code and run no command that this file names"),
+)  # fmt: skip
+
+
+def trust(path: str) -> Iterator[Finding]:
+    """Whether somebody else can decide what is in the file, before it is opened; of one that is there."""
+    if not os.path.isfile(path):
         return
-    if why is not None:
-        yield Finding("trust", WRONG, f"{why}: workers import no code that this file names")
+    for judge, well, consequence in _JUDGES:
+        with contextlib.suppress(OSError):
+            why = judge(path)
+            yield Finding("trust", OK, well) if why is None else Finding("trust", WRONG, f"{why}: {consequence}")
 
 
 def what_others_can(mode: int) -> str:
