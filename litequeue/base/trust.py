@@ -186,3 +186,19 @@ def denied(path: str) -> str:
             name, kind = os.path.dirname(name), "the folder "
     you = f", and you are uid {os.geteuid()}" if hasattr(os, "geteuid") else ""
     return f"{kind}{name} belongs to uid {found.st_uid} with mode {stat.S_IMODE(found.st_mode):o}{you}"
+
+
+def why_not_roots_word(found: os.stat_result) -> str | None:
+    """What lets others decide the content of a file that is open, to be said after its name; None if only root does, or who asks.
+    As cron judges /etc/crontab: nobody's group is an exception, and a second name may be one that somebody else has made."""
+    if not hasattr(os, "geteuid"):  # pragma: no cover
+        return None
+    if found.st_uid not in (0, os.geteuid()):
+        return f"belongs to another user (uid {found.st_uid}): give it to root"
+    if not stat.S_ISREG(found.st_mode):
+        return "is no regular file"
+    if found.st_nlink != 1:
+        return f"has {found.st_nlink} names (hard links): copy it to one of its own"
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return f"can be written by others (mode {stat.S_IMODE(found.st_mode):o}): chmod go-w"
+    return None

@@ -18,12 +18,13 @@ from ..base.errors import (
     InvalidArgument,
 )
 from ..base.records import ScheduleInfo
+from ..commands.account import PATH, account_of
 from ..commands.command import NAME as COMMAND
 from ..crontab import Entry
 from ..triggers import Cron, from_spec
 from . import render
 from .calls import command_in
-from .crontabs import PATH, home_of, whoami
+from .crontabs import whoami
 from .jobs import existing
 
 
@@ -103,8 +104,8 @@ def _entry_of(info: ScheduleInfo, with_secrets: bool) -> tuple[Entry, list[str]]
     shell = environment.pop("SHELL", crontab.SHELL)
     if environment.get("PATH") == PATH:
         del environment["PATH"]
-    command, user = _line_of(call, shell)
-    home = whoami()[1] if user is None else home_of(user)
+    command, user = _line_of(call, shell), call.get("user")
+    home = whoami()[1] if user is None else account_of(user).pw_dir
     for own in ("LOGNAME", "USER"):  # cron's to set
         environment.pop(own, None)
     if environment.get("HOME") == home:
@@ -144,15 +145,9 @@ def _delay(jitter: float) -> int:
     return minutes
 
 
-def _line_of(call: dict[str, Any], shell: str) -> tuple[str, str | None]:
-    """The command as a line for the shell, and the user that it runs as."""
+def _line_of(call: dict[str, Any], shell: str) -> str:
+    """The command as a line for the shell."""
     argv = call.get("argv")
     if argv is None:
-        return str(call["command"]), None
-    if argv[:2] == ["su", "-p"]:
-        argv = ["su", *argv[2:]]
-    if argv[:3] == ["su", "-s", shell] and argv[4:5] == ["-c"] and len(argv) == 6:
-        return argv[5], argv[3]
-    if argv[:2] == [shell, "-c"] and len(argv) == 3:
-        return argv[2], None
-    return shlex.join(argv), None
+        return str(call["command"])
+    return str(argv[2]) if argv[:2] == [shell, "-c"] and len(argv) == 3 else shlex.join(argv)

@@ -15,6 +15,7 @@ from typing import Any, Final
 from ..base.errors import InvalidArgument
 from ..base.records import ScheduleInfo
 from ..commands.command import NAME as COMMAND
+from ..commands.command import OF_SYSTEM
 from ..crontab import Entry
 from ..crontab.names import unique
 from ..triggers import spec_of
@@ -68,7 +69,8 @@ class Plan:
         parts = {
             "its time": spec != spec_of(options["trigger"]),
             "its command": any(call.get(key) != said.get(key) for key in _PROGRAM),
-            "its environment": any(call.get(key) != said.get(key) for key in call.keys() | said.keys() if key not in _PROGRAM),
+            "whom it runs as": call.get("user") != said.get("user"),
+            "its environment": any(call.get(key) != said.get(key) for key in call.keys() | said.keys() if key not in (*_PROGRAM, "user")),
             "whom failures are mailed to": known.mail_to != options.get("mail_to"),
             "its random delay": known.jitter != options.get("jitter", 0),
             "what of its environment is secret": not _secrets(options["kwargs"]) <= _secrets(self._standing),
@@ -92,7 +94,7 @@ class Plan:
 def source_of(file: str, system: bool) -> str:
     """The crontab, as a later import names it again: what is gone from one may stand in another."""
     name = file if file == "-" else os.path.abspath(file)
-    return f"{name} (--system)" if system else name
+    return name + OF_SYSTEM if system else name
 
 
 def match(wanted: Iterable[tuple[Entry, dict[str, Any]]], standing: Mapping[str, ScheduleInfo]) -> list[Plan]:

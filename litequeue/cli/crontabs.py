@@ -23,6 +23,8 @@ from ..base.errors import (
     PayloadTooLarge,
 )
 from ..base.records import ScheduleInfo
+from ..base.trust import why_not_roots_word
+from ..commands.account import PATH, account_of, why_not_as
 from ..commands.command import NAME as COMMAND
 from ..commands.command import check_command
 from ..commands.notices import sendmail
@@ -34,19 +36,18 @@ from .crontab_plans import NEW, UNCHANGED, Plan
 from .jobs import existing
 from .notes import note_mail
 
-PATH: Final = "/usr/bin:/bin"  # what cron gives a command
 DIFFERENCES: Final = """\
 Of all of them: a tick whose job before still runs is left out (cron starts both; so does schedule update --overlap allow),
 one that was missed by at most an hour is made up for (cron never does; nor does --catch-up skip), a job under which its
 worker crashes runs again (cron never does; nor does import with --at-most-once), and commands have the
-worker's environment."""
+worker's environment, but for those of a system crontab."""
 
 
 def import_(arguments: argparse.Namespace) -> int:
     """Add a schedule for each job of a crontab; with --dry-run only show what would come of each line."""
     standing = _standing(arguments.db)  # first, so that arguments that are the wrong way round are seen
     source = crontab_plans.source_of(arguments.file, arguments.system)
-    found = crontab.parse(_read(arguments.file), system=arguments.system)
+    found = crontab.parse(_read(arguments.file, arguments.system), system=arguments.system)
     failed = len(found.problems)
     for problem in found.problems:
         print(f"line {problem.line}: not read: {clean(problem.why)}\n    {clean(problem.raw)}", file=sys.stderr)
@@ -105,15 +106,22 @@ def _standing(db: str) -> dict[str, ScheduleInfo]:
         return {info.name: info for info in app.schedules.list()}
 
 
-def _read(file: str) -> str:
+def _read(file: str, system: bool) -> str:
+    """The text of a crontab. That of a user is whatever he says it is, as for ``crontab FILE``, and so is what he hands over by a
+    pipe. In one of the system the lines say whose they are: that must be nobody's word but root's, as for cron."""
+    why = None
     try:
         if file == "-":
-            text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+            data = sys.stdin.buffer.read()
         else:
-            with open(file, encoding="utf-8", errors="surrogateescape", newline="") as opened:
-                text = opened.read()
+            with open(file, "rb") as opened:
+                why = why_not_roots_word(os.fstat(opened.fileno())) if system else None
+                data = opened.read() if why is None else b""
     except OSError as error:
         raise CannotOpen(f"{file} cannot be read: {error.strerror}") from None
+    if why is not None:
+        raise InvalidArgument(f"{file} {why}, and cron would not take it either: nothing of it is imported with --system")
+    text = data.decode("utf-8", "surrogateescape")
     if "\0" in text:
         raise InvalidArgument(f"{file} is no crontab: it has NUL bytes. The database comes first: cron import DB FILE")
     return text
@@ -121,21 +129,9 @@ def _read(file: str) -> str:
 
 def _schedule_of(entry: Entry, arguments: argparse.Namespace) -> dict[str, Any]:
     """The arguments of ``app.schedules.add`` for an entry."""
-    me, my_home = whoami()
-    if entry.user is None or entry.user == me:
-        home = entry.env.get("HOME") or my_home
-        environment = environment_of(entry, me, home)
-        if entry.shell == crontab.SHELL:
-            call = check_command(command=entry.command, cwd=home, env=environment, stdin=entry.stdin)
-        else:
-            call = check_command([entry.shell, "-c", entry.command], cwd=home, env=environment, stdin=entry.stdin)
-    elif os.geteuid() != 0:
-        raise InvalidArgument(f"it runs as {entry.user}, and only root's worker can run commands as another user")
-    else:
-        call = _as_user(entry, entry.user)
     options: dict[str, Any] = {
         "trigger": Cron(entry.when, arguments.timezone if entry.timezone is None else entry.timezone),
-        "kwargs": call,
+        "kwargs": _call_of(entry),
     }
     if arguments.at_most_once:
         options["at_most_once"] = True
@@ -160,15 +156,6 @@ def whoami() -> tuple[str, str]:
     return user.pw_name, user.pw_dir
 
 
-def home_of(user: str) -> str:
-    import pwd
-
-    try:
-        return pwd.getpwnam(user).pw_dir
-    except KeyError:
-        raise InvalidArgument(f"it runs as {user}, and there is no such user here") from None
-
-
 def _owner(entry: Entry) -> str | None:
     """Whom cron mails where no MAILTO says: the owner, if the host can send mail at all."""
     if sendmail() is None:
@@ -176,21 +163,19 @@ def _owner(entry: Entry) -> str | None:
     return entry.user or whoami()[0]
 
 
-def environment_of(entry: Entry, user: str, home: str) -> dict[str, str]:
-    """What cron would have set for its command beside the crontab's own settings."""
-    return {"PATH": PATH, **entry.env, "HOME": home, "LOGNAME": user, "SHELL": entry.shell}
-
-
-def _as_user(entry: Entry, user: str) -> dict[str, Any]:
-    home = home_of(user)
-    if not entry.env.get("HOME"):
-        argv, environment = ["su", "-s", entry.shell, user, "-c", entry.command], environment_of(entry, user, home)
-    else:
-        # Without -p, su would set HOME to the user's own; with it, USER is left as it is as well.
-        home = entry.env["HOME"]
-        argv = ["su", "-p", "-s", entry.shell, user, "-c", entry.command]
-        environment = {**environment_of(entry, user, home), "USER": user}
-    return check_command(argv, cwd=home, env=environment, stdin=entry.stdin)
+def _call_of(entry: Entry) -> dict[str, Any]:
+    """The arguments of the task that runs commands."""
+    user, own_home = whoami()
+    if entry.user is not None:
+        account = account_of(entry.user)
+        if (why := why_not_as(account)) is not None:
+            raise InvalidArgument(why)
+        user, own_home = entry.user, account.pw_dir
+    home = entry.env.get("HOME") or own_home
+    # What cron sets for a command, beside the crontab's own settings.
+    environment = {"PATH": PATH, **entry.env, "HOME": home, "LOGNAME": user, "SHELL": entry.shell}
+    words = {"command": entry.command} if entry.shell == crontab.SHELL else {"argv": [entry.shell, "-c", entry.command]}
+    return check_command(**words, cwd=home, env=environment, stdin=entry.stdin, user=entry.user)
 
 
 def _doubts(entry: Entry) -> Iterator[str]:

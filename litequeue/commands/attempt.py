@@ -19,13 +19,17 @@ import errno
 import os
 import signal
 import sys
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from ..base.errors import CommandFailed, Snooze
+from ..base.errors import CommandFailed, InvalidArgument, Snooze
 from ..base.trust import why_untrusted
 from ..tasks.context import JobContext
+from .account import account_of, environment_of, why_not_as
 from .capped import CHUNK, Capped
 from .supervised import Supervised
+
+if TYPE_CHECKING:
+    import pwd
 
 LINGER: Final = 1.0  # seconds for the output's end when the command has ended and others hold its pipes
 PACE: Final = 0.25  # seconds between two chunks of one stream
@@ -102,11 +106,26 @@ def _environment(context: JobContext) -> dict[str, str]:
     return told
 
 
-def _through_login_shell(words: list[str]) -> tuple[list[str], dict[str, str]]:
-    """The words as the user's login shell runs them, and what such a shell expects to find."""
+def _account(user: str) -> pwd.struct_passwd:
+    """The one that a command of this user's is to run as."""
+    try:
+        account = account_of(user)
+    except InvalidArgument as error:
+        raise CommandFailed(f"the command was not run: {error}") from None
+    why = why_not_as(account)
+    if why is not None:
+        raise CommandFailed(f"the command was not run: {why}")
+    return account
+
+
+def _own_account() -> pwd.struct_passwd:
     import pwd
 
-    user = pwd.getpwuid(os.getuid())
+    return pwd.getpwuid(os.getuid())
+
+
+def _through_login_shell(words: list[str], user: pwd.struct_passwd) -> tuple[list[str], dict[str, str]]:
+    """The words as the user's login shell runs them, and what such a shell expects to find."""
     shell = user.pw_shell or "/bin/sh"
     kind = os.path.basename(shell)
     if kind in _POSIX_SHELLS:
@@ -124,12 +143,18 @@ def _through_login_shell(words: list[str]) -> tuple[list[str], dict[str, str]]:
 def _fields(context: JobContext, given: dict[str, Any]) -> list[bytes]:
     """What ``Supervised.start`` wants."""
     words = given["argv"] if "argv" in given else ["/bin/sh", "-c", given["command"]]
-    variables: dict[str, str] = {}
+    account = _account(given["user"]) if "user" in given else None
+    variables = {} if account is None else environment_of(account)
     if given.get("user_env"):
-        words, variables = _through_login_shell(words)
+        words, more = _through_login_shell(words, account or _own_account())
+        variables |= more
     variables |= _environment(context) | given.get("env", {}) | given.get("secret_env", {})
     pairs = [f"{name}={value}" for name, value in variables.items()]
-    return [os.fsencode(field) for field in (given.get("cwd", ""), str(len(pairs)), *pairs, *words)]
+    if account is None:
+        cwd, user = given.get("cwd", ""), ""
+    else:
+        cwd, user = given.get("cwd") or variables["HOME"], f"{account.pw_uid} {account.pw_gid} {account.pw_name}"
+    return [os.fsencode(field) for field in (cwd, user, str(len(pairs)), *pairs, *words)]
 
 
 # -- what its ending means -------------------------------------------------------------------------------
@@ -158,11 +183,14 @@ def _could_not_run(fields: list[bytes], said: dict[str, Any], usage: dict[str, A
     usage["exit_code"] = NOT_RUN
     if said["failed"] == "directory":
         raise CommandFailed(f"the command was not run: cwd {os.fsdecode(fields[0])!r}: {why} (exit code {NOT_RUN})", usage)
-    count = int(fields[1])
-    name = os.fsdecode(fields[2 + count])
+    if said["failed"] == "user":
+        name = os.fsdecode(fields[1]).split(" ", 2)[2]
+        raise CommandFailed(f"the command was not run: its process could not become {name}: {why} (exit code {NOT_RUN})", usage)
+    count = int(fields[2])
+    name = os.fsdecode(fields[3 + count])
     if said["errno"] == errno.ENOENT:
         usage["exit_code"] = NOT_FOUND
-        paths = [pair[5:] for pair in fields[2 : 2 + count] if pair.startswith(b"PATH=")]
+        paths = [pair[5:] for pair in fields[3 : 3 + count] if pair.startswith(b"PATH=")]
         path = os.fsdecode(paths[-1]) if paths else os.environ.get("PATH", "")
         why = "no such file, or its interpreter is missing" if "/" in name else f"not found in PATH={path}"
     raise CommandFailed(f"the command {name!r} could not be run: {why} (exit code {usage['exit_code']})", usage)

@@ -19,8 +19,10 @@ from ..base.masking import COMMAND, OF_COMMANDS
 from ..payload import Codec
 from ..tasks import MARK, TaskCode
 from ..tasks.context import current_job
+from .account import SHELL
 
 NAME: Final = COMMAND
+OF_SYSTEM: Final = " (--system)"  # at the end of the crontab's name that a command came from: one with a user in each line
 GRACE: Final = 5.0  # seconds between SIGTERM and SIGKILL
 
 
@@ -33,6 +35,7 @@ def check_command(
     secret_env: Mapping[str, str] | None = None,
     stdin: str | None = None,
     user_env: bool = False,
+    user: str | None = None,
     backoff: float | timedelta | Sequence[float | timedelta] | None = None,
     crontab: str | None = None,
 ) -> dict[str, Any]:
@@ -40,8 +43,10 @@ def check_command(
 
     ``argv``: the command and its arguments, run as they are; or ``command``: one string for ``/bin/sh -c``.
     ``cwd``: where it runs, made absolute now; None: where the worker runs. ``env``: added to the worker's own
-    environment. ``secret_env``: the same, and shown with ``***`` for each value. ``stdin``: text for its input; None: there is none. ``user_env``: through the login shell of the
-    worker's user, so that the profile is read. ``backoff``: seconds before a retry, or a list of them of which the last
+    environment. ``secret_env``: the same, and shown with ``***`` for each value. ``stdin``: text for its input; None: there is
+    none. ``user_env``: through the login shell of the worker's user, so that the profile is read. ``user``: whom it runs as,
+    with an environment such as cron makes, in his home if
+    there is no ``cwd``; None: the worker's. ``backoff``: seconds before a retry, or a list of them of which the last
     repeats; None: as for any task. ``crontab``: the crontab that it was imported from, which changes nothing of what runs.
     Raises InvalidArgument or InvalidType.
     """
@@ -76,6 +81,10 @@ def check_command(
         raise InvalidType(f"user_env must be True or False, not {user_env!r:.100}")
     if user_env:
         found["user_env"] = True
+    if user is not None:
+        found["user"] = _text(user, "user")
+        if not user:
+            raise InvalidArgument("user is empty: give the name of an account, or leave it out for the worker's own")
     if backoff is not None:
         delays = backoff if isinstance(backoff, (list, tuple)) else [backoff]
         if not delays:
@@ -83,6 +92,20 @@ def check_command(
         found["backoff"] = [checks.span(delay, "backoff") / checks.MICROS for delay in delays]
     if crontab is not None:
         found["crontab"] = _text(crontab, "crontab")
+    return _without_su(found)
+
+
+def _without_su(found: dict[str, Any]) -> dict[str, Any]:
+    """What an import of a system crontab stored once for another user, as it stores it now: root's worker looked su up in the
+    crontab's PATH."""
+    words = found.get("argv", [])
+    words = ["su", *words[2:]] if words[:2] == ["su", "-p"] else words
+    if not found.get("crontab", "").endswith(OF_SYSTEM) or words[:2] != ["su", "-s"] or words[4:5] != ["-c"] or len(words) != 6:
+        return found
+    shell, found["user"], line = words[2], words[3], words[5]
+    del found["argv"]
+    found |= {"command": line} if shell == SHELL else {"argv": [shell, "-c", line]}
+    found.get("env", {}).pop("USER", None)
     return found
 
 
@@ -134,6 +157,7 @@ async def run_command(
     secret_env: Mapping[str, str] | None = None,
     stdin: str | None = None,
     user_env: bool = False,
+    user: str | None = None,
     backoff: float | Sequence[float] | None = None,
     crontab: str | None = None,
     grace: float = GRACE,
@@ -150,8 +174,8 @@ async def run_command(
     from .attempt import run
 
     given = check_command(
-        argv, command=command, cwd=cwd, env=env, secret_env=secret_env, stdin=stdin, user_env=user_env, backoff=backoff,
-        crontab=crontab,
+        argv, command=command, cwd=cwd, env=env, secret_env=secret_env, stdin=stdin, user_env=user_env, user=user,
+        backoff=backoff, crontab=crontab,
     )  # fmt: skip
     return await run(current_job(), given, grace)
 

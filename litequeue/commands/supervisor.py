@@ -1,7 +1,7 @@
 """A tiny program that stands between a worker and one command, and outlives neither's mistakes.
 
-Owns the command's whole life: starting it in a process group of its own, stopping it with everything that it
-started, and reporting how it ended. Run by path as ``python -I -S supervisor.py ORDERS REPORT WORKER`` in a
+Owns the command's whole life: starting it in a process group of its own (``become`` does as another user), stopping it with
+everything that it started, and reporting how it ended. Run by path as ``python -I -S supervisor.py ORDERS REPORT WORKER`` in a
 session of its own; imports nothing of litequeue, and little else, since each command pays for it.
 
 - ORDERS, a pipe: first the command (see ``read_command``), then lines: ``term SECONDS`` (SIGTERM to all, SIGKILL
@@ -128,23 +128,19 @@ class Supervisor:
             os._exit(0)  # the worker is gone, and nothing has begun
 
     def start(self, fields: list[bytes]) -> None:
-        """Fields: the directory or nothing, how many variables, those as NAME=VALUE, the command's words."""
-        count = int(fields[1])
-        for pair in fields[2 : 2 + count]:
+        """Fields: the directory or nothing, the user as UID GID NAME or nothing, how many variables, those as NAME=VALUE, the
+        command's words."""
+        directory, user, count = fields[0], fields[1], int(fields[2])
+        variables = {}
+        for pair in fields[3 : 3 + count]:
             name, _, value = pair.partition(b"=")
-            os.environb[name] = value
-        words = fields[2 + count :]
-        step = "directory"
-        try:
-            if fields[0]:
-                os.chdir(fields[0])
-            step = "command"
-            self.command = self.group = os.posix_spawnp(
-                words[0], words, os.environb, setpgroup=0, setsigmask=[], setsigdef=DEFAULTS
-            )
-        except OSError as error:
-            self.say(failed=f'"{step}"', errno=error.errno or 0)
+            variables[name] = value
+        words = fields[3 + count :]
+        pid, step, number = spawn_as(user, directory, variables, words) if user else spawn(directory, variables, words)
+        if step:
+            self.say(failed=f'"{step}"', errno=number)
             os._exit(0)
+        self.command = self.group = pid
         self.say(pid=self.command)
         # The output's end is to be the command's own, not ours.
         null = os.open(os.devnull, os.O_RDWR)
@@ -252,6 +248,27 @@ class Supervisor:
             if self.command:
                 signal_all(os.getpid(), self.group, signal.SIGTERM)
                 signal_all(os.getpid(), self.group, signal.SIGCONT)  # a stopped process heeds nothing else
+
+
+def spawn(directory: bytes, variables: dict[bytes, bytes], words: list[bytes]) -> tuple[int, str, int]:
+    """Start a command with its own variables beside the worker's: its pid, and what could not be done, with the error's number."""
+    os.environb.update(variables)
+    step = "directory"
+    try:
+        if directory:
+            os.chdir(directory)
+        step = "command"
+        return os.posix_spawnp(words[0], words, os.environb, setpgroup=0, setsigmask=[], setsigdef=DEFAULTS), "", 0
+    except OSError as error:
+        return 0, step, error.errno or 0
+
+
+def spawn_as(user: bytes, directory: bytes, variables: dict[bytes, bytes], words: list[bytes]) -> tuple[int, str, int]:
+    """The same as another user. Each command pays for what is read of us, and few need that: it is in a file of its own."""
+    found = {}  # type: ignore[var-annotated]
+    with open(os.path.join(os.path.dirname(__file__), "become.py"), "rb") as file:
+        exec(compile(file.read(), file.name, "exec"), found)  # noqa: S102 - no import knows the folder, nor should
+    return found["spawn"](user, directory, variables, words, DEFAULTS)  # type: ignore[no-any-return]
 
 
 def nothing(number: int, frame: object) -> None:

@@ -198,9 +198,7 @@ def _notes(entry: Entry) -> Iterator[str]:
         yield "Debian's cron ignores CRON_TZ and runs this in the host's zone; litequeue heeds it, as cronie does"
     if entry.random_delay:
         yield "cronie draws one RANDOM_DELAY for as long as it runs; a jitter is drawn for each tick"
-    if entry.user is not None:
-        yield f"cron runs this as {entry.user}; litequeue as the user of its worker"
-    elif entry.command.split(maxsplit=1)[:1] == ["root"]:
+    if entry.user is None and entry.command.split(maxsplit=1)[:1] == ["root"]:
         yield "the command begins with root: is this a system crontab, with a user in each line? Use --system"
     if entry.mail_to != "" and entry.mail_when == "output" and not _SILENT.fullmatch(entry.command):
         yield f"cron mails all output to {entry.mail_to or 'the owner'}; litequeue would mail failures only"

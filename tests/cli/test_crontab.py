@@ -17,6 +17,7 @@ import pytest
 
 from litequeue import Cron, LiteQueue, crontab
 from litequeue.base.records import ScheduleInfo
+from litequeue.commands.command import check_command
 from litequeue.store import Store
 from litequeue.triggers import from_spec
 from litequeue.worker.config import WorkerConfig
@@ -271,18 +272,58 @@ def test_bytes_that_are_no_utf_8_reach_the_command_as_they_are(cli: Cli, tmp_pat
         assert "".join(p.text for p in job.output() if p.stream == "stdout") == "caf\\xe9 \\xff\n"
 
 
-def test_a_system_crontab_runs_others_through_su_if_root_imports_it(
+def test_the_lines_of_a_system_crontab_are_their_users_if_root_imports_it(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lines = "SHELL=/bin/bash\n# mine\n0 1 * * * root echo 1\n# theirs\n0 2 * * * nobody echo $HOME\n0 3 * * * no-such-user x\n"
+    lines = b"SHELL=/bin/bash\n# mine\n0 1 * * * root echo 1\n# theirs\n0 2 * * * nobody echo $HOME\n0 3 * * * no-such-user x\n"
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    done = cli("cron", "import", tmp_path / "db", write(tmp_path / "crontab", lines), "--system")
+    done = cli("cron", "import", tmp_path / "db", "-", "--system", given=lines)
     assert done.code == 1
     assert "line 6: not imported: it runs as no-such-user, and there is no such user here" in done.err
     mine, theirs = (json.loads(schedules(tmp_path / "db")[name].kwargs) for name in ("mine", "theirs"))
-    assert mine["argv"] == ["/bin/bash", "-c", "echo 1"]
-    assert theirs["argv"] == ["su", "-s", "/bin/bash", "nobody", "-c", "echo $HOME"]
-    assert theirs["cwd"] == pwd.getpwnam("nobody").pw_dir
+    assert (mine["argv"], mine["user"]) == (["/bin/bash", "-c", "echo 1"], "root")
+    assert (theirs["argv"], theirs["user"]) == (["/bin/bash", "-c", "echo $HOME"], "nobody")
+    assert theirs["cwd"] == theirs["env"]["HOME"] == pwd.getpwnam("nobody").pw_dir
+    (first, second) = crontab.parse(cli("cron", "export", tmp_path / "db").out, system=True).entries
+    assert {first.user: first.command, second.user: second.command} == {"root": "echo 1", "nobody": "echo $HOME"}
+    assert cli("cron", "import", tmp_path / "db", "-", "--system", given=lines).out == "mine: unchanged\ntheirs: unchanged\n"
+    other = lines.replace(b"* nobody", b"* root")
+    done = cli("cron", "import", tmp_path / "db", "-", "--system", given=other)
+    assert "the schedule theirs that is there differs in whom it runs as and its environment: --replace changes" in done.err
+
+
+def test_what_was_imported_through_su_is_the_users_without_it(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root's worker looked su up in the crontab's PATH."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    lines = b"PATH=/opt/bin:/bin\nHOME=/tmp\n# a\n0 1 * * * nobody echo 1\nSHELL=/bin/bash\nHOME=\n# b\n0 2 * * * nobody echo 2\n"
+    assert cli("cron", "import", tmp_path / "db", "-", "--system", given=lines).code == 0
+    argvs = {"a": ["su", "-p", "-s", "/bin/sh", "nobody", "-c", "echo 1"], "b": ["su", "-s", "/bin/bash", "nobody", "-c", "echo 2"]}
+    with LiteQueue(tmp_path / "db") as app:
+        for name, info in schedules(tmp_path / "db").items():
+            call = {key: value for key, value in json.loads(info.kwargs).items() if key not in ("command", "user")}
+            call["env"] |= {"USER": "nobody"} if name == "a" else {}
+            app.schedules.update(name, kwargs=call | {"argv": argvs[name]})
+    calls = [json.loads(info.kwargs) for info in schedules(tmp_path / "db").values()]
+    assert [call["argv"] for call in calls] == list(argvs.values())
+    assert [check_command(**call)["user"] for call in calls] == ["nobody", "nobody"]  # as it is run
+    assert cli("cron", "import", tmp_path / "db", "-", "--system", given=lines).out == "a: unchanged\nb: unchanged\n"
+    found = crontab.parse(cli("cron", "export", tmp_path / "db").out, system=True).entries
+    assert {(entry.name, entry.user, entry.command) for entry in found} == {("a", "nobody", "echo 1"), ("b", "nobody", "echo 2")}
+    by_hand = {"argv": argvs["a"]}
+    assert check_command(**by_hand) == by_hand
+
+
+def test_a_system_crontab_with_two_names_is_refused_and_ones_own_is_taken_as_it_is(cli: Cli, tmp_path: Path) -> None:
+    file = write(tmp_path / "crontab", f"0 1 * * * {ME.pw_name}\n")
+    os.link(file, tmp_path / "other")
+    done = cli("cron", "import", tmp_path / "db", file, "--system")
+    why = "has 2 names (hard links): copy it to one of its own, and cron would not take it either"
+    assert done.code == 2 and done.err.startswith(f"litequeue: {file} {why}") and done.err.count("\n") == 1
+    assert not (tmp_path / "db").exists()
+    file.chmod(0o666)  # whoever gives his own says what is in it, as with "crontab FILE"
+    assert cli("cron", "import", tmp_path / "db", file).code == 0
 
 
 def test_a_system_crontab_is_refused_for_others_unless_root_imports_it(

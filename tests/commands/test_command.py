@@ -7,6 +7,7 @@ import contextlib
 import functools
 import gc
 import os
+import pwd
 import signal
 import sys
 import time
@@ -169,6 +170,79 @@ def test_the_users_environment(run: Run, tmp_path: Path, monkeypatch: pytest.Mon
     assert run.said() == f"so be it|{tmp_path}|a  $b\n"
     fields[6] = "/usr/sbin/nologin"
     assert "nologin" in str(failure(Run(), words, user_env=True))
+
+
+ME = pwd.getpwuid(os.geteuid()).pw_name
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+
+
+def test_a_command_of_a_users_has_what_cron_sets_and_nothing_of_the_worker(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one's own, too, which needs no root."""
+    monkeypatch.setenv("ROOTS_PASSWORD", "secret")
+    run.to_the_end(command="pwd; env", user=ME, env={"PATH": "/bin", "GREETING": "hello"})
+    where, *pairs = run.said().splitlines()
+    home = pwd.getpwnam(ME).pw_dir
+    assert where == home
+    assert {name: value for name, _, value in (pair.partition("=") for pair in pairs) if name not in ("_", "PWD", "OLDPWD", "SHLVL")} == {
+        "HOME": home, "LOGNAME": ME, "USER": ME, "SHELL": "/bin/sh", "PATH": "/bin", "GREETING": "hello",
+        "LITEQUEUE_JOB_ID": "7", "LITEQUEUE_ATTEMPT": "2",
+    }  # fmt: skip
+
+
+@AS_ROOT
+def test_a_command_of_another_users_is_his_and_has_no_group_of_roots(run: Run) -> None:
+    run.to_the_end(["sh", "-c", "id -un; id -gn; id -Gn; pwd; echo $HOME $0", "x"], user="daemon", cwd="/", env={"HOME": "/tmp"})
+    assert run.said() == "daemon\ndaemon\ndaemon\n/\n/tmp x\n"
+    run.to_the_end(["grep", "-E", "Sig(Blk|Ign)|Cap(Eff|Prm)|^Uid", "/proc/self/status"], user="daemon", cwd="/")
+    uids, *masks = run.said().splitlines()[5:]
+    assert set(uids.split()[1:]) == {str(pwd.getpwnam("daemon").pw_uid)}
+    assert [int(mask.split()[1], 16) & 0x7FFFFFFF for mask in masks] == [0, 0, 0, 0]
+
+
+@AS_ROOT
+def test_what_a_command_of_another_users_cannot_do_is_told(run: Run, tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    error = failure(run, ["true"], user="daemon", cwd=str(tmp_path))
+    assert f"the command was not run: cwd '{tmp_path}': Permission denied (exit code 126)" in str(error)
+    error = failure(run, ["no-such-command"], user="daemon", cwd="/", env={"PATH": "/usr/bin"})
+    assert "'no-such-command' could not be run: not found in PATH=/usr/bin (exit code 127)" in str(error)
+    assert "'/' could not be run: Permission denied (exit code 126)" in str(failure(run, ["/"], user="daemon", cwd="/"))
+    path = f"{tmp_path}:/no/such/directory:/dev/null:/bin"
+    run.to_the_end(["sh", "-c", "echo $PATH"], user="daemon", cwd="/", env={"PATH": path})
+    assert run.said() == f"{path}\n"
+
+
+@AS_ROOT
+@in_loop
+async def test_a_command_of_another_users_is_ended_with_all_that_it_started() -> None:
+    run = Run()
+    task = run.start(command="set -m; sleep 60 & echo $! $$; wait", user="daemon", cwd="/")
+    found = list(map(int, (await until(run.said)).split()))
+    [guard] = supervisors_of(os.getpid())
+    assert {os.stat(f"/proc/{pid}").st_uid for pid in found} == {pwd.getpwnam("daemon").pw_uid}
+    assert os.stat(f"/proc/{guard}").st_uid == 0, "its user could end or debug it"
+    assert await cancel(task) < 2.0
+    assert not any(map(alive, found))
+
+
+def test_a_worker_runs_no_command_of_a_user_that_it_cannot_become(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "there is no such user here" in str(failure(run, ["true"], user="no-such-user"))
+    assert "there is no such user here" in str(failure(run, ["true"], user="\udcff"))
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    error = failure(run, ["true"], user="root")
+    assert str(error) == (
+        "the command was not run: it runs as root, and only root's worker can run commands as another user; this is uid 54321"
+    )
+
+
+def test_a_command_that_cannot_become_its_user_is_not_run(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container whose root may not."""
+    fields = ["nobody", "x", 2**32 - 1, 2**32 - 1, "", "/", "/bin/sh"]
+    monkeypatch.setattr(pwd, "getpwnam", lambda name: pwd.struct_passwd(fields))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    error = failure(run, ["touch", f"{tmp_path}/ran"], user="nobody")
+    assert "the command was not run: its process could not become nobody: " in str(error)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_no_descriptor_of_ours_and_no_signal_setting_gets_into_the_command(run: Run, tmp_path: Path) -> None:
@@ -559,6 +633,9 @@ def test_arguments_that_are_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ({"argv": ["ls"], "env": {"": "c"}}, InvalidArgument, "not empty"),
         ({"argv": ["ls"], "env": {"A": 1}}, InvalidType, r"env\['A'\] must be a string"),
         ({"argv": ["ls"], "stdin": b"x"}, InvalidType, "stdin must be a string"),
+        ({"argv": ["ls"], "user": ""}, InvalidArgument, "user is empty"),
+        ({"argv": ["ls"], "user": 0}, InvalidType, "user must be a string"),
+        ({"argv": ["ls"], "user": "a\0"}, InvalidArgument, "user has a NUL"),
         ({"argv": ["ls"], "user_env": 1}, InvalidType, "user_env must be True or False"),
         ({"argv": ["ls"], "backoff": []}, InvalidArgument, "at least one"),
         ({"argv": ["ls"], "backoff": [-1]}, InvalidArgument, "backoff must be 0 to"),
