@@ -18,7 +18,7 @@ from typing import Any
 from ..job import Job
 from . import render
 from .bench import tasks
-from .bench.rig import environment, start_worker
+from .bench.rig import start_worker
 
 PATIENCE = 30.0  # seconds; a machine that is busy otherwise may need more than ten
 
@@ -37,7 +37,6 @@ def run(arguments: argparse.Namespace) -> int:
             worker.wait()
         tasks.app.close()
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.rmtree(environment()["PYTHONPYCACHEPREFIX"], ignore_errors=True)
     print(f"\n{'done' if good else 'NOT as it should be'} in {time.monotonic() - began:.1f} s")
     return 0 if good else 1
 

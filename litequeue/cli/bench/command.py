@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from ...base.errors import CannotOpen
 from .. import render
 from . import reaction, resources, tasks, throughput
-from .rig import Bench, Figure, environment
+from .rig import Bench, Figure
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -33,7 +33,6 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         tasks.app.close()
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.rmtree(environment()["PYTHONPYCACHEPREFIX"], ignore_errors=True)
     if arguments.json:
         render.print_json([{**figure._asdict(), "met": figure.met} for figure in figures])
     else:
