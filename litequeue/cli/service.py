@@ -86,7 +86,7 @@ launchd starts it again whatever its exit code.
 
 def run(arguments: argparse.Namespace) -> int:
     if os.name != "posix":
-        raise InvalidArgument("there is no unit for this system: have its own service manager run python -m litequeue worker DB")
+        raise InvalidArgument("there is no unit for this system: have its own service manager run python -P -m litequeue worker DB")
     db = database_path(arguments.db)
     imports = _checked(arguments.options).imports or []
     directory = os.path.abspath(arguments.directory or home_of_imports(imports, os.path.dirname(db)))
@@ -141,7 +141,7 @@ class Unit:
     @property
     def words(self) -> list[str]:
         """The worker's command."""
-        return [self.python, "-m", "litequeue", "worker", self.db, "--grace", _number(self.grace), *self.extra]
+        return [self.python, "-P", "-m", "litequeue", "worker", self.db, "--grace", _number(self.grace), *self.extra]
 
     @property
     def environment(self) -> dict[str, str]:

@@ -28,6 +28,7 @@ from ..base.outcomes import Died, Interrupted, NotStarted, Outcome, Timed, Timed
 from ..tasks.modules import IMPORT_SECONDS, takes_too_long
 from .base import Call, Events, Reason
 from .slot import Slot
+from .spawning import look_nowhere_but_there
 
 log = Log("litequeue.worker")
 
@@ -65,6 +66,7 @@ class ProcessPool:
         self._clock = clock
         self._jobs_per_child = jobs_per_child
         self._idle_seconds = idle_seconds
+        look_nowhere_but_there()
         self._context = multiprocessing.get_context("spawn")
         self._todo: deque[Call] = deque()
         self._slots: list[Slot] = []

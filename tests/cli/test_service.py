@@ -71,7 +71,7 @@ def test_the_unit_of_a_user() -> None:
         "Environment=PYTHONUNBUFFERED=1\n"
         "# These are for the worker, and not for the commands that it runs.\n"
         "Environment=LITEQUEUE_OWN_ENVIRONMENT=PYTHONUNBUFFERED\n"
-        "ExecStart=/usr/bin/python3 -m litequeue worker /home/ann/db.sqlite --grace 45 --threads 8\n"
+        "ExecStart=/usr/bin/python3 -P -m litequeue worker /home/ann/db.sqlite --grace 45 --threads 8\n"
         "Restart=always\n"
         "RestartSec=5\n"
         "# Wrong options, a damaged file, a file that cannot be opened: a person has to look.\n"
@@ -105,7 +105,7 @@ def test_paths_and_options_are_quoted_by_systemds_rules() -> None:
     (command,) = found["ExecStart"]
     assert command.startswith(":")  # no $ is replaced
     assert words(command[1:]) == [
-        python, "-m", "litequeue", "worker", db, "--grace", "30", "--name", "a;b c", ";", "",
+        python, "-P", "-m", "litequeue", "worker", db, "--grace", "30", "--name", "a;b c", ";", "",
     ]  # fmt: skip
     assert '";"' in command  # bare, it would end the command
     assert words(found["RequiresMountsFor"][0]) == [STRANGE]
@@ -155,7 +155,7 @@ def test_the_property_list() -> None:
     ), "/l.log")  # fmt: skip
     assert plistlib.loads(text.encode()) == {
         "Label": "shop",
-        "ProgramArguments": [PYTHON, "-m", "litequeue", "worker", db, "--grace", "45", "--threads", "8"],
+        "ProgramArguments": [PYTHON, "-P", "-m", "litequeue", "worker", db, "--grace", "45", "--threads", "8"],
         "WorkingDirectory": "/Users/ann",
         "EnvironmentVariables": {
             "PYTHONUNBUFFERED": "1", "PYTHONPATH": "/opt", "LITEQUEUE_OWN_ENVIRONMENT": "PYTHONUNBUFFERED PYTHONPATH",
@@ -184,7 +184,7 @@ def test_the_command_prints_a_unit_and_creates_nothing(tmp_path: Path) -> None:
     found = settings(done.stdout)
     assert found["Description"] == ["litequeue worker (litequeue-my-shop)"]
     assert words(found["ExecStart"][0].lstrip(":")) == [
-        sys.executable, "-m", "litequeue", "worker", f"{tmp_path}/my shop.sqlite", "--grace", "5", "--threads", "8",
+        sys.executable, "-P", "-m", "litequeue", "worker", f"{tmp_path}/my shop.sqlite", "--grace", "5", "--threads", "8",
     ]  # fmt: skip
     assert found["WorkingDirectory"] == [str(tmp_path)]
     assert f"PYTHONPATH={ROOT}" in found["Environment"]  # a checkout is not installed

@@ -18,6 +18,7 @@ from .world import (
     World,
     as_user,
     environment,
+    installed,
     interpreter,
     python,
     run,
@@ -56,7 +57,6 @@ def run_for_a_moment(words: list[str], cwd: Path) -> None:
     assert done.returncode in (0, 1), done.stderr
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="the unit starts python -m")
 def test_a_units_worker_imports_nothing_from_where_it_runs(world: World, db: Path, shared: Path) -> None:
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.optionxform = str  # type: ignore[assignment,method-assign]
@@ -65,7 +65,6 @@ def test_a_units_worker_imports_nothing_from_where_it_runs(world: World, db: Pat
     assert world.ran() == []
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="the property list starts python -m")
 def test_a_property_lists_worker_imports_nothing_from_where_it_runs(world: World, db: Path, shared: Path) -> None:
     text = run(OWNER, "service", db, "--launchd", "--directory", shared).stdout
     found = plistlib.loads(text.encode())
@@ -73,7 +72,6 @@ def test_a_property_lists_worker_imports_nothing_from_where_it_runs(world: World
     assert world.ran() == []
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="multiprocessing starts python -c, and that looks there too")
 def test_the_processes_of_a_pool_import_nothing_from_where_their_worker_runs(world: World, db: Path, shared: Path) -> None:
     """Of a worker that was started by the script ``litequeue``, which itself does not."""
     folder = world.folder("app")
@@ -85,12 +83,21 @@ def test_the_processes_of_a_pool_import_nothing_from_where_their_worker_runs(wor
     assert world.ran() == [f"task{OWNER}"]
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="demo and bench start python -m")
 def test_the_workers_of_demo_and_bench_import_nothing_from_where_they_run(world: World, db: Path, shared: Path) -> None:
     code = f"from litequeue.cli.bench import rig; rig.start_worker({str(db)!r}, '--burst').wait(20)"
     done = python(OWNER, code, cwd=shared)
     assert done.returncode == 0, done.stderr
     assert world.ran() == []
+
+
+def test_a_module_that_lies_elsewhere_puts_nothing_of_where_the_worker_runs_before_pythons_own(
+    world: World, db: Path, shared: Path
+) -> None:
+    folder = world.folder("app")
+    world.tasks(folder, "import colorsys\n")
+    world.job(db, folder)
+    done = run(OWNER, "worker", db, "--burst", "--import", "tasks", cwd=shared, env={"PYTHONPATH": f"{installed()}:{folder}"})
+    assert world.ran() == [f"task{OWNER}"], done.stderr
 
 
 def test_a_commands_supervisor_imports_nothing_from_where_it_runs(world: World, db: Path, shared: Path) -> None:
@@ -122,3 +129,24 @@ def test_a_worker_that_is_started_by_hand_finds_the_modules_where_one_is(world: 
     done = run(OWNER, "worker", db, "--burst", "--import", "tasks", cwd=folder)
     assert world.ran() == [f"task{OWNER}"], done.stderr
     assert os.listdir(folder) != []
+
+
+@pytest.mark.parametrize("pool", ["thread", "process"])
+def test_a_module_that_lies_elsewhere_finds_those_where_its_worker_runs(world: World, db: Path, pool: str) -> None:
+    """Settings, say; there is no -P where one types it, and a worker that has it is to find the same."""
+    here, folder = world.folder("here"), world.folder("app")
+    world.file(here / "settings.py", "")
+    world.file(folder / "tasks.py", "import settings\n" + world.task_module(pool))
+    world.job(db, folder, pool=pool)
+    done = run(OWNER, "worker", db, "--burst", "--import", "tasks", cwd=here, env={"PYTHONPATH": f"{installed()}:{folder}"})
+    assert world.ran() == [f"task{OWNER}"], done.stderr
+
+
+def test_the_processes_of_a_pool_find_the_modules_where_their_worker_runs(world: World, db: Path) -> None:
+    folder = world.folder("app")
+    world.file(folder / "tasks.py", "import beside\n" + world.task_module("process"))
+    world.file(folder / "beside.py", "")
+    world.job(db, folder, pool="process")
+    done = run(OWNER, "worker", db, "--burst", "--import", "tasks", cwd=folder)
+    assert world.ran() == [f"task{OWNER}"], done.stderr
+    assert done.stderr.count("Error") == 0

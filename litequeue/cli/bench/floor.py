@@ -81,7 +81,7 @@ class Floor:
         """Milliseconds from a stored row to its claim by another process that a datagram woke, and from
         before the row until its result was read, each round after a pause."""
         ear = _ear()
-        words = [sys.executable, "-c", f"from {__name__} import answer; answer(*__import__('sys').argv[1:])"]
+        words = [sys.executable, "-P", "-c", f"from {__name__} import answer; answer(*__import__('sys').argv[1:])"]
         child = subprocess.Popen([*words, self.path, str(ear.getsockname()[1])], env=environment)
         starts, sees = [], []
         try:

@@ -45,8 +45,8 @@ def _memory_mb(pid: int) -> float:
 
 def starting(bench: Bench) -> Iterator[Figure]:
     code = "import time; t = time.perf_counter(); import litequeue; print(time.perf_counter() - t)"
-    words = [sys.executable, "-c", code]
-    filling = [sys.executable, "-c", f"import litequeue.cli.grammar, litequeue.cli.worker.command, {tasks.__name__}"]
+    words = [sys.executable, "-P", "-c", code]
+    filling = [sys.executable, "-P", "-c", f"import litequeue.cli.grammar, litequeue.cli.worker.command, {tasks.__name__}"]
     subprocess.run(filling, env=environment(), capture_output=True, check=True)  # the cache
     took = [
         float(subprocess.run(words, env=environment(), capture_output=True, check=True).stdout) * 1000

@@ -82,7 +82,7 @@ class Bench:
 
 def start_worker(path: str, *flags: str) -> subprocess.Popen[bytes]:
     """A worker process for the bench's tasks. Quiet: some of them are going to be killed."""
-    words = [sys.executable, "-m", "litequeue", "worker", path, "--import", tasks.__name__]
+    words = [sys.executable, "-P", "-m", "litequeue", "worker", path, "--import", tasks.__name__]
     return subprocess.Popen(
         [*words, "--log-level", "warning", *flags],
         env=environment(),

@@ -15,6 +15,7 @@ from ...base.errors import InvalidArgument, UnknownTask
 from ...base.homes import Home, home_of
 from ...base.log import Log
 from ...base.mainguard import workers_import
+from ...base.trust import why_untrusted
 from ...task import where
 from ...tasks import TaskCode, greenlets
 from ...tasks.finding import tasks_of
@@ -48,8 +49,8 @@ def refuse_a_module(db: str) -> None:
 def import_tasks(names: list[str]) -> tuple[dict[str, TaskCode], list[Home], set[str]]:
     """The tasks of the named modules, where those are, and the files of their apps. Any error is the user's to see before
     anything is claimed."""
-    if names and os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    if names:
+        _look_here(names)
     greenlets.watch()
     found: dict[str, TaskCode] = {}
     homes: list[Home] = []
@@ -75,6 +76,18 @@ def import_tasks(names: list[str]) -> tuple[dict[str, TaskCode], list[Home], set
         if home is not None:
             homes.append(home)
     return found, homes, apps
+
+
+def _look_here(names: list[str]) -> None:
+    """Have the working directory on sys.path, as ``python -m`` has without -P: first only if it has one of the modules. Else it is
+    last, where it hides nothing, and only where nobody else can put a module that is looked for in vain elsewhere."""
+    here = os.getcwd()
+    if here in sys.path:
+        return
+    if any(not is_path(name) and name.partition(".")[0] not in sys.modules and _is_in(name, here) for name in names):
+        sys.path.insert(0, here)
+    elif why_untrusted(here) is None:
+        sys.path.append(here)
 
 
 def _by_name(name: str) -> ModuleType:
