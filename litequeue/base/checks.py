@@ -18,6 +18,8 @@ MICROS: Final = 1_000_000
 MAX_SECONDS: Final = 100 * 366 * 86_400  # a century: keeps every sum far below SQLite's 2**63
 MAX_NAME: Final = 200
 _NAME = re.compile(r"[\w.:-]{1,200}")
+# RFC 5322's dot-atoms, as far as mailers take them, or a user of this host. What looks like an encoded word is none: some would decode it.
+_ADDRESS: Final = re.compile(r"(?!.*=\?)[!#-'*+\-./-9=?A-Z^-~]+(@([A-Za-z0-9.-]+|\[[A-Za-z0-9.:]+\]))?")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -142,6 +144,16 @@ def line(value: object, what: str) -> str:
         raise InvalidType(f"{what} must be a string, not {type(value).__name__}: {value!r:.100}")
     if not value.strip() or "\0" in value or "\n" in value:
         raise InvalidArgument(f"{what} must be one line of text, not {value!r:.100}")
+    return value
+
+
+def address(value: str, what: str) -> str:
+    """A mail address as a header has it, or the name of a user of this host, as cron's MAILTO takes them."""
+    if not _ADDRESS.fullmatch(value):
+        raise InvalidArgument(
+            f"{what} must be a mail address or the name of a user of this host, several with commas between, in ASCII "
+            f"and without the name of a person; {value!r:.100} is not one"
+        )
     return value
 
 

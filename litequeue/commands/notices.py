@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from ..base.checks import address as check_address
 from ..base.checks import aware, clean, clean_lines, counted
-from ..base.errors import LitequeueError
+from ..base.errors import InvalidArgument, LitequeueError
 from ..base.log import Log
 from ..base.models import JobColumns, NewJob, Past
 from ..payload import Codec
@@ -34,6 +36,7 @@ NO_MAIL: Final = "litequeue: this host has no sendmail, so no mail will be sent;
 MOST: Final = 200_000  # characters of a job as JSON; within a job's own limit, however it is quoted there
 PRINTED: Final = 20_000  # characters of a command's output that a mail shows as they are
 LONG: Final = 1_000  # characters of one text that are kept when all else is left out
+_HEADER: Final = re.compile(r"[ -~]+(\n [ -~]+)*")  # a line break is one of folding
 
 
 def sendmail() -> str | None:
@@ -65,8 +68,8 @@ class Listeners(NamedTuple):
 
 def of_job(job: Mapping[str, Any], listeners: Listeners, host: str, now: int) -> list[NewJob]:
     """For a discarded job; ``job`` is as ``job ID --json`` shows it."""
-    name, error = (clean((text or "")[:LONG]) for text in (job["schedule"] or job["task"], job["last_error"]))
-    what = f"job {job['id']} ({name}) was discarded: {error}"
+    name, error = job["schedule"] or job["task"], job["last_error"] or ""
+    what = f"job {job['id']} ({name[:LONG]}) was discarded: {error[:LONG]}"
     short = _short(job)
     printed = _printed(short)
     told = _commands_and_mails({"event": "discarded", "job": short}, what, listeners, host, job["queue"], now, printed)
@@ -85,7 +88,7 @@ def of_missed(
     ]
     more = "more than " if any("through" in tick for tick in ticks) else ""
     last = ticks[-1].get("through", ticks[-1]["tick"])
-    what = f"schedule {clean(schedule)} missed {more}{counted(len(ticks), 'tick')}, the last at {last}"
+    what = f"schedule {schedule} missed {more}{counted(len(ticks), 'tick')}, the last at {last}"
     event = {"event": "missed", "schedule": schedule, "ticks": ticks}
     return _commands_and_mails(event, what, listeners, host, queue, now)
 
@@ -96,14 +99,14 @@ def _time(stamp: int) -> str:
 
 def of_stuck(schedule: str, job: int, since: str, listeners: Listeners, host: str, queue: str, now: int) -> list[NewJob]:
     """For a job that does not end and keeps its schedule from going on; ``since``: the time of its tick."""
-    what = f"schedule {clean(schedule)} does not go on: its job {job}, of the tick at {since}, has not ended"
+    what = f"schedule {schedule} does not go on: its job {job}, of the tick at {since}, has not ended"
     return _commands_and_mails({"event": "stuck", "schedule": schedule, "job": job, "since": since}, what, listeners, host, queue, now)
 
 
 def _commands_and_mails(
     event: Mapping[str, Any], what: str, listeners: Listeners, host: str, queue: str, now: int, printed: str = ""
 ) -> list[NewJob]:
-    line = json.dumps(event) + "\n"
+    what, line = clean(what), json.dumps(event) + "\n"
     body = f"{what}\n\n" + (f"It printed:\n\n{printed}\n\n" if printed else "") + json.dumps(event, indent=2) + "\n"
     told: list[NewJob] = []
     for command in listeners.commands:
@@ -122,7 +125,7 @@ def _try(told: list[NewJob], whom: str, make: Callable[..., NewJob]) -> None:
     try:
         told.append(make())
     except Exception as error:  # noqa: BLE001 - of whatever kind: ``email`` raises nearly all there are
-        log.error("%s cannot be told of a failure: %s", clean(whom)[:LONG], clean(str(error))[:LONG])
+        log.error("%s cannot be told of a failure: %s", whom[:LONG], str(error)[:LONG])
 
 
 def _printed(job: Mapping[str, Any]) -> str:
@@ -132,16 +135,25 @@ def _printed(job: Mapping[str, Any]) -> str:
 
 
 def _mail(address: str, what: str, body: str, host: str) -> str:
-    from email.message import (
-        EmailMessage,  # and half of the standard library, for the few who mail
-    )
+    # Half of the standard library, for the few who mail.
+    from email.header import Header
+    from email.message import EmailMessage
 
-    mail = EmailMessage()
-    mail["To"] = address
-    mail["Subject"] = f"litequeue on {clean(host)}: {what}"[:200]
-    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no vacation notice answers it
-    mail.set_content(body)
-    return mail.as_string()
+    content = EmailMessage()
+    content.set_content(body)
+    subject = f"litequeue on {clean(host)}: {what}"[:200]
+    # ``email`` decodes what looks encoded in a header that it is given, and before 3.11.10 and 3.12.5 wrote the line breaks in it
+    # as they are (CVE-2024-6923). So it is given none: it encodes text, and the lines are ours.
+    plain = subject.isascii() and "=?" not in subject
+    headers = {
+        "To": check_address(address, "mail_to"),
+        "Subject": subject if plain else Header(subject, "utf-8", header_name="Subject").encode(),
+        "Auto-Submitted": "auto-generated",  # RFC 3834: no vacation notice answers it
+    }
+    for name, value in headers.items():
+        if not _HEADER.fullmatch(value):
+            raise InvalidArgument(f"{value!r:.100} cannot stand in a mail's header {name}")
+    return "".join(f"{name}: {value}\n" for name, value in headers.items()) + content.as_string()
 
 
 def _command_job(kwargs: dict[str, Any], queue: str, now: int) -> NewJob:

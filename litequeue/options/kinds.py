@@ -5,7 +5,6 @@ Owns these pairs. The checks themselves are ``base``'s; a kind that one option a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -15,7 +14,6 @@ from ..base.errors import InvalidArgument, InvalidType
 from .option import Kind, as_it_is
 
 Span = str | float | timedelta  # "1h30m", seconds, or a timedelta
-_ADDRESS: Final = re.compile(r"[!#-'*+\-./-9=?A-Z^-~]+(@[A-Za-z0-9.:\[\]-]+)?")  # RFC 5322's atoms, for what mailers take
 Exceptions = type[BaseException] | tuple[type[BaseException], ...]
 
 
@@ -75,13 +73,7 @@ def _addresses(value: Any, name: str) -> str:
     if isinstance(value, (list, tuple)) and all(isinstance(address, str) for address in value):
         value = ", ".join(value)
     text = checks.line(value, name)
-    addresses = [address.strip() for address in text.split(",")]
-    for address in addresses:
-        if not _ADDRESS.fullmatch(address):
-            raise InvalidArgument(
-                f"{name} must be a mail address or the name of a user of this host, several with commas between, in ASCII "
-                f"and without the name of a person; {address!r:.100} is not one"
-            )
+    addresses = [checks.address(address.strip(), name) for address in text.split(",")]
     return ", ".join(dict.fromkeys(addresses))
 
 
