@@ -209,7 +209,7 @@ def as_dict(value: Any) -> dict[str, Any]:
         if text is None:
             continue
         found[part] = stored.shown(text)
-        if found[part] is text and isinstance(value, JobInfo):
+        if isinstance(value, JobInfo):
             with contextlib.suppress(ValueError):  # planted by somebody
                 found[part] = stored.loads(text)
     return found

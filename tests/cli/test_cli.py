@@ -461,6 +461,13 @@ def test_the_help_of_import_says_that_a_module_is_named_or_its_file(cli: Cli) ->
     assert "--import MODULE take the tasks from this module, by its name (tasks) or its file (./tasks.py)" in text
 
 
+def test_what_is_not_ascii_is_shown_as_json_as_what_it_is(cli: Cli, db: Path) -> None:
+    with LiteQueue(db) as app:
+        app.enqueue("t", "Ü", 1, b="报告")
+    shown = json.loads(cli("job", db, 1, "--json").out)
+    assert (shown["args"], shown["kwargs"]) == (["Ü", 1], {"b": "报告"})
+
+
 def test_a_list_of_nothing_says_so_and_not_into_a_pipe(cli: Cli, db: Path) -> None:
     with LiteQueue(db) as app:
         app.stats()
