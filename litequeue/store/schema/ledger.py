@@ -7,10 +7,11 @@ are in this folder's docstring. Opens and commits nothing: every function works 
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from typing import Final, NamedTuple
 
-from ...base.errors import SchemaTooNew
+from ...base.errors import DatabaseCorrupt, SchemaTooNew
 from ...base.version import VERSION
 from . import v1_queue, v2_schedules
 
@@ -46,6 +47,8 @@ _LEDGER = """CREATE TABLE IF NOT EXISTS litequeue_migrations (
 _RECORD = """INSERT INTO litequeue_migrations (version, name, min_reader, applied_at, applied_by)
 VALUES (:version, :name, :min_reader, :now, :by) ON CONFLICT (version) DO NOTHING"""
 _COUNT = "SELECT count(*) FROM sqlite_master"
+_PATH = "SELECT file FROM pragma_database_list WHERE name = 'main'"
+_VERSION: Final = re.compile("[0-9]{1,9}")
 
 
 class Found(NamedTuple):
@@ -136,7 +139,16 @@ def _record(connection: sqlite3.Connection, migration: Migration, now: int | Non
 
 def _get(connection: sqlite3.Connection, key: str) -> int | None:
     row = connection.execute(_GET, {"key": key}).fetchone()
-    return None if row is None else int(row[0])
+    if row is None:
+        return None
+    value = str(row[0])
+    if not _VERSION.fullmatch(value):
+        path = connection.execute(_PATH).fetchone()[0]
+        raise DatabaseCorrupt(
+            f"{path} says that its {key} is {value!r:.60}, which is no version: somebody else than litequeue has written that "
+            "into litequeue_meta. Restore a backup"
+        )
+    return int(value)
 
 
 def _put(connection: sqlite3.Connection, key: str, value: int) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 import time
 from pathlib import Path
 
 import pytest
 
 import litequeue
-from litequeue import CannotOpen, LiteQueue
+from litequeue import CannotOpen, DatabaseCorrupt, LiteQueue
+from litequeue.cli import exits
 from litequeue.store import Store
 from litequeue.store.schema import ledger
 
@@ -129,3 +132,15 @@ def test_no_file_is_migrated_past_those_who_cannot_be_told(
         monkeypatch.undo()
     assert rows(db, "SELECT key, value FROM litequeue_meta") == before
     store.jobs.enqueue(new_job())
+
+
+@pytest.mark.parametrize("key", ["schema_version", "min_reader"])
+@pytest.mark.parametrize("value", ["abc", "", "-5", "9" * 5000])
+def test_a_version_that_is_none_is_damage_and_says_where_it_stands(db: Path, key: str, value: str) -> None:
+    Store(str(db)).open_and_close()
+    with contextlib.closing(sqlite3.connect(db)) as connection, connection:
+        connection.execute("UPDATE litequeue_meta SET value = ? WHERE key = ?", (value, key))
+    with pytest.raises(DatabaseCorrupt, match=f"db.* says that its {key} is .* which is no version: .* litequeue_meta") as raised:
+        Store(str(db)).open_and_close()
+    assert exits.code_of(raised.value) == exits.DAMAGED
+    assert rows(db, f"SELECT value FROM litequeue_meta WHERE key = '{key}'") == [(value,)]
