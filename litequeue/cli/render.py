@@ -31,7 +31,9 @@ _COLOURS = {
 def print_json(value: Any) -> None:
     """JSON, one value a line; in one line where it is nested so deeply that the indents would be most of it."""
     text = json.dumps(value, default=lambda v: v.isoformat())
-    print(text if nesting(text) > INDENTED else json.dumps(value, default=lambda v: v.isoformat(), indent=2))
+    # Back again, since Python writes and reads Infinity and NaN, which JSON has not (1e999 in a planted row): they become text.
+    value = json.loads(text, parse_constant=str)
+    print(json.dumps(value, indent=None if nesting(text) > INDENTED else 2))
 
 
 def colour(text: str, state: str) -> str:
