@@ -14,7 +14,7 @@ from ..base.clock import monotonic
 from ..base.errors import QueueBusy
 from ..base.filelock import FileLock
 from .file import Database
-from .workers import is_ours, process_state
+from .workers import is_ours, is_process, process_state
 
 INTEGRITY: Final = "PRAGMA integrity_check(10)"
 QUICK_CHECK: Final = "PRAGMA quick_check(10)"
@@ -66,6 +66,7 @@ class Condition(NamedTuple):
     held: int = 0  # jobs
     lapsed: int = 0  # of them, whose lease has run out
     lease_until: int | None = None  # the last of its leases
+    is_process: bool = True  # the pid is one's here
 
 
 class ScheduleHealth(NamedTuple):
@@ -134,7 +135,9 @@ class Inspection:
 
     def _condition(self, pid: int, lock_file: str, leaving: int, beat: int, *held: Any) -> Condition:
         state = process_state(pid)
-        return Condition(pid, self.is_dead(lock_file), bool(leaving), None if state is None else state == "T", beat, *held)
+        stopped = None if state is None else state == "T"
+        found = Condition(pid, self.is_dead(lock_file), bool(leaving), stopped, beat, *held)
+        return found._replace(is_process=is_process(pid))
 
     def holder(self, job_id: int) -> tuple[bool, Condition | None]:
         """Whether a job runs, and how its worker is; None for one that is not there any more."""

@@ -30,7 +30,7 @@ def why(job: JobInfo, workers: Sequence[WorkerInfo], paused: Collection[str], pa
     if job.queue in paused:
         return f"its queue {job.queue} is paused"
     if not workers:
-        return f"no worker serves this file: python -m litequeue worker {path}"
+        return f"no worker serves this file: {start_one(path)}"
     workers = [w for w in workers if w.queues is None or job.queue in w.queues]
     if not workers:
         return f"no worker serves its queue {job.queue}"
@@ -54,17 +54,30 @@ def held_up(job: JobInfo, condition: Condition | None, now: datetime, path: str)
     if job.lease_expires_at is not None and job.lease_expires_at > now:
         lapses = f"its lease runs out in {(job.lease_expires_at - now).total_seconds():.0f} s"
     if condition is None:
-        return f"its worker is gone, and has left it behind: another worker {_fate(job)} when {lapses}: python -m litequeue worker {path}"
+        return f"its worker is gone, and has left it behind: another worker {_fate(job)} when {lapses}: {start_one(path)}"
     worker = f"its worker {job.worker} (process {condition.pid})"
     if condition.dead:
         what = "has left while it ran on" if condition.leaving else "is dead"
-        return f"{worker} {what}: the next worker {_fate(job, charged=not condition.leaving)}: python -m litequeue worker {path}"
+        return f"{worker} {what}: the next worker {_fate(job, charged=not condition.leaving)}: {start_one(path)}"
     if condition.stopped:
         return (
-            f"{worker} is frozen: wake it (kill -CONT {condition.pid}) or end it (kill -9 {condition.pid}); otherwise another worker "
-            f"{_fate(job)} when {lapses}"
+            f"{worker} is frozen: {wake_or_end(condition)}; otherwise another worker {_fate(job)} when {lapses}"
         )
     return None
+
+
+def wake_or_end(condition: Condition) -> str:
+    """What to do about a frozen worker."""
+    if not condition.is_process:
+        return f"wake it or end it where it runs (its row has {condition.pid}, which is no process here)"
+    return f"wake it (kill -CONT {condition.pid}) or end it (kill -9 {condition.pid})"
+
+
+def start_one(path: str) -> str:
+    """The command that starts a worker."""
+    import shlex  # for the few who wait in vain
+
+    return f"python -m litequeue worker {shlex.quote(path)}"
 
 
 def _fate(job: JobInfo, *, charged: bool = True) -> str:

@@ -273,6 +273,12 @@ def process_state(pid: int) -> str | None:
         return None
 
 
+def is_process(pid: int) -> bool:
+    """Whether a row's number can be that of a worker's process, as far as can be told: it may be planted (``kill -9 -1`` ends all
+    that one has), or count in another container."""
+    return pid > 1 and (not os.path.exists("/proc/self") or os.path.exists(f"/proc/{pid}"))
+
+
 def is_ours(path: str) -> bool:
     """Whether a lock file is held by this process, which must not so much as open it: closing any descriptor of it would drop
     the lock."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,8 @@ import pytest
 from litequeue import LiteQueue, ResultTimeout
 from litequeue.base.records import JobInfo
 from litequeue.store.inspection import Condition
-from litequeue.store.waiting import held_up
+from litequeue.store.waiting import held_up, start_one
+from litequeue.store.workers import is_process
 
 from .. import prepared
 from ..support import wait_until
@@ -52,6 +54,9 @@ def condition(**fields: Any) -> Condition:
          f"its worker w (process 7) has left while it ran on: the next worker runs it again: {START}"),
         (condition(stopped=True), {}, f"{FROZEN} runs out in 40 s"),
         (condition(stopped=True), {"lease_expires_at": NOW}, f"{FROZEN} has run out"),
+        (condition(stopped=True, pid=-1, is_process=False), {},
+         ("its worker w (process -1) is frozen: wake it or end it where it runs (its row has -1, which is no process here); otherwise "
+         "another worker runs it again when its lease runs out in 40 s")),
         (None, {}, f"its worker is gone, and has left it behind: another worker runs it again when its lease runs out in 40 s: {START}"),
     ],
 )  # fmt: skip
@@ -59,6 +64,17 @@ def test_what_holds_up_a_running_job_is_said_with_its_fate(
     running: JobInfo, found: Condition | None, fields: dict[str, Any], said: str | None
 ) -> None:
     assert held_up(replace(running, **fields), found, NOW, "/q") == said
+
+
+def test_a_command_that_is_advised_means_the_file_whatever_that_is_called() -> None:
+    assert start_one("/two words/$(x).db") == "python -m litequeue worker '/two words/$(x).db'"
+
+
+def test_a_number_that_is_no_process_here_is_none_to_advise_a_signal_for() -> None:
+    assert is_process(os.getpid())
+    assert not any(map(is_process, (-1, 0, 1)))
+    if os.path.exists("/proc/self"):
+        assert not is_process(2**22 + 1), "more than Linux has"
 
 
 @pytest.mark.slow

@@ -66,7 +66,6 @@ def refuse(word: str) -> None:
 
 
 @pytest.mark.beside
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="the number is whatever the row says")
 @pytest.mark.parametrize("pid", [-1, 0])
 def test_the_doctor_never_advises_to_kill_what_no_worker_can_be(queue: Path, pid: int) -> None:
     """``kill -9 -1`` is all that one has, and 0 is the shell's whole group."""
@@ -81,7 +80,6 @@ def test_the_doctor_never_advises_to_kill_what_no_worker_can_be(queue: Path, pid
 
 
 @pytest.mark.beside
-@pytest.mark.xfail(strict=True, raises=(AssertionError, ValueError), reason="paths stand in the advice as they are")
 @pytest.mark.parametrize("name", ["two words.db", "$(touch owned).db", "a;b.db", "it's.db"])
 def test_a_command_that_the_doctor_advises_means_the_file_whatever_that_is_called(tmp_path: Path, name: str) -> None:
     db = tmp_path / name

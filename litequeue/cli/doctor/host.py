@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import stat
 from collections.abc import Callable, Iterator
@@ -34,7 +35,7 @@ def modes(path: str) -> Iterator[Finding]:
         who = f"{path + suffix}: owner {found.st_uid}, mode {stat.S_IMODE(found.st_mode):o}"
         others = what_others_can(found.st_mode)
         if others:
-            yield Finding("file", WRONG, f"{who}: {others}; chmod go= {path + suffix}")
+            yield Finding("file", WRONG, f"{who}: {others}; chmod go= {shlex.quote(path + suffix)}")
         elif not suffix:
             yield Finding("file", OK, who)
 

@@ -90,7 +90,7 @@ def judged(condition: Condition, now: int) -> tuple[str, str]:
 
 
 def _when_taken(condition: Condition, now: int) -> str:
-    wake = f"wake it (kill -CONT {condition.pid}) or end it (kill -9 {condition.pid})"
+    wake = waiting.wake_or_end(condition)
     if not condition.held or condition.lease_until is None:
         return f"; {wake}"
     left = (condition.lease_until - now) / MICROS
@@ -112,7 +112,7 @@ def tasks(store: Store, inspection: Inspection, now: int) -> Iterator[Finding]:
         yield Finding(
             "tasks", NOTE,
             f"{count} available jobs wait for a worker, and none serves this file; whether one finds their code is "
-            f"not known before it has tried: python -m litequeue worker {store.path}",
+            f"not known before it has tried: {waiting.start_one(store.path)}",
         )  # fmt: skip
     else:
         yield from _held_up(store, waits, live)
