@@ -7,7 +7,9 @@ stand twice. What a job is (time, command, standard input, environment) counts f
 
 from __future__ import annotations
 
+import json
 import os
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -102,20 +104,30 @@ def match(wanted: Iterable[tuple[Entry, dict[str, Any]]], standing: Mapping[str,
     wanted, free = list(wanted), dict(standing)
     found: dict[int, ScheduleInfo] = {}
     jobs = {name: job for name, info in standing.items() if (job := _job_of(info)) is not None}
+    asked = [(spec_of(options["trigger"]), _said(options["kwargs"])) for _, options in wanted]
 
-    def pair(same: Callable[[Entry, str, Call, str], bool]) -> None:
-        for number, (entry, options) in enumerate(wanted):
+    def pair(key: Callable[[str, Call], str]) -> None:
+        """Those that are the same by that key; of several that are alike, the one with its own name."""
+        keys = {name: key(*jobs[name]) for name in free if name in jobs}
+        alike: dict[str, deque[str]] = defaultdict(deque)
+        for name, of in keys.items():
+            alike[of].append(name)
+        for number, (entry, _) in enumerate(wanted):
             if number in found:
                 continue
-            spec, call = spec_of(options["trigger"]), _said(options["kwargs"])
-            names = [name for name in free if same(entry, spec, call, name)]
-            if names:  # of several that are alike, the one with its own name
-                found[number] = free.pop(entry.name if entry.name in names else names[0])
+            of = key(*asked[number])
+            names = alike[of]
+            while names and names[0] not in free:  # went to the entry of that name
+                names.popleft()
+            if names:
+                found[number] = free.pop(entry.name if entry.name in free and keys.get(entry.name) == of else names[0])
 
-    pair(lambda entry, spec, call, name: jobs.get(name) == (spec, call))
+    pair(_whole)
     # A setting at the top of a crontab is in every job's environment.
-    pair(lambda entry, spec, call, name: name in jobs and _core(*jobs[name]) == _core(spec, call))
-    pair(lambda entry, spec, call, name: name == entry.name)
+    pair(_core)
+    for number, (entry, _) in enumerate(wanted):
+        if number not in found and entry.name in free:
+            found[number] = free.pop(entry.name)
     taken = set(standing)
     return [
         Plan(entry, options, known.name, known) if (known := found.get(number)) is not None
@@ -162,8 +174,12 @@ def _in_the_open(call: Mapping[str, Any]) -> Call:
     return {**rest, "env": {**call.get("env", {}), **call["secret_env"]}}
 
 
-def _core(spec: str, call: Mapping[str, Any]) -> tuple[str, Call]:
-    return spec, {key: call[key] for key in _PROGRAM if key in call}
+def _whole(spec: str, call: Call) -> str:
+    return json.dumps([spec, call], sort_keys=True)
+
+
+def _core(spec: str, call: Call) -> str:
+    return _whole(spec, {key: call[key] for key in _PROGRAM if key in call})
 
 
 def _command_or_none(info: ScheduleInfo) -> Call | None:

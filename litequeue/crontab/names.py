@@ -49,13 +49,21 @@ def from_command(command: str) -> str:
 
 def unique(name: str, taken: set[str]) -> str:
     """The name, or with -2, -3 and so on behind it; added to those taken."""
-    chosen, number = name, 1
-    while chosen in taken:
-        number += 1
-        suffix = f"-{number}"
-        chosen = name[: MAX_NAME - len(suffix)] + suffix
+    last, free = 0, 1
+    while _numbered(name, free) in taken:
+        last, free = free, 2 * free
+    # Between one that is taken and one that is free: counting from the first on took minutes for 20,000 lines that are alike.
+    while free - last > 1:
+        middle = (last + free) // 2
+        last, free = (middle, free) if _numbered(name, middle) in taken else (last, middle)
+    chosen = _numbered(name, free)
     taken.add(chosen)
     return chosen
+
+
+def _numbered(name: str, number: int) -> str:
+    suffix = "" if number == 1 else f"-{number}"
+    return name[: MAX_NAME - len(suffix)] + suffix
 
 
 def _slug(text: str) -> str:

@@ -99,7 +99,6 @@ def test_a_command_that_the_doctor_advises_means_the_file_whatever_that_is_calle
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="each name is sought from the first number on")
 def test_many_like_names_are_numbered_in_no_time() -> None:
     taken: set[str] = set()
     begin = time.monotonic()
@@ -110,7 +109,6 @@ def test_many_like_names_are_numbered_in_no_time() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="each line is held against each schedule")
 def test_a_long_crontab_is_matched_with_as_many_schedules_in_no_time(db: Path) -> None:
     """After an edit of all its lines, none of which has the name that it had."""
     count = 400
