@@ -6,6 +6,7 @@ workers after a commit. The faces that users see are ``app``, ``task`` and ``job
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -81,6 +82,7 @@ class Client:
         self._bell = Bell()
         self._store: Store | None = None
         self._recorded: set[str] = set()
+        self._judged = ""  # the path of which it was said whose it is
         self.handlers: list[TaskCode] = []  # tasks that are told of discarded jobs
         _note(self.path, self)
 
@@ -209,6 +211,8 @@ class Client:
 
     def new_job(self, task: Template, texts: tuple[str, str], options: Mapping[str, Any] | None) -> NewJob:
         """A job that is not enqueued yet: for schedules too, which copy it."""
+        if self._judged is not self.path:
+            self._say_whose()
         now, columns, expires = self.clock.now(), task.columns, task.expires
         if not options:  # an enqueue's usual way
             return NewJob(task.task, *texts, "available", now, now, None if expires is None else now + expires, columns)
@@ -217,6 +221,18 @@ class Client:
         run_at = _run_at(given, now)
         state = "scheduled" if run_at > now else "available"
         return NewJob(task.task, *texts, state, run_at, now, _expires_at(given, expires, now, run_at), columns)
+
+    def _say_whose(self) -> None:
+        """Say so where the file is another user's: he reads what is enqueued there, and what a program waits for is of his making.
+        Said and not refused, since he may be meant: root at a user's file, or whoever is let in. Root's own is nobody else's."""
+        self._judged = self.path
+        with contextlib.suppress(OSError, AttributeError):  # it is yet to be made; Windows has no uids
+            owner, me = os.stat(self.path).st_uid, os.geteuid()
+            if owner not in (me, 0):
+                log.warning(
+                    "%s belongs to another user (uid %d, and this program runs as uid %d), who can read what is enqueued there, and "
+                    "decides what becomes of it", self.path, owner, me,
+                )  # fmt: skip
 
     def _origin_of(self, code: TaskCode) -> TaskOrigin | None:
         """Where the code is, for the first enqueue of each task by this process."""

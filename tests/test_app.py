@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 import functools
+import os
 import sqlite3
 import threading
 import time
@@ -382,6 +383,29 @@ def test_a_job_that_does_not_exist(app: LiteQueue) -> None:
             use()
     with pytest.raises(InvalidArgument):
         app.job(0)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="files have no owner here that could be told")
+def test_who_enqueues_into_another_users_file_is_told_of_it_once(
+    app: LiteQueue, db: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said() -> list[str]:
+        return [record.getMessage() for record in caplog.records]
+
+    app.enqueue("mine")
+    assert said() == []
+    if os.geteuid() == 0:
+        os.chown(db, 54_321, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 54_321)
+    with LiteQueue(db) as other:
+        other.stats()
+        assert said() == []
+        other.enqueue("t", "a secret")
+        other.enqueue("t", "another")
+        other.schedules.add("s", "t", every=60)
+    (line,) = said()
+    assert line.startswith(f"{db} belongs to another user (uid ")
 
 
 # -- running, with an embedded worker -------------------------------------------------------------------------

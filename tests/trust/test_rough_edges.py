@@ -129,7 +129,6 @@ def test_a_long_crontab_is_matched_with_as_many_schedules_in_no_time(db: Path) -
 
 @pytest.mark.slow
 @pytest.mark.beside
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="nobody asks whose the file is")
 @pytest.mark.parametrize("who", ["root", "one who was let in"])
 def test_whoever_enqueues_into_another_users_file_hears_of_it(world: World, who: str) -> None:
     """His arguments are read there, and what he waits for comes from there."""
