@@ -125,12 +125,19 @@ def aware(stamp: int) -> datetime:
 
 def clean(text: str) -> str:
     """Without control characters, which could forge lines or drive a terminal."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def clean_lines(text: str) -> str:
     """``clean`` for text of several lines: newlines and tabs stay."""
     return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+
+
+def entry(text: str) -> str:
+    """Text of several lines as one entry of a log: none but its first begins where an entry does."""
+    return text if text.isprintable() else clean_lines(text).replace("\n", "\n    ")
 
 
 def counted(count: int, noun: str) -> str:

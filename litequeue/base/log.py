@@ -21,6 +21,8 @@ import sys
 import threading
 from typing import Any, Final
 
+from .checks import clean
+
 LAST_SECONDS: Final = 1.0  # for what is to be written yet when a program ends
 ABOUT_A_JOB: Final = ("job_id", "task", "schedule", "attempt", "queue")  # on each record; None on one that is about none
 _OF_NO_JOB: Final = dict.fromkeys(ABOUT_A_JOB)
@@ -58,6 +60,7 @@ class Log:
         *,
         extra: dict[str, object] | None = None,
         exc_info: BaseException | None = None,
+        stack: str | None = None,
     ) -> None:
         if not self.isEnabledFor(level):
             return
@@ -65,7 +68,7 @@ class Log:
         place = sys._getframe(2)  # who called the method that called this one
         code = place.f_code
         record = logging.LogRecord(
-            self._logger.name, level, code.co_filename, place.f_lineno, text, args, traceback, code.co_name
+            self._logger.name, level, code.co_filename, place.f_lineno, text, args, traceback, code.co_name, stack
         )
         record.__dict__.update(_OF_NO_JOB)
         if extra is not None:
@@ -98,11 +101,20 @@ def _work(lines: queue.SimpleQueue[_Item]) -> None:
             continue
         logger, record = item
         try:
-            record = _of_the_programs_factory(record)
+            record = _of_the_programs_factory(_cleaned(record))
             if logger.filter(record):
                 logger.callHandlers(record)
         except Exception:  # noqa: BLE001, S110 - of a handler's own; the next line may fare better
             pass
+
+
+def _cleaned(record: logging.LogRecord) -> logging.LogRecord:
+    """With arguments that no row of the file can drive a terminal by: whoever formats the line may be a handler of the program's.
+    What it is made of (``extra``, the traceback) is data, and stays."""
+    if record.args:
+        with contextlib.suppress(Exception):  # of an argument's own __str__; the handler says so
+            record.args = tuple(arg if isinstance(arg, (int, float)) else clean(str(arg)) for arg in record.args)
+    return record
 
 
 def _of_the_programs_factory(record: logging.LogRecord) -> logging.LogRecord:
@@ -113,7 +125,8 @@ def _of_the_programs_factory(record: logging.LogRecord) -> logging.LogRecord:
         return record
     try:
         made = factory(
-            record.name, record.levelno, record.pathname, record.lineno, record.msg, record.args, record.exc_info, record.funcName
+            record.name, record.levelno, record.pathname, record.lineno, record.msg, record.args, record.exc_info, record.funcName,
+            record.stack_info,
         )
         made.__dict__.update(record.__dict__)
     except Exception:  # noqa: BLE001 - of the factory's own

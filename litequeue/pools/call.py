@@ -169,7 +169,7 @@ def retry_delay(error: BaseException, call: Call, rng: random.Random) -> int | N
     except BaseException as wrong:  # noqa: BLE001 - the user's backoff function
         log.warning(
             "job %d %s: its backoff function failed, and the default is used: %s: %s",
-            call.job.id, checks.clean(call.job.label), checks.clean(type_name(wrong)), checks.clean(message_of(wrong, call)),
+            call.job.id, call.job.label, type_name(wrong), message_of(wrong, call),
         )  # fmt: skip
         return backoff.delay_micros(backoff.DEFAULT, failures + 1, error, rng)
 

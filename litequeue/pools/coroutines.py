@@ -128,7 +128,7 @@ class CoroutinePool:
             try:
                 loop.run_forever()
             except BaseException as error:  # noqa: BLE001 - SystemExit of a subtask ends run_forever
-                log.error("a coroutine raised %r through the event loop; the loop goes on", error)
+                log.error("a coroutine raised %s through the event loop; the loop goes on", repr(error))
         with contextlib.suppress(Exception):
             for task in asyncio.all_tasks(loop):
                 task.cancel()

@@ -23,7 +23,7 @@ import time
 from datetime import datetime, timedelta, tzinfo
 from typing import NamedTuple, TextIO
 
-from ..base.checks import clean
+from ..base.checks import entry
 from ..base.errors import InvalidArgument
 from ..tasks.context import running_job
 from . import job_fields, json_lines
@@ -81,7 +81,8 @@ class Plain(logging.Formatter):
     would move the log's times without a word."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return super().format(json_lines.legible(record))
+        # All of it, with traceback and stack: whoever logs would forget to clean one of them.
+        return entry(super().format(json_lines.legible(record)))
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
         said = super().formatTime(record, datefmt)
@@ -112,4 +113,4 @@ class OfTasks(Plain):
     def formatMessage(self, record: logging.LogRecord) -> str:
         job = running_job()
         line = super().formatMessage(record)
-        return line if job is None else f"{line} (job {job.id} {clean(job._job.label)})"
+        return line if job is None else f"{line} (job {job.id} {job._job.label})"

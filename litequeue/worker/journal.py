@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from ..base.checks import clean, counted
+from ..base.checks import counted
 from ..base.errors import UnknownTask
 from ..base.log import Log
 from ..base.models import ClaimedJob, Lease, LostJob, Settled, Unsettled
@@ -34,7 +34,7 @@ def started(calls: Iterable[Call]) -> None:
             job = call.job
             log.debug(
                 "job %d %s: attempt %d starts in the %s pool",
-                job.id, clean(job.label), job.execution, job.pool, extra=_fields(job),
+                job.id, job.label, job.execution, job.pool, extra=_fields(job),
             )  # fmt: skip
 
 
@@ -67,7 +67,7 @@ class Endings:
         self._why = str(error)
         count = len(self._results())
         kept = f"it keeps {counted(count, 'result')} and tries again" if count else "nothing new is claimed until it can be written"
-        self._refusals.again(error, f"{clean(self._why)}; {kept}")
+        self._refusals.again(error, f"{self._why}; {kept}")
 
     def given_up(self) -> str | None:
         """For a worker's last line: which results it leaves unwritten, and why. From any thread."""
@@ -75,7 +75,7 @@ class Endings:
         if not ids:
             return None
         shown = ", ".join(map(str, ids[:10])) + (", ..." if len(ids) > 10 else "")
-        why = clean(self._why) or "the file could not be written in time"
+        why = self._why or "the file could not be written in time"
         return (
             f"the results of {counted(len(ids), 'job')} ({shown}) could not be written and are given up: {why}. "
             "Those jobs run again; the at-most-once ones among them are lost"
@@ -89,7 +89,7 @@ def _dropped(call: Call, timed: Timed) -> None:
     job = call.job
     log.warning(
         "job %d %s: attempt %d had lost its lease; its result, after %.3f s, was dropped",
-        job.id, clean(job.label), job.execution, timed.seconds, extra=_fields(job, seconds=timed.seconds),
+        job.id, job.label, job.execution, timed.seconds, extra=_fields(job, seconds=timed.seconds),
     )  # fmt: skip
 
 
@@ -97,16 +97,16 @@ def _ended(call: Call, timed: Timed, settled: Settled | Unsettled) -> None:
     job = call.job
     if isinstance(settled, Settled):
         if settled.note is not None:
-            log.warning("job %d %s: succeeded, but %s", job.id, clean(job.label), clean(settled.note),
+            log.warning("job %d %s: succeeded, but %s", job.id, job.label, settled.note,
                         extra=_fields(job, seconds=timed.seconds))  # fmt: skip
         else:
             log.info(
-                "job %d %s: succeeded in %.3f s", job.id, clean(job.label), timed.seconds,
+                "job %d %s: succeeded in %.3f s", job.id, job.label, timed.seconds,
                 extra=_fields(job, seconds=timed.seconds),
             )  # fmt: skip
         return
     if isinstance(timed.outcome, NotStarted):
-        log.debug("job %d %s: given back", job.id, clean(job.label), extra=_fields(job))
+        log.debug("job %d %s: given back", job.id, job.label, extra=_fields(job))
         return
     error = f"{settled.error_type}: {settled.error_message}" if settled.error_type else ""
     level = {"discarded": logging.ERROR, "retrying": logging.WARNING}.get(settled.state, logging.INFO)
@@ -118,8 +118,8 @@ def _ended(call: Call, timed: Timed, settled: Settled | Unsettled) -> None:
     if settled.run_at is not None:
         what = what.format((settled.run_at - settled.ended_at) / 1_000_000)
     log.log(
-        level, "job %d %s: attempt %d %s%s", job.id, clean(job.label), job.execution, what,
-        f" ({clean(error)[:500]})" if error else "",
+        level, "job %d %s: attempt %d %s%s", job.id, job.label, job.execution, what,
+        f" ({error[:500]})" if error else "",
         extra=_fields(job, seconds=timed.seconds, error=settled.error_type),
     )  # fmt: skip
 
@@ -128,7 +128,7 @@ def lost(jobs: Iterable[LostJob]) -> None:
     """What a rescue could not put back."""
     for job in jobs:
         log.error(
-            "job %d %s: attempt %d discarded (%s)", job.id, clean(job.label), job.execution, clean(job.why)[:500],
+            "job %d %s: attempt %d discarded (%s)", job.id, job.label, job.execution, job.why[:500],
             extra=_fields(job),
         )  # fmt: skip
 
@@ -143,7 +143,7 @@ def unknown(job: ClaimedJob, error: UnknownTask) -> None:
         _reported.add(key)
         log.error(
             "job %d %s stays queued, since its code is not here: %s",
-            job.id, clean(job.label), clean(str(error)), extra=_fields(job),
+            job.id, job.label, error, extra=_fields(job),
         )  # fmt: skip
 
 
@@ -151,7 +151,7 @@ def unknown_task(task: str, why: str) -> None:
     """The same, of a task of which no job was met: it was looked for to tell of one that had been discarded."""
     if (task, why) not in _reported:
         _reported.add((task, why))
-        log.error("jobs of %s would stay queued, since its code is not here: %s", clean(task), clean(why))
+        log.error("jobs of %s would stay queued, since its code is not here: %s", task, why)
 
 
 def limit(call: Call, reason: Reason) -> None:
@@ -160,11 +160,11 @@ def limit(call: Call, reason: Reason) -> None:
     if reason is Reason.TIMEOUT and job.pool == "thread":
         note = "; a thread cannot be killed: its slot is overdue until it ends"
     log.warning(
-        "job %d %s: %s reached%s", job.id, clean(job.label), reason.value, note, extra=_fields(job)
+        "job %d %s: %s reached%s", job.id, job.label, reason.value, note, extra=_fields(job)
     )
 
 
 def cancelling(call: Call) -> None:
     log.info(
-        "job %d %s: cancel requested", call.job.id, clean(call.job.label), extra=_fields(call.job)
+        "job %d %s: cancel requested", call.job.id, call.job.label, extra=_fields(call.job)
     )

@@ -13,7 +13,7 @@ import contextlib
 import socket
 from typing import TYPE_CHECKING
 
-from ..base.checks import MICROS, clean
+from ..base.checks import MICROS
 from ..base.clock import Clock
 from ..base.errors import PASSING, UnknownTask
 from ..base.log import Log
@@ -68,7 +68,7 @@ class Reporter:
         except PASSING:
             raise
         except Exception as error:  # noqa: BLE001 - a planted row must not stop the worker, and be met by the next
-            log.error("job %d was discarded, and nobody can be told: %s: %s", job_id, type(error).__name__, clean(str(error)))
+            log.error("job %d was discarded, and nobody can be told: %s: %s", job_id, type(error).__name__, error)
             return Telling(job_id, ())
         return None if jobs is None else Telling(job_id, jobs)
 

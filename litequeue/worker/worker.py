@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 from ..base.bell import LOOK
-from ..base.checks import clean, counted
+from ..base.checks import counted
 from ..base.clock import Clock
 from ..base.errors import PASSING, LitequeueError
 from ..base.log import Log
@@ -198,7 +198,7 @@ class Worker:
         left = [f"{states[state]} {state}" for state in STATES if states[state]]
         said = f"; for a later one it leaves {', '.join(left)}" if left else ""
         unknown = self._of_my_queues(self._store.reports.without_code(self._catalogue.unknown_json() or "[]"))
-        tasks = [f"{counted(count, 'job')} of {clean(task)}" for task, count in unknown.items()]
+        tasks = [f"{counted(count, 'job')} of {task}" for task, count in unknown.items()]
         more = ", ..." if len(tasks) > MOST_NAMED else ""
         return said + (f"; it has no code for {', '.join(tasks[:MOST_NAMED])}{more}" if tasks else "")
 

@@ -57,6 +57,15 @@ def test_lines_come_in_order_at_their_level_and_with_what_is_extra() -> None:
     assert handler.lines == [*(f"INFO line {number}" for number in range(100)), "ERROR the last"]
 
 
+def test_nothing_that_a_line_tells_drives_a_terminal_or_begins_a_line_whoever_writes_it() -> None:
+    """A program's own handler too, of which we know nothing."""
+    said, evil = Log("litequeue.test"), "\x1b[2J\r\nevil"
+    with kept("litequeue.test") as handler:
+        said.error("the task %s, number %d: %s", evil, 5, ValueError(evil))
+        log.flush(5)
+    assert handler.lines == [f"ERROR the task {evil!r}, number 5: {evil!r}".replace("'", "")]
+
+
 def test_a_handler_that_hangs_holds_up_nobody_and_its_lines_are_not_lost() -> None:
     said = Log("litequeue.test")
     with kept("litequeue.test") as handler:

@@ -126,7 +126,6 @@ def lines_of(level: int = logging.WARNING, formatter: logging.Formatter | None =
     return (formatter or logs.Plain("%(asctime)s %(levelname)s %(message)s")).format(record)
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="whoever logs has to clean")
 @pytest.mark.parametrize("formatter", [logs.Plain("%(message)s"), logs.OfTasks("%(name)s: %(message)s")], ids=["own", "tasks"])
 def test_the_formatter_itself_cleans_what_is_logged(formatter: logging.Formatter) -> None:
     assert_harmless(lines_of(formatter=formatter))

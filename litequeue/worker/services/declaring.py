@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...base.checks import clean
 from ...base.clock import Clock
 from ...base.errors import LitequeueError
 from ...base.log import Log
@@ -69,7 +68,7 @@ class Declarer:
             *home, declared.schedules, declared.why_gone, self._clock.now()
         ):
             self._forget(name)
-            log.warning("schedule %s is disabled: %s", clean(name), declared.why_gone)
+            log.warning("schedule %s is disabled: %s", name, declared.why_gone)
 
     def _forget(self, name: str) -> None:
         for known in (self.triggers, self._own, self._homes, self._over):
@@ -158,5 +157,5 @@ def reason(error: Exception) -> str:
 
 def disable(store: Store, row: Planned | Step | Stored, name: str, why: str, now: int) -> None:
     """Take a schedule out of service, and say so."""
-    log.error("schedule %s is disabled: %s", clean(name), clean(why))
+    log.error("schedule %s is disabled: %s", name, why)
     store.schedules.disable(row, why[:1_000], now)

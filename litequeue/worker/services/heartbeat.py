@@ -6,7 +6,6 @@ it never stops a task: only a lease that somebody else took does.
 
 from __future__ import annotations
 
-from ...base.checks import clean
 from ...base.clock import Clock
 from ...base.errors import PASSING
 from ...store import Store
@@ -39,7 +38,7 @@ class Heartbeat:
         try:
             held = self._store.leases.extend(self._worker, now, now + self._lease)
         except PASSING as error:
-            self._refusals.again(error, f"the heartbeat could not be written: {clean(str(error))}")
+            self._refusals.again(error, f"the heartbeat could not be written: {error}")
             return min(1.0, self.interval)
         self._refusals.over("the heartbeat is written")
         self._inbox.put(Held(held, asked_at))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 
-from ...base.checks import MICROS, clean
+from ...base.checks import MICROS
 from ...base.clock import Clock
 from ...base.errors import PASSING
 from ...base.log import Log
@@ -80,7 +80,7 @@ class Maintenance:
                 self._refusals.over("housekeeping goes on")
         except PASSING as error:
             self._awake_since = now  # nobody could renew a lease
-            self._refusals.again(error, f"housekeeping has to wait: {clean(str(error))}")
+            self._refusals.again(error, f"housekeeping has to wait: {error}")
         # Alone, there is nobody to probe; `look_for_peers` and a poke end that.
         return PROBE_SECONDS if self._peers or self._peers_stale else ALONE_SECONDS
 
@@ -117,7 +117,7 @@ class Maintenance:
     def _tell(self, level: int, what: str, rescued: Rescued) -> None:
         """A line in all, and one for each job that does not run again."""
         lost = f", {len(rescued.lost)} are lost" if rescued.lost else ""
-        log.log(level, "%s; %d of its jobs are available again%s", clean(what), rescued.again, lost)
+        log.log(level, "%s; %d of its jobs are available again%s", what, rescued.again, lost)
         journal.lost(rescued.lost)
         if rescued.again:
             self._inbox.look()

@@ -15,7 +15,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from ...base.checks import MICROS, aware, clean
+from ...base.checks import MICROS, aware
 from ...base.clock import Clock
 from ...base.errors import PASSING, InvalidArgument, LitequeueError
 from ...base.log import Log
@@ -160,7 +160,7 @@ class Scheduler:
                     continue
                 ports = stuck.tell(self._store.database, found, now, lambda found=found: self._stuck_jobs(found, now))  # type: ignore[misc]
                 if ports is not None:
-                    log.error("schedule %s does not go on: its job %d has not ended", clean(found.schedule.name), found.job)
+                    log.error("schedule %s does not go on: its job %d has not ended", found.schedule.name, found.job)
                     self._on_fired(Fires([], [], ports))
 
     def _stuck_jobs(self, found: stuck.Unended, now: int) -> list[NewJob]:
@@ -183,7 +183,7 @@ class Scheduler:
         return steps
 
     def _disable(self, row: Planned | Step, error: Exception) -> None:
-        disable(self._store, row, row.name, clean(reason(error)), self._clock.now())
+        disable(self._store, row, row.name, reason(error), self._clock.now())
 
     def _trigger(self, row: Planned) -> Trigger | None:
         if is_foreign(row.trigger):
@@ -234,10 +234,10 @@ def _log(fires: Fires) -> None:
     alike = itertools.groupby(fires.past, lambda of: (of[0], of[1].outcome, of[1].reason))
     for (schedule, outcome, why), group in alike:
         level = logging.INFO if outcome == "skipped" else logging.WARNING
-        log.log(level, "schedule %s: %s %s: %s", clean(schedule), _ticks([past for _, past in group]), outcome, why)
+        log.log(level, "schedule %s: %s %s: %s", schedule, _ticks([past for _, past in group]), outcome, why)
     if log.isEnabledFor(logging.INFO):
         for schedule, tick, job in fires.fired:
-            log.info("schedule %s: tick %s is job %d", clean(schedule), aware(tick), job)
+            log.info("schedule %s: tick %s is job %d", schedule, aware(tick), job)
 
 
 def _ticks(alike: list[Past]) -> str:

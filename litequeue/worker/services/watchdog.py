@@ -52,6 +52,6 @@ class Watchdog:
             self._barked = True
             frame = innermost(self._thread)
             where = "".join(traceback.format_stack(frame)[-8:]) if frame is not None else ""
-            log.error("the worker has not moved for %.0f s; it is held up here:\n%s", now - moved, where)
+            log.error("the worker has not moved for %.0f s; it is held up here:", now - moved, stack=where.rstrip("\n"))
             self._on_stuck()
         return not self._barked
