@@ -177,6 +177,18 @@ def test_sql_is_in_the_store_alone(path: Path) -> None:
 
 
 @of_every_file
+def test_what_a_file_may_hold_is_printed_in_one_place_which_cleans_it(path: Path) -> None:
+    """``print`` and its like would hand on what drives a terminal. The others show nothing that a row has told them."""
+    name = module_name(path)
+    if room(name) != "cli" or name in ("cli.printing", "cli.demo", "cli.help", "cli.service") or folder(name) == "cli.bench":
+        return
+    for node in nodes(path):
+        if isinstance(node, ast.Call):
+            words = ast.unparse(node.func)
+            assert words != "print" and not re.fullmatch(r"sys\.std(out|err)\.write", words), f"{words} in line {node.lineno}"
+
+
+@of_every_file
 def test_the_wall_clock_and_randomness_are_read_in_one_place(path: Path) -> None:
     name = module_name(path)
     if name == "base.clock" or room(name) == "cli":

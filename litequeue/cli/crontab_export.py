@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import Any
 
 from .. import crontab
-from ..base.checks import clean
 from ..base.errors import (
     InvalidArgument,
 )
@@ -26,6 +25,7 @@ from . import render
 from .calls import command_in
 from .crontabs import whoami
 from .jobs import existing
+from .printing import say
 
 
 def export(arguments: argparse.Namespace) -> int:
@@ -48,31 +48,40 @@ def export(arguments: argparse.Namespace) -> int:
             others.append(f"# {info.name}: {error}")
     if any(entry.user for entry in entries):
         # One crontab has one format.
-        print("# With a user in each line, as in /etc/crontab.")
+        say("# With a user in each line, as in /etc/crontab.")
         entries = [entry if entry.user else replace(entry, user=whoami()[0]) for entry in entries]
     refused = [entry.name for entry in entries if crontab.beyond_debian(entry.when)]
     if not arguments.exact:
         entries, why_off = _for_debian(entries)
         if why_off:
-            print("# Commented out, since Debian's cron would do something else, or refuse the whole of this:")
-            print("\n".join(clean(line) for line in why_off) + "\n")
+            say("# Commented out, since Debian's cron would do something else, or refuse the whole of this:")
+            _say_each(why_off)
     elif refused:
-        print(f"# Debian's cron refuses the times of {', '.join(refused)}, and with them the whole of this.")
+        say(f"# Debian's cron refuses the times of {', '.join(refused)}, and with them the whole of this.")
     if any(entry.random_delay for entry in entries):
-        print("# Debian's cron ignores RANDOM_DELAY.")
+        say("# Debian's cron ignores RANDOM_DELAY.")
     if any(entry.timezone for entry in entries):
-        print("# Debian's cron ignores CRON_TZ, and runs all of this in the host's zone.")
+        say("# Debian's cron ignores CRON_TZ, and runs all of this in the host's zone.")
     if left_out:
-        print("# Left out, since cron has nothing like it:\n" + "\n".join(clean(line) for line in left_out) + "\n")
+        say("# Left out, since cron has nothing like it:")
+        _say_each(left_out)
     if secrets:
-        print("# Left out of the environment, since it is secret (--with-secrets writes it):\n" + "\n".join(map(clean, secrets)) + "\n")
+        say("# Left out of the environment, since it is secret (--with-secrets writes it):")
+        _say_each(secrets)
     if others:
-        print("# Not in a crontab's power:\n" + "\n".join(clean(line) for line in others) + "\n")
+        say("# Not in a crontab's power:")
+        _say_each(others)
     # A crontab can only set a variable to nothing again, which for TZ is another zone: who has least comes first.
     entries.sort(key=lambda entry: (len(entry.env), sorted(entry.env.items())))
     sys.stdout.flush()
     sys.stdout.buffer.write(crontab.render(entries).encode("utf-8", "surrogateescape"))
     return 0
+
+
+def _say_each(lines: list[str]) -> None:
+    for line in lines:
+        say(line)
+    say()
 
 
 def _for_debian(entries: list[Entry]) -> tuple[list[Entry], list[str]]:

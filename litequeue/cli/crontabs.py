@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from .. import cron, crontab
 from ..app import LiteQueue
-from ..base.checks import clean
 from ..base.errors import (
     CannotOpen,
     InvalidArgument,
@@ -35,6 +34,7 @@ from .calls import typed, with_secrets
 from .crontab_plans import NEW, UNCHANGED, Plan
 from .jobs import existing
 from .notes import note_mail
+from .printing import complain, put, say
 
 DIFFERENCES: Final = """\
 Of all of them: a tick whose job before still runs is left out (cron starts both; so does schedule update --overlap allow),
@@ -50,9 +50,9 @@ def import_(arguments: argparse.Namespace) -> int:
     found = crontab.parse(_read(arguments.file, arguments.system), system=arguments.system)
     failed = len(found.problems)
     for problem in found.problems:
-        print(f"line {problem.line}: not read: {clean(problem.why)}\n    {clean(problem.raw)}", file=sys.stderr)
+        _refuse(problem.line, f"not read: {problem.why}", problem.raw)
     for remark in found.remarks:
-        print(f"line {remark.line}: note: {clean(remark.why)}", file=sys.stderr)
+        say(f"line {remark.line}: note: {remark.why}", to=sys.stderr)
     wanted: list[tuple[Entry, dict[str, Any]]] = []
     for entry in found.entries:
         try:
@@ -61,10 +61,9 @@ def import_(arguments: argparse.Namespace) -> int:
             wanted.append((entry, options))
         except LitequeueError as error:
             failed += 1
-            why = f"{error}{crontab.verdict(entry.when)}"
-            print(f"line {entry.line}: not imported: {clean(why)}\n    {clean(entry.raw)}", file=sys.stderr)
+            _refuse(entry.line, f"not imported: {error}{crontab.verdict(entry.when)}", entry.raw)
     if not wanted and not failed:
-        print("litequeue: there is no job in it", file=sys.stderr)
+        complain("there is no job in it")
     plans = crontab_plans.match(wanted, standing)
     why_kept = "not every line could be read" if failed else "there is no job in it" if not wanted else ""
     if arguments.dry_run:
@@ -72,29 +71,34 @@ def import_(arguments: argparse.Namespace) -> int:
             failed += plan.advice(arguments.replace) is not None
             _show(plan, arguments.replace)
         if plans:
-            print(DIFFERENCES)
+            put(f"{DIFFERENCES}\n")
     else:
         failed += _add(plans, arguments)
     gone, others = crontab_plans.gone(plans, standing, source)
     failed += _tell_gone(gone, arguments, why_kept)
     for other, names in others.items():
-        print(f"left alone, since imported from {clean(other)}: {', '.join(names)}")
+        say(f"left alone, since imported from {other}: {', '.join(names)}")
     return 1 if failed else 0
+
+
+def _refuse(number: int, why: str, line: str) -> None:
+    say(f"line {number}: {why}", to=sys.stderr)
+    say(f"    {line}", to=sys.stderr)
 
 
 def _tell_gone(gone: list[str], arguments: argparse.Namespace, why_kept: str) -> int:
     """Of what was imported from this crontab and is no longer in it; how many should have been removed and were not."""
     for name in gone:
         if not arguments.prune:
-            print(f"{name}: no longer in the crontab, and left as it is; --prune removes it")
+            say(f"{name}: no longer in the crontab, and left as it is; --prune removes it")
         elif why_kept:  # what is gone may stand in such a line, and an empty crontab may be one that could not be listed
-            print(f"{name}: no longer in the crontab, and left as it is: {why_kept}")
+            say(f"{name}: no longer in the crontab, and left as it is: {why_kept}")
         elif arguments.dry_run:
-            print(f"{name}: no longer in the crontab; it would be removed")
+            say(f"{name}: no longer in the crontab; it would be removed")
         else:
             with existing(arguments.db) as app:
                 app.schedules.remove(name)
-            print(f"{name}: no longer in the crontab; removed")
+            say(f"{name}: no longer in the crontab; removed")
     return len(gone) if arguments.prune and why_kept else 0
 
 
@@ -205,7 +209,7 @@ def _add(plans: list[Plan], arguments: argparse.Namespace) -> int:
         for plan in plans:
             entry, known, options = plan.entry, plan.known, plan.options
             if plan.fate == UNCHANGED:
-                print(f"{plan.name}: unchanged")
+                say(f"{plan.name}: unchanged")
                 continue
             try:
                 if (advice := plan.advice(arguments.replace)) is not None:
@@ -218,13 +222,13 @@ def _add(plans: list[Plan], arguments: argparse.Namespace) -> int:
                     info = app.schedules.add(plan.name, COMMAND, **options, paused=paused, replace=arguments.replace)
             except (InvalidArgument, PayloadError, PayloadTooLarge) as error:
                 failed += 1
-                print(f"line {entry.line}: not imported: {clean(typed(error))}\n    {clean(entry.raw)}", file=sys.stderr)
+                _refuse(entry.line, f"not imported: {typed(error)}", entry.raw)
                 continue
             mail_to = mail_to or info.mail_to
             for note in (*_doubts(entry), *entry.otherwise):
-                print(f"line {entry.line}: note: {clean(note)}", file=sys.stderr)
+                say(f"line {entry.line}: note: {note}", to=sys.stderr)
             coming = info.state if info.state != "active" else f"next {render.when(info.next_tick) or 'at the next boot'}"
-            print(f"{info.name}: {clean(info.trigger)}; {coming}")
+            say(f"{info.name}: {info.trigger}; {coming}")
     note_mail(mail_to)
     return failed
 
@@ -232,21 +236,21 @@ def _add(plans: list[Plan], arguments: argparse.Namespace) -> int:
 def _show(plan: Plan, replace: bool) -> None:
     entry, options = plan.entry, plan.options
     trigger: Cron = options["trigger"]
-    print(f"line {entry.line}: {clean(entry.raw)}")
-    print(f"    schedule {plan.name}: {clean(describe(trigger))}")
+    say(f"line {entry.line}: {entry.raw}")
+    say(f"    schedule {plan.name}: {describe(trigger)}")
     if plan.fate != NEW:
         differs = f" in {plan.differences}" if plan.differences else ""
         advice = plan.advice(replace)
-        print(f"    there is one of this name already: {plan.fate}{differs}{f'; {clean(advice)}' if advice else ''}")
-    print(f"    command  {clean(entry.command)}" + (" (with standard input)" if entry.stdin else ""))
+        say(f"    there is one of this name already: {plan.fate}{differs}{f'; {advice}' if advice else ''}")
+    say(f"    command  {entry.command}" + (" (with standard input)" if entry.stdin else ""))
     for tick in _next_three(trigger):
-        print(f"    next     {tick}")
+        say(f"    next     {tick}")
     if "mail_to" in options:
-        print(f"    failures mailed to {clean(options['mail_to'])}{'' if sendmail() else ', once this host has a sendmail'}")
+        say(f"    failures mailed to {options['mail_to']}{'' if sendmail() else ', once this host has a sendmail'}")
     else:
-        print(f"    failures mailed to nobody{'' if entry.mail_to == '' else ': this host has no sendmail'}")
+        say(f"    failures mailed to nobody{'' if entry.mail_to == '' else ': this host has no sendmail'}")
     for note in dict.fromkeys((*_doubts(entry), *entry.notes)):
-        print(f"    note     {clean(note)}")
+        say(f"    note     {note}")
 
 
 def _next_three(trigger: Cron) -> Iterator[str]:
@@ -263,11 +267,11 @@ def _next_three(trigger: Cron) -> Iterator[str]:
 def explain(arguments: argparse.Namespace) -> int:
     """Say an expression in English, with its next ticks."""
     trigger = Cron(arguments.expr, arguments.timezone, seconds=arguments.seconds)
-    print(cron.explain(arguments.expr, seconds=arguments.seconds))
+    say(cron.explain(arguments.expr, seconds=arguments.seconds))
     if trigger.is_reboot:
         return 0
     start = datetime.now(UTC)
     for tick in cron.preview(arguments.expr, trigger.timezone, start, arguments.count, seconds=arguments.seconds):
         note = f"  ({tick.note})" if tick.note else ""
-        print(tick.at.strftime("%a %Y-%m-%d %H:%M:%S %Z") + note)
+        say(tick.at.strftime("%a %Y-%m-%d %H:%M:%S %Z") + note)
     return 0

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from ..base.errors import LitequeueError
 from . import exits
 from .grammar import build
+from .printing import complain
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
             raise
-        print(f"litequeue: the output could not be written: {error}", file=sys.stderr)
+        complain(f"the output could not be written: {error}")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exits.INTERNAL
     return code

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
-from ..base.checks import clean
 from ..base.errors import (
     CannotOpen,
     DatabaseCorrupt,
@@ -20,6 +17,7 @@ from ..base.errors import (
     StoreError,
     WorkerFailed,
 )
+from .printing import complain
 
 OK = 0
 INTERNAL = NOT_AS_ASKED = 1
@@ -49,9 +47,7 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
 
 def report(error: LitequeueError) -> int:
     """Say what went wrong in one line on stderr; the exit code."""
-    # In one piece: where Python does not buffer, print() writes the line's end by itself, and a line of the log came between.
-    sys.stderr.write(f"litequeue: {clean(str(error))}\n")
-    sys.stderr.flush()
+    complain(error)
     # A worker that fell over a damaged file answers for the file.
     cause: BaseException = error
     while isinstance(cause, WorkerFailed) and isinstance(cause.__cause__, LitequeueError):

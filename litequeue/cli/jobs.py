@@ -33,6 +33,7 @@ from .calls import command_of, options_given, parse_call, refuse_command_options
 from .doctor import work
 from .grammar.parser import DATABASE, USUAL
 from .notes import note_command, note_unknown_task
+from .printing import complain, hand_on, say
 
 FOLLOW_SECONDS = 0.2
 
@@ -54,19 +55,20 @@ def enqueue(arguments: argparse.Namespace) -> int:
     with existing(arguments.db) as app:
         note_unknown_task(task, app._client.store.jobs.origins)
         job = app.send_task(task, args, kwargs, **options)
-        print(job.id, flush=True)
+        say(job.id)
+        sys.stdout.flush()
         if arguments.wait is None:
             return 0
         code = 0
         try:
             job.get(timeout=arguments.wait)
         except LitequeueError as error:
-            print(f"litequeue: {checks.clean(str(error))}", file=sys.stderr)
+            complain(error)
             code = 1
         if arguments.command:
             _print(job.output())
         elif code == 0:
-            print(checks.clean(job.info().result or ""))
+            say(job.info().result or "")
     return code
 
 
@@ -90,9 +92,9 @@ def init(arguments: argparse.Namespace) -> int:
         Store(path, create=False, adopt=False).open_and_close()
     except (CannotOpen, NotAQueue):
         Store(path).open_and_close()
-        print(f"{path} is a queue now")
+        say(f"{path} is a queue now")
     else:
-        print(f"{path} is a queue already")
+        say(f"{path} is a queue already")
     return 0
 
 
@@ -128,7 +130,7 @@ def jobs(arguments: argparse.Namespace) -> int:
         if arguments.task is not None and not found:
             note_unknown_task(arguments.task, app._client.store.jobs.origins)
     if more:
-        print(f"more: --before {found[-1].id}")
+        say(f"more: --before {found[-1].id}")
     return 0
 
 
@@ -151,7 +153,7 @@ def _follow(handle: Job[Any]) -> int:
     """Print what a command prints until it has ended; 0 if it succeeded."""
     last, waits = None, handle.why_waiting()
     if waits:
-        print(f"litequeue: job {handle.id} waits: {checks.clean(waits)}", file=sys.stderr)
+        complain(f"job {handle.id} waits: {waits}")
     while True:
         ended = handle.wait(FOLLOW_SECONDS)
         pieces = handle.output(after=last)
@@ -161,8 +163,8 @@ def _follow(handle: Job[Any]) -> int:
             info = handle.info()
             if info.state == "succeeded":
                 return 0
-            why = f": {checks.clean(info.last_error)}" if info.last_error else ""
-            print(f"litequeue: job {handle.id} is {info.state}{why}", file=sys.stderr)
+            why = f": {info.last_error}" if info.last_error else ""
+            complain(f"job {handle.id} is {info.state}{why}")
             return 1
 
 
@@ -170,8 +172,7 @@ def _print(pieces: Iterable[OutputPiece]) -> None:
     """What a command printed, each to where it printed it."""
     for piece in pieces:
         if piece.stream != "usage":
-            stream = sys.stderr if piece.stream == "stderr" else sys.stdout
-            print(checks.clean_lines(piece.text), end="", file=stream, flush=True)
+            hand_on(piece.text, sys.stderr if piece.stream == "stderr" else sys.stdout)
 
 
 def retry(arguments: argparse.Namespace) -> int:
@@ -192,10 +193,10 @@ def _each(arguments: argparse.Namespace, act: Any, done: str, refused: str) -> i
                 text = (done if acted else refused).format(
                     "being cancelled" if acted and handle.state == "running" else handle.state
                 )
-                print(f"job {job_id} {text}")
+                say(f"job {job_id} {text}")
                 code = code if acted else 1
             except JobNotFound as error:
-                print(f"litequeue: {error}", file=sys.stderr)
+                complain(error)
                 code = 1
     return code
 
@@ -204,7 +205,7 @@ def pause(arguments: argparse.Namespace) -> int:
     with existing(arguments.db) as app:
         app.pause(arguments.queue)
         known = arguments.queue in app.stats().queues
-    print(f"queue {arguments.queue} is paused" + ("" if known else " (no job is in it)"))
+    say(f"queue {arguments.queue} is paused" + ("" if known else " (no job is in it)"))
     return 0
 
 
@@ -212,7 +213,7 @@ def resume(arguments: argparse.Namespace) -> int:
     with existing(arguments.db) as app:
         was = arguments.queue in app.stats().paused
         app.resume(arguments.queue)
-    print(f"queue {arguments.queue} {'is' if was else 'was'} not paused{' any more' if was else ''}")
+    say(f"queue {arguments.queue} {'is' if was else 'was'} not paused{' any more' if was else ''}")
     return 0
 
 

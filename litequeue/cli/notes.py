@@ -11,14 +11,14 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from ..base.checks import clean
 from ..base.models import TaskOrigin
+from .printing import complain, say
 
 
 def note_command(command: Mapping[str, Any]) -> None:
     """Of the arguments of a command job."""
     for doubt in _of_command(command):
-        print(f"litequeue: note: {clean(doubt)}", file=sys.stderr)
+        complain(f"note: {doubt}")
 
 
 def _of_command(command: Mapping[str, Any]) -> Iterator[str]:
@@ -47,7 +47,7 @@ def note_unknown_task(task: str, origins: Callable[[], Iterable[tuple[TaskOrigin
         near = difflib.get_close_matches(task, known, 2, 0.8) or [name for name in known if name.rpartition(".")[2] == task][:3]
         if near:
             meant = f"nobody has enqueued a task named {task} from code; did you mean {' or '.join(near)}?"
-            print(f"litequeue: note: {clean(meant)}", file=sys.stderr)
+            complain(f"note: {meant}")
 
 
 def note_mail(mail_to: str | None) -> None:
@@ -56,4 +56,4 @@ def note_mail(mail_to: str | None) -> None:
         from ..commands.notices import NO_MAIL, sendmail  # most workers mail nobody
 
         if sendmail() is None:
-            print(NO_MAIL, file=sys.stderr)
+            say(NO_MAIL, to=sys.stderr)

@@ -1,4 +1,4 @@
-"""Tables for people, JSON for programs. Control characters never reach the terminal."""
+"""Tables for people, JSON for programs, and what they hold of a job and of the file."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ..base.stored import loads, nesting
 from ..base.stored import shown as stored_json
 from ..commands.command import NAME as COMMAND
 from .calls import command_in, command_line
+from .printing import complain, put, say
 
 INDENTED = 24  # levels; a job's own are three at most, and people read no more
 _NOTHING: dict[str, int] = {}
@@ -33,7 +34,7 @@ def print_json(value: Any) -> None:
     text = json.dumps(value, default=lambda v: v.isoformat())
     # Back again, since Python writes and reads Infinity and NaN, which JSON has not (1e999 in a planted row): they become text.
     value = json.loads(text, parse_constant=str)
-    print(json.dumps(value, indent=None if nesting(text) > INDENTED else 2))
+    put(json.dumps(value, indent=None if nesting(text) > INDENTED else 2) + "\n")
 
 
 def colour(text: str, state: str) -> str:
@@ -46,15 +47,15 @@ def colour(text: str, state: str) -> str:
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Aligned columns; the last one is cut at the terminal's width."""
-    cells = [tuple(clean(cell) for cell in row) for row in rows]
-    widths = [max(len(row[i]) for row in (tuple(head), *cells)) for i in range(len(head))]
+    cells = [tuple(clean(str(cell)) for cell in row) for row in (head, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     room = shutil.get_terminal_size((160, 24)).columns if sys.stdout.isatty() else 10_000
-    for number, row in enumerate((tuple(head), *cells)):
+    for number, row in enumerate(cells):
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         line = line if len(line) <= room else line[: room - 1] + "…"
         if number and len(row) > 1 and row[1] in _COLOURS:
             line = line.replace(row[1], colour(row[1], row[1]), 1)
-        print(line)
+        put(f"{line}\n")
 
 
 def print_listing(head: Sequence[str], rows: Sequence[Sequence[str]], none: str) -> None:
@@ -62,7 +63,7 @@ def print_listing(head: Sequence[str], rows: Sequence[Sequence[str]], none: str)
     print_table(head, rows)
     if not rows:
         sys.stdout.flush()
-        print(f"litequeue: {none}", file=sys.stderr)
+        complain(none)
 
 
 def when(moment: datetime | None) -> str:
@@ -159,23 +160,24 @@ def print_job(info: JobInfo, waits: str | None) -> None:
     ]
     for label, text in lines:
         if text:
-            shown = colour(text, text) if label == "state" else clean(text)
-            print(f"{label:<12}  {shown}")
+            shown = clean(text)
+            put(f"{label:<12}  {colour(shown, shown) if label == 'state' else shown}\n")
     if overdue(info):
-        print(f"{'note':<12}  {note(info)}")
+        say(f"{'note':<12}  {note(info)}")
     for attempt in info.attempts:
-        print()
-        who = f" on {clean(attempt.worker)}" if attempt.worker else ""
-        print(f"attempt {attempt.attempt} {clean(attempt.outcome)}{who}, {_zoned(attempt.finished_at)}")
+        say()
+        who = f" on {attempt.worker}" if attempt.worker else ""
+        say(f"attempt {attempt.attempt} {attempt.outcome}{who}, {_zoned(attempt.finished_at)}")
         text = attempt.traceback or f"{attempt.error_type}: {attempt.error_message}"
         for line in text.rstrip("\n").split("\n"):
-            print("    " + clean(line))
+            say("    " + line)
 
 
 def print_output(pieces: Sequence[OutputPiece]) -> None:
     """What a command's attempts printed, each with what it used."""
     for attempt, found in itertools.groupby(pieces, key=lambda piece: piece.attempt):
-        print(f"\noutput of attempt {attempt}")
+        say()
+        say(f"output of attempt {attempt}")
         before = 0
         text = ""
         for piece in found:
@@ -187,7 +189,7 @@ def print_output(pieces: Sequence[OutputPiece]) -> None:
             before = piece.number
             text += piece.text
         for line in text.rstrip("\n").split("\n"):
-            print("    " + clean_lines(line))
+            put(f"    {clean_lines(line)}\n")
 
 
 def _usage(text: str) -> str:
@@ -228,14 +230,14 @@ def print_stats(stats: Stats, notes: Mapping[int, str], sizes: tuple[int, int]) 
             for queue, counts in sorted({**dict.fromkeys(stats.paused, _NOTHING), **stats.queues}.items())
         ],
     )
-    print()
+    say()
     _print_workers(stats, notes)
     if stats.oldest_available is not None:
         age = (datetime.now(UTC) - stats.oldest_available).total_seconds()
-        print(f"oldest available job: due {duration(max(age, 0))} ago")
+        say(f"oldest available job: due {duration(max(age, 0))} ago")
     if stats.next_due is not None:
-        print(f"next due: {when(stats.next_due)}")
-    print(f"file: {size(sizes[0])}, and {size(sizes[1])} in its log (-wal)")
+        say(f"next due: {when(stats.next_due)}")
+    say(f"file: {size(sizes[0])}, and {size(sizes[1])} in its log (-wal)")
 
 
 def _print_workers(stats: Stats, notes: Mapping[int, str]) -> None:
@@ -256,8 +258,8 @@ def _print_workers(stats: Stats, notes: Mapping[int, str]) -> None:
     )
     for worker in stats.workers:
         for pool in filter(worker.is_stuck, worker.slots):
-            print(f"worker {clean(worker.name)}: all {pool} slots are held by jobs that run on past their timeout; restart it")
+            say(f"worker {worker.name}: all {pool} slots are held by jobs that run on past their timeout; restart it")
         for task, why in worker.unknown_tasks.items():
-            print(f"worker {clean(worker.name)} has no code for {clean(task)}: {clean(why)}")
+            say(f"worker {worker.name} has no code for {task}: {why}")
     if not stats.workers:
-        print("no worker serves this file")
+        say("no worker serves this file")

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..app import LiteQueue
-from ..base import checks
 from ..base.errors import InvalidArgument
 from ..base.records import ScheduleInfo, TickInfo, as_dict
 from ..commands.command import NAME as COMMAND
@@ -28,6 +27,7 @@ from .calls import (
 )
 from .jobs import existing
 from .notes import note_command, note_mail, note_unknown_task
+from .printing import complain, say
 
 NO_WORKER = "litequeue: no worker serves this file, so none of them fires until one does"
 
@@ -110,7 +110,7 @@ def _moment(text: str) -> datetime:
 def remove(arguments: argparse.Namespace) -> int:
     with existing(arguments.db) as app:
         app.schedules.remove(arguments.name)
-    print(f"schedule {arguments.name} is removed")
+    say(f"schedule {arguments.name} is removed")
     return 0
 
 
@@ -118,7 +118,7 @@ def pause(arguments: argparse.Namespace) -> int:
     with existing(arguments.db) as app:
         for name in _named(arguments, app, ("active", "running")):
             app.schedules.pause(name)
-            print(f"schedule {name} is paused")
+            say(f"schedule {name} is paused")
     return 0
 
 
@@ -136,7 +136,7 @@ def _named(arguments: argparse.Namespace, app: LiteQueue, states: tuple[str, ...
         raise InvalidArgument(f"give a NAME or --all, not both {arguments.name!r:.60} and --all")
     found = [info.name for info in app.schedules.list() if info.state in states]
     if not found:
-        print(f"litequeue: no schedule is {' or '.join(states)}", file=sys.stderr)
+        complain(f"no schedule is {' or '.join(states)}")
     return found
 
 
@@ -147,7 +147,7 @@ def _resumed(app: LiteQueue, name: str) -> ScheduleInfo:
 
 def run(arguments: argparse.Namespace) -> int:
     with existing(arguments.db) as app:
-        print(app.schedules.run_now(arguments.name).id)
+        say(app.schedules.run_now(arguments.name).id)
     return 0
 
 
@@ -155,7 +155,7 @@ def _say(changed: Iterable[ScheduleInfo]) -> None:
     mail_to = None
     for info in changed:
         coming = f"next {render.when(info.next_tick)}, {until(info)}" if info.next_tick else info.state
-        print(f"schedule {info.name}: {checks.clean(info.trigger)}; {coming}")
+        say(f"schedule {info.name}: {info.trigger}; {coming}")
         mail_to = mail_to or info.mail_to
     note_mail(mail_to)
 
@@ -178,7 +178,7 @@ def schedules(arguments: argparse.Namespace) -> int:
         "there is no schedule",
     )  # fmt: skip
     if found and not served:
-        print(NO_WORKER, file=sys.stderr)
+        say(NO_WORKER, to=sys.stderr)
     return 0
 
 
@@ -221,7 +221,7 @@ def ticks(arguments: argparse.Namespace) -> int:
     head = ("TICK", "OUTCOME", "DECIDED", "JOB", "STATE", "TOOK", "NOTE")
     render.print_listing(head, [_tick_row(tick) for tick in found], none)
     if more:
-        print(f"more: --before '{found[-1].at.isoformat(sep=' ')}'")
+        say(f"more: --before '{found[-1].at.isoformat(sep=' ')}'")
     return 0
 
 

@@ -171,7 +171,7 @@ def test_following_shows_output_while_it_runs_and_ends_with_the_jobs_success(
         gate.touch()
         out, err = process.communicate(timeout=20)
         ended = f"litequeue: job 1 is discarded: litequeue.CommandFailed: exit code {code} after"
-        assert out == "\\x1b[31mend"
+        assert out == "\x1b[31mend", "a pipe has it as it was printed"
         assert err.startswith(f"problem\n{ended}" if code else "problem\n")
         assert process.returncode == (0 if code == 0 else 1)
 

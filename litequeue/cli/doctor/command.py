@@ -12,7 +12,7 @@ import shlex
 import sqlite3
 from collections.abc import Callable, Iterator
 
-from ...base.checks import MICROS, aware, clean
+from ...base.checks import MICROS, aware
 from ...base.clock import SystemClock
 from ...base.errors import CannotOpen, LitequeueError, NotAQueue
 from ...client import database_path
@@ -20,6 +20,7 @@ from ...store import Store
 from ...store.file.wal import LIMIT
 from ...store.inspection import Inspection
 from .. import render
+from ..printing import say
 from . import host, work
 from .finding import BUSY, DAMAGED, OK, WRONG, Finding, exit_code, refused
 
@@ -37,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         render.print_json([finding._asdict() for finding in findings])
     else:
         for check, level, text in findings:
-            print(f"{level:<8} {check:<12} {clean(text)}")
+            say(f"{level:<8} {check:<12} {text}")
     return exit_code(findings)
 
 
