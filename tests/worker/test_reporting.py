@@ -395,6 +395,19 @@ def test_a_tick_that_was_missed_beyond_its_grace_is_told_to_the_schedules_comman
     assert event["event"] == "missed" and "grace of 1h" in event["ticks"][0]["reason"]
 
 
+def test_an_address_that_nobody_can_parse_touches_neither_the_tick_nor_the_other_listeners(db: Path, office: Office) -> None:
+    with LiteQueue(db, clock=office.clock) as app:
+        app.schedules.add("backup", "tasks.f", every="1d", grace="1h", on_failure="own", mail_to="ann")
+    office.sql("UPDATE litequeue_schedules SET mail_to = ?", 'a@[,<@,", =?utf-8?q?x=0A?=,ann')
+    office.clock.advance(86_400 + 7_200)
+    catalogue = Catalogue({}, path=office.store.path, origin=None, monotonic=lambda: 0.0)
+    declarer = Declarer(office.store, catalogue, office.clock, None)
+    Scheduler(office.store, office.clock, None, declarer, WorkerConfig(), lambda fires: None).tick()
+    told = [json.loads(kwargs) for (kwargs,) in office.sql("SELECT kwargs FROM litequeue_jobs WHERE task = 'litequeue.command'")]
+    assert [call.get("command") or call["stdin"].splitlines()[0] for call in told] == ["own", "To: ann"]
+    assert office.sql("SELECT disabled_at FROM litequeue_schedules") == [(None,)]
+
+
 @pytest.mark.slow
 def test_a_mail_goes_through_the_hosts_sendmail(app: LiteQueue, db: Path, tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
