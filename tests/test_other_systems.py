@@ -68,9 +68,9 @@ def test_the_marks_file_is_opened_as_bytes(tmp_path: Path, monkeypatch: pytest.M
     class Elsewhere:
         O_BINARY = 0x8000_0000_0000  # no flag of Linux
 
-        def open(self, path: str, flags: int, mode: int) -> int:
+        def open(self, path: str, flags: int, *more: int, **at: int | None) -> int:
             seen.append(flags)
-            return os.open(path, flags & ~self.O_BINARY, mode)
+            return os.open(path, flags & ~self.O_BINARY, *more, **at)
 
         def __getattr__(self, name: str) -> object:
             return getattr(os, name)

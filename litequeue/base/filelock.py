@@ -1,13 +1,14 @@
 """A lock on a file of its own that the kernel drops when its process dies, however it dies.
 
-Owns the difference between ``fcntl.lockf`` and ``msvcrt.locking`` and nothing else. ``lockf`` and not
-``flock``: a forked child inherits a flock and would keep its dead parent "alive". A POSIX lock belongs
+Owns the difference between ``fcntl.lockf`` and ``msvcrt.locking``, and that what was opened is a file of ours alone.
+``lockf`` and not ``flock``: a forked child inherits a flock and would keep its dead parent "alive". A POSIX lock belongs
 to the whole process and is lost when *any* descriptor of the file is closed there, so one ``FileLock``
 per file and process, and never on a file that SQLite has open.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import struct
@@ -15,6 +16,7 @@ import sys
 from typing import Final
 
 from .errors import CannotOpen
+from .trust import denied, why_shared
 
 if sys.platform == "win32":  # pragma: no cover - Linux is what can be tested here
     import msvcrt
@@ -80,24 +82,26 @@ else:
 
 
 class FileLock:
-    """An exclusive lock on ``path``, which is created owner-only if it is missing."""
+    """An exclusive lock on ``path``, which is created owner-only if it is missing, and refused where others share the file."""
 
     __slots__ = ("_fd", "path")
 
-    def __init__(self, path: str, *, create: bool = True) -> None:
-        """Open, do not lock. Raises FileNotFoundError if it is missing and not to be created."""
+    def __init__(
+        self, path: str, *, create: bool = True, folder: int | None = None, owner: os.stat_result | None = None
+    ) -> None:
+        """Open, do not lock. Raises FileNotFoundError if it is missing and not to be created, else CannotOpen.
+
+        ``folder``: the descriptor of its folder, in which it is opened whatever the path leads to by now. ``owner``: of the
+        database, who may have made it.
+        """
         self.path = path
-        # Windows would read and write it as text, and the mark in it is none.
-        flags = os.O_RDWR | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"))
         try:
-            self._fd = os.open(path, flags | (os.O_CREAT if create else 0), 0o600)
-        except FileNotFoundError:
+            self._fd = _open(path, create, folder, owner)
+        except (FileNotFoundError, CannotOpen):
             raise
         except OSError as error:
-            raise CannotOpen(f"cannot open the lock file {path}: {_why(error, path)}") from error
-        if not stat.S_ISREG(os.fstat(self._fd).st_mode):
-            os.close(self._fd)
-            raise CannotOpen(f"the lock file {path} is not a regular file; move it away")
+            why = f"{error.strerror}: {denied(path)}" if isinstance(error, PermissionError) else error.strerror
+            raise CannotOpen(f"cannot open the lock file {path}: {why}") from error
 
     def try_acquire(self) -> bool:
         return _try_lock(self._fd)
@@ -126,11 +130,35 @@ class FileLock:
         os.close(self._fd)
 
 
-def _why(error: OSError, path: str) -> str:
-    if os.path.islink(path):
-        return "it is a symbolic link, which is refused"
-    if isinstance(error, PermissionError):
-        from .trust import denied  # an error's words need no import at start-up
+def _open(path: str, create: bool, folder: int | None, owner: os.stat_result | None) -> int:
+    name = path if folder is None else os.path.basename(path)
+    # Windows would read and write it as text, and the mark in it is none.
+    flags = os.O_RDWR | sum(getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"))
+    try:
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        if not create:
+            raise
+        with contextlib.suppress(FileExistsError):
+            return os.open(name, flags | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder)
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)  # another process was quicker
+    # Before it is opened too: if it is another name of a file that this process has locked, closing it would drop that lock.
+    _refuse(path, found, owner)
+    fd = os.open(name, flags, dir_fd=folder)
+    try:
+        _refuse(path, os.fstat(fd), owner)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
 
-        return f"{error.strerror}: {denied(path)}"
-    return str(error.strerror)
+
+def _refuse(path: str, found: os.stat_result, owner: os.stat_result | None) -> None:
+    """Raise for what is no lock file, or not ours alone: others could hold it, or have us write over what is theirs."""
+    if stat.S_ISLNK(found.st_mode):
+        raise CannotOpen(f"cannot open the lock file {path}: it is a symbolic link, which is refused")
+    if not stat.S_ISREG(found.st_mode):
+        raise CannotOpen(f"the lock file {path} is not a regular file; move it away")
+    why = why_shared(path, found, 0 if owner is None else owner.st_uid)
+    if why is not None:
+        raise CannotOpen(f"the lock file {why}: others could hold it; it was left as it is. Stop what uses it, and move it away")

@@ -202,3 +202,14 @@ def why_not_roots_word(found: os.stat_result) -> str | None:
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         return f"can be written by others (mode {stat.S_IMODE(found.st_mode):o}): chmod go-w"
     return None
+
+
+def why_shared(name: str, found: os.stat_result, owner: int = 0) -> str | None:
+    """What lets others decide what becomes of something of ours beside a database, as it was found when it was opened; None if
+    nothing does. ``owner``: the database's, who is trusted with it.
+    """
+    if not hasattr(os, "geteuid"):  # pragma: no cover
+        return None
+    if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
+        return f"{name} is the same file as another ({found.st_nlink} hard links)"
+    return _why(name, found, {os.geteuid(), 0, owner})

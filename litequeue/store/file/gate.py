@@ -40,7 +40,7 @@ class WriteGate:
         self.users = 0
         self._closed = False
         self._threads = threading.Lock()
-        self._file = FileLock(database + "-lock", create=create)
+        self._file = FileLock(database + "-lock", create=create, owner=_owner(database))
 
     def acquire(self, patience: float) -> None:
         """Take the lock or raise QueueBusy after ``patience`` seconds. Raises GateClosed if it was closed."""
@@ -107,6 +107,12 @@ class WriteGate:
             f"{self.database}: the write lock was not to be had within {patience:g} s; "
             f"it is held by {who}. Nothing was stored; try again"
         )
+
+
+def _owner(database: str) -> os.stat_result | None:
+    with contextlib.suppress(OSError):  # it is gone, or yet to be made
+        return os.stat(database)
+    return None
 
 
 _gates: dict[tuple[int, str], WriteGate] = {}
