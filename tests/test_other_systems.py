@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from litequeue import InvalidArgument, LiteQueue
-from litequeue.base import filelock
+from litequeue.base import filelock, lockfolder, trust
 from litequeue.base.clock import SystemClock
 from litequeue.cli import crontabs, service
 from litequeue.commands import command
 from litequeue.cron import zones
 from litequeue.pools import processes
+from litequeue.store import Store
 
 from .cli.conftest import Cli, cli  # noqa: F401 - a fixture
 
@@ -78,6 +79,37 @@ def test_the_marks_file_is_opened_as_bytes(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(filelock, "os", Elsewhere())
     filelock.FileLock(str(tmp_path / "lock")).close()
     assert seen[0] & Elsewhere.O_BINARY
+
+
+def test_where_no_folder_can_be_opened_nor_anybody_be_asked_for_workers_see_each_other_by_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Elsewhere:
+        def __getattr__(self, name: str) -> object:
+            if name in ("geteuid", "fchown"):
+                raise AttributeError(name)
+            return getattr(os, name)
+
+    monkeypatch.setattr(trust, "os", Elsewhere())
+    monkeypatch.setattr(lockfolder, "_BY_DESCRIPTOR", False)
+    store = Store(str(tmp_path / "db"))
+    register = {"name": "w", "host": "h", "wake_port": None, "queues": None, "slots": {}, "now": 1}
+    pid = os.fork()
+    if pid == 0:
+        Store(store.path).workers.register(**register)  # type: ignore[arg-type]
+        os._exit(0)
+    os.waitpid(pid, 0)
+    mine = store.workers.register(**register)  # type: ignore[arg-type]
+    (dead,) = store.workers.peers(mine.id)
+    assert store.workers.is_dead(dead.lock_file) is True
+    with store.workers.proven_dead(dead) as proven:
+        assert proven
+    left = Path(f"{store.path}-workers", "0123456789abcdef.lock")
+    left.touch()
+    store.workers.forget(0, 10**18)
+    assert [mine._lock.path] == [str(path) for path in left.parent.iterdir()]
+    mine.close()
+    assert list(left.parent.iterdir()) == []
 
 
 def test_where_no_notes_are_kept_each_call_goes_alone(monkeypatch: pytest.MonkeyPatch) -> None:

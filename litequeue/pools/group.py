@@ -19,7 +19,7 @@ from multiprocessing import resource_tracker, util
 from typing import Final
 
 from ..base.clock import monotonic
-from ..base.filelock import FileLock
+from ..base.lockfolder import hold_for_life
 
 GONE_SECONDS: Final = 1.0  # after SIGKILL; what a broken disk holds up is not waited for
 _LEFT: Final = b"left in good order"
@@ -68,9 +68,7 @@ def _guard(leader: int, told: int, report: int, locks: str | None) -> None:
     for descriptor in _open_descriptors():
         if descriptor not in (told, report):
             os.close(descriptor)
-    lock = None if locks is None else FileLock(f"{locks}-{os.getpid()}.lock")
-    if lock is not None:
-        lock.try_acquire()
+    lock = None if locks is None else hold_for_life(locks)  # noqa: F841 - held for as long as this process is
     _say(report, b"!")
     if not os.read(told, len(_LEFT)):
         kill(leader)

@@ -20,6 +20,7 @@ import time
 from typing import Final
 
 from ..base.filelock import FileLock
+from ..base.lockfolder import hold_for_life
 from . import group
 
 ORPHANED: Final = 70  # the exit code
@@ -37,8 +38,7 @@ def hold(parent: int, locks: str | None) -> None:
         group.lead(locks)
     kernel = _is_ended_by_the_kernel()
     if locks is not None:
-        _lock = FileLock(f"{locks}-{os.getpid()}.lock")
-        _lock.try_acquire()
+        _lock = hold_for_life(locks)
     if _is_orphaned(parent):  # it may have died before the kernel was told, or the lock was held
         os._exit(ORPHANED)
     if not kernel:

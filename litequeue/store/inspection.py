@@ -7,14 +7,12 @@ nothing but what any worker's housekeeping does (a passive checkpoint). What an 
 from __future__ import annotations
 
 import contextlib
-import os
 from typing import Any, Final, NamedTuple
 
 from ..base.clock import monotonic
 from ..base.errors import QueueBusy
-from ..base.filelock import FileLock
 from .file import Database
-from .workers import is_ours, is_process, process_state
+from .workers import Workers, is_process, process_state
 
 INTEGRITY: Final = "PRAGMA integrity_check(10)"
 QUICK_CHECK: Final = "PRAGMA quick_check(10)"
@@ -85,6 +83,7 @@ class Inspection:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._workers = Workers(database)
 
     def damage(self, *, full: bool) -> list[str]:
         """What SQLite's own check finds: the tables' structure, and if ``full`` each index entry too."""
@@ -111,20 +110,6 @@ class Inspection:
             return Wal(self._database.wal.size(), frames, copied)
         return None
 
-    def is_dead(self, lock_file: str) -> bool | None:
-        """Whether a worker's process is gone; None where its lock file is. Leaves the judgement to workers."""
-        path = os.path.join(self._database.path + "-workers", os.path.basename(lock_file))
-        if is_ours(path):
-            return False
-        try:
-            lock = FileLock(path, create=False)
-        except (OSError, ValueError):
-            return None
-        try:
-            return lock.try_acquire()
-        finally:
-            lock.close()
-
     def conditions(self, now: int) -> dict[int, Condition]:
         """By worker, of those that have not signed off."""
         with self._database.read() as connection:
@@ -136,7 +121,7 @@ class Inspection:
     def _condition(self, pid: int, lock_file: str, leaving: int, beat: int, *held: Any) -> Condition:
         state = process_state(pid)
         stopped = None if state is None else state == "T"
-        found = Condition(pid, self.is_dead(lock_file), bool(leaving), stopped, beat, *held)
+        found = Condition(pid, self._workers.is_dead(lock_file), bool(leaving), stopped, beat, *held)
         return found._replace(is_process=is_process(pid))
 
     def holder(self, job_id: int) -> tuple[bool, Condition | None]:

@@ -1,9 +1,8 @@
 """Workers in the file: their rows, and the kernel locks that show who is alive.
 
-Owns ``DB-workers/``, where each live worker holds a lock on a small file of its own. The kernel drops the
-lock when the process ends, however it ends (measured: 0.8 ms after SIGKILL; still held under SIGSTOP). A
-process never probes its own workers' locks: a POSIX lock belongs to the process, so the probe would
-succeed, and closing the probe's descriptor would drop it.
+Owns what the locks in ``DB-workers/`` say, where each live worker holds one on a small file of its own. The kernel drops the
+lock when the process ends, however it ends (measured: 0.8 ms after SIGKILL; still held under SIGSTOP). How the folder is
+opened, and what in it is a lock, is ``lockfolder``'s.
 """
 
 from __future__ import annotations
@@ -16,12 +15,11 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from ..base.checks import MICROS
-from ..base.errors import CannotOpen
 from ..base.filelock import FileLock
+from ..base.lockfolder import LOCK, SUFFIX, LockFolder, is_ours
 from .file import Database
 
 YOUNG: Final = 60.0  # seconds
-LOCK: Final = ".lock"  # how the name of a lock file ends
 
 WAKE_PORTS: Final = "SELECT wake_port FROM litequeue_workers WHERE stopped_at IS NULL"
 REGISTER: Final = """INSERT INTO litequeue_workers
@@ -42,10 +40,6 @@ WHERE stopped_at IS NULL AND id <> :me"""
 FORGET_WORKERS: Final = """DELETE FROM litequeue_workers
 WHERE stopped_at IS NOT NULL AND stopped_at < :before"""
 
-# The lock files that this process holds, by name: each is unique, and a folder may be named in several ways.
-_ours: set[str] = set()
-_ours_pid = os.getpid()
-
 
 class Peer(NamedTuple):
     """Another worker whose row says that it runs."""
@@ -58,8 +52,10 @@ class Peer(NamedTuple):
 class Registration:
     """A worker's place in the file, and its lock; ``close`` gives both up."""
 
-    def __init__(self, worker: int, lock: FileLock) -> None:
+    def __init__(self, worker: int, folder: LockFolder, lock_file: str, lock: FileLock) -> None:
         self.id = worker
+        self._folder = folder
+        self._lock_file = lock_file
         self._lock = lock
 
     @property
@@ -68,13 +64,8 @@ class Registration:
         return self._lock.path.removesuffix(LOCK)
 
     def close(self) -> None:
-        for path in _locks_of_children(self._lock.path):
-            with contextlib.suppress(OSError):
-                os.unlink(path)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._lock.path)
-        self._lock.close()
-        _ours.discard(os.path.basename(self._lock.path))
+        self._folder.remove(*(self._folder.of_children(self._lock_file) or ()))
+        self._folder.let_go(self._lock_file, self._lock)
 
 
 class Workers:
@@ -82,10 +73,18 @@ class Workers:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._folder: LockFolder | None = None
 
-    @property
-    def _folder(self) -> str:
-        return self._database.path + "-workers"
+    def _locks(self, *, create: bool = False) -> LockFolder:
+        """The folder of the locks, kept open. Raises FileNotFoundError, or CannotOpen for one that is not ours alone."""
+        folder = self._folder
+        if folder is None or not folder.is_good():
+            folder = self._folder = LockFolder(self._database.path + SUFFIX, create=create)
+        return folder
+
+    def _lock(self, lock_file: str) -> FileLock:
+        """Of a row, to be closed. Raises OSError for one that is missing, or no file of a worker's."""
+        return self._locks().open(lock_file)
 
     def register(
         self,
@@ -99,20 +98,9 @@ class Workers:
     ) -> Registration:
         """Take a lock file, then add the row: a row without a lock would look dead at once."""
         self._database.open()  # first, so that its folder is known good
-        try:
-            os.mkdir(self._folder, 0o700)
-        except FileExistsError:
-            pass
-        except OSError as error:
-            raise CannotOpen(f"cannot create {self._folder}: {error.strerror}") from error
-        if os.path.islink(self._folder):
-            raise CannotOpen(f"{self._folder} is a symbolic link, which is refused")
+        folder = self._locks(create=True)
         lock_file = f"{os.urandom(8).hex()}{LOCK}"
-        path = os.path.join(self._folder, lock_file)
-        lock = FileLock(path)
-        is_ours(path)  # forgets what a parent's were
-        _ours.add(lock_file)
-        lock.try_acquire()
+        lock = folder.hold(lock_file)
         with self._database.write(durable=False) as connection:
             worker = connection.execute(
                 REGISTER,
@@ -128,7 +116,7 @@ class Workers:
                 },
             ).lastrowid
         assert worker is not None
-        return Registration(worker, lock)
+        return Registration(worker, folder, lock_file, lock)
 
     def peers(self, me: int) -> list[Peer]:
         with self._database.read() as connection:
@@ -149,23 +137,35 @@ class Workers:
 
         A missing lock file proves nothing (somebody may have deleted it): then only the lease tells.
         """
-        path = os.path.join(self._folder, os.path.basename(peer.lock_file))
-        if is_ours(path):
+        if is_ours(peer.lock_file):
             yield False
             return
         try:
-            lock = FileLock(path, create=False)
-        except (OSError, ValueError):  # missing, or planted: no file of a worker's
+            folder = self._locks()
+            lock = folder.open(peer.lock_file)
+        except OSError:  # missing, or planted: no file of a worker's
             yield False
             return
         try:
             # Its pool processes may outlive it by a moment, and must not run beside those who take its jobs.
-            dead = lock.try_acquire() and all(map(_is_free, _locks_of_children(path)))
+            children = folder.of_children(peer.lock_file) if lock.try_acquire() else None
+            dead = children is not None and all(map(folder.is_free, children))
             yield dead
             if dead:
-                for gone in (*_locks_of_children(path), path):
-                    with contextlib.suppress(OSError):
-                        os.unlink(gone)
+                folder.remove(*(children or ()), peer.lock_file)
+        finally:
+            lock.close()
+
+    def is_dead(self, lock_file: str) -> bool | None:
+        """Whether a worker's process is gone, as people are told it; None where its lock is."""
+        if is_ours(lock_file):
+            return False
+        try:
+            lock = self._lock(lock_file)
+        except OSError:
+            return None
+        try:
+            return lock.try_acquire()
         finally:
             lock.close()
 
@@ -178,12 +178,11 @@ class Workers:
         row = self._database.one(LOCK_FILE, {"worker": worker})
         if row is None:
             return False
-        path = os.path.join(self._folder, os.path.basename(row[0]))
-        if is_ours(path):
+        if is_ours(row[0]):
             return True
         try:
-            lock = FileLock(path, create=False)
-        except (OSError, ValueError):
+            lock = self._lock(row[0])
+        except OSError:
             return False
         try:
             holder = lock.holder()
@@ -217,19 +216,19 @@ class Workers:
     def _sweep(self, now: int) -> None:
         """Remove what a process left that was killed between its lock file and its row, or as it signed off."""
         known = {peer.lock_file for peer in self.peers(0)}
-        with contextlib.suppress(OSError), os.scandir(self._folder) as entries:
-            for entry in entries:
-                if entry.name in known or is_ours(entry.path) or not entry.name.endswith(LOCK):
-                    continue
-                with contextlib.suppress(OSError, ValueError):  # one that was planted keeps no other
-                    self._sweep_one(entry, now)
+        with contextlib.suppress(OSError):
+            folder = self._locks()
+            for name in folder.names():
+                if name not in known and not is_ours(name):
+                    with contextlib.suppress(OSError):  # one that was planted keeps no other
+                        self._sweep_one(folder, name, now)
 
-    def _sweep_one(self, entry: os.DirEntry[str], now: int) -> None:
-        if entry.stat(follow_symlinks=False).st_mtime > now / MICROS - YOUNG:
+    def _sweep_one(self, folder: LockFolder, name: str, now: int) -> None:
+        if folder.changed(name) > now / MICROS - YOUNG:
             return  # it may be about to be locked
-        with contextlib.closing(FileLock(entry.path, create=False)) as lock:
+        with contextlib.closing(folder.open(name)) as lock:
             if lock.try_acquire():
-                os.unlink(entry.path)
+                folder.remove(name)
 
     def wake_ports(self) -> list[int]:
         with self._database.read() as connection:
@@ -239,28 +238,6 @@ class Workers:
 def ports_to_wake(connection: sqlite3.Connection) -> list[int]:
     """Whom to tell once the caller's transaction is committed: the port of every worker that runs."""
     return [port for (port,) in connection.execute(WAKE_PORTS).fetchall() if port]
-
-
-def _locks_of_children(path: str) -> list[str]:
-    """The locks of the pool processes of the worker whose own lock that is."""
-    folder, name = os.path.split(path)
-    stem = f"{name.removesuffix(LOCK)}-"
-    try:
-        return [os.path.join(folder, found) for found in os.listdir(folder) if found.startswith(stem) and found.endswith(LOCK)]
-    except OSError:
-        return []
-
-
-def _is_free(path: str) -> bool:
-    """Whether nobody holds a lock. One that cannot be opened was planted, or is gone: it holds nobody up."""
-    try:
-        lock = FileLock(path, create=False)
-    except (OSError, ValueError, CannotOpen):
-        return True
-    try:
-        return lock.try_acquire()
-    finally:
-        lock.close()
 
 
 def process_state(pid: int) -> str | None:
@@ -277,13 +254,3 @@ def is_process(pid: int) -> bool:
     """Whether a row's number can be that of a worker's process, as far as can be told: it may be planted (``kill -9 -1`` ends all
     that one has), or count in another container."""
     return pid > 1 and (not os.path.exists("/proc/self") or os.path.exists(f"/proc/{pid}"))
-
-
-def is_ours(path: str) -> bool:
-    """Whether a lock file is held by this process, which must not so much as open it: closing any descriptor of it would drop
-    the lock."""
-    global _ours_pid
-    if _ours_pid != os.getpid():  # a fork has the names and not the locks
-        _ours.clear()
-        _ours_pid = os.getpid()
-    return os.path.basename(path) in _ours

@@ -30,6 +30,7 @@ from .logged import logged_worker, stop
 
 FLAGS = ("--threads", 2, "--processes", 1, "--async", 2, "--grace", 0.5)
 HUGE = 2**63 - 1
+LINK, DEAD, FOLDER, LAST = (f"{number:016x}.lock" for number in range(4))  # named as a worker's
 EVIL = "\x1b[31m\r\nevil\u202e"
 NOT_UTF8 = b"\xff\xfe"
 
@@ -74,9 +75,9 @@ def plant_lock_files(db: Path, victim: Path) -> None:
     victim.write_bytes(b"precious")
     folder = Path(f"{db}-workers")
     folder.mkdir(0o700, exist_ok=True)
-    (folder / "link.lock").symlink_to(victim)
-    (folder / "dead.lock").touch()
-    (folder / "folder.lock").mkdir()
+    (folder / LINK).symlink_to(victim)
+    (folder / DEAD).touch()
+    (folder / FOLDER).mkdir()
 
 
 def plant_row(db: Path, name: str) -> int | None:
@@ -100,8 +101,8 @@ def assert_nothing_else_is_hurt(served: Served) -> None:
     assert run(served, sample.add, 1, 1) == 2
     assert run(served, sample.echo, "x") == "x"
     # A row whose worker is found dead is the last thing that housekeeping gets to.
-    Path(f"{served.db}-workers", "last.lock").touch()
-    last = plant(served.db, "workers", **{**WORKER, "name": "last", "lock_file": "last.lock"})
+    Path(f"{served.db}-workers", LAST).touch()
+    last = plant(served.db, "workers", **{**WORKER, "name": "last", "lock_file": LAST})
     run(served, sample.add, 0, 0)  # which makes the worker look for peers
     wait_until(lambda: served.worker.poll() is not None or stopped(served.db, last), what="the dead are found")
     assert served.worker.poll() is None, served.log.read_text()[-1500:]
@@ -209,7 +210,7 @@ NUMBERS: dict[str, dict[str, Any]] = {
 JOBS = {**DISCARDED, **LEFT, **NUMBERS}
 
 WORKER = {
-    "name": "planted", "pid": 1, "host": "h", "lock_file": "gone.lock", "slots": "{}", "started_at": 0,
+    "name": "planted", "pid": 1, "host": "h", "lock_file": "0123456789abcdef.lock", "slots": "{}", "started_at": 0,
     "heartbeat_at": 0,
 }  # fmt: skip
 WORKERS: dict[str, dict[str, Any]] = {
@@ -217,11 +218,12 @@ WORKERS: dict[str, dict[str, Any]] = {
     "queues are no JSON": {"queues": "nope"},
     "unknown tasks are no JSON": {"unknown_tasks": "nope"},
     "all is nested": {"queues": DEEP, "slots": DEEP, "unknown_tasks": DEEP},
-    "a folder for a lock": {"lock_file": "folder.lock"},
+    "a folder for a lock": {"lock_file": FOLDER},
+    "a lock of another program": {"lock_file": "poetry.lock"},
     "a lock outside": {"lock_file": "../../../../etc/passwd"},
     "a NUL in the lock": {"lock_file": "a\0b"},
-    "a link for a lock": {"lock_file": "link.lock"},
-    "a control character": {"name": EVIL, "lock_file": "dead.lock", "unknown_tasks": json.dumps({EVIL: EVIL})},
+    "a link for a lock": {"lock_file": LINK},
+    "a control character": {"name": EVIL, "lock_file": DEAD, "unknown_tasks": json.dumps({EVIL: EVIL})},
     "times out of bounds": {"started_at": HUGE, "heartbeat_at": -HUGE},
 }
 

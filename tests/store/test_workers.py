@@ -77,7 +77,7 @@ def test_a_process_never_judges_its_own_workers(store: Store, clock: FakeClock) 
 
 def test_a_missing_lock_file_proves_nothing(store: Store, clock: FakeClock) -> None:
     me, other = register(store, clock), register(store, clock)
-    peer = Peer(other.id, "x", "gone.lock")
+    peer = Peer(other.id, "x", "0123456789abcdef.lock")
     assert not is_dead(store, peer)
     me.close()
     other.close()
@@ -113,12 +113,12 @@ def test_what_dead_workers_left_is_removed_whatever_somebody_planted_beside_it(
     folder = Path(f"{store.path}-workers")
     plant = {"a link": lambda path: path.symlink_to("nowhere"), "a folder": Path.mkdir, "a pipe": os.mkfifo}[planted]
     for number in range(9):
-        plant(folder / f"strange{number}.lock")
-        (folder / f"left{number}.lock").touch()
+        plant(folder / f"{number:016x}.lock")
+        (folder / f"{number + 9:016x}.lock").touch()
     for entry in folder.iterdir():
         os.utime(entry, (0, 0), follow_symlinks=False)
     store.workers.forget(clock.now(), clock.now())
-    assert {entry.name for entry in folder.iterdir()} == {f"strange{number}.lock" for number in range(9)}
+    assert {entry.name for entry in folder.iterdir()} == {f"{number:016x}.lock" for number in range(9)}
 
 
 def test_ports_are_those_of_live_workers(store: Store, clock: FakeClock) -> None:

@@ -60,9 +60,6 @@ def housekeeping(uid: int, db: Path, before: Callable[[], None] = lambda: None) 
     as_user(uid, work)
 
 
-
-
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="files are opened and unlinked by their paths")
 @pytest.mark.parametrize("uid", [OWNER, 0], ids=["the owner", "root"])
 def test_a_link_put_in_place_of_the_folder_makes_no_worker_unlink_other_peoples_files(
     world: World, precious: Path, uid: int
@@ -80,7 +77,6 @@ def test_a_link_put_in_place_of_the_folder_makes_no_worker_unlink_other_peoples_
     assert precious.exists()
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="files are opened and unlinked by their paths")
 def test_a_planted_row_makes_no_worker_unlink_other_peoples_files(world: World, precious: Path) -> None:
     world.give(precious, OWNER, 0o600)
     db = world.queue(world.folder("app", mode=0o777))
@@ -104,7 +100,6 @@ def test_a_link_in_place_of_the_folder_is_refused(world: World, precious: Path) 
     assert list(precious.parent.iterdir()) == [precious]
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="whatever ends in .lock and is old is taken for a dead worker's")
 @pytest.mark.parametrize("name", ["poetry.lock", "Cargo.lock", "0123456789abcdeg.lock", "0123456789abcdef0.lock"])
 def test_a_name_that_is_none_of_a_workers_is_not_deleted(world: World, name: str) -> None:
     db = world.queue(world.folder("app"))
@@ -126,7 +121,6 @@ def test_a_lock_that_is_not_a_workers_own_is_not_deleted(world: World, kind: str
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="a folder that is there is used, whoever made it")
 @pytest.mark.parametrize("kind", ["another's", "open to others"])
 def test_nobody_who_made_the_folder_first_swaps_a_live_workers_lock_file(world: World, kind: str) -> None:
     """Its peers would believe it dead, and run its jobs a second time while they run."""
