@@ -16,7 +16,7 @@ import sys
 from typing import Final
 
 from .errors import CannotOpen
-from .trust import denied, why_shared
+from .trust import denied, give, why_shared
 
 if sys.platform == "win32":  # pragma: no cover - Linux is what can be tested here
     import msvcrt
@@ -92,7 +92,7 @@ class FileLock:
         """Open, do not lock. Raises FileNotFoundError if it is missing and not to be created, else CannotOpen.
 
         ``folder``: the descriptor of its folder, in which it is opened whatever the path leads to by now. ``owner``: of the
-        database, who may have made it.
+        database, who may have made it, and to whom it is given if root makes it.
         """
         self.path = path
         try:
@@ -140,7 +140,9 @@ def _open(path: str, create: bool, folder: int | None, owner: os.stat_result | N
         if not create:
             raise
         with contextlib.suppress(FileExistsError):
-            return os.open(name, flags | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder)
+            fd = os.open(name, flags | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder)
+            give(fd, owner)
+            return fd
         found = os.stat(name, dir_fd=folder, follow_symlinks=False)  # another process was quicker
     # Before it is opened too: if it is another name of a file that this process has locked, closing it would drop that lock.
     _refuse(path, found, owner)

@@ -19,7 +19,7 @@ from typing import Final
 
 from .errors import CannotOpen
 from .filelock import FileLock
-from .trust import denied, why_shared
+from .trust import denied, give, why_shared
 
 SUFFIX: Final = "-workers"  # of the folder's name, after the database's
 LOCK: Final = ".lock"  # how the name of a lock file ends
@@ -62,16 +62,19 @@ class LockFolder:
                     os.mkdir(path, 0o700)
             self._folder = self._judged(os.lstat(path))
             if _BY_DESCRIPTOR:
-                self._fd = self._open()
+                self._fd = self._open(create)
         except (FileNotFoundError, CannotOpen):
             raise
         except OSError as error:
             raise CannotOpen(f"cannot open the folder {path}: {error.strerror}: {denied(path)}") from error
 
-    def _open(self) -> int:
+    def _open(self, create: bool) -> int:
         fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
-            self._folder = self._judged(os.fstat(fd))
+            self._judged(os.fstat(fd))
+            if create and not os.listdir(fd):  # an empty one hands nobody anything else
+                give(fd, self._database)
+            self._folder = os.fstat(fd)
         except BaseException:
             os.close(fd)
             raise

@@ -18,6 +18,7 @@ takes 30 us.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import stat
@@ -213,3 +214,10 @@ def why_shared(name: str, found: os.stat_result, owner: int = 0) -> str | None:
     if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
         return f"{name} is the same file as another ({found.st_nlink} hard links)"
     return _why(name, found, {os.geteuid(), 0, owner})
+
+
+def give(descriptor: int, owner: os.stat_result | None) -> None:
+    """Let what root has just made beside a user's database be that user's, as SQLite does with its log: it would lock him out."""
+    if owner is not None and owner.st_uid != 0 and hasattr(os, "geteuid") and os.geteuid() == 0:
+        with contextlib.suppress(OSError):  # in a container that does not know him, or may not: it is used all the same
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)

@@ -13,21 +13,9 @@ pytestmark = [pytest.mark.beside, pytest.mark.slow]
 
 LOOKS = [("stats",), ("jobs",), ("job", "1"), ("tasks",), ("schedules",), ("doctor",), ("cron", "export")]
 CHANGES = [("enqueue", "t"), ("pause", "q"), ("cancel", "1"), ("retry", "1"), ("worker", "--burst")]
-LEAVES = {"doctor", "enqueue", "pause", "cancel", "retry", "worker"}
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        pytest.param(
-            words, id=words[0],
-            marks=[pytest.mark.xfail(strict=True, raises=AssertionError, reason="what is made beside the file is root's")]
-            if words[0] in LEAVES
-            else [],
-        )
-        for words in LOOKS + CHANGES
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("words", LOOKS + CHANGES, ids=lambda words: words[0])
 def test_root_does_not_lock_the_owner_out_of_his_own_file(world: World, words: tuple[str, ...]) -> None:
     db = world.queue(world.folder("home"))
     world.command_job(db)

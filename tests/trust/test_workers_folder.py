@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from litequeue.base.lockfolder import hold_for_life
 from litequeue.store import Store
 from litequeue.store.workers import Registration
 
@@ -183,6 +184,7 @@ def test_root_does_not_take_a_lock_file_of_a_third_user(world: World) -> None:
     assert lock.read_bytes() == b""
     lock.unlink()
     assert run(0, "enqueue", db, "t").returncode == 0
+    assert lock.stat().st_uid == OWNER
 
 
 def test_a_link_in_place_of_the_lock_is_refused(world: World) -> None:
@@ -240,6 +242,25 @@ def test_a_worker_that_died_is_proven_dead_and_a_live_one_is_not(world: World) -
 
     assert as_user(OWNER, judge) == (True, False)
     assert list(Path(f"{db}-workers").iterdir()) == []
+
+
+def test_what_roots_worker_left_that_was_killed_is_the_owners_to_judge_and_delete(world: World) -> None:
+    db = world.queue(world.folder("app"))
+
+    def be_killed() -> None:
+        mine = register(Store(str(db)))
+        pid = os.fork()  # a process of its pool
+        if pid == 0:
+            hold_for_life(mine.locks_of_children)
+            os._exit(0)
+        os.waitpid(pid, 0)
+
+    as_user(0, be_killed)
+    folder = Path(f"{db}-workers")
+    left = list(folder.iterdir())
+    assert len(left) == 2 and {path.stat().st_uid for path in (*left, folder)} == {OWNER}
+    housekeeping(OWNER, db)
+    assert list(folder.iterdir()) == []
 
 
 def test_the_folder_and_the_lock_are_made_for_their_owner_alone(world: World) -> None:
