@@ -47,13 +47,15 @@ class Handles:
     @property
     def gate(self) -> gate.WriteGate:
         """The write lock; its side file is made at the first write, never by reading."""
-        if self._gate is None:
+        found = self._gate  # once: a close in another thread takes it away, and who acquires a closed one is told
+        if found is None:
             with forkguard.inside, _borrowing:  # a forked child must not find the lock taken
                 if self.closed:
                     raise gate.GateClosed
-                if self._gate is None:
-                    self._gate = gate.borrow(self._path)
-        return self._gate
+                found = self._gate
+                if found is None:
+                    found = self._gate = gate.borrow(self._path)
+        return found
 
     def against_threads(self, patience: float) -> contextlib.AbstractContextManager[bool]:
         """No other thread of this process writes inside the block, if it yields True."""

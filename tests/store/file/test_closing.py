@@ -12,6 +12,8 @@ import pytest
 
 from litequeue import LiteQueue
 from litequeue.store import Store
+from litequeue.store.file.gate import WriteGate
+from litequeue.store.file.handles import Handles
 
 from ... import faults
 from ...prepared import litequeue
@@ -88,3 +90,25 @@ except OSError:
     words = [sys.executable, "-W", "error", "-X", "dev", "-c", program, tmp_path / "a.sqlite", tmp_path / "b.sqlite"]
     done = subprocess.run(words, check=False, capture_output=True, text=True, env=environment(), timeout=30)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_gate_that_another_thread_gives_back_meanwhile_is_still_a_gate(tmp_path: Path) -> None:
+    """Once in two million looks it was None by the time that it was handed out."""
+
+    class Watched(Handles):
+        looks = 0
+
+        @property
+        def _gate(self) -> WriteGate | None:  # type: ignore[override]
+            self.looks += 1
+            return gate if self.looks == 1 else None
+
+        @_gate.setter
+        def _gate(self, value: WriteGate | None) -> None: ...
+
+    (tmp_path / "db").touch(0o600)
+    gate = WriteGate(str(tmp_path / "db"))
+    handles = Watched(str(tmp_path / "db"))
+    handles.looks = 0
+    assert handles.gate is gate
+    gate.close()
