@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from .base import checks, forkguard
-from .base.bell import LOOK, Bell
+from .base.bell import LOOK, Address, Bell
 from .base.clock import Clock, SystemClock
 from .base.errors import (
     InvalidArgument,
@@ -118,8 +118,8 @@ class Client:
             store.close()
         self._bell.close()
 
-    def ring(self, ports: Iterable[int], byte: bytes = LOOK) -> None:
-        self._bell.ring(ports, byte)
+    def ring(self, addresses: Iterable[Address], byte: bytes = LOOK) -> None:
+        self._bell.ring(addresses, byte)
 
     # -- enqueue -----------------------------------------------------------------------------
 
@@ -141,9 +141,9 @@ class Client:
         code.check_call(args, kwargs)
         texts = self.encode_call(code.name, args, kwargs)
         job = self.new_job(code.template, texts, options)
-        job_id, ports = self.store.jobs.enqueue(job, self._origin_of(code))
+        job_id, addresses = self.store.jobs.enqueue(job, self._origin_of(code))
         self._recorded.add(code.name)
-        self._bell.ring(ports)
+        self._bell.ring(addresses)
         return job_id
 
     def enqueue_many(
@@ -152,9 +152,9 @@ class Client:
         """Store one job per call, all or none, in one transaction; their ids."""
         pattern = self.new_job(code.template, ("", ""), options)
         payloads = self._payloads(code, calls)
-        ids, ports = self.store.jobs.enqueue_many(pattern, payloads, self._origin_of(code))
+        ids, addresses = self.store.jobs.enqueue_many(pattern, payloads, self._origin_of(code))
         self._recorded.add(code.name)
-        self._bell.ring(ports)
+        self._bell.ring(addresses)
         return ids
 
     def _payloads(self, code: TaskCode, calls: Iterable[Any]) -> Iterator[tuple[str, str]]:
@@ -189,8 +189,8 @@ class Client:
         refuse_in_an_import()
         template = self.template(name)
         job = self.new_job(template, self.encode_call(name, args, kwargs), options)
-        job_id, ports = self.store.jobs.enqueue(job)
-        self._bell.ring(ports)
+        job_id, addresses = self.store.jobs.enqueue(job)
+        self._bell.ring(addresses)
         return job_id
 
     @staticmethod

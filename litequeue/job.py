@@ -83,12 +83,12 @@ class Job(Generic[R_co]):
         A coroutine is cancelled, a process killed, a thread sees ``current_job().cancelled``. False if it
         was final already.
         """
-        state, done, ports = self._client.store.operations.cancel(
+        state, done, addresses = self._client.store.operations.cancel(
             self.id, self._client.clock.now()
         )
         if state is None:
             raise self._missing()
-        self._client.ring(ports)
+        self._client.ring(addresses)
         return done
 
     def retry(self) -> bool:
@@ -97,10 +97,10 @@ class Job(Generic[R_co]):
         False if it runs or is about to.
         """
         before = self.state
-        state, ports = self._client.store.operations.revive(self.id, self._client.clock.now())
+        state, addresses = self._client.store.operations.revive(self.id, self._client.clock.now())
         if state is None:
             raise self._missing()
-        self._client.ring(ports)
+        self._client.ring(addresses)
         return state == "available" and before != "available"
 
     def info(self) -> JobInfo:

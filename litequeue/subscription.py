@@ -10,7 +10,8 @@ import contextlib
 import time
 from typing import Self
 
-from .base.bell import DONE, WAIT, Ear
+from .base.bell import DONE, WAIT, Address, Ear
+from .base.clock import monotonic
 from .client import Client
 
 SLOW_LOOK = 0.5  # seconds; catches lost datagrams, and workers that came later
@@ -23,20 +24,22 @@ class Subscription:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._ear = Ear()
-        self._ports: list[int] = []
+        self._addresses: list[Address] = []
 
     def renew(self) -> float:
         """Subscribe with every worker there is now; in how many seconds to do it again."""
-        self._ports = self._client.store.workers.wake_ports()
-        self._ear.tell(WAIT, self._ports)
-        heard_by_somebody = self._ear.port is not None and self._ports
+        self._addresses = self._client.store.workers.addresses()
+        self._ear.tell(WAIT, self._addresses, self._ear.token)
+        heard_by_somebody = self._ear.port is not None and self._addresses
         return SLOW_LOOK if heard_by_somebody else SLOW_LOOK_DEAF
 
     def hear(self, seconds: float) -> None:
         if self._ear.port is None:
             time.sleep(seconds)
         else:
-            self._ear.hear(seconds)
+            deadline = monotonic() + seconds
+            while seconds > 0 and self._ear.hear(seconds) is None:  # nobody else wakes us
+                seconds = deadline - monotonic()
 
     async def hear_async(self, seconds: float) -> None:
         """Wait for a byte, at most so long. A future and a timer, and nothing that cancels: ``wait_for`` of Python 3.11 takes
@@ -51,12 +54,16 @@ class Subscription:
             if not heard.done():
                 heard.set_result(None)
 
+        def listen() -> None:
+            if self._ear.hear(0.0) is not None:
+                wake()
+
         timer = loop.call_later(seconds, wake)
         try:
             with contextlib.ExitStack() as stack:
                 if self._ear.socket is not None:
                     try:
-                        loop.add_reader(self._ear.socket, wake)
+                        loop.add_reader(self._ear.socket, listen)
                         stack.callback(loop.remove_reader, self._ear.socket)
                     except NotImplementedError:  # Windows' default loop has none
                         timer.cancel()
@@ -64,11 +71,10 @@ class Subscription:
                 await heard
         finally:
             timer.cancel()
-        self._ear.hear(0.0)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ear.tell(DONE, self._ports)
+        self._ear.tell(DONE, self._addresses, self._ear.token)
         self._ear.close()

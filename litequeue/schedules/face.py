@@ -12,7 +12,7 @@ from typing import Any, Unpack
 
 from .. import triggers
 from ..base import checks
-from ..base.bell import TIMES
+from ..base.bell import TIMES, Address
 from ..base.clock import boot_id
 from ..base.errors import InvalidArgument, ScheduleNotFound
 from ..base.records import ScheduleInfo, TickInfo
@@ -68,13 +68,13 @@ class Schedules:
         checks.flag(paused, "paused")
         checks.flag(replace, "replace")
         new = self.new(name, task, options)
-        ports = None
-        while ports is None:
-            ports = self._put(new, paused, replace)
-        self._client.ring(ports, TIMES)
+        addresses = None
+        while addresses is None:
+            addresses = self._put(new, paused, replace)
+        self._client.ring(addresses, TIMES)
         return self.get(new.name)
 
-    def _put(self, new: NewSchedule, paused: bool, replace: bool) -> list[int] | None:
+    def _put(self, new: NewSchedule, paused: bool, replace: bool) -> list[Address] | None:
         """Whom to wake; None if somebody else was faster."""
         now, store = self._client.clock.now(), self._client.store.schedules
         values = _values(new, now)
@@ -96,13 +96,13 @@ class Schedules:
         With a new time it starts from now; else its next tick stays. Raises ScheduleNotFound.
         """
         refuse_unknown(ScheduleOptions, changes, "update")
-        ports = None
-        while ports is None:
-            ports = self._amend(self._stored(name), changes)
-        self._client.ring(ports, TIMES)
+        addresses = None
+        while addresses is None:
+            addresses = self._amend(self._stored(name), changes)
+        self._client.ring(addresses, TIMES)
         return self.get(name)
 
-    def _amend(self, known: Stored, changes: Mapping[str, Any]) -> list[int] | None:
+    def _amend(self, known: Stored, changes: Mapping[str, Any]) -> list[Address] | None:
         """Whom to wake; None if somebody else was faster."""
         self._refuse_declared(known, "changed")
         old, now = known.values, self._client.clock.now()
@@ -147,8 +147,8 @@ class Schedules:
 
         Raises ScheduleNotFound, and InvalidArgument for one whose declaration is gone.
         """
-        ports = None
-        while ports is None:
+        addresses = None
+        while addresses is None:
             known = self._stored(name)
             if known.paused_at is None and known.disabled_at is None:
                 return
@@ -160,8 +160,8 @@ class Schedules:
             if not firing.is_foreign(known.values["trigger"]):
                 trigger = firing.trigger_of(known.values["trigger"], known.values["anchor_at"])
                 tick, fires_at = firing.first(trigger, name, known.values["jitter"], now)
-            ports = self._client.store.schedules.resume(known, tick, fires_at, now)
-        self._client.ring(ports, TIMES)
+            addresses = self._client.store.schedules.resume(known, tick, fires_at, now)
+        self._client.ring(addresses, TIMES)
 
     def run_now(self, name: str) -> Job[Any]:
         """Make a job of it now, whatever the time and whatever runs. Its ticks stay. Raises ScheduleNotFound."""
@@ -169,8 +169,8 @@ class Schedules:
         made = self._client.store.schedules.run_now(name, self._client.clock.now())
         if made is None:
             raise self._unknown(name)
-        job_id, ports = made
-        self._client.ring(ports)
+        job_id, addresses = made
+        self._client.ring(addresses)
         return Job(self._client, job_id)
 
     # -- looking -------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from ..base.bell import Address
 from ..base.models import (
     Adoption,
     JobColumns,
@@ -21,7 +22,7 @@ from ..base.models import (
 )
 from .file import Database
 from .origins import ALL_TASKS, TASK_ORIGIN, record_options, record_origin
-from .workers import ports_to_wake
+from .workers import addresses_to_wake
 
 if TYPE_CHECKING:
     from .turn import Demand, Look, Turn
@@ -57,21 +58,21 @@ class Jobs:
 
     # -- enqueue ---------------------------------------------------------------------------
 
-    def enqueue(self, job: NewJob, origin: TaskOrigin | None = None) -> tuple[int, list[int]]:
-        """Store one job durably; its id, and the ports of the workers to wake."""
+    def enqueue(self, job: NewJob, origin: TaskOrigin | None = None) -> tuple[int, list[Address]]:
+        """Store one job durably; its id, and the addresses of the workers to wake."""
         with self._database.write(durable=True) as connection:
             if origin is not None:
                 record_origin(connection, origin, job.created_at)
             job_id = insert_job(connection, job)
-            ports = ports_to_wake(connection)
-        return job_id, ports
+            addresses = addresses_to_wake(connection)
+        return job_id, addresses
 
     def enqueue_many(
         self,
         template: NewJob,
         payloads: Iterable[tuple[str, str]],
         origin: TaskOrigin | None = None,
-    ) -> tuple[range, list[int]]:
+    ) -> tuple[range, list[Address]]:
         """Store one job per (args, kwargs), all or none; their ids, which are consecutive.
 
         The payloads are consumed into a TEMP table first: user code runs outside the write
@@ -89,11 +90,11 @@ class Jobs:
                 moved = connection.execute(STAGE_MOVE, {**template._asdict(), **template.columns._asdict()})
                 count = moved.rowcount
                 (last,) = connection.execute("SELECT last_insert_rowid()").fetchone()
-                ports = ports_to_wake(connection)
+                addresses = addresses_to_wake(connection)
         if count == 0:
             return range(0), []
         # AUTOINCREMENT under the write lock: nobody's ids can lie between ours.
-        return range(last - count + 1, last + 1), ports
+        return range(last - count + 1, last + 1), addresses
 
     def origin(self, task: str) -> TaskOrigin | None:
         """Where a producer said that this task's code is."""

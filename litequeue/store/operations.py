@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 from typing import Final
 
+from ..base.bell import Address
 from .file import Database
 from .rules import KEEP
 from .schedules import CLOSE_ALL, REOPEN
-from .workers import ports_to_wake
+from .workers import addresses_to_wake
 
 CANCEL_WAITING: Final = """UPDATE litequeue_jobs
 SET state = 'cancelled', finished_at = :now, prune_at = :prune_at, cancel_requested_at = :now
@@ -51,7 +52,7 @@ class Operations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def cancel(self, job_id: int, now: int) -> tuple[str | None, bool, list[int]]:
+    def cancel(self, job_id: int, now: int) -> tuple[str | None, bool, list[Address]]:
         """Cancel a waiting job at once, ask for it of a running one.
 
         Its state now (None: no such job), whether that was of any use, and the workers to wake. A final
@@ -62,9 +63,9 @@ class Operations:
             done = connection.execute(CANCEL_WAITING, parameters).rowcount
             done = done or connection.execute(CANCEL_RUNNING, parameters).rowcount
             row = connection.execute(STATE, parameters).fetchone()
-            return (row[0] if row else None), done > 0, ports_to_wake(connection)
+            return (row[0] if row else None), done > 0, addresses_to_wake(connection)
 
-    def revive(self, job_id: int, now: int) -> tuple[str | None, list[int]]:
+    def revive(self, job_id: int, now: int) -> tuple[str | None, list[Address]]:
         """Put a final job back as if new; let a waiting one run now. Its state, and whom to wake."""
         with self._database.write(durable=True) as connection:
             parameters = {"id": job_id, "now": now}
@@ -73,16 +74,16 @@ class Operations:
             else:
                 connection.execute(HURRY, parameters)
             row = connection.execute(STATE, parameters).fetchone()
-            return (row[0] if row else None), ports_to_wake(connection)
+            return (row[0] if row else None), addresses_to_wake(connection)
 
     def pause(self, queue: str, now: int) -> None:
         with self._database.write(durable=True) as connection:
             connection.execute(PAUSE, {"queue": queue, "now": now})
 
-    def resume(self, queue: str) -> list[int]:
+    def resume(self, queue: str) -> list[Address]:
         with self._database.write(durable=True) as connection:
             connection.execute(RESUME, {"queue": queue})
-            return ports_to_wake(connection)
+            return addresses_to_wake(connection)
 
     def prune(self, now: int, limit: int) -> int:
         """Delete up to ``limit`` final jobs whose time has come, with their attempts and output. How many.

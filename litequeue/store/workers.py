@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from ..base.bell import TOKEN_BYTES, Address
 from ..base.checks import MICROS
 from ..base.filelock import FileLock
 from ..base.lockfolder import LOCK, SUFFIX, LockFolder, is_ours
@@ -21,7 +22,9 @@ from .file import Database
 
 YOUNG: Final = 60.0  # seconds
 
-WAKE_PORTS: Final = "SELECT wake_port FROM litequeue_workers WHERE stopped_at IS NULL"
+# The token is the random part of the lock's name; bytes, since a planted name need not be UTF-8.
+ADDRESSES: Final = f"""SELECT wake_port, CAST(substr(lock_file, 1, {TOKEN_BYTES}) AS BLOB) FROM litequeue_workers
+WHERE stopped_at IS NULL AND wake_port IS NOT NULL"""
 REGISTER: Final = """INSERT INTO litequeue_workers
     (name, pid, host, lock_file, wake_port, queues, slots, started_at, heartbeat_at)
 VALUES (:name, :pid, :host, :lock_file, :wake_port, :queues, :slots, :now, :now)"""
@@ -57,6 +60,11 @@ class Registration:
         self._folder = folder
         self._lock_file = lock_file
         self._lock = lock
+
+    @property
+    def token(self) -> bytes:
+        """What datagrams carry that are for this worker."""
+        return self._lock_file[:TOKEN_BYTES].encode()
 
     @property
     def locks_of_children(self) -> str:
@@ -99,7 +107,7 @@ class Workers:
         """Take a lock file, then add the row: a row without a lock would look dead at once."""
         self._database.open()  # first, so that its folder is known good
         folder = self._locks(create=True)
-        lock_file = f"{os.urandom(8).hex()}{LOCK}"
+        lock_file = f"{os.urandom(TOKEN_BYTES // 2).hex()}{LOCK}"
         lock = folder.hold(lock_file)
         with self._database.write(durable=False) as connection:
             worker = connection.execute(
@@ -230,14 +238,14 @@ class Workers:
             if lock.try_acquire():
                 folder.remove(name)
 
-    def wake_ports(self) -> list[int]:
+    def addresses(self) -> list[Address]:
         with self._database.read() as connection:
-            return ports_to_wake(connection)
+            return addresses_to_wake(connection)
 
 
-def ports_to_wake(connection: sqlite3.Connection) -> list[int]:
-    """Whom to tell once the caller's transaction is committed: the port of every worker that runs."""
-    return [port for (port,) in connection.execute(WAKE_PORTS).fetchall() if port]
+def addresses_to_wake(connection: sqlite3.Connection) -> list[Address]:
+    """Whom to tell once the caller's transaction is committed: every worker that runs, and hears."""
+    return connection.execute(ADDRESSES).fetchall()
 
 
 def process_state(pid: int) -> str | None:

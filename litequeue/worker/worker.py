@@ -131,7 +131,6 @@ class Worker:
             self._catalogue.on_declared = ticker.poke
             listener = Listener(self._inbox.look, ticker.poke, self._died, clock.monotonic)
             stack.callback(listener.stop)
-            listener.start()
             registration = self._store.workers.register(
                 name=self.name,
                 host=socket.gethostname(),
@@ -140,6 +139,7 @@ class Worker:
                 slots=config.slots,
                 now=clock.now(),
             )
+            listener.start(registration.token)
             lease = config.lease_micros
             self._catalogue.importer = Importer(self._inbox.look, clock.monotonic)
             maintenance = Maintenance(self._store, registration.id, clock, lease, self._inbox)
@@ -171,7 +171,7 @@ class Worker:
                 service.start()
             stack.callback(self._coordinator.stop_pools)
             # Peers that sleep get to know us, so that they notice should we die.
-            listener.ear.tell(LOOK, self._store.workers.wake_ports())
+            listener.ear.tell(LOOK, self._store.workers.addresses())
             slots = ", ".join(f"{n} {kind}" for kind, n in config.slots.items() if n)
             log.info("worker %s serves %s (%s)", self.name, self._store.path, slots)
             yield stack
@@ -211,7 +211,7 @@ class Worker:
 
     def _fired(self, fires: Fires, listener: Listener) -> None:
         self._inbox.look()
-        listener.ear.tell(LOOK, fires.ports)
+        listener.ear.tell(LOOK, fires.addresses)
 
     def _give_up_jobs(self) -> None:
         """From the heartbeat's thread, of a worker that does not move: what can be stopped from here is, and others may run it."""

@@ -123,13 +123,13 @@ def test_what_dead_workers_left_is_removed_whatever_somebody_planted_beside_it(
 
 def test_ports_are_those_of_live_workers(store: Store, clock: FakeClock) -> None:
     me = register(store, clock)
-    assert store.workers.wake_ports() == [4711]
+    assert [port for port, _ in store.workers.addresses()] == [4711]
     (info,) = store.reports.workers()
     assert (info.name, info.queues, info.slots) == ("me", ("a",), {"thread": 2})
     store.workers.report_unknown(me.id, {"x.y": "why"})
     assert store.reports.workers()[0].unknown_tasks == {"x.y": "why"}
     store.workers.stopped(me.id, clock.now())
-    assert store.workers.wake_ports() == []
+    assert store.workers.addresses() == []
     store.workers.forget(clock.now() + 1, clock.now())
     assert store.reports.workers(stopped=True) == []
     me.close()

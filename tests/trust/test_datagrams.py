@@ -58,7 +58,6 @@ def flood(port: int, byte: bytes) -> None:
 
 @pytest.mark.slow
 @pytest.mark.beside
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="whoever asks is told")
 def test_a_waiter_that_cannot_know_the_file_is_told_nothing(served: Served) -> None:
     def ask() -> int:
         heard = 0
@@ -76,12 +75,11 @@ def test_a_waiter_that_cannot_know_the_file_is_told_nothing(served: Served) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="each look that is asked for is made")
 @pytest.mark.parametrize("byte", [LOOK, TIMES, b"x"])
 def test_forged_looks_that_find_nothing_are_paced(world: World, db: Path, byte: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     with LiteQueue(db) as app, app.worker(threads=1, processes=0):
-        port = wait_until(lambda: app._client.store.workers.wake_ports(), what="the worker is up")[0]
+        port, _ = wait_until(lambda: app._client.store.workers.addresses(), what="the worker is up")[0]
         for name in ("one", "read", "write"):
             count(monkeypatch, name, asked)
         as_user(OTHER, lambda: flood(port, byte))
@@ -120,7 +118,6 @@ def round_trips(world: World, served: Served) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="ten thousand waiters may be forged, and each is told after each turn")
 def test_forged_waiters_do_not_slow_a_queue_down(world: World, served: Served) -> None:
     def forge() -> None:
         for _ in range(FORGED):

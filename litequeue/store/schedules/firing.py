@@ -12,11 +12,12 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
+from ...base.bell import Address
 from ...base.errors import StoreError
 from ...base.models import NewJob, Past, Planned, Step
 from ..file import Database
 from ..notices import insert_notices
-from ..workers import ports_to_wake
+from ..workers import addresses_to_wake
 from .history import (
     CLOSE_OF,
     IS_OPEN,
@@ -140,7 +141,7 @@ class Fires(NamedTuple):
 
     fired: list[Fired]
     past: list[tuple[str, Past]]  # schedule, and a tick of it that is not fired
-    ports: list[int]
+    addresses: list[Address]
 
 
 class Ticks:
@@ -196,11 +197,11 @@ class Ticks:
         awaiting, blocked = self._database.one(HAS_AWAITING)
         return bool(awaiting), bool(blocked)
 
-    def unblock(self, now: int) -> tuple[int, list[int]]:
+    def unblock(self, now: int) -> tuple[int, list[Address]]:
         """Let jobs go whose predecessors have ended. How many, and whom to wake."""
         with self._database.write(durable=False) as connection:
             count = connection.execute(UNBLOCK, {"now": now}).rowcount
-            return count, ports_to_wake(connection) if count else []
+            return count, addresses_to_wake(connection) if count else []
 
     def fire(self, steps: Sequence[Step], now: int, tell: Tell) -> Fires:
         """Take the steps that are still valid: the next tick, the ticks' rows and their jobs, in one transaction.
@@ -224,10 +225,10 @@ class Ticks:
         fired = insert_fired(connection, jobs, rows, now)
         thin(connection, schedules, max((len(step.fire) for step in mine), default=1))
         told = self._tell(connection, mine, tell, now)
-        ports = ports_to_wake(connection) if fired or told else []
+        addresses = addresses_to_wake(connection) if fired or told else []
         names = {step.id: step.name for step in mine}
         past = [(names[row[0]], Past(*row[1:5])) for row in rows]
-        return Fires([Fired(names[id_], tick, job) for id_, tick, job in fired], past, ports)
+        return Fires([Fired(names[id_], tick, job) for id_, tick, job in fired], past, addresses)
 
     @staticmethod
     def _win(connection: sqlite3.Connection, steps: Sequence[Step]) -> set[int]:

@@ -10,10 +10,11 @@ import json
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from ...base.bell import Address
 from ...base.models import NewJob, Planned
 from ..file import Database
 from ..notices import insert_notices
-from ..workers import ports_to_wake
+from ..workers import addresses_to_wake
 from .history import IS_OPEN, OPEN
 
 _PLANNED: Final = ", ".join(f"s.{column}" for column in Planned._fields)
@@ -50,11 +51,11 @@ def unended(database: Database, before: int) -> list[Unended]:
     ]
 
 
-def tell(database: Database, found: Unended, now: int, jobs: Callable[[], list[NewJob]]) -> list[int] | None:
+def tell(database: Database, found: Unended, now: int, jobs: Callable[[], list[NewJob]]) -> list[Address] | None:
     """Note it, and insert the jobs that tell people of it. Whom to wake; None if somebody else was faster."""
     with database.write(durable=False) as connection:
         key = {"schedule": found.schedule.id, "tick": found.tick, "note": NOTE}
         if not connection.execute(TELL, key).rowcount:
             return None
         insert_notices(connection, jobs(), now)
-        return ports_to_wake(connection)
+        return addresses_to_wake(connection)

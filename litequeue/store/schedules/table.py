@@ -11,10 +11,11 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
+from ...base.bell import Address
 from ...base.models import JobColumns, Planned, Step, TaskOrigin
 from ..file import Database
 from ..origins import record_origin
-from ..workers import ports_to_wake
+from ..workers import addresses_to_wake
 from .firing import BUSY
 from .history import CLOSE_OF, insert_fired
 
@@ -106,7 +107,7 @@ class Schedules:
 
     def add(
         self, values: dict[str, Any], origin: TaskOrigin | None, paused: bool, now: int
-    ) -> list[int] | None:
+    ) -> list[Address] | None:
         """Add a schedule: whom to wake, or None if its name is taken."""
         with self._database.write(durable=True) as connection:
             if _stored(connection, values["name"]) is not None:
@@ -114,11 +115,11 @@ class Schedules:
             if origin is not None:
                 record_origin(connection, origin, now)
             connection.execute(INSERT, {**values, "paused_at": now if paused else None, "now": now})
-            return ports_to_wake(connection)
+            return addresses_to_wake(connection)
 
     def change(
         self, known: Stored, values: dict[str, Any], origin: TaskOrigin | None, now: int, *, retime: bool
-    ) -> list[int] | None:
+    ) -> list[Address] | None:
         """Write a schedule's row anew; ``retime``: also its anchor and next tick.
 
         Whom to wake; None if it is not as it was ``known``: then what was worked out from that is void.
@@ -132,7 +133,7 @@ class Schedules:
             if origin is not None:
                 record_origin(connection, origin, now)
             connection.execute(REPLACE if retime else AMEND, {**values, "now": now})
-            return ports_to_wake(connection)
+            return addresses_to_wake(connection)
 
     def remove(self, name: str) -> bool:
         """Delete a schedule and its history; its jobs stay. Whether there was one."""
@@ -149,7 +150,7 @@ class Schedules:
         with self._database.write(durable=True) as connection:
             return connection.execute(PAUSE, {"name": name, "now": now}).rowcount > 0
 
-    def resume(self, known: Stored, next_tick: int | None, fires_at: int | None, now: int) -> list[int] | None:
+    def resume(self, known: Stored, next_tick: int | None, fires_at: int | None, now: int) -> list[Address] | None:
         """Undo a pause or a disablement; the next tick is counted from now, or from the end of the job that runs.
 
         Whom to wake; None if it is not as it was ``known``.
@@ -164,9 +165,9 @@ class Schedules:
                     "next_tick_at": None if awaiting else next_tick, "fires_at": None if awaiting else fires_at,
                 },
             ).rowcount  # fmt: skip
-            return ports_to_wake(connection) if count else None
+            return addresses_to_wake(connection) if count else None
 
-    def run_now(self, name: str, now: int) -> tuple[int, list[int]] | None:
+    def run_now(self, name: str, now: int) -> tuple[int, list[Address]] | None:
         """Make a job of a schedule now, beside its ticks: its id, and whom to wake. None if there is no such schedule."""
         with self._database.write(durable=True) as connection:
             known = _stored(connection, name)
@@ -176,7 +177,7 @@ class Schedules:
             while self._is_taken(connection, name, tick):
                 tick += 1  # two within a microsecond
             fired = insert_fired(connection, [(known.id, tick, "available", "manual")], [], now)
-            return fired[0][2], ports_to_wake(connection)
+            return fired[0][2], addresses_to_wake(connection)
 
     @staticmethod
     def _is_taken(connection: sqlite3.Connection, name: str, tick: int) -> bool:

@@ -139,9 +139,9 @@ class Scheduler:
             ended = dict(self._store.ticks.ended())
             self._fire(self._steps(list(ended), lambda row, trigger: go_on_from(row, trigger, ended[row])))
         if blocked:
-            count, ports = self._store.ticks.unblock(self._clock.now())
+            count, addresses = self._store.ticks.unblock(self._clock.now())
             if count:
-                self._on_fired(Fires([], [], ports))
+                self._on_fired(Fires([], [], addresses))
         return (awaiting or blocked) and any(self._store.ticks.waits_for_jobs())
 
     def _tell_of_stuck(self) -> None:
@@ -158,10 +158,10 @@ class Scheduler:
                 since = found.tick if found.runs else max(found.tick, self._began)
                 if found.told or trigger is None or not is_stuck(trigger, since, now):
                     continue
-                ports = stuck.tell(self._store.database, found, now, lambda found=found: self._stuck_jobs(found, now))  # type: ignore[misc]
-                if ports is not None:
+                addresses = stuck.tell(self._store.database, found, now, lambda found=found: self._stuck_jobs(found, now))  # type: ignore[misc]
+                if addresses is not None:
                     log.error("schedule %s does not go on: its job %d has not ended", found.schedule.name, found.job)
-                    self._on_fired(Fires([], [], ports))
+                    self._on_fired(Fires([], [], addresses))
 
     def _stuck_jobs(self, found: stuck.Unended, now: int) -> list[NewJob]:
         from ...commands.notices import of_stuck
