@@ -2,7 +2,8 @@
 
 Read ``codec`` first; the types that it knows are in ``types``, and
 ``zones`` is how their time zones are carried,
-``derived`` how Enum classes and dataclasses do without code of their own, ``refusal`` the error of what cannot be stored. May import ``base``.
+``derived`` how Enum classes and dataclasses do without code of their own, ``refusal`` the error of what cannot be stored,
+``collisions`` what a stored set or dict may cost to build. May import ``base``.
 """
 
 from ..base.stored import MAX_BYTES

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import json
 import math
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from typing import Any, Final, NoReturn
 from ..base.errors import InvalidArgument, InvalidType, PayloadCorrupt, PayloadTooLarge
 from ..base.homes import home_of
 from ..base.stored import MAX_BYTES, MAX_DEPTH, beyond
+from .collisions import HASHED, SHORT, Collisions
 from .refusal import refuse
 from .types import (
     CONVERSIONS,
@@ -206,7 +208,9 @@ class Codec:
         if why is not None:
             raise PayloadCorrupt(f"the stored value is not read: {why}")
         try:
-            return self._decode_tagged(text) if '"$' in text else _decode_plain(text)
+            if '"$' not in text:
+                return _decode_plain(text)
+            return self._decode_tagged(text) if len(text) <= SHORT else self._decode_counting(text)
         except PayloadCorrupt:
             raise
         except RecursionError:
@@ -216,7 +220,11 @@ class Codec:
                 f"the stored value cannot be decoded: {type(error).__name__}: {error!s:.200}"
             ) from error
 
-    def _untag(self, found: dict[str, Any]) -> Any:
+    def _decode_counting(self, text: str) -> Any:
+        hook = functools.partial(self._untag, collisions=Collisions())
+        return json.JSONDecoder(object_hook=hook, parse_constant=_no_constant).decode(text)
+
+    def _untag(self, found: dict[str, Any], collisions: Collisions | None = None) -> Any:
         if len(found) != 1:
             return found
         ((tag, body),) = found.items()
@@ -234,6 +242,8 @@ class Codec:
         decoder = DECODERS.get(tag)
         if decoder is None:
             raise PayloadCorrupt(f"the stored value has the unknown tag {tag!r:.100}")
+        if collisions is not None and tag in HASHED:
+            collisions.count(body if tag != "$dict" else (key for key, _ in body))
         return decoder(body)
 
 

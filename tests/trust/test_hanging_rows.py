@@ -33,7 +33,6 @@ def colliding(count: int, tag: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="what collides is compared with all before it, while nobody else can run")
 @pytest.mark.parametrize("tag", ["$set", "$frozenset", "$dict"])
 def test_colliding_values_are_refused_or_read_at_once(tag: str) -> None:
     text = colliding(8_000, tag)
@@ -77,8 +76,7 @@ def with_an_endless_view(world: World, db: Path) -> None:
 @pytest.mark.parametrize(
     "plant",
     [
-        pytest.param(with_colliding_arguments, marks=pytest.mark.xfail(
-            strict=True, raises=subprocess.TimeoutExpired, reason="a task's thread holds the interpreter, and no other runs")),
+        with_colliding_arguments,
         pytest.param(with_an_endless_trigger, marks=pytest.mark.xfail(
             strict=True, raises=subprocess.TimeoutExpired, reason="the main thread is in it, and handles no signal")),
         with_an_endless_view,
