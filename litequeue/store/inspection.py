@@ -16,8 +16,6 @@ from .workers import Workers, is_process, process_state
 
 INTEGRITY: Final = "PRAGMA integrity_check(10)"
 QUICK_CHECK: Final = "PRAGMA quick_check(10)"
-TRIGGERS: Final = """SELECT name FROM sqlite_master
-WHERE type = 'trigger' AND lower(substr(tbl_name, 1, 10)) = 'litequeue_'"""
 LIVE_WORKERS: Final = """SELECT id, pid, lock_file, leaving_at IS NOT NULL, heartbeat_at
 FROM litequeue_workers WHERE stopped_at IS NULL"""
 HOLDER: Final = """SELECT w.pid, w.lock_file, w.leaving_at IS NOT NULL, w.heartbeat_at
@@ -90,11 +88,6 @@ class Inspection:
         with self._database.read() as connection:
             rows = connection.execute(INTEGRITY if full else QUICK_CHECK).fetchall()
         return [text for (text,) in rows if text != "ok"]
-
-    def triggers(self) -> list[str]:
-        """Triggers on our tables; litequeue makes none."""
-        with self._database.read() as connection:
-            return [name for (name,) in connection.execute(TRIGGERS).fetchall()]
 
     def lock_wait(self) -> float:
         """Seconds until the write lock was had. Raises QueueBusy naming its holder."""

@@ -156,13 +156,22 @@ def test_what_others_can_read_or_write_is_told(filled: Path) -> None:
     assert "import no code" in wrong(found)["trust"]
 
 
-def test_odd_rows_are_told(filled: Path) -> None:
+def test_what_is_foreign_in_the_schema_is_told_all_of_it(filled: Path) -> None:
     change(filled, "CREATE TRIGGER spy AFTER INSERT ON litequeue_jobs BEGIN SELECT 1; END")
+    change(filled, "DROP VIEW litequeue_jobs_readable")
+    change(filled, "CREATE VIEW litequeue_jobs_readable AS SELECT 1")
+    code, found = doctor(filled)
+    assert code == 4
+    ((level, text),) = found["open"]
+    assert level == "unusable"
+    assert "the trigger spy on litequeue_jobs, the view litequeue_jobs_readable, which is not as litequeue makes it" in text
+
+
+def test_odd_rows_are_told(filled: Path) -> None:
     change(filled, "UPDATE litequeue_jobs SET created_at = created_at + 3600000000 WHERE id = 1")
     change(filled, "UPDATE litequeue_jobs SET run_at = run_at - 3600000000 WHERE id = 2")
     code, found = doctor(filled)
     assert code == 1
-    assert "spy" in wrong(found)["schema"]
     assert "the clock was set back" in wrong(found)["clock"]
     assert "due for 60 min" in wrong(found)["jobs"]
 

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import sqlite3
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -73,15 +72,7 @@ def with_an_endless_view(world: World, db: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.beside
-@pytest.mark.parametrize(
-    "plant",
-    [
-        with_colliding_arguments,
-        pytest.param(with_an_endless_trigger, marks=pytest.mark.xfail(
-            strict=True, raises=subprocess.TimeoutExpired, reason="the main thread is in it, and handles no signal")),
-        with_an_endless_view,
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("plant", [with_colliding_arguments, with_an_endless_trigger, with_an_endless_view])
 def test_a_worker_obeys_a_stop_whatever_a_row_or_a_schema_holds(world: World, plant: Callable[[World, Path], None]) -> None:
     db = world.queue(world.folder("home"))
     plant(world, db)
@@ -123,7 +114,6 @@ def foreign(world: World, kind: str) -> Path:
 
 
 @pytest.mark.beside
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="of the schema only the version is looked at")
 @pytest.mark.parametrize("kind", FOREIGN)
 def test_a_file_with_a_schema_that_is_not_ours_is_refused(world: World, kind: str) -> None:
     db = foreign(world, kind)
@@ -134,13 +124,7 @@ def test_a_file_with_a_schema_that_is_not_ours_is_refused(world: World, kind: st
 
 
 @pytest.mark.beside
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param(kind, marks=[] if kind.startswith("a trigger") else [pytest.mark.xfail(strict=True, raises=AssertionError, reason="it asks for triggers alone")])
-        for kind in FOREIGN
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("kind", FOREIGN)
 def test_the_doctor_says_which(world: World, kind: str) -> None:
     db = foreign(world, kind)
     done = run(OWNER, "doctor", db)

@@ -104,8 +104,6 @@ def _integrity(inspection: Inspection, path: str, full: bool) -> Iterator[Findin
         yield Finding("integrity", DAMAGED, f"stop what uses it, and {advice}")
     else:
         yield Finding("integrity", OK, "every table and index entry" if full else "every table (--full checks the indexes too)")
-    for name in inspection.triggers():
-        yield Finding("schema", WRONG, f"the trigger {name} is on litequeue's tables, and is not litequeue's")
 
 
 def _lock(inspection: Inspection) -> Iterator[Finding]:

@@ -25,6 +25,7 @@ from ...base import errors, forkguard
 from ...base.clock import SystemClock
 from ...base.softguard import shielded
 from ..schema import ledger
+from ..schema.foreign import foreign, refuse_foreign
 from .files import ensure_file, refuse_unsafe, uri_if_read_only
 from .handles import Connection, Handles
 from .mark import refuse_strays
@@ -102,8 +103,7 @@ class Database:
         """Check the file and bring its schema up to date; under the gate unless it is current."""
         connection = self._connect(durable=True)
         try:
-            found = ledger.look(connection)
-            ledger.refuse_newer(found, self.given_path)
+            found = self._look(connection)
             if found.version < ledger.CURRENT:
                 if not self._adopt and not ledger.is_empty(connection) and found.version == 0:
                     raise errors.NotAQueue(
@@ -120,7 +120,7 @@ class Database:
                     self._to_wal(connection)
                     connection.execute("BEGIN IMMEDIATE")
                     handles.mark()
-                    ledger.refuse_newer(ledger.look(connection), self.given_path)
+                    self._look(connection)
                     if ledger.migrate(connection, SystemClock().now()):
                         handles.announce(self.given_path)
                     connection.execute("COMMIT")
@@ -131,6 +131,16 @@ class Database:
             with evidence_kept(self.path, error):
                 connection.close()
             raise
+
+    def _look(self, connection: sqlite3.Connection) -> ledger.Found:
+        """What a file says of itself, if it is one that we can work on, and can trust to run nothing as we do."""
+        strange = foreign(connection)
+        if ledger.META in strange:
+            refuse_foreign(strange, self.given_path)
+        found = ledger.look(connection)
+        ledger.refuse_newer(found, self.given_path)  # first: what is newer may be unknown here
+        refuse_foreign(strange, self.given_path)
+        return found
 
     def _to_wal(self, connection: sqlite3.Connection) -> None:
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
@@ -239,7 +249,8 @@ class Database:
 
     def data_version(self) -> int:
         """A number that changes whenever any other connection has committed.
-        Raises SchemaTooNew where newer code has migrated the file to what this one cannot work on."""
+        Raises SchemaTooNew where newer code has migrated the file to what this one cannot work on, NotAQueue where somebody
+        has put SQL of his own into it."""
         handles = self.held()
         handles.identity.verify()
         with forkguard.inside, handles.watching:
@@ -249,7 +260,7 @@ class Database:
                     watcher = handles.watcher = self._another(handles, durable=False, read_only=True)
                 number = int(watcher.execute("PRAGMA data_version").fetchone()[0])
                 if number != handles.data_version:
-                    ledger.refuse_newer(ledger.look(watcher), self.given_path)
+                    self._look(watcher)
                     handles.data_version = number
                 return number
             except sqlite3.Error as error:

@@ -1,8 +1,8 @@
 """The tables, version by version, and the ledger that says in each file what was applied to it.
 
 Read ``ledger`` first: the list of migrations, and what is done with it. ``v1_queue`` and ``v2_schedules`` hold each
-version's statements, and nothing else. To add a version: one more module like these, and one more entry in the list.
-Handed on is nothing; who needs the ledger imports it. May import ``base``.
+version's statements, and nothing else; ``foreign`` finds what somebody else has put among our tables. To add a version: one
+more module like these, and one more entry in the list. Handed on is nothing; who needs the ledger imports it. May import ``base``.
 
 Tables are prefixed ``litequeue_`` because the file may hold the app's own tables too; the version lives in
 ``litequeue_meta`` because ``user_version`` and ``application_id`` are the app's. Documented for people who read the file
@@ -17,7 +17,8 @@ Two versions on one file
 
     *What only adds* leaves ``min_reader`` where it was: new tables, new indexes, new columns whose default, or NULL, means
     what went without saying before. Code of the older version opens the newer file, migrates nothing and goes on; what
-    it writes has the defaults.
+    it writes has the defaults. A column that is added has no parenthesis, and none of our tables a trigger: older code
+    would take those for somebody else's, and stop.
 
     *What older code would break, or would break on,* raises ``min_reader`` to its own number: a column that every writer
     has to fill in, a state that older code does not know, rows that it would leave undone for ever. Older code stops

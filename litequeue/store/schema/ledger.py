@@ -32,6 +32,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
 )
 CURRENT: Final = len(MIGRATIONS)
 
+META: Final = "litequeue_meta"
 _META = "CREATE TABLE IF NOT EXISTS litequeue_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT"
 _HAS_META = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'litequeue_meta'"
 _GET = "SELECT value FROM litequeue_meta WHERE key = :key"
@@ -44,6 +45,7 @@ _LEDGER = """CREATE TABLE IF NOT EXISTS litequeue_migrations (
     applied_at INTEGER,                   -- NULL: before there was a ledger
     applied_by TEXT                       -- litequeue's version; NULL: as above
 ) STRICT"""
+OWN_TABLES: Final = (_META, _LEDGER)
 _RECORD = """INSERT INTO litequeue_migrations (version, name, min_reader, applied_at, applied_by)
 VALUES (:version, :name, :min_reader, :now, :by) ON CONFLICT (version) DO NOTHING"""
 _COUNT = "SELECT count(*) FROM sqlite_master"

@@ -1,0 +1,152 @@
+"""What in a file's schema bears one of litequeue's names, or acts on its tables, and is not of litequeue's making.
+
+Owns that judgement, made before anything else of a file is read: SQL in the schema runs in whoever uses the tables, be it a
+trigger, a view in a table's place or a column that computes, and may run for ever; and without our checks a row may hold
+anything. (What the columns of ``sqlite_master`` say beside the text is true: SQLite refuses a schema where it is not.)
+
+An app's own tables, views and triggers on those, and indexes on ours, are its own affair. Columns may have been added to ours,
+as newer versions do, that have no parenthesis: nothing that computes or calls. Text that SQLite or a tool has laid out in
+another way (``.dump``, a rename) is compared word by word; ours, which is as we wrote it, is found in what we wrote. Measured
+here: 0.2 ms, the first time in a process 0.5.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import sqlite3
+from collections.abc import Iterator
+from itertools import zip_longest
+from typing import Final, NamedTuple
+
+from ...base.errors import NotAQueue
+from . import ledger
+
+_OF_OURS: Final = """SELECT type, lower(name), lower(tbl_name), sql FROM sqlite_master
+WHERE sql IS NOT NULL AND (name LIKE 'litequeue%' OR tbl_name LIKE 'litequeue%')"""
+
+# As SQLite reads: whatever is no ASCII belongs to a word, and of the blanks only these separate.
+_TOKEN: Final = (
+    r"""--[^\n]*|/\*.*?(?:\*/|\Z)|[ \t\n\f\r]+|'(?:[^']|'')*'|"(?:[^"]|"")*"|\[[^\]]*\]|`(?:[^`]|``)*`"""
+    r"|[A-Za-z0-9_$\x80-\U0010ffff]+|."
+)
+_BLANK: Final = ("--", "/*", " ", "\t", "\n", "\f", "\r")
+_QUOTES: Final = '"[`'
+_CONSTRAINTS: Final = frozenset({"constraint", "primary", "unique", "check", "foreign"})
+
+
+class _Parts(NamedTuple):
+    """A table's statement."""
+
+    head: list[str]
+    columns: list[list[str]]
+    constraints: list[list[str]]
+    tail: list[str]
+
+
+def refuse_foreign(found: dict[str, str], path: str) -> None:
+    """Raise NotAQueue if there is any, with all that there is."""
+    if found:
+        raise NotAQueue(
+            f"{path} has what litequeue did not put there: {', '.join(found.values())}. Nothing in the file is used: drop that "
+            "(DROP TRIGGER, with sqlite3) if it is a trigger, else restore a backup"
+        )
+
+
+def foreign(connection: sqlite3.Connection) -> dict[str, str]:
+    """By name, in words."""
+    made = _all_sql(ledger.MIGRATIONS)
+    found = {}
+    for kind, name, table, text in connection.execute(_OF_OURS).fetchall():
+        if f"\n{text};" in made:  # a whole statement, as we wrote it
+            continue
+        if kind == "trigger" and table in _names(made):
+            found[name] = f"the trigger {name} on {table}"
+        elif name in _names(made):
+            difference = _difference(_words(text), _words(_statement(made, name)))
+            if difference is not None:
+                found[name] = f"the {kind} {name}, which is not as litequeue makes it ({difference:.60})"
+    return found
+
+
+def _words(text: str) -> list[str]:
+    """Without blanks and comments."""
+    return [_word(token) for token in re.findall(_TOKEN, text, re.DOTALL) if not token.startswith(_BLANK)]
+
+
+def _word(token: str) -> str:
+    """A name as it is without quotes. What would be a value without them is none: SQLite reads "0" and "null" as text."""
+    if token[0] == "'":
+        return token
+    inner = token[1:-1].lower()
+    return inner if token[0] in _QUOTES and inner != "null" and not inner[:1].isdigit() else token.lower()
+
+
+def _difference(found: list[str], ours: list[str]) -> str | None:
+    """What stands there instead of ours, or is missing; None if they are alike."""
+    if found == ours:
+        return None
+    this, that = _parts(found), _parts(ours)
+    known = len(that.columns)
+    if found[:2] == ["create", "table"]:
+        computing = next((column for column in this.columns[known:] if "(" in column), None)
+        if computing is not None:
+            return " ".join(computing)
+        this = this._replace(columns=this.columns[:known])
+    pairs: Iterator[tuple[list[str], list[str]]] = zip_longest(_flat(this), _flat(that), fillvalue=[])
+    return next((" ".join(one or other) for one, other in pairs if one != other), None)
+
+
+def _flat(parts: _Parts) -> list[list[str]]:
+    return [parts.head, *parts.columns, *parts.constraints, parts.tail]
+
+
+def _parts(words: list[str]) -> _Parts:
+    begin = words.index("(") if "(" in words else len(words)
+    items: list[list[str]] = [[]]
+    depth, end = 0, len(words)
+    for at in range(begin, len(words)):
+        word = words[at]
+        depth += (word == "(") - (word == ")")
+        if depth == 0:
+            end = at + 1
+            break
+        if depth == 1 and word == ",":
+            items.append([])
+        elif at > begin:
+            items[-1].append(word)
+    columns = next((at for at, item in enumerate(items) if item and item[0] in _CONSTRAINTS), len(items))
+    return _Parts(words[:begin], items[:columns], items[columns:], words[end:])
+
+
+# -- what litequeue makes ----------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def _all_sql(migrations: tuple[ledger.Migration, ...]) -> str:
+    own = (sql.replace(" IF NOT EXISTS", "") for sql in ledger.OWN_TABLES)
+    made = "".join(f"\n{sql.strip()};" for sql in (*own, *(migration.sql for migration in migrations)))
+    # Tables with the columns that were added later, as SQLite writes them: to compare them by words would take 0.5 ms.
+    added: dict[str, list[str]] = {}
+    for line in made.splitlines():
+        if line.startswith("ALTER TABLE "):
+            _, _, table, _, _, *column = line.partition(";")[0].split()
+            added.setdefault(table, []).append(" ".join(column))
+    for table, more in added.items():
+        columns, sign, constraints = _statement(made, table).partition(",\n    CHECK (")
+        made += f"\n{columns}, {', '.join(more)}{sign}{constraints};"
+    return made
+
+
+@functools.cache
+def _names(made: str) -> frozenset[str]:
+    return frozenset(line.split()[2] for line in made.splitlines() if line.startswith("CREATE "))
+
+
+def _statement(made: str, name: str) -> str:
+    """The one that makes this; a semicolon may also stand in a comment."""
+    begin = max(made.find(f"\nCREATE {kind} {name} ") for kind in ("TABLE", "INDEX", "VIEW")) + 1
+    end = made.index(";", begin)
+    while not sqlite3.complete_statement(made[begin : end + 1]):
+        end = made.index(";", end + 1)
+    return made[begin:end]
