@@ -43,6 +43,9 @@ def _unblock() -> None:
 
 
 def _reset() -> None:
+    if _handled:  # else a signal of the child's was told to the parent, through the pipe that they share
+        with contextlib.suppress(ValueError):  # as below
+            signal.set_wakeup_fd(-1)
     for number in _handled:
         with contextlib.suppress(ValueError, OSError):
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)

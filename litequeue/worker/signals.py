@@ -2,14 +2,19 @@
 
 Owns the handlers while a worker runs in the main thread, and puts the old ones back. A handler only posts
 to the inbox (``SimpleQueue.put`` is reentrant) or leaves the process.
+
+Python runs handlers in the main thread, once that comes back to Python: never, if it is in a statement of SQLite's that does not
+end. A process that is to be left by a deadline is therefore told of its signals by a thread, which reads what Python's own
+handler in C has written down.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from types import FrameType
 from typing import Any
 
@@ -18,6 +23,8 @@ from ..base.log import Log
 from .leaving import leave
 
 log = Log("litequeue.worker")
+
+_END = 0  # no signal has this number
 
 
 class StopSignals:
@@ -50,19 +57,46 @@ class StopSignals:
             return
         names = ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK")
         old: dict[int, Any] = {}
-        for name in names:
-            number = getattr(signal, name, None)
-            if number is not None and (name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN):
-                old[number] = signal.signal(number, self._handle)
-        reset_in_children(old)
-        try:
-            yield
-        finally:
-            forget(old)
-            for number, handler in old.items():
-                signal.signal(number, handler)
+        with contextlib.ExitStack() as stack:
+            handle: Callable[[int, FrameType | None], None] = self._handle
+            if self._deadlines is not None and os.name == "posix":
+                handle = stack.enter_context(self._watched(old))
+            for name in names:
+                number = getattr(signal, name, None)
+                if number is not None and (name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN):
+                    old[number] = signal.signal(number, handle)
+            reset_in_children(old)
+            try:
+                yield
+            finally:
+                forget(old)
+                for number, handler in old.items():
+                    signal.signal(number, handler)
 
-    def _handle(self, number: int, frame: FrameType | None) -> None:
+    @contextlib.contextmanager
+    def _watched(self, ours: Collection[int]) -> Iterator[Callable[[int, FrameType | None], None]]:
+        """A thread handles these signals inside the block; yields what the main thread is to do about one, which is nothing."""
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)  # as Python demands
+
+        def watch() -> None:
+            while (number := os.read(reader, 1)[0]) != _END:
+                if number in ours:
+                    self._handle(number)
+
+        thread = threading.Thread(target=watch, name="litequeue-signals", daemon=True)
+        thread.start()
+        old = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        try:
+            yield lambda number, frame: None
+        finally:
+            signal.set_wakeup_fd(old)
+            os.write(writer, bytes([_END]))
+            thread.join()
+            os.close(reader)
+            os.close(writer)
+
+    def _handle(self, number: int, frame: FrameType | None = None) -> None:
         self._count += 1
         if self._count == 1:
             self._stop(False)
