@@ -106,7 +106,8 @@ class EmbeddedWorker:
         if self._pid != os.getpid():
             return  # a fork's child: the worker is our parent's
         self._worker.stop(now=now)
-        self._drained.wait()
+        while not self._drained.wait(self._worker.patience):
+            self._worker.interrupt()
         if self._thread is not threading.current_thread() and not self._worker.has_leavings:
             self._thread.join()
         if self._error is not None:

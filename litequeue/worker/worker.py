@@ -71,6 +71,16 @@ class Worker:
         """Finish what runs, within the grace, then end; ``now`` does not wait. From any thread."""
         self._inbox.put(Stop(now))
 
+    @property
+    def patience(self) -> float:
+        """Seconds in which a stop comes to its end, unless a statement of SQLite's does not."""
+        grace: float = self._config.grace
+        return grace + LAST_WORDS + 2 * self._store.database.patience  # for the lock, in the last turn and before
+
+    def interrupt(self) -> None:
+        """End the statement that holds a stop up: a trigger that somebody has put into the file may never. From any thread."""
+        self._store.database.held().interrupt()
+
     def run(self) -> bool:
         """Work until stopped. False if calls still run in threads that cannot be stopped.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -329,3 +331,35 @@ def test_a_program_that_looks_at_its_own_worker_does_not_take_it_for_dead(app: L
         look = f"from litequeue.cli import main; raise SystemExit(main(['doctor', {str(db)!r}]))"
         done = subprocess.run([sys.executable, "-c", look], env=environment(), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout
+
+
+ENDLESS = "SELECT count(*) FROM (WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n)"
+
+
+@pytest.mark.slow
+def test_a_stop_ends_a_statement_that_does_not_end(app: LiteQueue, db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trigger that somebody puts into the file while it is open."""
+
+    def is_locked() -> bool:
+        with contextlib.closing(sqlite3.connect(db, timeout=0, isolation_level=None)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return True
+            connection.execute("ROLLBACK")
+            return False
+
+    monkeypatch.setattr("litequeue.store.file.database.foreign", lambda connection: {})  # it came after the last look
+    app.task(name="noop")(lambda: None)
+    app._client.store.database.patience = 0.5
+    worker = app.worker(threads=1, grace=0.05).start()
+    addresses = wait_until(app._client.store.workers.addresses)
+    with contextlib.closing(sqlite3.connect(db)) as connection, connection:
+        connection.execute(f"CREATE TRIGGER spy AFTER UPDATE ON litequeue_jobs BEGIN {ENDLESS}; END")
+        connection.execute("INSERT INTO litequeue_jobs (task, max_attempts) VALUES ('noop', 1)")
+    app._client.ring(addresses)
+    wait_until(lambda: is_locked() and time.sleep(0.1) is None and is_locked())
+    began = time.monotonic()
+    with pytest.raises(WorkerFailed, match="held up a stop"):
+        worker.stop()
+    assert time.monotonic() - began < 10

@@ -65,6 +65,12 @@ class Handles:
                 return contextlib.nullcontext(True)
             return self._gate.against_threads(patience)
 
+    def interrupt(self) -> None:
+        """End the statement that some thread writes with, if any: it raises there, and nothing of its transaction is stored."""
+        for connection in list(self.writers.values()):
+            with contextlib.suppress(sqlite3.Error):
+                connection.interrupt()
+
     def give_back_gate(self) -> None:
         if self._gate is not None:
             gate.give_back(self._gate)

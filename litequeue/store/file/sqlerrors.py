@@ -20,6 +20,8 @@ def translate(error: sqlite3.Error, path: str) -> errors.LitequeueError:
         return errors.QueueBusy(f"{path}: {_who_is_busy(path)}")
     if code == sqlite3.SQLITE_FULL:
         return errors.StorageFull(f"{path}: no room left on the device. Nothing was stored")
+    if code == sqlite3.SQLITE_INTERRUPT:
+        return errors.StoreError(f"{path}: a statement was ended that held up a stop. Nothing of it was stored")
     if code == sqlite3.SQLITE_IOERR:
         return errors.StorageFailed(f"{path}: the device refused a read or write ({error})")
     if code == sqlite3.SQLITE_NOTADB and mark.was_set_up(path):
