@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from typing import Any
 
+from litequeue.base.models import TaskOrigin
 from litequeue.base.outcomes import Died, Timed
 from litequeue.cli import main
 from litequeue.pools import child, processes, slot
@@ -77,6 +78,11 @@ def shared_pool(put: Setter) -> None:
     put(processes, "ProcessPool", SharedPool)
 
 
+def load_and_run(origin: TaskOrigin, database: str, wires: str) -> list[child.Note]:
+    child.load_codes([(origin, False)], database)
+    return child.run_inline(wires)
+
+
 class SharedPool(processes.ProcessPool):
     """The stock way: as many processes as slots, in one ``ProcessPoolExecutor``."""
 
@@ -88,7 +94,7 @@ class SharedPool(processes.ProcessPool):
     def submit(self, calls: Sequence[Call]) -> None:
         for call in calls:
             try:
-                future = self._executor.submit(child.run_inline, json.dumps([child.wire(call)]))
+                future = self._executor.submit(load_and_run, call.code.origin, call.database, json.dumps([child.wire(call)]))
             except RuntimeError:  # broken
                 self._executor = ProcessPoolExecutor(self.slots, self._context, child.start, (None, os.getpid(), None, (), None))
                 return self.submit(calls[calls.index(call) :])

@@ -409,7 +409,7 @@ def test_every_file_is_its_owners_alone_whatever_the_umask(sample_app: LiteQueue
         inner = [stat.S_IMODE(p.stat().st_mode) for p in Path(f"{db}-workers").iterdir()]
     side = ("db.sqlite", "db.sqlite-lock", "db.sqlite-shm", "db.sqlite-wal")
     assert modes == {**dict.fromkeys(side, 0o600), "db.sqlite-workers": 0o700}
-    assert inner == [0o600, 0o600]  # the worker's lock, and its process's
+    assert inner == [0o600, 0o600, 0o600]  # the locks of the worker, its process, and the guard of that
 
 
 @pytest.mark.beside

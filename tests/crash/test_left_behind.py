@@ -170,7 +170,7 @@ def test_five_worker_processes_leave_nothing_at_all_behind(sample_app: LiteQueue
             stop(worker, 3)
             assert worker.returncode == 0, n
             wait_until(lambda: gone(children), 1)  # noqa: B023
-            assert len(os.listdir(f"{db}-workers")) == 2 * (4 - n)  # one lock of it, one of its process
+            assert len(os.listdir(f"{db}-workers")) == 3 * (4 - n)  # one lock of it, of its process, and of the guard of that
         assert list(mine.iterdir()) == []
     assert sample_app.stats().workers == ()
 
