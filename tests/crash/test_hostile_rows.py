@@ -266,6 +266,16 @@ def test_planted_rows_can_be_looked_at(sample_app: LiteQueue, db: Path, tmp_path
     assert_readable(db, *(job for job in jobs if job is not None))
 
 
+def test_a_schedule_of_a_module_that_is_nowhere_stops_no_worker(sample_app: LiteQueue, db: Path) -> None:
+    sample_app.schedules.add("lost", sample.add, args=(1, 2), every="1h")
+    with contextlib.closing(sqlite3.connect(db, isolation_level=None)) as connection:
+        connection.execute("UPDATE litequeue_schedules SET module = 'tests.sample', directory = NULL")
+    job = sample.add.delay(1, 2)
+    done = litequeue("worker", db, "--burst", "--import", "tests.sample")
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert job.get(timeout=0) == 3
+
+
 COMMAND = "litequeue.command"
 
 # What a program runs in a process of its own, so that its memory and its output are its own: printed, and megabytes.

@@ -46,7 +46,7 @@ FROM litequeue_schedules WHERE name = :name"""
 DECLARED_BY: Final = """SELECT id, name, revision FROM litequeue_schedules
 WHERE module = :module AND directory = :directory AND disabled_at IS NULL"""
 DECLARING: Final = """SELECT DISTINCT s.module, s.directory FROM litequeue_schedules AS s
-WHERE s.module IS NOT NULL"""
+WHERE s.module IS NOT NULL AND s.directory IS NOT NULL"""
 REMOVE: Final = "DELETE FROM litequeue_schedules WHERE name = :name"
 # Not those of jobs that have not ended: one that is blocked still waits for the one before it.
 REMOVE_TICKS: Final = """DELETE FROM litequeue_ticks
