@@ -21,7 +21,7 @@ FROM litequeue_workers WHERE stopped_at IS NULL"""
 HOLDER: Final = """SELECT w.pid, w.lock_file, w.leaving_at IS NOT NULL, w.heartbeat_at
 FROM litequeue_jobs AS j LEFT JOIN litequeue_workers AS w ON w.id = j.worker_id AND w.stopped_at IS NULL
 WHERE j.id = :id AND j.state = 'running'"""
-HELD_BY_WORKERS: Final = """SELECT worker_id, count(*), sum(lease_expires_at < :now), max(lease_expires_at)
+HELD_BY_WORKERS: Final = """SELECT worker_id, count(*), count(CASE WHEN lease_expires_at < :now THEN 1 END), max(lease_expires_at)
 FROM litequeue_jobs WHERE state = 'running' GROUP BY worker_id"""
 # Of each queue, pool and task: how many, and the oldest.
 AVAILABLE_BY_TASK: Final = """SELECT min(id), count(*), min(run_at) FROM (

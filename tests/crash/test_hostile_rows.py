@@ -276,6 +276,17 @@ def test_a_schedule_of_a_module_that_is_nowhere_stops_no_worker(sample_app: Lite
     assert job.get(timeout=0) == 3
 
 
+def test_a_running_job_without_a_lease_can_be_looked_at(sample_app: LiteQueue, db: Path) -> None:
+    """Any connection may switch our checks off."""
+    sample.add.delay(1, 1)
+    plant(db, "workers", **WORKER)
+    with contextlib.closing(sqlite3.connect(db, isolation_level=None)) as connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute("UPDATE litequeue_jobs SET state = 'running', worker_id = (SELECT max(id) FROM litequeue_workers)")
+    for command in ("stats", "doctor"):
+        assert "Traceback" not in litequeue(command, db).stderr
+
+
 COMMAND = "litequeue.command"
 
 # What a program runs in a process of its own, so that its memory and its output are its own: printed, and megabytes.
