@@ -54,10 +54,13 @@ def why_open_folder(path: str) -> str | None:
     if not hasattr(os, "geteuid"):  # pragma: no cover
         return None
     path = os.path.abspath(path)
-    if not os.path.lexists(path):
-        return _why_of_any(list(_steps(os.path.dirname(path))), _us())
-    steps = list(_steps(path))
-    return _why_of_any(steps[:-1], {*_us(), steps[-1][1].st_uid})
+    try:
+        owner = os.stat(path).st_uid
+    except FileNotFoundError:
+        # It is to be made: where a link leads, if it is one.
+        links = [] if not os.path.islink(path) else list(_steps_so_far(path))
+        return _why_of_any([*links, *_steps(os.path.dirname(os.path.realpath(path)))], _us())
+    return _why_of_any(list(_steps(path))[:-1], {*_us(), owner})
 
 
 def why_not_its_own(path: str) -> str | None:
@@ -87,7 +90,7 @@ def why_not_its_own(path: str) -> str | None:
 def read(path: str) -> bytes:
     """A file's bytes, judged on the descriptor that they are read from, its directory and those above before. Raises
     Untrusted or another OSError."""
-    if (why := why_untrusted(os.path.dirname(path))) is not None:
+    if (why := why_untrusted(path)) is not None:  # the link, too, that its last part may be
         raise Untrusted(why)
     # A pipe must not hold us up.
     number = os.open(path, os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_NONBLOCK", "O_BINARY")))
@@ -137,11 +140,18 @@ def _steps(path: str) -> Iterator[tuple[str, os.stat_result]]:
         rest += [part for part in reversed(target.split("/")) if part]
 
 
+def _steps_so_far(path: str) -> Iterator[tuple[str, os.stat_result]]:
+    with contextlib.suppress(FileNotFoundError):
+        yield from _steps(path)
+
+
 def _why(
     name: str, found: os.stat_result, owners: Collection[int], *, sticky_is_enough: bool = False, mode_counts: bool = True
 ) -> str | None:
     if found.st_uid not in owners:
         return f"{name} belongs to another user (uid {found.st_uid})"
+    if name.startswith("/proc/"):  # a process decides what its files there say, and may have them be root's
+        return f"{name} is no file on a disk"
     if stat.S_ISLNK(found.st_mode) or not mode_counts:  # a link's own mode means nothing
         return None
     loose = found.st_mode & _OTHERS

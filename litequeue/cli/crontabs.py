@@ -22,7 +22,7 @@ from ..base.errors import (
     PayloadTooLarge,
 )
 from ..base.records import ScheduleInfo
-from ..base.trust import why_not_roots_word
+from ..base.trust import why_not_roots_word, why_untrusted
 from ..commands.account import PATH, account_of, why_not_as
 from ..commands.command import NAME as COMMAND
 from ..commands.command import check_command
@@ -118,6 +118,8 @@ def _read(file: str, system: bool) -> str:
         if file == "-":
             data = sys.stdin.buffer.read()
         else:
+            if system and (why := why_untrusted(file)) is not None:  # the way to it, or what it leads to
+                raise InvalidArgument(f"{why}: nothing of {file} is imported with --system")
             with open(file, "rb") as opened:
                 why = why_not_roots_word(os.fstat(opened.fileno())) if system else None
                 data = opened.read() if why is None else b""

@@ -84,13 +84,17 @@ def _finder(path: str) -> Finder:
     if not _is_below_a_root(path):
         raise ImportError("not a directory that a database has named")
     if not os.path.isdir(path):
-        _refuse("what is in it", path)
+        archive = path
+        while not os.path.lexists(archive):  # a folder inside of one
+            archive = os.path.dirname(archive)
+        if (why := trust.why_untrusted(archive)) is not None:
+            raise trust.Untrusted(why)  # no ImportError, by which a hook leaves the path to the next one
         raise ImportError("a zip is read by its own importer")
     return Finder(path)
 
 
 def _is_below_a_root(path: str) -> bool:
-    return any(path == root or path.startswith(root + os.sep) for root in tuple(_roots))
+    return any(path == root or path.startswith(root.rstrip(os.sep) + os.sep) for root in tuple(_roots))
 
 
 def watch(module: str, directory: str) -> None:

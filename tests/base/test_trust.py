@@ -104,3 +104,33 @@ def test_beside_a_database_lie_only_files_of_its_owners_with_one_name(folder: Pa
     beside.unlink()
     beside.symlink_to("other")
     assert why_not_its_own(str(db)) == f"{beside} is a symbolic link"
+
+
+def test_a_file_of_proc_says_what_its_process_likes_and_is_trusted_with_nothing(tmp_path: Path) -> None:
+    if not os.path.exists("/proc/self/cmdline"):
+        pytest.skip("needs Linux")
+    (tmp_path / "module.py").symlink_to("/proc/self/cmdline")
+    with pytest.raises(Untrusted, match="is no file on a disk"):
+        read(str(tmp_path / "module.py"))
+
+
+def test_what_is_read_is_judged_by_the_link_that_its_last_part_is(folder: Path, tmp_path: Path) -> None:
+    others = tmp_path / "others"
+    others.mkdir()
+    others.chmod(0o777)
+    (others / "link").symlink_to(folder / "file")
+    (folder / "module.py").symlink_to(others / "link")
+    with pytest.raises(Untrusted, match="others can be written by others"):
+        read(str(folder / "module.py"))
+
+
+def test_a_database_that_is_to_be_made_where_a_link_leads_is_judged_by_that(folder: Path, tmp_path: Path) -> None:
+    link = folder / "db.sqlite"
+    link.symlink_to(tmp_path / "elsewhere/db.sqlite")
+    (tmp_path / "elsewhere").mkdir()
+    assert why_open_folder(str(link)) is None
+    (tmp_path / "elsewhere").chmod(0o777)
+    assert "elsewhere can be written by others" in str(why_open_folder(str(link)))
+    (tmp_path / "elsewhere").chmod(0o755)
+    folder.chmod(0o777)
+    assert "b can be written by others" in str(why_open_folder(str(link)))

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from litequeue import UnknownTask
+from litequeue.tasks import checked
 from litequeue.tasks.modules import load
 
 from ..support import wait_until
@@ -377,3 +378,40 @@ def test_what_goes_away_while_it_is_checked_leaves_the_job_for_later(world: Worl
     done = burst(OWNER, db)
     assert states(db) == ["available"], done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_zip_of_others_that_a_module_puts_on_its_path_is_not_imported_from(world: World, db: Path) -> None:
+    """A refusal of a hook's only sent Python on to the next one."""
+    folder = world.folder("app")
+    path = world.file(folder / "vendor.zip", b"", mode=0o666)
+    world.tasks(folder, "import os, sys\nsys.path.insert(0, os.path.dirname(__file__) + '/vendor.zip')\nimport vendored\n")
+    world.job(db, folder)
+
+    def put() -> None:
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("vendored.py", world.leaves_mark())
+
+    as_user(OTHER, put)
+    burst(OWNER, db)
+    assert world.ran() == []
+
+
+def test_all_is_below_the_root_of_the_file_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``/`` with a separator behind it began no path."""
+    monkeypatch.setattr(checked, "_roots", {"/"})
+    assert checked._is_below_a_root("/package") and checked._is_below_a_root("/")
+
+
+@pytest.mark.slow
+def test_an_installed_package_is_not_looked_for_where_others_can_write(world: World, db: Path) -> None:
+    """The working directory came first where it had a folder of that name, whoever had made it."""
+    site = world.folder("site")
+    world.tasks(site, f"import {SHADOWED}\n", name="shop.py")
+    shared = world.folder("shared", uid=0, mode=0o1777)
+    plant(shared / "shop/__init__.py", world.leaves_mark())
+    plant(shared / f"{SHADOWED}.py", world.leaves_mark())
+    sql(OWNER, db, lambda c: c.execute("INSERT INTO litequeue_jobs (task, max_attempts) VALUES ('shop.f', 1)") and None)
+    done = burst(OWNER, db, "--import", "shop", cwd=shared, PYTHONPATH=os.pathsep.join([str(site), installed()]))
+    assert world.ran() == [f"task{OWNER}"], done.stderr
+    assert "modules are not looked for in the working directory" in done.stderr

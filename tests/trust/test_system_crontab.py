@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .world import OTHER, World, burst, run
+from .world import OTHER, World, as_user, burst, run
 
 pytestmark = [pytest.mark.beside, pytest.mark.slow]
 
@@ -114,3 +114,15 @@ def test_a_line_of_roots_runs_as_root(world: World, db: Path) -> None:
     imported(world, db, f"# mine\n0 2 * * * root {world.command()}\n")
     said = run_once(db, "mine")
     assert world.ran() == ["ran0"], said
+
+
+def test_a_link_in_a_users_folder_is_no_crontab_of_roots(world: World) -> None:
+    """What it leads to may be root's, and say what the user likes: a file of /proc, say."""
+    db = world.queue(world.folder("var", uid=0), uid=0)
+    crontab = world.file(world.folder("etc", uid=0) / "crontab", "* * * * * root true\n", uid=0)
+    link = world.folder("home", uid=OTHER) / "crontab"
+    as_user(OTHER, lambda: link.symlink_to(crontab))
+    done = run(0, "cron", "import", "--system", db, link)
+    assert done.returncode == 2 and "belongs to another user" in done.stderr, done
+    done = run(0, "cron", "import", "--system", db, crontab)
+    assert "1 imported" in done.stdout or done.returncode == 0, done

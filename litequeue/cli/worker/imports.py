@@ -84,9 +84,11 @@ def _look_here(names: list[str]) -> None:
     here = os.getcwd()
     if here in sys.path:
         return
-    if any(not is_path(name) and name.partition(".")[0] not in sys.modules and _is_in(name, here) for name in names):
+    if (why := why_untrusted(here)) is not None:
+        log.warning("modules are not looked for in the working directory, since %s", why)
+    elif any(not is_path(name) and name.partition(".")[0] not in sys.modules and _is_in(name, here) for name in names):
         sys.path.insert(0, here)
-    elif why_untrusted(here) is None:
+    else:
         sys.path.append(here)
 
 

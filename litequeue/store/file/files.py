@@ -6,6 +6,7 @@ Uses ``os.stat`` alone on files that exist: opening and closing one here would d
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from typing import Final
@@ -24,10 +25,11 @@ def refuse_unsafe(given: str, trust: str | None) -> None:
     can write there is trusted with what is in the queue. What code runs is another matter, and not for anyone."""
     if one_of(trust or os.environ.get(VARIABLE) or TRUSTED[0], VARIABLE if trust is None else "trust", TRUSTED) == "anyone":
         return
-    try:
-        folder, beside = why_open_folder(given), why_not_its_own(given)
-    except OSError:
-        return  # there is something wrong with the path, which is told when it is opened
+    folder = beside = None
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):  # which is told when it is opened
+        folder = why_open_folder(given)
+    with contextlib.suppress(OSError):
+        beside = why_not_its_own(given)
     if folder is not None:
         raise errors.CannotOpen(
             f"{given} is not opened, since {folder}: a log that somebody puts beside a database is taken for its own. Keep it where "
