@@ -26,8 +26,12 @@ def refuse_unsafe(given: str, trust: str | None) -> None:
     if one_of(trust or os.environ.get(VARIABLE) or TRUSTED[0], VARIABLE if trust is None else "trust", TRUSTED) == "anyone":
         return
     folder = beside = None
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):  # which is told when it is opened
+    try:
         folder = why_open_folder(given)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        pass  # which is told when it is opened
+    except OSError as error:  # links that lead in a circle, or are being exchanged
+        raise errors.CannotOpen(f"{given}: {error.strerror or error}") from error
     with contextlib.suppress(OSError):
         beside = why_not_its_own(given)
     if folder is not None:
