@@ -67,6 +67,7 @@ def stored(app: LiteQueue, column: str) -> list[Any]:
 # -- a task's arguments ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_no_command_shows_a_secret_of_a_task_whose_code_it_has_not(app: LiteQueue, cli: Cli) -> None:
     task = failing(app)
     job = task.delay("ann", SECRET, api_key=SECRET)
@@ -119,6 +120,7 @@ def test_in_python_code_a_record_has_what_the_task_gets_and_its_repr_and_what_is
     assert open_.masked() is open_ and "args='[1]'" in repr(open_)
 
 
+@pytest.mark.slow
 def test_an_error_that_quotes_a_secret_is_stored_and_logged_and_raised_and_remembered_without(
     app: LiteQueue, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -156,6 +158,7 @@ def test_a_result_that_cannot_be_stored_does_not_tell_the_secret(app: LiteQueue)
     assert job.info().last_error is not None and "***" in str(job.info().last_error) and SECRET not in str(job.info().last_error)
 
 
+@pytest.mark.slow
 def test_an_error_from_before_the_argument_was_secret_is_shown_without_it(app: LiteQueue, cli: Cli) -> None:
     def log_in(password: str) -> None:
         raise ValueError(password)
@@ -188,6 +191,7 @@ def test_no_pool_and_no_line_of_a_worker_tells_a_secret(tmp_path: Path, pool: st
 # -- who is told -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_commands_mails_and_handlers_are_told_of_a_failure_without_the_secret(app: LiteQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Any] = []
     app.on_discarded(app.task(name="handler")(told.append))
@@ -206,6 +210,7 @@ def test_commands_mails_and_handlers_are_told_of_a_failure_without_the_secret(ap
 # -- who knows what is secret ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_job_that_was_enqueued_by_name_is_masked_once_a_worker_has_the_code(db: Path, cli: Cli) -> None:
     with LiteQueue(db) as producer:
         producer.enqueue("tests.log_in", "ann", SECRET)
@@ -216,6 +221,7 @@ def test_a_job_that_was_enqueued_by_name_is_masked_once_a_worker_has_the_code(db
     assert '["ann","***"]' in said and SECRET not in said
 
 
+@pytest.mark.slow
 def test_a_worker_leaves_where_the_code_is_as_producers_say(db: Path) -> None:
     with LiteQueue(db) as app:
         app.task(name="tests.log_in")(plain).delay("ann", SECRET)
@@ -289,6 +295,7 @@ def test_a_command_finds_its_secret_environment_and_nobody_is_shown_it(app: Lite
     assert '"secret_env":{"PGPASSWORD":"***"}' in said.out, "as the guide has it"
 
 
+@pytest.mark.slow
 @unix
 def test_the_error_of_a_command_does_not_tell_its_secret_environment(app: LiteQueue, caplog: pytest.LogCaptureFixture) -> None:
     kwargs = {"command": KNOWS, "env": {"CODE": "7"}, "secret_env": {"PGPASSWORD": SECRET}}
@@ -334,6 +341,7 @@ def test_a_variable_is_secret_or_not_as_it_was_given_last(app: LiteQueue, cli: C
     assert task.code == 2 and "--secret-env goes with a command" in task.err
 
 
+@pytest.mark.slow
 @unix
 @pytest.mark.parametrize("secret_env", [{"A": f"{SECRET}\0"}, {"A": [SECRET]}, SECRET, {"A": f"{SECRET}\ud800"}])
 def test_what_is_wrong_with_a_secret_variable_is_said_without_its_value(app: LiteQueue, cli: Cli, secret_env: Any) -> None:

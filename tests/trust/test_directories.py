@@ -70,6 +70,7 @@ def test_a_log_planted_by_another_user_is_not_played_into_the_owners_file(world:
     assert db.read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("jobs",), ("enqueue", "t"), ("doctor",)], ids=lambda words: words[0])
 def test_no_command_plays_in_a_planted_journal(world: World, words: tuple[str, ...]) -> None:
     """Looking is enough: SQLite plays it in at the first read."""

@@ -113,6 +113,7 @@ def foreign(world: World, kind: str) -> Path:
     return db
 
 
+@pytest.mark.slow
 @pytest.mark.beside
 @pytest.mark.parametrize("kind", FOREIGN)
 def test_a_file_with_a_schema_that_is_not_ours_is_refused(world: World, kind: str) -> None:
@@ -123,6 +124,7 @@ def test_a_file_with_a_schema_that_is_not_ours_is_refused(world: World, kind: st
     assert sql(OWNER, db, lambda connection: connection.execute("SELECT count(*) FROM planted_rows").fetchone()) == (0,)
 
 
+@pytest.mark.slow
 @pytest.mark.beside
 @pytest.mark.parametrize("kind", FOREIGN)
 def test_the_doctor_says_which(world: World, kind: str) -> None:

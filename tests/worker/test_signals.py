@@ -102,6 +102,7 @@ with StopSignals(lambda now: print("stop", flush=True), deadlines=(60.0, 60.0)).
 """
 
 
+@pytest.mark.slow
 @pytest.mark.beside
 def test_a_signal_to_a_child_of_a_fork_is_the_childs_alone() -> None:
     done = subprocess.run([sys.executable, "-P", "-c", FORKS], env=environment(), capture_output=True, text=True, timeout=30, check=True)

@@ -59,6 +59,7 @@ def test_what_has_the_token_is_heard_and_nothing_else(heard: Heard, bell: Bell) 
     assert heard.asked == ["times", "look"]
 
 
+@pytest.mark.slow
 def test_looks_that_come_to_nothing_are_paced_and_the_last_is_made(heard: Heard, bell: Bell) -> None:
     begin = time.monotonic()
     for number in range(10 * LOOKS_AT_ONCE):
