@@ -126,7 +126,7 @@ class ProcessPool:
             return
         for slot in self._slots:
             if call in slot.batch and slot.loading:
-                slot.batch.remove(call)
+                slot.withdraw(call)
                 self._give_back([call])
             elif call in slot.batch:
                 # Those behind it must not die with it.

@@ -91,7 +91,7 @@ class Slot:
 
     @property
     def idle(self) -> bool:
-        return not self.starting and not self._indices
+        return not self.starting and not self.loading and not self._indices
 
     def run(self, batch: list[Call], clock: Clock) -> None:
         """Hand over a batch; raises if the child has died meanwhile."""
@@ -116,11 +116,17 @@ class Slot:
         """The code is there, but for some tasks: their calls, which are taken back, and why."""
         self._loaded |= self.loading
         self.loading = {}
-        taken = [(call, missing[call.job.task]) for call in self.batch if call.job.task in missing]
-        for call, _ in taken:
-            self.batch.remove(call)
-            self._loaded.pop(call.job.task, None)
-        return taken
+        for task in missing:
+            self._loaded.pop(task, None)
+        taken = [call for call in self.batch if call.job.task in missing]
+        for call in taken:
+            self.withdraw(call)
+        return [(call, missing[call.job.task]) for call in taken]
+
+    def withdraw(self, call: Call) -> None:
+        """Of a batch that has not begun."""
+        self.batch.remove(call)
+        self._indices = {index: other for index, other in self._indices.items() if other is not call}
 
     def begin(self, clock: Clock) -> None:
         """Let the batch, or what is left of it, run; raises if the child has died meanwhile."""
@@ -134,7 +140,7 @@ class Slot:
             os.lseek(self._channel.notes.fileno(), 0, os.SEEK_SET)
             self._read = 0
             os.pwrite(self._channel.calls.fileno(), self._wires, 0)
-            tokens = b"".join(child.TOKEN.pack(i) for i, call in self._indices.items() if call in self.batch)
+            tokens = b"".join(child.TOKEN.pack(i) for i in self._indices)
             os.write(self._token_writer, tokens)
             self._watch(self._executor.submit(child.run_batch, len(self._wires)))
         except BaseException:
