@@ -77,17 +77,6 @@ def test_code_that_configures_nothing_has_its_warnings_shown_with_their_job(tmp_
     assert sum("succeeded" in line for line in ran.ours) == 1
 
 
-@TASKS_OF_ALL_POOLS
-def test_as_json_they_carry_their_job_too(tmp_path: Path, task: str) -> None:
-    ran = run(tmp_path, "logging.getLogger('shop').setLevel('INFO')", task, "--log-json")
-    for line, message in zip(ran.theirs, ["stock is low", "counted"], strict=True):
-        found = json.loads(line)
-        assert (found["message"], found["logger"], found["job_id"], found["task"], found["attempt"], found["queue"]) == (
-            message, "shop", 1, f"tasks.{task}", 1, "default"
-        )  # fmt: skip
-    assert all(json.loads(line)["logger"].startswith("litequeue.") for line in ran.ours)
-
-
 def test_what_a_scheduled_task_logs_names_its_schedule() -> None:
     job = ClaimedJob(7, 1, 0, "t", "[]", "{}", "q", "thread", 0, 0, 0, 1, None, None, 0, 0, 0, None, 0, "nightly")
     job_fields.put_on_records()
@@ -109,6 +98,7 @@ def test_basic_config_works_as_it_does_everywhere(tmp_path: Path, task: str) -> 
     assert sum("succeeded" in line for line in ran.ours) == 1, "not again through the root"
 
 
+LEVEL_ALONE = "logging.getLogger('shop').setLevel('INFO')"
 OWN_FORMAT = "logging.basicConfig(level='INFO', format='%(job_id)s %(task)s %(attempt)s %(queue)s | %(message)s')\n"
 
 
@@ -144,7 +134,7 @@ IN_THE_TASK = "getLogger = logging.getLogger\nlogging.getLogger = lambda n=None:
 
 
 @TASKS_OF_ALL_POOLS
-@pytest.mark.parametrize("configure", [OWN_FORMAT, TO_STDERR_AND_A_FILE, IN_THE_TASK], ids=["basic", "dict", "late"])
+@pytest.mark.parametrize("configure", [LEVEL_ALONE, OWN_FORMAT, TO_STDERR_AND_A_FILE, IN_THE_TASK], ids=["level", "basic", "dict", "late"])
 def test_as_json_each_line_is_an_object_whatever_the_code_configures(tmp_path: Path, task: str, configure: str) -> None:
     ran = run(tmp_path, configure, task, "--log-json")
     for line, message in zip(ran.theirs, ["stock is low", "counted"], strict=True):
