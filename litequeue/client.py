@@ -28,6 +28,7 @@ from .base.log import Log
 from .base.mainguard import refuse_in_an_import
 from .base.models import NewJob, TaskOrigin
 from .base.softguard import shielded
+from .base.trust import TRUSTED
 from .options import EnqueueOptions, checked, stored
 from .payload import MAX_BYTES, Codec
 from .tasks import TaskCode, Template, columns_of
@@ -76,7 +77,7 @@ class Client:
     def __init__(self, path: object, *, durability: str, trust: str | None = None, clock: Clock) -> None:
         self.path = database_path(path)
         self.durability = checks.one_of(durability, "durability", ("full", "normal"))
-        self.trust = None if trust is None else checks.one_of(trust, "trust", ("owner", "anyone"))
+        self.trust = None if trust is None else checks.one_of(trust, "trust", TRUSTED)
         self.clock = clock
         self.codec = Codec()
         self._bell = Bell()

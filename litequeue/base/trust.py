@@ -12,8 +12,8 @@ alike). Members are also those whose primary group it is, so that takes a look a
 whose group others have (a container that is started with any number has the group 0). An ACL that lets
 somebody write shows as the group's permission, and only then is asked for.
 
-Windows keeps permissions elsewhere, and is not judged. Opens nothing but what is to be ``read``. A path of eight components
-takes 30 us.
+Windows keeps permissions elsewhere, and is not judged. Opens nothing but what is to be ``read``. A path of four components
+takes 18 us.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from typing import Final
 
 from .clock import monotonic
 
+TRUSTED: Final = ("owner", "anyone")  # with what is in a queue, as a program says it
 BESIDE: Final = ("-journal", "-wal", "-shm")  # of a database, what SQLite keeps there
 _OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 _LINKS: Final = 40  # as the kernel's limit

@@ -45,10 +45,9 @@ def check_command(
     ``cwd``: where it runs, made absolute now; None: where the worker runs. ``env``: added to the worker's own
     environment. ``secret_env``: the same, and shown with ``***`` for each value. ``stdin``: text for its input; None: there is
     none. ``user_env``: through the login shell of the worker's user, so that the profile is read. ``user``: whom it runs as,
-    with an environment such as cron makes, in his home if
-    there is no ``cwd``; None: the worker's. ``backoff``: seconds before a retry, or a list of them of which the last
-    repeats; None: as for any task. ``crontab``: the crontab that it was imported from, which changes nothing of what runs.
-    Raises InvalidArgument or InvalidType.
+    with an environment such as cron makes, in his home if there is no ``cwd``; None: the worker's. ``backoff``: seconds before
+    a retry, or a list of them of which the last repeats; None: as for any task. ``crontab``: the crontab that it was imported
+    from, which changes nothing of what runs. Raises InvalidArgument or InvalidType.
     """
     if os.name != "posix":
         raise InvalidArgument("commands as jobs run on Unix only: their processes are ended by groups; run it from a task")

@@ -6,7 +6,7 @@ judged; of a ``__pycache__`` that others can write, or that another user made, t
 compiled. What was named outright (``--import``) or imported by the program itself is not looked at.
 
 It is a hook for paths and no finder of its own on ``sys.meta_path``, so that the order of ``sys.path``, ``__path__`` and
-namespace packages work as ever. A first import took 0.98 of an ordinary one, a package's 0.93 (it reads the folder once).
+namespace packages work as ever. A first import of a small module takes 0.44 ms, where an ordinary one takes 0.27.
 """
 
 from __future__ import annotations

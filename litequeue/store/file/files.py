@@ -13,11 +13,10 @@ from typing import Final
 
 from ...base import errors
 from ...base.checks import one_of
-from ...base.trust import denied, why_not_its_own, why_open_folder
+from ...base.trust import TRUSTED, denied, why_not_its_own, why_open_folder
 from . import mark
 
 VARIABLE: Final = "LITEQUEUE_TRUST"  # in the environment, where the program does not say
-TRUSTED: Final = ("owner", "anyone")
 
 
 def refuse_unsafe(given: str, trust: str | None) -> None:

@@ -24,8 +24,8 @@ LOOKS: Final = 3  # in a row: after a suspended process goes on we may come firs
 
 
 class Watchdog:
-    """``look`` is called with the heartbeat, since a thread of its own would wake up for nothing else; ``on_stuck`` once,
-        until it moves again."""
+    """``look`` is called with the heartbeat, since a thread of its own would wake up for nothing else; ``on_stuck`` once, until it
+    moves again."""
 
     def __init__(self, moved_at: Callable[[], float], thread: int, clock: Clock, on_stuck: Callable[[], None]) -> None:
         """``moved_at``: when the coordinator last took in its messages (monotonic); ``thread``: it runs in."""
