@@ -9,6 +9,7 @@ module's fixtures are dear, since each fork makes them anew.
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import os
 import pickle
@@ -138,6 +139,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         batches = _batches(beside)
         items[:] = [*itertools.chain(*batches), *(item for item in items if not item.get_closest_marker("beside"))]
         config.stash[_forks] = Forks(batches)
+        gc.freeze()  # or each fork's collections would go through all that pytest has made until here, and copy it
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -25,9 +25,17 @@ from .support import FakeClock, children_of
 pytest_plugins = ["tests.beside"]
 
 
-def pytest_configure() -> None:
-    """Let the many processes that the tests start share compiled modules, also where the environment forbids to
+MEMORY = Path("/dev/shm")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The part without the slow tests keeps its files in memory, where there is a place for that: a queue is made in 6 ms there
+    and in 28 on this disk, most of it waiting. The whole suite works on the disk.
+
+    Let the many processes that the tests start share compiled modules, also where the environment forbids to
     write them: compiling the package anew took half of each one's start (0.54 s against 0.27 s, measured here)."""
+    if config.option.markexpr == "not slow" and os.access(MEMORY, os.W_OK):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
     compiled = tempfile.mkdtemp(prefix="litequeue-tests-")
     atexit.register(shutil.rmtree, compiled, ignore_errors=True)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -16,7 +16,7 @@ import pytest
 import litequeue
 from litequeue import LiteQueue
 
-from .support import ROOT, environment
+from .support import ROOT, environment, parsed
 
 pytestmark = pytest.mark.beside
 
@@ -56,7 +56,7 @@ FOLDERS = {name for name, path in MODULES.items() if path.name == "__init__.py" 
 
 @functools.cache
 def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
+    return parsed(path)
 
 
 @functools.cache

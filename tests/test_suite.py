@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
-from .support import ROOT, environment
+from .support import ROOT, environment, parsed
 
 pytestmark = pytest.mark.beside
 
@@ -73,7 +73,7 @@ def marks(*nodes: ast.AST) -> set[str]:
 
 @functools.cache
 def tree(file: str) -> ast.Module:
-    return ast.parse((TESTS / file).read_text())
+    return parsed(TESTS / file)
 
 
 @functools.cache
