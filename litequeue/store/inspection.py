@@ -55,7 +55,7 @@ class Condition(NamedTuple):
     """How a worker is that has not signed off, and what it holds. Times in microseconds."""
 
     pid: int
-    dead: bool | None  # by its lock; None where its lock file is gone
+    dead: bool | None  # by its lock; None where its lock file is gone, or refused
     leaving: bool  # it had announced that it was shutting down
     stopped: bool | None  # suspended (SIGSTOP); None where that cannot be told
     beat_at: int
@@ -63,6 +63,7 @@ class Condition(NamedTuple):
     lapsed: int = 0  # of them, whose lease has run out
     lease_until: int | None = None  # the last of its leases
     is_process: bool = True  # the pid is one's here
+    refused: str | None = None  # what is the matter with its lock file, where that is there
 
 
 class ScheduleHealth(NamedTuple):
@@ -111,11 +112,16 @@ class Inspection:
         leases = {worker: (count, lapsed, until) for worker, count, lapsed, until in held}
         return {id_: self._condition(*row, *leases.get(id_, (0, 0, None))) for id_, *row in rows}
 
+    def refused_locks(self) -> str | None:
+        """Why no worker can start, where the folder of their locks is refused."""
+        return self._workers.why_refused()
+
     def _condition(self, pid: int, lock_file: str, leaving: int, beat: int, *held: Any) -> Condition:
         state = process_state(pid)
         stopped = None if state is None else state == "T"
         found = Condition(pid, self._workers.is_dead(lock_file), bool(leaving), stopped, beat, *held)
-        return found._replace(is_process=is_process(pid))
+        refused = self._workers.why_refused(lock_file) if found.dead is None else None
+        return found._replace(is_process=is_process(pid), refused=refused)
 
     def holder(self, job_id: int) -> tuple[bool, Condition | None]:
         """Whether a job runs, and how its worker is; None for one that is not there any more."""

@@ -177,6 +177,18 @@ class Workers:
         finally:
             lock.close()
 
+    def why_refused(self, lock_file: str | None = None) -> str | None:
+        """What is the matter with the locks' folder, and with a lock of which ``is_dead`` does not know; None if it is only missing."""
+        try:
+            folder = self._locks()
+            if lock_file is not None:
+                folder.open(lock_file).close()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            return str(error)
+        return None
+
     def is_running(self, worker: int) -> bool:
         """Whether a worker's process certainly lives and is not stopped, however late its heartbeat.
 

@@ -93,6 +93,24 @@ def test_what_lets_others_decide_what_is_in_the_file_is_told_also_where_that_is_
     assert f"{filled}-journal is a symbolic link: it is not opened" in found["trust"][1][1]
 
 
+@pytest.mark.slow
+def test_a_folder_of_locks_that_is_refused_is_told_with_why_and_not_as_locks_that_are_gone(filled: Path) -> None:
+    folder = Path(f"{filled}-workers")
+    folder.mkdir(mode=0o700)
+    columns = "(name, pid, host, lock_file, slots, started_at, heartbeat_at)"
+    change(filled, f"INSERT INTO litequeue_workers {columns} VALUES ('w', 1, 'h', '0123456789abcdef.lock', '{{}}', 0, 0)")
+    assert "somebody deleted it" in str(doctor(filled)[1]["workers"])
+    folder.chmod(0o777)
+    code, found = doctor(filled)
+    said, none = (text for _, text in found["workers"])
+    assert code == 1 and "somebody deleted it" not in said
+    why = f"{folder} can be written by others (mode 777): others could make live workers look dead. Stop the workers, and move it away"
+    assert f"may live or be dead: {why}" in said
+    assert f"no worker starts, since {why}" in none
+    folder.rename(filled.with_name("away"))  # as it says
+    assert litequeue("worker", filled, "--burst").returncode == 0
+
+
 def test_a_variable_that_names_no_zone_is_noted(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Europe/Berln")
     code, found = doctor(filled)

@@ -40,6 +40,7 @@ def condition(**fields: Any) -> Condition:
         ({"dead": True, "held": 3}, "dead", "wrong", "is dead, and held 3 jobs"),
         ({"dead": True, "held": 3, "leaving": True}, "has left", "note", "has left while 3 jobs"),
         ({"dead": None}, "its lock file is gone", "wrong", "no lock file"),
+        ({"dead": None, "refused": "x is no folder"}, "its lock file is refused", "wrong", "may live or be dead: x is no folder"),
         (
             {"stopped": True, "beat_at": NOW - 35 * SECOND, "held": 3, "lease_until": NOW + 25 * SECOND},
             "frozen: no beat for 35 s", "wrong",

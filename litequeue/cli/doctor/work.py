@@ -44,7 +44,7 @@ def word(condition: Condition, now: int) -> str:
     if is_late(condition, now):
         return f"no beat for {silence(condition, now):.0f} s"
     if condition.dead is None:
-        return "its lock file is gone"
+        return "its lock file is gone" if condition.refused is None else "its lock file is refused"
     return "leaving" if condition.leaving else ""
 
 
@@ -58,6 +58,9 @@ def workers(store: Store, inspection: Inspection, now: int) -> Iterator[Finding]
         for pool in filter(worker.is_stuck, worker.slots):
             stuck = f"all {worker.slots[pool]} {pool} slots of {worker.name} are held by jobs that run on past their timeout"
             yield Finding("workers", WRONG, f"{stuck}: restart it (process {worker.pid})")
+    refused = inspection.refused_locks()
+    if refused is not None:
+        yield Finding("workers", WRONG, f"no worker starts, since {refused}")
     orphans = inspection.orphaned(now)
     if orphans:
         yield Finding("workers", WRONG, f"{orphans} leases of a worker that is not there any more have run out")
@@ -79,6 +82,8 @@ def judged(condition: Condition, now: int) -> tuple[str, str]:
         return WRONG, f"is late: {beat}; it holds {held}{_when_taken(condition, now)}"
     if condition.lapsed:
         return WRONG, f"is late: {beat}; its process runs, and so it keeps its {held}; a task may hold the GIL, or a debugger the process"
+    if condition.refused is not None:
+        return WRONG, f"may live or be dead: {condition.refused}"
     if condition.dead is None:
         return WRONG, "has no lock file: somebody deleted it; restart that worker"
     if is_late(condition, now):
