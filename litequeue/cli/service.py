@@ -7,7 +7,6 @@ it installs and starts nothing. ``systemd`` and ``launchd`` are pure.
 from __future__ import annotations
 
 import argparse
-import getpass
 import math
 import os
 import plistlib
@@ -244,12 +243,19 @@ def _checked(options: list[str]) -> argparse.Namespace:
 
 def _owner(db: str) -> str:
     """Whose worker may import the code that the file names: its owner's. Of a new file, whoever asks."""
-    try:
-        import pwd
+    import pwd
 
-        return pwd.getpwuid(os.stat(db).st_uid).pw_name
-    except (ImportError, OSError, KeyError):
-        return getpass.getuser()
+    try:
+        uid = os.stat(db).st_uid
+    except OSError:
+        uid = os.geteuid()
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        raise InvalidArgument(
+            f"uid {uid}, whose {db} is or would be, has no account here, and the system's service manager runs a worker for one that "
+            "has: in a container start the worker itself"
+        ) from None
 
 
 def _python_path() -> str | None:

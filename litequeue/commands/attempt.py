@@ -121,7 +121,12 @@ def _account(user: str) -> pwd.struct_passwd:
 def _own_account() -> pwd.struct_passwd:
     import pwd
 
-    return pwd.getpwuid(os.getuid())
+    try:
+        return pwd.getpwuid(os.getuid())
+    except KeyError:  # a container that is started with any number
+        raise CommandFailed(
+            f"user_env is the environment of an account, and uid {os.getuid()} has no account here: give what the command needs with env"
+        ) from None
 
 
 def _through_login_shell(words: list[str], user: pwd.struct_passwd) -> tuple[list[str], dict[str, str]]:

@@ -22,7 +22,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -86,8 +86,8 @@ def interpreter() -> str | None:
     return None
 
 
-def _user(uid: int, gid: int | None = None) -> dict[str, Any]:
-    return {"user": uid, "group": uid if gid is None else gid, "extra_groups": []}
+def _user(uid: int, gid: int | None = None, groups: Sequence[int] = ()) -> dict[str, Any]:
+    return {"user": uid, "group": uid if gid is None else gid, "extra_groups": list(groups)}
 
 
 @functools.cache
@@ -119,12 +119,13 @@ def command(*words: object, flags: tuple[str, ...] = ("-P",)) -> list[str]:
 
 
 def run(
-    uid: int, *words: object, cwd: Path | str = "/", env: Mapping[str, str] | None = None, gid: int | None = None, timeout: float = 30
+    uid: int, *words: object, cwd: Path | str = "/", env: Mapping[str, str] | None = None, gid: int | None = None, timeout: float = 30,
+    groups: Sequence[int] = (),
 ) -> subprocess.CompletedProcess[str]:
     """The command line to its end, as that user."""
     return subprocess.run(
         command(*words), cwd=cwd, env=environment(**(env or {})), capture_output=True, text=True, timeout=timeout,
-        check=False, errors="surrogateescape", stdin=subprocess.DEVNULL, umask=0o022, **_user(uid, gid),
+        check=False, errors="surrogateescape", stdin=subprocess.DEVNULL, umask=0o022, **_user(uid, gid, groups),
     )  # fmt: skip
 
 
@@ -144,11 +145,13 @@ def started(
         process.communicate()
 
 
-def python(uid: int, code: str, *, cwd: Path | str = "/", env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def python(
+    uid: int, code: str, *, cwd: Path | str = "/", env: Mapping[str, str] | None = None, gid: int | None = None, groups: Sequence[int] = ()
+) -> subprocess.CompletedProcess[str]:
     """A program of a few lines, as that user."""
     return subprocess.run(
         [str(interpreter()), "-P", "-c", code], cwd=cwd, env=environment(**(env or {})), capture_output=True, text=True, timeout=30,
-        check=False, stdin=subprocess.DEVNULL, umask=0o022, **_user(uid),
+        check=False, stdin=subprocess.DEVNULL, umask=0o022, **_user(uid, gid, groups),
     )  # fmt: skip
 
 
