@@ -161,6 +161,6 @@ def _refuse(path: str, found: os.stat_result, owner: os.stat_result | None) -> N
         raise CannotOpen(f"cannot open the lock file {path}: it is a symbolic link, which is refused")
     if not stat.S_ISREG(found.st_mode):
         raise CannotOpen(f"the lock file {path} is not a regular file; move it away")
-    why = why_shared(path, found, 0 if owner is None else owner.st_uid)
+    why = why_shared(path, found, owner)
     if why is not None:
         raise CannotOpen(f"the lock file {why}: others could hold it; it was left as it is. Stop what uses it, and move it away")

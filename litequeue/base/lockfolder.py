@@ -93,7 +93,7 @@ class LockFolder:
             raise CannotOpen(f"{self.path} is a symbolic link, which is refused")
         if not stat.S_ISDIR(found.st_mode):
             raise CannotOpen(f"{self.path} is not a folder; move it away")
-        why = why_shared(self.path, found, self._database.st_uid)
+        why = why_shared(self.path, found, self._database)
         if why is not None:
             raise CannotOpen(
                 f"{why}: others could make live workers look dead. Stop the workers, and move it away; the next one makes its own"

@@ -81,8 +81,7 @@ def why_not_its_own(path: str) -> str | None:
             return f"{name} is {'a symbolic link' if stat.S_ISLNK(found.st_mode) else 'no regular file'}"
         if found.st_nlink != 1:
             return f"{name} has {found.st_nlink} names"
-        # SQLite gives them the database's mode: who can write that needs none of them.
-        why = _why(name, found, {*_us(), database.st_uid}, mode_counts=not database.st_mode & _OTHERS)
+        why = _why(name, found, {*_us(), database.st_uid}, database)
         if why is not None:
             return why
     return None
@@ -147,22 +146,36 @@ def _steps_so_far(path: str) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def _why(
-    name: str, found: os.stat_result, owners: Collection[int], *, sticky_is_enough: bool = False, mode_counts: bool = True
+    name: str,
+    found: os.stat_result,
+    owners: Collection[int],
+    database: os.stat_result | None = None,
+    *,
+    sticky_is_enough: bool = False,
 ) -> str | None:
+    """``database``: of what lies beside one, or what counts as that; who can write it needs nothing that lies beside."""
     if found.st_uid not in owners:
         return f"{name} belongs to another user (uid {found.st_uid})"
     if name.startswith("/proc/"):  # a process decides what its files there say, and may have them be root's
         return f"{name} is no file on a disk"
-    if stat.S_ISLNK(found.st_mode) or not mode_counts:  # a link's own mode means nothing
+    if stat.S_ISLNK(found.st_mode):  # a link's own mode means nothing
         return None
     loose = found.st_mode & _OTHERS
     if not loose or sticky_is_enough and found.st_mode & stat.S_ISVTX:
         return None
-    if loose == stat.S_IWGRP and _is_own_group(found.st_uid, found.st_gid, int(monotonic() / _MINUTE)):
-        if not _has_acl(name):
-            return None
-        return f"{name} can be written by others (it has an access control list, see getfacl)"
-    return f"{name} can be written by others (mode {stat.S_IMODE(found.st_mode):o})"
+    others = "" if database is not None and _lets_write(database, found) else f"mode {stat.S_IMODE(found.st_mode):o}"
+    if others and loose == stat.S_IWGRP:
+        others = "" if _is_own_group(found.st_uid, found.st_gid, int(monotonic() / _MINUTE)) else others
+    if not others and loose & stat.S_IWGRP and _has_acl(name):
+        others = "it has an access control list, see getfacl"
+    return f"{name} can be written by others ({others})" if others else None
+
+
+def _lets_write(database: os.stat_result, found: os.stat_result) -> bool:
+    """Whether all whom a file's mode lets write it can write the database as well: SQLite gives what it makes the same mode,
+    and in a volume of Kubernetes' all that is there is made writable for one group."""
+    more = found.st_mode & _OTHERS & ~database.st_mode
+    return not more and (found.st_gid == database.st_gid or database.st_mode & _OTHERS == _OTHERS)
 
 
 @functools.lru_cache(16)
@@ -216,15 +229,15 @@ def why_not_roots_word(found: os.stat_result) -> str | None:
     return None
 
 
-def why_shared(name: str, found: os.stat_result, owner: int = 0) -> str | None:
+def why_shared(name: str, found: os.stat_result, database: os.stat_result | None = None) -> str | None:
     """What lets others decide what becomes of something of ours beside a database, as it was found when it was opened; None if
-    nothing does. ``owner``: the database's, who is trusted with it.
+    nothing does. Who owns or can write the ``database`` is trusted with it.
     """
     if not hasattr(os, "geteuid"):  # pragma: no cover
         return None
     if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
         return f"{name} is the same file as another ({found.st_nlink} hard links)"
-    return _why(name, found, {os.geteuid(), 0, owner})
+    return _why(name, found, _us() if database is None else {*_us(), database.st_uid}, database)
 
 
 def give(descriptor: int, owner: os.stat_result | None) -> None:

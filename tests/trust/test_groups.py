@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from . import forged
 from .world import OTHER, OWNER, World, as_user, burst, command, environment
 
 ACL = "system.posix_acl_access"
@@ -101,6 +102,59 @@ def test_who_is_let_in_by_an_acl_on_the_directory_of_a_module_does_not_replace_i
     world.job(db, folder, uid=uid, gid=gid)
     burst(uid, db, gid=gid)
     assert world.ran() == []
+
+
+# -- beside a database that its owner's group may write ----------------------------------------------------------------
+
+
+@pytest.fixture
+def db(world: World, person: pwd.struct_passwd) -> Path:
+    """An empty one, as a umask of 002 makes it, where each user has a group of his own."""
+    uid, gid = person.pw_uid, person.pw_gid
+    return world.queue(world.folder("home", uid=uid, mode=0o775, gid=gid), uid=uid, mode=0o664, gid=gid)
+
+
+def log_with_a_command(world: World, db: Path, person: pwd.struct_passwd, mode: int, gid: int) -> Path:
+    """As a program of the owner's leaves it that was killed; of that mode and group."""
+    other = world.queue(world.folder("other"))
+    world.command_job(other)
+    return world.file(Path(f"{db}-wal"), forged.wal(other.read_bytes()), person.pw_uid, mode, gid)
+
+
+@pytest.mark.parametrize(("mode", "gid"), [(0o666, None), (0o664, OTHER), (0o660, OTHER)])
+def test_a_log_that_more_can_write_than_the_database_is_not_played_in(
+    world: World, db: Path, person: pwd.struct_passwd, mode: int, gid: int | None
+) -> None:
+    """That the group may write the database is no leave for everybody, nor for another group."""
+    log_with_a_command(world, db, person, mode, person.pw_gid if gid is None else gid)
+    done = burst(person.pw_uid, db, gid=person.pw_gid)
+    assert f"{db}-wal can be written by others (mode {mode:o}" in done.stderr, done.stderr
+    assert world.ran() == []
+
+
+def test_a_log_that_an_acl_lets_somebody_write_is_not_played_in(world: World, db: Path, person: pwd.struct_passwd) -> None:
+    grant(log_with_a_command(world, db, person, 0o664, person.pw_gid), OTHER, 6)
+    done = burst(person.pw_uid, db, gid=person.pw_gid)
+    assert f"{db}-wal can be written by others (it has an access control list" in done.stderr, done.stderr
+    assert world.ran() == []
+
+
+def test_a_log_of_the_databases_own_mode_is_played_in(world: World, db: Path, person: pwd.struct_passwd) -> None:
+    log_with_a_command(world, db, person, 0o664, person.pw_gid)
+    done = burst(person.pw_uid, db, gid=person.pw_gid)
+    assert world.ran() == [f"ran{person.pw_uid}"], done.stderr
+
+
+def test_who_can_write_the_database_needs_nothing_that_lies_beside_it(world: World) -> None:
+    """A file of a group's with a log of the same group's, and a folder of locks: opened, with nothing run that it names."""
+    db = world.queue(world.folder("home"), mode=0o660, gid=OTHER)
+    world.file(Path(f"{db}-wal"), b"", OWNER, 0o660, OTHER)
+    world.folder("home/db.sqlite-workers", mode=0o770, gid=OTHER)
+    world.file(Path(f"{db}-lock"), b"", OWNER, 0o660, OTHER)
+    done = burst(OWNER, db)
+    assert done.returncode == 0 and "serves" in done.stderr, done.stderr
+    world.give(Path(f"{db}-lock"), OWNER, 0o660, OWNER)
+    assert f"the lock file {db}-lock can be written by others" in burst(OWNER, db).stderr
 
 
 # -- what goes on working -----------------------------------------------------------------------------------------------
