@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from .world import OWNER, World, python, run
+from .world import OTHER, OWNER, World, command, environment, python, run
 
 pytestmark = pytest.mark.beside
 
@@ -109,6 +110,36 @@ def test_a_command_that_wants_the_environment_of_who_has_no_account_fails_with_w
     assert A_NUMBER.run("enqueue", db, "--command", "--user-env", "--retries", 0, "--", "true").returncode == 0
     said = burst(A_NUMBER, db)
     assert f"uid {OWNER} has no account" in said and "KeyError" not in said, said
+
+
+# -- user namespaces --------------------------------------------------------------------------------------------------------
+
+
+def in_a_namespace(words: list[str], *flags: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """One that has a number for root alone."""
+    unshare = ["unshare", "--user", *flags]
+    if shutil.which("unshare") is None or subprocess.run([*unshare, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("needs unshare, and leave to make a user namespace")
+    return subprocess.run([*unshare, *words], cwd="/", env=environment(**env), capture_output=True, text=True, timeout=30, check=False)
+
+
+@pytest.mark.slow
+def test_who_has_no_number_himself_takes_no_file_of_others_for_his_own(world: World) -> None:
+    """All files, and he, are shown as the same number's."""
+    db = world.queue(world.folder("data", uid=0), uid=0)
+    world.tasks(folder := world.folder("others", uid=OTHER), uid=OTHER)
+    world.job(db, folder, uid=0)
+    done = in_a_namespace(command("worker", db, "--burst", "--grace", 1))
+    assert world.ran() == [], done.stderr
+    assert "belongs to uid 65534" in done.stderr, done.stderr
+
+
+@pytest.mark.slow
+def test_roots_own_file_runs_in_a_user_namespace(world: World) -> None:
+    db = world.queue(world.folder("data", uid=0), uid=0)
+    world.command_job(db, uid=0)
+    done = in_a_namespace(command("worker", db, "--burst", "--grace", 1), "--map-root-user")
+    assert world.ran() == ["ran0"], done.stderr
 
 
 # -- systemd ---------------------------------------------------------------------------------------------------------------

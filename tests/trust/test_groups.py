@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from litequeue.base import trust
+
 from . import forged
 from .world import OTHER, OWNER, World, as_user, burst, command, environment
 
@@ -155,6 +157,38 @@ def test_who_can_write_the_database_needs_nothing_that_lies_beside_it(world: Wor
     assert done.returncode == 0 and "serves" in done.stderr, done.stderr
     world.give(Path(f"{db}-lock"), OWNER, 0o660, OWNER)
     assert f"the lock file {db}-lock can be written by others" in burst(OWNER, db).stderr
+
+
+# -- accounts that are not in /etc/passwd --------------------------------------------------------------------------------
+
+
+def account(name: str, uid: int, gid: int) -> pwd.struct_passwd:
+    return pwd.struct_passwd((name, "x", uid, gid, "", "/", "/bin/sh"))
+
+
+@pytest.mark.parametrize(
+    ("user", "group", "listed", "said"),
+    [
+        ("anna", "anna", ["anna", "root"], None),
+        ("anna", "anna", ["root"], "who else is in its group anna cannot be told, since the accounts of this host cannot be listed"),
+        ("anna", None, ["anna"], f"nothing is known here of its group {OWNER}"),
+        (None, "anna", ["root"], f"nothing is known here of uid {OWNER}, or who is in its group"),
+        ("anna", "anna", ["anna", "berta"], "berta is in its group anna"),
+        ("anna", "staff", ["anna"], "others may be in its group staff"),
+    ],
+)
+def test_a_group_of_which_not_all_can_be_told_is_not_its_users_own(
+    monkeypatch: pytest.MonkeyPatch, user: str | None, group: str | None, listed: list[str], said: str | None
+) -> None:
+    """A directory of accounts (LDAP) may tell of one that is asked for, and list none."""
+    accounts = {"anna": account("anna", OWNER, OWNER), "berta": account("berta", OTHER, OWNER), "root": account("root", 0, 0)}
+    if user is not None:
+        monkeypatch.setattr(pwd, "getpwuid", lambda uid: accounts[user])
+    if group is not None:
+        monkeypatch.setattr(grp, "getgrgid", lambda gid: grp.struct_group((group, "x", gid, [])))
+    monkeypatch.setattr(pwd, "getpwall", lambda: [accounts[name] for name in listed])
+    found = trust._others_in.__wrapped__(OWNER, OWNER, 0)
+    assert found is None if said is None else said in str(found), found
 
 
 # -- what goes on working -----------------------------------------------------------------------------------------------
