@@ -58,7 +58,8 @@ class LiteQueue(Marked):
     ``durability="full"`` syncs every enqueue to the device before it returns, so that a job survives
     a power cut; ``"normal"`` leaves the syncing to SQLite's checkpoints: faster, and a power cut may lose
     the last few jobs, a crash of processes none. ``trust="anyone"`` also opens a file beside which others than its owner and
-    root can write (left out: as LITEQUEUE_TRUST in the environment says, else not): they decide what is in the queue.
+    root can write (left out: as LITEQUEUE_TRUST in the environment says, else not): they decide what is in the queue,
+    and what commands its workers run.
     """
 
     __litequeue_instead__ = "pass its path (app.path), and open that with LiteQueue(path)"
@@ -289,8 +290,9 @@ class LiteQueue(Marked):
         client, monotonic = self._client, self._client.clock.monotonic
         sources = Sources(self._tasks, monotonic) if watching else None
         catalogue = Catalogue(
-            self._tasks, path=client.path, origin=None, monotonic=monotonic, declared=self._declared, sources=sources
-        )
+            self._tasks, path=client.path, origin=None, monotonic=monotonic, declared=self._declared, sources=sources,
+            trusts_anyone=client.store.trusts_anyone,
+        )  # fmt: skip
         return Worker(client.store, catalogue, WorkerConfig(**options), client.clock, rng)
 
     def close(self) -> None:

@@ -12,6 +12,9 @@ alike). Members are also those whose primary group it is, so that takes a look a
 whose group others have (a container that is started with any number has the group 0), and where it cannot be told who is in it,
 somebody may be. An ACL that lets somebody write shows as the group's permission, and only then is asked for.
 
+That root is in a container says nothing of whether the owner of a mounted folder is to run what he likes as root there: it is
+refused as on any host, and a program may say that it is meant (``is_anyone``).
+
 Windows keeps permissions elsewhere, and is not judged. Opens nothing but what is to be ``read``. A path of four components
 takes 18 us.
 """
@@ -25,9 +28,12 @@ import stat
 from collections.abc import Collection, Iterator
 from typing import Final
 
+from .checks import one_of
 from .clock import monotonic
 
-TRUSTED: Final = ("owner", "anyone")  # with what is in a queue, as a program says it
+TRUSTED: Final = ("owner", "anyone")  # with a queue, and so with what its workers run, as a program says it
+VARIABLE: Final = "LITEQUEUE_TRUST"  # in the environment, where the program does not say
+SAY_SO: Final = f"{VARIABLE}=anyone, if whoever can write there may run what he likes as you"
 BESIDE: Final = ("-journal", "-wal", "-shm")  # of a database, what SQLite keeps there
 _OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 _LINKS: Final = 40  # as the kernel's limit
@@ -38,6 +44,11 @@ _ALL: Final[list[tuple[int, ...]]] = [(0, 0, 2**32 - 1)]  # users have their num
 
 class Untrusted(PermissionError):
     """What is to be read could be written by others."""
+
+
+def is_anyone(said: str | None) -> bool:
+    """Whether whoever can write is trusted, as a program says it or else its environment. Raises InvalidArgument."""
+    return one_of(said or os.environ.get(VARIABLE) or TRUSTED[0], VARIABLE if said is None else "trust", TRUSTED) == "anyone"
 
 
 def why_untrusted(path: str) -> str | None:

@@ -22,7 +22,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from ..base.errors import CommandFailed, InvalidArgument, Snooze
-from ..base.trust import why_untrusted
+from ..base.trust import SAY_SO, why_untrusted
 from ..tasks.context import JobContext
 from .account import account_of, environment_of, why_not_as
 from .capped import CHUNK, Capped
@@ -90,10 +90,10 @@ async def _until_gone(run: Supervised, context: JobContext, grace: float) -> boo
 def _refuse_where_it_cannot_run(context: JobContext) -> None:
     if not sys.executable or getattr(sys, "frozen", False):
         raise CommandFailed("commands as jobs need a Python interpreter, and this program was frozen without one")
-    if context._database is not None:
+    if context._database is not None and not context._trusts_anyone:
         why = why_untrusted(context._database)
         if why is not None:
-            raise CommandFailed(f"no command of {context._database} is run, since {why}; mend that")
+            raise CommandFailed(f"no command that {context._database} names is run, since {why}; mend that, or say {SAY_SO}")
 
 
 def _environment(context: JobContext) -> dict[str, str]:

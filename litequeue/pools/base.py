@@ -27,6 +27,7 @@ class Call(NamedTuple):
     soft_timeout: int | None
     database: str  # the file that the task's app is bound to
     claimed_at: float = 0.0  # monotonic, of the worker
+    trusts_anyone: bool = False  # who can write the file, with what a command does
 
     def without_secrets(self, text: str) -> str:
         """A text that came of it, such as an error, without its secret arguments."""

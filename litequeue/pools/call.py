@@ -49,6 +49,7 @@ MAX_TRACEBACK: Final = 64 << 10
 def context_of(call: Call, clock: Clock) -> JobContext:
     context = JobContext(call.job, call.max_attempts, call.timeout, clock.now())
     context._database = call.database
+    context._trusts_anyone = call.trusts_anyone
     return context
 
 

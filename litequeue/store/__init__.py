@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..base import forkguard
 from ..base.softguard import shielded
+from ..base.trust import is_anyone
 from .file import Database
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Store:
         self, path: str, *, create: bool = True, adopt: bool = True, durability: str = "full", trust: str | None = None
     ) -> None:
         self.database = Database(path, create=create, adopt=adopt, durability=durability, trust=trust)
+        self._trust = trust
 
     def __getattr__(self, name: str) -> Any:
         if name not in _PARTS:
@@ -67,6 +69,11 @@ class Store:
     @property
     def path(self) -> str:
         return self.database.path
+
+    @property
+    def trusts_anyone(self) -> bool:
+        """Whether it was said that whoever can write the file may decide what is run."""
+        return is_anyone(self._trust)
 
     def open_and_close(self) -> None:
         """Only see whether the file can be used: raises what the first use would raise."""

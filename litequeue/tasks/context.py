@@ -37,8 +37,8 @@ class JobContext:
     __litequeue_instead__ = "pass what you need of it, such as current_job().id"
 
     __slots__ = (
-        "_cancelled", "_database", "_emitter", "_grace", "_job", "_max_attempts", "_stops", "_timeout", "_usage", "_wait_rule",
-        "started_at",
+        "_cancelled", "_database", "_emitter", "_grace", "_job", "_max_attempts", "_stops", "_timeout", "_trusts_anyone", "_usage",
+        "_wait_rule", "started_at",
     )  # fmt: skip
 
     def __init__(
@@ -53,6 +53,7 @@ class JobContext:
         self._grace: float | None = None  # seconds for what it started in other processes; None: as it likes
         self._wait_rule: WaitRule | None = None  # of the pool that runs the job
         self._database: str | None = None  # the file that the job came from
+        self._trusts_anyone = False  # who can write that, as the worker was told
         self._emitter: Emitter | None = None  # of whoever keeps the output; None: it is dropped
         self._usage: Mapping[str, Any] | None = None  # of a command: what it used, however it ended
 

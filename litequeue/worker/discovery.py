@@ -1,7 +1,7 @@
 """Finding the code of the tasks that jobs name.
 
 Owns the rule of who may name code: registered tasks always; modules that producers recorded in the file,
-only if nobody but this user (or root) can write the file; and what was looked for in vain, which is tried
+only if nobody but this user (or root) can write the file, unless whoever can was said to be trusted; and what was looked for in vain, which is tried
 again after a while. Imports user modules, through ``tasks`` alone, and collects the schedules that they declare.
 """
 
@@ -19,12 +19,13 @@ from ..base.errors import UnknownTask
 from ..base.homes import Home, loaded
 from ..base.log import Log
 from ..base.models import TaskOrigin
-from ..base.trust import why_untrusted
+from ..base.trust import SAY_SO, why_untrusted
 from ..commands import command
 from ..schedules.declarations import GONE, declared_in, is_of
 from ..tasks import TaskCode
 from ..tasks.finding import locate
 from ..tasks.modules import load, source_files
+from . import journal
 from .importing import Importer
 from .staleness import Sources
 
@@ -58,14 +59,17 @@ class Catalogue:
         declared: Mapping[str, NewSchedule] | None = None,
         homes: Sequence[Home] = (),
         sources: Sources | None = None,
+        trusts_anyone: bool = False,
     ) -> None:
         """``origin`` asks the file where a task is; None switches discovery off. ``declared``: the schedules of
         the app whose worker this is; then other apps' are not written to its file. ``homes``: of the modules that
-        were named outright. ``sources``: of the tasks, where a change of them matters."""
+        were named outright. ``sources``: of the tasks, where a change of them matters. ``trusts_anyone``: who can write the file, with
+        what is run."""
         self._registered = registered
         self._found: dict[str, TaskCode] = {}
         self._path = path
         self._origin = origin
+        self.trusts_anyone = trusts_anyone
         self._monotonic = monotonic
         self._unknown: dict[str, tuple[str, float]] = {}  # name -> (why, when it was tried)
         self.importer: Importer | None = None  # without one, who asks waits for as long as an import takes
@@ -153,18 +157,33 @@ class Catalogue:
             raise UnknownTask(
                 f"no producer said where the task {task} is; start the worker with --import MODULE"
             )
-        return locate(origin, check=True)
+        return locate(origin, check=not self.trusts_anyone)
 
     def _check_file(self) -> None:
+        if not self.trusts_anyone and (why := self.why_not_believed()) is not None:
+            raise UnknownTask(why)
+
+    def why_not_believed(self) -> str | None:
+        """Why nothing that the file names is run, and what to do; None if it is."""
+        why = self._others()
+        if why is None:
+            return None
+        name_it = "" if self._origin is None else "name the code yourself with --import MODULE, "
+        what = "command" if self._origin is None else "command and no code"
+        return f"no {what} that {self._path} names is run, since {why}; mend that, {name_it}or say {SAY_SO}"
+
+    def _others(self) -> str | None:
         try:
-            why = why_untrusted(self._path)
+            return why_untrusted(self._path)
         except OSError as error:
-            raise UnknownTask(f"{self._path} cannot be looked at: {error}") from error
-        if why is not None:
-            raise UnknownTask(
-                f"the code that {self._path} names is not imported, since {why}; "
-                "mend that, or name the code yourself with --import MODULE"
-            )
+            return f"it cannot be looked at: {error}"
+
+    def say_who_is_believed(self) -> None:
+        """At the worker's start, in one line, and only where others than its user may decide what is run."""
+        if self.trusts_anyone and (why := self._others()) is not None:
+            log.info("others may decide what is run here, since %s, and are trusted", why)
+        elif self._origin is not None and (why := self.why_not_believed()) is not None:
+            journal.for_all_tasks(why)
 
     # -- schedules -----------------------------------------------------------------------------------
 
@@ -217,12 +236,13 @@ class Catalogue:
             return
         if self._origin is None:
             return
+        check = not self.trusts_anyone
         try:
             self._check_file()
             if self.importer is None:
-                load(module, directory, check=True)
+                load(module, directory, check=check)
             else:
-                self.importer.wait(f"{module} in {directory}", lambda: load(module, directory, check=True))
+                self.importer.wait(f"{module} in {directory}", lambda: load(module, directory, check=check))
         except UnknownTask as error:
             # Its schedules go on as they are stored; their jobs wait for the code as any others do.
             log.error("the schedules of %s are taken as they were: %s", module, error)

@@ -21,14 +21,14 @@ from .discovery import Catalogue
 log = Log("litequeue.worker")
 
 
-def call_of(job: ClaimedJob, code: TaskCode, database: str, claimed_at: float) -> Call:
+def call_of(job: ClaimedJob, code: TaskCode, database: str, claimed_at: float, trusts_anyone: bool = False) -> Call:
     """The job's row says it; where it says nothing, the task."""
     says = code.columns
     attempts = says.max_attempts if job.max_attempts is None else job.max_attempts
     assert attempts is not None, "a task that has code says it"
     timeout = says.timeout if job.timeout is None else job.timeout
     soft = says.soft_timeout if job.soft_timeout is None else job.soft_timeout
-    return Call(job, code, attempts, timeout, soft, database, claimed_at)
+    return Call(job, code, attempts, timeout, soft, database, claimed_at, trusts_anyone)
 
 
 def calls_of(
@@ -39,7 +39,8 @@ def calls_of(
     without = []
     for job in jobs:
         try:
-            calls.setdefault(job.pool, []).append(call_of(job, catalogue.find(job.task), database, claimed_at))
+            call = call_of(job, catalogue.find(job.task), database, claimed_at, catalogue.trusts_anyone)
+            calls.setdefault(job.pool, []).append(call)
         except UnknownTask as error:
             without.append((job, str(error)))
     return calls, without

@@ -134,6 +134,17 @@ def lost(jobs: Iterable[LostJob]) -> None:
 
 
 _reported: set[tuple[str, str]] = set()
+_told: set[str] = set()
+
+
+def for_all_tasks(why: str) -> None:
+    """At a worker's start, and not again for each task: why it runs nothing that the file names."""
+    _told.add(why)
+    log.warning("%s", why)
+
+
+def _in_short(why: str) -> str:
+    return "nothing that the file names is run here, as was said" if why in _told else why
 
 
 def unknown(job: ClaimedJob, error: UnknownTask) -> None:
@@ -143,7 +154,7 @@ def unknown(job: ClaimedJob, error: UnknownTask) -> None:
         _reported.add(key)
         log.error(
             "job %d %s stays queued, since its code is not here: %s",
-            job.id, job.label, error, extra=_fields(job),
+            job.id, job.label, _in_short(str(error)), extra=_fields(job),
         )  # fmt: skip
 
 
@@ -151,7 +162,7 @@ def unknown_task(task: str, why: str) -> None:
     """The same, of a task of which no job was met: it was looked for to tell of one that had been discarded."""
     if (task, why) not in _reported:
         _reported.add((task, why))
-        log.error("jobs of %s would stay queued, since its code is not here: %s", task, why)
+        log.error("jobs of %s would stay queued, since its code is not here: %s", task, _in_short(why))
 
 
 def limit(call: Call, reason: Reason) -> None:

@@ -184,6 +184,7 @@ class Worker:
             listener.ear.tell(LOOK, self._store.workers.addresses())
             slots = ", ".join(f"{n} {kind}" for kind, n in config.slots.items() if n)
             log.info("worker %s serves %s (%s)", self.name, self._store.path, slots)
+            self._catalogue.say_who_is_believed()
             yield stack
 
     def _unregister(self, registration: Registration) -> None:

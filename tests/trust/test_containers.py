@@ -14,6 +14,9 @@ import pytest
 
 from .world import OTHER, OWNER, World, command, environment, python, run
 
+GROUP = 54_400  # of a volume
+ANYONE = {"LITEQUEUE_TRUST": "anyone"}
+
 pytestmark = pytest.mark.beside
 
 
@@ -37,8 +40,12 @@ class Place(NamedTuple):
         return world.folder(name, uid=owner, mode=mode, gid=gid)
 
 
+ROOT_ON_A_BIND_MOUNT = Place(0, 0, (), (OWNER, OWNER, 0o755))  # docker run -v $PWD:/data
 A_NUMBER = Place(OWNER, OWNER, (), (OWNER, OWNER, 0o755))  # docker run --user $(id -u):$(id -g) -v $PWD:/data
+FS_GROUP = Place(OWNER, OWNER, (GROUP,), (0, GROUP, 0o2775))  # Kubernetes' fsGroup
+RANDOM_NUMBER = Place(1_000_650_000, 0, (), (0, 0, 0o775))  # OpenShift
 AS_ROOT = Place(0, 0, (), (0, 0, 0o755))  # docker run -v volume:/data
+SHARED = {"root on a user's bind mount": ROOT_ON_A_BIND_MOUNT, "fsGroup": FS_GROUP, "a random number": RANDOM_NUMBER}
 OWN = {"a number": A_NUMBER, "root": AS_ROOT}
 
 
@@ -112,6 +119,99 @@ def test_a_command_that_wants_the_environment_of_who_has_no_account_fails_with_w
     assert f"uid {OWNER} has no account" in said and "KeyError" not in said, said
 
 
+# -- what is refused with what to do, which then works ----------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@named(SHARED)
+def test_a_new_file_where_others_can_write_is_refused_with_a_word_that_works(world: World, place: Place) -> None:
+    folder = place.make(world, "data")
+    refused = place.run("init", folder / "db.sqlite")
+    assert refused.returncode == 4 and "LITEQUEUE_TRUST=anyone for a command" in refused.stderr, refused
+    assert list(folder.iterdir()) == []
+    assert place.run("init", folder / "db.sqlite", **ANYONE).returncode == 0
+
+
+@pytest.mark.slow
+@named(SHARED)
+def test_who_trusts_anyone_has_tasks_and_commands_run(world: World, place: Place) -> None:
+    db = produce(world, place, **ANYONE)
+    said = burst(place, db, **ANYONE)
+    assert world.ran() == all_ran(place), said
+    assert "WARNING" not in said and "are trusted" in said
+    doctor = place.run("doctor", db, **ANYONE)
+    assert doctor.returncode == 0, doctor.stdout
+    assert "LITEQUEUE_TRUST=anyone says that this is meant" in doctor.stdout
+
+
+@pytest.mark.slow
+@named(SHARED)
+def test_who_trusts_anyone_in_code_has_tasks_and_commands_run(world: World, place: Place) -> None:
+    db = produce(world, place, **ANYONE)
+    app = db.parent.parent / "app"
+    code = f"from litequeue import LiteQueue\napp = LiteQueue({str(db)!r}, trust='anyone')\n"
+    world.file(app / "mine.py", f"{code}@app.task\ndef h():\n    {world.leaves_mark('mine')}", place.uid, 0o644, place.gid)
+    done = place.python("import mine; mine.h.delay(); print(mine.app.run_worker(burst=True, grace=1))", app)
+    assert done.stdout == "0\n", done.stderr
+    assert world.ran() == [f"mine{place.uid}", f"ran{place.uid}"], done.stderr
+
+
+@pytest.mark.slow
+@named(SHARED)
+def test_a_worker_whose_app_trusts_anyone_does_so_too(world: World, place: Place) -> None:
+    db = produce(world, place, **ANYONE)
+    app = world.folder("code", uid=place.uid, gid=place.gid)
+    code = f"from litequeue import LiteQueue\napp = LiteQueue({str(db)!r}, trust='anyone')\n@app.task\ndef h(): pass\n"
+    world.file(app / "mine.py", code, place.uid, 0o644, place.gid)
+    said = burst(place, db, "--import", "mine", PYTHONPATH=f"{environment()['PYTHONPATH']}:{app}")
+    assert world.ran() == [f"ran{place.uid}"], said
+
+
+@pytest.mark.slow
+@named(SHARED)
+def test_a_module_beside_a_worker_that_trusts_anyone_is_imported(world: World, place: Place) -> None:
+    db = produce(world, place, **ANYONE)
+    app = db.parent.parent / "app"
+    words = ("worker", db, "--burst", "--grace", 1, "--import", "tasks")
+    flags = {"cwd": app, "gid": place.gid, "groups": place.groups}
+    refused = run(place.uid, *words, **flags)
+    assert "not looked for in the working directory" in refused.stderr and "LITEQUEUE_TRUST=anyone" in refused.stderr, refused.stderr
+    assert world.ran() == []
+    done = run(place.uid, *words, env=ANYONE, **flags)
+    assert world.ran() == all_ran(place), done.stderr
+
+
+@pytest.mark.slow
+def test_a_worker_of_roots_on_a_users_file_says_in_one_line_that_it_runs_nothing_and_what_to_do(world: World) -> None:
+    place, as_user = ROOT_ON_A_BIND_MOUNT, A_NUMBER
+    db = produce(world, as_user)
+    said = burst(place, db)
+    assert world.ran() == []
+    lines = [line for line in said.splitlines() if "belongs to another user" in line]
+    assert len(lines) == 1 and f"--user {OWNER}:{OWNER}" in lines[0] and "LITEQUEUE_TRUST=anyone" in lines[0], said
+    doctor = place.run("doctor", db)
+    assert doctor.returncode == 1
+    assert f"{db.parent} belongs to another user (uid {OWNER}; work as that one, in a container with --user {OWNER}:{OWNER})" in doctor.stdout
+    burst(as_user, db)  # as the line says
+    assert world.ran() == all_ran(as_user)
+
+
+@pytest.mark.slow
+def test_what_a_cluster_makes_writable_for_its_group_as_the_volume_is_mounted_again_stays_usable(world: World) -> None:
+    """It gives all files to the group, and lets that write them."""
+    place = FS_GROUP
+    db = produce(world, place, **ANYONE)
+    os.makedirs(f"{db}-workers", exist_ok=True)
+    os.chown(f"{db}-workers", place.uid, GROUP)
+    for path in (db.parent, *db.parent.iterdir()):
+        os.chown(path, -1, GROUP)
+        path.chmod(path.stat().st_mode & 0o777 | (0o2070 if path.is_dir() else 0o060))
+    assert Path(f"{db}-workers").stat().st_mode & 0o070 == 0o070
+    said = burst(place, db, **ANYONE)
+    assert world.ran() == all_ran(place), said
+    assert place.run("doctor", db, **ANYONE).returncode == 0
+
+
 # -- user namespaces --------------------------------------------------------------------------------------------------------
 
 
@@ -121,6 +221,19 @@ def in_a_namespace(words: list[str], *flags: str, **env: str) -> subprocess.Comp
     if shutil.which("unshare") is None or subprocess.run([*unshare, "true"], check=False, capture_output=True).returncode:
         pytest.skip("needs unshare, and leave to make a user namespace")
     return subprocess.run([*unshare, *words], cwd="/", env=environment(**env), capture_output=True, text=True, timeout=30, check=False)
+
+
+@pytest.mark.slow
+def test_a_file_of_who_has_no_number_in_a_user_namespace_is_refused_in_words_of_its_own(world: World) -> None:
+    folder = world.folder("data", uid=OTHER, mode=0o777)
+    db = world.queue(folder, uid=OTHER, mode=0o666)
+    world.command_job(db, uid=OTHER)
+    done = in_a_namespace(command("worker", db, "--burst", "--grace", 1), "--map-root-user")
+    assert world.ran() == []
+    assert f"{folder} belongs to uid 65534, which stands for all whom this user namespace has no number for" in done.stderr, done.stderr
+    assert "LITEQUEUE_TRUST=anyone" in done.stderr
+    in_a_namespace(command("worker", db, "--burst", "--grace", 1), "--map-root-user", **ANYONE)
+    assert world.ran() == ["ran0"]
 
 
 @pytest.mark.slow

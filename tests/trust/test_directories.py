@@ -188,7 +188,7 @@ def test_a_log_that_the_owners_own_program_left_is_played_in(world: World, suffi
 
 @pytest.mark.slow
 @pytest.mark.parametrize("said", ["in the environment", "in code"])
-def test_who_trusts_anyone_with_his_queue_uses_it_where_he_likes_and_trusts_nobody_with_code(world: World, said: str) -> None:
+def test_who_trusts_anyone_with_his_queue_uses_it_where_he_likes_and_a_worker_has_to_be_told_so_too(world: World, said: str) -> None:
     folder = sticky(world)
     db = folder / "db.sqlite"
     if said == "in code":
@@ -200,10 +200,12 @@ def test_who_trusts_anyone_with_his_queue_uses_it_where_he_likes_and_trusts_nobo
     assert done.returncode == 0, done.stderr
     world.tasks(code_folder := world.folder("app"))
     world.job(db, code_folder)
-    done = burst(OWNER, db, LITEQUEUE_TRUST="anyone")
-    assert f"{folder} can be written by others" in done.stderr, done.stderr
-    assert world.ran() == []
     assert run(OWNER, "jobs", db, env={"LITEQUEUE_TRUST": "anyone"}).returncode == 0
+    refused = burst(OWNER, db)
+    assert f"{folder} can be written by others" in refused.stderr, refused.stderr
+    assert world.ran() == []
+    done = burst(OWNER, db, LITEQUEUE_TRUST="anyone")
+    assert world.ran() == [f"ran{OWNER}", f"task{OWNER}"], done.stderr
 
 
 def test_a_word_for_trust_that_nobody_knows_is_refused(world: World) -> None:

@@ -13,7 +13,14 @@ import stat
 from collections.abc import Callable, Iterator
 
 from ...base.errors import InvalidArgument
-from ...base.trust import why_not_its_own, why_open_folder, why_untrusted
+from ...base.trust import (
+    SAY_SO,
+    VARIABLE,
+    is_anyone,
+    why_not_its_own,
+    why_open_folder,
+    why_untrusted,
+)
 from .finding import NOTE, OK, WRONG, Finding
 
 LITTLE_ROOM = 100e6  # bytes
@@ -35,17 +42,15 @@ def modes(path: str) -> Iterator[Finding]:
         who = f"{path + suffix}: owner {found.st_uid}, mode {stat.S_IMODE(found.st_mode):o}"
         others = what_others_can(found.st_mode)
         if others:
-            yield Finding("file", WRONG, f"{who}: {others}; chmod go= {shlex.quote(path + suffix)}")
+            level = NOTE if is_anyone(None) else WRONG
+            yield Finding("file", level, f"{who}: {others}; chmod go= {shlex.quote(path + suffix)}")
         elif not suffix:
             yield Finding("file", OK, who)
 
 
 # Who judges, what is well if he finds nothing, and what comes of it else.
 _JUDGES: tuple[tuple[Callable[[str], str | None], str, str], ...] = (
-    (
-        why_open_folder, "only its owner and root can write its directory, or one above",
-        "it is not opened, unless LITEQUEUE_TRUST=anyone says that this is meant",
-    ),
+    (why_open_folder, "only its owner and root can write its directory, or one above", "it is not opened"),
     (why_not_its_own, "what SQLite keeps beside it is its owner's", "it is not opened"),
     (why_untrusted, "what it names may be run, by you", "workers import no code and run no command that this file names"),
 )  # fmt: skip
@@ -55,10 +60,16 @@ def trust(path: str) -> Iterator[Finding]:
     """Whether somebody else can decide what is in the file, before it is opened; of one that is there."""
     if not os.path.isfile(path):
         return
+    meant = is_anyone(None)
     for judge, well, consequence in _JUDGES:
         with contextlib.suppress(OSError):
             why = judge(path)
-            yield Finding("trust", OK, well) if why is None else Finding("trust", WRONG, f"{why}: {consequence}")
+            if why is None:
+                yield Finding("trust", OK, well)
+            elif meant:
+                yield Finding("trust", NOTE, f"{why}: {VARIABLE}=anyone says that this is meant")
+            else:
+                yield Finding("trust", WRONG, f"{why}: {consequence}; mend that, or say {SAY_SO}")
 
 
 def what_others_can(mode: int) -> str:

@@ -51,8 +51,9 @@ def run(arguments: argparse.Namespace) -> int:
     note_mail(config.mail_to)
     write_to_stderr(Lines(arguments.log_level, arguments.log_json))
     registered, homes, apps = import_tasks(arguments.imports or [])
-    # An app's own database that has no tables of ours yet: whoever imports that app has its word that it may have them.
-    store = Store(path, adopt=os.path.realpath(path) in apps)
+    # An app's own database that has no tables of ours yet: whoever imports that app has its word that it may have them,
+    # and for whom it trusts.
+    store = Store(path, adopt=os.path.realpath(path) in apps, trust=apps.get(os.path.realpath(path)))
     if is_new or store.reports.is_unused():
         log.warning(
             "%s is %s: nothing was ever enqueued there; is that the path that the producers use? (Schedules that code declares "
@@ -65,6 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         origin=None if arguments.imports else store.jobs.origin,
         monotonic=clock.monotonic,
         homes=homes,
+        trusts_anyone=store.trusts_anyone,
     )
     for code in registered.values():
         code.bind(path)

@@ -15,7 +15,7 @@ from ...base.errors import InvalidArgument, UnknownTask
 from ...base.homes import Home, home_of
 from ...base.log import Log
 from ...base.mainguard import workers_import
-from ...base.trust import why_untrusted
+from ...base.trust import SAY_SO, is_anyone, why_untrusted
 from ...task import where
 from ...tasks import TaskCode, greenlets
 from ...tasks.finding import tasks_of
@@ -46,15 +46,15 @@ def refuse_a_module(db: str) -> None:
         module = module.rpartition(".")[0]
 
 
-def import_tasks(names: list[str]) -> tuple[dict[str, TaskCode], list[Home], set[str]]:
-    """The tasks of the named modules, where those are, and the files of their apps. Any error is the user's to see before
+def import_tasks(names: list[str]) -> tuple[dict[str, TaskCode], list[Home], dict[str, str | None]]:
+    """The tasks of the named modules, where those are, and the files of their apps, with whom each trusts. Any error is the user's to see before
     anything is claimed."""
     if names:
         _look_here(names)
     greenlets.watch()
     found: dict[str, TaskCode] = {}
     homes: list[Home] = []
-    apps: set[str] = set()
+    apps: dict[str, str | None] = {}
     for name in names:
         try:
             module = _by_path(name) if is_path(name) else _by_name(name)
@@ -71,7 +71,7 @@ def import_tasks(names: list[str]) -> tuple[dict[str, TaskCode], list[Home], set
                     f"--import {name}: there is already a task named {task!r}, {where(other)}; this one is {where(code)}: give one "
                     "of them another name=, or each a worker of its own"
                 )
-        apps |= {os.path.realpath(app.path) for app in vars(module).values() if type(app) is LiteQueue}
+        apps |= {os.path.realpath(app.path): app._client.trust for app in vars(module).values() if type(app) is LiteQueue}
         home = home_of(module.__name__)
         if home is not None:
             homes.append(home)
@@ -84,8 +84,8 @@ def _look_here(names: list[str]) -> None:
     here = os.getcwd()
     if here in sys.path:
         return
-    if (why := why_untrusted(here)) is not None:
-        log.warning("modules are not looked for in the working directory, since %s", why)
+    if not is_anyone(None) and (why := why_untrusted(here)) is not None:
+        log.warning("modules are not looked for in the working directory, since %s; mend that, or say %s", why, SAY_SO)
     elif any(not is_path(name) and name.partition(".")[0] not in sys.modules and _is_in(name, here) for name in names):
         sys.path.insert(0, here)
     else:

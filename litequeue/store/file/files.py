@@ -9,20 +9,16 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from typing import Final
 
 from ...base import errors
-from ...base.checks import one_of
-from ...base.trust import TRUSTED, denied, why_not_its_own, why_open_folder
+from ...base.trust import VARIABLE, denied, is_anyone, why_not_its_own, why_open_folder
 from . import mark
-
-VARIABLE: Final = "LITEQUEUE_TRUST"  # in the environment, where the program does not say
 
 
 def refuse_unsafe(given: str, trust: str | None) -> None:
     """Raise CannotOpen where others than the owner and root can write beside the database, unless ``trust`` is "anyone": then who
-    can write there is trusted with what is in the queue. What code runs is another matter, and not for anyone."""
-    if one_of(trust or os.environ.get(VARIABLE) or TRUSTED[0], VARIABLE if trust is None else "trust", TRUSTED) == "anyone":
+    can write there is trusted with what is in the queue."""
+    if is_anyone(trust):
         return
     folder = beside = None
     try:
@@ -36,8 +32,8 @@ def refuse_unsafe(given: str, trust: str | None) -> None:
     if folder is not None:
         raise errors.CannotOpen(
             f"{given} is not opened, since {folder}: a log that somebody puts beside a database is taken for its own. Keep it where "
-            f'only its user can write, such as below the home directory; or, if you trust whoever can, say so: LiteQueue(path, '
-            f'trust="anyone"), or {VARIABLE}=anyone for a command'
+            f"only its user can write, such as below the home directory; or, if whoever can write there may have workers run what he "
+            f'likes as you, say so: LiteQueue(path, trust="anyone"), or {VARIABLE}=anyone for a command'
         )
     if beside is not None:
         raise errors.CannotOpen(
