@@ -56,7 +56,7 @@ def why_untrusted(path: str) -> str | None:
     OSError."""
     if not hasattr(os, "geteuid"):  # pragma: no cover - Windows: permissions are not modes
         return None
-    return _why_of_any(list(_steps(os.path.abspath(path))), _us())
+    return _why_of_any(list(_steps(path)), _us())
 
 
 def why_open_folder(path: str) -> str | None:
@@ -67,7 +67,6 @@ def why_open_folder(path: str) -> str | None:
     """
     if not hasattr(os, "geteuid"):  # pragma: no cover
         return None
-    path = os.path.abspath(path)
     try:
         owner = os.stat(path).st_uid
     except FileNotFoundError:
@@ -131,13 +130,18 @@ def _why_of_any(steps: list[tuple[str, os.stat_result]], owners: Collection[int]
 
 
 def _steps(path: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Each directory and link on the way to a path, and what is there; links are followed, ``..`` of theirs too."""
+    """Each directory and link on the way to a path, and what is there, as the system goes: ``..`` leads up from where a link has
+    led, and not back to before it (``abspath`` takes both away)."""
+    path = path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
     at, rest, links = "/", [part for part in reversed(path.split("/")) if part], 0
     yield at, os.lstat(at)
     while rest:
         part = rest.pop()
-        if part in (".", ".."):
-            at = at if part == "." else os.path.dirname(at)
+        if part == ".":
+            continue
+        if part == "..":
+            at = os.path.dirname(at)
+            yield at, os.lstat(at)  # again: it may be the last one now
             continue
         name = os.path.join(at, part)
         found = os.lstat(name)
@@ -149,7 +153,9 @@ def _steps(path: str) -> Iterator[tuple[str, os.stat_result]]:
         if links > _LINKS:
             raise OSError(f"{path}: too many links")
         target = os.readlink(name)
-        at = "/" if target.startswith("/") else at
+        if target.startswith("/"):
+            at = "/"
+            yield at, os.lstat(at)
         rest += [part for part in reversed(target.split("/")) if part]
 
 

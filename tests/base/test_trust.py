@@ -68,6 +68,31 @@ def test_a_link_is_judged_by_where_it_lies_and_by_where_it_leads(folder: Path, t
         link.unlink()
 
 
+def test_two_points_after_a_link_lead_where_the_system_goes_and_not_back(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "others/below").mkdir(parents=True)
+    (tmp_path / "others/file").write_text("x")
+    (folder / "link").symlink_to(tmp_path / "others/below")
+    way = f"{folder}/link/../file"
+    assert why_untrusted(way) is why_open_folder(way) is None
+    (tmp_path / "others").chmod(0o777)
+    for why in (why_untrusted(way), why_open_folder(way)):
+        assert str(why).startswith(f"{tmp_path}/others can be written")
+    with pytest.raises(Untrusted, match="others can be written"):
+        read(way)
+
+
+@pytest.mark.parametrize("way", ["points", "a link"])
+def test_a_sticky_directory_that_is_come_to_from_below_is_not_good_enough_either(folder: Path, way: str) -> None:
+    """As the last one it was taken for one farther up: where the log beside a database lies, others could write."""
+    folder.parent.chmod(0o1777)
+    (folder.parent / "file").write_text("x")
+    (folder / "link").symlink_to("../file")
+    path = str(folder / ("link" if way == "a link" else "../file"))
+    assert str(why_untrusted(path)).startswith(f"{folder.parent} can be written")
+    assert str(why_open_folder(path)).startswith(f"{folder.parent} can be written")
+    assert str(why_untrusted(f"{folder}/..")).startswith(f"{folder.parent} can be written")
+
+
 def test_links_that_lead_in_a_circle_are_an_error_of_the_system(tmp_path: Path) -> None:
     (tmp_path / "one").symlink_to("two")
     (tmp_path / "two").symlink_to("one")

@@ -397,6 +397,21 @@ def test_a_zip_of_others_that_a_module_puts_on_its_path_is_not_imported_from(wor
     assert world.ran() == []
 
 
+@pytest.mark.slow
+def test_a_recorded_directory_is_judged_by_where_the_system_goes(world: World, db: Path) -> None:
+    """Up from where the link leads, where another directory of the owner's is that others can write."""
+    world.folder("shared", mode=0o777)
+    world.folder("shared/below")
+    os.symlink(world.root / "shared/below", world.folder("app") / "link")
+    world.tasks(world.root / "app")
+    plant(world.root / "shared/colorsys.py", world.leaves_mark())
+    world.tasks(world.root / "shared", "import colorsys\n", name="tasks.py")
+    world.job(db, world.root / "app/link/..")
+    done = burst(OWNER, db)
+    assert world.ran() == []
+    assert f"{world.root}/shared can be written by others" in done.stderr, done.stderr
+
+
 def test_all_is_below_the_root_of_the_file_system(monkeypatch: pytest.MonkeyPatch) -> None:
     """``/`` with a separator behind it began no path."""
     monkeypatch.setattr(checked, "_roots", {"/"})
