@@ -5,6 +5,10 @@ process runs, since a module imports more when its tasks are called. Files are r
 judged; of a ``__pycache__`` that others can write, or that another user made, the bytecode counts as missing, and the source is
 compiled. What was named outright (``--import``) or imported by the program itself is not looked at.
 
+Such a directory is first on sys.path, as in its user's program, whose own ``statistics.py`` is meant. So what Python, or litequeue,
+imports later for itself is looked for there too. What others could have put there under the name of a module of Python's counts as
+not there, and the search goes on: refusing it ended a worker at its first command. Under any other name it is refused.
+
 It is a hook for paths and no finder of its own on ``sys.meta_path``, so that the order of ``sys.path``, ``__path__`` and
 namespace packages work as ever. A first import of a small module takes 0.44 ms, where an ordinary one takes 0.27.
 """
@@ -31,8 +35,12 @@ from typing import NoReturn
 
 from ..base import trust
 from ..base.errors import UnknownTask
+from ..base.log import Log
+
+log = Log("litequeue.worker")
 
 _roots: set[str] = set()  # as they were named, and as they really are
+_passed_over: set[str] = set()  # why, as was said
 
 
 class Refused(ImportError):
@@ -62,12 +70,34 @@ class Finder(FileFinder):
         )
 
     def find_spec(self, fullname: str, target: ModuleType | None = None) -> ModuleSpec | None:
+        try:
+            return self.judged(fullname, target)
+        except Refused as why:
+            _pass_over(why, self.path)
+            return None
+
+    def judged(self, fullname: str, target: ModuleType | None = None) -> ModuleSpec | None:
+        """What there is under that name, or Refused."""
         found = super().find_spec(fullname, target)
         if found is not None:
             _refuse(fullname, self.path)
-            if isinstance(found.loader, ExtensionFileLoader) and found.origin is not None:
-                _refuse(fullname, found.origin)  # dlopen takes a path; nobody else can change what it leads to
+            if found.origin is not None and (isinstance(found.loader, ExtensionFileLoader) or fullname in sys.stdlib_module_names):
+                # dlopen takes a path, and nobody else can change what it leads to. And a loader passes over nothing any more.
+                _refuse(fullname, found.origin)
         return found
+
+
+class Closed:
+    """Of a zip that others could have written: any name may be in it."""
+
+    def __init__(self, path: str, why: str) -> None:
+        self._path = path
+        self._why = why
+
+    def find_spec(self, fullname: str, target: ModuleType | None = None) -> ModuleSpec | None:
+        sys.path_importer_cache.pop(self._path, None)  # to be judged anew at the next import
+        _pass_over(Refused(self._why, name=fullname), self._path)
+        return None
 
 
 def _refuse(module: str, path: str) -> None:
@@ -79,7 +109,16 @@ def _refuse(module: str, path: str) -> None:
         raise Refused(why, name=module)
 
 
-def _finder(path: str) -> Finder:
+def _pass_over(refused: Refused, entry: str) -> None:
+    """Go on to the next entry of the path in the search for a module of Python's own."""
+    if refused.name not in sys.stdlib_module_names:  # a package's own submodules are nowhere else
+        raise refused
+    if str(refused) not in _passed_over:
+        _passed_over.add(str(refused))
+        log.warning("%s in %s is passed over, and Python's own imported, since %s", refused.name, entry, refused)
+
+
+def _finder(path: str) -> Finder | Closed:
     """The hook."""
     if not _is_below_a_root(path):
         raise ImportError("not a directory that a database has named")
@@ -87,8 +126,10 @@ def _finder(path: str) -> Finder:
         archive = path
         while not os.path.lexists(archive):  # a folder inside of one
             archive = os.path.dirname(archive)
-        if (why := trust.why_untrusted(archive)) is not None:
-            raise trust.Untrusted(why)  # no ImportError, by which a hook leaves the path to the next one
+        try:
+            _refuse("", archive)
+        except Refused as why:
+            return Closed(path, str(why))
         raise ImportError("a zip is read by its own importer")
     return Finder(path)
 
@@ -117,7 +158,12 @@ def watch(module: str, directory: str) -> None:
 
 def find(module: str, directory: str) -> None:
     """Raise UnknownTask where a module's outermost package is not in the directory: one of the same name elsewhere is not meant."""
-    if PathFinder.find_spec(module.partition(".")[0], [directory]) is None:
+    outermost = module.partition(".")[0]  # which is meant to be this, and not Python's of that name
+    finder = sys.path_importer_cache.get(directory)
+    if finder is None and os.path.isdir(directory):
+        finder = sys.path_importer_cache[directory] = Finder(directory)
+    found = finder.judged(outermost) if isinstance(finder, Finder) else PathFinder.find_spec(outermost, [directory])
+    if found is None:
         missing(module, directory)
 
 
