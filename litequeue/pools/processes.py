@@ -13,7 +13,6 @@ of a task it loads the task's code; until then nothing has begun, and what it ca
 
 from __future__ import annotations
 
-import multiprocessing
 import sys
 from collections import deque
 from collections.abc import Container, Sequence
@@ -28,7 +27,7 @@ from ..base.outcomes import Died, Interrupted, NotStarted, Outcome, Timed, Timed
 from ..tasks.modules import IMPORT_SECONDS, takes_too_long
 from .base import Call, Events, Reason
 from .slot import Slot
-from .spawning import look_nowhere_but_there
+from .spawning import Context, look_nowhere_but_there
 
 log = Log("litequeue.worker")
 
@@ -67,7 +66,7 @@ class ProcessPool:
         self._jobs_per_child = jobs_per_child
         self._idle_seconds = idle_seconds
         look_nowhere_but_there()
-        self._context = multiprocessing.get_context("spawn")
+        self._context = Context()
         self._todo: deque[Call] = deque()
         self._slots: list[Slot] = []
         self._moved: deque[tuple[Slot, Future[Any]]] = deque()

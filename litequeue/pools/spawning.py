@@ -2,16 +2,51 @@
 
 Owns a word of the command line that multiprocessing starts it with. That is ``python -c``, which looks in the working directory
 first, whoever can write there, and what it looks for is multiprocessing; so does the resource tracker, which comes with it.
-After that it has the worker's sys.path, in which that directory is if somebody wants it to be.
+
+Owns the sys.path that it has after that: the worker's, but for directories that a database has named. It imports litequeue, and
+with it much of the standard library, before anything of ours runs in it; those directories it gets then, behind the
+hook that judges what is found there (``tasks/checked``). Other processes that a task starts have them at once, as those
+of its own program have.
 """
 
 from __future__ import annotations
 
+import multiprocessing.context
 import sys
+import threading
 from collections.abc import Callable
-from multiprocessing import util
+from multiprocessing import spawn, util
+from typing import Any
+
+from ..tasks import checked
 
 _flags: Callable[[], list[str]] | None = getattr(util, "_args_from_interpreter_flags", None)
+_preparation = spawn.get_preparation_data
+_starts = threading.local()  # of a thread that starts one: ``process``
+
+
+class Process(multiprocessing.context.SpawnProcess):
+    """Of the pool."""
+
+    handed: checked.Handed
+
+    @staticmethod
+    def _Popen(process_obj: Any) -> Any:
+        _starts.process = process_obj
+        try:
+            return multiprocessing.context.SpawnProcess._Popen(process_obj)
+        finally:
+            _starts.process = None
+
+    def run(self) -> None:
+        checked.take_over(self.handed)
+        super().run()
+
+
+class Context(multiprocessing.context.SpawnContext):
+    """In which the pool starts its processes."""
+
+    Process = Process
 
 
 def _flags_and_safe_path() -> list[str]:
@@ -19,8 +54,19 @@ def _flags_and_safe_path() -> list[str]:
     return [*_flags(), *([] if sys.flags.safe_path else ["-P"])]
 
 
+def _prepare_to_check(name: str) -> dict[str, Any]:
+    """What the new process is told before it is given anything else."""
+    data = _preparation(name)
+    process = getattr(_starts, "process", None)
+    if process is not None:
+        process.handed = checked.hand_over(data["sys_path"])
+        data["sys_path"] = checked.unchecked(data["sys_path"])
+    return data
+
+
 def look_nowhere_but_there() -> None:
     """Have multiprocessing start Python with -P. For all of this process, since only there can it be said: a program's own pools
     have the same sys.path as without."""
     if _flags is not None:
         util._args_from_interpreter_flags = _flags_and_safe_path  # type: ignore[attr-defined]
+    spawn.get_preparation_data = _prepare_to_check
