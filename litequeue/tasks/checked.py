@@ -122,7 +122,7 @@ def _pass_over(refused: Refused, entry: str) -> None:
 
 def _finder(path: str) -> Finder | Closed:
     """The hook."""
-    if not _is_below_a_root(path):
+    if not _leads_below_a_root(path):
         raise ImportError("not a directory that a database has named")
     if not os.path.isdir(path):
         archive = path
@@ -138,6 +138,10 @@ def _finder(path: str) -> Finder | Closed:
 
 def _is_below_a_root(path: str) -> bool:
     return any(path == root or path.startswith(root.rstrip(os.sep) + os.sep) for root in tuple(_roots))
+
+
+def _leads_below_a_root(path: str) -> bool:
+    return _is_below_a_root(path) or _is_below_a_root(os.path.realpath(path))  # 15 us, once for each entry and package
 
 
 def watch(module: str, directory: str) -> None:
@@ -186,7 +190,7 @@ def take_over(handed: Handed) -> None:
 def unchecked(path: list[str]) -> list[str]:
     """Of a sys.path the entries that need no hook: not those that the database has named, nor what modules from there have added. What
     was there before stays, though a database names it too: litequeue may be installed there."""
-    return [entry for entry in path if entry in _BEFORE or not _is_below_a_root(entry)]
+    return [entry for entry in path if entry in _BEFORE or not _leads_below_a_root(entry)]
 
 
 def find(module: str, directory: str) -> None:

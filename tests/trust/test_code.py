@@ -398,6 +398,20 @@ def test_a_zip_of_others_that_a_module_puts_on_its_path_is_not_imported_from(wor
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("way", ["home/../app/vendor", "link/vendor"])
+def test_a_directory_below_is_judged_by_whatever_name_a_module_puts_it_on_its_path(world: World, db: Path, way: str) -> None:
+    folder = world.folder("app")
+    os.symlink(folder, world.root / "link")
+    world.folder("app/vendor", mode=0o777)
+    world.tasks(folder, f"import sys\nsys.path.insert(0, '{world.root}/{way}')\nimport vendored\n")
+    plant(folder / "vendor/vendored.py", world.leaves_mark())
+    world.job(db, folder)
+    done = burst(OWNER, db)
+    assert world.ran() == []
+    assert f"{folder}/vendor can be written by others" in done.stderr, done.stderr
+
+
+@pytest.mark.slow
 def test_a_recorded_directory_is_judged_by_where_the_system_goes(world: World, db: Path) -> None:
     """Up from where the link leads, where another directory of the owner's is that others can write."""
     world.folder("shared", mode=0o777)

@@ -43,10 +43,12 @@ def process_task(world: World, folder: Path, body: str, before: str = "") -> Non
 
 
 def test_a_process_begins_with_no_directory_that_only_a_database_has_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """By whatever name it is on the path."""
+    (tmp_path / "link").symlink_to(tmp_path / "app")
     app = f"{tmp_path}/app"
     monkeypatch.setattr(checked, "_roots", {app})
     monkeypatch.setattr(checked, "_BEFORE", frozenset({f"{app}/venv", "/usr/lib"}))
-    path = [app, f"{app}/vendor", f"{app}/venv", "/usr/lib", f"{tmp_path}/apple", ""]
+    path = [app, f"{app}/vendor", f"{tmp_path}/link", f"{tmp_path}/else/../app", f"{app}/venv", "/usr/lib", f"{tmp_path}/apple", ""]
     assert checked.unchecked(path) == [f"{app}/venv", "/usr/lib", f"{tmp_path}/apple", ""]
 
 
