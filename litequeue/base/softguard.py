@@ -201,9 +201,9 @@ class _Raised(SoftTimeout):
         super().__init__()
         self.guard = _guards.get(threading.get_ident())
         if self.guard is not None:
+            self.guard._last = weakref.ref(self)  # before it counts: by then somebody may ask what became of it
             self.guard._made += 1
             self.guard._pending = False
-            self.guard._last = weakref.ref(self)
 
     def __del__(self) -> None:
         guard: SoftGuard | None = getattr(self, "guard", None)

@@ -16,11 +16,12 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
+from types import FrameType, SimpleNamespace
 
 import pytest
 
 from litequeue import SoftTimeout
+from litequeue.base import softguard
 from litequeue.base.delicate import innermost
 from litequeue.base.softguard import SoftGuard, shielded
 
@@ -422,6 +423,19 @@ def test_whenever_they_come_both_timeouts_end_what_they_meet(step: Callable[[], 
         rained_on(until_the_second(step), moments, 0.000_4)
     assert lock.acquire(timeout=1), "left taken"
     lock.release()
+
+
+def test_one_that_counts_can_be_asked_what_became_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the thread that raises them: where it looked in between, it ended, and no timeout came to anybody any more."""
+    counted = []
+
+    def ref(raised: SoftTimeout) -> weakref.ref[SoftTimeout]:
+        counted.append(softguard._guards[threading.get_ident()]._made)
+        return weakref.ref(raised)
+
+    monkeypatch.setattr(softguard, "weakref", SimpleNamespace(ref=ref))
+    assert guarded(spin, 1) == (None, ["after"])
+    assert counted == [0]
 
 
 def test_what_comes_before_the_call_has_begun_comes_in_it() -> None:
