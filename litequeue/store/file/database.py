@@ -26,7 +26,7 @@ from ...base.clock import SystemClock
 from ...base.softguard import shielded
 from ..schema import ledger
 from ..schema.foreign import foreign, refuse_foreign
-from .files import ensure_file, refuse_unsafe, uri_if_read_only
+from .files import ensure_file, refuse_unsafe, uri_if_read_only, why_not_writable
 from .handles import Connection, Handles
 from .mark import refuse_strays
 from .sqlerrors import evidence_kept, translate, translated
@@ -104,16 +104,14 @@ class Database:
         connection = self._connect(durable=True)
         try:
             found = self._look(connection)
-            if found.version < ledger.CURRENT:
+            if found.version < ledger.CURRENT or self._left_wal(connection):
                 if not self._adopt and not ledger.is_empty(connection) and found.version == 0:
                     raise errors.NotAQueue(
                         f"{self.given_path} is a SQLite database without litequeue's tables; "
                         "check the path (`litequeue init` adds the tables, as does LiteQueue(path) in the app's own code)"
                     )
                 if not self._create and found.version == 0:
-                    raise errors.NotAQueue(
-                        f"{self.given_path} has no litequeue tables: nothing was ever enqueued there"
-                    )
+                    raise errors.NotAQueue(f"{self.given_path} has no litequeue tables: nothing was ever enqueued there")
                 # The switch to WAL ignores the busy timeout, so it too needs the gate.
                 handles.gate.acquire(self.patience)
                 try:
@@ -141,6 +139,11 @@ class Database:
         ledger.refuse_newer(found, self.given_path)  # first: what is newer may be unknown here
         refuse_foreign(strange, self.given_path)
         return found
+
+    def _left_wal(self, connection: sqlite3.Connection) -> bool:
+        """As a copy by VACUUM INTO has; who may not write there can read it all the same."""
+        (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+        return mode != "wal" and why_not_writable(self.path) is None
 
     def _to_wal(self, connection: sqlite3.Connection) -> None:
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
@@ -225,11 +228,7 @@ class Database:
     def side_connection(self) -> Iterator[sqlite3.Connection]:
         """A durable writing connection of the caller's own, for TEMP tables."""
         handles = self.held()
-        with (
-            forkguard.inside,
-            translated(self.path),
-            contextlib.closing(self._another(handles, durable=True)) as connection,
-        ):
+        with forkguard.inside, translated(self.path), contextlib.closing(self._another(handles, durable=True)) as connection:
             yield connection
 
     def writer(self, handles: Handles, durable: bool) -> sqlite3.Connection:

@@ -163,6 +163,18 @@ def test_twenty_processes_create_the_file_at_once(tmp_path: Path) -> None:
         store.close()
 
 
+def test_a_copy_that_vacuum_made_is_written_with_a_log_again(store: Store, tmp_path: Path) -> None:
+    job = store.jobs.enqueue(new_job())[0]
+    copy = tmp_path / "copy.sqlite"
+    with store.database.side_connection() as connection:
+        connection.execute("VACUUM INTO ?", (str(copy),))
+    assert copy.read_bytes()[18:20] == b"\1\1"  # SQLite's word for a file without one
+    restored = Store(str(copy))
+    assert restored.reports.job(job) is not None
+    assert copy.read_bytes()[18:20] == b"\2\2"
+    restored.close()
+
+
 def test_an_exception_inside_a_write_rolls_it_back(store: Store) -> None:
     with pytest.raises(ZeroDivisionError), store.database.write(durable=True) as connection:
         connection.execute("INSERT INTO litequeue_queues VALUES ('q', 1)")
