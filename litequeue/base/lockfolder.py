@@ -17,6 +17,7 @@ import re
 import stat
 from typing import Final
 
+from .as_owner import User, acting_as
 from .errors import CannotOpen
 from .filelock import FileLock
 from .trust import denied, give, why_shared
@@ -51,22 +52,25 @@ def hold_for_life(locks: str) -> FileLock:
 class LockFolder:
     """The folder, open. Its methods take names of locks; any other is FileNotFoundError, and no file of a worker's."""
 
-    def __init__(self, path: str, *, create: bool = False) -> None:
-        """Raises FileNotFoundError if it is missing and not to be created, CannotOpen for one that others could change."""
+    def __init__(self, path: str, *, create: bool = False, user: User | None = None) -> None:
+        """Raises FileNotFoundError if it is missing and not to be created, CannotOpen for one that others could change.
+        ``user``: whom root is to act as here."""
         self.path = path
+        self._user = user
         self._fd: int | None = None
-        try:
-            self._database = os.stat(path.removesuffix(SUFFIX))
-            if create:
-                with contextlib.suppress(FileExistsError):
-                    os.mkdir(path, 0o700)
-            self._folder = self._judged(os.lstat(path))
-            if _BY_DESCRIPTOR:
-                self._fd = self._open(create)
-        except (FileNotFoundError, CannotOpen):
-            raise
-        except OSError as error:
-            raise CannotOpen(f"cannot open the folder {path}: {error.strerror}: {denied(path)}") from error
+        with acting_as(user):
+            try:
+                self._database = os.stat(path.removesuffix(SUFFIX))
+                if create:
+                    with contextlib.suppress(FileExistsError):
+                        os.mkdir(path, 0o700)
+                self._folder = self._judged(os.lstat(path))
+                if _BY_DESCRIPTOR:
+                    self._fd = self._open(create)
+            except (FileNotFoundError, CannotOpen):
+                raise
+            except OSError as error:
+                raise CannotOpen(f"cannot open the folder {path}: {error.strerror}: {denied(path)}") from error
 
     def _open(self, create: bool) -> int:
         fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -124,7 +128,8 @@ class LockFolder:
 
     def open(self, name: str, *, create: bool = False) -> FileLock:
         """A lock's file, not locked. Raises FileNotFoundError, or CannotOpen for what is no lock."""
-        return FileLock(self.path_of(name), create=create, folder=self._fd, owner=self._folder)
+        with acting_as(self._user):
+            return FileLock(self.path_of(name), create=create, folder=self._fd, owner=self._folder)
 
     def remove(self, *names: str) -> None:
         """Delete locks, as far as they are there."""

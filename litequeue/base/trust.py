@@ -76,6 +76,16 @@ def why_open_folder(path: str) -> str | None:
     return _why_of_any(list(_steps(path))[:-1], {*_us(), owner})
 
 
+def first_not_roots(path: str) -> tuple[str, os.stat_result] | None:
+    """The first directory or link on the way to a path that is not root's. Who may exchange things on the way owns this one, or
+    what is below it, and cannot change the answer."""
+    with contextlib.suppress(OSError):
+        for name, found in _steps(path):
+            if found.st_uid != 0 and (stat.S_ISDIR(found.st_mode) or stat.S_ISLNK(found.st_mode)):
+                return name, found
+    return None
+
+
 def why_not_its_own(path: str) -> str | None:
     """Which of the files beside a database is not what a program of its owner's, or root's, leaves there; None if all are."""
     if not hasattr(os, "geteuid"):  # pragma: no cover
@@ -262,8 +272,16 @@ def denied(path: str) -> str:
             if name == os.path.dirname(name):
                 return f"{name} cannot be seen"
             name, kind = os.path.dirname(name), "the folder "
-    you = f", and you are uid {os.geteuid()}" if hasattr(os, "geteuid") else ""
+    you = f", and you are uid {os.geteuid()}{_acting()}" if hasattr(os, "geteuid") else ""
     return f"{kind}{name} belongs to uid {found.st_uid} with mode {stat.S_IMODE(found.st_mode):o}{you}"
+
+
+def _acting() -> str:
+    """Whom this thread of root's acts as to the file system."""
+    with contextlib.suppress(OSError, StopIteration), open("/proc/thread-self/status") as file:
+        *_, effective, _, acts = next(line for line in file if line.startswith("Uid:")).split()
+        return "" if acts == effective else f", acting as uid {acts} here"
+    return ""
 
 
 def why_not_roots_word(found: os.stat_result) -> str | None:

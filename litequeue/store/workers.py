@@ -87,7 +87,7 @@ class Workers:
         """The folder of the locks, kept open. Raises FileNotFoundError, or CannotOpen for one that is not ours alone."""
         folder = self._folder
         if folder is None or not folder.is_good():
-            folder = self._folder = LockFolder(self._database.path + SUFFIX, create=create)
+            folder = self._folder = LockFolder(self._database.path + SUFFIX, create=create, user=self._database.user)
         return folder
 
     def _lock(self, lock_file: str) -> FileLock:

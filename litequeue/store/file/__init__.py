@@ -1,6 +1,6 @@
 """One SQLite file: how it is opened, written by one at a time, and kept safe from what happens to files.
 
-Read ``database`` first: connections and transactions, the only one that opens the file. ``write`` is one
+Read ``database`` first: connections and transactions. ``connections`` opens and closes one, ``write`` is one
 transaction, ``gate`` the lock that it takes,
 ``handles`` what a process holds of a file, ``files`` makes it, ``mark`` and ``identity`` notice that it was emptied,
 replaced or put beside the log of another, ``wal`` sees to the log, ``sqlerrors`` turns SQLite's

@@ -1,6 +1,6 @@
-"""Connections and transactions: the only module that opens the SQLite file.
+"""Connections and transactions: when the SQLite file is opened, and what for.
 
-Owns PRAGMAs, the pool of connections, BEGIN IMMEDIATE ... COMMIT under the write gate, checkpoints, the
+Owns the pool of connections, BEGIN IMMEDIATE ... COMMIT under the write gate, checkpoints, the
 translation of sqlite3's errors, and what happens at a fork. Knows nothing of jobs.
 
 A connection is used by one thread at a time: the two writing ones (one per durability) belong to whoever
@@ -22,12 +22,14 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from ...base import errors, forkguard
+from ...base.as_owner import User, acting_as
 from ...base.clock import SystemClock
 from ...base.softguard import shielded
 from ..schema import ledger
 from ..schema.foreign import foreign, refuse_foreign
-from .files import ensure_file, refuse_unsafe, uri_if_read_only, why_not_writable
-from .handles import Connection, Handles
+from .connections import Connection, goes_by_no_path, open_connection, to_wal
+from .files import ensure_file, refuse_unsafe, why_not_writable
+from .handles import Handles
 from .mark import refuse_strays
 from .sqlerrors import evidence_kept, translate, translated
 from .wal import Wal
@@ -62,6 +64,7 @@ class Database:
         self._adopt = adopt
         self._durability = durability
         self._trust = trust
+        self.user: User | None = None  # whom root is to act as, where it opens or makes files there
         self._handles: Handles | None = None
         self._opening = threading.Lock()
         self.wal = Wal(self.path)
@@ -87,11 +90,13 @@ class Database:
             return handles
 
     def _open(self) -> Handles:
-        refuse_unsafe(self.given_path, self._trust)  # before all else: SQLite plays a journal in at the first look
-        refuse_strays(self.path)
-        ensure_file(self.path, self.given_path, create=self._create)
+        # Before all else: SQLite plays a journal in at the first look.
+        self.user = refuse_unsafe(self.given_path, self._trust)
+        with acting_as(self.user):
+            refuse_strays(self.path)
+            ensure_file(self.path, self.given_path, create=self._create)
         with translated(self.path):
-            handles = Handles(self.path)
+            handles = Handles(self.path, self.user)
             try:
                 self._prepare(handles)
             except BaseException:
@@ -103,32 +108,44 @@ class Database:
         """Check the file and bring its schema up to date; under the gate unless it is current."""
         connection = self._connect(durable=True)
         try:
-            found = self._look(connection)
-            if found.version < ledger.CURRENT or self._left_wal(connection):
-                if not self._adopt and not ledger.is_empty(connection) and found.version == 0:
-                    raise errors.NotAQueue(
-                        f"{self.given_path} is a SQLite database without litequeue's tables; "
-                        "check the path (`litequeue init` adds the tables, as does LiteQueue(path) in the app's own code)"
-                    )
-                if not self._create and found.version == 0:
-                    raise errors.NotAQueue(f"{self.given_path} has no litequeue tables: nothing was ever enqueued there")
+            with acting_as(self.user):  # each look goes by paths that is not in WAL mode yet
+                is_ready = self._is_ready(connection)
+            if not is_ready:
                 # The switch to WAL ignores the busy timeout, so it too needs the gate.
                 handles.gate.acquire(self.patience)
                 try:
-                    self._to_wal(connection)
-                    connection.execute("BEGIN IMMEDIATE")
-                    handles.mark()
-                    self._look(connection)
-                    if ledger.migrate(connection, SystemClock().now()):
-                        handles.announce(self.given_path)
-                    connection.execute("COMMIT")
+                    with acting_as(self.user):
+                        self._bring_up(connection, handles)
                 finally:
                     handles.gate.release()
             handles.writers[True] = connection
         except BaseException as error:
-            with evidence_kept(self.path, error):
+            with acting_as(self.user), evidence_kept(self.path, error):
                 connection.close()
             raise
+
+    def _is_ready(self, connection: Connection) -> bool:
+        found = self._look(connection)
+        if found.version >= ledger.CURRENT:
+            # A copy by VACUUM INTO is not. Who may not write there can read it all the same.
+            return goes_by_no_path(connection) or self.user is None and why_not_writable(self.path) is not None
+        if not self._adopt and not ledger.is_empty(connection) and found.version == 0:
+            raise errors.NotAQueue(
+                f"{self.given_path} is a SQLite database without litequeue's tables; "
+                "check the path (`litequeue init` adds the tables, as does LiteQueue(path) in the app's own code)"
+            )
+        if not self._create and found.version == 0:
+            raise errors.NotAQueue(f"{self.given_path} has no litequeue tables: nothing was ever enqueued there")
+        return False
+
+    def _bring_up(self, connection: Connection, handles: Handles) -> None:
+        to_wal(connection, self.given_path)
+        connection.execute("BEGIN IMMEDIATE")
+        handles.mark()
+        self._look(connection)
+        if ledger.migrate(connection, SystemClock().now()):
+            handles.announce(self.given_path)
+        connection.execute("COMMIT")
 
     def _look(self, connection: sqlite3.Connection) -> ledger.Found:
         """What a file says of itself, if it is one that we can work on, and can trust to run nothing as we do."""
@@ -140,49 +157,9 @@ class Database:
         refuse_foreign(strange, self.given_path)
         return found
 
-    def _left_wal(self, connection: sqlite3.Connection) -> bool:
-        """As a copy by VACUUM INTO has; who may not write there can read it all the same."""
-        (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
-        return mode != "wal" and why_not_writable(self.path) is None
-
-    def _to_wal(self, connection: sqlite3.Connection) -> None:
-        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        if mode != "wal":
-            raise errors.CannotOpen(
-                f"{self.given_path}: SQLite cannot use WAL here (it answers {mode!r}); "
-                "the file must be on a local disk"
-            )
-
-    def _connect(self, *, durable: bool, read_only: bool = False) -> sqlite3.Connection:
-        uri = uri_if_read_only(self.path)
-        connection = sqlite3.connect(
-            uri or self.path,
-            uri=uri is not None,
-            timeout=self.patience,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=256,
-            factory=Connection,
-        )
-        connection.text_factory = _text
-        try:
-            full = durable and self._durability == "full"
-            for pragma in (
-                f"synchronous = {'FULL' if full else 'NORMAL'}",
-                "fullfsync = ON",
-                "wal_autocheckpoint = 0",
-                "trusted_schema = OFF",
-                "cell_size_check = ON",
-                "mmap_size = 0",
-            ):
-                connection.execute(f"PRAGMA {pragma}")
-            if read_only:
-                connection.execute("PRAGMA query_only = ON")
-        except BaseException as error:
-            with evidence_kept(self.path, error):
-                connection.close()
-            raise
-        return connection
+    def _connect(self, *, durable: bool, read_only: bool = False) -> Connection:
+        synced = durable and self._durability == "full"
+        return open_connection(self.path, self.user, patience=self.patience, synced=synced, read_only=read_only)
 
     # -- transactions --------------------------------------------------------------------------
 
@@ -244,7 +221,11 @@ class Database:
         name, and cut it short under the mappings of those that are open: SIGBUS (seen of a worker, at a restore).
         """
         handles.identity.verify()
-        return self._connect(durable=durable, read_only=read_only)
+        connection = self._connect(durable=durable, read_only=read_only)
+        if self.user is not None and not goes_by_no_path(connection):
+            connection.close()
+            raise errors.StoreError(f"{self.path}: somebody has taken it out of WAL mode while it was in use")
+        return connection
 
     def data_version(self) -> int:
         """A number that changes whenever any other connection has committed.
@@ -311,8 +292,3 @@ class Database:
             for connection in handles.writers.values():
                 close_quietly(connection)
             handles.give_back_gate()
-
-
-def _text(stored: bytes) -> str:
-    """Text that somebody planted may be no UTF-8, and must not stop those who look."""
-    return stored.decode("utf-8", "surrogateescape")

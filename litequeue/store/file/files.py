@@ -11,15 +11,21 @@ import os
 import stat
 
 from ...base import errors
+from ...base.as_owner import User, user_at
 from ...base.trust import VARIABLE, denied, is_anyone, why_not_its_own, why_open_folder
 from . import mark
 
 
-def refuse_unsafe(given: str, trust: str | None) -> None:
+def refuse_unsafe(given: str, trust: str | None) -> User | None:
     """Raise CannotOpen where others than the owner and root can write beside the database, unless ``trust`` is "anyone": then who
-    can write there is trusted with what is in the queue."""
+    can write there is trusted with what is in the queue.
+
+    Returns whom root is to act as when it opens and makes files there. What was judged can be another thing a moment later.
+    """
+    user = user_at(given)
     if is_anyone(trust):
-        return
+        # A file of root's in a folder of somebody else's: a container has its volume so. That user could not open it.
+        return user if user is not None and _owner(given) == user.uid else None
     folder = beside = None
     try:
         folder = why_open_folder(given)
@@ -40,6 +46,14 @@ def refuse_unsafe(given: str, trust: str | None) -> None:
             f"{given} is not opened, since {beside}: SQLite would take it for a part of the database. Look at it, and move it away if "
             "it is not yours"
         )
+    return user
+
+
+def _owner(path: str) -> int | None:
+    try:
+        return os.stat(path).st_uid
+    except OSError:
+        return None
 
 
 def ensure_file(path: str, given: str, *, create: bool) -> None:

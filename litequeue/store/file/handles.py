@@ -8,6 +8,7 @@ import sqlite3
 import threading
 
 from ...base import forkguard
+from ...base.as_owner import User, acting_as
 from ...base.errors import CannotOpen
 from ..schema import ledger
 from . import gate, mark
@@ -16,23 +17,13 @@ from .identity import Identity
 _borrowing = threading.Lock()
 
 
-class Connection(sqlite3.Connection):
-    """Closes itself with its app, as before Python 3.13, which warns of it: then an app that nobody closed failed the
-    tests of its users under ``-W error``. Nothing is lost by that, since each transaction ends within its ``with``."""
-
-    def __del__(self) -> None:
-        try:  # not suppress(): as the program ends, the names of this module may be gone already
-            self.close()
-        except Exception:  # noqa: BLE001, S110 - it was never opened
-            pass
-
-
 class Handles:
     """What one process holds open."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, user: User | None = None) -> None:
         self.pid = os.getpid()
         self._path = path
+        self._user = user
         self._gate: gate.WriteGate | None = None
         self.writers: dict[bool, sqlite3.Connection] = {}
         self.idle_readers: list[sqlite3.Connection] = []
@@ -49,7 +40,7 @@ class Handles:
         """The write lock; its side file is made at the first write, never by reading."""
         found = self._gate  # once: a close in another thread takes it away, and who acquires a closed one is told
         if found is None:
-            with forkguard.inside, _borrowing:  # a forked child must not find the lock taken
+            with forkguard.inside, _borrowing, acting_as(self._user):  # a forked child must not find the lock taken
                 if self.closed:
                     raise gate.GateClosed
                 found = self._gate

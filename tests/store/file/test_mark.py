@@ -179,7 +179,7 @@ def test_a_file_made_in_the_place_of_a_deleted_one_is_not_taken_for_it(db: Path)
 
     def abandoned(victim: faults.Victim) -> None:
         store = Store(str(db))
-        store.database._to_wal = lambda connection: faults.die()  # type: ignore[method-assign]
+        store.database._bring_up = lambda *_: faults.die()  # type: ignore[method-assign]
         store.open_and_close()
 
     for _ in range(3):

@@ -1,0 +1,85 @@
+"""One connection: how it is opened, and closed.
+
+Owns the PRAGMAs, and that SQLite makes, opens and deletes its files as whom root is to act as there (``as_owner``). It does so at
+the first look, in ``open_connection``, when the last one of all closes, and when the journal mode changes; in between a
+connection in WAL mode has them open, and goes by no path. Any other mode makes a journal at each write.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from ...base.as_owner import User, acting_as
+from ...base.errors import CannotOpen
+from .files import uri_if_read_only
+from .sqlerrors import evidence_kept, translated
+
+
+class Connection(sqlite3.Connection):
+    """Closes itself with its app, as before Python 3.13, which warns of it: then an app that nobody closed failed the
+    tests of its users under ``-W error``. Nothing is lost by that, since each transaction ends within its ``with``."""
+
+    user: User | None = None
+    immutable = False  # on a disk that nobody writes to
+
+    def close(self) -> None:
+        with acting_as(self.user):
+            super().close()
+
+    def __del__(self) -> None:
+        try:  # not suppress(): as the program ends, the names of this module may be gone already
+            self.close()
+        except Exception:  # noqa: BLE001, S110 - it was never opened
+            pass
+
+
+def open_connection(path: str, user: User | None, *, patience: float, synced: bool, read_only: bool = False) -> Connection:
+    """To the file, with -wal and -shm open as well if it is in WAL mode."""
+    with acting_as(user), translated(path):
+        uri = uri_if_read_only(path)
+        connection = sqlite3.connect(
+            uri or path,
+            uri=uri is not None,
+            timeout=patience,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+            factory=Connection,
+        )
+        connection.user = user
+        connection.immutable = uri is not None and "immutable=1" in uri
+        connection.text_factory = _text
+        try:
+            for pragma in (
+                f"synchronous = {'FULL' if synced else 'NORMAL'}",  # reads the schema
+                "fullfsync = ON",
+                "wal_autocheckpoint = 0",
+                "trusted_schema = OFF",
+                "cell_size_check = ON",
+                "mmap_size = 0",
+            ):
+                connection.execute(f"PRAGMA {pragma}")
+            if read_only:
+                connection.execute("PRAGMA query_only = ON")
+        except BaseException as error:
+            with evidence_kept(path, error):
+                connection.close()
+            raise
+    return connection
+
+
+def goes_by_no_path(connection: Connection) -> bool:
+    """Whether all that it reads and writes is open."""
+    return connection.immutable or bool(connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal")
+
+
+def to_wal(connection: Connection, path: str) -> None:
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise CannotOpen(f"{path}: SQLite cannot use WAL here (it answers {mode!r}); the file must be on a local disk")
+    connection.execute("SELECT 1 FROM sqlite_master").fetchone()  # opens the log's index
+
+
+def _text(stored: bytes) -> str:
+    """Text that somebody planted may be no UTF-8, and must not stop those who look."""
+    return stored.decode("utf-8", "surrogateescape")

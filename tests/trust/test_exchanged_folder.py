@@ -1,0 +1,244 @@
+"""Root at a user's file, whose folder its owner exchanges for a link while root is at work. Nothing comes to be, or is gone, in the
+folder of root's that it leads to, at whatever moment.
+
+The moments are the calls that Python sees of what goes by a path; at each one in turn a fork of this process, which is the
+one that is root at work, exchanges the folder and goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from litequeue import LiteQueue
+from litequeue.base.as_owner import User, acting_as, user_at
+from litequeue.base.errors import CannotOpen, StoreError
+from litequeue.store import Store
+
+from .world import OTHER, OWNER, World, as_user, run
+
+pytestmark = pytest.mark.beside
+
+BY_PATH = {"stat", "open", "mkdir", "connect", "execute", "close", "unlink"}
+EMPTY, QUEUE, SPIN = "an empty folder", "a queue of root's", "a queue of root's, and back, and so on"
+
+
+def enqueue(db: Path) -> None:
+    with LiteQueue(db, durability="normal") as app:
+        app.enqueue("t")
+
+
+def work(db: Path) -> None:
+    store = Store(str(db), durability="normal")
+    store.workers.register(name="w", host="h", wake_port=None, queues=None, slots={}, now=1).close()
+    store.workers.forget(10**18, 10**18)
+    store.close()
+
+
+def before_call(number: int, strike: Callable[[], None], *, and_all_after: bool) -> Callable[[], int]:
+    """Have it done just before that call of what goes by a path. Returns how to end that, and how many calls there were."""
+    seen, last = 0, ""
+
+    def watch(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal seen, last
+        name = getattr(argument, "__name__", "")
+        if event != "c_call" or name not in BY_PATH:
+            return
+        if name != "stat" or last != "stat":  # what changes before each of a row of looks changes before the first
+            seen += 1
+            if seen == number or and_all_after and seen > number > 0:
+                strike()
+        last = name
+
+    def end() -> int:
+        sys.setprofile(None)
+        return seen
+
+    sys.setprofile(watch)
+    return end
+
+
+def content(folder: Path) -> dict[str, tuple[int, int, int, int]]:
+    found = [folder, *sorted(folder.rglob("*"))]
+    return {str(path): (s.st_uid, s.st_mode, s.st_ino, s.st_size) for path in found for s in [path.lstat()]}
+
+
+def bait(world: World, roots: Path) -> None:
+    """What a worker or SQLite would take for its own there."""
+    world.queue(roots, uid=0, name="x")
+    world.file(roots / "x-wal", "a log", uid=0, mode=0o600)
+    workers = world.folder(f"{roots.name}/x-workers", uid=0)
+    os.utime(world.file(workers / f"{'a' * 16}.lock", "", uid=0, mode=0o600), (1, 1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("act", "what"), [(enqueue, EMPTY), (enqueue, SPIN), (work, EMPTY), (work, QUEUE)], ids=lambda it: getattr(it, "__name__", it))
+def test_nothing_is_made_or_lost_where_an_exchanged_folder_leads(world: World, act: Callable[[Path], None], what: str) -> None:
+    number, calls = 0, 0
+    while number <= calls:  # the first time nothing is exchanged
+        home = world.folder(f"home{number}")
+        db = world.queue(world.folder(f"home{number}/q"), name="x")
+        roots = world.folder(f"roots{number}", uid=0)
+        if what != EMPTY:
+            bait(world, roots)
+        link = home / "link"
+        link.symlink_to(roots)
+        os.lchown(link, OWNER, OWNER)
+        before = content(roots)
+
+        def strike(home: Path = home, link: Path = link) -> None:
+            os.rename(home / "q", home / "away")
+            os.rename(link, home / "q")
+            os.rename(home / "away", link)
+
+        def at_work(db: Path = db, strike: Callable[[], None] = strike, number: int = number) -> int:
+            end = before_call(number, strike, and_all_after=what == SPIN)
+            with contextlib.suppress(Exception):
+                act(db)
+            return end()
+
+        calls = max(calls, as_user(0, at_work))
+        assert content(roots) == before, f"at call {number} of {calls}"
+        number += 1
+    assert calls > 20
+
+
+def test_only_the_thread_at_a_users_file_has_that_users_permissions(world: World) -> None:
+    closed = world.file(world.folder("roots", uid=0, mode=0o700) / "secret", "word", uid=0, mode=0o600)
+    user = user_at(str(world.folder("home")))
+    assert user == User(OWNER, OWNER)
+    inside, go_on, said = threading.Event(), threading.Event(), list[str]()
+
+    def act() -> None:
+        with acting_as(user):
+            inside.set()
+            go_on.wait(10)
+            for path in (closed, world.root / "made"):
+                try:
+                    path.open("a")
+                except PermissionError:
+                    said.append(path.name)
+        said.append(closed.read_text())
+
+    thread = threading.Thread(target=act)
+    thread.start()
+    assert inside.wait(10)
+    assert closed.read_text() == "word"
+    closed.write_text("another")
+    with LiteQueue(closed.parent / "db.sqlite") as app:
+        app.enqueue("t")
+    go_on.set()
+    thread.join()
+    assert said == ["secret", "made", "another"]
+    assert {path.lstat().st_uid for path in closed.parent.iterdir()} == {0}
+
+
+def test_groups_of_roots_are_nothing_to_a_user(world: World) -> None:
+    shared = world.folder("shared", uid=0, mode=0o770, gid=OTHER)
+    user = user_at(str(world.folder("home")))
+    before = os.getgroups()
+
+    def act() -> bool:
+        os.setgroups([0, OTHER])
+        with acting_as(user), contextlib.suppress(PermissionError):
+            (shared / "made").touch()
+        return os.getgroups() == [0, OTHER]
+
+    assert as_user(0, act)
+    assert list(shared.iterdir()) == []
+    assert os.getgroups() == before
+
+
+def test_what_a_change_of_permissions_resets_is_as_before(world: World) -> None:
+    import ctypes
+
+    def act() -> tuple[int, int]:
+        libc = ctypes.CDLL(None)
+        libc.prctl(1, 9, 0, 0, 0)  # PR_SET_PDEATHSIG, by which a pool's process dies with its worker
+        with acting_as(User(OWNER, OWNER)):
+            pass
+        signal = ctypes.c_int()
+        libc.prctl(2, ctypes.byref(signal), 0, 0, 0)
+        return signal.value, libc.prctl(3, 0, 0, 0, 0)  # PR_GET_DUMPABLE
+
+    as_before = (9, ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))
+    assert as_user(0, act) == as_before
+
+
+@pytest.mark.slow
+def test_a_folder_that_root_closed_above_the_users_is_passed(world: World) -> None:
+    """As in a container: a user's folder of the host, mounted below root's home."""
+    closed = world.folder("root", uid=0, mode=0o700)
+    db = world.queue(world.folder("root/app"))
+    done = run(0, "enqueue", db, "t")
+    assert done.returncode == 0, done.stderr
+    assert {path.name: path.stat().st_uid for path in db.parent.iterdir()} == dict.fromkeys(os.listdir(db.parent), OWNER)
+    user = user_at(str(db))
+    assert user == User(OWNER, OWNER, search=True)
+    with acting_as(user), pytest.raises(PermissionError):
+        (closed / "made").touch()
+
+
+def test_a_folder_that_the_user_closed_makes_root_no_more_than_him(world: World) -> None:
+    db = world.queue(world.folder("home", mode=0))
+    assert user_at(str(db)) == User(OWNER, OWNER)
+    with pytest.raises(CannotOpen, match=rf"{db.parent} belongs to uid {OWNER} with mode 0, and you are uid 0, acting as uid {OWNER} here"):
+        enqueue(db)
+    assert os.listdir(db.parent) == [db.name]
+
+
+@pytest.mark.slow
+def test_root_is_himself_where_the_folders_are_his(world: World) -> None:
+    """As with a copy of a user's file that root has made somewhere."""
+    db = world.queue(world.folder("roots", uid=0))
+    assert user_at(str(db)) is None
+    assert run(0, "enqueue", db, "t").stdout == "1\n"
+    shared = world.folder("home", uid=OTHER)
+    db = world.queue(shared, uid=0)
+    done = run(0, "enqueue", db, "t", env={"LITEQUEUE_TRUST": "anyone"})
+    assert done.stdout == "1\n", done.stderr
+
+
+def test_root_works_on_with_no_connection_that_goes_by_paths(world: World) -> None:
+    """One that has no log makes a journal at each write, wherever the folder leads by then."""
+    db = world.queue(world.folder("home"))
+
+    def act() -> list[str]:
+        store = Store(str(db))
+        with store.database.read() as connection:
+            connection.execute("SELECT 1")
+        said = [path for fd in os.listdir("/proc/self/fd") for path in _target(fd)]
+        store.close()
+        store.database.open()
+        for suffix in ("-wal", "-shm"):
+            os.unlink(f"{db}{suffix}")
+        with db.open("r+b") as file:
+            os.pwrite(file.fileno(), b"\1\1", 18)  # SQLite's word for a file that has a journal
+        with pytest.raises(StoreError, match="out of WAL mode"), store.database.read():
+            pass
+        return said
+
+    assert {f"{db}{suffix}" for suffix in ("", "-wal", "-shm")} <= set(as_user(0, act))
+
+
+def _target(fd: str) -> list[str]:
+    try:
+        return [os.readlink(f"/proc/self/fd/{fd}")]
+    except OSError:
+        return []
+
+
+def test_a_user_has_the_group_of_his_account(world: World) -> None:
+    """Not that of his folder, which may be one that he is not in."""
+    import pwd
+
+    account = pwd.getpwnam("daemon")
+    found = user_at(str(world.folder("home", uid=account.pw_uid, gid=OTHER)))
+    assert found == User(account.pw_uid, account.pw_gid)
