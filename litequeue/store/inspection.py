@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from ..base.clock import monotonic
 from ..base.errors import QueueBusy
 from .file import Database
+from .file.lock_holder import why_held_up
 from .workers import Workers, is_process, process_state
 
 INTEGRITY: Final = "PRAGMA integrity_check(10)"
@@ -98,11 +99,16 @@ class Inspection:
         return monotonic() - began
 
     def wal(self) -> Wal | None:
-        """None where the write lock was not to be had."""
+        """None where a lock was not to be had that it takes."""
         with contextlib.suppress(QueueBusy):
-            _, frames, copied = self._database.checkpoint()
-            return Wal(self._database.wal.size(), frames, copied)
+            busy, frames, copied = self._database.checkpoint()
+            if not busy:
+                return Wal(self._database.wal.size(), frames, copied)
         return None
+
+    def held_up(self) -> str | None:
+        """By whom those who write or make checkpoints are, who only reads."""
+        return why_held_up(self._database.path)
 
     def conditions(self, now: int) -> dict[int, Condition]:
         """By worker, of those that have not signed off."""

@@ -115,7 +115,7 @@ def _lock(inspection: Inspection) -> Iterator[Finding]:
 def _wal(inspection: Inspection, path: str) -> Iterator[Finding]:
     wal = inspection.wal()
     if wal is None:
-        yield Finding("wal", BUSY, "no checkpoint can be made while the write lock is held")
+        yield Finding("wal", BUSY, f"no checkpoint can be made: {inspection.held_up() or 'its lock is held'}")
         return
     text = f"{wal.bytes / 1e6:.1f} MB, {wal.copied} of {wal.frames} pages are in the database"
     if wal.copied >= wal.frames or wal.bytes < 2 * LIMIT:

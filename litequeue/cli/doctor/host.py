@@ -29,6 +29,7 @@ NETWORK = {
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "glusterfs", "fuse.sshfs", "fuse.glusterfs",
     "fuse.s3fs", "fuse.rclone", "davfs", "vboxsf",
 }  # fmt: skip
+_LOCKED = ("", "-shm", "-lock")  # the first gives its mode to the second
 IN_MEMORY = {"tmpfs", "ramfs"}
 
 
@@ -43,6 +44,8 @@ def modes(path: str) -> Iterator[Finding]:
         others = what_others_can(found.st_mode)
         if others:
             level = NOTE if is_anyone(None) else WRONG
+            holds = suffix in _LOCKED and found.st_mode & (stat.S_IRGRP | stat.S_IROTH)
+            others += ", and hold up all who write, by a lock for reading" if holds else ""
             yield Finding("file", level, f"{who}: {others}; chmod go= {shlex.quote(path + suffix)}")
         elif not suffix:
             yield Finding("file", OK, who)

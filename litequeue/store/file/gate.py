@@ -23,6 +23,7 @@ from ...base import forkguard
 from ...base.clock import monotonic
 from ...base.errors import QueueBusy
 from ...base.filelock import FileLock
+from .lock_holder import why_held_up
 
 _FIRST_NAP = 0.000_1
 _LAST_NAP = 0.001
@@ -103,9 +104,10 @@ class WriteGate:
         self._file.close()
 
     def _busy(self, patience: float, who: str) -> QueueBusy:
+        why = why_held_up(self.database)  # of whom who has this one waits himself
         return QueueBusy(
             f"{self.database}: the write lock was not to be had within {patience:g} s; "
-            f"it is held by {who}. Nothing was stored; try again"
+            f"it is held by {who}. {f'{why}. Nothing was stored' if why else 'Nothing was stored; try again'}"
         )
 
 

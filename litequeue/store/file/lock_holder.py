@@ -1,7 +1,10 @@
-"""Who holds SQLite's write lock of a file, for the error of whoever waited for it in vain.
+"""Who holds SQLite's locks of a file, for the error of whoever waited for one in vain, and for the doctor.
 
 Owns the reading of Linux's ``/proc/locks``; elsewhere nobody knows. Takes and asks for no lock: a query through a
 descriptor of ours would end in closing it, which drops the locks of the whole process.
+
+A lock for reading can be had by whoever may read the -shm file, and it keeps off those for writing for as long as he likes.
+SQLite's own readers lock other bytes than its writers.
 """
 
 from __future__ import annotations
@@ -9,12 +12,33 @@ from __future__ import annotations
 import os
 from typing import Final
 
-# https://www.sqlite.org/walformat.html, "WAL Locks": the byte of the -shm file that stands for WAL_WRITE_LOCK.
-_BYTE: Final = "120"
+# https://www.sqlite.org/walformat.html, "WAL Locks": the bytes of the -shm file that stand for WAL_WRITE_LOCK, WAL_CKPT_LOCK
+# and WAL_RECOVER_LOCK. Of these SQLite takes the first for reading, for a moment, where it may not write the file; no other.
+_WRITE: Final = 120
+_LAST: Final = 122
 
 
 def holder(path: str) -> int | None:
     """The process that writes to the database now; None for nobody, or unknown."""
+    return _first(path, _WRITE, _WRITE, "WRITE")
+
+
+def why_held_up(path: str) -> str | None:
+    """Who keeps off writers or checkpoints by a lock for reading, in words; None for nobody, or unknown."""
+    found = _first(path, _WRITE, _LAST, "READ")
+    if found is None:
+        return None
+    uid = _user(found)
+    import shlex  # for the few who see this
+
+    of, db = "" if uid is None else f" of uid {uid}", shlex.quote(path)
+    return (
+        f"process {found}{of} holds a lock for reading on {path}-shm that keeps off all who write, as no SQLite does: it need only "
+        f"be allowed to read that. End it, and let nobody else read the file: chmod go= {db} {db}-shm"
+    )
+
+
+def _first(path: str, first: int, last: int, kind: str) -> int | None:
     try:
         found = os.stat(f"{path}-shm")
         with open("/proc/locks") as file:
@@ -22,7 +46,18 @@ def holder(path: str) -> int | None:
     except OSError:
         return None
     shm = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
-    for _number, *words in locks:  # POSIX ADVISORY WRITE <pid> <device and inode> <first byte> <last byte>
-        if len(words) == 7 and words[2] == "WRITE" and words[4] == shm and words[5] == _BYTE and int(words[3]) > 0:
+    for _number, *words in locks:  # POSIX ADVISORY WRITE <pid> <device and inode> <first byte> <last byte, or EOF>
+        if len(words) != 7 or words[2] != kind or words[4] != shm or int(words[3]) <= 0:
+            continue
+        if int(words[5]) <= last and (words[6] == "EOF" or int(words[6]) >= first):
             return int(words[3])
     return None
+
+
+def _user(pid: int) -> int | None:
+    """Whose a process is. Not the owner of its folder: that is root where it keeps others from looking into it."""
+    try:
+        with open(f"/proc/{pid}/status") as file:
+            return next(int(line.split()[2]) for line in file if line.startswith("Uid:"))
+    except (OSError, StopIteration):
+        return None

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from ...base import errors
 from . import mark
 from .files import log_size, why_not_writable
-from .lock_holder import holder
+from .lock_holder import holder, why_held_up
 
 
 def translate(error: sqlite3.Error, path: str) -> errors.LitequeueError:
@@ -50,6 +50,9 @@ def _who_is_busy(path: str) -> str:
             "this process itself held SQLite's write lock for too long, in an open transaction of its own connection to the "
             "file. Nothing was stored; commit or roll that back before you enqueue, which is a transaction of its own"
         )
+    why = why_held_up(path)
+    if why is not None:
+        return f"{why}. Nothing was stored"
     who = "another program" if pid is None else f"process {pid}, another program,"
     return f"{who} held SQLite's write lock for too long (one that does not use litequeue). Nothing was stored; try again"
 

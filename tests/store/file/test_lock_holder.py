@@ -1,0 +1,115 @@
+"""Who may only read the file can hold up who writes it: he is named, with whose process it is; and no reader of ours is."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from litequeue.base import errors
+from litequeue.cli.doctor.command import examine
+from litequeue.store import Store
+from litequeue.store.file.lock_holder import holder, why_held_up
+
+from ...support import new_job
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells who has a lock")
+
+WRITE, CHECKPOINT, FIRST_READER = 120, 121, 123
+FOR_EVER = 0
+
+
+@contextlib.contextmanager
+def locked_for_reading(db: Path, byte: int, length: int = 1) -> Iterator[int]:
+    """By a process that has opened -shm for reading only; its pid."""
+    told, telling = os.pipe()
+    waiting, go_on = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(go_on)
+        shm = os.open(f"{db}-shm", os.O_RDONLY)
+        fcntl.lockf(shm, fcntl.LOCK_SH, length, byte)
+        os.write(telling, b".")
+        os.read(waiting, 1)
+        os._exit(0)
+    os.close(telling)
+    os.close(waiting)
+    assert os.read(told, 1) == b"."
+    try:
+        yield pid
+    finally:
+        os.close(go_on)
+        os.close(told)
+        os.waitpid(pid, 0)
+
+
+@pytest.mark.parametrize(("byte", "length"), [(WRITE, 1), (0, FOR_EVER), (100, 100)])
+def test_a_lock_for_reading_that_keeps_writers_off_is_named(db: Path, byte: int, length: int) -> None:
+    store = Store(str(db))
+    store.jobs.enqueue(new_job())
+    store.database.patience = 0.05
+    store.database.close()
+    store.reports.state(0)
+    with locked_for_reading(db, byte, length) as pid:
+        with pytest.raises(errors.QueueBusy) as caught:
+            store.jobs.enqueue(new_job())
+        assert f"process {pid} of uid {os.geteuid()} holds a lock for reading on {db}-shm" in str(caught.value)
+        assert f"chmod go= {db} {db}-shm" in str(caught.value)
+    store.jobs.enqueue(new_job())
+    store.close()
+
+
+def test_who_waits_for_one_that_is_held_up_is_told_of_whom_that_one_waits_for(db: Path) -> None:
+    store = Store(str(db))
+    store.jobs.enqueue(new_job())
+    gate = store.database.held().gate
+    with locked_for_reading(db, WRITE) as pid:
+        gate.acquire(1)
+        with pytest.raises(errors.QueueBusy, match=f"another thread of this process. process {pid} of uid"):
+            gate.acquire(0.01)
+        gate.release()
+    store.close()
+
+
+def test_the_doctor_names_who_keeps_checkpoints_off(db: Path) -> None:
+    store = Store(str(db))
+    store.jobs.enqueue(new_job())
+    with locked_for_reading(db, CHECKPOINT) as pid:
+        found = {check: (level, text) for check, level, text in examine(str(db), full=False)}
+    assert found["wal"][0] == "busy"
+    assert f"process {pid} of uid" in found["wal"][1]
+    store.close()
+
+
+def test_the_doctor_says_what_comes_of_letting_others_read(db: Path) -> None:
+    Store(str(db)).open_and_close()
+    db.chmod(0o644)
+    said = [text for check, level, text in examine(str(db), full=False) if check == "file" and level == "wrong"]
+    assert any(
+        f"{db}{suffix}: owner {os.geteuid()}, mode 644: its group can read it, everybody can read it, and hold up all who write" in text
+        for text in said
+        for suffix in ("", "-shm")
+    )
+    assert not any("hold up" in text for text in said if f"{db}-wal" in text)
+
+
+def test_readers_of_ours_and_writers_are_not_named_for_it(db: Path) -> None:
+    store = Store(str(db))
+    store.jobs.enqueue(new_job())
+    with store.database.read() as connection:
+        cursor = connection.execute("SELECT id FROM litequeue_jobs UNION ALL SELECT 1")
+        cursor.fetchone()
+        assert why_held_up(str(db)) is None
+        with store.database.write(durable=False):
+            assert why_held_up(str(db)) is None
+            assert holder(str(db)) == os.getpid()
+        cursor.fetchall()
+    with locked_for_reading(db, FIRST_READER, 5):
+        assert why_held_up(str(db)) is None
+        store.jobs.enqueue(new_job())
+    store.close()
