@@ -13,6 +13,7 @@ from ..base.clock import monotonic
 from ..base.errors import QueueBusy
 from .file import Database
 from .file.lock_holder import why_held_up
+from .schema.ledger import used_up
 from .workers import Workers, is_process, process_state
 
 INTEGRITY: Final = "PRAGMA integrity_check(10)"
@@ -86,10 +87,13 @@ class Inspection:
         self._workers = Workers(database)
 
     def damage(self, *, full: bool) -> list[str]:
-        """What SQLite's own check finds: the tables' structure, and if ``full`` each index entry too."""
+        """What SQLite's own check finds: the tables' structure, and if ``full`` each index entry too; and ids that are used up."""
         with self._database.read() as connection:
             rows = connection.execute(INTEGRITY if full else QUICK_CHECK).fetchall()
-        return [text for (text,) in rows if text != "ok"]
+            damage = [text for (text,) in rows if text != "ok"]
+            if not damage and (why := used_up(connection, self._database.path)) is not None:
+                damage.append(why)
+        return damage
 
     def lock_wait(self) -> float:
         """Seconds until the write lock was had. Raises QueueBusy naming its holder."""

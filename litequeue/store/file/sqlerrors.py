@@ -8,17 +8,21 @@ import sqlite3
 from collections.abc import Iterator
 
 from ...base import errors
+from ..schema.ledger import used_up
 from . import mark
 from .files import log_size, why_not_writable
 from .lock_holder import holder, why_held_up
 
 
-def translate(error: sqlite3.Error, path: str) -> errors.LitequeueError:
-    """The fitting error; anything unforeseen is a StoreError with SQLite's words."""
+def translate(error: sqlite3.Error, path: str, connection: sqlite3.Connection | None = None) -> errors.LitequeueError:
+    """The fitting error; anything unforeseen is a StoreError with SQLite's words. ``connection``: where it came from, rolled back."""
     code = _code(error)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return errors.QueueBusy(f"{path}: {_who_is_busy(path)}")
     if code == sqlite3.SQLITE_FULL:
+        with contextlib.suppress(sqlite3.Error):
+            if connection is not None and (why := used_up(connection, path)) is not None:
+                return errors.DatabaseCorrupt(f"{path}: {why}. Nothing was stored")
         return errors.StorageFull(f"{path}: no room left on the device. Nothing was stored")
     if code == sqlite3.SQLITE_INTERRUPT:
         return errors.StoreError(f"{path}: a statement was ended that held up a stop. Nothing of it was stored")

@@ -102,7 +102,7 @@ class Write:
             handles.gate.release()
             shielded.__exit__()
         if isinstance(error, sqlite3.Error):
-            raise translate(error, database.path) from error
+            raise translate(error, database.path, connection) from error
 
     def _abandon(self) -> None:
         """Roll back; a connection that cannot even do that is not trusted with another write."""

@@ -1,7 +1,7 @@
 """Which versions there are, which of them were applied to a file, and who may still work on it.
 
 Owns the list of migrations, the tables ``litequeue_meta`` and ``litequeue_migrations``, and the judgement of a file that
-newer code has migrated. The statements of each version are in a module of their own; the rules that a new one has to keep
+newer code has migrated, and of ids that have come to their end. The statements of each version are in a module of their own; the rules that a new one has to keep
 are in this folder's docstring. Opens and commits nothing: every function works in the caller's transaction.
 """
 
@@ -14,6 +14,13 @@ from typing import Final, NamedTuple
 from ...base.errors import DatabaseCorrupt, SchemaTooNew
 from ...base.version import VERSION
 from . import v1_queue, v2_schedules
+
+# Whose ids SQLite counts on from the highest there ever was. No queue comes to half of them.
+NUMBERED: Final = ("litequeue_jobs", "litequeue_schedules", "litequeue_workers")
+_HIGHEST: Final = 2**63 - 1
+_BEYOND: Final = 2**62
+_LAST_ID = """SELECT max(ifnull((SELECT max(id) FROM {table}), 0),
+    ifnull((SELECT seq FROM sqlite_sequence WHERE name = '{table}' AND typeof(seq) = 'integer'), 0))"""
 
 
 class Migration(NamedTuple):
@@ -155,6 +162,22 @@ def _get(connection: sqlite3.Connection, key: str) -> int | None:
 
 def _put(connection: sqlite3.Connection, key: str, value: int) -> None:
     connection.execute(_PUT, {"key": key, "value": str(value)})
+
+
+def used_up(connection: sqlite3.Connection, path: str) -> str | None:
+    """In which table somebody has put an id so high that SQLite finds none for the next row, and calls the disk full; else None."""
+    import shlex  # for the few who see this
+
+    for table in NUMBERED:
+        (last,) = connection.execute(_LAST_ID.format(table=table)).fetchone()
+        if last >= _BEYOND:
+            rest = f"(SELECT ifnull(max(id), 0) FROM {table}) WHERE name = '{table}'"
+            sql = f"DELETE FROM {table} WHERE id >= {_BEYOND}; UPDATE sqlite_sequence SET seq = {rest}"
+            return (
+                f"{table} has come to id {last}, and ends at {_HIGHEST}: somebody else than litequeue has put that there. Restore a "
+                f'backup, or take it out: sqlite3 {shlex.quote(path)} "{sql}"'
+            )
+    return None
 
 
 def statements(script: str) -> list[str]:
