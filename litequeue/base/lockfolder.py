@@ -76,7 +76,8 @@ class LockFolder:
         fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             self._judged(os.fstat(fd))
-            if create and not os.listdir(fd):  # an empty one hands nobody anything else
+            # An empty one hands nobody anything else; and only who has the folder that it is in had this one made.
+            if create and not os.listdir(fd) and os.stat("..", dir_fd=fd).st_uid == self._database.st_uid:
                 give(fd, self._database)
             self._folder = os.fstat(fd)
         except BaseException:

@@ -20,6 +20,7 @@ import pytest
 from litequeue import LiteQueue
 from litequeue.base.as_owner import User, acting_as, user_at
 from litequeue.base.errors import CannotOpen, StoreError
+from litequeue.base.lockfolder import LockFolder
 from litequeue.store import Store
 
 from .world import OTHER, OWNER, World, as_user, run
@@ -108,6 +109,24 @@ def test_nothing_is_made_or_lost_where_an_exchanged_folder_leads(world: World, a
         assert content(roots) == before, f"at call {number} of {calls}"
         number += 1
     assert calls > 20
+
+
+def test_an_empty_folder_of_roots_is_given_to_nobody(world: World) -> None:
+    """Also where no thread can act as another user."""
+    for number in range(1, 12):
+        db = world.queue(world.folder(f"home{number}/q"), name="x")
+        workers = world.folder(f"roots{number}/x-workers", uid=0, mode=0o700)
+        link = world.root / f"home{number}" / "link"
+        link.symlink_to(workers.parent)
+
+        def at_work(db: Path = db, link: Path = link, number: int = number) -> int:
+            end = before_call(number, lambda: os.rename(db.parent, f"{db.parent}-away") or os.rename(link, db.parent), and_all_after=False)
+            with contextlib.suppress(Exception):
+                LockFolder(f"{db}-workers", create=True)
+            return end()
+
+        as_user(0, at_work)
+        assert workers.stat().st_uid == 0, f"at call {number}"
 
 
 def test_only_the_thread_at_a_users_file_has_that_users_permissions(world: World) -> None:

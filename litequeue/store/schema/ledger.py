@@ -1,8 +1,8 @@
 """Which versions there are, which of them were applied to a file, and who may still work on it.
 
 Owns the list of migrations, the tables ``litequeue_meta`` and ``litequeue_migrations``, and the judgement of a file that
-newer code has migrated, and of ids that have come to their end. The statements of each version are in a module of their own; the rules that a new one has to keep
-are in this folder's docstring. Opens and commits nothing: every function works in the caller's transaction.
+newer code has migrated, and of ids that have come to their end. The statements of each version are in a module of their own;
+the rules that a new one has to keep are in this folder's docstring. Opens and commits nothing: every function works in the caller's transaction.
 """
 
 from __future__ import annotations
