@@ -176,6 +176,13 @@ class WorkerFailed(LitequeueError, RuntimeError):
     """A part of the worker died, and so it stopped."""
 
 
+def at_fault(error: BaseException) -> BaseException:
+    """What a worker that failed fell over; any other error itself."""
+    while isinstance(error, WorkerFailed) and error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
 # -- signals: raised by a task, understood by the worker ------------------------------------------
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import errno
 import os
 import sys
@@ -19,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         try:
             arguments = build().parse_args(argv)
-            code: int = arguments.run(arguments)
+            code = _run(arguments)
         finally:  # also after --help, which ends in a SystemExit
             sys.stdout.flush()
     except BrokenPipeError:  # `... | head`
@@ -36,6 +38,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exits.INTERNAL
     return code
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    try:
+        return int(arguments.run(arguments))
+    except Exception as error:
+        of_the_output = isinstance(error, OSError) and not isinstance(error, LitequeueError)
+        if of_the_output or not hasattr(arguments, "db"):
+            raise
+        from ..client import database_path
+        from ..store import Store
+        from ..store.inspection import damage_told
+
+        store = Store(database_path(arguments.db), create=False, adopt=False)
+        with contextlib.closing(store), damage_told(store.database):
+            raise
 
 
 def _open_standard_streams() -> None:

@@ -16,6 +16,7 @@ from ..base.errors import (
     StorageFull,
     StoreError,
     WorkerFailed,
+    at_fault,
 )
 from .printing import complain
 
@@ -49,10 +50,8 @@ def report(error: LitequeueError) -> int:
     """Say what went wrong in one line on stderr; the exit code."""
     complain(error)
     # A worker that fell over a damaged file answers for the file.
-    cause: BaseException = error
-    while isinstance(cause, WorkerFailed) and isinstance(cause.__cause__, LitequeueError):
-        cause = cause.__cause__
-    return code_of(cause)
+    cause = at_fault(error)
+    return code_of(cause if isinstance(cause, LitequeueError) else error)
 
 
 def code_of(error: BaseException) -> int:

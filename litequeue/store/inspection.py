@@ -7,13 +7,15 @@ nothing but what any worker's housekeeping does (a passive checkpoint). What an 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from ..base.clock import monotonic
-from ..base.errors import QueueBusy
+from ..base.errors import LitequeueError, QueueBusy, at_fault
 from .file import Database
 from .file.lock_holder import why_held_up
 from .schema.ledger import used_up
+from .file.sqlerrors import damaged, is_unforeseen
 from .workers import Workers, is_process, process_state
 
 INTEGRITY: Final = "PRAGMA integrity_check(10)"
@@ -168,3 +170,23 @@ class Inspection:
             disabled = connection.execute(DISABLED).fetchall()
         count, paused, coming, overdue, since = row
         return ScheduleHealth(count, disabled, paused, coming, overdue, since)
+
+
+@contextlib.contextmanager
+def damage_told(database: Database) -> Iterator[None]:
+    """Raise DatabaseCorrupt for an error inside that nobody foresaw, if the file is damaged.
+
+    A value of another type than its column has comes up anywhere in what reads it, and SQLite refuses to write its row anew. To
+    look at each of them would cost every read; SQLite's check, which reads the whole file, is made when something has failed.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_unforeseen(at_fault(error)):
+            raise
+        found: list[str] = []
+        with contextlib.suppress(LitequeueError):
+            found = Inspection(database).damage(full=False)
+        if not found:
+            raise
+        raise damaged(database.path, found[0]) from error

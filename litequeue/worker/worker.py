@@ -23,6 +23,7 @@ from ..base.states import STATES
 from ..pools import job_fields
 from ..pools.base import Reason
 from ..store import Store
+from ..store.inspection import damage_told
 from ..store.schedules import Fires
 from ..store.workers import Registration
 from .config import WorkerConfig
@@ -87,7 +88,7 @@ class Worker:
         They keep their leases: no other worker may start those jobs while the threads live. The worker
         has announced that it is leaving, so that peers release them when this process is gone.
         """
-        with self._registered() as everything:
+        with damage_told(self._store.database), self._registered() as everything:
             coordinator = self._coordinator
             while coordinator.stop is None:
                 coordinator.receive(coordinator.seconds_until_due())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -21,7 +22,7 @@ def made(folder: Path) -> Path:
 @contextlib.contextmanager
 def connected(db: Path, *pragmas: str) -> Iterator[sqlite3.Connection]:
     with contextlib.closing(sqlite3.connect(db, isolation_level=None)) as connection:
-        for pragma in pragmas:
+        for pragma in ("synchronous = OFF", *pragmas):
             connection.execute(f"PRAGMA {pragma}")
         yield connection
 
@@ -41,3 +42,17 @@ def statements(db: Path, texts: Mapping[int, str]) -> None:
     with connected(db, "writable_schema = ON") as connection:
         for rowid, text in texts.items():
             connection.execute("UPDATE sqlite_master SET sql = ? WHERE rowid = ?", (text, rowid))
+
+
+def mistyped(db: Path, table: str, values: Mapping[str, Any]) -> None:
+    """Put values into columns of other types, in all rows, as damage may: while the table is not declared STRICT."""
+    with connected(db, "writable_schema = ON") as connection:
+        ((rowid, sql),) = connection.execute("SELECT rowid, sql FROM sqlite_master WHERE name = ?", (f"litequeue_{table}",))
+        (version,) = connection.execute("PRAGMA schema_version").fetchone()
+    lax = re.sub(r"(TEXT|INTEGER) NOT NULL", r"\1", sql).replace(") STRICT", ")").replace("), WITHOUT", ") WITHOUT")
+    for text, planted in ((lax, values), (sql, {})):
+        version += 1
+        statements(db, {rowid: text})
+        with connected(db, f"schema_version = {version}", "ignore_check_constraints = ON") as connection:
+            for column, value in planted.items():
+                connection.execute(f"UPDATE litequeue_{table} SET {column} = ?", (value,))

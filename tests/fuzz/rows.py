@@ -1,5 +1,5 @@
 """Rows with any values in any columns that SQLite takes there once our checks are switched off, as any connection can do: shown,
-looked at by the doctor, and served by a worker. (Values of a type that STRICT refuses are damage, not rows.)"""
+looked at by the doctor, and served by a worker. (Values of a type that STRICT refuses are damage, not rows: cli/test_entry.)"""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from ...base.errors import CannotOpen, LitequeueError, NotAQueue
 from ...client import database_path
 from ...store import Store
 from ...store.file.wal import LIMIT
-from ...store.inspection import Inspection
+from ...store.inspection import Inspection, damage_told
 from .. import render
 from ..printing import say
 from . import host, work
@@ -73,7 +73,8 @@ def examine(path: str, *, full: bool) -> Iterator[Finding]:
         )
         for name, check in checks:
             try:
-                yield from check()
+                with damage_told(store.database):
+                    yield from check()
             except LitequeueError as error:
                 yield refused(name, error)
     finally:

@@ -36,14 +36,24 @@ def translate(error: sqlite3.Error, path: str, connection: sqlite3.Connection | 
     if code == sqlite3.SQLITE_NOTADB:
         return errors.NotAQueue(f"{path} is not a SQLite database; it was left as it is")
     if code == sqlite3.SQLITE_CORRUPT:
-        return errors.DatabaseCorrupt(
-            f"{path} is damaged ({error}); it was left as it is. Restore a backup, or salvage what "
-            "can be read with `sqlite3 FILE .recover`"
-        )
+        return damaged(path, error)
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
         why = why_not_writable(path)
         return errors.CannotOpen(f"{path} cannot be opened for writing: {error}{f': {why}' if why else ''}")
     return errors.StoreError(f"{path}: SQLite reports: {error}")
+
+
+def is_unforeseen(error: BaseException) -> bool:
+    """Whether it is none of the family, or one in SQLite's words."""
+    in_its_words = type(error) is errors.StoreError and _code(error.__cause__) != sqlite3.SQLITE_INTERRUPT
+    return in_its_words or not isinstance(error, errors.LitequeueError)
+
+
+def damaged(path: str, why: object) -> errors.DatabaseCorrupt:
+    return errors.DatabaseCorrupt(
+        f"{path} is damaged ({why}); it was left as it is. Restore a backup, or salvage what "
+        "can be read with `sqlite3 FILE .recover`"
+    )
 
 
 def _who_is_busy(path: str) -> str:
@@ -69,7 +79,7 @@ def translated(path: str) -> Iterator[None]:
         raise translate(error, path) from error
 
 
-def _code(error: BaseException) -> int:
+def _code(error: BaseException | None) -> int:
     """SQLite's primary code; 0 of any other error."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
