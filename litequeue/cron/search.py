@@ -52,7 +52,8 @@ class Tick(NamedTuple):
 
 
 def table(second: Field, minute: Field, hour: Field, day: Field, month: Field, weekday: Field) -> Table:
-    days = tuple(_days(day, weekday, first, length) for first in range(7) for length in (28, 29, 30, 31))
+    any_weekday = weekday.is_whole  # takes as long to say as all else
+    days = tuple(_days(day, weekday, any_weekday, first, length) for first in range(7) for length in (28, 29, 30, 31))
     fixed = not (minute.starred or hour.starred)
     return Table(second.values, minute.values, hour.values, month.values, days, fixed)
 
@@ -76,7 +77,7 @@ def _shape(first: int, length: int) -> int:
     return first * 4 + length - 28
 
 
-def _days(day: Field, weekday: Field, first: int, length: int) -> int:
+def _days(day: Field, weekday: Field, any_weekday: bool, first: int, length: int) -> int:
     """The days that match in a month of this shape."""
     month = (1 << length + 1) - 2
     by_day = day.values & month
@@ -84,8 +85,8 @@ def _days(day: Field, weekday: Field, first: int, length: int) -> int:
         by_day |= 1 << length
     if LAST_WORKING_DAY in day.specials:
         by_day |= 1 << length - max((first + length - 1) % 7 - 4, 0)
-    by_weekday = month if weekday.is_whole else 0
-    for sunday_based in range(0 if weekday.is_whole else 7):
+    by_weekday = month if any_weekday else 0
+    for sunday_based in range(0 if any_weekday else 7):
         # The first day of the month with this weekday, and the days a week apart from it on.
         earliest = 1 + (sunday_based - 1 - first) % 7
         if weekday.values >> sunday_based & 1:
