@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -28,6 +28,7 @@ from ..commands.command import NAME as COMMAND
 from ..commands.command import check_command
 from ..commands.notices import sendmail
 from ..crontab import Entry
+from ..schedules.face import Batch
 from ..triggers import Cron, describe
 from . import crontab_plans, render
 from .calls import typed, with_secrets
@@ -66,15 +67,14 @@ def import_(arguments: argparse.Namespace) -> int:
         complain("there is no job in it")
     plans = crontab_plans.match(wanted, standing)
     why_kept = "not every line could be read" if failed else "there is no job in it" if not wanted else ""
-    if arguments.dry_run:
+    if plans and arguments.dry_run:
         for plan in plans:
             failed += plan.advice(arguments.replace) is not None
             _show(plan, arguments.replace)
-        if plans:
-            put(f"{DIFFERENCES}\n")
-    else:
-        failed += _add(plans, arguments)
+        put(f"{DIFFERENCES}\n")
     gone, others = crontab_plans.gone(plans, standing, source)
+    if plans and not arguments.dry_run:
+        failed += _import(plans, gone if arguments.prune and not why_kept else (), arguments)
     failed += _tell_gone(gone, arguments, why_kept)
     for other, names in others.items():
         say(f"left alone, since imported from {other}: {', '.join(names)}")
@@ -96,8 +96,6 @@ def _tell_gone(gone: list[str], arguments: argparse.Namespace, why_kept: str) ->
         elif arguments.dry_run:
             say(f"{name}: no longer in the crontab; it would be removed")
         else:
-            with existing(arguments.db) as app:
-                app.schedules.remove(name)
             say(f"{name}: no longer in the crontab; removed")
     return len(gone) if arguments.prune and why_kept else 0
 
@@ -203,36 +201,48 @@ def _is_user(word: str) -> bool:
     return True
 
 
-def _add(plans: list[Plan], arguments: argparse.Namespace) -> int:
-    failed, mail_to = 0, None
-    if not plans:
-        return 0
+def _import(plans: list[Plan], gone: Iterable[str], arguments: argparse.Namespace) -> int:
+    """Add and change what is to be, and remove what is gone, in one transaction; how many of the jobs were refused."""
+    refused: set[str] = set()
     with LiteQueue(arguments.db) as app:
+        batch = Batch(app.schedules)
         for plan in plans:
-            entry, known, options = plan.entry, plan.known, plan.options
-            if plan.fate == UNCHANGED:
-                say(f"{plan.name}: unchanged")
-                continue
             try:
-                if (advice := plan.advice(arguments.replace)) is not None:
-                    raise InvalidArgument(f"the schedule {plan.name} that is there differs in {plan.differences}: {advice}")
-                if known is not None and known.task == COMMAND:
-                    changed = {"mail_to": None, "jitter": 0, **options, "kwargs": plan.call}
-                    info = app.schedules.update(plan.name, **changed)  # retries and the like stay
-                else:
-                    paused = arguments.paused
-                    info = app.schedules.add(plan.name, COMMAND, **options, paused=paused, replace=arguments.replace)
+                _ask(batch, plan, arguments)
             except (InvalidArgument, PayloadError, PayloadTooLarge) as error:
-                failed += 1
-                _refuse(entry.line, f"not imported: {typed(error)}", entry.raw)
-                continue
-            mail_to = mail_to or info.mail_to
-            for note in (*_doubts(entry), *entry.otherwise):
-                say(f"line {entry.line}: note: {note}", to=sys.stderr)
-            coming = info.state if info.state != "active" else f"next {render.when(info.next_tick) or 'at the next boot'}"
-            say(f"{info.name}: {info.trigger}; {coming}")
+                refused.add(plan.name)
+                _refuse(plan.entry.line, f"not imported: {typed(error)}", plan.entry.raw)
+        for name in gone:
+            batch.remove(name)
+        batch.write()
+        found = {info.name: info for info in app.schedules.list()}
+    mail_to = None
+    for plan in plans:
+        if plan.name in refused or (info := found.get(plan.name)) is None:  # None: somebody has removed it since
+            continue
+        if plan.fate == UNCHANGED:
+            say(f"{plan.name}: unchanged")
+            continue
+        for note in (*_doubts(plan.entry), *plan.entry.otherwise):
+            say(f"line {plan.entry.line}: note: {note}", to=sys.stderr)
+        mail_to = mail_to or info.mail_to
+        coming = info.state if info.state != "active" else f"next {render.when(info.next_tick) or 'at the next boot'}"
+        say(f"{info.name}: {info.trigger}; {coming}")
     note_mail(mail_to)
-    return failed
+    return len(refused)
+
+
+def _ask(batch: Batch, plan: Plan, arguments: argparse.Namespace) -> None:
+    known, options = plan.known, plan.options
+    if plan.fate == UNCHANGED:
+        return
+    if (advice := plan.advice(arguments.replace)) is not None:
+        raise InvalidArgument(f"the schedule {plan.name} that is there differs in {plan.differences}: {advice}")
+    if known is not None and known.task == COMMAND:
+        changed = {"mail_to": None, "jitter": 0, **options, "kwargs": plan.call}
+        batch.update(plan.name, **changed)  # retries and the like stay
+    else:
+        batch.add(plan.name, COMMAND, **options, paused=arguments.paused, replace=arguments.replace)
 
 
 def _show(plan: Plan, replace: bool) -> None:

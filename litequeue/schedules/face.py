@@ -6,13 +6,13 @@ worker's; the decorators are in ``decorators``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Unpack
 
 from .. import triggers
 from ..base import checks
-from ..base.bell import TIMES, Address
+from ..base.bell import TIMES
 from ..base.clock import boot_id
 from ..base.errors import InvalidArgument, ScheduleNotFound
 from ..base.records import ScheduleInfo, TickInfo
@@ -20,7 +20,7 @@ from ..client import Client, call
 from ..job import Job
 from ..options import checked, complete, refuse_unknown
 from ..options.schedules import RuleOptions, ScheduleOptions, TickOptions, TimeOptions
-from ..store.schedules import KEPT_OVER_A_RESTART, Stored
+from ..store.schedules import KEPT_OVER_A_RESTART, Change, Stored
 from ..store.schedules.shown import shown, shown_tick
 from ..task import Task, code_of
 from ..tasks import TaskCode
@@ -65,45 +65,34 @@ class Schedules:
         taken, unless ``replace``: then the options are as given now, a schedule with the same time keeps its next tick,
         and a paused one stays so. Raises InvalidType for an option that there is not.
         """
-        checks.flag(paused, "paused")
-        checks.flag(replace, "replace")
-        new = self.new(name, task, options)
-        addresses = None
-        while addresses is None:
-            addresses = self._put(new, paused, replace)
-        self._client.ring(addresses, TIMES)
-        return self.get(new.name)
+        one = Batch(self)
+        one.add(name, task, paused=paused, replace=replace, **options)
+        one.write()
+        return self.get(name)
 
-    def _put(self, new: NewSchedule, paused: bool, replace: bool) -> list[Address] | None:
-        """Whom to wake; None if somebody else was faster."""
-        now, store = self._client.clock.now(), self._client.store.schedules
+    def _put(self, new: NewSchedule, paused: bool, replace: bool) -> Change:
+        now = self._client.clock.now()
         values = _values(new, now)
-        known = store.stored(new.name)
+        known = self._client.store.schedules.stored(new.name)
         if known is None:
-            return store.add(values, new.origin, paused, now)
+            return Change(values, now, None, new.origin, paused=paused)
         if not replace:
             raise InvalidArgument(f"there is already a schedule named {new.name}: give another name, or replace=True")
         self._refuse_declared(known, "replaced")
-        if paused and known.paused_at is None:
-            store.pause(new.name, now)
-            return None  # to look at it anew
         same = all(values[key] == known.values[key] for key in ("trigger", "jitter"))
-        return store.change(known, values, new.origin, now, retime=not same or _is_over(known))
+        return Change(values, now, known, new.origin, not same or _is_over(known), paused)
 
     def update(self, name: str, **changes: Unpack[ScheduleOptions]) -> ScheduleInfo:
         """Change options of ``add`` for a schedule that was added at run time; None takes one away.
 
         With a new time it starts from now; else its next tick stays. Raises ScheduleNotFound.
         """
-        refuse_unknown(ScheduleOptions, changes, "update")
-        addresses = None
-        while addresses is None:
-            addresses = self._amend(self._stored(name), changes)
-        self._client.ring(addresses, TIMES)
+        one = Batch(self)
+        one.update(name, **changes)
+        one.write()
         return self.get(name)
 
-    def _amend(self, known: Stored, changes: Mapping[str, Any]) -> list[Address] | None:
-        """Whom to wake; None if somebody else was faster."""
+    def _amend(self, known: Stored, changes: Mapping[str, Any]) -> Change:
         self._refuse_declared(known, "changed")
         old, now = known.values, self._client.clock.now()
         trigger = changed_trigger(old["trigger"], changes)
@@ -116,7 +105,7 @@ class Schedules:
             retime, fresh = True, _values(new, now)
         else:
             fresh |= {key: old[key] for key in ("trigger", *KEPT_OVER_A_RESTART)}
-        return self._client.store.schedules.change(known, fresh, None, now, retime=retime)
+        return Change(fresh, now, known, retime=retime)
 
     def _texts(self, code: TaskCode | None, old: Mapping[str, Any], changes: Mapping[str, Any]) -> tuple[str, str]:
         if not changes.keys() & {"args", "kwargs"}:
@@ -132,10 +121,9 @@ class Schedules:
 
         One that is declared in code would come back with the next worker: that is refused, unless it is disabled.
         """
-        known = self._stored(name)
-        if known.disabled_at is None:
-            self._refuse_declared(known, "removed")
-        self._client.store.schedules.remove(name)
+        one = Batch(self)
+        one.remove(name)
+        one.write()
 
     def pause(self, name: str) -> None:
         """Let no tick fire until ``resume``. Ticks in between are not made up for. Raises ScheduleNotFound."""
@@ -239,6 +227,50 @@ class Schedules:
                 f"the schedule {known.values['name']} is declared in {module}, and is {done} there; here it can be "
                 "paused, resumed and run now"
             )
+
+
+class Batch:
+    """Schedules that are added, changed and removed in one transaction: all of them, or none. Each call raises what the same of
+    ``Schedules`` raises, and asks for nothing then."""
+
+    def __init__(self, schedules: Schedules) -> None:
+        self._schedules = schedules
+        self._asked: list[Callable[[], Change]] = []
+        self._changes: list[Change] = []
+        self._removed: list[str] = []
+
+    def add(
+        self, name: str, task: Task[Any, Any] | str, *, paused: bool = False, replace: bool = False, **options: Unpack[ScheduleOptions]
+    ) -> None:
+        checks.flag(paused, "paused")
+        checks.flag(replace, "replace")
+        new = self._schedules.new(name, task, options)
+        self._ask(lambda: self._schedules._put(new, paused, replace))
+
+    def update(self, name: str, **changes: Unpack[ScheduleOptions]) -> None:
+        refuse_unknown(ScheduleOptions, changes, "update")
+        self._ask(lambda: self._schedules._amend(self._schedules._stored(name), changes))
+
+    def remove(self, name: str) -> None:
+        known = self._schedules._stored(name)
+        if known.disabled_at is None:
+            self._schedules._refuse_declared(known, "removed")
+        self._removed.append(name)
+
+    def _ask(self, change: Callable[[], Change]) -> None:
+        self._changes.append(change())
+        self._asked.append(change)
+
+    def write(self) -> None:
+        client = self._schedules._client
+        while True:
+            void, addresses = client.store.schedules.write(self._changes, self._removed)
+            if not void:
+                break
+            for number in void:  # somebody else was faster
+                self._changes[number] = self._asked[number]()
+        if self._changes:
+            client.ring(addresses, TIMES)
 
 
 def _values(new: NewSchedule, now: int) -> dict[str, Any]:

@@ -6,7 +6,10 @@ import json
 import logging
 import os
 import pwd
+import signal
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,9 +18,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from litequeue import Cron, LiteQueue, crontab
+from litequeue import Cron, LiteQueue, ScheduleNotFound, crontab
 from litequeue.base.records import ScheduleInfo
 from litequeue.commands.command import check_command
+from litequeue.schedules.face import Batch
 from litequeue.store import Store
 from litequeue.triggers import from_spec
 from litequeue.worker.config import WorkerConfig
@@ -25,6 +29,7 @@ from litequeue.worker.discovery import Catalogue
 from litequeue.worker.services.declaring import Declarer
 from litequeue.worker.services.scheduler import Scheduler
 
+from ..faults import cli_with
 from ..support import ROOT, FakeClock
 from .conftest import Cli
 
@@ -664,6 +669,42 @@ def test_a_setting_that_changes_for_all_still_finds_each_job(cli: Cli, tmp_path:
     found = {name: json.loads(info.kwargs) for name, info in schedules(db).items()}
     assert {name: call["command"] for name, call in found.items()} == {"curl-2": "curl b", "curl-3": "curl c"}
     assert {call["env"]["LANG"] for call in found.values()} == {"C"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("last", "is_done"),
+    [("UPDATE litequeue_schedules", False), ("INSERT INTO litequeue_schedules", False), ("DELETE FROM litequeue_schedules", False), ("COMMIT", True)],
+)
+def test_an_import_that_is_killed_has_changed_all_or_nothing(cli: Cli, tmp_path: Path, last: str, is_done: bool) -> None:
+    """What is added, changed and removed is one transaction."""
+    db, file = tmp_path / "db.sqlite", write(tmp_path / "crontab", "0 1 * * * a\n0 2 * * * b\n0 3 * * * c\n")
+    assert cli("cron", "import", db, file).code == 0
+    write(file, "0 1 * * * a\n0 5 * * * b\n0 6 * * * d\n0 7 * * * e\n")
+    words = ("cron", "import", db, file, "--replace", "--prune")
+    program = cli_with(f"kill_at(1, 'after', {last!r})")
+    assert subprocess.run([sys.executable, "-c", program, *words], cwd=ROOT, timeout=60, check=False).returncode == -signal.SIGKILL
+    left = {name: info.trigger for name, info in schedules(db).items()}
+    assert left.keys() == ({"a", "b", "d", "e"} if is_done else {"a", "b", "c"})
+    assert ("05:00" in left["b"]) is is_done
+
+
+def test_a_change_that_somebody_elses_overtakes_is_worked_out_anew(db: Path) -> None:
+    with LiteQueue(db) as app:
+        app.schedules.add("old", "t", every="1h")
+        batch = Batch(app.schedules)
+        batch.add("new", "t", every="1h")
+        batch.update("old", priority=3)
+        app.schedules.update("old", queue="other")
+        batch.write()
+        assert {info.name: (info.priority, info.queue) for info in app.schedules.list()} == {"new": (0, "default"), "old": (3, "other")}
+        again = Batch(app.schedules)
+        again.add("one", "t", every="1h")
+        again.update("old", priority=4)
+        app.schedules.remove("old")
+        with pytest.raises(ScheduleNotFound):
+            again.write()
+        assert [info.name for info in app.schedules.list()] == ["new"]
 
 
 def test_only_what_came_from_this_crontab_is_gone_from_it(cli: Cli, tmp_path: Path) -> None:

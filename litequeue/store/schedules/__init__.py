@@ -7,8 +7,8 @@ are shown (imported by whoever shows them: it needs time zones and cron). Which 
 
 from .firing import Fires, NoJob, Ticks
 from .history import CLOSE_ALL, REOPEN
-from .table import COLUMNS, KEPT_OVER_A_RESTART, RULES, Schedules, Stored
+from .table import COLUMNS, KEPT_OVER_A_RESTART, RULES, Change, Schedules, Stored
 
 __all__ = [
-    "CLOSE_ALL", "COLUMNS", "KEPT_OVER_A_RESTART", "REOPEN", "RULES", "Fires", "NoJob", "Schedules", "Stored", "Ticks",
+    "CLOSE_ALL", "COLUMNS", "KEPT_OVER_A_RESTART", "REOPEN", "RULES", "Change", "Fires", "NoJob", "Schedules", "Stored", "Ticks",
 ]  # fmt: skip

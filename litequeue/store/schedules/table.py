@@ -1,4 +1,4 @@
-"""The rows of schedules: added, changed, paused, removed, each in one transaction.
+"""The rows of schedules: added, changed, paused, removed, each or many in one transaction.
 
 Owns ``litequeue_schedules``. A change that was worked out from a row is void where the row is no longer as it was read.
 What may be changed where is ``app.schedules``' to say.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from ...base.bell import Address
@@ -31,14 +31,14 @@ VALUES ({", ".join(":" + column for column in COLUMNS)}, :paused_at, :now, :now)
 
 REPLACE: Final = f"""UPDATE litequeue_schedules
 SET {", ".join(f"{column} = :{column}" for column in COLUMNS)}, awaiting = 0, disabled_at = NULL,
-    disabled_why = NULL, revision = revision + 1, updated_at = :now
+    disabled_why = NULL, paused_at = coalesce(paused_at, :paused_at), revision = revision + 1, updated_at = :now
 WHERE name = :name"""
 
 # All but the time: for a schedule whose trigger is as it was.
 KEPT_OVER_A_RESTART: Final = ("anchor_at", "next_tick_at", "fires_at", "boot")
 AMEND: Final = f"""UPDATE litequeue_schedules
 SET {", ".join(f"{column} = :{column}" for column in COLUMNS if column not in KEPT_OVER_A_RESTART)},
-    revision = revision + 1, updated_at = :now
+    paused_at = coalesce(paused_at, :paused_at), revision = revision + 1, updated_at = :now
 WHERE name = :name"""
 
 STORED: Final = f"""SELECT {", ".join(COLUMNS)}, id, revision, paused_at, disabled_at, awaiting
@@ -93,6 +93,27 @@ class Stored(NamedTuple):
     awaiting: int
 
 
+class Change(NamedTuple):
+    """A row to be written."""
+
+    values: dict[str, Any]
+    now: int
+    known: Stored | None = None  # what this was worked out from; None: there was none of that name
+    origin: TaskOrigin | None = None
+    retime: bool = True  # also its anchor and next tick
+    paused: bool = False  # from now on; one that is paused stays so
+
+    def is_void(self, found: Stored | None) -> bool:
+        """Whether the row is no longer as it was."""
+        known = self.known
+        if known is None or found is None:
+            return found is not known
+        if (found.id, found.revision) != (known.id, known.revision):
+            return True
+        # A tick that was fired must not come again.
+        return self.retime and found.values["next_tick_at"] != known.values["next_tick_at"]
+
+
 class Schedules:
     """The table of schedules."""
 
@@ -105,17 +126,26 @@ class Schedules:
         with self._database.read() as connection:
             return _stored(connection, name)
 
+    def write(self, changes: Sequence[Change], removed: Iterable[str] = ()) -> tuple[list[int], list[Address]]:
+        """Make all of these changes, and delete what is to be ``removed``, if none of them is void; else nothing.
+
+        The numbers of those that are, and whom to wake.
+        """
+        with self._database.write(durable=True) as connection:
+            void = [n for n, change in enumerate(changes) if change.is_void(_stored(connection, change.values["name"]))]
+            if not void:
+                for change in changes:
+                    _make(connection, change)
+                for name in removed:
+                    _remove(connection, name)
+            return void, addresses_to_wake(connection)
+
     def add(
         self, values: dict[str, Any], origin: TaskOrigin | None, paused: bool, now: int
     ) -> list[Address] | None:
         """Add a schedule: whom to wake, or None if its name is taken."""
-        with self._database.write(durable=True) as connection:
-            if _stored(connection, values["name"]) is not None:
-                return None
-            if origin is not None:
-                record_origin(connection, origin, now)
-            connection.execute(INSERT, {**values, "paused_at": now if paused else None, "now": now})
-            return addresses_to_wake(connection)
+        void, addresses = self.write([Change(values, now, None, origin, paused=paused)])
+        return None if void else addresses
 
     def change(
         self, known: Stored, values: dict[str, Any], origin: TaskOrigin | None, now: int, *, retime: bool
@@ -124,27 +154,13 @@ class Schedules:
 
         Whom to wake; None if it is not as it was ``known``: then what was worked out from that is void.
         """
-        with self._database.write(durable=True) as connection:
-            found = _stored(connection, known.values["name"])
-            if found is None or (found.id, found.revision) != (known.id, known.revision):
-                return None
-            if retime and found.values["next_tick_at"] != known.values["next_tick_at"]:
-                return None  # a tick was fired: it must not come again
-            if origin is not None:
-                record_origin(connection, origin, now)
-            connection.execute(REPLACE if retime else AMEND, {**values, "now": now})
-            return addresses_to_wake(connection)
+        void, addresses = self.write([Change(values, now, known, origin, retime)])
+        return None if void else addresses
 
     def remove(self, name: str) -> bool:
         """Delete a schedule and its history; its jobs stay. Whether there was one."""
         with self._database.write(durable=True) as connection:
-            known = _stored(connection, name)
-            if known is None:
-                return False
-            connection.execute(CLOSE_OF, {"schedules": json.dumps([known.id])})
-            connection.execute(REMOVE_TICKS, {"id": known.id})
-            connection.execute(REMOVE, {"name": name})
-            return True
+            return _remove(connection, name)
 
     def pause(self, name: str, now: int) -> bool:
         with self._database.write(durable=True) as connection:
@@ -234,3 +250,21 @@ def _stored(connection: sqlite3.Connection, name: str) -> Stored | None:
         return None
     count = len(COLUMNS)
     return Stored(dict(zip(COLUMNS, row[:count], strict=True)), *row[count:])
+
+
+def _make(connection: sqlite3.Connection, change: Change) -> None:
+    if change.origin is not None:
+        record_origin(connection, change.origin, change.now)
+    statement = INSERT if change.known is None else REPLACE if change.retime else AMEND
+    paused_at = change.now if change.paused else None
+    connection.execute(statement, {**change.values, "paused_at": paused_at, "now": change.now})
+
+
+def _remove(connection: sqlite3.Connection, name: str) -> bool:
+    known = _stored(connection, name)
+    if known is None:
+        return False
+    connection.execute(CLOSE_OF, {"schedules": json.dumps([known.id])})
+    connection.execute(REMOVE_TICKS, {"id": known.id})
+    connection.execute(REMOVE, {"name": name})
+    return True
