@@ -17,8 +17,9 @@ Two versions on one file
 
     *What only adds* leaves ``min_reader`` where it was: new tables, new indexes, new columns whose default, or NULL, means
     what went without saying before. Code of the older version opens the newer file, migrates nothing and goes on; what
-    it writes has the defaults. A column that is added has no parenthesis, and none of our tables a trigger: older code
-    would take those for somebody else's, and stop.
+    it writes has the defaults. A column that is added has no parenthesis, none of our tables a trigger, and an index on
+    one that was there is not unique, computes nothing and is partial only by comparison: older code would take those for
+    somebody else's, and stop.
 
     *What older code would break, or would break on,* raises ``min_reader`` to its own number: a column that every writer
     has to fill in, a state that older code does not know, rows that it would leave undone for ever. Older code stops

@@ -68,6 +68,36 @@ def test_a_trigger_on_a_table_of_ours_is_found_however_it_is_written(made: Path,
     assert words.startswith("the trigger spy on litequeue_")
 
 
+INDEXES = {
+    "CREATE UNIQUE INDEX spy ON litequeue_jobs (state)": "is unique",
+    'CREATE UNIQUE INDEX IF NOT EXISTS main."spy" ON [LiteQueue_Jobs] (id, task)': "is unique",
+    "CREATE INDEX spy ON litequeue_jobs (task, hex(zeroblob(length(args) * 1000)))": "computes",
+    "CREATE INDEX spy ON litequeue_ticks (tick_at, job_id + 1)": "computes",
+    "CREATE INDEX spy ON litequeue_jobs (task) WHERE length(args) > 1": "computes where it applies",
+    "CREATE INDEX spy ON litequeue_jobs (task) WHERE args GLOB '*a*a*a*a*b'": "computes where it applies",
+    "CREATE INDEX spy ON litequeue_jobs (task) WHERE args -> 'a' = 1": "computes where it applies",
+    "CREATE INDEX litequeue_jobs_spy ON litequeue_jobs (task) WHERE args /* */ LIKE '%'": "computes where it applies",
+}
+
+
+@pytest.mark.parametrize(("statement", "what"), INDEXES.items())
+def test_an_index_on_a_table_of_ours_that_computes_or_forbids_is_found(made: Path, statement: str, what: str) -> None:
+    change(made, statement)
+    ((name, words),) = found(made).items()
+    assert words.startswith(f"the index {name} on litequeue_")
+    assert words.endswith(f", which {what}")
+
+
+def test_an_index_of_anothers_order_is_found(made: Path) -> None:
+    """Who writes has to know the order, and we do not."""
+    with contextlib.closing(sqlite3.connect(made)) as connection:
+        connection.create_collation("theirs", lambda a, b: (a > b) - (a < b))
+        connection.execute("CREATE INDEX spy ON litequeue_jobs (task COLLATE theirs)")
+    with contextlib.closing(sqlite3.connect(made)) as connection, pytest.raises(sqlite3.OperationalError, match="theirs"):
+        connection.execute("INSERT INTO litequeue_jobs (task) VALUES ('t'), ('u')")
+    assert found(made) == {"spy": "the index spy on litequeue_jobs, which computes"}
+
+
 @pytest.mark.parametrize("lie", ["type = 'index'", "name = 'innocent'", "tbl_name = 'orders'"])
 def test_a_schema_whose_columns_say_what_its_text_does_not_is_refused(made: Path, lie: str) -> None:
     change(made, "CREATE TABLE orders (id)", TRIGGERS[0])
@@ -141,7 +171,10 @@ def test_what_an_app_has_of_its_own_is_not_judged(made: Path) -> None:
         "CREATE TABLE orders (id INTEGER PRIMARY KEY, job INTEGER REFERENCES litequeue_jobs, CHECK (id > 0))",
         "CREATE VIEW waiting AS SELECT id FROM litequeue_jobs",
         "CREATE TRIGGER shipped AFTER UPDATE ON orders BEGIN INSERT INTO litequeue_jobs (task) VALUES ('ship'); END",
-        "CREATE INDEX my_jobs ON litequeue_jobs (task, lower(queue)) WHERE state = 'available'",
+        "CREATE INDEX my_jobs ON litequeue_jobs (task, \"queue\" COLLATE NOCASE DESC)",
+        "CREATE INDEX [My Failures] ON LiteQueue_Jobs (finished_at, [task]) WHERE state = 'discarded' AND attempt > 1 OR \"state\" IS NOT NULL",
+        "CREATE UNIQUE INDEX my_orders ON orders (lower(job)) WHERE abs(id) > 1",
+        "CREATE UNIQUE INDEX litequeue_orders ON orders (job)",
         "CREATE TABLE my_litequeue_notes (text)",
         f"CREATE TRIGGER noted AFTER INSERT ON my_litequeue_notes {BODY}",
         "CREATE TABLE 'litequeue''s' (text)",
