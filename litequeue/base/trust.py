@@ -114,15 +114,18 @@ def read(path: str) -> bytes:
     Untrusted or another OSError."""
     if (why := why_untrusted(path)) is not None:  # the link, too, that its last part may be
         raise Untrusted(why)
-    # A pipe must not hold us up.
-    number = os.open(path, os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_NONBLOCK", "O_BINARY")))
-    with open(number, "rb") as file:
-        found = os.fstat(number)
+    with open(path, "rb", opener=without_waiting) as file:
+        found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise Untrusted(f"{path} is no regular file")
         if hasattr(os, "geteuid") and (why := _why(path, found, _us())) is not None:
             raise Untrusted(why)
         return file.read()
+
+
+def without_waiting(path: str, flags: int) -> int:
+    """Open what is to be judged before it is read: a pipe would hold us up until somebody writes to it."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _us() -> set[int]:

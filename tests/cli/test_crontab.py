@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -329,6 +330,34 @@ def test_a_system_crontab_with_two_names_is_refused_and_ones_own_is_taken_as_it_
     assert not (tmp_path / "db").exists()
     file.chmod(0o666)  # whoever gives his own says what is in it, as with "crontab FILE"
     assert cli("cron", "import", tmp_path / "db", file).code == 0
+
+
+def test_a_pipe_is_no_system_crontab_and_holds_nobody_up(cli: Cli, tmp_path: Path) -> None:
+    db, pipe = tmp_path / "db.sqlite", tmp_path / "pipe"
+    os.mkfifo(pipe, 0o600)
+    reader, writer = os.pipe()
+    with closing(open(reader)), closing(open(writer, "w")) as written:  # as a shell's <(...) is
+        written.write("0 1 * * * root true\n")
+        for file in (pipe, f"/dev/fd/{reader}"):
+            done = cli("cron", "import", db, file, "--system")
+            assert (done.code, done.err.count("\n")) == (2, 1)
+            assert f"{file} is no regular file, and cron would not take it either" in done.err
+    assert not db.exists()
+
+
+def test_a_pipe_that_is_given_on_purpose_is_a_users_crontab(cli: Cli, tmp_path: Path) -> None:
+    db, pipe = tmp_path / "db.sqlite", tmp_path / "pipe"
+    os.mkfifo(pipe, 0o600)
+    reader, writer = os.pipe()
+    with closing(open(reader)):
+        os.write(writer, b"0 1 * * * a\n")
+        os.close(writer)
+        assert cli("cron", "import", db, f"/dev/fd/{reader}").code == 0
+    late = threading.Thread(target=pipe.write_text, args=("0 2 * * * b\n",))
+    late.start()
+    assert cli("cron", "import", db, pipe).code == 0
+    late.join()
+    assert schedules(db).keys() == {"a", "b"}
 
 
 def test_a_system_crontab_is_refused_for_others_unless_root_imports_it(
