@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from ..base.errors import CommandFailed, InvalidArgument, Snooze
 from ..base.trust import SAY_SO, why_untrusted
 from ..tasks.context import JobContext
-from .account import account_of, environment_of, why_not_as
+from .account import account_of, environment_of, why_expired, why_not_as
 from .capped import CHUNK, Capped
 from .supervised import Supervised
 
@@ -112,7 +112,7 @@ def _account(user: str) -> pwd.struct_passwd:
         account = account_of(user)
     except InvalidArgument as error:
         raise CommandFailed(f"the command was not run: {error}") from None
-    why = why_not_as(account)
+    why = why_not_as(account) or why_expired(user)
     if why is not None:
         raise CommandFailed(f"the command was not run: {why}")
     return account

@@ -8,6 +8,7 @@ import functools
 import gc
 import os
 import pwd
+import re
 import signal
 import sys
 import time
@@ -21,7 +22,7 @@ import pytest
 from litequeue.base.backoff import DEFAULT
 from litequeue.base.errors import CommandFailed, InvalidArgument, InvalidType, Snooze
 from litequeue.base.models import ClaimedJob
-from litequeue.commands import attempt, supervisor
+from litequeue.commands import account, attempt, supervisor
 from litequeue.commands.command import NAME, TASK, check_command, run_command
 from litequeue.tasks.context import JobContext, _current
 from litequeue.tasks.finding import locate
@@ -233,6 +234,51 @@ def test_a_worker_runs_no_command_of_a_user_that_it_cannot_become(run: Run, monk
     assert str(error) == (
         "the command was not run: it runs as root, and only root's worker can run commands as another user; this is uid 54321"
     )
+
+
+TODAY = int(time.time() // 86_400)
+# Of shadow(5): the password, when it was set, and after how many days it may, must, is warned to be, and is no longer changed; the end.
+EXPIRED = {
+    "the account": f"*:19000:0:99999:7::{TODAY}:",
+    "the account, on the first day": "!:19000:0:99999:7::0:",
+    "the password": f"$y$x:{TODAY - 31}:0:30:7:::",
+    "the password, from the start": "$y$x:0:0:99999:7:::",
+}
+GOOD = {
+    "usual": "$y$x:19000:0:99999:7:::",
+    "locked": "!$y$x:19000:0:99999:7:::",
+    "without a password": "*:19000::::::",
+    "until tomorrow": f"!:{TODAY - 30}:0:30:7::{TODAY + 1}:",
+    "set tomorrow": f"$y$x:{TODAY + 1}:0:0:7:::",
+    "no numbers": "x:a:b:c:d:e:f:g",
+    "cut short": "x",
+}
+
+
+def shadow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: str, fields: str) -> None:
+    path = tmp_path / "shadow"
+    path.write_text(f"other:*:0:0:0:0:0:0:\n{user}:{fields}\n\n")
+    monkeypatch.setattr(account, "SHADOW", str(path))
+
+
+@pytest.mark.parametrize("fields", EXPIRED.values(), ids=EXPIRED)
+def test_nothing_of_an_expired_account_is_run_as_pam_tells_cron(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fields: str) -> None:
+    shadow(tmp_path, monkeypatch, ME, fields)
+    error = failure(run, ["touch", f"{tmp_path}/ran"], user=ME)
+    assert re.fullmatch(f"the command was not run: the (account|password of) {ME} has expired.*(chage -E|chage -M).*", str(error))
+    assert not (tmp_path / "ran").exists()
+    run.to_the_end(["touch", f"{tmp_path}/ran"])  # of the worker's own it is not asked
+    assert (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("fields", GOOD.values(), ids=GOOD)
+def test_any_other_account_may_run_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fields: str) -> None:
+    shadow(tmp_path, monkeypatch, ME, fields)
+    assert account.why_expired(ME) is None
+    assert account.why_expired("other") is not None
+    assert account.why_expired("nobody-here") is None
+    monkeypatch.setattr(account, "SHADOW", str(tmp_path / "none"))
+    assert account.why_expired("other") is None
 
 
 def test_a_command_that_cannot_become_its_user_is_not_run(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
