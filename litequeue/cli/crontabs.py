@@ -52,9 +52,8 @@ def import_(arguments: argparse.Namespace) -> int:
     failed = len(found.problems)
     for problem in found.problems:
         _refuse(problem.line, f"not read: {problem.why}", problem.raw)
-    for remark in found.remarks:
-        say(f"line {remark.line}: note: {remark.why}", to=sys.stderr)
     wanted: list[tuple[Entry, dict[str, Any]]] = []
+    refused: set[int] = set()
     for entry in found.entries:
         try:
             options = _schedule_of(entry, arguments)
@@ -62,7 +61,11 @@ def import_(arguments: argparse.Namespace) -> int:
             wanted.append((entry, options))
         except LitequeueError as error:
             failed += 1
+            refused.add(entry.line)
             _refuse(entry.line, f"not imported: {error}{crontab.verdict(entry.when)}", entry.raw)
+    for remark in found.remarks:
+        if remark.line not in refused:  # else it says what is done with a line that is not taken
+            say(f"line {remark.line}: note: {remark.why}", to=sys.stderr)
     if not wanted and not failed:
         complain("there is no job in it")
     plans = crontab_plans.match(wanted, standing)

@@ -20,7 +20,7 @@ _DAYS: Final = "sun|mon|tue|wed|thu|fri|sat"
 _FIELDS: Final = tuple(
     (name, re.compile(shape, re.IGNORECASE | re.ASCII), allowed)
     for name, shape, allowed in (
-        ("minute", _NUMBERS, "0-59"),
+        ("minute", f"(?!-){_NUMBERS}", "0-59"),  # one hyphen before it is no part of it
         ("hour", _NUMBERS, "0-23"),
         ("day of month", "[0-9*/,LW?-]+", "1-31, L"),
         ("month", f"(?:[0-9*/,-]|{_MONTHS})+", "1-12, jan-dec"),

@@ -599,6 +599,14 @@ def test_an_import_says_what_debians_cron_did_with_a_line(cli: Cli, tmp_path: Pa
     assert all(line.partition(": note: ")[2] in shown for line in said)
 
 
+def test_of_a_line_that_is_not_imported_only_that_is_said(cli: Cli, tmp_path: Path) -> None:
+    done = cli("cron", "import", tmp_path / "db", "-", given=b"-99 * * * * a\n-- 3 * * * b\n-5 * * * * c\n")
+    assert [line[:40] for line in done.err.splitlines() if not line.startswith("    ")] == [
+        "line 2: not read: minute '-' is not allo", "line 1: not imported: cron expression '9", "line 3: note: Debian's crontab refuses a",
+    ]  # fmt: skip
+    assert done.code == 1 and done.out.startswith("c: ")
+
+
 def test_who_would_be_mailed_is_said_once_where_no_mail_can_be_sent(cli: Cli, tmp_path: Path, no_mail: None) -> None:
     lines = b"MAILTO=ops@example.org\n0 1 * * * one\n0 2 * * * two\n"
     done = cli("cron", "import", tmp_path / "db", "-", given=lines)

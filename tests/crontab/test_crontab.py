@@ -265,6 +265,9 @@ def test_macros(macro: str) -> None:
         ("* * * * * a\0b", "NUL"),
         ("A=\0", "NUL"),
         ("- ", "minute '' is not allowed"),
+        ("-- 3 * * * x", "minute '-' is not allowed: use 0-59"),
+        ("--5 3 * * * x", "minute '-5' is not allowed"),
+        ("- -5 3 * * * x", "minute '-5' is not allowed"),
         ("\x0b", "minute"),
     ],
 )
