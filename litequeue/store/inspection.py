@@ -14,8 +14,8 @@ from ..base.clock import monotonic
 from ..base.errors import LitequeueError, QueueBusy, at_fault
 from .file import Database
 from .file.lock_holder import why_held_up
-from .schema.ledger import used_up
 from .file.sqlerrors import damaged, is_unforeseen
+from .schema.ledger import used_up
 from .workers import Workers, is_process, process_state
 
 INTEGRITY: Final = "PRAGMA integrity_check(10)"
