@@ -128,16 +128,14 @@ class Process:
 
 
 @functools.cache
-def address() -> str:
-    """Where to ask. Forks of the process that asks first share it."""
+def begun() -> tuple[str, IO[bytes]]:
+    """The process that others are forked from, on its way: where it will be asked, and what says that it can be."""
     folder = tempfile.mkdtemp(prefix="litequeue-prepared-")
     process = subprocess.Popen(
         [sys.executable, "-m", __name__, f"{folder}/socket"], cwd=ROOT, env=environment(), stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdin is not None and process.stdout is not None
-    process.stdout.read(1)  # it listens
-    process.stdout.close()
 
     def end(to: IO[bytes] = process.stdin) -> None:
         to.close()
@@ -145,7 +143,16 @@ def address() -> str:
         shutil.rmtree(folder, ignore_errors=True)
 
     atexit.register(end)
-    return f"{folder}/socket"
+    return f"{folder}/socket", process.stdout
+
+
+@functools.cache
+def address() -> str:
+    """Where to ask. Forks of the process that asks first share it."""
+    path, listens = begun()
+    listens.read(1)
+    listens.close()
+    return path
 
 
 # -- the other side ----------------------------------------------------------------------------------------

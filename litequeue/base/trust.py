@@ -7,10 +7,8 @@ there; not for the last one, where others can put files beside ours. A link is f
 write where it lies, or owns it in a sticky directory, says where it leads. So a path that is found good leads, for as long as
 nobody changes the modes, where only the owner and root can make it lead.
 
-A group that has no other member is nobody else: where each user has one of his own, the umask is 002 (Debian's sshd judges
-alike). Members are also those whose primary group it is, so that takes a look at all accounts. It is no exception for root,
-whose group others have (a container that is started with any number has the group 0), and where it cannot be told who is in it,
-somebody may be. An ACL that lets somebody write shows as the group's permission, and only then is asked for.
+A group that has no other member (``accounts``) is nobody else: where each user has one of his own, the umask is 002 (Debian's
+sshd judges alike). An ACL that lets somebody write shows as the group's permission, and only then is asked for.
 
 That root is in a container says nothing of whether the owner of a mounted folder is to run what he likes as root there: it is
 refused as on any host, and a program may say that it is meant (``is_anyone``).
@@ -22,14 +20,13 @@ takes 18 us.
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import stat
 from collections.abc import Collection, Iterator
 from typing import Final
 
+from .accounts import is_unknown, others_in, stranger
 from .checks import one_of
-from .clock import monotonic
 
 TRUSTED: Final = ("owner", "anyone")  # with a queue, and so with what its workers run, as a program says it
 VARIABLE: Final = "LITEQUEUE_TRUST"  # in the environment, where the program does not say
@@ -37,9 +34,6 @@ SAY_SO: Final = f"{VARIABLE}=anyone, if whoever can write there may run what he 
 BESIDE: Final = ("-journal", "-wal", "-shm")  # of a database, what SQLite keeps there
 _OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 _LINKS: Final = 40  # as the kernel's limit
-_MINUTE: Final = 60.0  # for which the accounts are believed to be the same
-_NOBODY: Final = 65_534  # by which a user namespace shows all whom it has no number for
-_ALL: Final[list[tuple[int, ...]]] = [(0, 0, 2**32 - 1)]  # users have their numbers: this is no such namespace
 
 
 class Untrusted(PermissionError):
@@ -186,8 +180,8 @@ def _why(
     sticky_is_enough: bool = False,
 ) -> str | None:
     """``database``: of what lies beside one, or what counts as that; who can write it needs nothing that lies beside."""
-    if found.st_uid not in owners or found.st_uid == _NOBODY and not _maps_nobody():
-        return f"{name} belongs to {_stranger(found)}"
+    if found.st_uid not in owners or is_unknown(found.st_uid):
+        return f"{name} belongs to {stranger(found.st_uid, found.st_gid)}"
     if name.startswith("/proc/"):  # a process decides what its files there say, and may have them be root's
         return f"{name} is no file on a disk"
     if stat.S_ISLNK(found.st_mode):  # a link's own mode means nothing
@@ -197,7 +191,7 @@ def _why(
         return None
     others = "" if database is not None and _lets_write(database, found) else f"mode {stat.S_IMODE(found.st_mode):o}"
     if others and loose == stat.S_IWGRP:
-        who = _others_in(found.st_uid, found.st_gid, int(monotonic() / _MINUTE))
+        who = others_in(found.st_uid, found.st_gid)
         others = f"{others}, and {who}" if who else ""
     if not others and loose & stat.S_IWGRP and _has_acl(name):
         others = "it has an access control list, see getfacl"
@@ -209,52 +203,6 @@ def _lets_write(database: os.stat_result, found: os.stat_result) -> bool:
     and in a volume of Kubernetes' all that is there is made writable for one group."""
     more = found.st_mode & _OTHERS & ~database.st_mode
     return not more and (found.st_gid == database.st_gid or database.st_mode & _OTHERS == _OTHERS)
-
-
-@functools.lru_cache(16)
-def _others_in(uid: int, gid: int, minute: int) -> str | None:
-    """Who else may be in the group of a user's file, in words; None if it is his own. Where that cannot be told, somebody may be."""
-    import grp
-    import pwd
-
-    try:
-        group = grp.getgrgid(gid)
-        user = pwd.getpwuid(uid).pw_name
-    except KeyError as error:
-        return f"nothing is known here of {'its group' if 'gid' in str(error) else f'uid {uid}, or who is in its group'} {gid}"
-    if uid == 0 or group.gr_name != user:
-        return f"others may be in its group {group.gr_name}"
-    if others := {*group.gr_mem} - {user}:
-        return f"{min(others)} is in its group {group.gr_name}"
-    accounts = pwd.getpwall()  # last: of 50,000 it takes 0.1 s
-    if others := {account.pw_name for account in accounts if account.pw_gid == gid and account.pw_name != user}:
-        return f"{min(others)} is in its group {group.gr_name}"
-    if not any(account.pw_uid == uid for account in accounts):  # a directory of accounts tells of one, and does not list all
-        return f"who else is in its group {group.gr_name} cannot be told, since the accounts of this host cannot be listed"
-    return None
-
-
-def _stranger(found: os.stat_result) -> str:
-    """Whose a file is that belongs neither to us nor to root, and who is to work on it."""
-    uid, gid = found.st_uid, found.st_gid
-    if uid == _NOBODY and _numbers() != _ALL:
-        return f"uid {uid}, which stands for all whom this user namespace has no number for (give it to one whom it has, or run outside of it)"
-    become = f"; work as that one, in a container with --user {uid}:{gid}" if os.geteuid() == 0 else ""
-    return f"another user (uid {uid}{become})"
-
-
-def _maps_nobody() -> bool:
-    """Whether who has that number is one user: a namespace without it shows all others so, and us, if it has no number for us."""
-    return any(first <= _NOBODY < first + count for first, _, count in _numbers())
-
-
-def _numbers() -> list[tuple[int, ...]]:
-    """Which users have numbers in this user namespace: the first one's here and outside, and how many."""
-    try:
-        with open("/proc/self/uid_map", encoding="ascii") as file:
-            return [tuple(map(int, line.split())) for line in file]
-    except OSError:  # there are no such namespaces here
-        return _ALL
 
 
 def _has_acl(name: str) -> bool:

@@ -176,6 +176,7 @@ def ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "unraisablehook", lambda _: None)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ignored")
 @pytest.mark.parametrize(
     "step",

@@ -20,7 +20,7 @@ from litequeue.base.outcomes import Died, Timed
 from litequeue.cli import main
 from litequeue.pools import child, processes, slot
 from litequeue.pools.base import Call, Reason
-from litequeue.store.file import database
+from litequeue.store.file import connections
 from litequeue.store.turn import settle
 from litequeue.worker import planning
 from litequeue.worker.services import maintenance
@@ -55,7 +55,7 @@ def one_look(put: Setter) -> None:
 
 def deferred_begin(put: Setter) -> None:
     """A transaction takes the write lock at its first write, not at its begin."""
-    class Connection(database.sqlite3.Connection):
+    class Connection(connections.Connection):
         def execute(self, sql: str, *parameters: Any) -> Any:
             return super().execute("BEGIN" if sql == "BEGIN IMMEDIATE" else sql, *parameters)
 
@@ -69,8 +69,8 @@ def deferred_begin(put: Setter) -> None:
         def connect(*args: Any, **options: Any) -> Any:
             return sqlite3.connect(*args, **{**options, "factory": Connection})
 
-    sqlite3 = database.sqlite3
-    put(database, "sqlite3", Module())
+    sqlite3 = connections.sqlite3
+    put(connections, "sqlite3", Module())
 
 
 def shared_pool(put: Setter) -> None:

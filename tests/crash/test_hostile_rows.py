@@ -453,6 +453,7 @@ def test_a_link_planted_in_place_of_a_side_file_harms_no_target(db: Path, tmp_pa
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.beside
 @pytest.mark.parametrize("loose", ["db.sqlite", ".", "canary_module.py"])
 def test_no_module_is_imported_for_what_others_can_write(tmp_path: Path, loose: str) -> None:

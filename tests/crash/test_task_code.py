@@ -295,6 +295,7 @@ def test_what_tasks_leave_running_does_not_hold_up_the_workers_exit(
 # -- surroundings, context, arguments -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.beside
 def test_a_process_task_changes_nothing_for_the_worker(served: Served) -> None:
     before = sample_surroundings()

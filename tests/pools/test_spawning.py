@@ -13,6 +13,7 @@ from ..support import environment
 pytestmark = pytest.mark.beside
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("flags", "wanted"), [([], 1), (["-P"], 1), (["-I"], 0)])
 def test_python_is_told_once_not_to_look_there(tmp_path: Path, flags: list[str], wanted: int) -> None:
     """-I says it too."""

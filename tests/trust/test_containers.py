@@ -101,6 +101,7 @@ def test_a_number_without_an_account_has_every_command(world: World) -> None:
         assert done.returncode == 0 and "Traceback" not in done.stderr, (words, done.stdout, done.stderr)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["the number", "root"])
 def test_a_service_for_a_number_without_an_account_is_refused_with_words(world: World, who: str) -> None:
     """For root it was a unit that ran a worker as root on that user's file."""

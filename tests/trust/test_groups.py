@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from litequeue.base import trust
+from litequeue.base import accounts
 
 from . import forged
 from .world import OTHER, OWNER, World, as_user, burst, command, environment
@@ -181,13 +181,13 @@ def test_a_group_of_which_not_all_can_be_told_is_not_its_users_own(
     monkeypatch: pytest.MonkeyPatch, user: str | None, group: str | None, listed: list[str], said: str | None
 ) -> None:
     """A directory of accounts (LDAP) may tell of one that is asked for, and list none."""
-    accounts = {"anna": account("anna", OWNER, OWNER), "berta": account("berta", OTHER, OWNER), "root": account("root", 0, 0)}
+    known = {"anna": account("anna", OWNER, OWNER), "berta": account("berta", OTHER, OWNER), "root": account("root", 0, 0)}
     if user is not None:
-        monkeypatch.setattr(pwd, "getpwuid", lambda uid: accounts[user])
+        monkeypatch.setattr(pwd, "getpwuid", lambda uid: known[user])
     if group is not None:
         monkeypatch.setattr(grp, "getgrgid", lambda gid: grp.struct_group((group, "x", gid, [])))
-    monkeypatch.setattr(pwd, "getpwall", lambda: [accounts[name] for name in listed])
-    found = trust._others_in.__wrapped__(OWNER, OWNER, 0)
+    monkeypatch.setattr(pwd, "getpwall", lambda: [known[name] for name in listed])
+    found = accounts._others_in.__wrapped__(OWNER, OWNER, 0)
     assert found is None if said is None else said in str(found), found
 
 

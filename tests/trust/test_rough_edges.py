@@ -37,6 +37,7 @@ def queue(db: Path) -> Path:
 # -- values --------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.beside
 @pytest.mark.parametrize("value", ["abc", "", "1e3", "9" * 5000])
 @pytest.mark.parametrize("key", ["schema_version", "min_reader"])

@@ -165,6 +165,7 @@ def test_a_hard_link_to_something_precious_is_not_written_over(world: World) -> 
     assert file.read_text() == "precious " * 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["another's", "open to others"])
 def test_a_lock_file_that_others_can_hold_is_not_taken(world: World, kind: str) -> None:
     """They would hold up every write for as long as they like, and change what it says of the files."""

@@ -65,6 +65,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
 # -- the file was changed ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_after_an_edit_no_job_runs_the_code_from_before_it(shop: Shop) -> None:
     """A web framework's reloader: the parent keeps its worker, and a child has the code of now (8 of 12 jobs were old)."""
     old = shop.load()
@@ -103,6 +104,7 @@ def test_it_is_said_when_the_file_changes_and_not_only_when_a_job_comes(shop: Sh
         wait_until(lambda: "was changed after" in caplog.text, what="it is logged")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["touched", "changed back", "gone for a moment"])
 def test_code_that_is_as_it_was_runs(shop: Shop, how: str) -> None:
     module = shop.load()

@@ -18,7 +18,10 @@ from litequeue.store.file.lock_holder import holder, why_held_up
 
 from ...support import new_job
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells who has a lock")
+pytestmark = [
+    pytest.mark.beside,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells who has a lock"),
+]
 
 WRITE, CHECKPOINT, FIRST_READER = 120, 121, 123
 FOR_EVER = 0

@@ -19,6 +19,8 @@ from ... import sample
 from ...older import filled_by_version_2, made_by, newer_code
 from ...support import new_job, worker_process
 
+pytestmark = pytest.mark.beside
+
 BODY = "BEGIN SELECT 1; END"
 
 

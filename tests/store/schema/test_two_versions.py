@@ -108,6 +108,7 @@ WRITES: dict[str, Callable[[Store], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pause", [False, True], ids=["at once", "later"])
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 def test_whoever_has_the_file_open_writes_nothing_more(store: Store, write: Callable[[Store], object], pause: bool) -> None:

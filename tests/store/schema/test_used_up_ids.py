@@ -15,6 +15,8 @@ from litequeue.store import Store
 
 from ...support import new_job
 
+pytestmark = pytest.mark.beside
+
 HIGHEST = 2**63 - 1
 
 
