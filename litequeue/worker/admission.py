@@ -69,13 +69,13 @@ class Admission:
         return MAX_INTERRUPTIONS - 1 if self._resting else MAX_INTERRUPTIONS
 
     def accepts(self, job: ClaimedJob) -> bool:
-        """Whether to lease the job now. Called inside the store's transaction: no I/O."""
+        """Whether to lease the job now. Called inside the store's transaction: no I/O, but now and then a look at the tasks' files."""
         if self._alone is not None:
             return False
         code = self._catalogue.known(job.task)
         if code is None:
             return not is_name(job.task)  # planted: leased, to be discarded
-        if adoption(job, code) is not None:
+        if adoption(job, code) is not None or self._catalogue.is_stale(job.task):
             return False
         if is_suspect(job):
             if self._busy:

@@ -83,6 +83,7 @@ class Catalogue:
         self._sources = sources
         self.with_secrets = [code for code in registered.values() if code.secret is not None]  # of which others are to be told
         self.untold |= bool(self.with_secrets)
+        self._run_again = False  # whether tasks whose file was changed can, since ``tend`` was last asked
         self._stale = {} if sources is None else sources.changed  # tasks whose file is not as it was imported -> what is to be said of that
         for code in registered.values():
             self._note_declared(code)
@@ -271,12 +272,15 @@ class Catalogue:
         left = [*self._unknown, *importing, *self._stale]
         return json.dumps(left) if left else None
 
-    def _look_at_sources(self) -> bool:
-        """Whether tasks can run here again."""
-        if self._sources is None or not self._sources.look():
-            return False
-        before, self._stale, self.untold = self._stale, self._sources.changed, True
-        return not before.keys() <= self._stale.keys()
+    def is_stale(self, task: str) -> bool:
+        """Whether its file was changed, also since this worker began to wait for the write lock; cheap."""
+        self._look_at_sources()
+        return task in self._stale
+
+    def _look_at_sources(self) -> None:
+        if self._sources is not None and self._sources.look():
+            before, self._stale, self.untold = self._stale, self._sources.changed, True
+            self._run_again |= not before.keys() <= self._stale.keys()
 
     def tend(self) -> bool:
         """Allow another try at what failed a while ago: the code may have been mended; and give up, for now, what takes too
@@ -285,7 +289,8 @@ class Catalogue:
             for task in self.importer.late():
                 if task not in self._unknown and is_name(task):  # else it is a module with schedules
                     self.lacks(task, self.importer.too_long)
-        current = self._look_at_sources()
+        self._look_at_sources()
+        current, self._run_again = self._run_again, False
         limit = self._monotonic() - RETRY_SECONDS
         old = [task for task, (_, at) in self._unknown.items() if at < limit]
         for task in old:

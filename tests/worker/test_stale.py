@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +16,10 @@ from types import ModuleType
 import pytest
 
 from litequeue import InvalidArgument, LiteQueue, ResultTimeout
+from litequeue.base.models import ClaimedJob
 from litequeue.task import Task
+from litequeue.worker import staleness
+from litequeue.worker.admission import Admission
 
 from ..support import environment, wait_until
 
@@ -230,6 +234,25 @@ def test_an_edit_of_the_same_size_with_the_old_time_is_one(shop: Shop) -> None:
         os.utime(shop.file, ns=(before.st_atime_ns, before.st_mtime_ns))
         job = module.price.delay()
         wait_until(lambda: "was changed" in str(job.why_waiting()))
+
+
+def test_an_edit_while_the_worker_waits_for_its_turn_to_write_is_one(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as that takes, the program of after the edit may enqueue."""
+
+    def accepts(self: Admission, job: ClaimedJob) -> bool:
+        if waited:
+            shop.edit("new")
+            waited.pop()
+            time.sleep(10 * staleness.PAUSE_FILE)
+        return original(self, job)
+
+    original, waited = Admission.accepts, [True]
+    module = shop.load()
+    monkeypatch.setattr(Admission, "accepts", accepts)
+    with module.app.worker(threads=1):
+        job = module.price.delay()
+        wait_until(lambda: "was changed" in str(job.why_waiting()))
+        assert job.info().attempt == 0
 
 
 def test_what_is_no_file_any_more_holds_nobody_up(shop: Shop) -> None:
