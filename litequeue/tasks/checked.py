@@ -11,7 +11,7 @@ not there, and the search goes on: refusing it ended a worker at its first comma
 of a pool has these directories from ``take_over``, behind the hook.
 
 It is a hook for paths and no finder of its own on ``sys.meta_path``, so that the order of ``sys.path``, ``__path__`` and
-namespace packages work as ever. A first import of a small module takes 0.44 ms, where an ordinary one takes 0.27.
+namespace packages work as ever. A first import of a small module takes 0.27 ms of processor time, an ordinary one 0.11.
 """
 
 from __future__ import annotations
