@@ -171,7 +171,8 @@ def used_up(connection: sqlite3.Connection, path: str) -> str | None:
     for table in NUMBERED:
         (last,) = connection.execute(_LAST_ID.format(table=table)).fetchone()
         if last >= _BEYOND:
-            rest = f"(SELECT ifnull(max(id), 0) FROM {table}) WHERE name = '{table}'"
+            # Where only a row has that id, the count is still good: ids of rows that are gone must not come again.
+            rest = f"(SELECT ifnull(max(id), 0) FROM {table}) WHERE name = '{table}' AND seq >= {_BEYOND}"
             sql = f"DELETE FROM {table} WHERE id >= {_BEYOND}; UPDATE sqlite_sequence SET seq = {rest}"
             return (
                 f"{table} has come to id {last}, and ends at {_HIGHEST}: somebody else than litequeue has put that there. Restore a "

@@ -62,6 +62,19 @@ def test_an_id_that_is_the_last_is_told_with_what_takes_it_out(db: Path, table: 
     store.close()
 
 
+def test_what_takes_such_a_row_out_lets_no_id_come_again_that_was_there(db: Path) -> None:
+    store = fill(db)
+    store.jobs.enqueue_many(new_job(), [("[]", "{}")] * 3)
+    with closing(sqlite3.connect(db, isolation_level=None)) as connection:
+        connection.execute("DELETE FROM litequeue_jobs WHERE id > 1")  # as they are pruned
+        connection.execute("UPDATE litequeue_jobs SET id = ?", (HIGHEST,))
+        with pytest.raises(errors.DatabaseCorrupt) as caught:
+            store.jobs.enqueue(new_job())
+        connection.executescript(str(caught.value).split('"')[1])
+    assert store.jobs.enqueue(new_job())[0] == 5
+    store.close()
+
+
 def test_a_batch_that_would_pass_the_last_id_is_told_too(db: Path) -> None:
     store = fill(db)
     with closing(sqlite3.connect(db, isolation_level=None)) as connection:
