@@ -47,7 +47,8 @@ def _first(path: str, first: int, last: int, kind: str) -> int | None:
         return None
     shm = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
     for _number, *words in locks:  # POSIX ADVISORY WRITE <pid> <device and inode> <first byte> <last byte, or EOF>
-        if len(words) != 7 or words[2] != kind or words[4] != shm or int(words[3]) <= 0:
+        # Not FLOCK and LEASE, which keep none of SQLite's off.
+        if len(words) != 7 or words[0] != "POSIX" or words[2] != kind or words[4] != shm or int(words[3]) <= 0:
             continue
         if int(words[5]) <= last and (words[6] == "EOF" or int(words[6]) >= first):
             return int(words[3])

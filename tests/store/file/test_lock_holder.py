@@ -116,3 +116,15 @@ def test_readers_of_ours_and_writers_are_not_named_for_it(db: Path) -> None:
         assert why_held_up(str(db)) is None
         store.jobs.enqueue(new_job())
     store.close()
+
+
+def test_a_lock_of_another_kind_keeps_nobody_off_and_is_not_named(db: Path) -> None:
+    store = Store(str(db))
+    store.jobs.enqueue(new_job())
+    shm = os.open(f"{db}-shm", os.O_RDONLY)
+    for kind, of in ((fcntl.LOCK_SH, why_held_up), (fcntl.LOCK_EX, holder)):
+        fcntl.flock(shm, kind)
+        assert of(str(db)) is None
+        store.jobs.enqueue(new_job())
+    store.close()
+    os.close(shm)  # after SQLite's own, which a close would drop
