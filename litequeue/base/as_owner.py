@@ -131,6 +131,7 @@ def _libc() -> Any:
         import ctypes
 
         libc = ctypes.CDLL(None)
-        return libc if all(hasattr(libc, name) for name in ("setfsuid", "setfsgid", "capget", "capset", "prctl")) else None
-    except (ImportError, OSError):
+        libc.setfsuid.restype = libc.setfsgid.restype = ctypes.c_uint32
+        return libc if all(hasattr(libc, name) for name in ("capget", "capset", "prctl")) else None
+    except (ImportError, OSError, AttributeError):
         return None

@@ -18,6 +18,7 @@ from types import FrameType
 import pytest
 
 from litequeue import LiteQueue
+from litequeue.base import accounts
 from litequeue.base.as_owner import User, acting_as, user_at
 from litequeue.base.errors import CannotOpen, StoreError
 from litequeue.base.lockfolder import LockFolder
@@ -261,3 +262,11 @@ def test_a_user_has_the_group_of_his_account(world: World) -> None:
     account = pwd.getpwnam("daemon")
     found = user_at(str(world.folder("home", uid=account.pw_uid, gid=OTHER)))
     assert found == User(account.pw_uid, account.pw_gid)
+
+
+@pytest.mark.skipif(accounts._numbers() != accounts._ALL, reason="this user namespace has no number for him")
+def test_a_user_with_one_of_the_highest_numbers_is_one_as_well(world: World) -> None:
+    """The C library answers with a number without a sign, and where that was read as one with it, all was done as root."""
+    home, highest = world.folder("home"), 2**32 - 2
+    with acting_as(User(highest, highest)), pytest.raises(PermissionError):
+        (home / "made").touch()
