@@ -23,6 +23,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
+from .softguard import shielded
 from .trust import first_not_roots
 
 _FILES: Final = (0, 1, 2, 3, 4, 9, 27, 32)  # of linux/capability.h, CAP_FS_SET: what stands above the permissions of files
@@ -77,12 +78,16 @@ def acting_as(user: User | None) -> Iterator[None]:
 
     Nothing may wait inside, nor another greenlet run: it would be that user too.
     """
-    end = None if user is None else _become(user)
-    try:
+    if user is None:
         yield
-    finally:
-        if end is not None:
-            end()
+        return
+    with shielded:  # from a soft timeout on the way in or out: the thread would stay that user
+        end = _become(user)
+        try:
+            yield
+        finally:
+            if end is not None:
+                end()
 
 
 def _become(user: User) -> Callable[[], None] | None:
