@@ -43,9 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     try:
         return int(arguments.run(arguments))
-    except Exception as error:
-        of_the_output = isinstance(error, OSError) and not isinstance(error, LitequeueError)
-        if of_the_output or not hasattr(arguments, "db"):
+    except Exception:
+        if not hasattr(arguments, "db"):
             raise
         from ..client import database_path
         from ..store import Store

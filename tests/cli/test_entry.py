@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -9,6 +10,10 @@ from random import Random
 from typing import Any
 
 import pytest
+
+from litequeue.base.errors import WorkerFailed
+from litequeue.store.file import Database
+from litequeue.store.inspection import Inspection, damage_told
 
 from ..fuzz import planting
 from ..fuzz.rows import NOW, ROWS
@@ -94,3 +99,11 @@ def test_a_fault_of_our_own_stays_one(tmp_path: Path, cli: Cli, monkeypatch: pyt
         cli("jobs", filled(tmp_path))
     with pytest.raises(KeyError):
         cli("jobs", tmp_path / "none.sqlite")
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EMFILE, "Too many open files"), MemoryError()], ids=repr)
+def test_for_what_the_system_refuses_no_file_is_read_through(db: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Of 10 GB that takes a minute, before a worker is started again that has only too few descriptors."""
+    monkeypatch.setattr(Inspection, "damage", lambda *_, **__: pytest.fail("it was read"))
+    with pytest.raises(WorkerFailed), damage_told(Database(str(db))):
+        raise WorkerFailed("a part of it died") from error

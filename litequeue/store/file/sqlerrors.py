@@ -44,9 +44,9 @@ def translate(error: sqlite3.Error, path: str, connection: sqlite3.Connection | 
 
 
 def is_unforeseen(error: BaseException) -> bool:
-    """Whether it is none of the family, or one in SQLite's words."""
+    """Whether it is none of the family, or one in SQLite's words. An error of the system comes of no value in a file."""
     in_its_words = type(error) is errors.StoreError and _code(error.__cause__) != sqlite3.SQLITE_INTERRUPT
-    return in_its_words or not isinstance(error, errors.LitequeueError)
+    return in_its_words or not isinstance(error, (errors.LitequeueError, OSError, MemoryError))
 
 
 def damaged(path: str, why: object) -> errors.DatabaseCorrupt:
