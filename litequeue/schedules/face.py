@@ -1,7 +1,7 @@
 """``app.schedules``: the schedules of the file, from any process.
 
-Owns turning what users write into a ``NewSchedule``, and the rules of what may be changed where. The firing is the
-worker's; the decorators are in ``decorators``.
+Owns turning what users write into a ``NewSchedule``, the rules of what may be changed where, and ``Batch``, many changes in one
+transaction. The firing is the worker's; the decorators are in ``decorators``.
 """
 
 from __future__ import annotations

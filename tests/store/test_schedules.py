@@ -14,7 +14,7 @@ import pytest
 
 from litequeue.base.models import Due, Step, TaskOrigin
 from litequeue.store import Store
-from litequeue.store.schedules import COLUMNS, Stored
+from litequeue.store.schedules import COLUMNS, Change, Stored
 
 from ..support import wait_until
 
@@ -41,6 +41,16 @@ def known(store: Store, name: str = "s") -> Stored:
     return found
 
 
+def add(store: Store, values: dict[str, Any], origin: TaskOrigin | None = None, *, paused: bool = False) -> bool:
+    void, _ = store.schedules.write([Change(values, NOW, None, origin, paused=paused)])
+    return not void
+
+
+def change(store: Store, known: Stored, values: dict[str, Any], origin: TaskOrigin | None = None, *, retime: bool = True) -> bool:
+    void, _ = store.schedules.write([Change(values, NOW, known, origin, retime)])
+    return not void
+
+
 def fire(store: Store, *, awaiting: bool = False) -> int:
     """Let the next tick come; its job."""
     row = known(store)
@@ -53,55 +63,55 @@ def fire(store: Store, *, awaiting: bool = False) -> int:
 
 @pytest.fixture
 def added(store: Store) -> Iterator[Store]:
-    assert store.schedules.add(values(), None, False, NOW) == []
+    assert add(store, values())
     yield store
 
 
 def test_a_name_is_taken_once(added: Store) -> None:
     before = known(added)
-    assert added.schedules.add(values(priority=5), ORIGIN, False, NOW) is None
+    assert not add(added, values(priority=5), ORIGIN)
     assert known(added) == before
     assert added.jobs.origin("m.f") is None
 
 
 def test_adding_and_changing_record_where_the_code_is(store: Store) -> None:
     """Else a worker that has to find the code of a renamed module never does."""
-    store.schedules.add(values(), ORIGIN, True, NOW)
+    add(store, values(), ORIGIN, paused=True)
     assert store.jobs.origin("m.f") == ORIGIN
     assert known(store).paused_at == NOW
     moved = TaskOrigin("n.f", "n", "f", "/d", "{}")
-    assert store.schedules.change(known(store), values(task="n.f"), moved, NOW, retime=False) == []
+    assert change(store, known(store), values(task="n.f"), moved, retime=False)
     assert store.jobs.origin("n.f") == moved
 
 
 def test_a_change_is_void_once_somebody_else_made_one(added: Store) -> None:
     seen = known(added)
-    assert added.schedules.change(seen, values(priority=1), None, NOW, retime=False) == []
-    assert added.schedules.change(seen, values(priority=2), None, NOW, retime=True) is None
+    assert change(added, seen, values(priority=1), retime=False)
+    assert not change(added, seen, values(priority=2))
     assert known(added).values["priority"] == 1
     seen = known(added)
-    added.schedules.remove("s")
-    assert added.schedules.change(seen, values(priority=3), None, NOW, retime=True) is None
-    added.schedules.add(values(), None, False, NOW)
-    assert added.schedules.change(seen, values(priority=3), None, NOW, retime=True) is None  # it is another one
+    added.schedules.write([], ["s"])
+    assert not change(added, seen, values(priority=3))
+    add(added, values())
+    assert not change(added, seen, values(priority=3))  # it is another one
 
 
 def test_a_tick_that_fires_while_a_new_time_is_worked_out_does_not_come_again(added: Store) -> None:
     seen = known(added)
     fire(added)
-    assert added.schedules.change(seen, values(jitter=1), None, NOW, retime=True) is None
+    assert not change(added, seen, values(jitter=1))
     assert known(added).values["next_tick_at"] == NOW + 2 * HOUR
     # What leaves the time alone may go on.
-    assert added.schedules.change(seen, values(priority=9), None, NOW, retime=False) == []
+    assert change(added, seen, values(priority=9), retime=False)
     row = known(added).values
     assert (row["priority"], row["next_tick_at"], row["fires_at"]) == (9, NOW + 2 * HOUR, NOW + 2 * HOUR)
 
 
 def test_a_new_time_enables_and_other_changes_do_not(added: Store) -> None:
     added.schedules.disable(known(added), "why", NOW)
-    added.schedules.change(known(added), values(priority=1), None, NOW, retime=False)
+    change(added, known(added), values(priority=1), retime=False)
     assert known(added).disabled_at == NOW
-    added.schedules.change(known(added), values(next_tick_at=5, fires_at=6), None, NOW, retime=True)
+    change(added, known(added), values(next_tick_at=5, fires_at=6))
     row = known(added)
     assert (row.disabled_at, row.values["next_tick_at"], row.values["fires_at"]) == (None, 5, 6)
 
@@ -147,7 +157,7 @@ def test_run_now_makes_one_job_and_one_row_for_each_call_also_beside_a_tick(adde
 
 def test_run_now_of_what_was_just_removed_makes_no_job_and_names_no_other(added: Store) -> None:
     assert added.schedules.run_now("s", NOW) is not None
-    added.schedules.remove("s")
+    added.schedules.write([], ["s"])
     assert added.schedules.run_now("s", NOW) is None
     assert added.reports.stats().states == {"available": 1}
     assert added.schedules.ticks("s", None, 10) == []
@@ -155,7 +165,7 @@ def test_run_now_of_what_was_just_removed_makes_no_job_and_names_no_other(added:
 
 def test_withdrawing_disables_what_a_module_has_no_more_and_nothing_else(store: Store) -> None:
     for name, module, directory in (("a", "m", "/d"), ("b", "m", "/d"), ("c", "m", "/e"), ("d", "n", "/d"), ("e", None, None)):
-        store.schedules.add(values(name=name, module=module, directory=directory), None, False, NOW)
+        add(store, values(name=name, module=module, directory=directory))
     assert sorted(store.schedules.declaring()) == [("m", "/d"), ("m", "/e"), ("n", "/d")]
     assert store.schedules.withdraw("m", "/d", ["a", "b"], "gone", NOW) == []
     assert store.schedules.withdraw("m", "/d", ["b"], "gone", NOW) == ["a"]
@@ -169,8 +179,8 @@ def test_removing_leaves_the_jobs_and_no_history_but_of_those_that_have_not_ende
     fire(added)
     added.operations.cancel(1, NOW)
     added.schedules.run_now("s", NOW)
-    assert added.schedules.remove("s")
-    assert not added.schedules.remove("s")
+    added.schedules.write([], ["s"])
+    added.schedules.write([], ["s"])  # by another one, who was slower
     with closing(sqlite3.connect(db)) as connection, connection:
         counts = [connection.execute(f"SELECT count(*) FROM litequeue_{t}").fetchone()[0] for t in ("ticks", "jobs")]
         assert connection.execute("SELECT job_id FROM litequeue_ticks").fetchall() == [(2,)]
@@ -191,10 +201,10 @@ def test_adders_changers_pausers_and_the_clockwork_race_and_every_tick_has_one_j
         finally:
             own.close()
 
-    def change(own: Store) -> None:
+    def amend(own: Store) -> None:
         row = known(own)
         tick = row.values["next_tick_at"]
-        own.schedules.change(row, {**row.values, "jitter": 1 - row.values["jitter"], "next_tick_at": tick}, None, NOW, retime=True)
+        change(own, row, {**row.values, "jitter": 1 - row.values["jitter"], "next_tick_at": tick})
 
     def pause(own: Store) -> None:
         own.schedules.pause("s", NOW)
@@ -207,8 +217,8 @@ def test_adders_changers_pausers_and_the_clockwork_race_and_every_tick_has_one_j
         step = Step(row.id, "s", row.revision, at, at + HOUR, at + HOUR, False, None, (Due(at, "fired"),), ())
         own.ticks.fire([step], at, lambda *_: [])
 
-    added.schedules.change(known(added), values(overlap="allow"), None, NOW, retime=True)
-    threads = [threading.Thread(target=again, args=(act,)) for act in (change, change, pause, tick, tick)]
+    change(added, known(added), values(overlap="allow"))
+    threads = [threading.Thread(target=again, args=(act,)) for act in (amend, amend, pause, tick, tick)]
     for thread in threads:
         thread.start()
     try:

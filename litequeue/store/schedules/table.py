@@ -140,28 +140,6 @@ class Schedules:
                     _remove(connection, name)
             return void, addresses_to_wake(connection)
 
-    def add(
-        self, values: dict[str, Any], origin: TaskOrigin | None, paused: bool, now: int
-    ) -> list[Address] | None:
-        """Add a schedule: whom to wake, or None if its name is taken."""
-        void, addresses = self.write([Change(values, now, None, origin, paused=paused)])
-        return None if void else addresses
-
-    def change(
-        self, known: Stored, values: dict[str, Any], origin: TaskOrigin | None, now: int, *, retime: bool
-    ) -> list[Address] | None:
-        """Write a schedule's row anew; ``retime``: also its anchor and next tick.
-
-        Whom to wake; None if it is not as it was ``known``: then what was worked out from that is void.
-        """
-        void, addresses = self.write([Change(values, now, known, origin, retime)])
-        return None if void else addresses
-
-    def remove(self, name: str) -> bool:
-        """Delete a schedule and its history; its jobs stay. Whether there was one."""
-        with self._database.write(durable=True) as connection:
-            return _remove(connection, name)
-
     def pause(self, name: str, now: int) -> bool:
         with self._database.write(durable=True) as connection:
             return connection.execute(PAUSE, {"name": name, "now": now}).rowcount > 0
@@ -260,11 +238,10 @@ def _make(connection: sqlite3.Connection, change: Change) -> None:
     connection.execute(statement, {**change.values, "paused_at": paused_at, "now": change.now})
 
 
-def _remove(connection: sqlite3.Connection, name: str) -> bool:
+def _remove(connection: sqlite3.Connection, name: str) -> None:
+    """A schedule, if it is there, and its history; its jobs stay."""
     known = _stored(connection, name)
-    if known is None:
-        return False
-    connection.execute(CLOSE_OF, {"schedules": json.dumps([known.id])})
-    connection.execute(REMOVE_TICKS, {"id": known.id})
-    connection.execute(REMOVE, {"name": name})
-    return True
+    if known is not None:
+        connection.execute(CLOSE_OF, {"schedules": json.dumps([known.id])})
+        connection.execute(REMOVE_TICKS, {"id": known.id})
+        connection.execute(REMOVE, {"name": name})

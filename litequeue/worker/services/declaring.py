@@ -16,7 +16,7 @@ from ...base.models import Planned, Step
 from ...cron.zones import host_beside
 from ...schedules.definition import NewSchedule
 from ...store import Store
-from ...store.schedules import KEPT_OVER_A_RESTART, Stored
+from ...store.schedules import KEPT_OVER_A_RESTART, Change, Stored
 from ...triggers import Cron, Trigger, describe, spec_of
 from ...triggers.firing import is_foreign
 from ..discovery import Catalogue, Declared
@@ -99,17 +99,13 @@ class Declarer:
         if not changed and not retimed:
             return True
         why = self._plan(new, values, now) if retimed else None
-        if known is None:
-            done = self._store.schedules.add(values, new.origin, False, now) is not None
-            said = f"is new: {_shown(new.trigger)}"
-        else:
-            done = self._store.schedules.change(known, values, new.origin, now, retime=retimed) is not None
-            said = f"has changed and starts anew: {_shown(new.trigger)}" if retimed else "has changed"
-        if done:
-            log.info("schedule %s %s", new.name, said)
+        void, _ = self._store.schedules.write([Change(values, now, known, new.origin, retimed)])
+        if not void:
+            begins = "is new" if known is None else "has changed and starts anew"
+            log.info("schedule %s %s", new.name, f"{begins}: {_shown(new.trigger)}" if retimed else "has changed")
             if why is not None:
                 self._disable(new.name, why, now)
-        return done
+        return not void
 
     def _set_going(self, new: NewSchedule) -> None:
         """Work out the next tick of a schedule that was resumed elsewhere, where its trigger is not."""
@@ -127,7 +123,7 @@ class Declarer:
         elif values["next_tick_at"] is None:
             self._over[new.name] = known.revision
         else:
-            self._store.schedules.change(known, values, None, now, retime=True)
+            self._store.schedules.write([Change(values, now, known)])
 
     def _plan(self, new: NewSchedule, values: dict[str, Any], now: int) -> str | None:
         """Fill in the next tick; why there cannot be one, if a trigger of the user's own fails."""
