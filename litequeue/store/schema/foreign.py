@@ -17,7 +17,7 @@ import functools
 import re
 import sqlite3
 from collections.abc import Iterator
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from typing import Final, NamedTuple
 
 from ...base.errors import NotAQueue
@@ -37,8 +37,9 @@ _TOKEN: Final = (
 )
 _BLANK: Final = ("--", "/*", " ", "\t", "\n", "\f", "\r")
 _QUOTES: Final = '"[`'
-_COMPARING: Final = re.compile(r"'.*|[\w$]+|[=<>!]", re.DOTALL)  # of the words of a condition, those that call nothing ...
-_CALLING: Final = frozenset({"like", "glob", "regexp", "match", "collate"})  # ... but for these
+_COMPARING: Final = re.compile(r"'.*|[\w$]+|[=<>!(),]", re.DOTALL)  # of the words of a condition, those that call nothing ...
+_CALLING: Final = frozenset({"like", "glob", "regexp", "match", "collate"})  # ... but for these,
+_GROUPING: Final = frozenset({"where", "and", "or", "not", "in", "("})  # and for a parenthesis after any other
 _CONSTRAINTS: Final = frozenset({"constraint", "primary", "unique", "check", "foreign"})
 
 
@@ -85,8 +86,9 @@ def _meddling(connection: sqlite3.Connection, name: str, table: str, text: str) 
     if connection.execute(_COMPUTED, (name,)).fetchall():
         return "computes"
     condition = _parts(_words(text)).tail
-    if not all(_COMPARING.fullmatch(word) and word not in _CALLING for word in condition):
-        return "computes where it applies"
+    for before, word in pairwise(["", *condition]):
+        if not _COMPARING.fullmatch(word) or word in _CALLING or word == "(" and before not in _GROUPING:
+            return "computes where it applies"
     return None
 
 
