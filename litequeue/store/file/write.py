@@ -97,12 +97,12 @@ class Write:
                 database.wal.after_commit(connection)
             else:
                 self._abandon()
+                if isinstance(error, sqlite3.Error):  # with the gate: the connection is whose that is
+                    raise translate(error, database.path, connection) from error
         finally:
             forkguard.leave()
             handles.gate.release()
             shielded.__exit__()
-        if isinstance(error, sqlite3.Error):
-            raise translate(error, database.path, connection) from error
 
     def _abandon(self) -> None:
         """Roll back; a connection that cannot even do that is not trusted with another write."""

@@ -12,6 +12,7 @@ from litequeue import LiteQueue
 from litequeue.base import errors
 from litequeue.cli.doctor.command import examine
 from litequeue.store import Store
+from litequeue.store.file import sqlerrors
 
 from ...support import new_job
 
@@ -82,4 +83,22 @@ def test_a_batch_that_would_pass_the_last_id_is_told_too(db: Path) -> None:
     with pytest.raises(errors.DatabaseCorrupt, match="has come to id"):
         store.jobs.enqueue_many(new_job(), [("[]", "{}")] * 5)
     assert store.reports.job(1) is not None
+    store.close()
+
+
+def test_ids_are_looked_at_before_the_connection_is_another_threads(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = fill(db)
+    gate = store.database.held().gate
+
+    def used_up(connection: sqlite3.Connection, path: str) -> None:
+        with pytest.raises(errors.QueueBusy):
+            gate.acquire(0.001)
+
+    with closing(sqlite3.connect(db, isolation_level=None)) as connection:
+        connection.execute("UPDATE sqlite_sequence SET seq = ?", (HIGHEST,))
+    monkeypatch.setattr(sqlerrors, "used_up", used_up)
+    with pytest.raises(errors.StorageFull):
+        store.jobs.enqueue(new_job())
+    gate.acquire(0.001)
+    gate.release()
     store.close()
