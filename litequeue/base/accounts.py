@@ -61,7 +61,7 @@ def is_unknown(uid: int) -> bool:
 def _numbers() -> list[tuple[int, ...]]:
     """Which users have numbers in this user namespace: the first one's here and outside, and how many."""
     try:
-        with open("/proc/self/uid_map", encoding="ascii") as file:
+        with open("/proc/self/uid_map", "rb") as file:  # a codec may be out of reach by now
             return [tuple(map(int, line.split())) for line in file]
     except OSError:  # there are no such namespaces here
         return _ALL

@@ -20,6 +20,7 @@ takes 18 us.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Collection, Iterator
@@ -31,7 +32,8 @@ from .checks import one_of
 TRUSTED: Final = ("owner", "anyone")  # with a queue, and so with what its workers run, as a program says it
 VARIABLE: Final = "LITEQUEUE_TRUST"  # in the environment, where the program does not say
 SAY_SO: Final = f"{VARIABLE}=anyone, if whoever can write there may run what he likes as you"
-BESIDE: Final = ("-journal", "-wal", "-shm")  # of a database, what SQLite keeps there
+JOURNAL: Final = "-journal"
+BESIDE: Final = (JOURNAL, "-wal", "-shm")  # of a database, what SQLite keeps there
 _OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 _LINKS: Final = 40  # as the kernel's limit
 
@@ -45,42 +47,42 @@ def is_anyone(said: str | None) -> bool:
     return one_of(said or os.environ.get(VARIABLE) or TRUSTED[0], VARIABLE if said is None else "trust", TRUSTED) == "anyone"
 
 
-def why_untrusted(path: str) -> str | None:
-    """What lets others decide a file's or a directory's content; None if nothing does. Raises FileNotFoundError or another
-    OSError."""
+def why_untrusted(path: str, user: int | None = None) -> str | None:
+    """What lets others than ``user`` (left out: who asks) decide a file's or a directory's content; None if nothing does. Raises
+    FileNotFoundError or another OSError."""
     if not hasattr(os, "geteuid"):  # pragma: no cover - Windows: permissions are not modes
         return None
-    return _why_of_any(list(_steps(path)), _us())
+    return _why_of_any(list(_steps(path)), _us() if user is None else {user, 0})
 
 
 def why_open_folder(path: str) -> str | None:
-    """What lets others put something beside a database; None if nothing does. Raises an OSError.
+    """What lets others put something beside a database; None if nothing does. Raises an OSError, also where its folder is not
+    there: somebody may put it back.
 
-    The file itself need not be there, and may be another user's, who can do as he likes with it: then only his or root's hands
-    are in the folder. Who can write the file itself decides what is in it, and not what SQLite takes for a part of it.
+    The file itself need not be there. Who can write it decides what is in it, and not what SQLite takes for a part of it. Its owner's
+    folder is good enough for root alone, who acts as that user there. His journal may name any file of ours, which SQLite deletes
+    at the first look, and his folder lead to a log of ours as the last one is deleted (measured: both, at the first try).
     """
     if not hasattr(os, "geteuid"):  # pragma: no cover
         return None
-    try:
-        owner = os.stat(path).st_uid
-    except FileNotFoundError:
-        # It is to be made: where a link leads, if it is one.
-        links = [] if not os.path.islink(path) else list(_steps_so_far(path))
-        return _why_of_any([*links, *_steps(os.path.dirname(os.path.realpath(path)))], _us())
-    return _why_of_any(list(_steps(path))[:-1], {*_us(), owner})
+    steps, owners = list(_steps(path, to_be_made=True)), _us()
+    if not stat.S_ISDIR(steps[-1][1].st_mode):
+        _, file = steps.pop()
+        owners = _us_at(file)
+    return _why_of_any(steps, owners)
 
 
 def first_not_roots(path: str) -> tuple[str, os.stat_result] | None:
     """The first directory or link on the way to a path that is not root's. Who may exchange things on the way owns this one, or
-    what is below it, and cannot change the answer."""
-    with contextlib.suppress(OSError):
-        for name, found in _steps(path):
-            if found.st_uid != 0 and (stat.S_ISDIR(found.st_mode) or stat.S_ISLNK(found.st_mode)):
-                return name, found
+    what is below it, and cannot change the answer. Raises an OSError where the way does not lead to a folder, which he may have
+    moved away for a moment."""
+    for name, found in _steps(path, to_be_made=True):
+        if found.st_uid != 0 and (stat.S_ISDIR(found.st_mode) or stat.S_ISLNK(found.st_mode)):
+            return name, found
     return None
 
 
-def why_not_its_own(path: str) -> str | None:
+def why_not_its_own(path: str, beside: Collection[str] = BESIDE) -> str | None:
     """Which of the files beside a database is not what a program of its owner's, or root's, leaves there; None if all are."""
     if not hasattr(os, "geteuid"):  # pragma: no cover
         return None
@@ -88,7 +90,7 @@ def why_not_its_own(path: str) -> str | None:
         database = os.stat(path)
     except FileNotFoundError:
         return None
-    for name in (os.path.realpath(path) + suffix for suffix in BESIDE):
+    for name in (os.path.realpath(path) + suffix for suffix in beside):
         try:
             found = os.lstat(name)
         except OSError:
@@ -97,7 +99,7 @@ def why_not_its_own(path: str) -> str | None:
             return f"{name} is {'a symbolic link' if stat.S_ISLNK(found.st_mode) else 'no regular file'}"
         if found.st_nlink != 1:
             return f"{name} has {found.st_nlink} names"
-        why = _why(name, found, {*_us(), database.st_uid}, database)
+        why = _why(name, found, _us_at(database), database)
         if why is not None:
             return why
     return None
@@ -126,6 +128,11 @@ def _us() -> set[int]:
     return {os.geteuid(), 0}
 
 
+def _us_at(database: os.stat_result) -> set[int]:
+    """Root acts as the owner there."""
+    return {*_us(), database.st_uid} if os.geteuid() == 0 else _us()
+
+
 def _why_of_any(steps: list[tuple[str, os.stat_result]], owners: Collection[int]) -> str | None:
     # Of a file the directory is the last one in which nobody may put anything; a directory is that itself.
     directories = [number for number, (_, found) in enumerate(steps) if stat.S_ISDIR(found.st_mode)]
@@ -136,9 +143,9 @@ def _why_of_any(steps: list[tuple[str, os.stat_result]], owners: Collection[int]
     return None
 
 
-def _steps(path: str) -> Iterator[tuple[str, os.stat_result]]:
+def _steps(path: str, *, to_be_made: bool = False) -> Iterator[tuple[str, os.stat_result]]:
     """Each directory and link on the way to a path, and what is there, as the system goes: ``..`` leads up from where a link has
-    led, and not back to before it (``abspath`` takes both away)."""
+    led, and not back to before it (``abspath`` takes both away). ``to_be_made``: the last one need not be there."""
     path = path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
     at, rest, links = "/", [part for part in reversed(path.split("/")) if part], 0
     yield at, os.lstat(at)
@@ -151,24 +158,24 @@ def _steps(path: str) -> Iterator[tuple[str, os.stat_result]]:
             yield at, os.lstat(at)  # again: it may be the last one now
             continue
         name = os.path.join(at, part)
-        found = os.lstat(name)
+        try:
+            found = os.lstat(name)
+        except FileNotFoundError:
+            if to_be_made and not rest:
+                return
+            raise
         yield name, found
         if not stat.S_ISLNK(found.st_mode):
             at = name
             continue
         links += 1
         if links > _LINKS:
-            raise OSError(f"{path}: too many links")
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
         target = os.readlink(name)
         if target.startswith("/"):
             at = "/"
             yield at, os.lstat(at)
         rest += [part for part in reversed(target.split("/")) if part]
-
-
-def _steps_so_far(path: str) -> Iterator[tuple[str, os.stat_result]]:
-    with contextlib.suppress(FileNotFoundError):
-        yield from _steps(path)
 
 
 def _why(
@@ -259,7 +266,7 @@ def why_shared(name: str, found: os.stat_result, database: os.stat_result | None
         return None
     if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
         return f"{name} is the same file as another ({found.st_nlink} hard links)"
-    return _why(name, found, _us() if database is None else {*_us(), database.st_uid}, database)
+    return _why(name, found, _us() if database is None else _us_at(database), database)
 
 
 def give(descriptor: int, owner: os.stat_result | None) -> None:

@@ -214,3 +214,49 @@ def test_a_word_for_trust_that_nobody_knows_is_refused(world: World) -> None:
     assert done.returncode == 2 and "LITEQUEUE_TRUST must be one of owner, anyone, not 'everybody'" in done.stderr
     with pytest.raises(ValueError, match="trust must be one of owner, anyone"):
         LiteQueue(db, trust="all")
+
+
+def test_a_journal_of_another_users_is_refused_whoever_is_trusted(world: World) -> None:
+    folder = world.folder("shared", mode=0o777)
+    db = world.queue(folder)
+    plant(Path(f"{db}-journal"), b"any")
+    done = run(OWNER, "enqueue", db, "t", env={"LITEQUEUE_TRUST": "anyone"})
+    assert done.returncode == 4 and f"{db}-journal belongs to another user (uid {OTHER})" in done.stderr, done
+    Path(f"{db}-journal").unlink()
+    assert run(OWNER, "enqueue", db, "t", env={"LITEQUEUE_TRUST": "anyone"}).returncode == 0
+
+
+def test_who_makes_a_queue_is_led_nowhere_by_a_link_of_another_users(world: World) -> None:
+    """In a sticky directory he decides whither; and the file was made there, before it was refused."""
+    private, shared = world.folder("private"), sticky(world)
+    as_user(OTHER, lambda: (shared / "q").symlink_to(private))
+    done = run(OWNER, "init", shared / "q" / "db")
+    assert done.returncode == 4 and f"{shared}/q belongs to another user" in done.stderr, done
+    assert list(private.iterdir()) == []
+
+
+@pytest.mark.parametrize("uid", [0, OWNER])
+def test_a_folder_that_is_away_for_a_moment_is_not_opened_unjudged(world: World, uid: int) -> None:
+    """Away for the first look, and there for the next: then root opened it as root, and a user what he refuses."""
+    db = world.queue(world.folder("others", uid=OTHER), uid=OTHER, mode=0o666)
+    program = f"""
+import itertools, os
+from litequeue.base.errors import CannotOpen
+from litequeue.store import Store
+def lstat(path, *args, **options):
+    if path == {str(db.parent)!r} and next(looks) == away:
+        raise FileNotFoundError(2, "No such file or directory", path)
+    return real(path, *args, **options)
+real, os.lstat = os.lstat, lstat
+for away in range(12):
+    looks = itertools.count()
+    store = Store({str(db)!r}, create=False)
+    try:
+        store.database.open()
+    except CannotOpen as error:
+        print("refused")
+    else:
+        print(store.database.user and store.database.user.uid)
+"""
+    answers = python(uid, program).stdout.split()
+    assert len(answers) == 12 and set(answers) == ({"refused"} if uid else {"refused", f"{OTHER}"}), answers

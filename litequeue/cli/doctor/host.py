@@ -71,8 +71,16 @@ def trust(path: str) -> Iterator[Finding]:
                 yield Finding("trust", OK, well)
             elif meant:
                 yield Finding("trust", NOTE, f"{why}: {VARIABLE}=anyone says that this is meant")
+            elif judge is why_untrusted and _is_good_for_its_owner(path):
+                yield Finding("trust", NOTE, f"its owner's workers run what it names; yours, root's, would run nothing of it, since {why}")
             else:
                 yield Finding("trust", WRONG, f"{why}: {consequence}; mend that, or say {SAY_SO}")
+
+
+def _is_good_for_its_owner(path: str) -> bool:
+    """Where root looks at the queue of a user, whose own worker serves it."""
+    owner = os.stat(path).st_uid
+    return os.geteuid() == 0 != owner and why_untrusted(path, owner) is None
 
 
 def what_others_can(mode: int) -> str:

@@ -91,7 +91,7 @@ class Database:
 
     def _open(self) -> Handles:
         # Before all else: SQLite plays a journal in at the first look.
-        self.user = refuse_unsafe(self.given_path, self._trust)
+        self.user = refuse_unsafe(self.given_path, self._trust, create=self._create)
         with acting_as(self.user):
             refuse_strays(self.path)
             ensure_file(self.path, self.given_path, create=self._create)

@@ -6,46 +6,53 @@ Uses ``os.stat`` alone on files that exist: opening and closing one here would d
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 
 from ...base import errors
 from ...base.as_owner import User, user_at
-from ...base.trust import VARIABLE, denied, is_anyone, why_not_its_own, why_open_folder
+from ...base.trust import (
+    JOURNAL,
+    VARIABLE,
+    denied,
+    is_anyone,
+    why_not_its_own,
+    why_open_folder,
+)
 from . import mark
 
 
-def refuse_unsafe(given: str, trust: str | None) -> User | None:
-    """Raise CannotOpen where others than the owner and root can write beside the database, unless ``trust`` is "anyone": then who
-    can write there is trusted with what is in the queue.
+def refuse_unsafe(given: str, trust: str | None, *, create: bool) -> User | None:
+    """Raise CannotOpen where others than we and root can write beside the database, and for root its owner, unless ``trust`` is
+    "anyone": then who can write there is trusted with what is in the queue.
 
     Returns whom root is to act as when it opens and makes files there. What was judged can be another thing a moment later.
     """
-    user = user_at(given)
-    if is_anyone(trust):
-        # A file of root's in a folder of somebody else's: a container has its volume so. That user could not open it.
-        return user if user is not None and _owner(given) == user.uid else None
     folder = beside = None
     try:
-        folder = why_open_folder(given)
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        pass  # which is told when it is opened
-    except OSError as error:  # links that lead in a circle, or are being exchanged
-        raise errors.CannotOpen(f"{given}: {error.strerror or error}") from error
-    with contextlib.suppress(OSError):
-        beside = why_not_its_own(given)
+        user = user_at(given)
+        if is_anyone(trust):
+            beside = why_not_its_own(given, [JOURNAL])  # it is never one of ours, and SQLite deletes any file that it names
+        else:
+            folder, beside = why_open_folder(given), why_not_its_own(given)
+    except FileNotFoundError as error:
+        why = f"cannot create {given}: the folder {os.path.dirname(os.path.abspath(given))} does not exist"
+        raise errors.CannotOpen(why if create else f"{given}: there is no such file") from error
+    except OSError as error:  # links that lead in a circle, say
+        raise errors.CannotOpen(f"{given}: {_strerror(error, given)}") from error
     if folder is not None:
         raise errors.CannotOpen(
-            f"{given} is not opened, since {folder}: a log that somebody puts beside a database is taken for its own. Keep it where "
-            f"only its user can write, such as below the home directory; or, if whoever can write there may have workers run what he "
-            f'likes as you, say so: LiteQueue(path, trust="anyone"), or {VARIABLE}=anyone for a command'
+            f"{given} is not opened, since {folder}: a log that somebody puts beside a database is taken for its own. Let only its user "
+            "write there (chmod go-w), or keep it elsewhere, such as below the home directory; or, if whoever can write there may "
+            f'have workers run what he likes as you, say so: LiteQueue(path, trust="anyone"), or {VARIABLE}=anyone for a command'
         )
     if beside is not None:
         raise errors.CannotOpen(
             f"{given} is not opened, since {beside}: SQLite would take it for a part of the database. Look at it, and move it away if "
             "it is not yours"
         )
+    if user is not None and is_anyone(trust) and _owner(given) not in (None, user.uid):
+        return None  # a file of root's in a folder of somebody else's: a container has its volume so, and that user could not open it
     return user
 
 
