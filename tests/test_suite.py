@@ -45,6 +45,7 @@ WHOLLY_SLOW = {
     "trust/test_datagrams.py": "worker/test_parts.py",
     "trust/test_groups.py": "worker/test_parts.py",
     "trust/test_identity.py": "trust/test_workers_folder.py",
+    "trust/test_roots_commands.py": "cli/test_crontab.py",
     "trust/test_roots_look.py": "store/file/test_mark.py",
     "trust/test_system_crontab.py": "cli/test_crontab.py",
     "trust/test_working_directory.py": "cli/test_service.py",

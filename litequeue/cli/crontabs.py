@@ -34,7 +34,7 @@ from . import crontab_plans, render
 from .calls import typed, with_secrets
 from .crontab_plans import NEW, UNCHANGED, Plan
 from .jobs import existing
-from .notes import note_mail
+from .notes import note_closed, note_mail
 from .printing import complain, put, say
 
 DIFFERENCES: Final = """\
@@ -68,6 +68,7 @@ def import_(arguments: argparse.Namespace) -> int:
             say(f"line {remark.line}: note: {remark.why}", to=sys.stderr)
     if not wanted and not failed:
         complain("there is no job in it")
+    note_closed(arguments.db, (options["kwargs"]["cwd"] for entry, options in wanted if entry.user is None))
     plans = crontab_plans.match(wanted, standing)
     why_kept = "not every line could be read" if failed else "there is no job in it" if not wanted else ""
     if plans and arguments.dry_run:

@@ -78,7 +78,7 @@ def _what(arguments: argparse.Namespace) -> tuple[str, list[Any], dict[str, Any]
         if arguments.task is not None:
             raise InvalidArgument(f"--command runs what follows --, so there is no task: {arguments.task!r:.100}")
         command = command_of(arguments)
-        note_command(command)
+        note_command(arguments.db, command)
         return COMMAND, [], command
     if arguments.task is None:
         raise InvalidArgument("name the task, or give --command -- and a command")

@@ -11,14 +11,35 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from ..base.as_owner import acting_as, user_at
 from ..base.models import TaskOrigin
+from ..client import database_path
 from .printing import complain, say
 
 
-def note_command(command: Mapping[str, Any]) -> None:
+def note_command(db: str, command: Mapping[str, Any]) -> None:
     """Of the arguments of a command job."""
     for doubt in _of_command(command):
         complain(f"note: {doubt}")
+    note_closed(db, [command["cwd"]] if "cwd" in command else [])
+
+
+def note_closed(db: str, directories: Iterable[str]) -> None:
+    """Once, of directories of commands that root leaves in a user's queue, and that are closed to that user."""
+    path = database_path(db)
+    user = user_at(path)
+    if user is None:
+        return
+    for directory in dict.fromkeys(directories):
+        try:
+            with acting_as(user):
+                os.stat(os.path.join(directory, "."))
+        except PermissionError:
+            whose = f"{path} is uid {user.uid}'s, whose worker can neither enter {directory} nor use root's environment"
+            complain(f"note: {whose}: do this as that user")
+            return
+        except OSError:  # it is not there, which is another note
+            continue
 
 
 def _of_command(command: Mapping[str, Any]) -> Iterator[str]:

@@ -47,7 +47,7 @@ def add(arguments: argparse.Namespace) -> int:
             raise InvalidArgument(typed(error)) from None
     _say([info])
     if task == COMMAND:
-        note_command(call["kwargs"])
+        note_command(arguments.db, call["kwargs"])
     return 0
 
 
@@ -60,7 +60,7 @@ def update(arguments: argparse.Namespace) -> int:
         info = app.schedules.update(arguments.name, **changes)
     _say([info])
     if info.task == COMMAND and "kwargs" in changes:
-        note_command(changes["kwargs"])
+        note_command(arguments.db, changes["kwargs"])
     return 0
 
 
