@@ -49,23 +49,22 @@ def import_(arguments: argparse.Namespace) -> int:
     standing = _standing(arguments.db)  # first, so that arguments that are the wrong way round are seen
     source = crontab_plans.source_of(arguments.file, arguments.system)
     found = crontab.parse(_read(arguments.file, arguments.system), system=arguments.system)
-    failed = len(found.problems)
-    for problem in found.problems:
-        _refuse(problem.line, f"not read: {problem.why}", problem.raw)
     wanted: list[tuple[Entry, dict[str, Any]]] = []
-    refused: set[int] = set()
+    refused = {problem.line: (problem.why, problem.raw) for problem in found.problems}
     for entry in found.entries:
         try:
             options = _schedule_of(entry, arguments)
             options["kwargs"] = with_secrets({**options["kwargs"], "crontab": source}, arguments.secret_env or ())
             wanted.append((entry, options))
         except LitequeueError as error:
-            failed += 1
-            refused.add(entry.line)
-            _refuse(entry.line, f"not imported: {error}{crontab.verdict(entry.when)}", entry.raw)
-    for remark in found.remarks:
-        if remark.line not in refused:  # else it says what is done with a line that is not taken
-            say(f"line {remark.line}: note: {remark.why}", to=sys.stderr)
+            refused[entry.line] = f"{error}{crontab.verdict(entry.when)}", entry.raw
+    failed = len(refused)
+    remarks = {remark.line: remark.why for remark in found.remarks}
+    for number in sorted({*refused, *remarks}):
+        if number in refused:  # of which a remark would say what is done with it
+            _refuse(number, *refused[number])
+        else:
+            say(f"line {number}: note: {remarks[number]}", to=sys.stderr)
     if not wanted and not failed:
         complain("there is no job in it")
     note_closed(arguments.db, (options["kwargs"]["cwd"] for entry, options in wanted if entry.user is None))
@@ -86,7 +85,7 @@ def import_(arguments: argparse.Namespace) -> int:
 
 
 def _refuse(number: int, why: str, line: str) -> None:
-    say(f"line {number}: {why}", to=sys.stderr)
+    say(f"line {number}: not imported: {why}", to=sys.stderr)
     say(f"    {line}", to=sys.stderr)
 
 
@@ -207,22 +206,24 @@ def _is_user(word: str) -> bool:
 
 def _import(plans: list[Plan], gone: Iterable[str], arguments: argparse.Namespace) -> int:
     """Add and change what is to be, and remove what is gone, in one transaction; how many of the jobs were refused."""
-    refused: set[str] = set()
+    refused: dict[str, str] = {}
     with LiteQueue(arguments.db) as app:
         batch = Batch(app.schedules)
         for plan in plans:
             try:
                 _ask(batch, plan, arguments)
             except (InvalidArgument, PayloadError, PayloadTooLarge) as error:
-                refused.add(plan.name)
-                _refuse(plan.entry.line, f"not imported: {typed(error)}", plan.entry.raw)
+                refused[plan.name] = typed(error)
         for name in gone:
             batch.remove(name)
         batch.write()
         found = {info.name: info for info in app.schedules.list()}
     mail_to = None
     for plan in plans:
-        if plan.name in refused or (info := found.get(plan.name)) is None:  # None: somebody has removed it since
+        if plan.name in refused:
+            _refuse(plan.entry.line, refused[plan.name], plan.entry.raw)
+            continue
+        if (info := found.get(plan.name)) is None:  # somebody has removed it since
             continue
         if plan.fate == UNCHANGED:
             say(f"{plan.name}: unchanged")

@@ -104,7 +104,7 @@ def test_a_real_crontab_is_lived_through_for_a_month_and_comes_back_without_a_di
     db, again, text = tmp_path / "db", tmp_path / "again", REAL.read_text()
     done = cli("cron", "import", db, REAL)
     assert done.code == 1  # for the two lines that cron would not read either
-    assert [line.split(":")[0] for line in done.err.splitlines() if ": not read: " in line] == ["line 53", "line 54"]
+    assert [line.split(":")[0] for line in done.err.splitlines() if ": not imported: " in line] == ["line 53", "line 54"]
     entries = {entry.name: entry for entry in crontab.parse(text).entries}
     assert len(entries) >= 30
     assert schedules(db).keys() == entries.keys()
@@ -594,7 +594,7 @@ def test_an_import_says_what_debians_cron_did_with_a_line(cli: Cli, tmp_path: Pa
     notes = [line for line in done.err.splitlines() if ": note: " in line]
     assert len(notes) == len(said) and all(map(str.startswith, notes, said)), notes
     assert "line 6: not imported: " in done.err and "; Debian's cron takes it, and never runs it" in done.err
-    assert "line 7: not read: " in done.err and "; Debian's cron takes it for '5 3 * * *'" in done.err
+    assert "line 7: not imported: " in done.err and "; Debian's cron takes it for '5 3 * * *'" in done.err
     shown = cli("cron", "import", tmp_path / "new", "-", "--dry-run", given=lines).out
     assert all(line.partition(": note: ")[2] in shown for line in said)
 
@@ -602,9 +602,19 @@ def test_an_import_says_what_debians_cron_did_with_a_line(cli: Cli, tmp_path: Pa
 def test_of_a_line_that_is_not_imported_only_that_is_said(cli: Cli, tmp_path: Path) -> None:
     done = cli("cron", "import", tmp_path / "db", "-", given=b"-99 * * * * a\n-- 3 * * * b\n-5 * * * * c\n")
     assert [line[:40] for line in done.err.splitlines() if not line.startswith("    ")] == [
-        "line 2: not read: minute '-' is not allo", "line 1: not imported: cron expression '9", "line 3: note: Debian's crontab refuses a",
+        "line 1: not imported: cron expression '9", "line 2: not imported: minute '-' is not ", "line 3: note: Debian's crontab refuses a",
     ]  # fmt: skip
     assert done.code == 1 and done.out.startswith("c: ")
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_what_is_not_imported_and_what_is_noted_comes_in_the_order_of_the_lines(cli: Cli, tmp_path: Path, more: tuple[str, ...]) -> None:
+    cli("cron", "import", tmp_path / "db", "-", given=b"# a\n0 1 * * * one\n")
+    lines = b"A=\n-5 * * * * c\n0 0 31 2 * d\n61 * * * * e\n* * 30 2 * f\n5/10 1 * * * g\n# a\n0 1 * * * other\n"
+    done = cli("cron", "import", tmp_path / "db", "-", *more, given=lines)
+    said = [line.split(": ")[:2] for line in done.err.splitlines() if not line.startswith("    ")]
+    told = [["line 1", "note"], ["line 2", "note"], ["line 3", "not imported"], ["line 4", "not imported"], ["line 5", "not imported"]]
+    assert said == told + ([] if more else [["line 6", "note"], ["line 8", "not imported"]]), "else it is with the others' ticks"
 
 
 def test_who_would_be_mailed_is_said_once_where_no_mail_can_be_sent(cli: Cli, tmp_path: Path, no_mail: None) -> None:
