@@ -23,6 +23,7 @@ from ..crontab import Entry
 from ..triggers import Cron, from_spec
 from . import render
 from .calls import command_in
+from .crontab_plans import secrets_of
 from .crontabs import whoami
 from .jobs import existing
 from .printing import say
@@ -36,9 +37,10 @@ def export(arguments: argparse.Namespace) -> int:
     others: list[str] = []
     left_out: list[str] = []
     secrets: list[str] = []
+    hidden = set[str]() if arguments.with_secrets else secrets_of(found)
     for info in found:
         try:
-            entry, secret = _entry_of(info, arguments.with_secrets)
+            entry, secret = _entry_of(info, hidden)
             crontab.render([entry])  # a line of its own may be too much for a crontab
             entries.append(entry)
             secrets += [f"# {info.name}: {', '.join(secret)}"] if secret else []
@@ -96,8 +98,8 @@ def _for_debian(entries: list[Entry]) -> tuple[list[Entry], list[str]]:
     return found, why
 
 
-def _entry_of(info: ScheduleInfo, with_secrets: bool) -> tuple[Entry, list[str]]:
-    """The schedule as an entry, and the variables that it lacks, since they are secret."""
+def _entry_of(info: ScheduleInfo, hidden: set[str]) -> tuple[Entry, list[str]]:
+    """The schedule as an entry, and which of the hidden variables it lacks."""
     trigger = from_spec(info.spec)
     if not isinstance(trigger, Cron) or trigger.seconds:
         raise InvalidArgument(f"its times are not five fields: {info.trigger}")
@@ -108,8 +110,8 @@ def _entry_of(info: ScheduleInfo, with_secrets: bool) -> tuple[Entry, list[str]]
     call = command_in(info)
     if "user_env" in call:
         raise InvalidArgument("it runs in the environment of a login shell (--user-env)")
-    secret: dict[str, str] = call.get("secret_env", {})
-    environment: dict[str, str] = {**call.get("env", {}), **(secret if with_secrets else {})}
+    everything: dict[str, str] = {**call.get("env", {}), **call.get("secret_env", {})}
+    environment = {name: value for name, value in everything.items() if name not in hidden}
     shell = environment.pop("SHELL", crontab.SHELL)
     if environment.get("PATH") == PATH:
         del environment["PATH"]
@@ -129,7 +131,7 @@ def _entry_of(info: ScheduleInfo, with_secrets: bool) -> tuple[Entry, list[str]]
         timezone=zone, mail_to=info.mail_to or "", random_delay=_delay(info.jitter), env=environment,
         enabled=info.state == "active",
     )  # fmt: skip
-    return entry, [] if with_secrets else sorted(secret)
+    return entry, sorted(hidden & everything.keys())
 
 
 def _beyond_cron(info: ScheduleInfo) -> str:

@@ -21,7 +21,7 @@ from ..commands.command import OF_SYSTEM
 from ..crontab import Entry
 from ..crontab.names import unique
 from ..triggers import spec_of
-from .calls import command_in, with_secrets
+from .calls import command_in
 
 NEW: Final = "new"
 UNCHANGED: Final = "unchanged"
@@ -45,9 +45,8 @@ class Plan:
     @property
     def call(self) -> Call:
         """The crontab's command for a schedule that is there: what was added by hand is not the crontab's to take away."""
-        old, new = self._standing, self.options["kwargs"]
-        kept = {"backoff": old["backoff"]} if "backoff" in old else {}
-        return {**with_secrets(_in_the_open(new), {*_secrets(old), *_secrets(new)}), **kept}
+        old = self._standing
+        return {**self.options["kwargs"], **({"backoff": old["backoff"]} if "backoff" in old else {})}
 
     @property
     def _standing(self) -> Call:
@@ -97,6 +96,11 @@ def source_of(file: str, system: bool) -> str:
     """The crontab, as a later import names it again: what is gone from one may stand in another."""
     name = file if file == "-" else os.path.abspath(file)
     return name + OF_SYSTEM if system else name
+
+
+def secrets_of(standing: Iterable[ScheduleInfo]) -> set[str]:
+    """The variables that are secret to one of the schedules: a password is one also where another line has it."""
+    return set().union(*(_secrets(call) for info in standing if (call := _command_or_none(info)) is not None))
 
 
 def match(wanted: Iterable[tuple[Entry, dict[str, Any]]], standing: Mapping[str, ScheduleInfo]) -> list[Plan]:
@@ -154,7 +158,7 @@ def gone(
 
 def _job_of(info: ScheduleInfo) -> tuple[str, Call] | None:
     """What a schedule runs, and when, as a crontab could say it; None if it runs no command, or is another's to change."""
-    call = _command_or_none(info) if info.task == COMMAND and info.declared_in is None else None
+    call = _command_or_none(info) if info.declared_in is None else None
     return None if call is None else (info.spec, _said(call))
 
 
@@ -184,6 +188,6 @@ def _core(spec: str, call: Call) -> str:
 
 def _command_or_none(info: ScheduleInfo) -> Call | None:
     try:
-        return command_in(info)
+        return command_in(info) if info.task == COMMAND else None
     except InvalidArgument:
         return None

@@ -49,12 +49,13 @@ def import_(arguments: argparse.Namespace) -> int:
     standing = _standing(arguments.db)  # first, so that arguments that are the wrong way round are seen
     source = crontab_plans.source_of(arguments.file, arguments.system)
     found = crontab.parse(_read(arguments.file, arguments.system), system=arguments.system)
+    secret = sorted({*(arguments.secret_env or ()), *crontab_plans.secrets_of(standing.values())})
     wanted: list[tuple[Entry, dict[str, Any]]] = []
     refused = {problem.line: (problem.why, problem.raw) for problem in found.problems}
     for entry in found.entries:
         try:
             options = _schedule_of(entry, arguments)
-            options["kwargs"] = with_secrets({**options["kwargs"], "crontab": source}, arguments.secret_env or ())
+            options["kwargs"] = with_secrets({**options["kwargs"], "crontab": source}, secret)
             wanted.append((entry, options))
         except LitequeueError as error:
             refused[entry.line] = f"{error}{crontab.verdict(entry.when)}", entry.raw

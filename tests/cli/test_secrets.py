@@ -387,3 +387,48 @@ def test_an_import_marks_settings_of_the_crontab_and_later_imports_leave_the_mar
     assert changed.code == 1 and "differs in its environment" in changed.err and "correct horse" not in changed.err
     assert cli(*again[:4], "--replace", given=text("correct horse")).code == 0
     assert kwargs()["secret_env"] == {"PGPASSWORD": "correct horse"} and kwargs()["env"]["LANG"] == "C"
+
+
+LATER = f"PGPASSWORD={SECRET}\n0 4 * * * pg_dump mydb\n"
+
+
+@unix
+@pytest.mark.parametrize("source", ["-", "crontab", "other"])
+def test_a_line_that_is_added_to_a_crontab_later_has_the_secrets_that_its_others_have(
+    app: LiteQueue, cli: Cli, tmp_path: Path, source: str
+) -> None:
+    app.stats()
+    for file in (tmp_path / "crontab", tmp_path / "other"):
+        file.write_text(LATER + "0 5 * * * psql mydb\n")
+    first = "-" if source == "-" else tmp_path / "first"
+    (tmp_path / "first").write_text(LATER)
+    assert cli("cron", "import", app.path, first, "--secret-env", "PGPASSWORD", given=LATER.encode()).code == 0
+    again = "-" if source == "-" else tmp_path / source
+    said = cli("cron", "import", app.path, again, given=f"{LATER}0 5 * * * psql mydb\n".encode())
+    assert said.code == 0
+    assert json.loads(app.schedules.get("psql").kwargs)["secret_env"] == {"PGPASSWORD": SECRET}
+    for words in (("schedules", app.path, "--json"), ("cron", "export", app.path)):
+        assert SECRET not in str(cli(*words))
+
+
+@unix
+def test_a_line_that_shows_what_is_secret_to_another_is_told_at_the_next_import_and_healed_by_replace(app: LiteQueue, cli: Cli) -> None:
+    both = f"{LATER}0 5 * * * psql mydb\n".encode()
+    app.stats()
+    cli("cron", "import", app.path, "-", given=both)
+    cli("schedule", "update", app.path, "pg_dump", "--secret-env", f"PGPASSWORD={SECRET}")
+    said = cli("cron", "import", app.path, "-", given=both)
+    assert said.code == 1 and "psql that is there differs in what of its environment is secret: --replace changes that one" in said.err
+    said = cli("cron", "import", app.path, "-", "--replace", given=both)
+    assert said.code == 0 and "pg_dump: unchanged" in said.out
+    assert SECRET not in cli("schedules", app.path, "--json").out
+
+
+@unix
+def test_an_export_leaves_what_is_secret_to_one_line_out_of_all(app: LiteQueue, cli: Cli) -> None:
+    app.stats()
+    cli("cron", "import", app.path, "-", given=f"{LATER}0 5 * * * psql mydb\n".encode())
+    cli("schedule", "update", app.path, "pg_dump", "--secret-env", f"PGPASSWORD={SECRET}")
+    said = cli("cron", "export", app.path)
+    assert SECRET not in said.out and "# pg_dump: PGPASSWORD\n# psql: PGPASSWORD\n" in said.out
+    assert cli("cron", "export", app.path, "--with-secrets").out.count(SECRET) == 1
