@@ -27,7 +27,7 @@ from ..commands.account import PATH, account_of, why_not_as
 from ..commands.command import NAME as COMMAND
 from ..commands.command import check_command
 from ..commands.notices import sendmail
-from ..crontab import Entry
+from ..crontab import Crontab, Entry
 from ..schedules.face import Batch
 from ..triggers import Cron, describe
 from . import crontab_plans, render
@@ -37,6 +37,7 @@ from .jobs import existing
 from .notes import note_closed, note_mail
 from .printing import complain, put, say
 
+OF_CRON: Final = ("HOME", "LOGNAME", "PATH", "SHELL")  # which a command has without a setting
 DIFFERENCES: Final = """\
 Of all of them: a tick whose job before still runs is left out (cron starts both; so does schedule update --overlap allow),
 one that was missed by at most an hour is made up for (cron never does; nor does --catch-up skip), a job under which its
@@ -49,7 +50,7 @@ def import_(arguments: argparse.Namespace) -> int:
     standing = _standing(arguments.db)  # first, so that arguments that are the wrong way round are seen
     source = crontab_plans.source_of(arguments.file, arguments.system)
     found = crontab.parse(_read(arguments.file, arguments.system), system=arguments.system)
-    secret = sorted({*(arguments.secret_env or ()), *crontab_plans.secrets_of(standing.values())})
+    secret = sorted({*_marked(arguments.secret_env or (), found), *crontab_plans.secrets_of(standing.values())})
     wanted: list[tuple[Entry, dict[str, Any]]] = []
     refused = {problem.line: (problem.why, problem.raw) for problem in found.problems}
     for entry in found.entries:
@@ -162,6 +163,18 @@ def whoami() -> tuple[str, str]:
     except KeyError:
         return str(os.geteuid()), os.path.expanduser("~")
     return user.pw_name, user.pw_dir
+
+
+def _marked(names: Iterable[str], found: Crontab) -> set[str]:
+    """What is to be secret. A name that no line has is mistyped, and what it was meant for would be shown."""
+    settings = set[str]().union(*(entry.env for entry in found.entries))
+    for name, equals, _ in (given.partition("=") for given in names):
+        if equals:
+            raise InvalidArgument(f"--secret-env {name!r:.100}=...: write NAME alone, since the crontab has the value")
+        if found.entries and name not in settings.union(OF_CRON):
+            have = f"it has {', '.join(sorted(settings))}" if settings else "it has none"
+            raise InvalidArgument(f"--secret-env {name!r:.100}: no job that can be read has such a setting of the crontab; {have}")
+    return set(names)
 
 
 def _owner(entry: Entry) -> str | None:

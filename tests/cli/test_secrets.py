@@ -432,3 +432,18 @@ def test_an_export_leaves_what_is_secret_to_one_line_out_of_all(app: LiteQueue, 
     said = cli("cron", "export", app.path)
     assert SECRET not in said.out and "# pg_dump: PGPASSWORD\n# psql: PGPASSWORD\n" in said.out
     assert cli("cron", "export", app.path, "--with-secrets").out.count(SECRET) == 1
+
+
+@unix
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_an_import_refuses_a_secret_that_no_line_has_before_it_stores_anything(app: LiteQueue, cli: Cli, more: tuple[str, ...]) -> None:
+    app.stats()
+    said = cli("cron", "import", app.path, "-", "--secret-env", "PGPASWORD", *more, given=LATER.encode())
+    assert (said.code, said.err.count("\n"), said.out) == (2, 1, "")
+    assert "--secret-env 'PGPASWORD': no job that can be read has such a setting" in said.err and " PGPASSWORD" in said.err
+    said = cli("cron", "import", app.path, "-", "--secret-env", f"PGPASSWORD={SECRET}", *more, given=LATER.encode())
+    assert said.code == 2 and "write NAME" in said.err and SECRET not in said.err
+    assert app.schedules.list() == []
+    for name in ("PGPASSWORD", "HOME"):  # cron's own are stored with a command as well
+        assert cli("cron", "import", app.path, "-", "--replace", "--secret-env", name, *more, given=LATER.encode()).code == 0
+    assert cli("cron", "import", app.path, "-", "--secret-env", "PGPASSWORD", *more, given=b"").code == 0, "there is no job that could lack it"
