@@ -44,6 +44,7 @@ WHOLLY_SLOW = {
     "trust/test_containers.py": "base/test_trust.py",
     "trust/test_datagrams.py": "worker/test_parts.py",
     "trust/test_groups.py": "worker/test_parts.py",
+    "trust/test_several_accounts.py": "cli/test_service.py",
     "trust/test_identity.py": "trust/test_workers_folder.py",
     "trust/test_roots_commands.py": "cli/test_crontab.py",
     "trust/test_roots_look.py": "store/file/test_mark.py",

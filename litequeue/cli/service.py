@@ -1,86 +1,31 @@
-"""``service``: a systemd unit, or a launchd property list, that keeps a worker up for a file.
+"""``service``: a unit of the service manager that keeps a worker up for a file.
 
-Owns the two texts, their quoting, and the steps to install them, which stand in them as comments. Only prints:
-it installs and starts nothing. ``systemd`` and ``launchd`` are pure.
+Owns what is asked before one is printed, so that it can start: the worker's options, where its modules lie, the file, and what
+of this environment it needs. Only prints: it installs and starts nothing. The texts are in ``units``.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 import os
-import plistlib
 import re
 import sys
 import sysconfig
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from ..base import checks
+from ..base.as_owner import user_at
 from ..base.errors import CannotOpen, InvalidArgument
+from ..base.trust import is_anyone
 from ..client import database_path
+from ..store import Store
+from ..store.file.files import ensure_file, refuse_unsafe
 from . import exits
 from .grammar import build
-from .worker.command import OWN_ENVIRONMENT, config_of
+from .units import Unit, launchd, systemd, unit_name
+from .worker.command import config_of
 from .worker.imports import check_imports, home_of_imports
 
-# The worker itself leaves 3 s after its grace; the rest is for a slow disk.
-AFTER_GRACE = 10
 WHICHEVER = os.path.join(".", "DB")  # where only the options are looked at; with a / it is the file, whatever LITEQUEUE_DB says
-# Soon enough for schedules; and a worker that fails at each start costs about a twentieth of a core.
-RESTART_AFTER = 5
-# The unit file's name, with room for ".service" in 255.
-_UNIT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,199}")
-_PLAIN = re.compile(r"[\w./:=@,+-]+", re.ASCII)
-
-_SYSTEMD = """\
-# Keeps a litequeue worker up for {db}
-#
-# 1. Save this as {path}
-# 2. {systemctl} daemon-reload && {systemctl} enable --now {name}.service
-{linger}# Its log: {journal} -f   Stop it: {systemctl} disable --now {name}.service
-
-[Unit]
-Description=litequeue worker ({name})
-RequiresMountsFor={mounts}
-{after}# A full disk or a lock held for long passes, so the starts are not counted. What a start cannot mend is below.
-StartLimitIntervalSec=0
-
-[Service]
-Type=exec
-{user}WorkingDirectory={directory}
-# What jobs print reaches the log at once.
-Environment=PYTHONUNBUFFERED=1
-{environment}# These are for the worker, and not for the commands that it runs.
-Environment={own}
-ExecStart={command}
-Restart=always
-RestartSec={restart}
-# Wrong options, a damaged file, a file that cannot be opened: a person has to look.
-RestartPreventExitStatus={hopeless}
-# The worker alone is told to stop, and alone killed after the timeout. It finishes what runs, for its grace of
-# {grace} s at most, and its own processes end with it; what a job has left in the background lives on.
-KillSignal=SIGTERM
-KillMode=process
-TimeoutStopSec={timeout}
-# A job that takes all the memory is killed alone, and the worker reports it.
-OOMPolicy=continue
-
-[Install]
-WantedBy={wanted}
-"""
-
-_LAUNCHD = """\
-<!--
-Keeps a litequeue worker up for the file named below.
-
-1. Save this as {path}
-2. launchctl bootstrap {domain} {path}
-
-Its log is the file below StandardErrorPath. Stop it: launchctl bootout {domain}/{name}
-launchd starts it again whatever its exit code.
--->
-"""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -93,140 +38,48 @@ def run(arguments: argparse.Namespace) -> int:
         if not os.path.isdir(needed):
             raise CannotOpen(f"{needed}: no such directory; the worker needs it: create it first")
     grace = checks.span(arguments.grace, "--grace") / checks.MICROS
-    check_imports(imports, directory)
+    trust, python_path, owner = is_anyone(None), _python_path(), _owner(db)
+    notes = _look(db, owner)
+    if arguments.user and owner != os.geteuid() and not trust:
+        raise InvalidArgument(
+            f"{db} is or would be uid {owner}'s, and a unit of your own would run the worker as uid {os.geteuid()}: for the system's "
+            "service manager, which runs it as that account, give --system"
+        )
+    check_imports(imports, directory, python_path)
     stem = re.sub(r"[^A-Za-z0-9_.:-]+", "-", os.path.basename(db).partition(".")[0]) or "db"
     name = unit_name(f"litequeue-{stem}"[:100] if arguments.name is None else arguments.name)
     unit = Unit(
         db, sys.executable, name=name, user=arguments.user, grace=grace, directory=directory,
-        extra=arguments.options, run_as=None if arguments.user else _owner(db), pythonpath=_python_path(),
+        extra=arguments.options, run_as=None if arguments.user else _account(owner, db),
+        pythonpath=os.pathsep.join(python_path) or None, trust=trust,
     )  # fmt: skip
     logs = os.path.expanduser("~/Library/Logs") if arguments.user else "/Library/Logs"
     wants_launchd = arguments.launchd or sys.platform == "darwin"  # where there is no systemd
     print(launchd(unit, f"{logs}/{name}.log") if wants_launchd else systemd(unit), end="")
     sys.stdout.flush()
-    if not os.path.exists(db):
-        print(f"litequeue: note: there is no {db} yet; the worker will make it", file=sys.stderr)
+    for note in notes:
+        print(f"litequeue: note: {note}", file=sys.stderr)
     return exits.OK
 
 
-def unit_name(value: str) -> str:
-    if not _UNIT_NAME.fullmatch(value):
-        raise InvalidArgument(
-            f"--name {value!r:.220} is not allowed: use 1 to 200 of A-Z, a-z, 0-9, underscores, dots, colons and "
-            "hyphens, not first a dot, colon or hyphen"
-        )
-    return value.removesuffix(".service")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Unit:
-    """A worker that is to be kept up: of the user's own service manager, or of the system's, which runs it as
-    ``run_as``. Raises InvalidArgument for what could not stand in any unit."""
-
-    db: str = field(kw_only=False)
-    python: str = field(kw_only=False)
-    name: str
-    user: bool
-    grace: float
-    directory: str
-    extra: Sequence[str] = ()  # options of the worker
-    run_as: str | None = None
-    pythonpath: str | None = None
-
-    def __post_init__(self) -> None:
-        for text in (*self.words, self.directory, self.pythonpath or "", self.run_as or ""):
-            _check_text(text)
-
-    @property
-    def words(self) -> list[str]:
-        """The worker's command."""
-        return [self.python, "-P", "-m", "litequeue", "worker", self.db, "--grace", _number(self.grace), *self.extra]
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """What the worker's Python is to find in it."""
-        return {"PYTHONUNBUFFERED": "1"} | ({} if self.pythonpath is None else {"PYTHONPATH": self.pythonpath})
-
-    @property
-    def timeout(self) -> int:
-        """Seconds that the manager waits for the worker's end."""
-        return math.ceil(self.grace) + AFTER_GRACE
-
-
-def systemd(unit: Unit) -> str:
-    """The unit file."""
-    words = unit.words
-    if set(unit.python) & set("\"'\\"):
-        raise InvalidArgument(
-            f"{unit.python}: systemd runs no program with a quote or a backslash in its path; use a Python elsewhere"
-        )
-    # A colon before the command ends the replacement of $; only where it is needed, since systemd before 244
-    # does not know it. To double each $ would not do: the program's own path is taken as it stands.
-    command = ":" * any("$" in word for word in words) + " ".join(map(_quoted, words))
-    return _SYSTEMD.format(
-        db=unit.db,
-        name=unit.name,
-        **_manager(unit.name, unit.user),
-        mounts=_quoted(os.path.dirname(unit.db)),
-        user="" if unit.run_as is None else f"User={unit.run_as.replace('%', '%%')}\n",
-        directory=_whole_line(unit.directory),
-        environment="" if unit.pythonpath is None else f"Environment={_quoted(f'PYTHONPATH={unit.pythonpath}')}\n",
-        own=_quoted(f"{OWN_ENVIRONMENT}={' '.join(unit.environment)}"),
-        command=command,
-        restart=RESTART_AFTER,
-        hopeless=f"{exits.USAGE} {exits.DAMAGED} {exits.CANNOT_OPEN}",
-        grace=_number(unit.grace),
-        timeout=unit.timeout,
-    )
-
-
-def _manager(name: str, user: bool) -> dict[str, str]:
-    """Where the unit goes, how it is started, and what it waits for."""
-    if user:
-        return {
-            "path": f"~/.config/systemd/user/{name}.service",
-            "systemctl": "systemctl --user",
-            "linger": "# 3. loginctl enable-linger $USER   (to run from boot on, and while you are logged out)\n",
-            "journal": f"journalctl --user -u {name}.service",
-            "after": "",
-            "wanted": "default.target",
-        }
-    return {
-        "path": f"/etc/systemd/system/{name}.service",
-        "systemctl": "systemctl",
-        "linger": "",
-        "journal": f"journalctl -u {name}.service",
-        # What is started after them is stopped before them: the last jobs still have network and users.
-        "after": "After=network.target remote-fs.target nss-user-lookup.target\n",
-        "wanted": "multi-user.target",
-    }
-
-
-def launchd(unit: Unit, log: str) -> str:
-    """The property list of an agent of the user, or of a daemon of the system."""
-    name = unit.name
-    _check_text(log)
-    if "--" in name:
-        raise InvalidArgument(f"--name {name!r} has two hyphens in a row, which no comment in a property list may")
-    content = {
-        "Label": name,
-        "ProgramArguments": unit.words,
-        "WorkingDirectory": unit.directory,
-        "EnvironmentVariables": {**unit.environment, OWN_ENVIRONMENT: " ".join(unit.environment)},
-        "RunAtLoad": True,
-        "KeepAlive": True,
-        "ThrottleInterval": RESTART_AFTER,
-        "ExitTimeOut": unit.timeout,
-        "StandardOutPath": log,
-        "StandardErrorPath": log,
-    } | ({} if unit.run_as is None else {"UserName": unit.run_as})
-    domain, home = ("gui/$(id -u)", "~/Library/LaunchAgents") if unit.user else ("system", "/Library/LaunchDaemons")
-    head, doctype, body = plistlib.dumps(content, sort_keys=False).decode().partition("<plist")
-    return head + _LAUNCHD.format(path=f"{home}/{name}.plist", domain=domain, name=name) + doctype + body
-
-
-def _number(value: float) -> str:
-    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+def _look(db: str, owner: int) -> list[str]:
+    """What is to be said of the file. Raises what other commands would, where it is no queue."""
+    is_there, refused = os.path.lexists(db), []
+    try:
+        if is_there or owner == os.geteuid():  # one that another account is yet to make is none of ours to judge
+            refuse_unsafe(db, None)
+    except CannotOpen as error:  # a note, since the app that --import names may say that it is meant
+        refused = [f"the worker would refuse this file as it lies: {error}"]
+    if not is_there:
+        return [f"there is no {db} yet; the worker will make it", *refused]
+    ensure_file(db, db, create=False)
+    if not refused and os.path.getsize(db):
+        try:
+            Store(db, create=False, adopt=False).open_and_close()
+        except CannotOpen:
+            if os.geteuid() in (0, owner):  # where others may not open it, the worker may
+                raise
+    return refused
 
 
 def _checked(options: list[str]) -> argparse.Namespace:
@@ -241,14 +94,19 @@ def _checked(options: list[str]) -> argparse.Namespace:
     return arguments
 
 
-def _owner(db: str) -> str:
-    """Whose worker may import the code that the file names: its owner's. Of a new file, whoever asks."""
+def _owner(db: str) -> int:
+    """Whose worker may import the code that the file names: its owner's. Of a new file, whoever makes it, and root makes it as the user
+    whose folder that is."""
+    try:
+        return os.stat(db).st_uid
+    except OSError:
+        user = user_at(db)
+        return os.geteuid() if user is None else user.uid
+
+
+def _account(uid: int, db: str) -> str:
     import pwd
 
-    try:
-        uid = os.stat(db).st_uid
-    except OSError:
-        uid = os.geteuid()
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -258,32 +116,10 @@ def _owner(db: str) -> str:
         ) from None
 
 
-def _python_path() -> str | None:
-    """The directory to import litequeue from, where it is not installed but was copied or checked out."""
+def _python_path() -> list[str]:
+    """What PYTHONPATH is to hold. All that it holds here: what the modules import in turn is not known before they are imported. And
+    the directory to import litequeue from, where it is not installed but was copied or checked out."""
+    found = [os.path.abspath(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry and os.path.exists(entry)]
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     installed = {os.path.realpath(sysconfig.get_path(key)) for key in ("purelib", "platlib")}
-    return None if os.path.realpath(root) in installed else root
-
-
-# -- systemd's quoting ---------------------------------------------------------------------------------
-
-
-def _check_text(text: str) -> None:
-    if any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in text):
-        raise InvalidArgument(
-            f"{text!r:.300} has a control character or is not UTF-8, and cannot stand in a unit: rename it"
-        )
-
-
-def _quoted(word: str) -> str:
-    """One word of a setting that is split at blanks."""
-    word = word.replace("%", "%%")
-    if _PLAIN.fullmatch(word):
-        return word
-    escaped = word.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
-
-
-def _whole_line(path: str) -> str:
-    """A path that is a whole setting: no quotes are read there, but a blank or a backslash at its end counts."""
-    return path.replace("%", "%%") + ("/" if path[-1] in " \\" else "")
+    return list(dict.fromkeys([*found, *([] if os.path.realpath(root) in installed else [root])]))

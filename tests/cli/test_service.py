@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import plistlib
 import shlex
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from litequeue import InvalidArgument, LiteQueue
-from litequeue.cli.service import Unit, launchd, systemd, unit_name
+from litequeue.cli.units import Unit, launchd, systemd, unit_name
 
 from ..prepared import litequeue
 from ..support import ROOT, environment, registered, wait_until
@@ -240,6 +242,90 @@ def test_the_worker_runs_where_its_modules_are(tmp_path: Path) -> None:
         assert settings(done.stdout)["WorkingDirectory"] == [str(directory)], (module, done.stderr)
     wrong = litequeue("service", given[0], "--directory", tmp_path / "data", *given[1:], "shop", cwd=tmp_path)
     assert wrong.returncode == 2 and "give --directory" in wrong.stderr
+
+
+# -- so that what it prints can start --------------------------------------------------------------------
+
+
+def in_environment(*given: object, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """``service`` where the environment says more."""
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "litequeue", "service", *map(str, given)], cwd=cwd, env={**environment(), **more},
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_what_the_environment_says_of_trust_stands_in_the_unit_for_worker_and_commands(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    for manager in ((), ("--system",)):
+        done = in_environment("db", *manager, cwd=tmp_path, LITEQUEUE_TRUST="anyone")
+        found = settings(done.stdout)["Environment"]
+        assert "LITEQUEUE_TRUST=anyone" in found, done.stderr
+        assert not any("OWN_ENVIRONMENT" in line and "TRUST" in line for line in found)  # it would be taken away before the file is opened
+        assert "would refuse" not in done.stderr
+    listed = plistlib.loads(in_environment("db", "--launchd", cwd=tmp_path, LITEQUEUE_TRUST="anyone").stdout.encode())
+    assert listed["EnvironmentVariables"]["LITEQUEUE_TRUST"] == "anyone"
+    assert "LITEQUEUE_TRUST" not in in_environment("db", cwd=tmp_path, LITEQUEUE_TRUST="owner").stdout
+    wrong = in_environment("db", cwd=tmp_path, LITEQUEUE_TRUST="all")
+    assert (wrong.returncode, wrong.stdout) == (2, "") and "LITEQUEUE_TRUST" in wrong.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows keeps permissions elsewhere")
+def test_a_file_that_the_worker_would_refuse_as_it_lies_has_a_note(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    for make in (False, True):
+        if make:
+            (tmp_path / "db").touch()
+        done = litequeue("service", "db", cwd=tmp_path)
+        assert done.returncode == 0 and f"note: the worker would refuse this file as it lies: {tmp_path}/db is not opened, since" in done.stderr
+        assert "LITEQUEUE_TRUST=anyone" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_unit_has_the_python_path_that_its_modules_were_found_by(tmp_path: Path) -> None:
+    for name in ("lib", "deeper", "data"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "lib/shop.py").write_text("import below\nfrom litequeue import LiteQueue\napp = LiteQueue('db')\n@app.task\ndef f(): pass\n")
+    (tmp_path / "deeper/below.py").write_text("")
+    path = os.pathsep.join(["lib", "deeper", "gone", "", str(ROOT)])
+    done = in_environment("data/db", "--", "--import", "shop", cwd=tmp_path, PYTHONPATH=path)
+    found = settings(done.stdout)
+    assert f"PYTHONPATH={tmp_path}/lib:{tmp_path}/deeper:{ROOT}" in found["Environment"], done.stderr
+    set_there = dict(word.split("=", 1) for line in found["Environment"] for word in words(line))
+    started = subprocess.run(
+        [*words(found["ExecStart"][0].lstrip(":")), "--burst"], cwd=found["WorkingDirectory"][0], env={"PATH": os.defpath, **set_there},
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert started.returncode == 0, started.stderr
+
+
+@pytest.mark.slow
+def test_a_package_that_only_the_working_directory_has_is_not_what_the_worker_finds(tmp_path: Path) -> None:
+    for name in ("shop", "elsewhere"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "shop/__init__.py").write_text("")
+    given = [sys.executable, "-m", "litequeue", "service", "db", "--directory", "elsewhere", "--", "--import", "shop"]
+    done = subprocess.run(given, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (2, "") and "give --directory" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "says"), [(None, 4, "is a directory; name a SQLite file"), (b"root:x:0:0\n" * 99, 4, "is not a SQLite database")]
+)
+def test_there_is_no_unit_for_what_is_no_queue(tmp_path: Path, content: bytes | None, code: int, says: str) -> None:
+    path = tmp_path / "db"
+    path.mkdir() if content is None else path.write_bytes(content)
+    done = litequeue("service", path)
+    assert (done.returncode, done.stdout) == (code, "") and says in done.stderr
+    assert path.is_dir() or path.read_bytes() == content
+
+
+def test_there_is_no_unit_for_a_database_of_another_program(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "db")) as connection:
+        connection.execute("CREATE TABLE notes (text)")
+    done = litequeue("service", tmp_path / "db")
+    assert (done.returncode, done.stdout) == (4, "") and "litequeue init" in done.stderr
 
 
 @pytest.mark.slow

@@ -126,7 +126,7 @@ def home_of_imports(modules: list[str], beside_db: str) -> str:
     return beside_db
 
 
-def check_imports(modules: list[str], directory: str) -> None:
+def check_imports(modules: list[str], directory: str, python_path: list[str]) -> None:
     """Whether the worker will find its modules: else the service manager would start it in vain for ever."""
     import importlib.util  # a worker itself, which comes by this file, has no need of it
 
@@ -137,7 +137,10 @@ def check_imports(modules: list[str], directory: str) -> None:
             found = None if is_path(module) else importlib.util.find_spec(module.partition(".")[0])
         except (ImportError, ValueError):
             found = None
-        if found is None or found.origin is not None and os.path.dirname(os.path.abspath(found.origin)) == os.getcwd():
+        # Of a package where it lies, too. Who asks without -P finds what is here, which the worker does not.
+        places = [] if found is None else found.submodule_search_locations or [found.origin or ""]
+        home = next((os.path.dirname(os.path.abspath(place)) for place in places), None)
+        if found is None or home == os.getcwd() and home not in python_path:
             raise InvalidArgument(
                 f"--import {module}: there is no such module in {directory}, where the worker would run, and none is "
                 "installed: give --directory, where it lies"
