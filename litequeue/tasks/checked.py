@@ -11,7 +11,7 @@ not there, and the search goes on: refusing it ended a worker at its first comma
 of a pool has these directories from ``take_over``, behind the hook.
 
 It is a hook for paths and no finder of its own on ``sys.meta_path``, so that the order of ``sys.path``, ``__path__`` and
-namespace packages work as ever. A first import of a small module takes 0.27 ms of processor time, an ordinary one 0.11.
+namespace packages work as ever. A first import of a small module takes 0.30 ms of processor time, an ordinary one 0.11.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.machinery import (
     BYTECODE_SUFFIXES,
     EXTENSION_SUFFIXES,
@@ -32,7 +32,7 @@ from importlib.machinery import (
     SourcelessFileLoader,
 )
 from types import ModuleType
-from typing import Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from ..base import trust
 from ..base.errors import UnknownTask
@@ -51,6 +51,12 @@ class Refused(ImportError):
 
 class Loader(SourceFileLoader):
     """Of a source, with its bytecode."""
+
+    def path_stats(self, path: str) -> Mapping[str, Any]:
+        """Which is asked for first: bytecode of our own does not stand in for a source that others could have written."""
+        if (why := trust.why_untrusted(path)) is not None:
+            raise trust.Untrusted(why)
+        return super().path_stats(path)
 
     def get_data(self, path: str) -> bytes:
         return trust.read(path)

@@ -169,6 +169,19 @@ def test_bytecode_of_another_user_does_not_win_over_the_source(world: World, db:
     assert f"ran{OWNER}" not in world.ran()
 
 
+@pytest.mark.slow
+def test_bytecode_of_ones_own_does_not_stand_in_for_a_source_that_others_can_write(world: World, db: Path) -> None:
+    """It is of the source's age and size, until somebody edits that."""
+    folder = world.folder("app")
+    source = world.tasks(folder)
+    assert python(OWNER, f"import py_compile; py_compile.compile({str(source)!r})").returncode == 0
+    source.chmod(0o666)
+    world.job(db, folder)
+    done = burst(OWNER, db)
+    assert world.ran() == []
+    assert f"{source} can be written by others (mode 666)" in done.stderr, done.stderr
+
+
 # -- (e) directories above ---------------------------------------------------------------------------------------------
 
 
