@@ -34,7 +34,8 @@ IN_MEMORY = {"tmpfs", "ramfs"}
 
 
 def modes(path: str) -> Iterator[Finding]:
-    """For a file that is known to be a queue: to another the advice could do harm."""
+    """For a file that is known to be a queue: to another the advice could do harm. So it could where others are meant to write it."""
+    meant = is_anyone(None)
     for suffix in ("", "-wal", "-shm", "-lock", "-workers"):
         try:
             found = os.stat(path + suffix)
@@ -43,10 +44,10 @@ def modes(path: str) -> Iterator[Finding]:
         who = f"{path + suffix}: owner {found.st_uid}, mode {stat.S_IMODE(found.st_mode):o}"
         others = what_others_can(found.st_mode)
         if others:
-            level = NOTE if is_anyone(None) else WRONG
             holds = suffix in _LOCKED and found.st_mode & (stat.S_IRGRP | stat.S_IROTH)
             others += ", and hold up all who write, by a lock for reading" if holds else ""
-            yield Finding("file", level, f"{who}: {others}; chmod go= {shlex.quote(path + suffix)}")
+            advice = "" if meant else f"; chmod go= {shlex.quote(path + suffix)}"
+            yield Finding("file", NOTE if meant else WRONG, f"{who}: {others}{advice}")
         elif not suffix:
             yield Finding("file", OK, who)
 
