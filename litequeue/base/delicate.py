@@ -16,6 +16,9 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
+from itertools import takewhile
+from operator import attrgetter, eq, is_, itemgetter
 from types import CodeType, FrameType
 from typing import Final
 
@@ -89,6 +92,13 @@ def is_delicate(frame: FrameType | None, until: CodeType) -> bool:
 def innermost(thread: int) -> FrameType | None:
     """Where a thread is now; None if it has ended."""
     return sys._current_frames().get(thread)
+
+
+def while_at(thread: int, frame: FrameType, at: int) -> Iterator[int]:
+    """``at`` as long as this is its innermost frame, at this instruction (``f_lasti``): then those that called it have not moved
+    either. It looks each time that it is asked, by functions of C alone, between which Python does not give the GIL away."""
+    frames = map(itemgetter(thread), iter(sys._current_frames, None))
+    return takewhile(partial(eq, at), map(attrgetter("f_lasti"), takewhile(partial(is_, frame), frames)))
 
 
 def _is_protected(frame: FrameType) -> bool:

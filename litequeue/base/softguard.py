@@ -27,11 +27,12 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import Any, Final, TypeVar
 
 from .clock import monotonic
-from .delicate import innermost, is_delicate
+from .delicate import innermost, is_delicate, while_at
 from .errors import SoftTimeout
 from .swallowed import is_swallowed
 
@@ -41,9 +42,8 @@ MOST_FIRES: Final = 2  # a call's soft timeout, and its timeout
 AGAIN_SECONDS: Final = 0.005  # and twice as long after each time that it was raised in vain, up to
 MOST_SECONDS: Final = 1.0
 NAP_SECONDS: Final = 0.1  # at most, between two looks at what is to be done: another timeout may be asked for meanwhile
-# From the look at a thread to what it decides the thread must not move. It does not while we hold the GIL, which others ask
-# for after 5 ms at the earliest.
-LOOK_SECONDS: Final = 0.002
+HAS_GIL: Final[bool] = getattr(sys, "_is_gil_enabled", lambda: True)()
+LOOK_SECONDS: Final = 0.002  # without the GIL a thread moves while it is looked at: the look has to be quick
 LOOPS: Final = 100  # within two of them Python delivers what was set
 
 _lock = threading.Lock()  # of those who raise; no guarded thread takes it
@@ -99,7 +99,7 @@ class SoftGuard:
 
     def _is_done(self) -> bool:
         """Raise it now, if that may be; whether nothing is left to do. Under the lock."""
-        import ctypes  # noqa: F401 - now: the look must be followed by the deed
+        import ctypes  # noqa: F401 - now: a thread that runs moves meanwhile, and would have to be looked at again
         import opcode  # noqa: F401 - and not in the guarded thread
 
         self._busy = True
@@ -110,13 +110,16 @@ class SoftGuard:
             if looked < self._next or not self._open:
                 return False
             frame = innermost(self._thread)
+            if frame is None:  # the thread has ended
+                return True
+            at = frame.f_lasti
             if self._made >= self._asked and not self._is_kept(frame):
                 self._later(looked)
                 return False
-            if is_delicate(frame, _RUN) or monotonic() - looked > LOOK_SECONDS:
+            # May be set again, over one that is still pending: it is one then.
+            if is_delicate(frame, _RUN) or not _set_async(self._thread, frame, at, looked):
                 return False
-            self._pending = True
-            _set_async(self._thread)  # may be again, over one that is still pending: it is one then
+            self._pending = True  # or made by now: to wait for it is only in vain then
             if self._wake is not None:
                 self._wake()
             self._later(looked)
@@ -289,10 +292,15 @@ def _look_again() -> None:
             pause = min(max(AGAIN_SECONDS, min(guard._next for guard in _waiting) - monotonic()), NAP_SECONDS)
 
 
-def _set_async(thread: int) -> None:
+def _set_async(thread: int, frame: FrameType, at: int, looked: float) -> bool:
+    """Set it in the thread, if that has not moved since it was looked at; whether it was set."""
     import ctypes
 
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(_Raised))
+    deed = partial(ctypes.pythonapi.PyThreadState_SetAsyncExc, ctypes.c_ulong(thread), ctypes.py_object(_Raised))
+    if not HAS_GIL:
+        return monotonic() - looked <= LOOK_SECONDS and bool(deed())
+    # C functions in one call, which keeps the GIL: between two lines of ours the thread could go on to where it must not be met.
+    return bool(next(map(deed, while_at(thread, frame, at)), 0))  # the place is one argument more, which C does not mind
 
 
 def _after_in_child() -> None:

@@ -16,7 +16,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType, SimpleNamespace
+from types import CodeType, FrameType, SimpleNamespace
 
 import pytest
 
@@ -474,6 +474,38 @@ def test_what_comes_before_the_call_has_begun_comes_in_it() -> None:
 
     threading.Thread(target=run).start()
     assert ended.wait(4)
+
+
+@pytest.mark.skipif(not softguard.HAS_GIL, reason="a thread moves at any time")
+def test_a_thread_that_moves_as_it_is_looked_at_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks loses the GIL after it, and the thread goes on to where it must not be met."""
+    go_on, there = threading.Lock(), threading.Lock()
+    assert go_on.acquire() and there.acquire()
+    looks: list[str] = []
+    whole: list[bool] = []
+
+    def is_delicate(frame: FrameType | None, until: CodeType) -> bool:
+        assert frame is not None
+        looks.append(frame.f_code.co_name)
+        if len(looks) == 1:
+            go_on.release()
+            assert there.acquire(timeout=5)
+        return looks[-1] == "delicate"
+
+    def delicate() -> None:
+        there.release()
+        time.sleep(0.05)
+        whole.append(True)
+
+    def work(notes: list[str]) -> str:
+        go_on.acquire()
+        delicate()
+        return spin(notes)
+
+    monkeypatch.setattr(softguard, "is_delicate", is_delicate)
+    result, _ = guarded(work, 1, 0.05)
+    assert result is None
+    assert (looks[0], looks[-1], whole) == ("work", "spin", [True])
 
 
 @pytest.mark.parametrize("rounds", [8, pytest.param(40, marks=pytest.mark.slow)])
