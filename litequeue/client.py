@@ -254,6 +254,8 @@ class Client:
         """
         if known is None or not known.is_loadable or same_directory(known.directory, new.directory):
             return
+        if new.module.partition(".")[0] == __package__:  # a command: each worker runs it with its own litequeue
+            return
         with forkguard.inside:
             from .tasks.modules import source_files
 

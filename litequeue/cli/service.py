@@ -67,7 +67,7 @@ def _look(db: str, owner: int) -> list[str]:
     is_there, refused = os.path.lexists(db), []
     try:
         if is_there or owner == os.geteuid():  # one that another account is yet to make is none of ours to judge
-            refuse_unsafe(db, None)
+            refuse_unsafe(db, None, create=True)
     except CannotOpen as error:  # a note, since the app that --import names may say that it is meant
         refused = [f"the worker would refuse this file as it lies: {error}"]
     if not is_there:

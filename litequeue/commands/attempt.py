@@ -22,6 +22,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from ..base.errors import CommandFailed, InvalidArgument, Snooze
+from ..base.log import Log
 from ..base.trust import SAY_SO, why_untrusted
 from ..tasks.context import JobContext
 from .account import account_of, environment_of, why_expired, why_not_as
@@ -31,10 +32,13 @@ from .supervised import Supervised
 if TYPE_CHECKING:
     import pwd
 
+log = Log("litequeue.jobs")
+
 LINGER: Final = 1.0  # seconds for the output's end when the command has ended and others hold its pipes
 PACE: Final = 0.25  # seconds between two chunks of one stream
 PROMPT: Final = 0.02  # seconds before the first: lines that are written together go together
 AGAIN: Final = 1.0  # seconds until a command runs again that was ended together with its worker
+MENDED: Final = 60.0  # seconds until one is tried again that somebody else could have written
 
 NOT_FOUND: Final = 127  # the shell's codes for what could not be run
 NOT_RUN: Final = 126
@@ -93,7 +97,12 @@ def _refuse_where_it_cannot_run(context: JobContext) -> None:
     if context._database is not None and not context._trusts_anyone:
         why = why_untrusted(context._database)
         if why is not None:
-            raise CommandFailed(f"no command that {context._database} names is run, since {why}; mend that, or say {SAY_SO}")
+            # As with a worker that starts now, it waits: a wrong chmod, soon mended, is no failure of the command's.
+            log.error(
+                "job %d waits a minute: no command that %s names is run, since %s; mend that, or say %s",
+                context.id, context._database, why, SAY_SO,
+            )  # fmt: skip
+            raise Snooze(MENDED)
 
 
 def _environment(context: JobContext) -> dict[str, str]:

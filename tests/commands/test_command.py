@@ -350,13 +350,16 @@ def test_what_cannot_be_run_is_named(run: Run, tmp_path: Path) -> None:
     assert failure(run, command="no-such-command").usage["exit_code"] == 127
 
 
-def test_nothing_is_run_that_others_could_have_written(run: Run, tmp_path: Path) -> None:
+def test_nothing_is_run_that_others_could_have_written_and_it_waits_until_that_is_mended(
+    run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     database = tmp_path / "q.sqlite"
     database.touch()
     database.chmod(0o666)
     run.context._database = str(database)
-    with pytest.raises(CommandFailed, match="can be written by others"):
+    with pytest.raises(Snooze):
         run.to_the_end(["touch", str(tmp_path / "ran")])
+    assert "job 7 waits a minute: no command that" in caplog.text and "can be written by others" in caplog.text
     assert not (tmp_path / "ran").exists()
     run.context._trusts_anyone = True
     run.to_the_end(["touch", str(tmp_path / "ran")])

@@ -11,6 +11,7 @@ import select
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ import pytest
 
 from litequeue import InvalidArgument, LiteQueue
 from litequeue.base.homes import as_named
+from litequeue.base.models import TaskOrigin
+from litequeue.client import Client
+from litequeue.commands.command import NAME
 
 from ..prepared import litequeue
 from ..support import environment, wait_until
@@ -243,6 +247,15 @@ def test_two_programs_that_call_two_tasks_the_same_are_told(tmp_path: Path) -> N
         done = subprocess.run([sys.executable, "main.py"], cwd=tmp_path / folder, env=environment(), capture_output=True, text=True, check=True)
         said.append(done.stderr.count(f"task main.run was recorded from {tmp_path}/"))
     assert said == [0, 1, 0, 1]
+
+
+def test_two_installations_of_litequeue_are_not_told_apart_by_their_commands(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Root's and a user's, say: each worker runs commands with its own, whoever enqueued them."""
+    origin = TaskOrigin(NAME, "litequeue.commands.command", "run_command", "/here", "{}")
+    (tmp_path / "litequeue" / "commands").mkdir(parents=True)
+    (tmp_path / "litequeue" / "commands" / "command.py").touch()
+    Client._compare(origin, replace(origin, directory=str(tmp_path)))
+    assert caplog.text == ""
 
 
 @pytest.mark.slow
