@@ -266,7 +266,7 @@ def why_shared(name: str, found: os.stat_result, database: os.stat_result | None
         return None
     if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
         return f"{name} is the same file as another ({found.st_nlink} hard links)"
-    return _why(name, found, _us() if database is None else _us_at(database), database)
+    return _why(name, found, _us() if database is None else {*_us(), database.st_uid}, database)
 
 
 def give(descriptor: int, owner: os.stat_result | None) -> None:
