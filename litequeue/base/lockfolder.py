@@ -17,7 +17,7 @@ import re
 import stat
 from typing import Final
 
-from .as_owner import User, acting_as
+from .as_owner import User, acting_as, user_at
 from .errors import CannotOpen
 from .filelock import FileLock
 from .trust import denied, give, why_shared
@@ -46,7 +46,8 @@ def is_ours(name: str) -> bool:
 def hold_for_life(locks: str) -> FileLock:
     """A lock of this process, one of a worker's, whose path begins with ``locks``; it is dropped as the process ends."""
     folder, stem = os.path.split(locks)
-    return LockFolder(folder).hold(f"{stem}-{os.getpid()}{LOCK}")
+    user = user_at(folder.removesuffix(SUFFIX))  # a process of root's goes by the path once more
+    return LockFolder(folder, user=user).hold(f"{stem}-{os.getpid()}{LOCK}")
 
 
 class LockFolder:
