@@ -20,6 +20,7 @@ import contextlib
 import functools
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
@@ -34,6 +35,9 @@ _SETGROUPS: Final = {"x86_64": 116, "aarch64": 159, "riscv64": 159, "loongarch64
 # prctl: what a change of permissions resets.
 _DEATH_SIGNAL: Final = (2, 1)
 _DUMPABLE: Final = (3, 4)
+# pthread_sigmask
+_SIG_BLOCK: Final = 0
+_SIG_SETMASK: Final = 2
 
 
 class User(NamedTuple):
@@ -76,29 +80,62 @@ def _group(found: os.stat_result) -> int:
 def acting_as(user: User | None) -> Iterator[None]:
     """Inside, this thread opens, makes and deletes what that user may, and no more; of nobody: as ever.
 
-    Nothing may wait inside, nor another greenlet run: it would be that user too.
+    Nothing may wait inside, nor another greenlet run: it would be that user too. No SoftTimeout is raised inside, and
+    no handler of a signal runs: one that raises as the thread becomes that user, or root again, left it the user for good.
     """
     if user is None:
         yield
         return
-    with shielded:  # from a soft timeout on the way in or out: the thread would stay that user
-        end = _become(user)
+    with shielded, _signals_held_up():
+        become, end = _ways(user)
         try:
+            become()
             yield
         finally:
-            if end is not None:
+            # With other threads a handler may run even so: they take the signal that the main thread blocks.
+            try:
                 end()
+            except BaseException:
+                end()
+                raise
 
 
-def _become(user: User) -> Callable[[], None] | None:
-    """How to be root again; None where nothing else is to be had, and nothing has changed."""
+@contextlib.contextmanager
+def _signals_held_up() -> Iterator[None]:
+    """Python runs the handlers in the main thread alone; SQLite's calls let none run anyway."""
+    libc = _libc()
+    if libc is None or threading.get_native_id() != os.getpid():
+        yield
+        return
+    import ctypes
+
+    # signal.pthread_sigmask makes an enum of each signal, which takes 0.2 ms.
+    before, every = (ctypes.c_ubyte * 128)(), (ctypes.c_ubyte * 128)()  # sigset_t
+    libc.sigfillset(every)
+    libc.pthread_sigmask(_SIG_BLOCK, None, before)
+    try:
+        libc.pthread_sigmask(_SIG_BLOCK, every, None)
+        yield
+    finally:
+        libc.pthread_sigmask(_SIG_SETMASK, before, None)  # those that came since have their handlers run here
+
+
+def _ways(user: User) -> tuple[Callable[[], None], Callable[[], None]]:
+    """How to become that user, and root again; where nothing else is to be had both change nothing."""
     libc = _libc()
     if libc is None:
-        return None
+        return _stay, _stay
     import ctypes
 
     def set_groups(groups: list[int]) -> bool:
         return bool(libc.syscall(_SETGROUPS[os.uname().machine], len(groups), (ctypes.c_uint32 * len(groups))(*groups)) == 0)
+
+    def become() -> None:
+        done = set_groups([])
+        libc.setfsgid(user.gid)
+        libc.setfsuid(user.uid)
+        if not done or libc.capset(header, less) or (libc.setfsuid(-1), libc.setfsgid(-1)) != (user.uid, user.gid):
+            end()
 
     def end() -> None:
         libc.setfsuid(uid)
@@ -110,7 +147,7 @@ def _become(user: User) -> Callable[[], None] | None:
 
     header, full, signal = (ctypes.c_uint32 * 2)(_VERSION, 0), (ctypes.c_uint32 * 6)(), ctypes.c_int()
     if libc.capget(header, full):
-        return None
+        return _stay, _stay
     libc.prctl(_DEATH_SIGNAL[0], ctypes.byref(signal))
     dumpable, groups = libc.prctl(_DUMPABLE[0]), os.getgroups()
     less = (ctypes.c_uint32 * 6)(*full)
@@ -118,13 +155,11 @@ def _become(user: User) -> Callable[[], None] | None:
         if bit != _SEARCH or not user.search:
             less[bit // 32 * 3] &= ~(1 << bit % 32)  # of each half: effective, permitted, inheritable
     uid, gid = libc.setfsuid(-1), libc.setfsgid(-1)  # which is nobody, and only asks
-    done = set_groups([])
-    libc.setfsgid(user.gid)
-    libc.setfsuid(user.uid)
-    if not done or libc.capset(header, less) or (libc.setfsuid(-1), libc.setfsgid(-1)) != (user.uid, user.gid):
-        end()
-        return None
-    return end
+    return become, end
+
+
+def _stay() -> None:
+    pass
 
 
 @functools.cache

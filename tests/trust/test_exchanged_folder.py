@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -22,8 +24,10 @@ from litequeue.base import accounts
 from litequeue.base.as_owner import User, acting_as, user_at
 from litequeue.base.errors import CannotOpen, StoreError
 from litequeue.base.lockfolder import LockFolder, hold_for_life
+from litequeue.base.softguard import SoftGuard
 from litequeue.store import Store
 
+from ..support import wait_until
 from .world import OTHER, OWNER, World, as_user, run
 
 pytestmark = pytest.mark.beside
@@ -199,6 +203,92 @@ def test_what_a_change_of_permissions_resets_is_as_before(world: World) -> None:
 
     as_before = (9, ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))
     assert as_user(0, act) == as_before
+
+
+class Late(Exception):
+    """As a handler of the program's raises that gives something a time limit."""
+
+
+def at_line(number: int, act: Callable[[], None]) -> Callable[[], int]:
+    """Have it done before that line of ours, from now on. Returns how to end that, and how many there were."""
+    seen = 0
+
+    def watch(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal seen
+        if not frame.f_code.co_filename.endswith(("as_owner.py", "softguard.py", "contextlib.py")):
+            return None
+        if event == "line":
+            seen += 1
+            if seen == number:
+                act()
+        return watch
+
+    def end() -> int:
+        sys.settrace(None)
+        return seen
+
+    sys.settrace(watch)
+    return end
+
+
+@pytest.mark.slow
+def test_a_handler_of_a_signal_that_raises_leaves_root_himself() -> None:
+    def us() -> tuple[str, ...]:
+        with open("/proc/thread-self/status") as file:
+            return tuple(line for line in file if line.startswith(("Uid", "Gid", "Groups", "Cap", "SigBlk")))
+
+    def act() -> tuple[int, int, set[tuple[str, ...]]]:
+        came = 0
+
+        def late(*_: object) -> None:
+            nonlocal came
+            came += 1
+            raise Late
+
+        signal.signal(signal.SIGALRM, late)
+        os.setgroups([0, OTHER])
+        number, lines, became = -1, 0, {us()}
+        while number <= lines:
+            with contextlib.suppress(Late):
+                end = at_line(number, lambda: os.kill(os.getpid(), signal.SIGALRM))
+                try:
+                    with acting_as(User(OWNER, OWNER)):
+                        pass
+                finally:
+                    seen = end()
+                if number == 0:  # the first time it imports
+                    lines = seen
+                wait_until(lambda number=number: came >= number, what="the signal has come")  # type: ignore[misc]
+            sys.settrace(None)
+            became.add(us())
+            number += 1
+        return lines, came, became
+
+    lines, came, became = as_user(0, act)
+    assert lines > 20 and came == lines
+    assert len(became) == 1, became
+
+
+def test_no_soft_timeout_is_raised_where_a_thread_acts_as_another_user() -> None:
+    asked, said = threading.Event(), list[str]()
+
+    def act() -> None:
+        guard = SoftGuard()
+
+        def task() -> None:
+            with acting_as(User(OWNER, OWNER)):
+                guard.fire()
+                for _ in range(10_000):
+                    pass
+                said.append("acted")
+            said.append("not here")
+
+        guard.run(task)
+        asked.set()
+
+    threading.Thread(target=act).start()
+    assert asked.wait(10)
+    assert said == ["acted"]
 
 
 @pytest.mark.slow
