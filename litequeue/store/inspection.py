@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from ..base.clock import monotonic
 from ..base.errors import LitequeueError, QueueBusy, at_fault
 from .file import Database
-from .file.lock_holder import why_held_up
+from .file.lock_holder import readers, why_held_up
 from .file.sqlerrors import damaged, is_unforeseen
 from .schema.ledger import used_up
 from .workers import Workers, is_process, process_state
@@ -115,6 +115,10 @@ class Inspection:
     def held_up(self) -> str | None:
         """By whom those who write or make checkpoints are, who only reads."""
         return why_held_up(self._database.path)
+
+    def readers(self) -> list[tuple[int, int | None]]:
+        """The processes that keep the log from being written anew, and whose they are; other users' first."""
+        return readers(self._database.path)
 
     def conditions(self, now: int) -> dict[int, Condition]:
         """By worker, of those that have not signed off."""

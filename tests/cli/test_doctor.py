@@ -207,7 +207,7 @@ def test_a_reader_that_keeps_the_log_long_is_told_with_its_process(filled: Path)
     finally:
         reader.close()
     assert code == 1
-    assert f"in one of {os.getpid()}" in wrong(found)["wal"]
+    assert f"is held by {os.getpid()} (uid {os.geteuid()})" in wrong(found)["wal"]
 
 
 @pytest.mark.slow

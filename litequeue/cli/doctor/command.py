@@ -122,8 +122,14 @@ def _wal(inspection: Inspection, path: str) -> Iterator[Finding]:
     if wal.copied >= wal.frames or wal.bytes < 2 * LIMIT:
         yield Finding("wal", OK, text)
         return
+    holders = inspection.readers()
+    if holders:
+        who = ", ".join(f"{pid}{'' if uid is None else f' (uid {uid})'}" for pid, uid in holders)
+        kinds = "of a transaction that is open for long, or of who may only read the file"
+        yield Finding("wal", WRONG, f"{text}: a reader's lock on {path}-shm, {kinds}, is held by {who}")
+        return
     users = ", ".join(map(str, host.users(path))) or "some process"
-    yield Finding("wal", WRONG, f"{text}: a transaction that only reads is open for long, in one of {users}")
+    yield Finding("wal", WRONG, f"{text}: a transaction that only reads was open for long, in one of {users}")
 
 
 def _clock(inspection: Inspection, now: int) -> Iterator[Finding]:

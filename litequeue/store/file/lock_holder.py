@@ -10,12 +10,14 @@ SQLite's own readers lock other bytes than its writers.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Final
 
 # https://www.sqlite.org/walformat.html, "WAL Locks": the bytes of the -shm file that stand for WAL_WRITE_LOCK, WAL_CKPT_LOCK
 # and WAL_RECOVER_LOCK. Of these SQLite takes the first for reading, for a moment, where it may not write the file; no other.
 _WRITE: Final = 120
 _LAST: Final = 122
+_READERS: Final = (123, 127)  # WAL_READ_LOCK(0) to (4): of honest readers while a transaction is open
 
 
 def holder(path: str) -> int | None:
@@ -38,21 +40,32 @@ def why_held_up(path: str) -> str | None:
     )
 
 
+def readers(path: str) -> list[tuple[int, int | None]]:
+    """The processes that hold a reader's lock now, each with its user, if that can be told; those of another user than us first.
+    Whoever may read -shm can hold one for ever, and need not have the file open."""
+    found = [(pid, _user(pid)) for pid in sorted(set(_held(path, *_READERS, "READ")))]
+    return sorted(found, key=lambda it: it[1] == os.geteuid())
+
+
 def _first(path: str, first: int, last: int, kind: str) -> int | None:
+    return next(_held(path, first, last, kind), None)
+
+
+def _held(path: str, first: int, last: int, kind: str) -> Iterator[int]:
+    """By which processes."""
     try:
         found = os.stat(f"{path}-shm")
         with open("/proc/locks") as file:
             locks = [line.split() for line in file]
     except OSError:
-        return None
+        return
     shm = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
     for _number, *words in locks:  # POSIX ADVISORY WRITE <pid> <device and inode> <first byte> <last byte, or EOF>
         # Not FLOCK and LEASE, which keep none of SQLite's off.
         if len(words) != 7 or words[0] != "POSIX" or words[2] != kind or words[4] != shm or int(words[3]) <= 0:
             continue
         if int(words[5]) <= last and (words[6] == "EOF" or int(words[6]) >= first):
-            return int(words[3])
-    return None
+            yield int(words[3])
 
 
 def _user(pid: int) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import pytest
 from litequeue.base import errors
 from litequeue.cli.doctor.command import examine
 from litequeue.store import Store
-from litequeue.store.file.lock_holder import holder, why_held_up
+from litequeue.store.file.lock_holder import holder, readers, why_held_up
 
 from ...support import new_job
 
@@ -28,7 +29,7 @@ FOR_EVER = 0
 
 
 @contextlib.contextmanager
-def locked_for_reading(db: Path, byte: int, length: int = 1) -> Iterator[int]:
+def locked_for_reading(db: Path, byte: int, length: int = 1, uid: int | None = None) -> Iterator[int]:
     """By a process that has opened -shm for reading only; its pid."""
     told, telling = os.pipe()
     waiting, go_on = os.pipe()
@@ -36,6 +37,8 @@ def locked_for_reading(db: Path, byte: int, length: int = 1) -> Iterator[int]:
     if pid == 0:
         os.close(go_on)
         shm = os.open(f"{db}-shm", os.O_RDONLY)
+        if uid is not None:
+            os.setresuid(uid, uid, uid)
         fcntl.lockf(shm, fcntl.LOCK_SH, length, byte)
         os.write(telling, b".")
         os.read(waiting, 1)
@@ -128,3 +131,32 @@ def test_a_lock_of_another_kind_keeps_nobody_off_and_is_not_named(db: Path) -> N
         store.jobs.enqueue(new_job())
     store.close()
     os.close(shm)  # after SQLite's own, which a close would drop
+
+
+def test_who_holds_a_readers_lock_is_told_and_users_other_than_us_first(db: Path) -> None:
+    store = Store(str(db))
+    store.jobs.enqueue(new_job())
+    assert readers(str(db)) == []
+    me, other = os.geteuid(), 54_322 if os.geteuid() == 0 else os.geteuid()
+    with store.database.read() as connection:
+        cursor = connection.execute("SELECT id FROM litequeue_jobs UNION ALL SELECT 1")
+        cursor.fetchone()
+        with locked_for_reading(db, FIRST_READER, 5, other) as pid:
+            assert sorted(readers(str(db))) == sorted([(pid, other), (os.getpid(), me)])
+            assert me == other or readers(str(db))[0] == (pid, other)
+        assert readers(str(db)) == [(os.getpid(), me)]
+        cursor.fetchall()
+    store.close()
+
+
+@pytest.mark.slow
+def test_the_doctor_names_who_holds_a_readers_lock_and_not_a_worker_that_has_the_file_open(db: Path) -> None:
+    """He need not have the file open: only its -shm."""
+    store = Store(str(db))
+    store.jobs.enqueue(new_job())
+    with locked_for_reading(db, FIRST_READER, 5) as pid:
+        for _ in range(24):
+            store.jobs.enqueue(new_job(kwargs=json.dumps({"x": "x" * 1_000_000})))
+        found = {check: (level, text) for check, level, text in examine(str(db), full=False)}
+    assert found["wal"][0] == "wrong" and found["wal"][1].endswith(f"is held by {pid} (uid {os.geteuid()})"), found["wal"]
+    store.close()
