@@ -14,7 +14,7 @@ from typing import Final
 from .clock import monotonic
 
 _MINUTE: Final = 60.0  # for which the accounts are believed to be the same
-_NOBODY: Final = 65_534  # by which a user namespace shows all whom it has no number for
+_NOBODY: Final = 65_534  # by which a user namespace shows all users, and groups, that it has no number for
 _ALL: Final[list[tuple[int, ...]]] = [(0, 0, 2**32 - 1)]  # users have their numbers: this is no such namespace
 
 
@@ -28,6 +28,8 @@ def _others_in(uid: int, gid: int, minute: int) -> str | None:
     import grp
     import pwd
 
+    if is_unknown(gid, "gid"):
+        return f"its group {gid} stands for all that this user namespace has no number for"
     try:
         group = grp.getgrgid(gid)
         user = pwd.getpwuid(uid).pw_name
@@ -47,21 +49,22 @@ def _others_in(uid: int, gid: int, minute: int) -> str | None:
 
 def stranger(uid: int, gid: int) -> str:
     """Whose a file is that belongs neither to us nor to root, and who is to work on it."""
-    if uid == _NOBODY and _numbers() != _ALL:
+    if is_unknown(uid):
         return f"uid {uid}, which stands for all whom this user namespace has no number for (give it to one whom it has, or run outside of it)"
     become = f"; work as that one, in a container with --user {uid}:{gid}" if os.geteuid() == 0 else ""
     return f"another user (uid {uid}{become})"
 
 
-def is_unknown(uid: int) -> bool:
-    """Whether that number stands for more than one user: a namespace shows all so whom it has none for, us among them."""
-    return uid == _NOBODY and not any(first <= uid < first + count for first, _, count in _numbers())
+def is_unknown(number: int, kind: str = "uid") -> bool:
+    """Whether that number stands for more than one user, or group (``gid``): a namespace shows all so whom it has none for, us
+    among them, also where it has one for a nobody of its own."""
+    return number == _NOBODY and _numbers(kind) != _ALL
 
 
-def _numbers() -> list[tuple[int, ...]]:
-    """Which users have numbers in this user namespace: the first one's here and outside, and how many."""
+def _numbers(kind: str) -> list[tuple[int, ...]]:
+    """Which users, or groups, have numbers in this user namespace: the first one's here and outside, and how many."""
     try:
-        with open("/proc/self/uid_map", "rb") as file:  # a codec may be out of reach by now
+        with open(f"/proc/self/{kind}_map", "rb") as file:  # a codec may be out of reach by now
             return [tuple(map(int, line.split())) for line in file]
     except OSError:  # there are no such namespaces here
         return _ALL

@@ -209,7 +209,8 @@ def _lets_write(database: os.stat_result, found: os.stat_result) -> bool:
     """Whether all whom a file's mode lets write it can write the database as well: SQLite gives what it makes the same mode,
     and in a volume of Kubernetes' all that is there is made writable for one group."""
     more = found.st_mode & _OTHERS & ~database.st_mode
-    return not more and (found.st_gid == database.st_gid or database.st_mode & _OTHERS == _OTHERS)
+    same = found.st_gid == database.st_gid and not is_unknown(found.st_gid, "gid")
+    return not more and (same or database.st_mode & _OTHERS == _OTHERS)
 
 
 def _has_acl(name: str) -> bool:

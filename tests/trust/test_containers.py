@@ -248,6 +248,59 @@ def test_who_has_no_number_himself_takes_no_file_of_others_for_his_own(world: Wo
     assert "belongs to uid 65534" in done.stderr, done.stderr
 
 
+NOBODY = 65_534
+MAPPED = """
+import ctypes, os, sys
+told, tell = os.pipe(); waits, go_on = os.pipe()
+pid = os.fork()
+if pid == 0:
+    if ctypes.CDLL(None).unshare(0x1000_0000):
+        os._exit(77)
+    os.write(tell, b"."); os.read(waits, 1)
+    os.setgroups([]); os.setresgid(*3 * [int(sys.argv[1])]); os.setresuid(*3 * [int(sys.argv[1])])
+    os.execv(sys.argv[2], sys.argv[2:])
+os.close(tell)
+if os.read(told, 1):
+    for kind in ("uid", "gid"):
+        with open(f"/proc/{pid}/{kind}_map", "w") as file:
+            file.write("0 0 1\\n1 200001 65535")  # root as outside: in a container the whole tree is its own root's
+    os.write(go_on, b".")
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+def in_a_containers(uid: int, words: list[str]) -> subprocess.CompletedProcess[str]:
+    """A namespace as Podman's and Kubernetes': 65536 numbers, with a nobody of its own among them."""
+    done = subprocess.run(
+        [words[0], "-c", MAPPED, str(uid), *words], cwd="/", env=environment(), capture_output=True, text=True, timeout=30, check=False
+    )
+    if done.returncode == 77:
+        pytest.skip("needs leave to make a user namespace")
+    return done
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("uid", [NOBODY, 1000])
+def test_a_namespace_that_has_a_nobody_of_its_own_shows_others_as_that_one_too(world: World, uid: int) -> None:
+    """Whoever works as another number there has all as ever."""
+    home = world.folder("data", uid=200_000 + uid)
+    db = world.queue(home, uid=200_000 + uid)
+    by = OTHER if uid == NOBODY else 200_000 + uid
+    world.tasks(folder := world.folder("shop", uid=by), uid=by)
+    world.job(db, folder, uid=200_000 + uid)
+    done = in_a_containers(uid, command("worker", db, "--burst", "--grace", 1))
+    assert world.ran() == ([] if uid == NOBODY else [f"task{uid}"]), done.stderr
+    assert ("belongs to uid 65534, which stands for all" in done.stderr) == (uid == NOBODY), done.stderr
+
+
+@pytest.mark.slow
+def test_a_group_that_a_namespace_has_no_number_for_is_nobodys_own(world: World) -> None:
+    code = "from litequeue.base.accounts import others_in; print(others_in(65534, 65534))"
+    done = in_a_containers(1000, [*command()[:2], "-c", code])
+    assert "stands for all that this user namespace has no number for" in done.stdout, done
+    assert "stands for" not in python(0, code).stdout
+
+
 @pytest.mark.slow
 def test_roots_own_file_runs_in_a_user_namespace(world: World) -> None:
     db = world.queue(world.folder("data", uid=0), uid=0)
