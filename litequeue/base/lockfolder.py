@@ -15,9 +15,9 @@ import contextlib
 import os
 import re
 import stat
-from typing import Final
+from typing import Final, NamedTuple
 
-from .as_owner import User, acting_as, user_at
+from .as_owner import User, acting_as
 from .errors import CannotOpen
 from .filelock import FileLock
 from .trust import denied, give, why_shared
@@ -43,11 +43,17 @@ def is_ours(name: str) -> bool:
     return name in _ours
 
 
-def hold_for_life(locks: str) -> FileLock:
-    """A lock of this process, one of a worker's, whose path begins with ``locks``; it is dropped as the process ends."""
-    folder, stem = os.path.split(locks)
-    user = user_at(folder.removesuffix(SUFFIX))  # a process of root's goes by the path once more
-    return LockFolder(folder, user=user).hold(f"{stem}-{os.getpid()}{LOCK}")
+class Locks(NamedTuple):
+    """Of a worker's processes: how the paths begin, and whom root is to act as there."""
+
+    start: str
+    user: User | None = None
+
+
+def hold_for_life(locks: Locks) -> FileLock:
+    """A lock of this process, one of a worker's; it is dropped as the process ends."""
+    folder, stem = os.path.split(locks.start)
+    return LockFolder(folder, user=locks.user).hold(f"{stem}-{os.getpid()}{LOCK}")
 
 
 class LockFolder:
@@ -57,7 +63,7 @@ class LockFolder:
         """Raises FileNotFoundError if it is missing and not to be created, CannotOpen for one that others could change.
         ``user``: whom root is to act as here."""
         self.path = path
-        self._user = user
+        self.user = user
         self._fd: int | None = None
         with acting_as(user):
             try:
@@ -130,7 +136,7 @@ class LockFolder:
 
     def open(self, name: str, *, create: bool = False) -> FileLock:
         """A lock's file, not locked. Raises FileNotFoundError, or CannotOpen for what is no lock."""
-        with acting_as(self._user):
+        with acting_as(self.user):
             return FileLock(self.path_of(name), create=create, folder=self._fd, owner=self._folder)
 
     def remove(self, *names: str) -> None:

@@ -28,6 +28,7 @@ from ..base.checks import MICROS
 from ..base.clock import SystemClock
 from ..base.errors import SoftTimeout, UnknownTask, WouldDeadlock
 from ..base.forks import reset_in_children
+from ..base.lockfolder import Locks
 from ..base.models import ClaimedJob, TaskOrigin
 from ..base.outcomes import Timed
 from ..base.softguard import SoftGuard
@@ -68,7 +69,7 @@ def _leave_it_to_the_worker(number: int, frame: object) -> None:
 
 
 def start(
-    channel: Channel | None, parent: int, locks: str | None, imports: Sequence[tuple[str, str]], lines: logs.Lines | None
+    channel: Channel | None, parent: int, locks: Locks | None, imports: Sequence[tuple[str, str]], lines: logs.Lines | None
 ) -> None:
     """The initializer of the executor's process, a child of ``parent``; ``locks``: how the path of its lock begins;
     ``imports``: modules, with their directories, for before its first task; ``lines``: how the worker logs."""

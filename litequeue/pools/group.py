@@ -19,7 +19,7 @@ from multiprocessing import resource_tracker, util
 from typing import Final
 
 from ..base.clock import monotonic
-from ..base.lockfolder import hold_for_life
+from ..base.lockfolder import Locks, hold_for_life
 
 GONE_SECONDS: Final = 1.0  # after SIGKILL; what a broken disk holds up is not waited for
 _LEFT: Final = b"left in good order"
@@ -31,7 +31,7 @@ def kill(leader: int) -> None:
         os.killpg(leader, signal.SIGKILL)
 
 
-def lead(locks: str | None) -> None:
+def lead(locks: Locks | None) -> None:
     """In a child, before it runs anything or has a second thread: make its group, and have it guarded. ``locks``: how the
     path of the guard's lock begins."""
     with contextlib.suppress(OSError):  # it leads one already
@@ -48,7 +48,7 @@ def lead(locks: str | None) -> None:
     _let_go_in_forks()
 
 
-def _start_guard(leader: int, told: int, report: int, locks: str | None) -> None:
+def _start_guard(leader: int, told: int, report: int, locks: Locks | None) -> None:
     middle = os.fork()
     if middle:
         os.waitpid(middle, 0)
@@ -61,7 +61,7 @@ def _start_guard(leader: int, told: int, report: int, locks: str | None) -> None
         os._exit(0)
 
 
-def _guard(leader: int, told: int, report: int, locks: str | None) -> None:
+def _guard(leader: int, told: int, report: int, locks: Locks | None) -> None:
     os.setsid()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # systemd's SIGTERM to the whole cgroup, among others

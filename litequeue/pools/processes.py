@@ -22,6 +22,7 @@ from typing import Any, Final
 from ..base import mainguard
 from ..base.checks import MICROS
 from ..base.clock import Clock, monotonic
+from ..base.lockfolder import Locks
 from ..base.log import Log
 from ..base.outcomes import Died, Interrupted, NotStarted, Outcome, Timed, TimedOut
 from ..tasks.modules import IMPORT_SECONDS, takes_too_long
@@ -54,7 +55,7 @@ class ProcessPool:
         *,
         jobs_per_child: int = JOBS_PER_CHILD,
         idle_seconds: float = IDLE_SECONDS,
-        locks: str | None = None,
+        locks: Locks | None = None,
         imports: Sequence[tuple[str, str]] = (),
         import_seconds: float = IMPORT_SECONDS,
     ) -> None:

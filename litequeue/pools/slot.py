@@ -24,6 +24,7 @@ from typing import Any, Final
 
 from ..base import outcomes
 from ..base.clock import Clock, monotonic
+from ..base.lockfolder import Locks
 from ..base.outcomes import Timed
 from ..tasks import TaskCode
 from . import child, group, logs
@@ -50,7 +51,7 @@ class Slot:
         context: Any,
         moved: deque[tuple[Slot, Future[Any]]],
         events: Events,
-        locks: str | None,
+        locks: Locks | None,
         imports: Sequence[tuple[str, str]],
         now: float,
     ) -> None:

@@ -20,7 +20,7 @@ import time
 from typing import Final
 
 from ..base.filelock import FileLock
-from ..base.lockfolder import hold_for_life
+from ..base.lockfolder import Locks, hold_for_life
 from . import group
 
 ORPHANED: Final = 70  # the exit code
@@ -30,8 +30,8 @@ _PR_SET_PDEATHSIG: Final = 1
 _lock: FileLock | None = None  # kept for the life of the process
 
 
-def hold(parent: int, locks: str | None) -> None:
-    """In a child, before it runs anything: be seen to live, by a lock whose path begins with ``locks``, and end with the
+def hold(parent: int, locks: Locks | None) -> None:
+    """In a child, before it runs anything: be seen to live, by a lock, one of ``locks``, and end with the
     worker, the process ``parent``."""
     global _lock
     if os.name == "posix":

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from ..base.bell import TOKEN_BYTES, Address
 from ..base.checks import MICROS
 from ..base.filelock import FileLock
-from ..base.lockfolder import LOCK, SUFFIX, LockFolder, is_ours
+from ..base.lockfolder import LOCK, SUFFIX, LockFolder, Locks, is_ours
 from .file import Database
 
 YOUNG: Final = 60.0  # seconds
@@ -67,9 +67,9 @@ class Registration:
         return self._lock_file[:TOKEN_BYTES].encode()
 
     @property
-    def locks_of_children(self) -> str:
-        """How the paths of the locks begin that its pool processes hold while they live; others wait for those."""
-        return self._lock.path.removesuffix(LOCK)
+    def locks_of_children(self) -> Locks:
+        """The locks that its pool processes hold while they live; others wait for those."""
+        return Locks(self._lock.path.removesuffix(LOCK), self._folder.user)
 
     def close(self) -> None:
         self._folder.remove(*(self._folder.of_children(self._lock_file) or ()))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from ..base.clock import Clock
 from ..base.errors import PASSING, UnknownTask, WorkerFailed
+from ..base.lockfolder import Locks
 from ..base.log import Log
 from ..base.models import ClaimedJob
 from ..base.outcomes import Interrupted, NotStarted, Timed
@@ -64,9 +65,8 @@ class Coordinator:
         rng: random.Random,
         inbox: Inbox,
         others: Neighbours,
-        locks: str | None,
+        locks: Locks | None,
     ) -> None:
-        """``locks``: of pool processes, see ``pooling``."""
         self.id = worker
         self.stop: Stop | None = None
         self._store = store

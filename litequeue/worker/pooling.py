@@ -9,6 +9,7 @@ import random
 from collections.abc import Sequence
 
 from ..base.clock import Clock
+from ..base.lockfolder import Locks
 from ..pools.base import Call, Pool
 from .config import WorkerConfig
 from .inbox import Inbox, Started
@@ -18,7 +19,7 @@ class Pools:
     """``made`` holds those that there are, by kind; ``get`` makes what is missing."""
 
     def __init__(
-        self, config: WorkerConfig, inbox: Inbox, clock: Clock, rng: random.Random, locks: str | None = None,
+        self, config: WorkerConfig, inbox: Inbox, clock: Clock, rng: random.Random, locks: Locks | None = None,
         imports: Sequence[tuple[str, str]] = (),
     ) -> None:  # fmt: skip
         """``locks``: how the paths begin of the locks by which pool processes are seen to run; ``imports``: modules for

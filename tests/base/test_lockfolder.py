@@ -14,7 +14,7 @@ import pytest
 
 from litequeue import CannotOpen
 from litequeue.base import filelock, lockfolder
-from litequeue.base.lockfolder import LockFolder, hold_for_life
+from litequeue.base.lockfolder import LockFolder, Locks, hold_for_life
 
 from ..support import environment
 
@@ -51,7 +51,7 @@ def test_a_look_at_another_name_of_a_held_lock_does_not_drop_it(path: Path) -> N
 
 
 def test_a_pool_process_does_not_probe_the_lock_by_which_it_is_seen_to_live(path: Path) -> None:
-    lock = hold_for_life(str(path / STEM))
+    lock = hold_for_life(Locks(str(path / STEM)))
     assert not LockFolder(str(path)).is_free(os.path.basename(lock.path))
     assert is_held(Path(lock.path))
     lock.close()
@@ -216,5 +216,5 @@ def test_a_pool_process_takes_no_lock_in_a_folder_that_is_not_ours_alone(path: P
         path.mkdir()
         path.chmod(0o777)
     with pytest.raises(CannotOpen, match="symbolic link" if planted == "a link" else "move it away"):
-        hold_for_life(str(path / STEM))
+        hold_for_life(Locks(str(path / STEM)))
     assert list((path.parent / "gone").iterdir()) == []

@@ -216,7 +216,7 @@ def test_a_dead_workers_jobs_wait_for_a_child_that_is_still_seen_to_run(store: S
     """Where no kernel ends it: the lock beside the worker's own."""
     registration = store.workers.register(name="w", host="h", wake_port=None, queues=None, slots={}, now=1)
     (peer,) = store.workers.peers(0)
-    lock = f"{registration.locks_of_children}-4711.lock"
+    lock = f"{registration.locks_of_children.start}-4711.lock"
     hold = f"from litequeue.base.filelock import FileLock; f = FileLock({lock!r}); f.try_acquire(); print(1, flush=True); input()"
     # A process never probes what it holds itself: so another one looks.
     look = (

@@ -23,7 +23,7 @@ from litequeue import LiteQueue
 from litequeue.base import accounts
 from litequeue.base.as_owner import User, acting_as, user_at
 from litequeue.base.errors import CannotOpen, StoreError
-from litequeue.base.lockfolder import LockFolder, hold_for_life
+from litequeue.base.lockfolder import LockFolder, Locks, hold_for_life
 from litequeue.base.softguard import SoftGuard
 from litequeue.store import Store
 
@@ -50,7 +50,7 @@ def work(db: Path) -> None:
 
 def work_in_a_pool(db: Path) -> None:
     """As a process of a worker's pool begins, and the guard of its group."""
-    hold_for_life(f"{db}-workers/{'b' * 16}").close()
+    hold_for_life(Locks(f"{db}-workers/{'b' * 16}", User(OWNER, OWNER))).close()
 
 
 def before_call(number: int, strike: Callable[[], None], *, and_all_after: bool) -> Callable[[], int]:
