@@ -172,7 +172,8 @@ def test_a_worker_whose_app_trusts_anyone_does_so_too(world: World, place: Place
 @named(SHARED)
 def test_a_module_beside_a_worker_that_trusts_anyone_is_imported(world: World, place: Place) -> None:
     db = produce(world, place, **ANYONE)
-    app = db.parent.parent / "app"
+    app = place.make(world, "data/app")
+    enqueue(world, place, db, app, **ANYONE)
     words = ("worker", db, "--burst", "--grace", 1, "--import", "tasks")
     flags = {"cwd": app, "gid": place.gid, "groups": place.groups}
     refused = run(place.uid, *words, **flags)

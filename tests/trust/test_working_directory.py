@@ -107,6 +107,18 @@ def test_a_commands_supervisor_imports_nothing_from_where_it_runs(world: World, 
     assert world.ran() == [f"ran{OWNER}"]
 
 
+def test_who_trusts_anyone_with_the_database_is_asked_of_other_directories(world: World, db: Path, shared: Path) -> None:
+    """And is told what makes that one his own to answer for."""
+    folder = world.folder("app")
+    world.tasks(folder, "try: import simplejson\nexcept ImportError: pass\n")
+    world.job(db, folder)
+    as_user(OTHER, lambda: (shared / "simplejson.py").write_text(world.leaves_mark()))
+    env = {"LITEQUEUE_TRUST": "anyone", "PYTHONPATH": f"{installed()}:{folder}"}
+    done = run(OWNER, "worker", db, "--burst", "--import", "tasks", cwd=shared, env=env)
+    assert world.ran() == [f"task{OWNER}"], done.stderr
+    assert "modules are not looked for in the working directory" in done.stderr and f"PYTHONPATH={shared}" in done.stderr, done.stderr
+
+
 # -- what goes on working ----------------------------------------------------------------------------------------
 
 

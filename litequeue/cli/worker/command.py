@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     leave_process_1()
     note_mail(config.mail_to)
     write_to_stderr(Lines(arguments.log_level, arguments.log_json))
-    registered, homes, apps = import_tasks(arguments.imports or [])
+    registered, homes, apps = import_tasks(arguments.imports or [], path)
     # An app's own database that has no tables of ours yet: whoever imports that app has its word that it may have them,
     # and for whom it trusts.
     store = Store(path, adopt=os.path.realpath(path) in apps, trust=apps.get(os.path.realpath(path)))

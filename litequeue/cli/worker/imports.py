@@ -46,11 +46,11 @@ def refuse_a_module(db: str) -> None:
         module = module.rpartition(".")[0]
 
 
-def import_tasks(names: list[str]) -> tuple[dict[str, TaskCode], list[Home], dict[str, str | None]]:
+def import_tasks(names: list[str], db: str) -> tuple[dict[str, TaskCode], list[Home], dict[str, str | None]]:
     """The tasks of the named modules, where those are, and the files of their apps, with whom each trusts. Any error is the user's to see before
     anything is claimed."""
     if names:
-        _look_here(names)
+        _look_here(names, os.path.dirname(os.path.realpath(db)))
     greenlets.watch()
     found: dict[str, TaskCode] = {}
     homes: list[Home] = []
@@ -78,14 +78,17 @@ def import_tasks(names: list[str]) -> tuple[dict[str, TaskCode], list[Home], dic
     return found, homes, apps
 
 
-def _look_here(names: list[str]) -> None:
+def _look_here(names: list[str], beside_db: str) -> None:
     """Have the working directory on sys.path, as ``python -m`` has without -P: first only if it has one of the modules. Else it is
-    last, where it hides nothing, and only where nobody else can put a module that is looked for in vain elsewhere."""
+    last, where it hides nothing, and only where nobody else can put a module that is looked for in vain elsewhere. Who trusts anyone who can
+    write where the database is says nothing of other directories."""
     here = os.getcwd()
     if here in sys.path:
         return
-    if not is_anyone(None) and (why := why_untrusted(here)) is not None:
-        log.warning("modules are not looked for in the working directory, since %s; mend that, or say %s", why, SAY_SO)
+    is_said = os.path.commonpath([here, beside_db]) == beside_db
+    if not (is_said and is_anyone(None)) and (why := why_untrusted(here)) is not None:
+        say = SAY_SO if is_said else f"PYTHONPATH={here}, if whoever can write there may run what he likes as you"
+        log.warning("modules are not looked for in the working directory, since %s; mend that, or say %s", why, say)
     elif any(not is_path(name) and name.partition(".")[0] not in sys.modules and _is_in(name, here) for name in names):
         sys.path.insert(0, here)
     else:
