@@ -56,15 +56,18 @@ def why_expired(user: str) -> str | None:
     except OSError:  # only root may
         return None
     today = SystemClock().now() // DAY
-    for name, _, set_on, _, counts_for, _, _, expires, *_ in (row for row in rows if len(row) > 8):
+    # As glibc takes a line: without the last field, which nobody uses, or in the old form, without the last four.
+    rows = [[*row, "", "", "", ""][:8] for row in rows if len(row) == 5 or len(row) > 7]
+    for name, _, set_on, _, counts_for, _, _, expires in rows:
         if name != user:
             continue
         if _days(expires, today + 1) <= today:
             return f"the account {user} has expired: chage -E says until when it counts"
-        if set_on == "0" or _days(counts_for, today) < today - _days(set_on, today):
+        if _days(set_on, today) == 0 or _days(counts_for, today) < today - _days(set_on, today):
             return f"the password of {user} has expired, and with it the account: passwd, or chage -M, mends that"
     return None
 
 
 def _days(field: str, unset: int) -> int:
+    field = field.lstrip()
     return int(field) if field.isascii() and field.isdigit() else unset

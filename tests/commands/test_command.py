@@ -243,6 +243,10 @@ EXPIRED = {
     "the account, on the first day": "!:19000:0:99999:7::0:",
     "the password": f"$y$x:{TODAY - 31}:0:30:7:::",
     "the password, from the start": "$y$x:0:0:99999:7:::",
+    "the account, without the last field": f"*:19000:0:99999:7::{TODAY}",
+    "the password, in the old form": f"$y$x:{TODAY - 31}:0:30",
+    "the account, after a blank": f"*:19000:0:99999:7:: {TODAY}:",
+    "the password, from the start, after a blank": "$y$x: 0:0:99999:7:::",
 }
 GOOD = {
     "usual": "$y$x:19000:0:99999:7:::",
