@@ -24,7 +24,7 @@ from ..base.homes import (
     note_loaded_by_path,
 )
 from ..base.mainguard import BELONGS, workers_import
-from ..base.trust import SAY_SO, Untrusted
+from ..base.trust import SAY_SO, Untrusted, without_waiting
 from . import checked, greenlets
 
 IMPORT_SECONDS: Final = 30.0  # for a module, which is given up for now after that
@@ -127,6 +127,6 @@ def _by_path(file: str, directory: str, loader: type[SourceFileLoader]) -> Modul
 
 
 def _is_program(path: str) -> bool:
-    with contextlib.suppress(OSError), open(path, "rb") as file:
-        return b"\0" in file.read(1024)
+    with contextlib.suppress(OSError), open(path, "rb", opener=without_waiting) as file:
+        return b"\0" in (file.read(1024) or b"")  # None: a pipe, in which nothing is yet
     return False

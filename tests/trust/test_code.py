@@ -457,3 +457,14 @@ def test_an_installed_package_is_not_looked_for_where_others_can_write(world: Wo
     done = burst(OWNER, db, "--import", "shop", cwd=shared, PYTHONPATH=os.pathsep.join([str(site), installed()]))
     assert world.ran() == [f"task{OWNER}"], done.stderr
     assert "modules are not looked for in the working directory" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_script_that_is_a_link_to_a_pipe_of_somebody_elses_holds_nobody_up(world: World, db: Path) -> None:
+    """It was read before it was judged."""
+    folder, others = world.folder("app"), world.folder("others", uid=OTHER)
+    as_user(OTHER, lambda: os.mkfifo(others / "pipe"))
+    (folder / "my-tasks.py").symlink_to(others / "pipe")
+    world.job(db, folder, module="./my-tasks.py")
+    done = burst(OWNER, db)
+    assert "is not imported" in done.stderr and "has taken more than" not in done.stderr, done.stderr
