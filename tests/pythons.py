@@ -83,7 +83,11 @@ def debian(folder: Path) -> Iterator[Path]:
     shutil.rmtree(checkout, ignore_errors=True)
     shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(".git", ".venv", "__pycache__"))
     with contextlib.ExitStack() as stack:
-        for words, point in ((("-t", "proc", "proc"), "proc"), (("--bind", "/dev"), "dev"), (("--bind", "/dev/pts"), "dev/pts")):
+        # In /dev/shm are the locks of the pools of processes, which everybody may make; what is mounted there does not come with /dev.
+        shared = ("-t", "tmpfs", "-o", "mode=1777", "tmpfs")
+        for words, point in (
+            (("-t", "proc", "proc"), "proc"), (("--bind", "/dev"), "dev"), (("--bind", "/dev/pts"), "dev/pts"), (shared, "dev/shm"),
+        ):  # fmt: skip
             subprocess.run(["mount", *words, str(folder / point)], check=True)
             stack.callback(subprocess.run, ["umount", "--lazy", str(folder / point)], check=False)
         yield checkout
