@@ -21,7 +21,7 @@ from types import CodeType, FrameType, SimpleNamespace
 import pytest
 
 from litequeue import SoftTimeout
-from litequeue.base import as_owner, softguard
+from litequeue.base import softguard
 from litequeue.base.delicate import innermost
 from litequeue.base.softguard import SoftGuard, shielded
 
@@ -437,29 +437,6 @@ def test_one_that_counts_can_be_asked_what_became_of_it(monkeypatch: pytest.Monk
     monkeypatch.setattr(softguard, "weakref", SimpleNamespace(ref=ref))
     assert guarded(spin, 1) == (None, ["after"])
     assert counted == [0]
-
-
-def test_none_comes_as_a_thread_of_roots_becomes_another_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would stay that one: the connection that a delay_many closes is one that a task's thread closes as its user."""
-    became = []
-
-    def become(user: as_owner.User) -> Callable[[], None]:
-        guard = softguard._guards[threading.get_ident()]
-        while guard not in softguard._waiting:
-            pass
-        for _ in range(2000):
-            pass
-        became.append("the user")
-        return lambda: became.append("root")
-
-    def work(notes: list[str]) -> None:
-        with as_owner.acting_as(as_owner.User(1, 1)):
-            pass
-        notes.append("went on")
-
-    monkeypatch.setattr(as_owner, "_become", become)
-    assert guarded(work, 1) == (None, ["after"])
-    assert became == ["the user", "root"]
 
 
 def test_what_comes_before_the_call_has_begun_comes_in_it() -> None:
