@@ -164,10 +164,10 @@ def _asks_a_traced_database() -> None:
         for _ in range(300):
             pass
 
-    connection = sqlite3.connect(":memory:")
-    connection.set_trace_callback(traced)
-    for _ in range(100):
-        connection.execute("select 1").fetchall()
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:  # or newer Pythons warn, in whatever comes next
+        connection.set_trace_callback(traced)
+        for _ in range(100):
+            connection.execute("select 1").fetchall()
 
 
 @pytest.fixture
