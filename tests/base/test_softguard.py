@@ -164,10 +164,22 @@ def _asks_a_traced_database() -> None:
         for _ in range(300):
             pass
 
-    with contextlib.closing(sqlite3.connect(":memory:")) as connection:  # or newer Pythons warn, in whatever comes next
-        connection.set_trace_callback(traced)
-        for _ in range(100):
-            connection.execute("select 1").fetchall()
+    connection = sqlite3.connect(":memory:", check_same_thread=False)
+    _opened.append(connection)
+    connection.set_trace_callback(traced)
+    for _ in range(100):
+        connection.execute("select 1").fetchall()
+
+
+_opened: list[sqlite3.Connection] = []
+
+
+@pytest.fixture(autouse=True)
+def all_are_closed() -> Iterator[None]:
+    """Or newer Pythons warn of databases that a timeout has left open, in whatever comes next."""
+    yield
+    while _opened:
+        _opened.pop().close()
 
 
 @pytest.fixture
