@@ -5,6 +5,7 @@ Owns those notes. Nothing here fails a command or changes its exit code.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -26,8 +27,9 @@ def note_command(db: str, command: Mapping[str, Any]) -> None:
 
 def note_closed(db: str, directories: Iterable[str]) -> None:
     """Once, of directories of commands that root leaves in a user's queue, and that are closed to that user."""
-    path = database_path(db)
-    user = user_at(path)
+    path, user = database_path(db), None
+    with contextlib.suppress(OSError):  # its way leads to no folder, which is told when it is opened
+        user = user_at(path)
     if user is None:
         return
     for directory in dict.fromkeys(directories):

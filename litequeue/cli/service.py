@@ -7,6 +7,7 @@ of this environment it needs. Only prints: it installs and starts nothing. The t
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import sys
@@ -97,11 +98,12 @@ def _checked(options: list[str]) -> argparse.Namespace:
 def _owner(db: str) -> int:
     """Whose worker may import the code that the file names: its owner's. Of a new file, whoever makes it, and root makes it as the user
     whose folder that is."""
-    try:
+    with contextlib.suppress(OSError):
         return os.stat(db).st_uid
-    except OSError:
-        user = user_at(db)
-        return os.geteuid() if user is None else user.uid
+    with contextlib.suppress(OSError):  # its way leads to no folder, which is told next
+        if (user := user_at(db)) is not None:
+            return user.uid
+    return os.geteuid()
 
 
 def _account(uid: int, db: str) -> str:

@@ -52,3 +52,25 @@ def test_a_folder_that_the_user_can_enter_and_a_queue_of_roots_are_taken_without
     for db, cwd in ((theirs, private), (theirs, world.root), (mine, closed)):
         assert NOTE not in imported(db, f"HOME={cwd}\n0 1 * * * one\n", "--replace")
         assert NOTE not in run(0, "schedule", "add", db, "s", "--every", "1h", "--replace", "--", "true", cwd=cwd).stderr
+
+
+@pytest.mark.parametrize("name", ["gone/db", "loop"])
+@pytest.mark.parametrize(
+    "words", [("schedule", "add", "s", "--every", "1h", "--", "true"), ("enqueue", "--command", "--", "true"), ("cron", "import", "ct")]
+)
+def test_a_way_that_leads_to_no_folder_is_told_in_one_line(world: World, words: tuple[str, ...], name: str) -> None:
+    """Who asks whose the queue is cannot find that out."""
+    folder = world.folder("srv", uid=0)
+    (folder / "loop").symlink_to(folder / "loop")
+    world.file(folder / "ct", "* * * * * true\n", uid=0)
+    first = 1 if words[0] == "enqueue" else 2
+    done = run(0, *words[:first], folder / name, *words[first:], cwd=folder)
+    assert done.returncode == 4 and done.stderr.count("\n") == 1, done
+    assert done.stderr.startswith("litequeue: ") and str(folder / name) in done.stderr, done
+
+
+def test_a_unit_for_a_way_that_leads_in_a_circle_is_refused_in_one_line(world: World) -> None:
+    folder = world.folder("srv", uid=0)
+    (folder / "loop").symlink_to(folder / "loop")
+    done = run(0, "service", folder / "loop", "--system")
+    assert done.returncode == 4 and done.stderr.count("\n") == 1, done

@@ -28,10 +28,10 @@ def refuse_unsafe(given: str, trust: str | None, *, create: bool) -> User | None
 
     Returns whom root is to act as when it opens and makes files there. What was judged can be another thing a moment later.
     """
-    folder = beside = None
+    folder, meant = None, is_anyone(trust)
     try:
         user = user_at(given)
-        if is_anyone(trust):
+        if meant:
             beside = why_not_its_own(given, [JOURNAL])  # it is never one of ours, and SQLite deletes any file that it names
         else:
             folder, beside = why_open_folder(given), why_not_its_own(given)
@@ -51,7 +51,7 @@ def refuse_unsafe(given: str, trust: str | None, *, create: bool) -> User | None
             f"{given} is not opened, since {beside}: SQLite would take it for a part of the database. Look at it, and move it away if "
             "it is not yours"
         )
-    if user is not None and is_anyone(trust) and _owner(given) not in (None, user.uid):
+    if user is not None and meant and _owner(given) not in (None, user.uid):
         return None  # a file of root's in a folder of somebody else's: a container has its volume so, and that user could not open it
     return user
 
