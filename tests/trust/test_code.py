@@ -70,17 +70,20 @@ def test_a_zip_that_another_user_put_where_the_recorded_directory_was_is_not_imp
     assert world.ran() == []
 
 
+def into_a_zip_of_others(path: Path, name: str, code: str) -> None:
+    def put() -> None:
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr(name, code)
+
+    as_user(OTHER, put)
+
+
 @pytest.mark.slow
 def test_a_zip_that_others_can_write_is_not_imported(world: World, db: Path) -> None:
     folder = world.folder("app")
     path = world.file(folder / "app.zip", b"", mode=0o666)
     world.job(db, path)
-
-    def put() -> None:
-        with zipfile.ZipFile(path, "w") as file:
-            file.writestr("tasks.py", world.leaves_mark())
-
-    as_user(OTHER, put)
+    into_a_zip_of_others(path, "tasks.py", world.leaves_mark())
     burst(OWNER, db)
     assert world.ran() == []
 
@@ -400,12 +403,7 @@ def test_a_zip_of_others_that_a_module_puts_on_its_path_is_not_imported_from(wor
     path = world.file(folder / "vendor.zip", b"", mode=0o666)
     world.tasks(folder, "import os, sys\nsys.path.insert(0, os.path.dirname(__file__) + '/vendor.zip')\nimport vendored\n")
     world.job(db, folder)
-
-    def put() -> None:
-        with zipfile.ZipFile(path, "w") as file:
-            file.writestr("vendored.py", world.leaves_mark())
-
-    as_user(OTHER, put)
+    into_a_zip_of_others(path, "vendored.py", world.leaves_mark())
     burst(OWNER, db)
     assert world.ran() == []
 

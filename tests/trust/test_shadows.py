@@ -52,23 +52,17 @@ def test_a_process_begins_with_no_directory_that_only_a_database_has_named(monke
     assert checked.unchecked(path) == [f"{app}/venv", "/usr/lib", f"{tmp_path}/apple", ""]
 
 
-@pytest.mark.slow
-def test_a_process_of_the_pool_runs_nothing_of_others_as_it_starts(world: World, db: Path) -> None:
-    folder = world.folder("app")
-    process_task(world, folder, "pass")
-    of_others(world, folder, "json")
-    world.job(db, folder, pool="process")
-    done = burst(OWNER, db, "--processes", 1)
-    assert world.ran() == [], done.stderr
-    assert states(db) == ["succeeded"], done.stderr
+PUTS_VENDOR_ON_THE_PATH = "import os, sys\nsys.path.insert(0, os.path.dirname(__file__) + '/vendor')"
 
 
 @pytest.mark.slow
-def test_a_process_of_the_pool_looks_as_carefully_where_a_module_has_put_a_folder_on_the_path(world: World, db: Path) -> None:
+@pytest.mark.parametrize(
+    ("where", "before"), [("app", ""), ("app/vendor", PUTS_VENDOR_ON_THE_PATH)], ids=["beside the module", "where it looks too"]
+)
+def test_a_process_of_the_pool_runs_nothing_of_others_as_it_starts(world: World, db: Path, where: str, before: str) -> None:
     folder = world.folder("app")
-    vendor = world.folder("app/vendor")
-    process_task(world, folder, "pass", before="import os, sys\nsys.path.insert(0, os.path.dirname(__file__) + '/vendor')")
-    of_others(world, vendor, "json")
+    process_task(world, folder, "pass", before=before)
+    of_others(world, folder if where == "app" else world.folder(where), "json")
     world.job(db, folder, pool="process")
     done = burst(OWNER, db, "--processes", 1)
     assert world.ran() == [], done.stderr
