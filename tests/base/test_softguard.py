@@ -324,6 +324,25 @@ def test_a_timeout_that_the_task_handles_comes_once(handle: Callable[[], object]
     assert guarded(work, 1, 0.05) == ("tidied up", ["after"])
 
 
+def test_a_timeout_that_comes_as_the_soft_one_is_on_its_way_out_is_caught_with_it() -> None:
+    """Whoever catches one cannot tell that it is two."""
+    caught: list[BaseException | None] = []
+
+    def work(notes: list[str]) -> str:
+        try:
+            try:
+                spin(notes)
+            finally:
+                notes.append("on its way out")
+                spin(notes)
+        except SoftTimeout as error:
+            caught.extend((error, error.__context__))
+        return "goes on"
+
+    assert guarded(work, 2, 0.1) == ("goes on", ["on its way out", "after"])
+    assert [type(error) for error in caught] == [softguard._Raised] * 2
+
+
 @pytest.mark.slow
 def test_a_call_ends_whose_timeout_was_thrown_away() -> None:
     """On 3.11 it has never been made then, and the call waited for that at its end."""
