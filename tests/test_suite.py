@@ -36,6 +36,7 @@ WHOLLY_SLOW = {
     "crash/test_task_code.py": "pools/test_contract.py",
     "crash/test_task_output.py": "pools/test_contract.py",
     "pools/test_spawning.py": "pools/test_contract.py",
+    "pools/test_without_private_names.py": "pools/test_contract.py",
     "peers/test_django.py": "worker/services/test_declaring.py",
     "peers/test_greenlets.py": "tasks/test_naming.py",
     "peers/test_pyinstaller.py": "worker/test_embedded.py",

@@ -110,13 +110,15 @@ def _let_go_in_forks() -> None:
     learn that it is dead. But for that to the resource tracker, which forks use too."""
     import fcntl  # not on Windows
 
+    # Where a later Python keeps it elsewhere, a fork cannot register what it shares, which only means that nobody cleans up after it.
+    of_tracker = getattr(getattr(resource_tracker, "_resource_tracker", None), "_fd", None)
     pipes = [
         number
         for number in _open_descriptors()
         if number > 2
         and stat.S_ISFIFO(os.fstat(number).st_mode)
         and fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY
-        and number != resource_tracker._resource_tracker._fd  # type: ignore[attr-defined]
+        and number != of_tracker
     ]
 
     def let_go() -> None:

@@ -28,7 +28,7 @@ from ..base.outcomes import Died, Interrupted, NotStarted, Outcome, Timed, Timed
 from ..tasks.modules import IMPORT_SECONDS, takes_too_long
 from .base import Call, Events, Reason
 from .slot import Slot
-from .spawning import Context, look_nowhere_but_there
+from .spawning import look_nowhere_but_there
 
 log = Log("litequeue.worker")
 
@@ -67,7 +67,6 @@ class ProcessPool:
         self._jobs_per_child = jobs_per_child
         self._idle_seconds = idle_seconds
         look_nowhere_but_there()
-        self._context = Context()
         self._todo: deque[Call] = deque()
         self._slots: list[Slot] = []
         self._moved: deque[tuple[Slot, Future[Any]]] = deque()
@@ -193,7 +192,7 @@ class ProcessPool:
             self._events.ended(call, Timed(NotStarted(told), 0, 0.0))
 
     def _new_slot(self) -> Slot:
-        return Slot(self._context, self._moved, self._events, self._locks, self._imports, self._clock.monotonic())
+        return Slot(self._moved, self._events, self._locks, self._imports, self._clock.monotonic())
 
     def _next_batch(self, slot: Slot) -> list[Call]:
         """As many of the next calls as should take BATCH_SECONDS, leaving some to the other slots.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import concurrent.futures.process as executors
 import contextlib
 import json
-import multiprocessing
 import os
 import signal
 import sys
@@ -29,6 +28,7 @@ from ..base.outcomes import Timed
 from ..tasks import TaskCode
 from . import child, group, logs
 from .base import Call, Events, Reason
+from .spawning import Context
 
 OUTCOMES: Final = {
     cls.__name__: cls
@@ -48,7 +48,6 @@ class Slot:
 
     def __init__(
         self,
-        context: Any,
         moved: deque[tuple[Slot, Future[Any]]],
         events: Events,
         locks: Locks | None,
@@ -69,12 +68,12 @@ class Slot:
         self._loaded: dict[str, TaskCode] = {}
         self._read = 0  # how far the notes were read
         self._channel, self._token_writer, self._stop_writer = _open_channel()
+        context = Context()
         self._executor = executors.ProcessPoolExecutor(
             1, mp_context=context, initializer=child.start, initargs=(self._channel, os.getpid(), locks, imports, logs.chosen)
         )
         self._watch(self._executor.submit(child.ready))
-        processes = getattr(self._executor, "_processes", None) or {}
-        self._process: multiprocessing.process.BaseProcess | None = next(iter(processes.values()), None)
+        self._process = context.process
         # concurrent.futures would join its thread, and so the running call, when the app exits.
         self._manager: threading.Thread | None = getattr(self._executor, "_executor_manager_thread", None)
         getattr(executors, "_threads_wakeups", {}).pop(self._manager, None)

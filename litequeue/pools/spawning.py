@@ -25,28 +25,32 @@ _preparation = spawn.get_preparation_data
 _starts = threading.local()  # of a thread that starts one: ``process``
 
 
-class Process(multiprocessing.context.SpawnProcess):
-    """Of the pool."""
+class PoolProcess(multiprocessing.context.SpawnProcess):
+    """A process of the pool."""
 
-    handed: checked.Handed
+    handed: checked.Handed | None = None
 
-    @staticmethod
-    def _Popen(process_obj: Any) -> Any:
-        _starts.process = process_obj
+    def start(self) -> None:
+        _starts.process = self
         try:
-            return multiprocessing.context.SpawnProcess._Popen(process_obj)
+            super().start()
         finally:
             _starts.process = None
 
     def run(self) -> None:
-        checked.take_over(self.handed)
+        if self.handed is not None:  # what multiprocessing does inside is its own: if it goes about it otherwise, it has them at once
+            checked.take_over(self.handed)
         super().run()
 
 
 class Context(multiprocessing.context.SpawnContext):
-    """In which the pool starts its processes."""
+    """In which a slot of the pool starts its process, and learns which that is: an executor says it of its own to nobody."""
 
-    Process = Process
+    process: PoolProcess | None = None
+
+    def Process(self, *arguments: Any, **named: Any) -> PoolProcess:  # type: ignore[override]
+        self.process = PoolProcess(*arguments, **named)
+        return self.process
 
 
 def _flags_and_safe_path() -> list[str]:
