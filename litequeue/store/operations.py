@@ -5,10 +5,10 @@ Owns those transactions and their SQL. A worker's own path is in ``jobs`` and ``
 
 from __future__ import annotations
 
-import json
 from typing import Final
 
 from ..base.bell import Address
+from ..base.clock import monotonic
 from .file import Database
 from .rules import KEEP
 from .schedules import CLOSE_ALL, REOPEN
@@ -36,6 +36,7 @@ PAUSE: Final = """INSERT INTO litequeue_queues (name, paused_at) VALUES (:queue,
 ON CONFLICT (name) DO UPDATE SET paused_at = coalesce(paused_at, excluded.paused_at)"""
 RESUME: Final = "DELETE FROM litequeue_queues WHERE name = :queue"
 
+ANY_PRUNABLE: Final = "SELECT 1 FROM litequeue_jobs WHERE prune_at IS NOT NULL AND prune_at <= :now LIMIT 1"
 PRUNABLE: Final = """SELECT json_group_array(id) FROM (
     SELECT id FROM litequeue_jobs WHERE prune_at IS NOT NULL AND prune_at <= :now
     ORDER BY prune_at LIMIT :limit)"""
@@ -85,19 +86,25 @@ class Operations:
             connection.execute(RESUME, {"queue": queue})
             return addresses_to_wake(connection)
 
-    def prune(self, now: int, limit: int) -> int:
-        """Delete up to ``limit`` final jobs whose time has come, with their attempts and output. How many.
+    def prune(self, now: int, seconds: float) -> int:
+        """Delete final jobs whose time has come, with their attempts and output, for about ``seconds``. How many; 0 once none is left.
 
-        What became of them stays with their ticks.
+        What became of them stays with their ticks. By time and not by number: a row takes 4 us, and one with a megabyte in it
+        4 ms, since some SQLites (Debian's) overwrite what they delete. Twice as many each time, so that the clock is looked at
+        ten times for a thousand, and the whole takes at most some three times as long.
         """
-        (text,) = self._database.one(PRUNABLE, {"now": now, "limit": limit})
-        if text == "[]":
+        if self._database.one(ANY_PRUNABLE, {"now": now}) is None:
             return 0
+        count, many, until = 0, 1, monotonic() + seconds
         with self._database.write(durable=False) as connection:
-            # Ask again inside: somebody may have revived one since.
-            (text,) = connection.execute(PRUNABLE, {"now": now, "limit": limit}).fetchone()
             connection.execute(CLOSE_ALL)
-            connection.execute(PRUNE_ATTEMPTS, {"ids": text})
-            connection.execute(PRUNE_OUTPUT, {"ids": text})
-            connection.execute(PRUNE_JOBS, {"ids": text})
-        return len(json.loads(text))
+            while True:
+                # Asked inside: somebody may have revived one since.
+                (text,) = connection.execute(PRUNABLE, {"now": now, "limit": many}).fetchone()
+                connection.execute(PRUNE_ATTEMPTS, {"ids": text})
+                connection.execute(PRUNE_OUTPUT, {"ids": text})
+                found = connection.execute(PRUNE_JOBS, {"ids": text}).rowcount
+                count += found
+                if found < many or monotonic() >= until:
+                    return count
+                many *= 2

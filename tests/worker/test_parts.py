@@ -22,7 +22,12 @@ from litequeue.worker.discovery import RETRY_SECONDS, Catalogue
 from litequeue.worker.inbox import Held, Inbox
 from litequeue.worker.planning import Plan
 from litequeue.worker.services.heartbeat import Heartbeat
-from litequeue.worker.services.maintenance import Maintenance
+from litequeue.worker.services.maintenance import (
+    ALONE_SECONDS,
+    PRUNE_MOMENT,
+    PRUNE_PAUSE,
+    Maintenance,
+)
 from litequeue.worker.services.service import Service
 
 from ..support import FakeClock, new_job
@@ -249,6 +254,23 @@ def test_a_step_of_the_wall_clock_robs_nobody(store: Store, clock: FakeClock) ->
         clock.advance(2)
         reaper.tick()
     assert store.reports.state(1) == "running"
+
+
+def test_what_is_old_is_pruned_moment_after_moment_and_then_it_is_looked_for_now_and_then(store: Store, clock: FakeClock) -> None:
+    count = 6_000
+    store.jobs.enqueue_many(new_job(), (("[]", "{}") for _ in range(count)))
+    with store.database.write(durable=False) as connection:
+        connection.execute("UPDATE litequeue_jobs SET state = 'succeeded', finished_at = 1, prune_at = 1")
+    housekeeping = Maintenance(store, 99, clock, LEASE, Inbox())
+    left = [count]
+    while left[-1]:
+        pause = housekeeping.tick()
+        left.append(store.reports.stats().states.get("succeeded", 0))
+        assert left[-1] < left[-2]
+        assert PRUNE_PAUSE * PRUNE_MOMENT == pytest.approx(pause)  # of the clock, which stands still in a tick
+        clock.advance(pause)
+    assert len(left) > 2, "all at once: nobody else could write for as long"
+    assert housekeeping.tick() == pytest.approx(ALONE_SECONDS, abs=1)
 
 
 def test_the_heartbeat_renews_and_reports_what_is_held(store: Store, clock: FakeClock) -> None:

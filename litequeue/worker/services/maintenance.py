@@ -9,6 +9,7 @@ run: a task may hold the GIL for longer than a lease.
 from __future__ import annotations
 
 import logging
+import math
 
 from ...base.checks import MICROS
 from ...base.clock import Clock
@@ -27,8 +28,11 @@ log = Log("litequeue.worker")
 PROBE_SECONDS = 0.4  # a dead worker's jobs run again within a second
 ALONE_SECONDS = 2.0
 LAPSE_SECONDS = 5.0
-PRUNE_SECONDS = 10.0
-PRUNE_BATCH = 500
+CHORE_SECONDS = 10.0
+# For a moment, under the write lock, and then others have it three times as long.
+PRUNE_MOMENT = 0.005
+PRUNE_PAUSE = 3
+PRUNE_TICKS = 500
 OVERSLEPT_SECONDS = 5.0
 
 
@@ -47,8 +51,10 @@ class Maintenance:
         self._last_mono = now
         self._last_wall = clock.now()
         self._lapse_seconds = min(LAPSE_SECONDS, self._lease_seconds / 4)
+        self._probe_due = now
         self._lapse_due = now + self._lapse_seconds
-        self._prune_due = now
+        self._chores_due = now
+        self._prune_due = math.inf
         self._peers: list[Peer] = []
         self._peers_stale = True
         self._lapsed: tuple[set[int], int] = set(), 0  # workers, and the wall clock of the last look
@@ -69,20 +75,28 @@ class Maintenance:
         now = self._clock.monotonic()
         self._notice_sleep(now)
         try:
-            self._rescue_dead()
+            if now >= self._probe_due or self._peers_stale:
+                self._rescue_dead()
+                # Alone, there is nobody to probe; `look_for_peers` and a poke end that.
+                self._probe_due = now + (PROBE_SECONDS if self._peers or self._peers_stale else ALONE_SECONDS)
             if now >= self._lapse_due:
                 self._lapse_due = now + self._lapse_seconds
                 self._rescue_lapsed(now)
-            if now >= self._prune_due:
-                more = self._prune()
-                self._prune_due = now + (PROBE_SECONDS if more else PRUNE_SECONDS)
+            if now >= self._chores_due:
+                self._chores_due = now + CHORE_SECONDS
                 self._store.database.tend_wal()
-                self._refusals.over("housekeeping goes on")
+                self._store.workers.forget(self._clock.now() - DAY, self._clock.now())
+                self._prune_due = now
+            if now >= self._prune_due:
+                self._prune_due = self._prune(now)
+            self._refusals.over("housekeeping goes on")
         except PASSING as error:
             self._awake_since = now  # nobody could renew a lease
             self._refusals.again(error, f"housekeeping has to wait: {error}")
-        # Alone, there is nobody to probe; `look_for_peers` and a poke end that.
-        return PROBE_SECONDS if self._peers or self._peers_stale else ALONE_SECONDS
+            self._peers_stale = True
+            self._probe_due = self._chores_due = now + PROBE_SECONDS
+            self._prune_due = math.inf
+        return max(min(self._probe_due, self._chores_due, self._prune_due) - self._clock.monotonic(), 0.0)
 
     def _notice_sleep(self, now: float) -> None:
         """Start the count of being awake anew after a suspend, a stop or a step of the clock."""
@@ -148,12 +162,10 @@ class Maintenance:
         all_of_them = now + int(self._lease_seconds * MICROS)  # no lease is for longer
         self._tell(logging.ERROR, f"worker {name} does not move", self._store.leases.rescue_lapsed(self._worker, all_of_them, now))
 
-    def _prune(self) -> bool:
-        """Whether there is more to prune."""
-        now = self._clock.now()
-        if self._store.operations.prune(now, PRUNE_BATCH) == PRUNE_BATCH:
-            return True
-        if self._store.ticks.prune(now, PRUNE_BATCH) == PRUNE_BATCH:
-            return True
-        self._store.workers.forget(now - DAY, now)
-        return False
+    def _prune(self, now: float) -> float:
+        """Delete for a moment what is old; when to go on."""
+        wall = self._clock.now()
+        if not self._store.operations.prune(wall, PRUNE_MOMENT) and self._store.ticks.prune(wall, PRUNE_TICKS) < PRUNE_TICKS:
+            return math.inf
+        ended = self._clock.monotonic()  # waiting for the lock counts too: where others wait for it, they have it for longer
+        return ended + PRUNE_PAUSE * max(ended - now, PRUNE_MOMENT)

@@ -370,7 +370,7 @@ def test_the_history_outlives_the_jobs_and_is_bounded(clockwork: Clockwork) -> N
     scheduler.tick()
     clockwork.end(1)
     clockwork.clock.advance(86_400 * 2)
-    assert clockwork.store.operations.prune(clockwork.clock.now(), 100) == 1
+    assert clockwork.store.operations.prune(clockwork.clock.now(), 1) == 1
     (tick,) = clockwork.ticks()
     assert (tick.job_id, tick.job_state) == (1, "cancelled")
     clockwork.clock.advance(86_400 * 90)
