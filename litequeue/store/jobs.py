@@ -114,11 +114,11 @@ class Jobs:
 
     # -- the worker's turn ---------------------------------------------------------------------
 
-    def look(self, worker: int) -> Look:
+    def look(self, worker: int, demand: Demand | None) -> Look:
         """What there is to do, without a transaction: for a worker that others may have been faster than."""
         from .turn import look
 
-        return look.read(self._database.one(look.LOOK, {"worker": worker}))
+        return look.read(self._database.one(*look.asked(look.LOOK, look.LOOK_NAMED, worker, demand)))
 
     def turn(
         self,

@@ -1,8 +1,8 @@
 """One worker's life: it claims jobs, has them run, and settles what they came to.
 
 Read ``worker`` first, how one starts and ends, then ``coordinator``, the one thread that changes its state. That asks
-``planning`` how many jobs to take, ``admission`` which, ``settling`` what an outcome means, ``slow_look`` when to look
-unasked. ``dispatch`` makes calls of jobs, ``running`` has those that it holds, with their ``timeouts``, ``pooling`` makes
+``planning`` how many jobs to take, ``admission`` which, ``settling`` what an outcome means, ``looking`` whether and where to look
+for jobs, ``slow_look`` when to do so unasked. ``dispatch`` makes calls of jobs, ``running`` has those that it holds, with their ``timeouts``, ``pooling`` makes
 the pools, ``outgoing`` keeps what is to be written, ``reporting`` tells of discarded jobs, ``journal`` has the log's
 lines; all else reaches it through the ``inbox``.
 

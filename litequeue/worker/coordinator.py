@@ -27,6 +27,7 @@ from .config import WorkerConfig
 from .discovery import Catalogue
 from .dispatch import calls_of, is_durable, tell_unknown
 from .inbox import Dead, Held, Inbox, Look, Started, Stop
+from .looking import Looking
 from .outgoing import Outgoing
 from .planning import Plan
 from .pooling import Pools
@@ -83,7 +84,7 @@ class Coordinator:
         self._running = Running(self._pools)
         self._admission = Admission(catalogue, self.calls)
         self.outgoing = Outgoing(clock.monotonic)
-        self._looking = True  # there may be something to claim
+        self._looking = Looking()
         self._watch = Watch(store.database, clock)
         self._refused_until = 0.0
         self._taken = 0
@@ -100,7 +101,7 @@ class Coordinator:
         if self.calls or self.outgoing or self._telling or self._reporter.awaits_code or self._catalogue.still_imports():
             return False
         enough = self._config.max_jobs is not None and self._taken >= self._config.max_jobs
-        return enough or (self._config.burst and not self._looking)
+        return enough or (self._config.burst and not self._looking.yes)
 
     # -- waiting -------------------------------------------------------------------------------
 
@@ -110,7 +111,7 @@ class Coordinator:
         self.moved_at = self._clock.monotonic()
         for message in messages:
             if isinstance(message, Look):
-                self._looking = True
+                self._looking.news()
                 self._neighbours.on_news()
             elif isinstance(message, Started):
                 self._running.started(message)
@@ -131,13 +132,13 @@ class Coordinator:
             self._slow_look()
         if self._telling:
             self._telling = False
-            self._looking |= self._reporter.report(self._clock)
+            self._looking.news(self._reporter.report(self._clock))
 
     def seconds_until_due(self) -> float:
         now = self._clock.monotonic()
         if now < self._refused_until:
             return self._refused_until - now
-        if self._looking:
+        if self._looking.yes:
             return 0.0
         due = min(self._watch.due(), self._running.next_timeout())
         if self._pools.backlogged():
@@ -148,27 +149,26 @@ class Coordinator:
         """Has anybody committed anything without a word, was the clock set, or is something due?"""
         looking, news = self._watch.look()
         if looking:
-            self._looking = True
+            self._looking.news()
             self._neighbours.on_news()
         if news:
             self._neighbours.on_change()
         self._telling |= news or self._reporter.refused or self._reporter.awaits_code
-        if self._catalogue.tend():
-            self._looking = True
+        self._looking.news(self._catalogue.tend())
         self._tell_unknown([])
 
     # -- a turn ------------------------------------------------------------------------------------
 
     def turn(self, *, claiming: bool = False) -> None:
-        if not (self._looking or self.outgoing):
+        if not (self._looking.yes or self.outgoing):
             return
         demand = self._demand() if claiming else None
         now, mono = self._clock.now(), self._clock.monotonic()
         if mono < self._refused_until:
             return
         try:
-            if not self.outgoing and self._neighbours.has_peers() and not self._anything_to_do(now):
-                self._looking = False
+            if not self.outgoing and self._neighbours.has_peers() and not self._anything_to_do(now, demand):
+                self._looking.no() if demand is None else self._looking.saw(None)
                 return
             turn = self._store.jobs.turn(
                 self.id,
@@ -187,12 +187,11 @@ class Coordinator:
             return
         self._after(turn, demand, now)
 
-    def _anything_to_do(self, now: int) -> bool:
+    def _anything_to_do(self, now: int, demand: Demand | None) -> bool:
         """Every enqueue wakes all workers; one wins, and the rest need not queue for the write lock."""
-        look = self._store.jobs.look(self.id)
+        look = self._store.jobs.look(self.id, demand)
         due = [t for t in (look.next_due, look.next_expiry) if t is not None]
-        queues = self._config.queues
-        waits = any(queues is None or w.queue in queues for w in look.waiting)
+        waits = demand is not None and (look.waiting or look.rest)
         if waits or look.cancelled or look.sweep or any(t <= now for t in due):
             return True
         self._watch.expect(min(due, default=None), now, self._clock.monotonic())
@@ -207,13 +206,13 @@ class Coordinator:
         if written.of_schedule:
             self._neighbours.on_change()  # a schedule, or its next job, may have waited for that
         if demand is None:
-            self._looking = False  # no room; what ends makes some, and its turn claims
+            self._looking.no()  # no room; what ends makes some, and its turn claims
         else:
             # Short of what was asked for: there is no more. Otherwise there may be.
-            asked = sum(demand.limits.values())
-            asked = asked if demand.room is None else min(asked, demand.room)
             expiring = turn.look.next_expiry is not None and turn.look.next_expiry <= now
-            self._looking = len(turn.claimed) + len(turn.refused) >= asked or written.adopted or expiring
+            left = len(turn.claimed) + len(turn.refused) >= demand.most or written.adopted or expiring
+            self._looking.news(turn.look.next_due is not None and turn.look.next_due <= now)  # promoted
+            self._looking.saw(turn.look.rest, left)
         due = [t for t in (turn.look.next_due, turn.look.next_expiry) if t is not None and t > now]
         self._watch.expect(min(due, default=None), now, mono)
         if turn.look.cancelled:
@@ -231,7 +230,7 @@ class Coordinator:
             return None
         below = self._admission.begin(self._clock.monotonic())
         unknown = self._catalogue.unknown_json()
-        return Demand(limits, room, self._config.queues, unknown, below, self._admission.accepts)
+        return Demand(limits, room, self._config.queues, self._looking.begin, unknown, below, self._admission.accepts)
 
     # -- dispatch ------------------------------------------------------------------------------------
 
@@ -261,8 +260,8 @@ class Coordinator:
         self.outgoing.adoptions += refusals.adoptions
         self._tell_unknown(refusals.unknown)
         if self._admission.holds_back:
-            self._looking = False  # what ends here brings the next turn
-        self._looking |= refusals.again
+            self._looking.no()  # what ends here brings the next turn
+        self._looking.news(refusals.again)
 
     def _tell_unknown(self, met: Sequence[tuple[ClaimedJob, UnknownTask]]) -> None:
         if met or self._catalogue.untold:

@@ -8,31 +8,40 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from typing import Final
+from typing import Any, Final
 
-from .state import Look, Turn, Waiting
+from .state import Demand, Look, Turn, Waiting
 
-# The queues with available jobs that nobody paused, and for which pools, found by hopping along the index:
-# a few seeks a queue, however many rows.
-WAITING: Final = """WITH RECURSIVE queues (name) AS (
-    SELECT min(queue) FROM litequeue_jobs WHERE state = 'available'
+# So many queues in one look. Those of a window are served by priority and age; where more have jobs, one window after another.
+# A look takes 0.4 ms then; with all of 10,000 queues in one, it took 50 ms, and a claim 360, under the write lock.
+MOST: Final = 64
+
+# The queues with available jobs, found by hopping along the index: a few seeks a queue, however many rows.
+_ALL: Final = """WITH RECURSIVE queues (name, n) AS (
+    SELECT (SELECT min(queue) FROM litequeue_jobs WHERE state = 'available' AND queue >= CAST(:begin AS TEXT)), 1
     UNION ALL
-    SELECT (SELECT min(queue) FROM litequeue_jobs WHERE state = 'available' AND queue > queues.name)
-    FROM queues WHERE queues.name IS NOT NULL
-)
-SELECT json_group_array(json_array(name,
+    SELECT (SELECT min(queue) FROM litequeue_jobs WHERE state = 'available' AND queue > queues.name), n + 1
+    FROM queues WHERE queues.name IS NOT NULL AND n < :most
+)"""
+_NAMED: Final = "WITH queues (name, n) AS (SELECT value, 0 FROM json_each(:queues))"
+# The name at which the window ends, where it is full; and of each queue that nobody paused, for which pools it has jobs.
+_WAITING: Final = """{queues}
+SELECT json_array(max(CASE WHEN n = :most THEN name END), json_group_array(json_array(name,
     EXISTS (SELECT 1 FROM litequeue_jobs
             WHERE state = 'available' AND queue = queues.name AND pool = 'thread'),
     EXISTS (SELECT 1 FROM litequeue_jobs
             WHERE state = 'available' AND queue = queues.name AND pool = 'process'),
     EXISTS (SELECT 1 FROM litequeue_jobs
             WHERE state = 'available' AND queue = queues.name AND pool = 'async')))
-FROM queues
-WHERE name IS NOT NULL AND name NOT IN (SELECT name FROM litequeue_queues WHERE paused_at IS NOT NULL)"""
+    FILTER (WHERE name IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM litequeue_queues WHERE name = queues.name AND paused_at IS NOT NULL)))
+FROM queues"""
+WAITING: Final = _WAITING.format(queues=_ALL)
+WAITING_NAMED: Final = _WAITING.format(queues=_NAMED)
 
 # One row that says what there is to do: a turn that finds nothing writes nothing.
-LOOK: Final = f"""SELECT
-    ({WAITING}),
+_LOOK: Final = """SELECT
+    ({waiting}),
     (SELECT min(run_at) FROM litequeue_jobs WHERE state = 'scheduled' OR state = 'retrying'),
     (SELECT min(expires_at) FROM litequeue_jobs
      WHERE expires_at IS NOT NULL AND finished_at IS NULL AND lease_expires_at IS NULL),
@@ -41,29 +50,44 @@ LOOK: Final = f"""SELECT
        AND (worker_id = :worker OR state <> 'running'))"""
 
 
+LOOK: Final = _LOOK.format(waiting=WAITING)
+LOOK_NAMED: Final = _LOOK.format(waiting=WAITING_NAMED)
+
+
 def look(connection: sqlite3.Connection, turn: Turn) -> None:
     """May assume that all that ended has been settled: what an end set free is seen here."""
-    turn.look = read(connection.execute(LOOK, {"worker": turn.worker}).fetchone())
+    turn.look = read(connection.execute(*asked(LOOK, LOOK_NAMED, turn.worker, turn.demand)).fetchone())
     turn.waiting = turn.look.waiting
+
+
+def asked(of_all: str, of_named: str, worker: int, demand: Demand | None) -> tuple[str, dict[str, Any]]:
+    """The statement for the queues that a worker serves, and its parameters."""
+    if demand is None:  # no room: it need not know who waits
+        return of_all, {"worker": worker, "begin": b"", "most": 1}
+    if demand.queues is None:
+        return of_all, {"worker": worker, "begin": demand.begin, "most": MOST}
+    return of_named, {"worker": worker, "queues": json.dumps(demand.queues), "most": MOST}
 
 
 def read(row: tuple[str, int | None, int | None, str]) -> Look:
     """The row of ``LOOK`` as a value."""
-    waiting, next_due, next_expiry, text = row
+    window, next_due, next_expiry, text = row
+    waiting, rest = waiting_queues(window)
     if text == "[]":
-        return Look(waiting_queues(waiting), next_due, next_expiry, (), False)
-    asked = json.loads(text)
-    running = tuple(job for job, mine in asked if mine)
-    return Look(waiting_queues(waiting), next_due, next_expiry, running, len(running) < len(asked))
+        return Look(waiting, rest, next_due, next_expiry, (), False)
+    cancels = json.loads(text)
+    running = tuple(job for job, mine in cancels if mine)
+    return Look(waiting, rest, next_due, next_expiry, running, len(running) < len(cancels))
 
 
-def waiting_queues(text: str) -> tuple[Waiting, ...]:
-    """The cell of ``WAITING`` as values."""
-    if text == "[]":
-        return ()
-    # A planted name that is no UTF-8 cannot be asked for: its jobs stay where they are.
-    return tuple(w for w in map(Waiting._make, json.loads(text)) if w.queue.isascii() or _is_text(w.queue))
+def waiting_queues(text: str) -> tuple[tuple[Waiting, ...], bytes | None]:
+    """The cell of ``WAITING`` as values: the queues, and where the next window begins, if there is one."""
+    last, found = json.loads(text)
+    # Just behind that name. As bytes: a planted one that is no UTF-8 can be passed over, and not asked for.
+    rest = None if last is None else last.encode("utf-8", "surrogateescape") + b"\0"
+    return tuple(w for w in map(Waiting._make, found) if any(w[1:]) and _can_be_named(w.queue)), rest
 
 
-def _is_text(name: str) -> bool:
-    return not any("\ud800" <= c <= "\udfff" for c in name)
+def _can_be_named(queue: str) -> bool:
+    """In JSON, and then in SQL. The jobs of a planted queue with another name stay where they are."""
+    return "\0" not in queue and (queue.isascii() or not any("\ud800" <= c <= "\udfff" for c in queue))

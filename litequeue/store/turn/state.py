@@ -28,7 +28,8 @@ class Waiting(NamedTuple):
 class Look(NamedTuple):
     """What there is to do, as one cheap SELECT tells it."""
 
-    waiting: tuple[Waiting, ...]
+    waiting: tuple[Waiting, ...]  # of the first queues that have available jobs
+    rest: bytes | None  # where to begin among their names to see more; None: that was the last of them
     next_due: int | None  # microseconds
     next_expiry: int | None
     cancelled: tuple[int, ...]  # ids of this worker's running jobs that somebody cancelled
@@ -41,12 +42,19 @@ class Demand(NamedTuple):
     limits: dict[str, int]
     room: int | None = None  # for all pools together
     queues: tuple[str, ...] | None = None  # None: all
+    begin: bytes = b""  # where among their names to begin
     unknown: str | None = None  # JSON array of tasks without code here
     below: int = MAX_INTERRUPTIONS  # only jobs with fewer interruptions
     accept: Callable[[ClaimedJob], bool] = lambda _: True  # asked before a job is leased; quick and pure
 
+    @property
+    def most(self) -> int:
+        """How many in all."""
+        limits = sum(self.limits.values())
+        return limits if self.room is None else min(limits, self.room)
 
-NOTHING = Look((), None, None, (), False)
+
+NOTHING = Look((), None, None, None, (), False)
 
 
 class Turn:
