@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
+import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -77,7 +79,9 @@ def test_the_benchmark_measures_every_budget(tmp_path: Path) -> None:
 
     done = litequeue("bench", "--quick", "--json", "--dir", tmp_path, timeout=150)
     assert done.returncode == 0, done.stderr
-    figures = json.loads(done.stdout)
-    assert len(figures) == 18
+    said = json.loads(done.stdout)
+    assert said["python"].startswith(platform.python_version()) and said["sqlite"] == sqlite3.sqlite_version
+    figures = said["figures"]
+    assert len(figures) == 22
     assert all(figure["value"] > 0 and isinstance(figure["met"], bool) for figure in figures)
     assert list(tmp_path.iterdir()) == []

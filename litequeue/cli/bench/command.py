@@ -7,13 +7,19 @@ Owns their order, and what is printed. Workers run as users run them, as process
 from __future__ import annotations
 
 import argparse
+import os
+import platform
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from ...base.errors import CannotOpen
+from ...base.softguard import HAS_GIL
+from ...base.version import VERSION
 from .. import render
-from . import reaction, resources, tasks, throughput
+from . import reaction, resources, scale, tasks, throughput
 from .rig import Bench, Figure
 
 
@@ -22,7 +28,10 @@ def run(arguments: argparse.Namespace) -> int:
         folder = tempfile.mkdtemp(prefix="litequeue-bench-", dir=arguments.dir)
     except OSError as error:
         raise CannotOpen(f"--dir {arguments.dir}: nothing can be made there ({error.strerror})") from error
+    conditions = _conditions()
     show = not arguments.json
+    if show:
+        print("litequeue {litequeue} on Python {python}, SQLite {sqlite}, {processors} processors".format_map(conditions), flush=True)
     figures: list[Figure] = []
     try:
         for measure in MEASURES:
@@ -34,11 +43,17 @@ def run(arguments: argparse.Namespace) -> int:
         tasks.app.close()
         shutil.rmtree(folder, ignore_errors=True)
     if arguments.json:
-        render.print_json([{**figure._asdict(), "met": figure.met} for figure in figures])
+        render.print_json({**conditions, "figures": [{**figure._asdict(), "met": figure.met} for figure in figures]})
     else:
         missed = sum(not figure.met for figure in figures)
         print(f"\n{len(figures) - missed} of {len(figures)} budgets met")
     return 0
+
+
+def _conditions() -> dict[str, Any]:
+    """What it ran on."""
+    python = platform.python_version() + ("" if HAS_GIL else " without the GIL")
+    return {"litequeue": VERSION, "python": python, "sqlite": sqlite3.sqlite_version, "processors": os.cpu_count()}
 
 
 def _print(figure: Figure) -> None:
@@ -50,5 +65,5 @@ def _print(figure: Figure) -> None:
 
 MEASURES: tuple[Callable[[Bench], Iterator[Figure]], ...] = (
     resources.starting, throughput.enqueue, throughput.enqueue_many, throughput.drain, reaction.latency, reaction.ticks,
-    throughput.big_table, resources.idle, reaction.rescue,
+    scale.many_rows, scale.many_queues, scale.prune, resources.idle, reaction.rescue,
 )  # fmt: skip

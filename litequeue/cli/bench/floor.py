@@ -18,6 +18,9 @@ from ...store.schedules import COLUMNS
 # Turns a table of waiting jobs into one of finished jobs, to measure a claim beside it.
 FINISH_ALL = """UPDATE litequeue_jobs
 SET state = 'succeeded', finished_at = 1, prune_at = 9999999999999999"""
+# And what is to be pruned, or waits in many queues.
+AGE_ALL = "UPDATE litequeue_jobs SET state = 'succeeded', finished_at = 1, prune_at = 1"
+SPREAD = "UPDATE litequeue_jobs SET queue = printf('queue-%05d', id % :count)"
 
 # Many schedules like one that there is.
 _OF_SCHEDULE = ", ".join((*COLUMNS[1:], "created_at", "updated_at"))

@@ -1,4 +1,4 @@
-"""How much gets through: enqueues, drains, and claims beside a million rows.
+"""How much gets through: enqueues and drains.
 """
 
 from __future__ import annotations
@@ -7,11 +7,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from ...base.models import JobColumns, NewJob
-from ...store import Store
-from ...store.turn import Demand
 from . import tasks
-from .floor import FINISH_ALL, Floor
+from .floor import Floor
 from .rig import Bench, Figure, percentile
 
 
@@ -79,29 +76,3 @@ def _drained(bench: Bench, task: Any, count: int, *flags: str) -> float:
             time.sleep(0.01)
         last = max(info.finished_at.timestamp() for info in tasks.app.jobs(limit=2000) if info.finished_at)
     return count / (last - began)
-
-
-def big_table(bench: Bench) -> Iterator[Figure]:
-    count = bench.rounds(1_000_000)
-    for label in ("waiting", "finished"):
-        small, large = Store(bench.path()), Store(bench.path())
-        for store, rows in ((small, 3_000), (large, count)):
-            store.jobs.enqueue_many(_row(), (("[]", "{}") for _ in range(rows)))
-            if label == "finished":
-                with store.database.write(durable=False) as connection:
-                    connection.execute(FINISH_ALL)
-                store.jobs.enqueue_many(_row(), (("[]", "{}") for _ in range(3_000)))
-        times: dict[Store, list[float]] = {small: [], large: []}
-        for _ in range(25):
-            for store, taken in times.items():
-                began = time.perf_counter()
-                store.jobs.turn(1, 1, 10**12, demand=Demand({"thread": 100}))
-                taken.append(time.perf_counter() - began)
-        ratio = percentile(times[large], 0.5) / percentile(times[small], 0.5)
-        small.close()
-        large.close()
-        yield Figure(f"claim with {count:,} {label} rows, of few", ratio, "ratio", 1.2, False)
-
-
-def _row() -> NewJob:
-    return NewJob("t", "[]", "{}", "available", 1, 1, None, JobColumns(max_attempts=1))
