@@ -25,7 +25,7 @@ from . import forkguard
 from .softguard import shielded
 
 if TYPE_CHECKING:
-    import socket  # imported where it is used: 6 ms that a mere import of the package need not cost
+    from .loopback import Loopback
 
 LOOK: Final = b"!"
 TIMES: Final = b"@"
@@ -53,19 +53,13 @@ class Ear:
     def __init__(self) -> None:
         self.port: int | None = None
         self.token = os.urandom(TOKEN_BYTES // 2).hex().encode()
-        self._socket: socket.socket | None = None
+        self._socket: Loopback | None = None
         with shielded, forkguard.inside:
-            import socket
+            from .loopback import Loopback
 
         with contextlib.suppress(OSError):
-            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            try:
-                sock.bind((HOST, 0))
-            except OSError:
-                sock.close()
-                raise
-            self._socket = sock
-            self.port = sock.getsockname()[1]
+            self._socket = Loopback(HOST)
+            self.port = self._socket.getsockname()[1]
 
     def listen_for(self, token: bytes) -> None:
         """Hear what carries this token from now on, and not the ear's own."""
@@ -75,7 +69,7 @@ class Ear:
                 _drop_others(self._socket, token)
 
     @property
-    def socket(self) -> socket.socket | None:
+    def socket(self) -> Loopback | None:
         return self._socket
 
     def hear(self, timeout: float) -> Heard | None:
@@ -103,7 +97,7 @@ class Ear:
             self._socket.close()
 
 
-def _drop_others(sock: socket.socket, token: bytes) -> None:
+def _drop_others(sock: Loopback, token: bytes) -> None:
     """Have the kernel drop what has not the token: those of a flood would fill the socket's buffer, and ours be lost (measured:
     under 200,000 a second one wake-up in fifty took half a second). A filter of ten instructions (socket(7)), on the
     datagram with its UDP header of eight bytes: each quarter of the token is compared, and whoever differs goes to the end."""
@@ -124,20 +118,26 @@ class Bell:
     a datagram socket may be, since each send stands alone."""
 
     def __init__(self) -> None:
-        self._socket: socket.socket | None = None
+        self._socket: Loopback | None = None
 
     def ring(self, addresses: Iterable[Address], byte: bytes = LOOK) -> None:
         for port, token in addresses:
             try:
                 if self._socket is None:
-                    with shielded, forkguard.inside:
-                        import socket
-
-                    self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-                    self._socket.setblocking(False)
+                    self._socket = self._opened()
                 self._socket.sendto(byte + token, (HOST, port))
             except (OSError, OverflowError):  # no such port
                 continue
+
+    @staticmethod
+    def _opened() -> Loopback:
+        with shielded, forkguard.inside:
+            from .loopback import Loopback
+
+        sock = Loopback(HOST)
+        sock.take_nothing_in()
+        sock.setblocking(False)
+        return sock
 
     def close(self) -> None:
         if self._socket is not None:
