@@ -51,4 +51,5 @@ if __name__ == "__main__":
     print(f"{len(pages)} pages of 0.1 s each in {time.perf_counter() - began:.1f} s")
     print(f"Page 7 links to {pages['Page 7']}")
     site.shutdown()
+    site.server_close()
     print("async_fetch: done")

@@ -56,4 +56,5 @@ if __name__ == "__main__":
             time.sleep(0.05)
     print(f"job {job}: {page}")
     server.shutdown()
+    server.server_close()
     print("web_app: done")

@@ -41,7 +41,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, subprocess.Comp
         folder = tmp_path_factory.mktemp(path.stem)
         env = {**environment(), "TMPDIR": str(folder)}
         return subprocess.run(
-            [sys.executable, str(path)], cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False
+            [sys.executable, "-W", "error", str(path)], cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False
         )
 
     with ThreadPoolExecutor(3) as pool:
@@ -54,7 +54,7 @@ def test_example(path: Path, runs: dict[Path, subprocess.CompletedProcess[str]])
     assert len(path.read_text().splitlines()) <= 60
     done = runs[path]
     assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr, done.stderr
     assert done.stdout.endswith(f"{path.stem}: done\n")
     assert re.search(SAYS[path.stem], done.stdout), done.stdout
 

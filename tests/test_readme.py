@@ -47,10 +47,19 @@ def test_the_first_example_does_what_it_says(tmp_path: Path) -> None:
     (tmp_path / "tasks.py").write_text(BLOCKS[0])
     with worker_process(Path("db.sqlite"), cwd=tmp_path, wait=False):
         done = subprocess.run(
-            [sys.executable, "tasks.py"], cwd=tmp_path, env=environment(), capture_output=True, text=True,
+            [sys.executable, "-W", "error", "tasks.py"], cwd=tmp_path, env=environment(), capture_output=True, text=True,
             timeout=30, check=False,
         )  # fmt: skip
     assert (done.stdout, done.stderr) == ("8\n", "")
+
+
+@pytest.mark.slow
+def test_the_tests_of_the_guide_pass(tmp_path: Path) -> None:
+    (test,) = (block for block in TASKS if "@pytest.fixture" in block)
+    (tmp_path / "test_prices.py").write_text(test)
+    words = [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tmp_path, tmp_path]
+    done = subprocess.run(words, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    assert "1 passed" in done.stdout, done.stdout
 
 
 @pytest.mark.slow

@@ -70,7 +70,7 @@ def test_looking_waits_for_no_write_lock_and_makes_no_side_file(db: Path) -> Non
 @pytest.mark.slow
 @pytest.mark.beside
 def test_an_app_that_nobody_closed_ends_without_a_warning(tmp_path: Path) -> None:
-    """Python 3.13 warns of an unclosed sqlite3 connection, and users' tests run under -W error."""
+    """Python 3.13 warns of an unclosed sqlite3 connection, each of a socket, and users' tests run under -W error."""
     program = """
 import gc, os, sys
 from litequeue import LiteQueue
@@ -78,10 +78,15 @@ for path in sys.argv[1:]:
     app = LiteQueue(path)
     app.enqueue("some.task")
     app.stats()
+    with app.worker(threads=1, processes=0):
+        app.enqueue("some.task")
+    app.self = app
     del app
     gc.collect()
 app = LiteQueue(sys.argv[1])
 app.stats()
+app.worker(threads=1, processes=0).start()
+app.enqueue("some.task")
 try:
     LiteQueue(os.path.join(sys.argv[1], "below")).stats()
 except OSError:
