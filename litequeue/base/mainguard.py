@@ -17,6 +17,7 @@ from .errors import WorkerFailed
 
 ASKS: Final = 'let a frozen program call multiprocessing.freeze_support() before all else in its if __name__ == "__main__": block'
 BELONGS: Final = 'put what enqueues, waits or starts workers into an if __name__ == "__main__": block'
+RUNS: Final = 'put what runs it as a program, and ends that, into an if __name__ == "__main__": block'
 
 
 _importing: set[int] = set()  # threads

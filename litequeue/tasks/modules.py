@@ -23,7 +23,7 @@ from ..base.homes import (
     name_of_file,
     note_loaded_by_path,
 )
-from ..base.mainguard import BELONGS, workers_import
+from ..base.mainguard import BELONGS, RUNS, workers_import
 from ..base.trust import SAY_SO, Untrusted, without_waiting
 from . import checked, greenlets
 
@@ -78,7 +78,7 @@ def load(module: str, directory: str, *, check: bool = False) -> ModuleType:
 
 def told(error: BaseException) -> str:
     """An error of an import with the line that raised it, and with what is wrong most of the time."""
-    said = f"{type(error).__name__}: {error}"
+    said = f"{type(error).__name__}: {error}".removesuffix(": ")
     if isinstance(error, SyntaxError):
         return said  # which says its place
     trace, place = error.__traceback__, ""
@@ -91,6 +91,8 @@ def told(error: BaseException) -> str:
         place += "; name it by its package, as in --import package.module"
     if isinstance(error, LitequeueError) and BELONGS not in said:
         place += f"; a worker imports that file: {BELONGS}"
+    if isinstance(error, (SystemExit, KeyboardInterrupt)):
+        place += f"; a worker imports that file: {RUNS}"
     return said + place
 
 

@@ -223,3 +223,32 @@ def test_an_import_that_fails_says_in_which_line(tmp_path: Path, text: str, word
     assert done.returncode == 2
     assert says.format(tmp_path) in done.stderr
     assert ("as in --import package.module" in done.stderr) == ("parent package" in says)
+
+
+@pytest.mark.parametrize("name", ["shop", "./shop.py"])
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("import sys\nsys.exit(0)", "SystemExit: 0 (line 2 of {})"),
+        ("import sys\nsys.exit(3)", "SystemExit: 3 (line 2 of {})"),
+        ("raise SystemExit", "SystemExit (line 1 of {})"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt (line 1 of {})"),
+        ("import argparse\n\nargparse.ArgumentParser().parse_args()", "SystemExit: 2 (line 3 of {})"),
+    ],
+)
+def test_a_module_that_ends_itself_is_told_of_as_one_that_fails(tmp_path: Path, text: str, says: str, name: str) -> None:
+    """The worker ended with its code and without a word: 0, or 3, which a damaged file has."""
+    (tmp_path / "shop.py").write_text(text)
+    done = litequeue("worker", "db.sqlite", "--import", name, cwd=tmp_path)
+    assert done.returncode == 2
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith(f"litequeue: --import {name}: ") and says.format(tmp_path / "shop.py") in said
+    assert said.endswith('into an if __name__ == "__main__": block')
+
+
+def test_ctrl_c_ends_an_import(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text("import time\nopen('here', 'w')\ntime.sleep(60)")
+    with worker_process(Path("db.sqlite"), "--import", "shop", cwd=tmp_path, wait=False) as worker:
+        wait_until(lambda: (tmp_path / "here").exists(), what="the import is under way")
+        worker.send_signal(signal.SIGINT)
+        assert worker.wait(10) == 130

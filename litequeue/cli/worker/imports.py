@@ -5,10 +5,15 @@ Owns what such a word means, the import of them at a worker's start, and where a
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
 from types import ModuleType
+from typing import NoReturn
 
 from ...app import LiteQueue
 from ...base.errors import InvalidArgument, UnknownTask
@@ -57,8 +62,11 @@ def import_tasks(names: list[str], db: str) -> tuple[dict[str, TaskCode], list[H
     apps: dict[str, str | None] = {}
     for name in names:
         try:
-            module = _by_path(name) if is_path(name) else _by_name(name)
-        except Exception as error:
+            with _ctrl_c_told_apart():
+                module = _by_path(name) if is_path(name) else _by_name(name)
+        except _CtrlC:
+            raise
+        except BaseException as error:  # a module may end itself, and would end the worker without a word
             log.debug("importing %s", name, exc_info=error)
             raise UnknownTask(f"--import {name}: {error if isinstance(error, UnknownTask) else told(error)}") from error
         codes = tasks_of(module)
@@ -76,6 +84,26 @@ def import_tasks(names: list[str], db: str) -> tuple[dict[str, TaskCode], list[H
         if home is not None:
             homes.append(home)
     return found, homes, apps
+
+
+class _CtrlC(KeyboardInterrupt):
+    """Somebody pressed it, as opposed to a module that raises as much."""
+
+
+@contextlib.contextmanager
+def _ctrl_c_told_apart() -> Iterator[None]:
+    def pressed(*_: object) -> NoReturn:
+        raise _CtrlC
+
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, pressed)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is pressed:  # else the module has one of its own
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _look_here(names: list[str], beside_db: str) -> None:
