@@ -23,6 +23,7 @@ from .base.errors import (
     PayloadTooLarge,
     SignatureMismatch,
 )
+from .base.here import absolute
 from .base.homes import same_directory
 from .base.log import Log
 from .base.mainguard import refuse_in_an_import
@@ -52,7 +53,7 @@ def database_path(path: object) -> str:
         raise InvalidArgument(
             f"the database must be the path of a file on disk, since worker processes open it too; not {text!r}"
         )
-    return os.path.abspath(text)
+    return absolute(text)
 
 
 def call(args: object, kwargs: object) -> tuple[tuple[Any, ...], dict[str, Any]]:

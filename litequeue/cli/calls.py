@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..base import stored
 from ..base.checks import MICROS, span
 from ..base.errors import InvalidArgument, LitequeueError
+from ..base.here import GONE, here
 from ..commands.command import check_command
 from ..options import options_of
 from .grammar import flag_of
@@ -149,10 +150,10 @@ def typed(error: LitequeueError) -> str:
 def _directory(given: str | None) -> str:
     if given is not None:
         return given
-    try:
-        return os.getcwd()
-    except FileNotFoundError:
-        raise InvalidArgument("the directory that you are in is gone: say where the command runs with --cwd DIR") from None
+    found = here()
+    if found is None:
+        raise InvalidArgument(f"{GONE}: say where the command runs with --cwd DIR")
+    return found
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -8,13 +8,13 @@ stand twice. What a job is (time, command, standard input, environment) counts f
 from __future__ import annotations
 
 import json
-import os
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from ..base.errors import InvalidArgument
+from ..base.here import absolute
 from ..base.records import ScheduleInfo
 from ..commands.command import NAME as COMMAND
 from ..commands.command import OF_SYSTEM
@@ -94,7 +94,7 @@ class Plan:
 
 def source_of(file: str, system: bool) -> str:
     """The crontab, as a later import names it again: what is gone from one may stand in another."""
-    name = file if file == "-" else os.path.abspath(file)
+    name = file if file == "-" else absolute(file)
     return name + OF_SYSTEM if system else name
 
 

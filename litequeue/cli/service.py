@@ -16,6 +16,7 @@ import sysconfig
 from ..base import checks
 from ..base.as_owner import user_at
 from ..base.errors import CannotOpen, InvalidArgument
+from ..base.here import absolute
 from ..base.trust import is_anyone
 from ..client import database_path
 from ..store import Store
@@ -34,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InvalidArgument("there is no unit for this system: have its own service manager run python -P -m litequeue worker DB")
     db = database_path(arguments.db)
     imports = _checked(arguments.options).imports or []
-    directory = os.path.abspath(arguments.directory or home_of_imports(imports, os.path.dirname(db)))
+    directory = absolute(arguments.directory or home_of_imports(imports, os.path.dirname(db)))
     for needed in (os.path.dirname(db), directory):
         if not os.path.isdir(needed):
             raise CannotOpen(f"{needed}: no such directory; the worker needs it: create it first")

@@ -15,6 +15,7 @@ from ..base import checks, stored
 from ..base.backoff import BackoffLike
 from ..base.backoff import check as check_backoff
 from ..base.errors import CommandFailed, InvalidArgument, InvalidType
+from ..base.here import absolute
 from ..base.masking import COMMAND, OF_COMMANDS
 from ..payload import Codec
 from ..tasks import MARK, TaskCode
@@ -64,7 +65,7 @@ def check_command(
         path = _text(os.fspath(cwd) if isinstance(cwd, os.PathLike) else cwd, "cwd")
         if not path:
             raise InvalidArgument("cwd is empty: give a directory, or leave it out for the worker's own")
-        found["cwd"] = os.path.abspath(path)
+        found["cwd"] = absolute(path)
     if env is not None:
         found["env"] = _variables(env, "env")
     if secret_env is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from litequeue import CannotOpen, LiteQueue
 from litequeue.base.errors import WorkerFailed
 from litequeue.store.file import Database
 from litequeue.store.inspection import Inspection, damage_told
@@ -18,6 +21,7 @@ from litequeue.store.inspection import Inspection, damage_told
 from ..fuzz import planting
 from ..fuzz.rows import NOW, ROWS
 from ..prepared import litequeue
+from ..support import environment
 from .conftest import Cli
 
 TICK = {"schedule_id": 1, "tick_at": NOW, "decided_at": NOW, "outcome": "fired", "job_id": 1}
@@ -107,3 +111,48 @@ def test_for_what_the_system_refuses_no_file_is_read_through(db: Path, monkeypat
     monkeypatch.setattr(Inspection, "damage", lambda *_, **__: pytest.fail("it was read"))
     with pytest.raises(WorkerFailed), damage_told(Database(str(db))):
         raise WorkerFailed("a part of it died") from error
+
+
+@pytest.fixture
+def gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, which was deleted meanwhile."""
+    directory = tmp_path / "gone"
+    directory.mkdir()
+    monkeypatch.chdir(directory)
+    directory.rmdir()
+    return directory
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("stats", "db.sqlite"), ("worker", "db.sqlite"), ("init", "db.sqlite"), ("doctor", "db.sqlite"), ("service", "db.sqlite"),
+        ("service", "DB", "--directory", "there"), ("cron", "import", "DB", "there"), ("cron", "export", "db.sqlite"),
+        ("enqueue", "DB", "--command", "--cwd", "there", "--", "true"), ("enqueue", "DB", "--command", "--", "true"),
+        ("schedule", "add", "db.sqlite", "x", "--every", "1h", "--cwd", "/", "--", "true"), ("worker", "DB", "--import", "./there.py"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_working_directory_that_was_deleted_is_one_line(db: Path, gone: Path, cli: Cli, words: tuple[str, ...]) -> None:
+    """Each was a traceback, of two errors."""
+    with LiteQueue(db) as app:
+        app.stats()
+    done = cli(*(db if word == "DB" else word for word in words))
+    assert done.code in (2, 4) and done.err.count("\n") == 1
+    assert "the directory that you are in is gone" in done.err or "there is no file ./there.py" in done.err
+    with pytest.raises(CannotOpen, match="db.sqlite: the directory that you are in is gone, so it is nowhere"):
+        LiteQueue("db.sqlite")
+
+
+@pytest.mark.slow
+def test_what_needs_no_working_directory_works_without(db: Path) -> None:
+    shop = db.with_name("shop.py")
+    shop.write_text(f"from litequeue import LiteQueue\napp = LiteQueue({str(db)!r})\n@app.task\ndef add(x, y): return x + y\n")
+    litequeue = f"mkdir x; cd x; rmdir ../x; exec {sys.executable} -P -m litequeue"
+    for words in (f"init {db}", f"enqueue {db} shop.add 1 2", f"worker {db} --burst --import {shop}", f"service {db} -- --import {shop}"):
+        done = subprocess.run(
+            f"{litequeue} {words}", shell=True, cwd=db.parent, env=environment(), capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    with LiteQueue(db) as app:
+        assert app.job(1).info().result == "3"

@@ -17,6 +17,7 @@ from typing import NoReturn
 
 from ...app import LiteQueue
 from ...base.errors import InvalidArgument, UnknownTask
+from ...base.here import here
 from ...base.homes import Home, home_of
 from ...base.log import Log
 from ...base.mainguard import workers_import
@@ -110,17 +111,17 @@ def _look_here(names: list[str], beside_db: str) -> None:
     """Have the working directory on sys.path, as ``python -m`` has without -P: first only if it has one of the modules. Else it is
     last, where it hides nothing, and only where nobody else can put a module that is looked for in vain elsewhere. Who trusts anyone who can
     write where the database is says nothing of other directories."""
-    here = os.getcwd()
-    if here in sys.path:
+    directory = here()
+    if directory is None or directory in sys.path:
         return
-    is_said = os.path.commonpath([here, beside_db]) == beside_db
-    if not (is_said and is_anyone(None)) and (why := why_untrusted(here)) is not None:
-        say = SAY_SO if is_said else f"PYTHONPATH={here}, if whoever can write there may run what he likes as you"
+    is_said = os.path.commonpath([directory, beside_db]) == beside_db
+    if not (is_said and is_anyone(None)) and (why := why_untrusted(directory)) is not None:
+        say = SAY_SO if is_said else f"PYTHONPATH={directory}, if whoever can write there may run what he likes as you"
         log.warning("modules are not looked for in the working directory, since %s; mend that, or say %s", why, say)
-    elif any(not is_path(name) and name.partition(".")[0] not in sys.modules and _is_in(name, here) for name in names):
-        sys.path.insert(0, here)
+    elif any(not is_path(name) and name.partition(".")[0] not in sys.modules and _is_in(name, directory) for name in names):
+        sys.path.insert(0, directory)
     else:
-        sys.path.append(here)
+        sys.path.append(directory)
 
 
 def _by_name(name: str) -> ModuleType:
@@ -130,9 +131,9 @@ def _by_name(name: str) -> ModuleType:
 
 def _by_path(path: str) -> ModuleType:
     """A module that is named by its file: by its name if that can be imported, as everybody else imports it."""
-    directory, file = os.path.split(os.path.abspath(path))
     if not os.path.isfile(path):
         raise FileNotFoundError(f"there is no file {path}")
+    directory, file = os.path.split(os.path.abspath(path))
     stem = file.removesuffix(".py")
     return load(stem if stem.isidentifier() and file != stem else f"./{file}", directory)
 
@@ -150,10 +151,10 @@ def _is_in(module: str, directory: str) -> bool:
 
 def home_of_imports(modules: list[str], beside_db: str) -> str:
     """Where the worker runs if nobody says: beside the file, unless its modules lie here and not there."""
-    here = os.getcwd()
+    directory = here()
     for module in modules:
-        if not _is_in(module, beside_db) and _is_in(module, here):
-            return here
+        if directory is not None and not _is_in(module, beside_db) and _is_in(module, directory):
+            return directory
     return beside_db
 
 
@@ -171,7 +172,7 @@ def check_imports(modules: list[str], directory: str, python_path: list[str]) ->
         # Of a package where it lies, too. Who asks without -P finds what is here, which the worker does not.
         places = [] if found is None else found.submodule_search_locations or [found.origin or ""]
         home = next((os.path.dirname(os.path.abspath(place)) for place in places), None)
-        if found is None or home == os.getcwd() and home not in python_path:
+        if found is None or home == here() and home not in python_path:
             raise InvalidArgument(
                 f"--import {module}: there is no such module in {directory}, where the worker would run, and none is "
                 "installed: give --directory, where it lies"
