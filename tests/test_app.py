@@ -370,7 +370,7 @@ def test_why_a_job_does_not_start(app: LiteQueue, db: Path) -> None:
     with app.worker(threads=1, name="w"):
         assert job.get(timeout=10) is None
         wait_until(lambda: any(w.unknown_tasks for w in app.stats().workers))
-        with pytest.raises(ResultTimeout, match="worker w has no code for it"):
+        with pytest.raises(ResultTimeout, match="worker w cannot run it"):
             strange.get(timeout=0.01)
         assert job.why_waiting() is None
 

@@ -260,6 +260,6 @@ def _print_workers(stats: Stats, notes: Mapping[int, str]) -> None:
         for pool in filter(worker.is_stuck, worker.slots):
             say(f"worker {worker.name}: all {pool} slots are held by jobs that run on past their timeout; restart it")
         for task, why in worker.unknown_tasks.items():
-            say(f"worker {worker.name} has no code for {task}: {why}")
+            say(f"worker {worker.name} cannot run {task}: {why}")
     if not stats.workers:
         say("no worker serves this file")

@@ -39,7 +39,7 @@ def why(job: JobInfo, workers: Sequence[WorkerInfo], paused: Collection[str], pa
         return f"no worker of its queue has slots for the {job.pool} pool"
     able = [w for w in workers if job.task not in w.unknown_tasks]
     if not able:
-        return f"worker {workers[0].name} has no code for it: {workers[0].unknown_tasks[job.task]}"
+        return f"worker {workers[0].name} cannot run it: {workers[0].unknown_tasks[job.task]}"
     if all(worker.is_stuck(job.pool) for worker in able):
         return (
             f"all {able[0].slots[job.pool]} {job.pool} slots of worker {able[0].name} are held by jobs that run on past their "

@@ -153,7 +153,7 @@ def unknown(job: ClaimedJob, error: UnknownTask) -> None:
     if key not in _reported:
         _reported.add(key)
         log.error(
-            "job %d %s stays queued, since its code is not here: %s",
+            "job %d %s stays queued, since it cannot run here: %s",
             job.id, job.label, _in_short(str(error)), extra=_fields(job),
         )  # fmt: skip
 
@@ -162,7 +162,7 @@ def unknown_task(task: str, why: str) -> None:
     """The same, of a task of which no job was met: it was looked for to tell of one that had been discarded."""
     if (task, why) not in _reported:
         _reported.add((task, why))
-        log.error("jobs of %s would stay queued, since its code is not here: %s", task, _in_short(why))
+        log.error("jobs of %s would stay queued, since they cannot run here: %s", task, _in_short(why))
 
 
 def limit(call: Call, reason: Reason) -> None:

@@ -212,7 +212,7 @@ class Worker:
         unknown = self._of_my_queues(self._store.reports.without_code(self._catalogue.unknown_json() or "[]"))
         tasks = [f"{counted(count, 'job')} of {task}" for task, count in unknown.items()]
         more = ", ..." if len(tasks) > MOST_NAMED else ""
-        return said + (f"; it has no code for {', '.join(tasks[:MOST_NAMED])}{more}" if tasks else "")
+        return said + (f"; it cannot run {', '.join(tasks[:MOST_NAMED])}{more}" if tasks else "")
 
     def _of_my_queues(self, rows: Iterable[tuple[str, str, int]]) -> Counter[str]:
         counts = Counter[str]()

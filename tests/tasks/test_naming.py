@@ -271,7 +271,7 @@ def test_a_module_can_be_imported_by_its_file(tmp_path: Path, words: str) -> Non
     with LiteQueue(tmp_path / "db.sqlite") as app:
         assert app.job(1).state == "succeeded"
     missing = litequeue("worker", "db.sqlite", "--import", "no/such.py", "--burst", cwd=tmp_path)
-    assert (missing.returncode, missing.stderr.count("\n")) == (2, 1) and "there is no file no/such.py" in missing.stderr
+    assert (missing.returncode, missing.stderr.count("\n")) == (2, 1) and f"there is no file {tmp_path}/no/such.py" in missing.stderr
 
 
 @pytest.mark.slow

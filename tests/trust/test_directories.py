@@ -134,6 +134,16 @@ def test_a_queue_in_a_directory_for_everybody_is_refused_with_the_directorys_nam
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.slow
+def test_a_command_that_is_not_run_is_not_said_to_lack_its_code(world: World) -> None:
+    db = world.queue(world.folder("home"), mode=0o666)
+    world.command_job(db)
+    done = burst(OWNER, db)
+    assert "litequeue.command stays queued, since it cannot run here" in done.stderr, done.stderr
+    assert "code is not here" not in done.stderr and "no code for" not in done.stderr
+    assert world.ran() == []
+
+
 # -- what goes on working ----------------------------------------------------------------------------------------
 
 

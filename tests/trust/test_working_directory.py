@@ -100,6 +100,16 @@ def test_a_module_that_lies_elsewhere_puts_nothing_of_where_the_worker_runs_befo
     assert world.ran() == [f"task{OWNER}"], done.stderr
 
 
+def test_a_module_of_a_directory_that_is_not_looked_at_can_be_named_by_its_file(world: World, db: Path, shared: Path) -> None:
+    world.tasks(shared)
+    refused = run(OWNER, "worker", db, "--burst", "--import", "tasks", cwd=shared)
+    assert refused.returncode == 2
+    assert refused.stderr.endswith(f", and {shared}, which has a tasks.py, is not looked at: name the file itself, --import ./tasks.py\n")
+    world.job(db, shared)
+    done = run(OWNER, "worker", db, "--burst", "--import", "./tasks.py", cwd=shared)
+    assert world.ran() == [f"task{OWNER}"], done.stderr
+
+
 def test_a_commands_supervisor_imports_nothing_from_where_it_runs(world: World, db: Path, shared: Path) -> None:
     world.command_job(db)
     with started(OWNER, [str(interpreter()), "-P", "-m", "litequeue", "worker", str(db), "--burst"], cwd=shared) as worker:

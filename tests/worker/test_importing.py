@@ -246,6 +246,24 @@ def test_a_module_that_ends_itself_is_told_of_as_one_that_fails(tmp_path: Path, 
     assert said.endswith('into an if __name__ == "__main__": block')
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("nosuch", "No module named 'nosuch'; it is not in {}, in PYTHONPATH or among what is installed"),
+        ("shop.nosuch", "No module named 'shop.nosuch'; it is not in {}, in PYTHONPATH or among what is installed"),
+        ("./nosuch.py", "there is no file {}/nosuch.py"),
+        ("{}/shop", "it is a directory: name a file, or a package as import does"),
+        ("shop/", "it is a directory: name a file, or a package as import does"),
+    ],
+)
+def test_what_is_not_there_to_be_imported_is_told_with_where_it_was_looked_for(tmp_path: Path, name: str, says: str) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "__init__.py").touch()
+    done = litequeue("worker", "db.sqlite", "--import", name.format(tmp_path), cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith(says.format(tmp_path)), done.stderr
+
+
 def test_ctrl_c_ends_an_import(tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text("import time\nopen('here', 'w')\ntime.sleep(60)")
     with worker_process(Path("db.sqlite"), "--import", "shop", cwd=tmp_path, wait=False) as worker:

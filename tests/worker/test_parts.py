@@ -346,7 +346,7 @@ def test_a_burst_ends_while_jobs_wait_for_their_time_or_their_code_and_says_so(
     waiting, elsewhere = (2, "1 job") if queues else (3, "2 jobs")
     assert line == (
         f"worker w stopped; for a later one it leaves 1 scheduled, {waiting} available, 1 retrying; "
-        f"it has no code for {elsewhere} of code.elsewhere, 1 job of code.nowhere"
+        f"it cannot run {elsewhere} of code.elsewhere, 1 job of code.nowhere"
     )
 
 

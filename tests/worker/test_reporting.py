@@ -493,5 +493,5 @@ def test_the_next_job_of_a_task_that_was_looked_for_to_tell_of_one_is_diagnosed_
     with LiteQueue(db) as stranger, stranger.worker(threads=1, on_failure="true", name="w"):
         wait_until(lambda: any(w.unknown_tasks for w in stranger.stats().workers), 5)
         job = stranger.enqueue("elsewhere.f")
-        assert "worker w has no code for it" in str(job.why_waiting())
-    assert "jobs of elsewhere.f would stay queued, since its code is not here" in caplog.text
+        assert "worker w cannot run it" in str(job.why_waiting())
+    assert "jobs of elsewhere.f would stay queued, since they cannot run here" in caplog.text

@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from ...app import LiteQueue
 from ...base.errors import InvalidArgument, UnknownTask
-from ...base.here import here
+from ...base.here import absolute, here
 from ...base.homes import Home, home_of
 from ...base.log import Log
 from ...base.mainguard import workers_import
@@ -62,14 +62,16 @@ def import_tasks(names: list[str], db: str) -> tuple[dict[str, TaskCode], list[H
     homes: list[Home] = []
     apps: dict[str, str | None] = {}
     for name in names:
+        path = absolute(name) if is_path(name) else None
         try:
             with _ctrl_c_told_apart():
-                module = _by_path(name) if is_path(name) else _by_name(name)
+                module = _by_name(name) if path is None else _by_path(path)
         except _CtrlC:
             raise
         except BaseException as error:  # a module may end itself, and would end the worker without a word
             log.debug("importing %s", name, exc_info=error)
-            raise UnknownTask(f"--import {name}: {error if isinstance(error, UnknownTask) else told(error)}") from error
+            said = str(error) if isinstance(error, UnknownTask) else told(error)
+            raise UnknownTask(f"--import {name}: {said}{_where_not(name, error)}") from error
         codes = tasks_of(module)
         if not codes:
             raise InvalidArgument(f"--import {name}: the module has no tasks and no LiteQueue app")
@@ -131,11 +133,26 @@ def _by_name(name: str) -> ModuleType:
 
 def _by_path(path: str) -> ModuleType:
     """A module that is named by its file: by its name if that can be imported, as everybody else imports it."""
+    if os.path.isdir(path):
+        raise UnknownTask("it is a directory: name a file, or a package as import does")
     if not os.path.isfile(path):
-        raise FileNotFoundError(f"there is no file {path}")
-    directory, file = os.path.split(os.path.abspath(path))
+        raise UnknownTask(f"there is no file {path}")
+    directory, file = os.path.split(path)
     stem = file.removesuffix(".py")
     return load(stem if stem.isidentifier() and file != stem else f"./{file}", directory)
+
+
+def _where_not(name: str, error: BaseException) -> str:
+    """Where it was looked for, of a module that is not there itself."""
+    if is_path(name) or not isinstance(error, ModuleNotFoundError) or error.name is None or not f"{name}.".startswith(f"{error.name}."):
+        return ""
+    directory, file = here(), name.replace(".", os.sep) + ".py"
+    looked = "in PYTHONPATH or among what is installed"
+    if directory in sys.path:
+        return f"; it is not in {directory}, {looked}"
+    if not os.path.isfile(file):
+        return f"; it is not {looked}"
+    return f"; it is not {looked}, and {directory}, which has a {file}, is not looked at: name the file itself, --import .{os.sep}{file}"
 
 
 # -- where a service's worker finds them -----------------------------------------------------------------------------
