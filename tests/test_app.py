@@ -196,6 +196,15 @@ def test_options_of_an_enqueue_override_the_tasks(app: LiteQueue) -> None:
     assert f.apply_async(countdown=timedelta(minutes=1)).state == "scheduled"
 
 
+def test_a_job_has_not_waited_since_before_it_was_there(app: LiteQueue) -> None:
+    """By an eta in the past its job was months late at once, and the doctor found something wrong."""
+    before = datetime.now(UTC)
+    info = app.send_task("some.task", eta=datetime(2020, 1, 1, tzinfo=UTC)).info()
+    oldest = app.stats().oldest_available
+    assert oldest is not None and before - timedelta(seconds=1) < oldest == info.created_at
+    assert info.run_at == datetime(2020, 1, 1, tzinfo=UTC)
+
+
 @pytest.mark.slow
 def test_delay_many_takes_tuples_and_dicts_and_streams(app: LiteQueue) -> None:
     @app.task

@@ -186,7 +186,7 @@ class Stats:
     queues: dict[str, dict[str, int]]
     paused: tuple[str, ...]
     workers: tuple[WorkerInfo, ...]
-    oldest_available: datetime | None
+    oldest_available: datetime | None  # since when the one that has waited longest could run
     next_due: datetime | None
 
 

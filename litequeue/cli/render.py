@@ -234,7 +234,7 @@ def print_stats(stats: Stats, notes: Mapping[int, str], sizes: tuple[int, int]) 
     _print_workers(stats, notes)
     if stats.oldest_available is not None:
         age = (datetime.now(UTC) - stats.oldest_available).total_seconds()
-        say(f"oldest available job: due {duration(max(age, 0))} ago")
+        say(f"oldest available job: has waited for {duration(max(age, 0))}")
     if stats.next_due is not None:
         say(f"next due: {when(stats.next_due)}")
     say(f"file: {size(sizes[0])}, and {size(sizes[1])} in its log (-wal)")

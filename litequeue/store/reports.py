@@ -50,7 +50,8 @@ WHERE state = 'available' AND task IN (SELECT value FROM json_each(:unknown)) GR
 UNUSED: Final = """SELECT NOT EXISTS (SELECT 1 FROM litequeue_tasks) AND NOT EXISTS (SELECT 1 FROM litequeue_jobs)
     AND NOT EXISTS (SELECT 1 FROM litequeue_schedules)"""
 PAUSED: Final = "SELECT name FROM litequeue_queues WHERE paused_at IS NOT NULL ORDER BY name"
-OLDEST: Final = """SELECT min(run_at) FROM litequeue_jobs WHERE state = 'available'"""
+# Nobody has waited for a job before it was there, whatever its eta says.
+OLDEST: Final = """SELECT min(max(run_at, created_at)) FROM litequeue_jobs WHERE state = 'available'"""
 NEXT_DUE: Final = (
     "SELECT min(run_at) FROM litequeue_jobs WHERE state = 'scheduled' OR state = 'retrying'"
 )

@@ -187,7 +187,7 @@ def test_what_is_foreign_in_the_schema_is_told_all_of_it(filled: Path) -> None:
 
 def test_odd_rows_are_told(filled: Path) -> None:
     change(filled, "UPDATE litequeue_jobs SET created_at = created_at + 3600000000 WHERE id = 1")
-    change(filled, "UPDATE litequeue_jobs SET run_at = run_at - 3600000000 WHERE id = 2")
+    change(filled, "UPDATE litequeue_jobs SET run_at = run_at - 3600000000, created_at = created_at - 3600000000 WHERE id = 2")
     code, found = doctor(filled)
     assert code == 1
     assert "the clock was set back" in wrong(found)["clock"]
