@@ -430,6 +430,10 @@ def test_a_file_that_cannot_be_made_or_seen_is_not_called_new(tmp_path: Path) ->
         assert "is new" not in done.stderr
     assert "is new: nothing was ever enqueued" in litequeue("worker", tmp_path / "db", "--burst").stderr
     assert "is unused: nothing was ever enqueued" in litequeue("worker", tmp_path / "db", "--burst").stderr
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o777)
+    refused = litequeue("worker", tmp_path / "shared" / "db", "--burst")
+    assert refused.returncode == 4 and "is new" not in refused.stderr and "can be written by others" in one_line(refused)
     assert litequeue("enqueue", tmp_path / "db", "tasks.f").returncode == 0
     assert "nothing was ever" not in litequeue("worker", tmp_path / "db", "--burst").stderr
 

@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     # An app's own database that has no tables of ours yet: whoever imports that app has its word that it may have them,
     # and for whom it trusts.
     store = Store(path, adopt=os.path.realpath(path) in apps, trust=apps.get(os.path.realpath(path)))
-    if is_new or store.reports.is_unused():
+    if store.reports.is_unused():  # which opens it: one that is refused is not called new
         log.warning(
             "%s is %s: nothing was ever enqueued there; is that the path that the producers use? (Schedules that code declares "
             "come with --import.)", path, "new" if is_new else "unused",
