@@ -114,6 +114,8 @@ def tasks(arguments: argparse.Namespace) -> int:
 
 def jobs(arguments: argparse.Namespace) -> int:
     asked = {key: getattr(arguments, key) for key in ("state", "queue", "task", "before")}
+    if arguments.queue is not None:
+        checks.name(arguments.queue, "--queue")
     with existing(arguments.db) as app:
         found = app.jobs(**asked, limit=arguments.limit)
         full = len(found) == arguments.limit

@@ -18,7 +18,7 @@ Exceptions = type[BaseException] | tuple[type[BaseException], ...]
 
 
 def integer(low: int, high: int) -> Kind:
-    return Kind(lambda value, name: checks.integer(value, name, low, high), "N", int)
+    return Kind(lambda value, name: checks.integer(value, name, low, high), "N", lambda text: integer_typed(text, low, high))
 
 
 def one_of(*choices: str) -> Kind:
@@ -33,6 +33,17 @@ def line(metavar: str) -> Kind:
 def anything(metavar: str | None = "VALUE", parse: Callable[[str], Any] = str) -> Kind:
     """What somebody else checks, who knows more."""
     return Kind(lambda value, name: value, metavar, parse)
+
+
+def integer_typed(text: str, low: int, high: int) -> int:
+    """A number as it is typed. Raises InvalidArgument, for whoever puts the name before it."""
+    try:
+        found = int(text)
+    except ValueError:
+        found = low - 1
+    if not low <= found <= high:
+        raise InvalidArgument(f"must be a whole number from {low} to {high}, not {text!r:.60}")
+    return found
 
 
 def moment_typed(text: str) -> datetime:

@@ -4,10 +4,22 @@ Owns the lists. What contradicts each other, and what depends on the machine, is
 """
 
 from collections.abc import Iterable
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Any, Final, Literal, TypedDict
 
+from ..base import checks
+from ..base.errors import InvalidArgument
 from .kinds import ADDRESSES, FLAG, NAME, NAMES, SPAN, Span, integer, line, one_of
-from .option import Option
+from .option import Kind, Option
+
+
+def _lease(value: Any, name: str) -> int:
+    found = checks.span(value, name)
+    if found < checks.MICROS:
+        raise InvalidArgument(f"{name} must be at least 1 second, not {found / checks.MICROS:g}")
+    return found
+
+
+LEASE: Final = Kind(_lease, SPAN.metavar)
 
 
 class WorkerOptions(TypedDict, total=False):
@@ -24,7 +36,7 @@ class WorkerOptions(TypedDict, total=False):
         int | None, Option(integer(1, 2**62), "renew a process of the pool after so many jobs", 10_000)
     ]
     name: Annotated[str | None, Option(NAME, "shown in stats and jobs", said="HOST-PID")]
-    lease: Annotated[Span | None, Option(SPAN, "a frozen worker's jobs are taken by others after so long", 60)]
+    lease: Annotated[Span | None, Option(LEASE, "a frozen worker's jobs are taken by others after so long", 60)]
     grace: Annotated[Span | None, Option(SPAN, "for running jobs at shutdown", 30)]
     on_failure: Annotated[
         str | None,

@@ -31,8 +31,6 @@ class WorkerConfig:
         self.__dict__.update(clean)
         if not any(self.slots.values()):
             raise InvalidArgument("a worker needs at least one slot: threads, processes or async")
-        if self.lease < 1:
-            raise InvalidArgument(f"lease must be at least 1 second, not {self.lease}")
 
     if TYPE_CHECKING:  # the options' names and types are written down in ``options``
 

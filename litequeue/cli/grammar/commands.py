@@ -9,7 +9,16 @@ from ...base.states import STATES
 from ...options import EnqueueOptions
 from ...options.workers import WorkerOptions
 from . import schedules
-from .parser import Parser, add_options, instead_of, json_option, lazily, take_database
+from .parser import (
+    Parser,
+    add_options,
+    instead_of,
+    integer,
+    job_id,
+    json_option,
+    lazily,
+    take_database,
+)
 
 Fill = Callable[[Parser], None] | None
 
@@ -73,19 +82,19 @@ def _jobs(sub: Parser) -> None:
     add("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
     add("--queue", metavar="NAME", help="those of this queue")
     add("--task", metavar="NAME", help="those of this task, such as tasks.add")
-    add("--limit", type=int, default=20, metavar="N", help="default 20")
-    add("--before", type=int, metavar="ID", help="the next page: jobs before this one")
+    add("--limit", type=integer(1, 10_000), default=20, metavar="N", help="default 20")
+    add("--before", type=job_id, metavar="ID", help="the next page: jobs before this one")
     json_option(sub)
 
 
 def _job(sub: Parser) -> None:
-    sub.add_argument("id", type=int, metavar="ID", help="the job's")
+    sub.add_argument("id", type=job_id, metavar="ID", help="the job's")
     sub.add_argument("--follow", action="store_true", help="print a command's output until it ends")
     json_option(sub)
 
 
 def _ids(sub: Parser) -> None:
-    sub.add_argument("ids", type=int, metavar="ID", nargs="+", help="the jobs'")
+    sub.add_argument("ids", type=job_id, metavar="ID", nargs="+", help="the jobs'")
 
 
 def _queue(sub: Parser) -> None:

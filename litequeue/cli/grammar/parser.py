@@ -9,7 +9,9 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
+from ...base.errors import InvalidArgument
 from ...options import JobOptions, options_of
+from ...options.kinds import integer_typed
 
 DATABASE: Final = "LITEQUEUE_DB"  # in the environment
 # What can be typed for words in capitals that say too little, below the help of whatever takes one.
@@ -137,8 +139,23 @@ def add_options(sub: argparse.ArgumentParser, fields: type, *, without: tuple[st
         else:
             sub.add_argument(
                 flag_of(name), dest=name, metavar=kind.metavar, choices=kind.choices or None, help=about,
-                type=int if kind.parse is int else str, action="append" if kind.joined else "store",
+                action="append" if kind.joined else "store",
             )  # fmt: skip
+
+
+def integer(low: int, high: int) -> Callable[[str], int]:
+    """The type of an argument that is no option of a call."""
+
+    def typed(text: str) -> int:
+        try:
+            return integer_typed(text, low, high)
+        except InvalidArgument as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return typed
+
+
+job_id: Final = integer(1, 2**63 - 1)
 
 
 def json_option(sub: argparse.ArgumentParser) -> None:

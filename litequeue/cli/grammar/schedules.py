@@ -7,7 +7,15 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ...options.schedules import ScheduleOptions
-from .parser import Parser, add_options, instead_of, json_option, lazily, take_database
+from .parser import (
+    Parser,
+    add_options,
+    instead_of,
+    integer,
+    json_option,
+    lazily,
+    take_database,
+)
 
 LISTING: Final = "List the schedules, with their last and next ticks."
 
@@ -63,7 +71,7 @@ def _new_schedule(sub: Parser) -> None:
 
 def _ticks(sub: Parser) -> None:
     _name(sub)
-    sub.add_argument("--limit", type=int, default=20, metavar="N", help="default 20")
+    sub.add_argument("--limit", type=integer(1, 10_000), default=20, metavar="N", help="default 20")
     sub.add_argument("--before", metavar="TIME", help="the next page: ticks before this time")
     json_option(sub)
 
@@ -98,7 +106,7 @@ def _cron(cron: Parser) -> None:
     sub.add_argument("--timezone", metavar="ZONE", help="default the host's")
     sub.add_argument("--seconds", action="store_true", help="six fields, seconds first")
     sub.hint = "write the expression between quotes"
-    sub.add_argument("--count", type=int, default=5, metavar="N", help="of ticks to show; default 5")
+    sub.add_argument("--count", type=integer(0, 10_000), default=5, metavar="N", help="of ticks to show; default 5")
 
 
 def _schedule_options(sub: Parser) -> None:
