@@ -97,6 +97,8 @@ def _what(arguments: argparse.Namespace) -> tuple[str, dict[str, Any]]:
         refuse_command_options(arguments, "what follows -- is one unless there is a --task")
         args, kwargs = parse_call(arguments.words)
         return arguments.task, {"args": args, "kwargs": kwargs}
+    if not arguments.words:
+        raise InvalidArgument("give the command after --, as in: -- pg_dump -Fc mydb; or a task with --task TASK")
     return COMMAND, {"kwargs": command_of(arguments)}
 
 

@@ -6,7 +6,7 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn
 
 from ...base.errors import InvalidArgument
@@ -64,12 +64,16 @@ class Parser(argparse.ArgumentParser):
     def _meant(self, unknown: list[str]) -> str:
         """The option that a mistyped one is much like."""
         typed = unknown[0].partition("=")[0]
-        if not typed.startswith("--"):
-            return ""
-        import difflib  # where somebody may have mistyped
+        return did_you_mean(typed, self._option_string_actions) if typed.startswith("--") else ""
 
-        near = difflib.get_close_matches(typed, self._option_string_actions, 1, 0.75)
-        return f"; did you mean {near[0]}?" if near else ""
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError:
+            meant = did_you_mean(value, action.choices or ())
+            if not meant:  # then all that there are
+                raise
+            raise argparse.ArgumentError(action, f"invalid choice: {value!r}{meant}") from None
 
     def error(self, message: str) -> NoReturn:
         """One line: argparse would print all that the command takes before it."""
@@ -77,6 +81,10 @@ class Parser(argparse.ArgumentParser):
         first = "".join(self._words[:1])
         if self.takes_database and " required: " in message and first and first[0] != "-" and not _is_file(first):
             message += f" ({first} was taken for the DB, which comes first)"
+        for action in self._actions:
+            spared = getattr(action, "spares", None)
+            if spared is not None and " required: " in message:
+                message = message.replace(spared.metavar, f"{spared.metavar} (or {action.option_strings[0]})")
         where = f"{command}: " if command else ""
         self.exit(2, f"{program}: {where}{message}; {self.prog} --help says what there is\n")
 
@@ -85,6 +93,13 @@ class Parser(argparse.ArgumentParser):
         if not words or not _is_file(words[0]):
             return False
         return not self.takes_file or any(word == "-" or _is_file(word) for word in words[1:])
+
+
+def did_you_mean(typed: str, known: Iterable[str]) -> str:
+    import difflib  # where somebody may have mistyped
+
+    near = difflib.get_close_matches(typed, known, 1, 0.75)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _is_file(word: str) -> bool:
@@ -104,6 +119,8 @@ def instead_of(positional: argparse.Action) -> type[argparse.Action]:
     """
 
     class Flag(argparse.Action):
+        spares = positional
+
         def __init__(self, **options: Any) -> None:
             super().__init__(nargs=0, default=False, **options)
 
