@@ -14,6 +14,10 @@
     job.get(timeout=10)          # 8, as soon as `python -m litequeue worker db.sqlite` has run it
 """
 
+from .base import shadowed
+
+shadowed.watch()  # before the first import that somebody's file could stand in for
+
 import importlib
 from typing import TYPE_CHECKING
 

@@ -6,7 +6,7 @@ a call can come to, ``records`` what people are shown. ``checks`` judges what us
 spans of time and ``backoff`` for the wait before a retry. ``clock`` is the only one that reads the wall clock, and makes
 randomness. ``bell`` wakes other processes, through a ``loopback`` socket, ``filelock`` is a lock that the kernel drops with its holder, ``lockfolder``
 the folder of those that workers hold, ``trust`` says who else can write a file, ``accounts`` who there is on this host, ``as_owner`` makes root a user while it opens that user's, ``here`` where a relative path begins, ``homes`` what things of a module are called in the file, ``mainguard`` which programs lack theirs, ``stored`` reads JSON from the file
-within limits, ``forks`` sees to signals in a fork's child, ``forkguard`` lets nobody fork at a wrong moment, ``log`` is for what litequeue itself logs, ``masking`` shows calls without what in them is secret, ``signatures`` asks for a function's, ``version`` is litequeue's own. ``softguard`` raises a timeout
+within limits, ``forks`` sees to signals in a fork's child, ``forkguard`` lets nobody fork at a wrong moment, ``shadowed`` tells of files that stand in for Python's modules, ``log`` is for what litequeue itself logs, ``masking`` shows calls without what in them is secret, ``signatures`` asks for a function's, ``version`` is litequeue's own. ``softguard`` raises a timeout
 inside a thread, ``delicate`` says where not, and ``swallowed`` whether it came to nothing: they are here since the store shields its transactions from what the pools
 raise, and neither of the two may see the other.
 
