@@ -431,6 +431,16 @@ def test_a_second_signal_leaves_at_once(sample_app: LiteQueue, db: Path, tmp_pat
     assert job.state == "available"
 
 
+def test_an_imported_app_of_another_file_is_noted(tmp_path: Path) -> None:
+    text = "from litequeue import LiteQueue\napp = LiteQueue('shop.sqlite')\n@app.task\ndef f(): pass\n"
+    (tmp_path / "shop.py").write_text(text)
+    (tmp_path / "both.py").write_text(f"{text}other = LiteQueue('other.sqlite')\n")
+    for db, module, noted in (("db", "shop", True), ("shop", "shop", False), ("db", "both", True), ("other", "both", False)):
+        done = litequeue("worker", f"{db}.sqlite", "--burst", "--import", module, cwd=tmp_path)
+        said = f"--import has an app of {tmp_path / 'shop.sqlite'}"
+        assert done.returncode == 0 and (said in done.stderr) == noted, (db, module, done.stderr)
+
+
 def test_a_file_that_cannot_be_made_or_seen_is_not_called_new(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for path in (tmp_path / "nowhere" / "db", tmp_path / "file" / "db"):

@@ -59,6 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
             "%s is %s: nothing was ever enqueued there; is that the path that the producers use? (Schedules that code declares "
             "come with --import.)", path, "new" if is_new else "unused",
         )  # fmt: skip
+    if apps and os.path.realpath(path) not in apps:
+        log.info("--import has an app of %s: its tasks run here, and what is enqueued there is not seen", " and of ".join(apps))
     clock = SystemClock()
     catalogue = Catalogue(
         registered,
