@@ -111,8 +111,8 @@ class Job(Generic[R_co]):
         return found
 
     def why_waiting(self) -> str | None:
-        """What keeps an available job from starting (its queue is paused, no worker has its code, ...), or a running one from
-        ending (its worker is dead or frozen); None if nothing does."""
+        """What keeps an available job from starting (its queue is paused, no worker has its code or is awake, ...), or a running one
+        from ending (its worker is dead or frozen); None if nothing does."""
         from .store import waiting
         from .store.inspection import Inspection
 
@@ -121,8 +121,8 @@ class Job(Generic[R_co]):
         runs, condition = inspection.holder(self.id)
         if runs:
             return waiting.held_up(info, condition, checks.aware(now), self._client.path)
-        workers = waiting.alive(store.reports.workers(now), inspection.conditions(now))
-        return waiting.why(info, workers, store.reports.paused(), self._client.path)
+        workers, conditions = store.reports.workers(now), inspection.conditions(now)
+        return waiting.why(info, workers, conditions, checks.aware(now), store.reports.paused(), self._client.path)
 
     def output(self, *, after: OutputPiece | None = None) -> list[OutputPiece]:
         """What a command's attempts printed so far, in order; with ``after``, what came since that piece.

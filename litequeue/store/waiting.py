@@ -21,14 +21,22 @@ def alive(workers: Sequence[WorkerInfo], conditions: Mapping[int, Condition]) ->
     return [w for w in workers if w.id not in conditions or not conditions[w.id].dead]
 
 
-def why(job: JobInfo, workers: Sequence[WorkerInfo], paused: Collection[str], path: str) -> str | None:
-    """What keeps an available job from being claimed; None if nothing but work ahead of it does."""
+def awake(workers: Sequence[WorkerInfo], conditions: Mapping[int, Condition]) -> list[WorkerInfo]:
+    """Of those that live, without the frozen, which take up nothing until somebody wakes them."""
+    return [w for w in workers if w.id not in conditions or not conditions[w.id].stopped]
+
+
+def why(
+    job: JobInfo, workers: Sequence[WorkerInfo], conditions: Mapping[int, Condition], now: datetime, paused: Collection[str], path: str
+) -> str | None:
+    """What keeps an available job from being claimed; None if nothing but work ahead of it does. ``workers``: all, also the dead."""
     if job.state == "blocked":
         return f"a job of an earlier tick of {job.schedule} has not ended" if job.schedule else None
     if job.state != "available":
         return None
     if job.queue in paused:
         return f"its queue {job.queue} is paused"
+    workers = alive(workers, conditions)
     if not workers:
         return f"no worker serves this file: {start_one(path)}"
     workers = [w for w in workers if w.queues is None or job.queue in w.queues]
@@ -40,9 +48,16 @@ def why(job: JobInfo, workers: Sequence[WorkerInfo], paused: Collection[str], pa
     able = [w for w in workers if job.task not in w.unknown_tasks]
     if not able:
         return f"worker {workers[0].name} cannot run it: {workers[0].unknown_tasks[job.task]}"
-    if all(worker.is_stuck(job.pool) for worker in able):
+    going = awake(able, conditions)
+    if not going:
+        first, beat = able[0], (now - able[0].heartbeat_at).total_seconds()
         return (
-            f"all {able[0].slots[job.pool]} {job.pool} slots of worker {able[0].name} are held by jobs that run on past their "
+            f"worker {first.name} (process {first.pid}) is frozen, and its last beat was {beat:.0f} s ago: "
+            f"{wake_or_end(conditions[first.id])}, or start another: {start_one(path)}"
+        )
+    if all(worker.is_stuck(job.pool) for worker in going):
+        return (
+            f"all {going[0].slots[job.pool]} {job.pool} slots of worker {going[0].name} are held by jobs that run on past their "
             "timeout, and a thread cannot be killed: restart that worker, and run such tasks with pool=\"process\""
         )
     return None

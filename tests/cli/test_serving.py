@@ -176,7 +176,7 @@ def test_a_disabled_and_a_late_schedule_are_wrong_and_a_file_without_any_is_well
         for name in ("late", "gone", "well"):
             app.schedules.add(name, "tasks.t", every="1h")
         app.schedules.pause("well")
-    assert found_schedules(db) == [("wrong", "2 have a next tick, and no worker serves this file, so none fires")]
+    assert found_schedules(db) == [("wrong", "2 schedules with a next tick, and no worker serves this file, so none fires")]
     with LiteQueue(db) as app, app.worker(threads=1, processes=0):
         wait_until(lambda: app.stats().workers)
         assert found_schedules(db) == [("ok", "3 schedules, 1 paused")]
@@ -192,7 +192,7 @@ def test_a_disabled_and_a_late_schedule_are_wrong_and_a_file_without_any_is_well
     (gone, late) = found_schedules(db)
     assert gone == ("wrong", "gone is disabled: so")
     assert late[0] == "wrong"
-    assert "1 have a tick that nobody fired" in late[1]
+    assert "1 schedule with a tick that nobody fired" in late[1]
 
 
 def found_schedules(db: Path) -> list[tuple[str, str]]:

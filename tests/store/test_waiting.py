@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from litequeue import LiteQueue, ResultTimeout
 from litequeue.base.records import JobInfo
 from litequeue.store.inspection import Condition
 from litequeue.store.waiting import held_up, start_one
-from litequeue.store.workers import is_process
+from litequeue.store.workers import is_process, process_state
 
 from .. import prepared
 from ..support import wait_until
@@ -93,6 +94,30 @@ def test_a_job_that_runs_under_a_dead_worker_says_so(db: Path, tmp_path: Path) -
             with pytest.raises(ResultTimeout, match=r"is running after 0 s: its worker w .* is dead"):
                 job.get(timeout=0)
             assert "no worker serves this file" in str(app.enqueue("a.task").why_waiting())
+
+
+@pytest.mark.slow
+def test_a_job_that_only_a_frozen_worker_could_take_says_so_wherever_that_is_asked(db: Path) -> None:
+    if not os.path.exists("/proc/self"):
+        pytest.skip("what a process does cannot be told here")
+    with LiteQueue(db) as app, prepared.worker_process(db, "--name", "w", "--queues", "default") as worker:
+        app.schedules.add("s", "a.task", every="1h")
+        worker.send_signal(signal.SIGSTOP)
+        wait_until(lambda: process_state(worker.pid) == "T")
+        job = app.enqueue("litequeue.command", ["true"])
+        says = f"worker w (process {worker.pid}) is frozen, and its last beat was "
+        cure = f": wake it (kill -CONT {worker.pid}) or end it (kill -9 {worker.pid}), or start another: {start_one(str(db))}"
+        assert (job.why_waiting() or "").startswith(says) and (job.why_waiting() or "").endswith(cure)
+        assert f"waits         {says}" in prepared.litequeue("job", db, job.id).stdout
+        with pytest.raises(ResultTimeout, match=r"is available after 0 s: worker w .* is frozen"):
+            job.get(timeout=0)
+        told = prepared.litequeue("doctor", db)
+        assert f"cannot start: {says}" in told.stdout and "wait for a free slot" not in told.stdout and told.returncode == 1
+        assert "1 schedule with a next tick, and no worker is awake, so none fires" in told.stdout
+        assert "no worker serves its queue" in str(app.send_task("a.task", queue="other").why_waiting())
+        with prepared.worker_process(db, "--name", "second", "--threads", "1"):
+            assert job.get(timeout=10) is not None
+            assert f"cannot start: {says}" not in prepared.litequeue("doctor", db).stdout
 
 
 def test_who_asks_in_a_workers_own_process_does_not_take_its_lock_away(app: LiteQueue, db: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from ...base.checks import MICROS, counted
+from ...base.checks import MICROS, aware, counted
 from ...base.errors import LitequeueError
 from ...base.records import WorkerInfo
 from ...store import Store, waiting
@@ -108,11 +108,11 @@ def _when_taken(condition: Condition, now: int) -> str:
 
 def tasks(store: Store, inspection: Inspection, now: int) -> Iterator[Finding]:
     """Whether the available jobs can start, judged as ``why_waiting`` judges."""
-    live = waiting.alive(store.reports.workers(now), inspection.conditions(now))
+    found, conditions = store.reports.workers(now), inspection.conditions(now)
     waits = inspection.waiting()
     if not waits:
         yield Finding("tasks", OK, "no job is available")
-    elif not live:
+    elif not waiting.alive(found, conditions):
         count = sum(count for _, count in waits)
         yield Finding(
             "tasks", NOTE,
@@ -120,14 +120,16 @@ def tasks(store: Store, inspection: Inspection, now: int) -> Iterator[Finding]:
             f"not known before it has tried: {waiting.start_one(store.path)}",
         )  # fmt: skip
     else:
-        yield from _held_up(store, waits, live)
+        yield from _held_up(store, waits, found, conditions, now)
 
 
-def _held_up(store: Store, waits: list[tuple[int, int]], live: list[WorkerInfo]) -> Iterator[Finding]:
+def _held_up(
+    store: Store, waits: list[tuple[int, int]], found: list[WorkerInfo], conditions: dict[int, Condition], now: int
+) -> Iterator[Finding]:
     paused, free = store.reports.paused(), 0
     for job_id, count in waits:
         job = store.reports.job(job_id)
-        why = None if job is None else waiting.why(job, live, paused, store.path)
+        why = None if job is None else waiting.why(job, found, conditions, aware(now), paused, store.path)
         if job is None or why is None:
             free += count
             continue
@@ -166,18 +168,19 @@ def _stuck(store: Store, now: int) -> list[Finding]:
 
 def schedules(store: Store, inspection: Inspection, now: int) -> Iterator[Finding]:
     found = inspection.schedules(now - int(OVERDUE * MICROS))
-    held_up = _stuck(store, now)
+    held_up, conditions = _stuck(store, now), inspection.conditions(now)
+    serving = waiting.alive(store.reports.workers(), conditions)
+    nobody = None if waiting.awake(serving, conditions) else "no worker is awake" if serving else "no worker serves this file"
     yield from held_up
     for name, why in found.disabled:
         yield Finding("schedules", WRONG, f"{name} is disabled: {why}")
     if found.overdue_since is not None:
         late = render.duration((now - found.overdue_since) / MICROS)
-        text = f"{found.overdue} have a tick that nobody fired, one of them since {late}"
-        if store.reports.workers():
-            text += "; only a worker that has the code can fire those of own triggers, and none does"
-        yield Finding("schedules", WRONG, text)
-    elif found.coming and not store.reports.workers():
-        yield Finding("schedules", WRONG, f"{found.coming} have a next tick, and no worker serves this file, so none fires")
+        text = f"{counted(found.overdue, 'schedule')} with a tick that nobody fired, one of them since {late}"
+        why = nobody or "only a worker that has the code can fire those of own triggers, and none does"
+        yield Finding("schedules", WRONG, f"{text}; {why}")
+    elif found.coming and nobody:
+        yield Finding("schedules", WRONG, f"{counted(found.coming, 'schedule')} with a next tick, and {nobody}, so none fires")
     elif not found.disabled and not held_up:
         paused = f", {found.paused} paused" if found.paused else ""
         yield Finding("schedules", OK, f"{counted(found.total, 'schedule')}{paused}")
