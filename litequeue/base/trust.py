@@ -24,7 +24,7 @@ import errno
 import os
 import stat
 from collections.abc import Collection, Iterator
-from typing import Final
+from typing import Final, Self
 
 from .accounts import is_unknown, others_in, stranger
 from .checks import one_of
@@ -35,11 +35,35 @@ SAY_SO: Final = f"{VARIABLE}=anyone, if whoever can write there may run what he 
 JOURNAL: Final = "-journal"
 BESIDE: Final = (JOURNAL, "-wal", "-shm")  # of a database, what SQLite keeps there
 _OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
+_OWN: Final = "keep it in a folder of your own, such as below the home directory"
 _LINKS: Final = 40  # as the kernel's limit
 
 
 class Untrusted(PermissionError):
     """What is to be read could be written by others."""
+
+
+class _Fault(str):
+    """What lets others decide, in words, and what to do about it."""
+
+    cure: str
+    at: str  # the path that goes after it
+
+    def __new__(cls, said: str, cure: str, at: str = "") -> Self:
+        fault = super().__new__(cls, said)
+        fault.cure, fault.at = cure, at
+        return fault
+
+
+def cure(why: object) -> str:
+    """What to do about what was found here, to be said after it: to the letter, since root does as he is told to /tmp, too."""
+    if not isinstance(why, _Fault):
+        return "mend that"
+    if not why.at:
+        return why.cure
+    import shlex  # not where paths are judged: an import would have more judged
+
+    return f"{why.cure} {shlex.quote(why.at)}"
 
 
 def is_anyone(said: str | None) -> bool:
@@ -90,18 +114,19 @@ def why_not_its_own(path: str, beside: Collection[str] = BESIDE) -> str | None:
         database = os.stat(path)
     except FileNotFoundError:
         return None
+    look = "look at it, and move it away if it is not yours"
     for name in (os.path.realpath(path) + suffix for suffix in beside):
         try:
             found = os.lstat(name)
         except OSError:
             continue
         if stat.S_ISLNK(found.st_mode) or not stat.S_ISREG(found.st_mode):
-            return f"{name} is {'a symbolic link' if stat.S_ISLNK(found.st_mode) else 'no regular file'}"
+            return _Fault(f"{name} is {'a symbolic link' if stat.S_ISLNK(found.st_mode) else 'no regular file'}", look)
         if found.st_nlink != 1:
-            return f"{name} has {found.st_nlink} names"
+            return _Fault(f"{name} has {found.st_nlink} names", look)
         why = _why(name, found, _us_at(database), database)
         if why is not None:
-            return why
+            return _Fault(why, look)
     return None
 
 
@@ -188,9 +213,10 @@ def _why(
 ) -> str | None:
     """``database``: of what lies beside one, or what counts as that; who can write it needs nothing that lies beside."""
     if found.st_uid not in owners or is_unknown(found.st_uid):
-        return f"{name} belongs to {stranger(found.st_uid, found.st_gid)}"
+        become = "" if os.geteuid() == 0 or is_unknown(found.st_uid) else "work as that one, or "  # which stranger says
+        return _Fault(f"{name} belongs to {stranger(found.st_uid, found.st_gid)}", f"{become}{_OWN}")
     if name.startswith("/proc/"):  # a process decides what its files there say, and may have them be root's
-        return f"{name} is no file on a disk"
+        return _Fault(f"{name} is no file on a disk", "keep it on one")
     if stat.S_ISLNK(found.st_mode):  # a link's own mode means nothing
         return None
     loose = found.st_mode & _OTHERS
@@ -202,7 +228,14 @@ def _why(
         others = f"{others}, and {who}" if who else ""
     if not others and loose & stat.S_IWGRP and _has_acl(name):
         others = "it has an access control list, see getfacl"
-    return f"{name} can be written by others ({others})" if others else None
+    if not others:
+        return None
+    said = f"{name} can be written by others ({others})"
+    if stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX:  # which is meant for all
+        return _Fault(said, "keep it in a folder of your own there, made with mkdir -m 700", os.path.join(name, "NAME"))
+    if os.geteuid() in (0, found.st_uid):
+        return _Fault(said, "let nobody else write there: chmod go-w", name)
+    return _Fault(said, _OWN)
 
 
 def _lets_write(database: os.stat_result, found: os.stat_result) -> bool:

@@ -22,7 +22,7 @@ from ..base.errors import (
     PayloadTooLarge,
 )
 from ..base.records import ScheduleInfo
-from ..base.trust import why_not_roots_word, why_untrusted, without_waiting
+from ..base.trust import cure, why_not_roots_word, why_untrusted, without_waiting
 from ..commands.account import PATH, account_of, why_not_as
 from ..commands.command import NAME as COMMAND
 from ..commands.command import check_command
@@ -124,7 +124,7 @@ def _read(file: str, system: bool) -> str:
             with open(file, "rb", opener=without_waiting if system else None) as opened:
                 why = why_not_roots_word(os.fstat(opened.fileno())) if system else None
                 if system and why is None and (way := why_untrusted(file)) is not None:  # the way to it, or what it leads to
-                    raise InvalidArgument(f"{way}: nothing of {file} is imported with --system")
+                    raise InvalidArgument(f"{way}: nothing of {file} is imported with --system; {cure(way)}")
                 data = opened.read() if why is None else b""
     except OSError as error:
         raise CannotOpen(f"{file} cannot be read: {error.strerror}") from None

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from ..base.errors import CommandFailed, InvalidArgument, Snooze
 from ..base.log import Log
-from ..base.trust import SAY_SO, why_untrusted
+from ..base.trust import SAY_SO, cure, why_untrusted
 from ..tasks.context import JobContext
 from .account import account_of, environment_of, why_expired, why_not_as
 from .capped import CHUNK, Capped
@@ -99,8 +99,8 @@ def _refuse_where_it_cannot_run(context: JobContext) -> None:
         if why is not None:
             # As with a worker that starts now, it waits: a wrong chmod, soon mended, is no failure of the command's.
             log.error(
-                "job %d waits a minute: no command that %s names is run, since %s; mend that, or say %s",
-                context.id, context._database, why, SAY_SO,
+                "job %d waits a minute: no command that %s names is run, since %s; %s, or say %s",
+                context.id, context._database, why, cure(why), SAY_SO,
             )  # fmt: skip
             raise Snooze(MENDED)
 

@@ -24,7 +24,7 @@ from ..base.homes import (
     note_loaded_by_path,
 )
 from ..base.mainguard import BELONGS, RUNS, workers_import
-from ..base.trust import SAY_SO, Untrusted, without_waiting
+from ..base.trust import SAY_SO, Untrusted, cure, without_waiting
 from . import checked, greenlets
 
 IMPORT_SECONDS: Final = 30.0  # for a module, which is given up for now after that
@@ -68,7 +68,8 @@ def load(module: str, directory: str, *, check: bool = False) -> ModuleType:
         raise
     except (checked.Refused, Untrusted) as why:
         raise UnknownTask(
-            f"{module} in {directory} is not imported, since {why}; mend that, name the code yourself with --import MODULE, or say {SAY_SO}"
+            f"{module} in {directory} is not imported, since {why}; {cure(why.args[0])}, name the code yourself with --import MODULE, or "
+            f"say {SAY_SO}"
         ) from why
     except BaseException as error:  # a module may even raise SystemExit while it is imported
         if isinstance(error, KeyboardInterrupt):

@@ -19,7 +19,7 @@ from ..base.errors import UnknownTask
 from ..base.homes import Home, loaded
 from ..base.log import Log
 from ..base.models import TaskOrigin
-from ..base.trust import SAY_SO, why_untrusted
+from ..base.trust import SAY_SO, cure, why_untrusted
 from ..commands import command
 from ..schedules.declarations import GONE, declared_in, is_of
 from ..tasks import TaskCode
@@ -171,7 +171,7 @@ class Catalogue:
             return None
         name_it = "" if self._origin is None else "name the code yourself with --import MODULE, "
         what = "command" if self._origin is None else "command and no code"
-        return f"no {what} that {self._path} names is run, since {why}; mend that, {name_it}or say {SAY_SO}"
+        return f"no {what} that {self._path} names is run, since {why}; {cure(why)}, {name_it}or say {SAY_SO}"
 
     def _others(self) -> str | None:
         try:

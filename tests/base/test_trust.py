@@ -10,6 +10,7 @@ import pytest
 
 from litequeue.base.trust import (
     Untrusted,
+    cure,
     read,
     why_not_its_own,
     why_open_folder,
@@ -159,3 +160,17 @@ def test_a_database_that_is_to_be_made_where_a_link_leads_is_judged_by_that(fold
     (tmp_path / "elsewhere").chmod(0o755)
     folder.chmod(0o777)
     assert "b can be written by others" in str(why_open_folder(str(link)))
+
+
+def test_what_is_advised_depends_on_what_was_found(folder: Path) -> None:
+    folder.chmod(0o1777)
+    assert f"mkdir -m 700 {folder}/NAME" in cure(why_open_folder(str(folder / "file"))), "of /tmp, which is to stay as it is"
+    folder.chmod(0o775)
+    assert cure(why_open_folder(str(folder / "file"))) == f"let nobody else write there: chmod go-w {folder}"
+    folder.chmod(0o755)
+    (folder / "file-wal").symlink_to("elsewhere")
+    assert cure(why_not_its_own(str(folder / "file"))) == "look at it, and move it away if it is not yours"
+    (folder / "module.py").symlink_to("/proc/self/cmdline")
+    with pytest.raises(Untrusted) as raised:
+        read(str(folder / "module.py"))
+    assert cure(raised.value.args[0]) == "keep it on one"

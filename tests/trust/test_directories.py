@@ -270,3 +270,23 @@ for away in range(12):
 """
     answers = python(uid, program).stdout.split()
     assert len(answers) == 12 and set(answers) == ({"refused"} if uid else {"refused", f"{OTHER}"}), answers
+
+
+def test_what_the_refusal_advises_is_what_works(world: World) -> None:
+    """Root would have closed /tmp to all, to the letter; and who is not the owner can change no mode."""
+    shared, loose = sticky(world), world.folder("loose home", mode=0o777)
+    refused = run(0, "init", shared / "db").stderr
+    assert f"mkdir -m 700 {shared}/NAME" in refused and "chmod" not in refused, refused
+    refused = run(OWNER, "init", shared / "db").stderr
+    assert f"mkdir -m 700 {shared}/NAME" in refused and "chmod" not in refused, refused
+    as_user(OWNER, lambda: (shared / "NAME").mkdir(0o700))
+    assert run(OWNER, "init", shared / "NAME/db").returncode == 0
+    refused = run(OWNER, "init", loose / "db").stderr
+    assert f"chmod go-w '{loose}';" in refused, refused
+    refused = run(OTHER, "init", loose / "db").stderr
+    assert "work as that one" in refused and "chmod" not in refused, refused
+    as_user(OWNER, lambda: loose.chmod(0o755))
+    assert run(OWNER, "init", loose / "db").returncode == 0
+    of_root = world.folder("roots", uid=0, mode=0o777)
+    refused = run(OWNER, "init", of_root / "db").stderr
+    assert "keep it in a folder of your own" in refused and "chmod" not in refused, refused

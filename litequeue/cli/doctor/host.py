@@ -16,6 +16,7 @@ from ...base.errors import InvalidArgument
 from ...base.trust import (
     SAY_SO,
     VARIABLE,
+    cure,
     is_anyone,
     why_not_its_own,
     why_open_folder,
@@ -75,7 +76,7 @@ def trust(path: str) -> Iterator[Finding]:
             elif judge is why_untrusted and _is_good_for_its_owner(path):
                 yield Finding("trust", NOTE, f"its owner's workers run what it names; yours, root's, would run nothing of it, since {why}")
             else:
-                yield Finding("trust", WRONG, f"{why}: {consequence}; mend that, or say {SAY_SO}")
+                yield Finding("trust", WRONG, f"{why}: {consequence}; {cure(why)}, or say {SAY_SO}")
 
 
 def _is_good_for_its_owner(path: str) -> bool:

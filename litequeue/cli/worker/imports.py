@@ -21,7 +21,7 @@ from ...base.here import absolute, here
 from ...base.homes import Home, home_of
 from ...base.log import Log
 from ...base.mainguard import workers_import
-from ...base.trust import SAY_SO, is_anyone, why_untrusted
+from ...base.trust import SAY_SO, cure, is_anyone, why_untrusted
 from ...task import where
 from ...tasks import TaskCode, greenlets
 from ...tasks.finding import tasks_of
@@ -119,7 +119,7 @@ def _look_here(names: list[str], beside_db: str) -> None:
     is_said = os.path.commonpath([directory, beside_db]) == beside_db
     if not (is_said and is_anyone(None)) and (why := why_untrusted(directory)) is not None:
         say = SAY_SO if is_said else f"PYTHONPATH={directory}, if whoever can write there may run what he likes as you"
-        log.warning("modules are not looked for in the working directory, since %s; mend that, or say %s", why, say)
+        log.warning("modules are not looked for in the working directory, since %s; %s, or say %s", why, cure(why), say)
     elif any(not is_path(name) and name.partition(".")[0] not in sys.modules and _is_in(name, directory) for name in names):
         sys.path.insert(0, directory)
     else:

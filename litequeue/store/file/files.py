@@ -14,6 +14,7 @@ from ...base.as_owner import User, user_at
 from ...base.trust import (
     JOURNAL,
     VARIABLE,
+    cure,
     denied,
     is_anyone,
     why_not_its_own,
@@ -42,14 +43,13 @@ def refuse_unsafe(given: str, trust: str | None, *, create: bool) -> User | None
         raise errors.CannotOpen(f"{given}: {_strerror(error, given)}") from error
     if folder is not None:
         raise errors.CannotOpen(
-            f"{given} is not opened, since {folder}: a log that somebody puts beside a database is taken for its own. Let only its user "
-            "write there (chmod go-w), or keep it elsewhere, such as below the home directory; or, if whoever can write there may "
-            f'have workers run what he likes as you, say so: LiteQueue(path, trust="anyone"), or {VARIABLE}=anyone for a command'
+            f"{given} is not opened, since {folder}: a log that somebody puts beside a database is taken for its own. To mend that, "
+            f"{cure(folder)}; or, if whoever can write there may have workers run what he likes as you, say so: "
+            f'LiteQueue(path, trust="anyone"), or {VARIABLE}=anyone for a command'
         )
     if beside is not None:
         raise errors.CannotOpen(
-            f"{given} is not opened, since {beside}: SQLite would take it for a part of the database. Look at it, and move it away if "
-            "it is not yours"
+            f"{given} is not opened, since {beside}: SQLite would take it for a part of the database: {cure(beside)}"
         )
     if user is not None and meant and _owner(given) not in (None, user.uid):
         return None  # a file of root's in a folder of somebody else's: a container has its volume so, and that user could not open it
