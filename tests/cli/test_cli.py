@@ -88,7 +88,9 @@ def test_reading_commands_create_nothing(tmp_path: Path) -> None:
     for command in ("jobs", "stats"):
         done = litequeue(command, tmp_path / "no.sqlite")
         assert done.returncode == 4
-        assert "no such file" in one_line(done)
+        assert one_line(done).strip().endswith("/no.sqlite: there is no such file; `litequeue init` makes an empty queue")
+        done = litequeue(command, tmp_path / "no/db.sqlite")
+        assert one_line(done).strip().endswith(f"there is no such file, since the folder {tmp_path}/no does not exist")
     for command in (("job", "1"), ("retry", "1"), ("cancel", "1"), ("pause", "q"), ("enqueue", "t")):
         assert litequeue(command[0], tmp_path / "no.sqlite", command[1]).returncode == 4
     assert list(tmp_path.iterdir()) == []

@@ -45,3 +45,17 @@ def test_root_may_look_while_the_owners_worker_serves_the_file(world: World) -> 
     assert run(0, "stats", db).returncode == 0
     assert run(OWNER, "enqueue", db, "t").stdout == "2\n"
     assert Path(f"{db}-lock").stat().st_uid == OWNER
+
+
+@pytest.mark.parametrize("words", LOOKS + CHANGES, ids=lambda words: words[0])
+def test_root_who_mistypes_a_name_is_told_so_and_nothing_of_trust(world: World, words: tuple[str, ...]) -> None:
+    """Whatever may be made where there is nothing is refused as ever."""
+    home = world.folder("home")
+    at = 2 if words[0] == "cron" else 1
+    done = run(0, *words[:at], home / "nope.sqlite", *words[at:])
+    if words[0] == "worker":
+        assert f"is not opened, since {home} belongs to another user" in done.stderr
+    else:
+        assert f"{home}/nope.sqlite: there is no such file" in done.stdout + done.stderr, done
+        assert "LITEQUEUE_TRUST" not in done.stdout + done.stderr
+    assert done.returncode != 0 and list(home.iterdir()) == []

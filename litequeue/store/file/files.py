@@ -37,10 +37,14 @@ def refuse_unsafe(given: str, trust: str | None, *, create: bool) -> User | None
         else:
             folder, beside = why_open_folder(given), why_not_its_own(given)
     except FileNotFoundError as error:
-        why = f"cannot create {given}: the folder {os.path.dirname(os.path.abspath(given))} does not exist"
-        raise errors.CannotOpen(why if create else f"{given}: there is no such file") from error
+        if not create:
+            raise _missing(given) from error
+        folder = os.path.dirname(os.path.abspath(given))
+        raise errors.CannotOpen(f"cannot create {given}: the folder {folder} does not exist") from error
     except OSError as error:  # links that lead in a circle, say
         raise errors.CannotOpen(f"{given}: {_strerror(error, given)}") from error
+    if folder is not None and not create and not os.path.lexists(given):
+        raise _missing(given)  # a name that was mistyped, and nothing is opened or made there
     if folder is not None:
         raise errors.CannotOpen(
             f"{given} is not opened, since {folder}: a log that somebody puts beside a database is taken for its own. To mend that, "
@@ -56,6 +60,12 @@ def refuse_unsafe(given: str, trust: str | None, *, create: bool) -> User | None
     return user
 
 
+def _missing(given: str) -> errors.CannotOpen:
+    folder = os.path.dirname(os.path.abspath(given))
+    why = "; `litequeue init` makes an empty queue" if os.path.isdir(folder) else f", since the folder {folder} does not exist"
+    return errors.CannotOpen(f"{given}: there is no such file{why}")
+
+
 def _owner(path: str) -> int | None:
     try:
         return os.stat(path).st_uid
@@ -69,7 +79,7 @@ def ensure_file(path: str, given: str, *, create: bool) -> None:
         found = os.stat(path)
     except FileNotFoundError:
         if not create:
-            raise errors.CannotOpen(f"{given}: there is no such file") from None
+            raise _missing(given) from None
         _create_file(path, given)
         return
     except OSError as error:
