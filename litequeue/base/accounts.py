@@ -47,6 +47,17 @@ def _others_in(uid: int, gid: int, minute: int) -> str | None:
     return None
 
 
+def groups_of(uid: int) -> set[int]:
+    """The groups of an account; of one that is not known, none."""
+    import pwd
+
+    try:
+        account = pwd.getpwuid(uid)
+    except KeyError:
+        return set()
+    return {*os.getgrouplist(account.pw_name, account.pw_gid)}
+
+
 def stranger(uid: int, gid: int) -> str:
     """Whose a file is that belongs neither to us nor to root, and who is to work on it."""
     if is_unknown(uid):

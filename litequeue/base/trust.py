@@ -226,7 +226,7 @@ def _why(
     if others and loose == stat.S_IWGRP:
         who = others_in(found.st_uid, found.st_gid)
         others = f"{others}, and {who}" if who else ""
-    if not others and loose & stat.S_IWGRP and _has_acl(name):
+    if not others and loose & stat.S_IWGRP and has_acl(name):
         others = "it has an access control list, see getfacl"
     if not others:
         return None
@@ -246,7 +246,8 @@ def _lets_write(database: os.stat_result, found: os.stat_result) -> bool:
     return not more and (same or database.st_mode & _OTHERS == _OTHERS)
 
 
-def _has_acl(name: str) -> bool:
+def has_acl(name: str) -> bool:
+    """Whether a file has a list of accounts that its mode does not tell."""
     try:
         return bool(os.getxattr(name, "system.posix_acl_access"))
     except (AttributeError, OSError):  # not on this system, not on this file system, or there is none

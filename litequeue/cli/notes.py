@@ -8,12 +8,15 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from ..base.as_owner import acting_as, user_at
+from ..base.accounts import groups_of
+from ..base.as_owner import User, acting_as, user_at
 from ..base.models import TaskOrigin
+from ..base.trust import has_acl
 from ..client import database_path
 from .printing import complain, say
 
@@ -26,22 +29,46 @@ def note_command(db: str, command: Mapping[str, Any]) -> None:
 
 
 def note_closed(db: str, directories: Iterable[str]) -> None:
-    """Once, of directories of commands that root leaves in a user's queue, and that are closed to that user."""
-    path, user = database_path(db), None
-    with contextlib.suppress(OSError):  # its way leads to no folder, which is told when it is opened
+    """Once, of directories of commands that root, or a member of a group, leaves in somebody's queue, and that are closed to him."""
+    path, user, owner = database_path(db), None, None
+    with contextlib.suppress(OSError):  # it is not there, or its way leads to no folder, which is told when it is opened
         user = user_at(path)
-    if user is None:
-        return
+        owner = os.stat(path).st_uid
     for directory in dict.fromkeys(directories):
-        try:
-            with acting_as(user):
-                os.stat(os.path.join(directory, "."))
-        except PermissionError:
-            whose = f"{path} is uid {user.uid}'s, whose worker can neither enter {directory} nor use root's environment"
-            complain(f"note: {whose}: do this as that user")
-            return
-        except OSError:  # it is not there, which is another note
-            continue
+        with contextlib.suppress(OSError):  # it is not there, which is another note
+            if user is not None and _cannot_enter(directory, user):
+                whose = f"{path} is uid {user.uid}'s, whose worker can neither enter {directory} nor use root's environment"
+                complain(f"note: {whose}: do this as that user")
+                return
+            if user is None and owner is not None and _is_closed_by_modes(directory, owner):
+                whose = f"{path} is uid {owner}'s, whose worker cannot enter {directory}"
+                complain(f"note: {whose}: name a directory that it can enter with --cwd, or do this in one")
+                return
+
+
+def _cannot_enter(directory: str, user: User) -> bool:
+    """Tried out as that user."""
+    try:
+        with acting_as(user):
+            os.stat(os.path.join(directory, "."))
+    except PermissionError:
+        return True
+    return False
+
+
+def _is_closed_by_modes(directory: str, uid: int) -> bool:
+    """By the modes of all directories on the way: who is not root cannot try it out for somebody else."""
+    if uid == 0 or not hasattr(os, "geteuid") or uid == os.geteuid():
+        return False
+    at, groups = os.path.realpath(directory), groups_of(uid)
+    while True:
+        found = os.stat(at)
+        shift = 6 if found.st_uid == uid else 3 if found.st_gid in groups else 0
+        if not found.st_mode >> shift & stat.S_IXOTH and not has_acl(at):
+            return True
+        if at == os.path.dirname(at):
+            return False
+        at = os.path.dirname(at)
 
 
 def _of_command(command: Mapping[str, Any]) -> Iterator[str]:

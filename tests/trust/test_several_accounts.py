@@ -75,10 +75,10 @@ class Typist:
         words = shlex.split(line)[1:]
         return (self._users[words[1]], words[2:]) if words[0] == "-u" else (None, words)
 
-    def type(self, line: str, **more: str) -> subprocess.CompletedProcess[str]:
+    def type(self, line: str, cwd: Path | str = "/", **more: str) -> subprocess.CompletedProcess[str]:
         user, words = self.words(line)
         return subprocess.run(
-            words, cwd="/", env={**environment(), **more}, capture_output=True, text=True, timeout=30, check=False, umask=0o022,
+            words, cwd=cwd, env={**environment(), **more}, capture_output=True, text=True, timeout=30, check=False, umask=0o022,
             **({} if user is None else as_member(user)),
         )  # fmt: skip
 
@@ -118,8 +118,14 @@ def test_one_account_of_a_group_runs_the_workers_and_another_enqueues_as_the_gui
     worker = started(unit, shop)
     try:
         wait_until(lambda: list(Path(f"{typist.db}-workers").iterdir()) != [] or worker.poll() is not None, what="the worker has started")
-        done = typist.type(enqueues)
-        assert f"uid={shop.pw_uid}" in done.stdout, done.stderr
+        at_home = world.folder("web's", uid=web.pw_uid, mode=0o700, gid=web.pw_gid)
+        done = typist.type(enqueues, cwd=at_home)
+        assert f"uid={shop.pw_uid}" in done.stdout and "note:" not in done.stderr, done.stderr
+        done = typist.type(enqueues.replace("--cwd / ", ""), cwd=at_home)
+        assert f"is uid {shop.pw_uid}'s, whose worker cannot enter {at_home}: name a directory that it can enter with --cwd" in done.stderr
+        assert "Permission denied" in done.stderr, "as the note says"
+        done = typist.type(enqueues.replace("--cwd / ", ""), cwd=world.folder("open", uid=web.pw_uid, mode=0o711))
+        assert done.returncode == 0 and "note:" not in done.stderr, "and none where it can"
         _, doctor = typist.words(enqueues)
         doctor[doctor.index("enqueue"):] = ["doctor", str(typist.db)]
         checked = subprocess.run(
