@@ -24,7 +24,7 @@ from ..base.homes import (
     note_loaded_by_path,
 )
 from ..base.mainguard import BELONGS, RUNS, workers_import
-from ..base.trust import SAY_SO, Untrusted, cure, without_waiting
+from ..base.trust import SAY_SO, Untrusted, cure, why_untrusted, without_waiting
 from . import checked, greenlets
 
 IMPORT_SECONDS: Final = 30.0  # for a module, which is given up for now after that
@@ -67,14 +67,25 @@ def load(module: str, directory: str, *, check: bool = False) -> ModuleType:
     except UnknownTask:
         raise
     except (checked.Refused, Untrusted) as why:
-        raise UnknownTask(
-            f"{module} in {directory} is not imported, since {why}; {cure(why.args[0])}, name the code yourself with --import MODULE, or "
-            f"say {SAY_SO}"
-        ) from why
+        raise UnknownTask(_refusal(module, directory, why.args[0])) from why
     except BaseException as error:  # a module may even raise SystemExit while it is imported
         if isinstance(error, KeyboardInterrupt):
             raise
         raise UnknownTask(f"importing {module} from {directory} failed: {told(error)}") from error
+
+
+def why_not_imported(module: str, directory: str, user: int) -> str | None:
+    """What a worker of that user's would say of a module that others could have written; None if nothing, as far as can be told
+    without importing it: more may be refused on the way."""
+    with contextlib.suppress(OSError):  # it is not there, which is another matter
+        for path in (directory, *source_files(module, directory)):
+            if (why := why_untrusted(path, user)) is not None:
+                return _refusal(module, directory, why)
+    return None
+
+
+def _refusal(module: str, directory: str, why: object) -> str:
+    return f"{module} in {directory} is not imported, since {why}; {cure(why)}, name the code yourself with --import MODULE, or say {SAY_SO}"
 
 
 def told(error: BaseException) -> str:

@@ -15,6 +15,7 @@ from litequeue import LiteQueue
 from litequeue.cli.doctor import command as examination
 from litequeue.cli.doctor.work import judged, word
 from litequeue.store.inspection import Condition
+from litequeue.store.waiting import start_one
 
 from .. import sample
 from ..prepared import litequeue, worker_process
@@ -117,6 +118,32 @@ def test_without_a_worker_nobody_knows_whether_the_code_is_there(db: Path) -> No
         ((level, text),) = found["tasks"]
         assert level == "note"
         assert "not known before it has tried" in text
+
+
+def test_code_that_no_worker_will_take_is_told_without_a_worker_and_commands_need_none(db: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "code"
+    folder.mkdir(0o755)
+    module = folder / "tasks_of_it.py"
+    module.write_text("raise RuntimeError('is not imported')")
+    with LiteQueue(db) as app:
+        app.enqueue("litequeue.command", ["true"])
+        assert doctor(db)[1]["tasks"] == [("note", f"1 available job waits for a worker, and none serves this file: {start_one(str(db))}")]
+        app.enqueue("tasks_of_it.f")
+        with contextlib.closing(sqlite3.connect(db)) as connection, connection:
+            row = ("tasks_of_it.f", "tasks_of_it", "f", str(folder), "{}", 0)
+            connection.execute("INSERT INTO litequeue_tasks VALUES (?, ?, ?, ?, ?, ?)", row)
+        module.chmod(0o644)
+        assert [level for level, _ in doctor(db)[1]["tasks"]] == ["note"]
+        for path, mode in ((module, 0o666), (folder, 0o777)):
+            before = path.stat().st_mode
+            path.chmod(mode)
+            code, found = doctor(db)
+            (refused, waits) = found["tasks"]
+            assert code == 1 and refused[0] == "wrong" and waits[0] == "note"
+            why = f"tasks_of_it in {folder} is not imported, since {path} can be written by others (mode {mode:o}); let nobody else write there"
+            assert f"1 job of tasks_of_it.f in queue default cannot start: {why}: chmod go-w {path}, name the code yourself" in refused[1]
+            assert why in litequeue("worker", db, "--burst", "--grace", "1").stderr, "in the worker's words"
+            path.chmod(before & 0o7777)
 
 
 def register(app: LiteQueue, slots: dict[str, int], queues: tuple[str, ...] | None = None) -> None:

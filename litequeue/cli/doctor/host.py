@@ -57,7 +57,7 @@ def modes(path: str) -> Iterator[Finding]:
 _JUDGES: tuple[tuple[Callable[[str], str | None], str, str], ...] = (
     (why_open_folder, "only its owner and root can write its directory, or one above", "it is not opened"),
     (why_not_its_own, "what SQLite keeps beside it is its owner's", "it is not opened"),
-    (why_untrusted, "what it names may be run, by you", "workers import no code and run no command that this file names"),
+    (why_untrusted, "only its owner and root can write it, so workers believe where it says that code is", "workers import no code and run no command that this file names"),
 )  # fmt: skip
 
 

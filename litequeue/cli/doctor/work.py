@@ -6,14 +6,18 @@ Owns the judgement of a worker from the outside, and what to do about it. Why a 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 
 from ...base.checks import MICROS, aware, counted
 from ...base.errors import LitequeueError
 from ...base.records import WorkerInfo
+from ...base.trust import is_anyone
+from ...commands.command import NAME as COMMAND
 from ...store import Store, waiting
 from ...store.inspection import Condition, Inspection
 from ...store.schedules import stuck
+from ...tasks.modules import why_not_imported
 from .. import render
 from .finding import NOTE, OK, WRONG, Finding
 
@@ -113,30 +117,44 @@ def tasks(store: Store, inspection: Inspection, now: int) -> Iterator[Finding]:
     if not waits:
         yield Finding("tasks", OK, "no job is available")
     elif not waiting.alive(found, conditions):
-        count = sum(count for _, count in waits)
-        yield Finding(
-            "tasks", NOTE,
-            f"{count} available jobs wait for a worker, and none serves this file; whether one finds their code is "
-            f"not known before it has tried: {waiting.start_one(store.path)}",
-        )  # fmt: skip
+        yield from _unserved(store, waits)
     else:
         yield from _held_up(store, waits, found, conditions, now)
+
+
+def _unserved(store: Store, waits: list[tuple[int, int]]) -> Iterator[Finding]:
+    """Of jobs that no worker has tried to find the code for. Whether it would be refused can be told all the same."""
+    of_code, count = False, sum(count for _, count in waits)
+    for job_id, jobs in waits:
+        job = store.reports.job(job_id)
+        if job is None or job.task == COMMAND:
+            continue
+        of_code, origin = True, store.jobs.origin(job.task)
+        if origin is not None and origin.is_loadable and not is_anyone(None):
+            why = why_not_imported(origin.module, origin.directory, os.stat(store.path).st_uid)
+            if why is not None:
+                yield Finding("tasks", WRONG, f"{counted(jobs, 'job')} of {job.task} in queue {job.queue} cannot start: {why}")
+    unknown = "; whether one finds their code is not known before it has tried" if of_code else ""
+    wait = f"{counted(count, 'available job')} wait{'s' if count == 1 else ''} for a worker, and none serves this file"
+    yield Finding("tasks", NOTE, f"{wait}{unknown}: {waiting.start_one(store.path)}")
 
 
 def _held_up(
     store: Store, waits: list[tuple[int, int]], found: list[WorkerInfo], conditions: dict[int, Condition], now: int
 ) -> Iterator[Finding]:
-    paused, free = store.reports.paused(), 0
+    paused, free, of_code = store.reports.paused(), 0, False
     for job_id, count in waits:
         job = store.reports.job(job_id)
         why = None if job is None else waiting.why(job, found, conditions, aware(now), paused, store.path)
         if job is None or why is None:
             free += count
+            of_code = of_code or job is not None and job.task != COMMAND
             continue
         level = NOTE if job.queue in paused else WRONG
         yield Finding("tasks", level, f"{counted(count, 'job')} of {job.task} in queue {job.queue} cannot start: {why}")
     if free:
-        yield Finding("tasks", OK, f"{free} available jobs wait for a free slot; no worker says that it lacks their code")
+        known = "; no worker says that it lacks their code" if of_code else ""
+        yield Finding("tasks", OK, f"{counted(free, 'available job')} wait{'s' if free == 1 else ''} for a free slot{known}")
 
 
 def notices(store: Store, inspection: Inspection) -> Iterator[Finding]:
