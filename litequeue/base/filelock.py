@@ -15,8 +15,9 @@ import struct
 import sys
 from typing import Final
 
+from .denied import denied
 from .errors import CannotOpen
-from .trust import denied, give, why_shared
+from .trust import give, why_shared
 
 if sys.platform == "win32":  # pragma: no cover - Linux is what can be tested here
     import msvcrt

@@ -18,9 +18,10 @@ import stat
 from typing import Final, NamedTuple
 
 from .as_owner import User, acting_as
+from .denied import denied
 from .errors import CannotOpen
 from .filelock import FileLock
-from .trust import denied, give, why_shared
+from .trust import give, why_shared
 
 SUFFIX: Final = "-workers"  # of the folder's name, after the database's
 LOCK: Final = ".lock"  # how the name of a lock file ends
@@ -83,6 +84,7 @@ class LockFolder:
         fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             self._judged(os.fstat(fd))
+            os.stat(".", dir_fd=fd)  # only who may enter it gets at a lock
             # An empty one hands nobody anything else; and only who has the folder that it is in had this one made.
             if create and not os.listdir(fd) and os.stat("..", dir_fd=fd).st_uid == self._database.st_uid:
                 give(fd, self._database)

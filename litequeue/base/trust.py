@@ -254,29 +254,6 @@ def has_acl(name: str) -> bool:
         return False
 
 
-def denied(path: str) -> str:
-    """Whose permissions are in the way: the path's own, or those of the nearest folder above that can be seen."""
-    name, kind = os.path.abspath(path), ""
-    while True:
-        try:
-            found = os.stat(name)
-            break
-        except OSError:
-            if name == os.path.dirname(name):
-                return f"{name} cannot be seen"
-            name, kind = os.path.dirname(name), "the folder "
-    you = f", and you are uid {os.geteuid()}{_acting()}" if hasattr(os, "geteuid") else ""
-    return f"{kind}{name} belongs to uid {found.st_uid} with mode {stat.S_IMODE(found.st_mode):o}{you}"
-
-
-def _acting() -> str:
-    """Whom this thread of root's acts as to the file system."""
-    with contextlib.suppress(OSError, StopIteration), open("/proc/thread-self/status") as file:
-        *_, effective, _, acts = next(line for line in file if line.startswith("Uid:")).split()
-        return "" if acts == effective else f", acting as uid {acts} here"
-    return ""
-
-
 def why_not_roots_word(found: os.stat_result) -> str | None:
     """What lets others decide the content of a file that is open, to be said after its name; None if only root does, or who asks.
     As cron judges /etc/crontab: nobody's group is an exception, and a second name may be one that somebody else has made."""

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from ..base.bell import TOKEN_BYTES, Address
 from ..base.checks import MICROS
+from ..base.denied import denied
 from ..base.filelock import FileLock
 from ..base.lockfolder import LOCK, SUFFIX, LockFolder, Locks, is_ours
 from .file import Database
@@ -183,6 +184,8 @@ class Workers:
             folder = self._locks()
             if lock_file is not None:
                 folder.open(lock_file).close()
+            elif not os.access(folder.path, os.W_OK | os.X_OK):
+                return f"no lock can be made: {denied(folder.path)}"
         except FileNotFoundError:
             return None
         except OSError as error:

@@ -270,3 +270,38 @@ def test_the_folder_and_the_lock_are_made_for_their_owner_alone(world: World) ->
     for suffix, mode in (("-workers", 0o40700), ("-lock", 0o100600)):
         found = os.stat(f"{db}{suffix}")
         assert (found.st_uid, found.st_mode) == (OWNER, mode)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o500, 0])
+def test_a_folder_that_its_owner_has_closed_to_himself_is_told_with_what_opens_it(world: World, mode: int) -> None:
+    """As by chmod 600 db.sqlite*."""
+    db = world.queue(world.folder("app"))
+    folder = world.folder("app/db.sqlite-workers", mode=mode)
+    refused = burst(OWNER, db).stderr
+    cure = f"chmod u+rwx {folder}\n"
+    assert f"{folder} belongs to uid {OWNER} with mode {mode:o}, and you are uid {OWNER}: {cure}" in refused, refused
+    told = run(OWNER, "doctor", db)
+    assert told.returncode == 1 and "no worker starts, since" in told.stdout and cure in told.stdout, told.stdout
+    as_user(OWNER, lambda: folder.chmod(0o700))
+    assert burst(OWNER, db).returncode == 0
+    assert run(OWNER, "doctor", db).returncode == 0
+
+
+def test_what_was_looked_at_while_it_could_only_be_read_is_told_with_what_opens_it(world: World) -> None:
+    """SQLite leaves an index of the file's mode."""
+    db = world.queue(world.folder("app"), mode=0o400)
+    assert run(OWNER, "jobs", db).returncode == 0
+    as_user(OWNER, lambda: db.chmod(0o600))
+    index = Path(f"{db}-shm")
+    cure = f"{index} belongs to uid {OWNER} with mode 400, and you are uid {OWNER}: chmod u+rw {index}"
+    for words in (("enqueue", "t"), ("doctor",)):
+        said = run(OWNER, words[0], db, *words[1:])
+        assert said.returncode == 4 and cure in said.stdout + said.stderr, said
+    as_user(OWNER, lambda: index.chmod(0o600))
+    assert run(OWNER, "enqueue", db, "t").returncode == 0
+
+
+def test_who_may_not_is_told_how_several_accounts_may(world: World) -> None:
+    db = world.queue(world.folder("app"))
+    said = run(OTHER, "jobs", db, env={"LITEQUEUE_TRUST": "anyone"})
+    assert said.returncode == 4 and "work as that one, or see `litequeue help deploying`" in said.stderr, said.stderr

@@ -11,11 +11,11 @@ import stat
 
 from ...base import errors
 from ...base.as_owner import User, user_at
+from ...base.denied import denied
 from ...base.trust import (
     JOURNAL,
     VARIABLE,
     cure,
-    denied,
     is_anyone,
     why_not_its_own,
     why_open_folder,
