@@ -68,6 +68,7 @@ class Condition(NamedTuple):
     lease_until: int | None = None  # the last of its leases
     is_process: bool = True  # the pid is one's here
     refused: str | None = None  # what is the matter with its lock file, where that is there
+    kept_by: int | None = None  # another user, who alone can look at it
 
 
 class ScheduleHealth(NamedTuple):
@@ -132,12 +133,16 @@ class Inspection:
         """Why no worker can start, where the folder of their locks is refused."""
         return self._workers.why_refused()
 
+    def locks_kept_by(self) -> int | None:
+        """The user who alone can look at the locks, where that is another."""
+        return self._workers.kept_by()
+
     def _condition(self, pid: int, lock_file: str, leaving: int, beat: int, *held: Any) -> Condition:
         state = process_state(pid)
         stopped = None if state is None else state == "T"
         found = Condition(pid, self._workers.is_dead(lock_file), bool(leaving), stopped, beat, *held)
         refused = self._workers.why_refused(lock_file) if found.dead is None else None
-        return found._replace(is_process=is_process(pid), refused=refused)
+        return found._replace(is_process=is_process(pid), refused=refused, kept_by=self.locks_kept_by() if refused else None)
 
     def holder(self, job_id: int) -> tuple[bool, Condition | None]:
         """Whether a job runs, and how its worker is; None for one that is not there any more."""

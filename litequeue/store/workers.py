@@ -192,6 +192,16 @@ class Workers:
             return str(error)
         return None
 
+    def kept_by(self) -> int | None:
+        """Whose the folder of the locks is, where he lets nobody else look: of his workers it is not known which live, and others than
+        his do not start. Else None."""
+        path = self._database.path + SUFFIX
+        with contextlib.suppress(OSError):
+            found = os.lstat(path)
+            if hasattr(os, "geteuid") and found.st_uid != os.geteuid() != 0 and not os.access(path, os.R_OK | os.X_OK):
+                return found.st_uid
+        return None
+
     def is_running(self, worker: int) -> bool:
         """Whether a worker's process certainly lives and is not stopped, however late its heartbeat.
 

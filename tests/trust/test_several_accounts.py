@@ -133,6 +133,12 @@ def test_one_account_of_a_group_runs_the_workers_and_another_enqueues_as_the_gui
         )  # fmt: skip
         assert checked.returncode == 0 and "its group can read and write it" in checked.stdout, checked.stdout
         assert "chmod" not in checked.stdout  # as the chapter has it
+        theirs = run(web.pw_uid, "doctor", typist.db, env={"LITEQUEUE_TRUST": "anyone"}, gid=web.pw_gid, groups=[GROUP])
+        assert theirs.returncode == 0, theirs.stdout
+        assert "seems to live: its last beat was" in theirs.stdout and f"is for uid {shop.pw_uid} to see" in theirs.stdout
+        assert "note     workers      no worker of yours starts, since cannot open the folder" in theirs.stdout
+        theirs = run(web.pw_uid, "stats", typist.db, env={"LITEQUEUE_TRUST": "anyone"}, gid=web.pw_gid, groups=[GROUP])
+        assert f"its lock is for uid {shop.pw_uid} to see" in theirs.stdout and "refused" not in theirs.stdout, theirs.stdout
     finally:
         worker.kill()
         worker.communicate()

@@ -47,6 +47,8 @@ def word(condition: Condition, now: int) -> str:
         return f"frozen: no beat for {silence(condition, now):.0f} s"
     if is_late(condition, now):
         return f"no beat for {silence(condition, now):.0f} s"
+    if condition.kept_by is not None:
+        return f"by its beat; its lock is for uid {condition.kept_by} to see"
     if condition.dead is None:
         return "its lock file is gone" if condition.refused is None else "its lock file is refused"
     return "leaving" if condition.leaving else ""
@@ -63,7 +65,9 @@ def workers(store: Store, inspection: Inspection, now: int) -> Iterator[Finding]
             stuck = f"all {worker.slots[pool]} {pool} slots of {worker.name} are held by jobs that run on past their timeout"
             yield Finding("workers", WRONG, f"{stuck}: restart it (process {worker.pid})")
     refused = inspection.refused_locks()
-    if refused is not None:
+    if refused is not None and inspection.locks_kept_by() is not None:
+        yield Finding("workers", NOTE, f"no worker of yours starts, since {refused}")
+    elif refused is not None:
         yield Finding("workers", WRONG, f"no worker starts, since {refused}")
     orphans = inspection.orphaned(now)
     if orphans:
@@ -86,15 +90,17 @@ def judged(condition: Condition, now: int) -> tuple[str, str]:
         return WRONG, f"is late: {beat}; it holds {held}{_when_taken(condition, now)}"
     if condition.lapsed:
         return WRONG, f"is late: {beat}; its process runs, and so it keeps its {held}; a task may hold the GIL, or a debugger the process"
-    if condition.refused is not None:
+    if condition.refused is not None and condition.kept_by is None:
         return WRONG, f"may live or be dead: {condition.refused}"
-    if condition.dead is None:
+    if condition.dead is None and condition.kept_by is None:
         return WRONG, "has no lock file: somebody deleted it; restart that worker"
     if is_late(condition, now):
         level = WRONG if silence(condition, now) > SILENT else NOTE
         return level, f"is late: {beat}; it holds {held}, and starts none: its log says what holds it up"
     if condition.leaving:
         return OK, f"is leaving; {beat}, and it holds {held}"
+    if condition.kept_by is not None:
+        return OK, f"seems to live: {beat}; whether it does is for uid {condition.kept_by} to see, whose its lock is"
     return OK, f"lives; {beat}"
 
 
