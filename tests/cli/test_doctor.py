@@ -93,6 +93,21 @@ def test_what_lets_others_decide_what_is_in_the_file_is_told_also_where_that_is_
     assert f"{filled}-journal is a symbolic link: it is not opened" in found["trust"][1][1]
 
 
+def test_what_is_said_to_be_meant_is_noted_once_and_a_journal_cannot_be_meant(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LITEQUEUE_TRUST", "anyone")
+    filled.parent.chmod(0o1777)
+    code, found = doctor(filled)
+    assert code == 0
+    assert [level for level, _ in found["trust"]] == ["note", "ok"]
+    journal = Path(f"{filled}-journal")
+    journal.symlink_to("elsewhere")
+    code, found = doctor(filled)
+    assert (code, [level for level, _ in found["trust"]]) == (4, ["note", "wrong"])
+    assert found["trust"][1][1] == f"{journal} is a symbolic link: it is not opened; look at it, and move it away if it is not yours"
+    monkeypatch.delenv("LITEQUEUE_TRUST")
+    assert "LITEQUEUE_TRUST" not in doctor(filled)[1]["trust"][1][1], "since it would help nothing"
+
+
 @pytest.mark.slow
 def test_a_folder_of_locks_that_is_refused_is_told_with_why_and_not_as_locks_that_are_gone(filled: Path) -> None:
     folder = Path(f"{filled}-workers")

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 
 from ...base.errors import InvalidArgument
 from ...base.trust import (
+    JOURNAL,
     SAY_SO,
     VARIABLE,
     cure,
@@ -65,14 +66,18 @@ def trust(path: str) -> Iterator[Finding]:
     """Whether somebody else can decide what is in the file, before it is opened; of one that is there."""
     if not os.path.isfile(path):
         return
-    meant = is_anyone(None)
+    meant, told = is_anyone(None), set()
     for judge, well, consequence in _JUDGES:
         with contextlib.suppress(OSError):
             why = judge(path)
             if why is None:
                 yield Finding("trust", OK, well)
+            elif judge is why_not_its_own and why == why_not_its_own(path, [JOURNAL]):  # which nobody can say is meant
+                yield Finding("trust", WRONG, f"{why}: {consequence}; {cure(why)}")
             elif meant:
-                yield Finding("trust", NOTE, f"{why}: {VARIABLE}=anyone says that this is meant")
+                if why not in told:  # of a folder two of them say the same
+                    yield Finding("trust", NOTE, f"{why}: {VARIABLE}=anyone says that this is meant")
+                told.add(why)
             elif judge is why_untrusted and _is_good_for_its_owner(path):
                 yield Finding("trust", NOTE, f"its owner's workers run what it names; yours, root's, would run nothing of it, since {why}")
             else:
