@@ -26,6 +26,13 @@ def denied(path: str) -> str:
     return f"{said}, and you are uid {us}{acting}{_cure(name, found, acts)}"
 
 
+def is_a_link(path: str) -> str:
+    """What is said of a link where only what we have made ourselves is opened. Not chmod, which changes what it leads to."""
+    import shlex  # for the few who have one
+
+    return f"{path} is a symbolic link, which is refused: stop what uses the database, and remove it: rm {shlex.quote(path)}"
+
+
 def _acts() -> int:
     """Whom this thread is as to the file system; a thread of root's may act as a user."""
     with contextlib.suppress(OSError, StopIteration), open("/proc/thread-self/status") as file:

@@ -15,7 +15,7 @@ import struct
 import sys
 from typing import Final
 
-from .denied import denied
+from .denied import denied, is_a_link
 from .errors import CannotOpen
 from .trust import give, why_shared
 
@@ -159,7 +159,7 @@ def _open(path: str, create: bool, folder: int | None, owner: os.stat_result | N
 def _refuse(path: str, found: os.stat_result, owner: os.stat_result | None) -> None:
     """Raise for what is no lock file, or not ours alone: others could hold it, or have us write over what is theirs."""
     if stat.S_ISLNK(found.st_mode):
-        raise CannotOpen(f"cannot open the lock file {path}: it is a symbolic link, which is refused")
+        raise CannotOpen(f"the lock file {is_a_link(path)}")
     if not stat.S_ISREG(found.st_mode):
         raise CannotOpen(f"the lock file {path} is not a regular file; move it away")
     why = why_shared(path, found, owner)

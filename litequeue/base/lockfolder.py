@@ -18,7 +18,7 @@ import stat
 from typing import Final, NamedTuple
 
 from .as_owner import User, acting_as
-from .denied import denied
+from .denied import denied, is_a_link
 from .errors import CannotOpen
 from .filelock import FileLock
 from .trust import give, why_shared
@@ -104,7 +104,7 @@ class LockFolder:
 
     def _judged(self, found: os.stat_result) -> os.stat_result:
         if stat.S_ISLNK(found.st_mode):
-            raise CannotOpen(f"{self.path} is a symbolic link, which is refused")
+            raise CannotOpen(is_a_link(self.path))
         if not stat.S_ISDIR(found.st_mode):
             raise CannotOpen(f"{self.path} is not a folder; move it away")
         why = why_shared(self.path, found, self._database)

@@ -108,6 +108,22 @@ def test_what_is_said_to_be_meant_is_noted_once_and_a_journal_cannot_be_meant(fi
     assert "LITEQUEUE_TRUST" not in doctor(filled)[1]["trust"][1][1], "since it would help nothing"
 
 
+@pytest.mark.parametrize("suffix", ["-lock", "-workers"])
+def test_a_link_beside_the_file_is_to_be_removed_and_what_it_leads_to_is_left_alone(filled: Path, suffix: str, tmp_path: Path) -> None:
+    target, link = tmp_path / "target", Path(f"{filled}{suffix}")
+    link.unlink(missing_ok=True)
+    target.mkdir(mode=0o755) if suffix == "-workers" else target.touch(0o644)
+    link.symlink_to(target)
+    code, found = doctor(filled)
+    assert code != 0 and "chmod" not in str(found)
+    advice = f"{link} is a symbolic link, which is refused: stop what uses the database, and remove it: rm {link}"
+    assert advice in str(found)
+    assert advice in litequeue("worker", filled, "--burst").stderr
+    link.unlink()
+    assert litequeue("worker", filled, "--burst", "--grace", "1").returncode == 0
+    assert (target.stat().st_mode & 0o777) == (0o755 if suffix == "-workers" else 0o644)
+
+
 @pytest.mark.slow
 def test_a_folder_of_locks_that_is_refused_is_told_with_why_and_not_as_locks_that_are_gone(filled: Path) -> None:
     folder = Path(f"{filled}-workers")
@@ -184,7 +200,12 @@ def test_what_others_can_read_or_write_is_told(filled: Path) -> None:
     filled.chmod(0o666)
     code, found = doctor(filled)
     assert code == 1
-    assert "chmod go=" in wrong(found)["file"]
+    assert f"chmod go= {filled}" in wrong(found)["file"]
+    for name in (f"{filled}-wal", f"{filled}-shm"):
+        assert name not in str(found["file"]), "it is gone by now"
+    with LiteQueue(filled) as app:
+        app.enqueue("t")
+        assert f"chmod go= {filled}-wal" in str(doctor(filled)[1]["file"])
     assert "its group can read and write it, everybody can read and write it" in wrong(found)["file"]
     assert "import no code" in wrong(found)["trust"]
 

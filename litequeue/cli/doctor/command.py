@@ -46,7 +46,7 @@ def examine(path: str, *, full: bool) -> Iterator[Finding]:
     """Every check in turn. The last one is named "open" where the file could not even be opened."""
     yield sqlite_version(sqlite3.sqlite_version_info)
     yield from host.trust(path)
-    store = Store(path, create=False, adopt=False)
+    store, parts = Store(path, create=False, adopt=False), host.parts(path)
     store.database.patience = PATIENCE
     inspection, now = Inspection(store.database), SystemClock().now()
     try:
@@ -57,7 +57,7 @@ def examine(path: str, *, full: bool) -> Iterator[Finding]:
                 yield from host.disk(path)
             yield refused("open", error)
             return
-        yield from host.modes(path)
+        yield from host.modes(path, parts)
         yield from host.disk(path)
         yield from host.zone()
         checks: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (

@@ -10,8 +10,9 @@ import os
 import shlex
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
+from ...base.denied import is_a_link
 from ...base.errors import InvalidArgument
 from ...base.trust import (
     JOURNAL,
@@ -35,20 +36,31 @@ _LOCKED = ("", "-shm", "-lock")  # the first gives its mode to the second
 IN_MEMORY = {"tmpfs", "ramfs"}
 
 
-def modes(path: str) -> Iterator[Finding]:
-    """For a file that is known to be a queue: to another the advice could do harm. So it could where others are meant to write it."""
-    meant = is_anyone(None)
-    for suffix in ("", "-wal", "-shm", "-lock", "-workers"):
+def parts(path: str) -> list[str]:
+    """The file, and what lies beside it. To be asked before it is opened: some of that is there only while somebody has it open."""
+    real = os.path.realpath(path)
+    return [suffix for suffix in ("", "-wal", "-shm", "-lock", "-workers") if os.path.lexists(real + suffix)]
+
+
+def modes(path: str, suffixes: Iterable[str]) -> Iterator[Finding]:
+    """Of those parts, for a file that is known to be a queue: to another the advice could do harm. So it could where others are meant
+    to write it, and to what a link leads to."""
+    meant, real = is_anyone(None), os.path.realpath(path)
+    for suffix in suffixes:
+        name = real + suffix
         try:
-            found = os.stat(path + suffix)
+            found = os.lstat(name)
         except OSError:
             continue
-        who = f"{path + suffix}: owner {found.st_uid}, mode {stat.S_IMODE(found.st_mode):o}"
+        if stat.S_ISLNK(found.st_mode):
+            yield Finding("file", WRONG, is_a_link(name))
+            continue
+        who = f"{name}: owner {found.st_uid}, mode {stat.S_IMODE(found.st_mode):o}"
         others = what_others_can(found.st_mode)
         if others:
             holds = suffix in _LOCKED and found.st_mode & (stat.S_IRGRP | stat.S_IROTH)
             others += ", and hold up all who write, by a lock for reading" if holds else ""
-            advice = "" if meant else f"; chmod go= {shlex.quote(path + suffix)}"
+            advice = "" if meant else f"; chmod go= {shlex.quote(name)}"
             yield Finding("file", NOTE if meant else WRONG, f"{who}: {others}{advice}")
         elif not suffix:
             yield Finding("file", OK, who)
