@@ -63,26 +63,28 @@ def test_the_tests_of_the_guide_pass(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_other_examples_run_together(tmp_path: Path) -> None:
-    (first,) = (number for number, block in enumerate(TASKS) if "def import_file" in block)
-    steering, embedded = TASKS[first], TASKS[first + 1]
+def test_the_chapter_of_tasks_is_one_file_as_it_says(tmp_path: Path) -> None:
     extra = """
+    with app.worker():
         for path in ("missing", "unfinished", "locked"):
             try:
                 print(import_file.delay(path).get(timeout=10))
             except Exception as error:
                 print(error)
 """
-    script = tmp_path / "script.py"
-    script.write_text(steering + embedded + extra)
+    chapter = "".join(block for block in TASKS if "@pytest.fixture" not in block)
+    (tmp_path / "tasks.py").write_text(chapter + extra)
     done = subprocess.run(
-        [sys.executable, str(script)], cwd=tmp_path, env=environment(), capture_output=True, text=True,
+        [sys.executable, "tasks.py"], cwd=tmp_path, env=environment(), capture_output=True, text=True,
         timeout=30, check=False,
     )  # fmt: skip
-    assert done.stdout.splitlines() == [
-        "imported prices.csv at attempt 1", "job 2 failed: Discard: there is no such file",
-        "imported unfinished at attempt 2", "imported locked at attempt 3",
-    ], done.stderr  # fmt: skip
+    *printed, missing, unfinished, locked = done.stdout.splitlines()
+    assert printed == re.findall(r"^ *print\(.*\)  # (.*)$", chapter, re.MULTILINE), done.stderr
+    assert "stay queued" not in done.stderr, "all of it is one app"
+    assert missing.endswith(" failed: Discard: there is no such file")
+    assert (unfinished, locked) == ("imported unfinished at attempt 2", "imported locked at attempt 3")
+    done = litequeue("worker", "db.sqlite", "--import", "tasks", "--burst", cwd=tmp_path)
+    assert done.returncode == 0 and "its code" not in done.stderr, done.stderr
 
 
 @pytest.mark.slow
