@@ -185,13 +185,14 @@ def schedules(arguments: argparse.Namespace) -> int:
 
 
 def what(info: ScheduleInfo) -> str:
-    """What a schedule runs, in short."""
+    """What a schedule runs, in short; of a system crontab's line with whom as."""
     if info.task != COMMAND:
         return info.task
     try:
-        text = command_line(command_in(info))
+        command = command_in(info)
     except InvalidArgument as error:
         return str(error)
+    text = (f"as {command['user']}: " if "user" in command else "") + command_line(command)
     return text if len(text) <= 60 else text[:59] + "…"
 
 

@@ -49,6 +49,11 @@ def line(world: World, command: str, *settings: str) -> str:
     return "\n".join([f"HOME={world.root}", *settings, "# theirs", f"0 2 * * * {USER} {command}", ""])
 
 
+def test_the_account_that_a_line_runs_as_is_listed_with_it(world: World, db: Path) -> None:
+    imported(world, db, line(world, "backup --all"))
+    assert run(0, "schedules", db).stdout.splitlines()[1].endswith(f"  as {USER}: backup --all")
+
+
 def test_no_program_of_a_directory_in_the_crontabs_path_runs_as_root(world: World, db: Path, account: int) -> None:
     bin_ = world.folder("home/bin", uid=OTHER)
     for name in ("su", "sh", "setpriv", "runuser", "env", "python3"):
