@@ -466,10 +466,10 @@ def test_who_could_not_be_told_is_found_by_the_doctor(app: LiteQueue, db: Path) 
     with store.database.write(durable=False) as planted:  # as it is between two attempts
         planted.execute("UPDATE litequeue_jobs SET state = 'retrying', finished_at = NULL, prune_at = NULL WHERE id = 2")
     (soon,) = work.notices(store, Inspection(store.database))
-    assert soon.level == "wrong" and "1 failures could not be told so far to somebody who asked" in soon.text
+    assert soon.level == "wrong" and "1 failure could not be told so far to somebody who asked" in soon.text
     with store.database.write(durable=False) as planted:
         planted.execute("UPDATE litequeue_jobs SET state = 'discarded', finished_at = 1, prune_at = 1 WHERE id = 2")
-    assert "1 failures could not be told to somebody who asked, the last by job 2: " in finding.text
+    assert "1 failure could not be told to somebody who asked, the last by job 2: " in finding.text
     assert "nobody is there" in finding.text
     app.job(2).retry()
     assert [finding.level for finding in work.notices(store, Inspection(store.database))] == ["ok"]

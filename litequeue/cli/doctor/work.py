@@ -71,7 +71,7 @@ def workers(store: Store, inspection: Inspection, now: int) -> Iterator[Finding]
         yield Finding("workers", WRONG, f"no worker starts, since {refused}")
     orphans = inspection.orphaned(now)
     if orphans:
-        yield Finding("workers", WRONG, f"{orphans} leases of a worker that is not there any more have run out")
+        yield Finding("workers", WRONG, f"{counted(orphans, 'lease')} of a worker that is not there any more ran out")
     if not found:
         yield Finding("workers", NOTE, "no worker serves this file")
 
@@ -170,7 +170,7 @@ def notices(store: Store, inspection: Inspection) -> Iterator[Finding]:
         yield Finding("notices", OK, "whoever asked was told of failures")
         return
     so_far = " so far" if job.state == "retrying" else ""
-    text = f"{count} failures could not be told{so_far} to somebody who asked, the last by job {job.id}: {job.last_error}"
+    text = f"{counted(count, 'failure')} could not be told{so_far} to somebody who asked, the last by job {job.id}: {job.last_error}"
     yield Finding("notices", WRONG, text)
 
 
