@@ -106,6 +106,20 @@ def first_not_roots(path: str) -> tuple[str, os.stat_result] | None:
     return None
 
 
+def whose(path: str) -> tuple[int | None, dict[int, str]]:
+    """Whose the file at the end of a path is, None if it is yet to be made; and whose the directories and links on the way are that are
+    not root's, each with the first of them. Who owns one of those says which file it is: only where all are the file's owner's is
+    that owner a true answer. Of one walk, since another look may find another file. Raises an OSError."""
+    file: int | None = None
+    way: dict[int, str] = {}
+    for name, found in _steps(path, to_be_made=True):
+        if not (stat.S_ISDIR(found.st_mode) or stat.S_ISLNK(found.st_mode)):
+            file = found.st_uid
+        elif found.st_uid != 0:
+            way.setdefault(found.st_uid, name)
+    return file, way
+
+
 def why_not_its_own(path: str, beside: Collection[str] = BESIDE) -> str | None:
     """Which of the files beside a database is not what a program of its owner's, or root's, leaves there; None if all are."""
     if not hasattr(os, "geteuid"):  # pragma: no cover

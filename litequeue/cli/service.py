@@ -7,17 +7,15 @@ of this environment it needs. Only prints: it installs and starts nothing. The t
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import re
 import sys
 import sysconfig
 
 from ..base import checks
-from ..base.as_owner import user_at
 from ..base.errors import CannotOpen, InvalidArgument
 from ..base.here import absolute
-from ..base.trust import is_anyone
+from ..base.trust import is_anyone, whose
 from ..client import database_path
 from ..store import Store
 from ..store.file.files import ensure_file, refuse_unsafe
@@ -40,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not os.path.isdir(needed):
             raise CannotOpen(f"{needed}: no such directory; the worker needs it: create it first")
     grace = checks.span(arguments.grace, "--grace") / checks.MICROS
-    trust, python_path, owner = is_anyone(None), _python_path(), _owner(db)
+    trust, python_path, owner = is_anyone(None), _python_path(), _owner(db, is_named=not arguments.user)
     notes = _look(db, owner)
     if arguments.user and owner != os.geteuid() and not trust:
         raise InvalidArgument(
@@ -96,15 +94,20 @@ def _checked(options: list[str]) -> argparse.Namespace:
     return arguments
 
 
-def _owner(db: str) -> int:
+def _owner(db: str, *, is_named: bool) -> int:
     """Whose worker may import the code that the file names: its owner's. Of a new file, whoever makes it, and root makes it as the user
-    whose folder that is."""
-    with contextlib.suppress(OSError):
-        return os.stat(db).st_uid
-    with contextlib.suppress(OSError):  # its way leads to no folder, which is told next
-        if (user := user_at(db)) is not None:
-            return user.uid
-    return os.geteuid()
+    whose folder that is. ``is_named``: the unit runs as that account, which nobody else may choose, whomever root trusts."""
+    try:
+        file, way = whose(db)
+    except OSError as error:  # links that lead in a circle, say
+        raise CannotOpen(f"{db}: {error.strerror}") from error
+    owner = file if file is not None else next(iter(way), 0) if os.geteuid() == 0 else os.geteuid()
+    if is_named and (other := next((uid for uid in way if uid != owner), None)) is not None:
+        raise CannotOpen(
+            f"{db}: {way[other]} belongs to uid {other}, who decides which file that is, and the unit would run as uid {owner}, whose it "
+            "is or would be: keep it where all that is not root's belongs to its owner, or make it a file of that user's"
+        )
+    return owner
 
 
 def _account(uid: int, db: str) -> str:

@@ -53,6 +53,29 @@ def test_root_is_told_to_print_a_unit_of_the_systems_for_the_file_of_an_account(
     assert done.returncode == 0 and "\nUser=" not in done.stdout, done.stderr
 
 
+@pytest.mark.parametrize("trust", ["owner", "anyone"])
+def test_a_user_does_not_choose_the_account_of_the_unit_by_a_link_in_his_folder(
+    world: World, account: pwd.struct_passwd, trust: str
+) -> None:
+    """The worker of that unit imported, as root, what root had it import of the user's."""
+    folder = world.folder("home", uid=account.pw_uid, gid=account.pw_gid)
+    db, roots = folder / "db.sqlite", world.queue(world.folder("srv", uid=0), uid=0)
+    db.symlink_to(roots)
+    os.lchown(db, account.pw_uid, account.pw_gid)
+    done = run(0, "service", "--system", db, env={"LITEQUEUE_TRUST": trust})
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (4, "", 1), done
+    assert f"{folder} belongs to uid {account.pw_uid}" in done.stderr and "would run as uid 0" in done.stderr, done.stderr
+
+
+def test_a_unit_names_the_owner_of_a_file_to_which_roots_folders_and_links_lead(world: World, account: pwd.struct_passwd) -> None:
+    """A sticky folder of root's is one as well: a file there is its owner's to exchange, for one of his own."""
+    db = world.queue(world.folder("srv", uid=0, mode=0o1777), uid=account.pw_uid, gid=account.pw_gid)
+    (world.root / "link").symlink_to(db)
+    for path in (db, world.root / "link"):
+        done = run(0, "service", "--system", path)
+        assert done.returncode == 0 and f"\nUser={account.pw_name}\n" in done.stdout, done
+
+
 # -- a group ---------------------------------------------------------------------------------------------------------
 
 
