@@ -6,14 +6,16 @@ first, whoever can write there, and what it looks for is multiprocessing; so doe
 Owns the sys.path that it has after that: the worker's, but for directories that a database has named. It imports litequeue, and
 with it much of the standard library, before anything of ours runs in it; those directories it gets then, behind the
 hook that judges what is found there (``tasks/checked``). Other processes that a task starts have them at once, as those
-of its own program have.
+of its own program have. And that it starts wherever its worker is.
 """
 
 from __future__ import annotations
 
 import multiprocessing.context
+import os
 import sys
 import threading
+import types
 from collections.abc import Callable
 from multiprocessing import spawn, util
 from typing import Any
@@ -63,9 +65,19 @@ def _prepare_to_check(name: str) -> dict[str, Any]:
     data = _preparation(name)
     process = getattr(_starts, "process", None)
     if process is not None:
+        # It has our working directory already, and may not be able to go there: it may be closed to us (sudo -u), or gone.
+        data.pop("dir", None)
         process.handed = checked.hand_over(data["sys_path"])
         data["sys_path"] = checked.unchecked(data["sys_path"])
     return data
+
+
+def _working_directory() -> str:
+    """For multiprocessing, which asks before it starts a process, and would start none where a release that was taken away has been."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return os.curdir
 
 
 def look_nowhere_but_there() -> None:
@@ -74,3 +86,4 @@ def look_nowhere_but_there() -> None:
     if _flags is not None:
         util._args_from_interpreter_flags = _flags_and_safe_path  # type: ignore[attr-defined]
     spawn.get_preparation_data = _prepare_to_check
+    spawn.os = types.SimpleNamespace(**{**vars(os), "getcwd": _working_directory})  # type: ignore[attr-defined]

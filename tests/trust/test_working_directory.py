@@ -17,6 +17,7 @@ from .world import (
     OWNER,
     World,
     as_user,
+    command,
     environment,
     installed,
     interpreter,
@@ -172,3 +173,24 @@ def test_the_processes_of_a_pool_find_the_modules_where_their_worker_runs(world:
     done = run(OWNER, "worker", db, "--burst", "--import", "tasks", cwd=folder)
     assert world.ran() == [f"task{OWNER}"], done.stderr
     assert done.stderr.count("Error") == 0
+
+
+@pytest.mark.parametrize("kind", ["closed itself", "below a closed one", "gone"])
+def test_a_worker_runs_where_its_account_cannot_look(world: World, db: Path, kind: str) -> None:
+    """Root starts it with sudo -u, from his own folder; or a release was taken away. It does not go there, nor look for modules there."""
+    code = world.folder("code")
+    world.file(code / "tasks.py", world.task_module(pool="process").replace("x.sqlite", str(db)))
+    world.job(db, code, pool="process")
+    closed = world.folder("closed", uid=0, mode=0o700)
+    (closed / "sub").mkdir()
+    cwd = closed if kind == "closed itself" else closed / "sub"
+    words = ["rmdir $0; exec \"$@\"" if kind == "gone" else "exec \"$@\"", cwd]
+    # The shell is root's: it goes there, and becomes the owner.
+    drop = ["setpriv", f"--reuid={OWNER}", f"--regid={OWNER}", "--clear-groups"]
+    done = subprocess.run(
+        ["sh", "-c", *words, *drop, *command("worker", db, "--import", "tasks", "--burst")], cwd=cwd, timeout=30, check=False,
+        env=environment(PYTHONPATH=f"{installed()}:{code}"), capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done
+    assert world.ran() == [f"task{OWNER}"], done.stderr
+    assert ("not looked for in the working directory" in done.stderr) == (kind == "below a closed one"), done.stderr

@@ -117,7 +117,12 @@ def _look_here(names: list[str], beside_db: str) -> None:
     if directory is None or directory in sys.path:
         return
     is_said = os.path.commonpath([directory, beside_db]) == beside_db
-    if not (is_said and is_anyone(None)) and (why := why_untrusted(directory)) is not None:
+    try:
+        why = None if is_said and is_anyone(None) else why_untrusted(directory)
+    except OSError as error:  # closed to us: a worker that somebody else has started with sudo -u
+        log.warning("modules are not looked for in the working directory: %s: %s", directory, error.strerror)
+        return
+    if why is not None:
         say = SAY_SO if is_said else f"PYTHONPATH={directory}, if whoever can write there may run what he likes as you"
         log.warning("modules are not looked for in the working directory, since %s; %s, or say %s", why, cure(why), say)
     elif any(not is_path(name) and name.partition(".")[0] not in sys.modules and _is_in(name, directory) for name in names):
