@@ -13,9 +13,10 @@ import os
 
 def spawn(
     user: bytes, directory: bytes, variables: dict[bytes, bytes], words: list[bytes], defaults: list[int]
-) -> tuple[int, str, int]:
-    """Start a command with no variables but its own, in a group of its own and with these signals unhandled: its pid, and what
-    could not be done, with the error's number. ``user``: UID GID NAME; who is not root is that user already."""
+) -> tuple[int, int]:
+    """Start a command with no variables but its own, in a group of its own and with these signals unhandled: its pid, and a pipe that ends
+    when it is the command, with what could not be done and the error's number if it is none. The user may stop it before. ``user``: UID
+    GID NAME; who is not root is that user already."""
     uid, gid, name = user.split(b" ", 2)
     told, tell = os.pipe()  # closed by the exec
     # A handler that ran in the child would write to the pipe that wakes the supervisor.
@@ -42,9 +43,7 @@ def spawn(
             os._exit(1)
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     os.close(tell)
-    failed = os.read(told, 64).decode().split()
-    os.close(told)
-    return (pid, failed[0], int(failed[1])) if failed else (pid, "", 0)
+    return pid, told
 
 
 def _execute(words: list[bytes], variables: dict[bytes, bytes]) -> None:

@@ -85,6 +85,8 @@ class Supervisor:
         self.received = b""  # orders that are not complete yet
         self.command = 0  # its pid, which is its group's too
         self.group = 0  # what may be signalled as a group
+        self.told = -1  # a pipe that ends when another user's command has begun
+        self.failed = b""  # what could not be done, and the error's number
         self.kill_at = None if worker == os.getppid() else 0.0  # monotonic; not None: it is to be stopped
         self.signalled_at: float | None = None  # somebody told all of us to stop
         self.status = 0
@@ -136,11 +138,19 @@ class Supervisor:
             name, _, value = pair.partition(b"=")
             variables[name] = value
         words = fields[3 + count :]
-        pid, step, number = spawn_as(user, directory, variables, words) if user else spawn(directory, variables, words)
-        if step:
-            self.say(failed=f'"{step}"', errno=number)
+        if user:
+            self.command, self.told = spawn_as(user, directory, variables, words)
+            self.group = self.command
+            self.poll.register(self.told, select.POLLIN)
+            while self.told >= 0:
+                self.press()
+        else:
+            self.command, self.failed = spawn(directory, variables, words)
+            self.group = self.command
+        if self.failed:
+            step, number = self.failed.decode().split()
+            self.say(failed=f'"{step}"', errno=int(number))
             os._exit(0)
-        self.command = self.group = pid
         self.say(pid=self.command)
         # The output's end is to be the command's own, not ours.
         null = os.open(os.devnull, os.O_RDWR)
@@ -198,15 +208,19 @@ class Supervisor:
             pid, self.status, usage = os.wait4(self.command, os.WNOHANG)
             if pid:
                 break
-            left = None if self.kill_at is None else self.kill_at - time.monotonic()
-            if left is not None and left <= 0:
-                signal_all(os.getpid(), self.group, signal.SIGKILL)
-                left = LOOK
-            self.attend(left)
+            self.press()
         self.cpu_seconds = usage.ru_utime + usage.ru_stime
         self.max_rss = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         if live_members(os.getpid()) is not None:
             self.group = 0
+
+    def press(self) -> None:
+        """Wait until something happens, and obey; kill what has had its time."""
+        left = None if self.kill_at is None else self.kill_at - time.monotonic()
+        if left is not None and left <= 0:
+            signal_all(os.getpid(), self.group, signal.SIGKILL)
+            left = LOOK
+        self.attend(left)
 
     def clear_away(self) -> None:
         """The command was stopped: what it started gets the rest of the time, and is killed then."""
@@ -236,6 +250,11 @@ class Supervisor:
                 if not data:
                     self.poll.unregister(self.orders)
                     self.kill_at = 0.0
+            elif end == self.told:
+                self.failed = os.read(end, 64)
+                self.poll.unregister(end)
+                os.close(end)
+                self.told = -1
             else:
                 self.poll.unregister(self.parent)
                 self.kill_at = 0.0
@@ -250,21 +269,21 @@ class Supervisor:
                 signal_all(os.getpid(), self.group, signal.SIGCONT)  # a stopped process heeds nothing else
 
 
-def spawn(directory: bytes, variables: dict[bytes, bytes], words: list[bytes]) -> tuple[int, str, int]:
-    """Start a command with its own variables beside the worker's: its pid, and what could not be done, with the error's number."""
+def spawn(directory: bytes, variables: dict[bytes, bytes], words: list[bytes]) -> tuple[int, bytes]:
+    """Start a command with its own variables beside the worker's: its pid, or what could not be done, and the error's number."""
     os.environb.update(variables)
     step = "directory"
     try:
         if directory:
             os.chdir(directory)
         step = "command"
-        return os.posix_spawnp(words[0], words, os.environb, setpgroup=0, setsigmask=[], setsigdef=DEFAULTS), "", 0
+        return os.posix_spawnp(words[0], words, os.environb, setpgroup=0, setsigmask=[], setsigdef=DEFAULTS), b""
     except OSError as error:
-        return 0, step, error.errno or 0
+        return 0, f"{step} {error.errno or 0}".encode()
 
 
-def spawn_as(user: bytes, directory: bytes, variables: dict[bytes, bytes], words: list[bytes]) -> tuple[int, str, int]:
-    """The same as another user. Each command pays for what is read of us, and few need that: it is in a file of its own."""
+def spawn_as(user: bytes, directory: bytes, variables: dict[bytes, bytes], words: list[bytes]) -> tuple[int, int]:
+    """The same as another user: its pid, and a pipe that says the rest. Each command pays for what is read of us, and few need that: it is in a file of its own."""
     found = {}  # type: ignore[var-annotated]
     with open(os.path.join(os.path.dirname(__file__), "become.py"), "rb") as file:
         exec(compile(file.read(), file.name, "exec"), found)  # noqa: S102 - no import knows the folder, nor should

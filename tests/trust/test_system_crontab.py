@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
+import signal
 from pathlib import Path
 
 import pytest
 
-from .world import OTHER, World, as_user, burst, run
+from litequeue import LiteQueue
+from litequeue.commands.command import check_command
+
+from ..support import wait_until
+from .world import OTHER, World, as_user, burst, command, run, started
 
 pytestmark = [pytest.mark.beside, pytest.mark.slow]
 
@@ -96,6 +102,49 @@ def test_a_link_to_a_crontab_of_another_user_is_refused(world: World, db: Path) 
     os.symlink(theirs, folder / "crontab")
     done = run(0, "cron", "import", db, folder / "crontab", "--system")
     assert done.returncode != 0
+
+
+@pytest.mark.parametrize("ends", ["by its timeout", "with its worker"])
+def test_a_command_that_its_user_stops_before_it_is_the_command_ends_as_any(world: World, db: Path, account: int, ends: str) -> None:
+    """Its supervisor, root's, waited for that without end."""
+    timeout = 2 if ends == "by its timeout" else 60
+    # Long enough to be met while it looks for its program, and is the user's already.
+    path = "/nowhere:" * 12_000 + "/bin"
+    world.folder("root", uid=0, mode=0o700)
+    app = LiteQueue(str(db))
+    job = app.send_task("litequeue.command", (), check_command(["true"], env={"PATH": path}, cwd="/", user=USER), timeout=timeout, retries=0)
+    with started(0, command("worker", db, "--grace", 1)) as worker:
+        (pid,) = wait_until(lambda: becoming(account, worker.pid), what="the command's process is the user's")
+        try:
+            as_user(account, lambda: os.kill(pid, signal.SIGSTOP))
+            wait_until(lambda: stat_of(pid) == "T", what="it is stopped")
+            assert becoming(account, worker.pid) == [pid]
+            if ends == "by its timeout":
+                assert job.wait(10) and "Timeout" in str(job.info().last_error)
+            else:
+                worker.kill()
+            wait_until(lambda: stat_of(pid) is None, what="it is gone")
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    app.close()
+
+
+def becoming(uid: int, worker: int) -> list[int]:
+    """The user's processes that still are the program of a worker's supervisor."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"Uid:\t{uid}\t" in (folder / "status").read_text() and b"supervisor.py" in (said := (folder / "cmdline").read_bytes()):
+                found += [int(folder.name)] * said.endswith(b"\0%d\0" % worker)
+    return found
+
+
+def stat_of(pid: int) -> str | None:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return None
 
 
 # -- what goes on working ----------------------------------------------------------------------------------------
