@@ -36,12 +36,21 @@ class GateClosed(Exception):
 class WriteGate:
     """The write lock of one database in this process. Not reentrant."""
 
-    def __init__(self, database: str, *, create: bool = True) -> None:
+    _file: FileLock  # once it is open
+
+    def __init__(self, database: str) -> None:
         self.database = database
         self.users = 0
         self._closed = False
         self._threads = threading.Lock()
-        self._file = FileLock(database + "-lock", create=create, owner=_owner(database))
+        self._opening = threading.Lock()
+        self._is_open = False
+
+    def open(self, *, create: bool) -> None:
+        with self._opening:
+            if not self._is_open:
+                self._file = FileLock(self.database + "-lock", create=create, owner=_owner(self.database))
+                self._is_open = True
 
     def acquire(self, patience: float) -> None:
         """Take the lock or raise QueueBusy after ``patience`` seconds. Raises GateClosed if it was closed."""
@@ -101,7 +110,8 @@ class WriteGate:
     def close(self) -> None:
         """For whoever keeps the other threads out."""
         self._closed = True
-        self._file.close()
+        if self._is_open:
+            self._file.close()
 
     def _busy(self, patience: float, who: str) -> QueueBusy:
         why = why_held_up(self.database)  # of whom who has this one waits himself
@@ -125,11 +135,15 @@ def borrow(database: str, *, create: bool = True) -> WriteGate:
     """The gate of this database (an absolute, real path) in this process. Raises FileNotFoundError if its
     file is missing and not to be created."""
     with _table:
-        gate = _gates.get((os.getpid(), database))
-        if gate is None:
-            gate = _gates[os.getpid(), database] = WriteGate(database, create=create)
+        gate = _gates.setdefault((os.getpid(), database), WriteGate(database))
         gate.users += 1
-        return gate
+    # Not in the table's lock, which those of all queues take: whose file it is can hold an open up for 45 s, by a lease.
+    try:
+        gate.open(create=create)
+    except BaseException:
+        give_back(gate)
+        raise
+    return gate
 
 
 def give_back(gate: WriteGate) -> None:

@@ -14,8 +14,6 @@ from ..schema import ledger
 from . import gate, mark
 from .identity import Identity
 
-_borrowing = threading.Lock()
-
 
 class Handles:
     """What one process holds open."""
@@ -25,6 +23,7 @@ class Handles:
         self._path = path
         self._user = user
         self._gate: gate.WriteGate | None = None
+        self._borrowing = threading.Lock()
         self.writers: dict[bool, sqlite3.Connection] = {}
         self.idle_readers: list[sqlite3.Connection] = []
         self.watcher: sqlite3.Connection | None = None
@@ -40,7 +39,7 @@ class Handles:
         """The write lock; its side file is made at the first write, never by reading."""
         found = self._gate  # once: a close in another thread takes it away, and who acquires a closed one is told
         if found is None:
-            with forkguard.inside, _borrowing, acting_as(self._user):  # a forked child must not find the lock taken
+            with forkguard.inside, self._borrowing, acting_as(self._user):  # a forked child must not find the lock taken
                 if self.closed:
                     raise gate.GateClosed
                 found = self._gate
@@ -50,7 +49,7 @@ class Handles:
 
     def against_threads(self, patience: float) -> contextlib.AbstractContextManager[bool]:
         """No other thread of this process writes inside the block, if it yields True."""
-        with forkguard.inside, _borrowing:
+        with forkguard.inside, self._borrowing:
             if self._gate is None:
                 self.closed = True  # nobody has written yet, and nobody will
                 return contextlib.nullcontext(True)
