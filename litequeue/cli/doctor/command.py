@@ -124,7 +124,7 @@ def _wal(inspection: Inspection, path: str) -> Iterator[Finding]:
         return
     holders = inspection.readers()
     if holders:
-        who = ", ".join(f"{pid}{'' if uid is None else f' (uid {uid})'}" for pid, uid in holders)
+        who = ", ".join(f"{pid or 'one that cannot be named'}{'' if uid is None else f' (uid {uid})'}" for pid, uid in holders)
         kinds = "of a transaction that is open for long, or of who may only read the file"
         yield Finding("wal", WRONG, f"{text}: a reader's lock on {path}-shm, {kinds}, is held by {who}")
         return

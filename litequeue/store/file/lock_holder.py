@@ -9,6 +9,7 @@ SQLite's own readers lock other bytes than its writers.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from typing import Final
@@ -22,7 +23,7 @@ _READERS: Final = (123, 127)  # WAL_READ_LOCK(0) to (4): of honest readers while
 
 def holder(path: str) -> int | None:
     """The process that writes to the database now; None for nobody, or unknown."""
-    return _first(path, _WRITE, _WRITE, "WRITE")
+    return _first(path, _WRITE, _WRITE, "WRITE") or None
 
 
 def why_held_up(path: str) -> str | None:
@@ -34,14 +35,16 @@ def why_held_up(path: str) -> str | None:
     import shlex  # for the few who see this
 
     of, db = "" if uid is None else f" of uid {uid}", shlex.quote(path)
+    who = f"process {found}{of}" if found else "a process that cannot be named (doctor may, as root)"
     return (
-        f"process {found}{of} holds a lock for reading on {path}-shm that keeps off all who write, as no SQLite does: it need only "
+        f"{who} holds a lock for reading on {path}-shm that keeps off all who write, as no SQLite does: it need only "
         f"be allowed to read that. End it, and let nobody else read the file: chmod go= {db} {db}-shm"
     )
 
 
 def readers(path: str) -> list[tuple[int, int | None]]:
-    """The processes that hold a reader's lock now, each with its user, if that can be told; those of another user than us first.
+    """The processes that hold a reader's lock now, 0 for one that cannot be named, each with its user, if that can be told; those of
+    another user than us first.
     Whoever may read -shm can hold one for ever, and need not have the file open."""
     found = [(pid, _user(pid)) for pid in sorted(set(_held(path, *_READERS, "READ")))]
     return sorted(found, key=lambda it: it[1] == os.geteuid())
@@ -52,7 +55,7 @@ def _first(path: str, first: int, last: int, kind: str) -> int | None:
 
 
 def _held(path: str, first: int, last: int, kind: str) -> Iterator[int]:
-    """By which processes."""
+    """By which processes; 0 for one that cannot be named."""
     try:
         found = os.stat(f"{path}-shm")
         with open("/proc/locks") as file:
@@ -62,10 +65,21 @@ def _held(path: str, first: int, last: int, kind: str) -> Iterator[int]:
     shm = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
     for _number, *words in locks:  # POSIX ADVISORY WRITE <pid> <device and inode> <first byte> <last byte, or EOF>
         # Not FLOCK and LEASE, which keep none of SQLite's off.
-        if len(words) != 7 or words[0] != "POSIX" or words[2] != kind or words[4] != shm or int(words[3]) <= 0:
+        if len(words) != 7 or words[0] not in ("POSIX", "OFDLCK") or words[2] != kind or words[4] != shm:
             continue
         if int(words[5]) <= last and (words[6] == "EOF" or int(words[6]) >= first):
-            yield int(words[3])
+            yield int(words[3]) if words[0] == "POSIX" else _by_descriptor(words)
+
+
+def _by_descriptor(words: list[str]) -> int:
+    """A process with the lock of an open file, which is no process's, and has -1 for its number; 0 if none that we may look into."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            for number in os.listdir(f"/proc/{pid}/fdinfo"):
+                with contextlib.suppress(OSError), open(f"/proc/{pid}/fdinfo/{number}") as file:
+                    if any(line.split()[2:] == words for line in file if line.startswith("lock:")):
+                        return int(pid)
+    return 0
 
 
 def _user(pid: int) -> int | None:

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,11 +27,12 @@ pytestmark = [
 
 WRITE, CHECKPOINT, FIRST_READER = 120, 121, 123
 FOR_EVER = 0
+F_OFD_SETLK = 37  # in Python's fcntl from 3.14 on
 
 
 @contextlib.contextmanager
-def locked_for_reading(db: Path, byte: int, length: int = 1, uid: int | None = None) -> Iterator[int]:
-    """By a process that has opened -shm for reading only; its pid."""
+def locked_for_reading(db: Path, byte: int, length: int = 1, uid: int | None = None, *, of_the_file: bool = False) -> Iterator[int]:
+    """By a process that has opened -shm for reading only; its pid. ``of_the_file``: as no process's, but that of what is open."""
     told, telling = os.pipe()
     waiting, go_on = os.pipe()
     pid = os.fork()
@@ -39,7 +41,10 @@ def locked_for_reading(db: Path, byte: int, length: int = 1, uid: int | None = N
         shm = os.open(f"{db}-shm", os.O_RDONLY)
         if uid is not None:
             os.setresuid(uid, uid, uid)
-        fcntl.lockf(shm, fcntl.LOCK_SH, length, byte)
+        if of_the_file:
+            fcntl.fcntl(shm, F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, byte, length, 0))
+        else:
+            fcntl.lockf(shm, fcntl.LOCK_SH, length, byte)
         os.write(telling, b".")
         os.read(waiting, 1)
         os._exit(0)
@@ -54,14 +59,15 @@ def locked_for_reading(db: Path, byte: int, length: int = 1, uid: int | None = N
         os.waitpid(pid, 0)
 
 
+@pytest.mark.parametrize("of_the_file", [False, True])
 @pytest.mark.parametrize(("byte", "length"), [(WRITE, 1), (0, FOR_EVER), (100, 100)])
-def test_a_lock_for_reading_that_keeps_writers_off_is_named(db: Path, byte: int, length: int) -> None:
+def test_a_lock_for_reading_that_keeps_writers_off_is_named(db: Path, byte: int, length: int, of_the_file: bool) -> None:
     store = Store(str(db))
     store.jobs.enqueue(new_job())
     store.database.patience = 0.05
     store.database.close()
     store.reports.state(0)
-    with locked_for_reading(db, byte, length) as pid:
+    with locked_for_reading(db, byte, length, of_the_file=of_the_file) as pid:
         with pytest.raises(errors.QueueBusy) as caught:
             store.jobs.enqueue(new_job())
         assert f"process {pid} of uid {os.geteuid()} holds a lock for reading on {db}-shm" in str(caught.value)
@@ -102,6 +108,22 @@ def test_the_doctor_says_what_comes_of_letting_others_read(db: Path) -> None:
         for suffix in ("", "-shm")
     )
     assert not any("hold up" in text for text in said if f"{db}-wal" in text)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be other users")
+@pytest.mark.parametrize("byte", [WRITE, FIRST_READER])
+def test_one_that_only_root_can_name_is_told_as_such(db: Path, byte: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock of what is open, in a process that we may not look into."""
+    store = Store(str(db))
+    store.jobs.enqueue(new_job())
+    real = os.listdir
+    with locked_for_reading(db, byte, uid=54_322, of_the_file=True) as pid:
+        assert readers(str(db)) == [(pid, 54_322)] * (byte == FIRST_READER)
+        monkeypatch.setattr(os, "listdir", lambda path: [] if str(path).startswith(f"/proc/{pid}/") else real(path))
+        assert readers(str(db)) == [(0, None)] * (byte == FIRST_READER)
+        assert ("a process that cannot be named" in str(why_held_up(str(db)))) == (byte == WRITE)
+        assert holder(str(db)) is None
+    store.close()
 
 
 def test_readers_of_ours_and_writers_are_not_named_for_it(db: Path) -> None:
