@@ -120,26 +120,30 @@ def whose(path: str) -> tuple[int | None, dict[int, str]]:
     return file, way
 
 
-def why_not_its_own(path: str, beside: Collection[str] = BESIDE) -> str | None:
-    """Which of the files beside a database is not what a program of its owner's, or root's, leaves there; None if all are."""
+def why_not_its_own(path: str, *, anyone: bool = False) -> str | None:
+    """Which of the files beside a database is not what a program of its owner's, or root's, leaves there; None if all are. ``anyone`` is
+    trusted: then somebody else may have made the log and its index, but as files that nothing else is, since SQLite writes over them.
+    A journal is never one of ours, and SQLite deletes any file that it names."""
     if not hasattr(os, "geteuid"):  # pragma: no cover
         return None
     try:
         database = os.stat(path)
     except FileNotFoundError:
-        return None
+        database = None  # it is about to be made
     look = "look at it, and move it away if it is not yours"
-    for name in (os.path.realpath(path) + suffix for suffix in beside):
+    for suffix in BESIDE:
+        name = os.path.realpath(path) + suffix
         try:
             found = os.lstat(name)
         except OSError:
             continue
         if stat.S_ISLNK(found.st_mode) or not stat.S_ISREG(found.st_mode):
             return _Fault(f"{name} is {'a symbolic link' if stat.S_ISLNK(found.st_mode) else 'no regular file'}", look)
-        if found.st_nlink != 1:
+        if found.st_nlink > 1:  # none: it was deleted as we looked
             return _Fault(f"{name} has {found.st_nlink} names", look)
-        why = _why(name, found, _us_at(database), database)
-        if why is not None:
+        if database is None or anyone and suffix != JOURNAL:
+            continue
+        if (why := _why(name, found, _us_at(database), database)) is not None:
             return _Fault(why, look)
     return None
 

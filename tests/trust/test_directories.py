@@ -236,6 +236,33 @@ def test_a_journal_of_another_users_is_refused_whoever_is_trusted(world: World) 
     assert run(OWNER, "enqueue", db, "t", env={"LITEQUEUE_TRUST": "anyone"}).returncode == 0
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("is_new", [False, True])
+@pytest.mark.parametrize("kind", ["hard link", "link", "pipe"])
+@pytest.mark.parametrize("suffix", ["-wal", "-shm"])
+def test_what_is_no_log_of_its_own_is_refused_whoever_is_trusted(world: World, suffix: str, kind: str, is_new: bool) -> None:
+    """SQLite writes over what it takes for one, and waits for a pipe."""
+    folder, notes = world.folder("shared", mode=0o777), world.file(world.folder("home") / "notes", "a long text", mode=0o666)
+    db = folder / "db.sqlite" if is_new else world.queue(folder)
+    beside = Path(f"{db}{suffix}")
+    # The kernel lets him link to what he may write.
+    make = {"hard link": beside.hardlink_to, "link": beside.symlink_to, "pipe": lambda _: os.mkfifo(beside, 0o444)}[kind]
+    as_user(OTHER, lambda: make(notes))
+    done = run(OWNER, "enqueue", db, "t", env={"LITEQUEUE_TRUST": "anyone"}, timeout=10)
+    assert done.returncode == 4 and done.stderr.startswith(f"litequeue: {db} is not opened, since {beside} "), done
+    assert notes.read_text() == "a long text" and db.exists() != is_new
+
+
+@pytest.mark.slow
+def test_a_log_of_another_users_is_taken_where_anyone_is_trusted(world: World) -> None:
+    db = world.queue(world.folder("shared", mode=0o777), mode=0o666)
+    other = f"from litequeue import LiteQueue; import os; LiteQueue({str(db)!r}, trust='anyone').enqueue('t'); os._exit(0)"
+    assert python(OTHER, f"import os; os.umask(0); {other}").returncode == 0
+    assert Path(f"{db}-wal").stat().st_uid == OTHER
+    os.chmod(f"{db}-lock", 0o666)
+    assert run(OWNER, "jobs", db, env={"LITEQUEUE_TRUST": "anyone"}).returncode == 0
+
+
 def test_who_makes_a_queue_is_led_nowhere_by_a_link_of_another_users(world: World) -> None:
     """In a sticky directory he decides whither; and the file was made there, before it was refused."""
     private, shared = world.folder("private"), sticky(world)

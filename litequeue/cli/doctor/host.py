@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Iterator
 from ...base.denied import is_a_link
 from ...base.errors import InvalidArgument
 from ...base.trust import (
-    JOURNAL,
     SAY_SO,
     VARIABLE,
     cure,
@@ -84,7 +83,7 @@ def trust(path: str) -> Iterator[Finding]:
             why = judge(path)
             if why is None:
                 yield Finding("trust", OK, well)
-            elif judge is why_not_its_own and why == why_not_its_own(path, [JOURNAL]):  # which nobody can say is meant
+            elif judge is why_not_its_own and why == why_not_its_own(path, anyone=True):  # which nobody can say is meant
                 yield Finding("trust", WRONG, f"{why}: {consequence}; {cure(why)}")
             elif meant:
                 if why not in told:  # of a folder two of them say the same

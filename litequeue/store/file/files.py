@@ -13,7 +13,6 @@ from ...base import errors
 from ...base.as_owner import User, user_at
 from ...base.denied import denied
 from ...base.trust import (
-    JOURNAL,
     VARIABLE,
     cure,
     is_anyone,
@@ -29,13 +28,10 @@ def refuse_unsafe(given: str, trust: str | None, *, create: bool) -> User | None
 
     Returns whom root is to act as when it opens and makes files there. What was judged can be another thing a moment later.
     """
-    folder, meant = None, is_anyone(trust)
+    meant = is_anyone(trust)
     try:
         user = user_at(given)
-        if meant:
-            beside = why_not_its_own(given, [JOURNAL])  # it is never one of ours, and SQLite deletes any file that it names
-        else:
-            folder, beside = why_open_folder(given), why_not_its_own(given)
+        folder, beside = None if meant else why_open_folder(given), why_not_its_own(given, anyone=meant)
     except FileNotFoundError as error:
         if not create:
             raise _missing(given) from error
