@@ -180,7 +180,7 @@ def test_sql_is_in_the_store_alone(path: Path) -> None:
 def test_what_a_file_may_hold_is_printed_in_one_place_which_cleans_it(path: Path) -> None:
     """``print`` and its like would hand on what drives a terminal. The others show nothing that a row has told them."""
     name = module_name(path)
-    if room(name) != "cli" or name in ("cli.printing", "cli.demo", "cli.help", "cli.service") or folder(name) == "cli.bench":
+    if room(name) != "cli" or name in ("cli.printing", "cli.demo", "cli.help") or folder(name) == "cli.bench":
         return
     for node in nodes(path):
         if isinstance(node, ast.Call):

@@ -21,6 +21,7 @@ from ..store import Store
 from ..store.file.files import ensure_file, refuse_unsafe
 from . import exits
 from .grammar import build
+from .printing import complain, put
 from .units import Unit, launchd, systemd, unit_name
 from .worker.command import config_of
 from .worker.imports import check_imports, home_of_imports
@@ -55,10 +56,10 @@ def run(arguments: argparse.Namespace) -> int:
     )  # fmt: skip
     logs = os.path.expanduser("~/Library/Logs") if arguments.user else "/Library/Logs"
     wants_launchd = arguments.launchd or sys.platform == "darwin"  # where there is no systemd
-    print(launchd(unit, f"{logs}/{name}.log") if wants_launchd else systemd(unit), end="")
+    put(launchd(unit, f"{logs}/{name}.log") if wants_launchd else systemd(unit))
     sys.stdout.flush()
     for note in notes:
-        print(f"litequeue: note: {note}", file=sys.stderr)
+        complain(f"note: {note}")
     return exits.OK
 
 

@@ -203,9 +203,10 @@ def _number(value: float) -> str:
 
 
 def _check_text(text: str) -> None:
-    if any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in text):
+    # Of those that a unit may hold, too, some drive the terminal on which root reads it, or show it in another order.
+    if not text.isprintable():
         raise InvalidArgument(
-            f"{text!r:.300} has a control character or is not UTF-8, and cannot stand in a unit: rename it"
+            f"{text!r:.300} has a character that cannot be printed, or is not UTF-8, and cannot stand in a unit: rename it"
         )
 
 

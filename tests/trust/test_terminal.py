@@ -135,6 +135,27 @@ def test_the_printer_of_tables_cleans_their_heads_too(capsys: pytest.CaptureFixt
     assert len(out.splitlines()) == 2
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["q\x9b31m", "q\u202ez"])
+@pytest.mark.parametrize("kind", ["systemd", "launchd"])
+def test_no_unit_is_printed_for_a_folder_whose_name_drives_a_terminal(world: World, name: str, kind: str) -> None:
+    """Root asks for one, and reads it there; a user may have named the folder."""
+    db = world.queue(world.folder(name, uid=0), uid=0)
+    done = run(0, "service", "--system", db, *["--launchd"] * (kind == "launchd"), env={"PYTHONUTF8": "1"})
+    assert (done.returncode, done.stdout) == (2, "") and "rename it" in done.stderr, done
+    assert_harmless(done.stderr)
+
+
+@pytest.mark.slow
+def test_a_note_to_a_unit_is_cleaned_as_any_other_word(world: World) -> None:
+    """It names a folder to which a link of root's leads."""
+    db = world.queue(world.folder("q\x9b31m\u202ez", uid=0, mode=0o777), uid=0)
+    (world.root / "link").symlink_to(db.parent)
+    done = run(0, "service", "--system", world.root / "link" / db.name, env={"PYTHONUTF8": "1"})
+    assert done.returncode == 0 and "note: the worker would refuse this file" in done.stderr, done
+    assert_harmless(done.stdout + done.stderr)
+
+
 # -- what goes on working ----------------------------------------------------------------------------------------
 
 
@@ -148,3 +169,10 @@ def test_text_in_any_language_stays_as_it_is(capsys: pytest.CaptureFixture[str])
     assert "报告 🎉" in capsys.readouterr().out
     record = logging.LogRecord("litequeue.worker", logging.INFO, __file__, 0, "Übersicht %s", ("报告",), None)
     assert "Übersicht 报告" in logs.Plain("%(message)s").format(record)
+
+
+@pytest.mark.slow
+def test_a_unit_is_printed_for_a_folder_with_a_name_in_any_language(world: World) -> None:
+    db = world.queue(world.folder("Aufträge 报告", uid=0), uid=0)
+    done = run(0, "service", "--user", db, env={"PYTHONUTF8": "1"})
+    assert done.returncode == 0 and f"up for {db}\n" in done.stdout, done
