@@ -158,8 +158,19 @@ def _ways(user: User) -> tuple[Callable[[], None], Callable[[], None]]:
     return become, end
 
 
-def _stay() -> None:
+def _stay(*_: object) -> None:
     pass
+
+
+def keeper() -> Callable[[object], object]:
+    """What keeps a thing from ever being freed. In a list of ours it was freed with that, as the program ended."""
+    if _libc() is None:
+        return _stay
+    import ctypes
+
+    keep = ctypes.pythonapi["Py_IncRef"]
+    keep.argtypes, keep.restype = [ctypes.py_object], None
+    return keep
 
 
 @functools.cache

@@ -8,6 +8,7 @@ one that is root at work, exchanges the folder and goes on.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -26,9 +27,11 @@ from litequeue.base.errors import CannotOpen, StoreError
 from litequeue.base.lockfolder import LockFolder, Locks, hold_for_life
 from litequeue.base.softguard import SoftGuard
 from litequeue.store import Store
+from litequeue.store.file import connections
+from litequeue.store.file.connections import open_connection
 
 from ..support import wait_until
-from .world import OTHER, OWNER, World, as_user, run
+from .world import OTHER, OWNER, World, as_user, python, run
 
 pytestmark = pytest.mark.beside
 
@@ -323,6 +326,57 @@ def test_root_is_himself_where_the_folders_are_his(world: World) -> None:
     db = world.queue(shared, uid=0)
     done = run(0, "enqueue", db, "t", env={"LITEQUEUE_TRUST": "anyone"})
     assert done.stdout == "1\n", done.stderr
+
+
+ENDS = """
+import os
+from litequeue import LiteQueue
+app = LiteQueue({!r})
+app.enqueue("t")
+os.chown({!r}, 0, 0)  # from here on root alone could delete anything there
+{}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["", "app.itself = app; del app", "if os.fork(): os.wait(); os._exit(0)"])
+def test_a_program_that_ends_with_an_app_open_closes_nothing_as_root(world: World, how: str) -> None:
+    """The last connection that closes unlinks the log by its path, wherever that leads by then."""
+    db = world.queue(world.folder("home"))
+    done = python(0, ENDS.format(str(db), str(db.parent), how))
+    assert done.returncode == 0, done.stderr
+    assert {f"{db.name}-wal", f"{db.name}-shm"} <= set(os.listdir(db.parent))
+
+
+def test_a_connection_that_cannot_be_closed_as_the_user_is_left_open(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where memory is short, and at the end of the program, when the names of modules are gone."""
+    db = world.queue(world.folder("home"))
+
+    def nobody(user: User | None) -> None:
+        raise MemoryError
+
+    def act() -> list[str]:
+        connection = open_connection(str(db), user_at(str(db)), patience=1, synced=True)
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+        monkeypatch.setattr(connections, "acting_as", nobody)
+        del connection
+        gc.collect()
+        return sorted(os.listdir(db.parent))
+
+    assert as_user(0, act) == [db.name, f"{db.name}-shm", f"{db.name}-wal"]
+
+
+def test_an_app_that_is_dropped_closes_what_it_had_open_of_a_users(world: World) -> None:
+    db = world.queue(world.folder("home"))
+
+    def act() -> list[str]:
+        app = LiteQueue(db)
+        app.enqueue("t")
+        del app
+        gc.collect()
+        return sorted(os.listdir(db.parent))
+
+    assert as_user(0, act) == [db.name, f"{db.name}-lock"]
 
 
 def test_root_works_on_with_no_connection_that_goes_by_paths(world: World) -> None:

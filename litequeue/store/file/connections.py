@@ -8,8 +8,10 @@ connection in WAL mode has them open, and goes by no path. Any other mode makes 
 from __future__ import annotations
 
 import sqlite3
+import sys
+from collections.abc import Callable
 
-from ...base.as_owner import User, acting_as
+from ...base.as_owner import User, acting_as, keeper
 from ...base.errors import CannotOpen
 from .files import uri_if_read_only
 from .sqlerrors import evidence_kept, translated
@@ -21,6 +23,7 @@ class Connection(sqlite3.Connection):
 
     user: User | None = None
     immutable = False  # on a disk that nobody writes to
+    keep: Callable[[object], object] | None = None  # for ever, where there is a user
 
     def close(self) -> None:
         with acting_as(self.user):
@@ -28,14 +31,22 @@ class Connection(sqlite3.Connection):
 
     def __del__(self) -> None:
         try:  # not suppress(): as the program ends, the names of this module may be gone already
+            if self.user is not None and sys.is_finalizing():
+                raise RuntimeError("what it takes to act as that user may be gone too")
             self.close()
-        except Exception:  # noqa: BLE001, S110 - it was never opened
-            pass
+        except BaseException as error:
+            # Else sqlite3 closes it as root, and SQLite unlinks -wal and -shm by their path, wherever that leads by now. Left open, all
+            # is as after a kill.
+            if self.keep is not None:
+                self.keep(self)
+            if not isinstance(error, Exception):  # those say that it was never opened, or that the program ends
+                raise
 
 
 def open_connection(path: str, user: User | None, *, patience: float, synced: bool, read_only: bool = False) -> Connection:
     """To the file, with -wal and -shm open as well if it is in WAL mode."""
     with acting_as(user), translated(path):
+        keep = keeper() if user is not None else None
         uri = uri_if_read_only(path)
         connection = sqlite3.connect(
             uri or path,
@@ -46,7 +57,7 @@ def open_connection(path: str, user: User | None, *, patience: float, synced: bo
             cached_statements=256,
             factory=Connection,
         )
-        connection.user = user
+        connection.user, connection.keep = user, keep
         connection.immutable = uri is not None and "immutable=1" in uri
         connection.text_factory = _text
         try:
