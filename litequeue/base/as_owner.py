@@ -21,14 +21,13 @@ import functools
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from .softguard import shielded
 from .trust import first_not_roots
 
 _FILES: Final = (0, 1, 2, 3, 4, 9, 27, 32)  # of linux/capability.h, CAP_FS_SET: what stands above the permissions of files
-_SEARCH: Final = 2  # CAP_DAC_READ_SEARCH
 _VERSION: Final = 0x2008_0522  # _LINUX_CAPABILITY_VERSION_3
 # setgroups with numbers of 32 bits, of the 64-bit systems: the C library's function changes all threads.
 _SETGROUPS: Final = {"x86_64": 116, "aarch64": 159, "riscv64": 159, "loongarch64": 159, "ppc64le": 81, "s390x": 206}
@@ -45,7 +44,8 @@ class User(NamedTuple):
 
     uid: int
     gid: int
-    search: bool = False  # through directories that are closed to him: a container's root has them above what is mounted
+    groups: tuple[int, ...] = ()  # his others, where the way to his folder takes one
+    is_shut_out: bool = False  # by a folder of root's above his own, into which he has another way
 
 
 def user_at(path: str) -> User | None:
@@ -57,13 +57,20 @@ def user_at(path: str) -> User | None:
         return None
     name, found = way
     user = User(found.st_uid, _group(found))
+    if _may_see(user, name):
+        return user
+    # Only root's directories lie above it. The one capability that passes them, CAP_DAC_READ_SEARCH, would read any file too.
+    user = user._replace(groups=_groups(user))
+    return user if user.groups and _may_see(user, name) else user._replace(is_shut_out=True)
+
+
+def _may_see(user: User, name: str) -> bool:
     with acting_as(user):
         try:
             os.lstat(name)
         except PermissionError:
-            # Only root's directories lie above it: he cannot close them, so as to be given the right to pass any.
-            return user._replace(search=True)
-    return user
+            return False
+    return True
 
 
 def _group(found: os.stat_result) -> int:
@@ -74,6 +81,16 @@ def _group(found: os.stat_result) -> int:
         return pwd.getpwuid(found.st_uid).pw_gid
     except KeyError:
         return found.st_gid
+
+
+def _groups(user: User) -> tuple[int, ...]:
+    """All of his: a directory of accounts (LDAP) may take long to say."""
+    import pwd
+
+    try:
+        return tuple(os.getgrouplist(pwd.getpwuid(user.uid).pw_name, user.gid))
+    except KeyError:
+        return ()
 
 
 @contextlib.contextmanager
@@ -127,11 +144,11 @@ def _ways(user: User) -> tuple[Callable[[], None], Callable[[], None]]:
         return _stay, _stay
     import ctypes
 
-    def set_groups(groups: list[int]) -> bool:
+    def set_groups(groups: Sequence[int]) -> bool:
         return bool(libc.syscall(_SETGROUPS[os.uname().machine], len(groups), (ctypes.c_uint32 * len(groups))(*groups)) == 0)
 
     def become() -> None:
-        done = set_groups([])
+        done = set_groups(user.groups)
         libc.setfsgid(user.gid)
         libc.setfsuid(user.uid)
         if not done or libc.capset(header, less) or (libc.setfsuid(-1), libc.setfsgid(-1)) != (user.uid, user.gid):
@@ -152,8 +169,7 @@ def _ways(user: User) -> tuple[Callable[[], None], Callable[[], None]]:
     dumpable, groups = libc.prctl(_DUMPABLE[0]), os.getgroups()
     less = (ctypes.c_uint32 * 6)(*full)
     for bit in _FILES:
-        if bit != _SEARCH or not user.search:
-            less[bit // 32 * 3] &= ~(1 << bit % 32)  # of each half: effective, permitted, inheritable
+        less[bit // 32 * 3] &= ~(1 << bit % 32)  # of each half: effective, permitted, inheritable
     uid, gid = libc.setfsuid(-1), libc.setfsgid(-1)  # which is nobody, and only asks
     return become, end
 

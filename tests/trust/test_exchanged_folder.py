@@ -295,17 +295,43 @@ def test_no_soft_timeout_is_raised_where_a_thread_acts_as_another_user() -> None
 
 
 @pytest.mark.slow
-def test_a_folder_that_root_closed_above_the_users_is_passed(world: World) -> None:
-    """As in a container: a user's folder of the host, mounted below root's home."""
-    closed = world.folder("root", uid=0, mode=0o700)
-    db = world.queue(world.folder("root/app"))
-    done = run(0, "enqueue", db, "t")
-    assert done.returncode == 0, done.stderr
-    assert {path.name: path.stat().st_uid for path in db.parent.iterdir()} == dict.fromkeys(os.listdir(db.parent), OWNER)
+def test_a_folder_that_root_closed_above_the_users_lets_root_read_no_file_of_his_own(world: World) -> None:
+    """The one capability that passes any directory reads any file too, and the user's own way there may be another one: he has
+    entered by a group, or is in a container of his own."""
+    closed = world.folder("closed", uid=0, mode=0o750, gid=OTHER)
+    db = world.queue(world.folder("closed/q"))
+    roots = world.queue(world.folder("roots", uid=0, mode=0o700), uid=0)
     user = user_at(str(db))
-    assert user == User(OWNER, OWNER, search=True)
+    assert user == User(OWNER, OWNER, is_shut_out=True)
     with acting_as(user), pytest.raises(PermissionError):
-        (closed / "made").touch()
+        roots.read_bytes()
+    done = run(0, "enqueue", db, "t")
+    assert f"closed to uid {OWNER}, as whom root opens files there: let all pass it (chmod o+x)" in done.stderr
+    assert os.listdir(db.parent) == [db.name]
+    closed.chmod(0o751)
+    assert run(0, "enqueue", db, "t").stdout == "1\n"
+
+
+@pytest.mark.slow
+def test_a_folder_mounted_in_a_closed_one_is_roots_where_whoever_writes_there_is_trusted(world: World) -> None:
+    """As a user's folder of the host below the home of a container's root, who has no capability to pass it as that user."""
+    world.folder("root", uid=0, mode=0o700)
+    db = world.queue(world.folder("root/app"))
+    done = run(0, "enqueue", db, "t", env={"LITEQUEUE_TRUST": "anyone"})
+    assert done.stdout == "1\n", done.stderr
+    assert {path.name: path.stat().st_uid for path in db.parent.iterdir()} == dict.fromkeys(os.listdir(db.parent), OWNER)
+
+
+def test_a_folder_that_the_user_enters_by_a_group_of_his_is_passed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pwd
+
+    account = pwd.getpwnam("daemon")
+    world.folder("team", uid=0, mode=0o750, gid=OTHER)
+    db = world.queue(world.folder("team/q", uid=account.pw_uid, gid=account.pw_gid), uid=account.pw_uid, gid=account.pw_gid)
+    monkeypatch.setattr(os, "getgrouplist", lambda name, gid: [gid, OTHER] if name == "daemon" else [])
+    assert user_at(str(db)) == User(account.pw_uid, account.pw_gid, groups=(account.pw_gid, OTHER))
+    enqueue(db)
+    assert {path.name: path.stat().st_uid for path in db.parent.iterdir()} == dict.fromkeys(os.listdir(db.parent), account.pw_uid)
 
 
 def test_a_folder_that_the_user_closed_makes_root_no_more_than_him(world: World) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from typing import Final
 
 from ...base import errors
 from ...base.as_owner import User, user_at
@@ -20,6 +21,11 @@ from ...base.trust import (
     why_open_folder,
 )
 from . import mark
+
+_SAY_SO: Final = (
+    "; or, if whoever can write there may have workers run what he likes as you, say so: "
+    f'LiteQueue(path, trust="anyone"), or {VARIABLE}=anyone for a command'
+)
 
 
 def refuse_unsafe(given: str, trust: str | None, *, create: bool) -> User | None:
@@ -44,16 +50,21 @@ def refuse_unsafe(given: str, trust: str | None, *, create: bool) -> User | None
     if folder is not None:
         raise errors.CannotOpen(
             f"{given} is not opened, since {folder}: a log that somebody puts beside a database is taken for its own. To mend that, "
-            f"{cure(folder)}; or, if whoever can write there may have workers run what he likes as you, say so: "
-            f'LiteQueue(path, trust="anyone"), or {VARIABLE}=anyone for a command'
+            f"{cure(folder)}{_SAY_SO}"
         )
     if beside is not None:
         raise errors.CannotOpen(
             f"{given} is not opened, since {beside}: SQLite would take it for a part of the database: {cure(beside)}"
         )
-    if user is not None and meant and _owner(given) not in (None, user.uid):
-        return None  # a file of root's in a folder of somebody else's: a container has its volume so, and that user could not open it
-    return user
+    if user is None or not (meant or user.is_shut_out):
+        return user
+    if meant:
+        # What that user could not open: a container has a user's folder mounted in its root's home, or a file of root's in a volume.
+        return None if user.is_shut_out or _owner(given) not in (None, user.uid) else user
+    raise errors.CannotOpen(
+        f"{given} is not opened, since a folder of root's on the way to it is closed to uid {user.uid}, as whom root opens files there: "
+        f"let all pass it (chmod o+x), or work as that user, in a container with --user {user.uid}{_SAY_SO}"
+    )
 
 
 def _missing(given: str) -> errors.CannotOpen:
