@@ -405,6 +405,51 @@ def test_an_app_that_is_dropped_closes_what_it_had_open_of_a_users(world: World)
     assert as_user(0, act) == [db.name, f"{db.name}-lock"]
 
 
+def first_write(store: Store, exchange: Callable[[], None], durable: bool = True) -> None:
+    with store.database.write(durable=durable) as connection:
+        connection.execute("PRAGMA user_version = 7")
+        exchange()
+
+
+def first_write_that_is_not_synced(store: Store, exchange: Callable[[], None]) -> None:
+    first_write(store, exchange, durable=False)
+
+
+def first_write_of_many(store: Store, exchange: Callable[[], None]) -> None:
+    with store.database.side_connection() as connection, store.database.write(durable=True, on=connection):
+        connection.execute("PRAGMA user_version = 7")
+        exchange()
+
+
+def first_checkpoint(store: Store, exchange: Callable[[], None]) -> None:
+    first_write(store, lambda: None, durable=True)
+    first_write(store, exchange, durable=False)
+    store.database.checkpoint()
+
+
+@pytest.mark.parametrize("act", [first_write, first_write_that_is_not_synced, first_write_of_many, first_checkpoint])
+def test_root_opens_no_folder_to_sync_it_by_a_path(world: World, act: Callable[[Store, Callable[[], None]], None]) -> None:
+    """SQLite does so as a connection first syncs the log, and opens what the path leads to, a pipe, say, or a device."""
+    db, roots = world.queue(world.folder("home/q")), world.folder("roots", uid=0, mode=0o700)
+
+    def exchange() -> None:
+        os.rename(db.parent, f"{db.parent}-away")
+        db.parent.symlink_to(roots)
+
+    def at_work() -> bytes:
+        import ctypes
+
+        libc = ctypes.CDLL(None)
+        watch = libc.inotify_init1(os.O_NONBLOCK)
+        libc.inotify_add_watch(watch, bytes(roots), 0x20)  # IN_OPEN
+        act(Store(str(db)), exchange)
+        with contextlib.suppress(BlockingIOError):
+            return os.read(watch, 4096)
+        return b""
+
+    assert as_user(0, at_work) == b""
+
+
 def test_root_works_on_with_no_connection_that_goes_by_paths(world: World) -> None:
     """One that has no log makes a journal at each write, wherever the folder leads by then."""
     db = world.queue(world.folder("home"))

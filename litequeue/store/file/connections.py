@@ -1,8 +1,8 @@
 """One connection: how it is opened, and closed.
 
 Owns the PRAGMAs, and that SQLite makes, opens and deletes its files as whom root is to act as there (``as_owner``). It does so at
-the first look, in ``open_connection``, when the last one of all closes, and when the journal mode changes; in between a
-connection in WAL mode has them open, and goes by no path. Any other mode makes a journal at each write.
+the first look, in ``open_connection``, at its first sync, when the last one of all closes, and when the journal mode changes; in
+between a connection in WAL mode has them open, and goes by no path. Any other mode makes a journal at each write.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ class Connection(sqlite3.Connection):
 
     user: User | None = None
     immutable = False  # on a disk that nobody writes to
+    to_sync = False  # a log of a user's, which it has not synced yet
     keep: Callable[[object], object] | None = None  # for ever, where there is a user
 
     def close(self) -> None:
@@ -57,7 +58,7 @@ def open_connection(path: str, user: User | None, *, patience: float, synced: bo
             cached_statements=256,
             factory=Connection,
         )
-        connection.user, connection.keep = user, keep
+        connection.user, connection.keep, connection.to_sync = user, keep, user is not None
         connection.immutable = uri is not None and "immutable=1" in uri
         connection.text_factory = _text
         try:
@@ -82,6 +83,24 @@ def open_connection(path: str, user: User | None, *, patience: float, synced: bo
 def goes_by_no_path(connection: Connection) -> bool:
     """Whether all that it reads and writes is open."""
     return connection.immutable or bool(connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal")
+
+
+def sync_as_user(connection: Connection) -> None:
+    """Under the gate, before its first write: SQLite opens the log's folder by its path as a connection first syncs the log, which
+    without this was as root, in some commit or checkpoint."""
+    (level,) = connection.execute("PRAGMA synchronous").fetchone()
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("BEGIN IMMEDIATE")  # this may wait
+    try:
+        with acting_as(connection.user):
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            connection.execute(f"PRAGMA user_version = {version}")  # writes it, the same as it is
+            connection.execute("COMMIT")
+        connection.to_sync = False
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        connection.execute(f"PRAGMA synchronous = {level}")
 
 
 def to_wal(connection: Connection, path: str) -> None:

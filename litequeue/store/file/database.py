@@ -27,7 +27,13 @@ from ...base.clock import SystemClock
 from ...base.softguard import shielded
 from ..schema import ledger
 from ..schema.foreign import foreign, refuse_foreign
-from .connections import Connection, goes_by_no_path, open_connection, to_wal
+from .connections import (
+    Connection,
+    goes_by_no_path,
+    open_connection,
+    sync_as_user,
+    to_wal,
+)
 from .files import ensure_file, refuse_unsafe, why_not_writable
 from .handles import Handles
 from .mark import refuse_strays
@@ -163,7 +169,7 @@ class Database:
 
     # -- transactions --------------------------------------------------------------------------
 
-    def write(self, *, durable: bool, on: sqlite3.Connection | None = None) -> Write:
+    def write(self, *, durable: bool, on: Connection | None = None) -> Write:
         """``with db.write(durable=...) as connection``: BEGIN IMMEDIATE under the gate, then COMMIT.
         ``durable`` syncs the commit to the device (unless durability="normal"). Raises QueueBusy, StorageFull
         or another StoreError; then nothing was stored. ``on`` names a side connection to write with."""
@@ -202,19 +208,22 @@ class Database:
                 handles.idle_readers.append(connection)
 
     @contextlib.contextmanager
-    def side_connection(self) -> Iterator[sqlite3.Connection]:
+    def side_connection(self) -> Iterator[Connection]:
         """A durable writing connection of the caller's own, for TEMP tables."""
         handles = self.held()
         with forkguard.inside, translated(self.path), contextlib.closing(self._another(handles, durable=True)) as connection:
             yield connection
 
-    def writer(self, handles: Handles, durable: bool) -> sqlite3.Connection:
-        connection = handles.writers.get(durable)
+    def writer(self, handles: Handles, durable: bool, on: Connection | None = None) -> Connection:
+        """For who holds the gate; ``on``: a side connection."""
+        connection = on or handles.writers.get(durable)
         if connection is None:
             connection = handles.writers[durable] = self._another(handles, durable=durable)
+        if connection.to_sync:
+            sync_as_user(connection)
         return connection
 
-    def _another(self, handles: Handles, *, durable: bool, read_only: bool = False) -> sqlite3.Connection:
+    def _another(self, handles: Handles, *, durable: bool, read_only: bool = False) -> Connection:
         """One more connection to the file that is open, and to no other.
 
         Opened on a file that took its place, SQLite would find nobody at the new one's -shm, which has the old one's

@@ -12,6 +12,7 @@ from ...base.as_owner import User, acting_as
 from ...base.errors import CannotOpen
 from ..schema import ledger
 from . import gate, mark
+from .connections import Connection
 from .identity import Identity
 
 
@@ -24,7 +25,7 @@ class Handles:
         self._user = user
         self._gate: gate.WriteGate | None = None
         self._borrowing = threading.Lock()
-        self.writers: dict[bool, sqlite3.Connection] = {}
+        self.writers: dict[bool, Connection] = {}
         self.idle_readers: list[sqlite3.Connection] = []
         self.watcher: sqlite3.Connection | None = None
         self.watching = threading.Lock()  # several workers may look through it

@@ -14,6 +14,7 @@ from typing import Protocol
 from ...base import forkguard
 from ...base.softguard import shielded
 from . import gate
+from .connections import Connection
 from .handles import Handles
 from .sqlerrors import translate
 from .wal import Wal
@@ -28,7 +29,7 @@ class _Database(Protocol):
     wal: Wal
 
     def held(self) -> Handles: ...
-    def writer(self, handles: Handles, durable: bool) -> sqlite3.Connection: ...
+    def writer(self, handles: Handles, durable: bool, on: Connection | None) -> Connection: ...
 
 
 def close_quietly(connection: sqlite3.Connection) -> None:
@@ -41,7 +42,7 @@ class Write:
 
     __slots__ = ("_before", "_connection", "_database", "_durable", "_handles", "_on")
 
-    def __init__(self, database: _Database, durable: bool, on: sqlite3.Connection | None) -> None:
+    def __init__(self, database: _Database, durable: bool, on: Connection | None) -> None:
         self._database = database
         self._durable = durable
         self._on = on
@@ -67,7 +68,7 @@ class Write:
         forkguard.enter()
         self._connection = None
         try:
-            connection = self._connection = self._on or database.writer(handles, self._durable)
+            connection = self._connection = database.writer(handles, self._durable, self._on)
             handles.identity.verify()
             self._before = connection.total_changes
             connection.execute("BEGIN IMMEDIATE")
