@@ -191,14 +191,19 @@ def keeper() -> Callable[[object], object]:
 
 @functools.cache
 def _libc() -> Any:
-    """The C library; None where it, or the system, does not have all of this."""
+    """The C library; None where it, or the system, does not have all of this. Raises OSError where that cannot be told just now: it is not
+    remembered, and nothing is done as root."""
     if sys.maxsize < 2**32 or os.uname().machine not in _SETGROUPS:
         return None
     try:
         import ctypes
-
+    except ModuleNotFoundError:
+        return None
+    except ImportError as error:  # no more descriptors, say, for its extension
+        raise OSError(f"ctypes cannot be imported: {error}") from error
+    try:
         libc = ctypes.CDLL(None)
         libc.setfsuid.restype = libc.setfsgid.restype = ctypes.c_uint32
         return libc if all(hasattr(libc, name) for name in ("capget", "capset", "prctl")) else None
-    except (ImportError, OSError, AttributeError):
+    except (OSError, AttributeError):  # it opens no file for this
         return None

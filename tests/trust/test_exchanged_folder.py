@@ -11,6 +11,7 @@ import contextlib
 import gc
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -31,7 +32,7 @@ from litequeue.store.file import connections
 from litequeue.store.file.connections import open_connection
 
 from ..support import wait_until
-from .world import OTHER, OWNER, World, as_user, python, run
+from .world import OTHER, OWNER, World, as_user, environment, interpreter, python, run
 
 pytestmark = pytest.mark.beside
 
@@ -332,6 +333,45 @@ def test_a_folder_that_the_user_enters_by_a_group_of_his_is_passed(world: World,
     assert user_at(str(db)) == User(account.pw_uid, account.pw_gid, groups=(account.pw_gid, OTHER))
     enqueue(db)
     assert {path.name: path.stat().st_uid for path in db.parent.iterdir()} == dict.fromkeys(os.listdir(db.parent), account.pw_uid)
+
+
+FULL = """
+import os, resource, sys
+from litequeue import LiteQueue
+import litequeue.store, litequeue.client, litequeue.base.as_owner
+from litequeue.base.errors import CannotOpen
+with LiteQueue(sys.argv[2]) as own:
+    own.enqueue("t"), own.jobs()
+def look():
+    try:
+        with LiteQueue(sys.argv[1]) as app:
+            return len(app.jobs())
+    except CannotOpen:
+        return "refused"
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+held = []
+try:
+    while True:
+        held.append(os.open("/dev/null", os.O_RDONLY))
+except OSError:
+    pass
+said = [look()]
+for fd in held: os.close(fd)
+os.chmod(sys.argv[1], 0)
+said.append(look())
+os.chmod(sys.argv[1], 0o600)
+print(*said, look())
+"""
+
+
+@pytest.mark.slow
+def test_a_want_of_descriptors_makes_root_no_more_than_the_user(world: World) -> None:
+    """At the first import of ctypes, which takes some."""
+    db, own = world.queue(world.folder("home")), world.folder("roots", uid=0) / "own"
+    script = world.file(world.root / "full.py", FULL, uid=0)
+    words = [str(interpreter()), "-P", *map(str, (script, db, own))]
+    done = subprocess.run(words, env=environment(), capture_output=True, text=True, check=False)
+    assert done.stdout.split()[-3:] == ["refused", "refused", "0"], done.stdout + done.stderr
 
 
 def test_a_folder_that_the_user_closed_makes_root_no_more_than_him(world: World) -> None:
