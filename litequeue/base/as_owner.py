@@ -155,9 +155,11 @@ def _ways(user: User) -> tuple[Callable[[], None], Callable[[], None]]:
             end()
 
     def end() -> None:
-        libc.setfsuid(uid)
         libc.setfsgid(gid)
         set_groups(groups)
+        if os.getresuid() != users:  # another thread has given up root for all of them, with which this one has ceased to be that user
+            return
+        libc.setfsuid(uid)
         libc.capset(header, full)
         libc.prctl(_DEATH_SIGNAL[1], signal)
         libc.prctl(_DUMPABLE[1], dumpable)
@@ -170,7 +172,7 @@ def _ways(user: User) -> tuple[Callable[[], None], Callable[[], None]]:
     less = (ctypes.c_uint32 * 6)(*full)
     for bit in _FILES:
         less[bit // 32 * 3] &= ~(1 << bit % 32)  # of each half: effective, permitted, inheritable
-    uid, gid = libc.setfsuid(-1), libc.setfsgid(-1)  # which is nobody, and only asks
+    users, uid, gid = os.getresuid(), libc.setfsuid(-1), libc.setfsgid(-1)  # -1 is nobody, and only asks
     return become, end
 
 

@@ -209,6 +209,43 @@ def test_what_a_change_of_permissions_resets_is_as_before(world: World) -> None:
     assert as_user(0, act) == as_before
 
 
+def give_up_root() -> None:
+    os.setgroups([])
+    os.setgid(OTHER)
+    os.setuid(OTHER)
+
+
+@pytest.mark.parametrize("give_up", [give_up_root, lambda: os.seteuid(OTHER)], ids=["for good", "for a while"])
+def test_root_that_a_program_gives_up_meanwhile_stays_given_up(give_up: Callable[[], None]) -> None:
+    """The C library has all threads give it up; the kernel closes the process to its new user, whom root's secrets are none of."""
+
+    def act() -> bool:
+        import ctypes
+
+        libc, inside, go_on, said = ctypes.CDLL(None), threading.Event(), threading.Event(), list[object]()
+
+        def us() -> tuple[object, ...]:
+            with open("/proc/thread-self/status") as file:
+                return libc.prctl(3, 0, 0, 0, 0), *(line for line in file if line.startswith(("Uid", "CapEff")))
+
+        def other() -> None:
+            with acting_as(User(OWNER, OWNER)):
+                inside.set()
+                go_on.wait(10)
+            said.append(us())
+
+        thread = threading.Thread(target=other)
+        thread.start()
+        assert inside.wait(10)
+        give_up()
+        now = us()
+        go_on.set()
+        thread.join()
+        return said == [now]
+
+    assert as_user(0, act)
+
+
 class Late(Exception):
     """As a handler of the program's raises that gives something a time limit."""
 
