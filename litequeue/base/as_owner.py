@@ -34,6 +34,7 @@ _SETGROUPS: Final = {"x86_64": 116, "aarch64": 159, "riscv64": 159, "loongarch64
 # prctl: what a change of permissions resets.
 _DEATH_SIGNAL: Final = (2, 1)
 _DUMPABLE: Final = (3, 4)
+_SIG_ENDS: Final = (1, 2, 3, 15)  # SIGHUP, SIGINT, SIGQUIT, SIGTERM
 # pthread_sigmask
 _SIG_BLOCK: Final = 0
 _SIG_SETMASK: Final = 2
@@ -119,19 +120,24 @@ def acting_as(user: User | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _signals_held_up() -> Iterator[None]:
-    """Python runs the handlers in the main thread alone; SQLite's calls let none run anyway."""
+    """Those that a handler of the program's is called for, in the main thread alone; SQLite's calls let none run anyway. Where there is
+    none, one that ends a program ends it here too: what SQLite waits for may be a pipe of the user's, or a lock."""
     libc = _libc()
     if libc is None or threading.get_native_id() != os.getpid():
         yield
         return
     import ctypes
+    import signal
 
     # signal.pthread_sigmask makes an enum of each signal, which takes 0.2 ms.
-    before, every = (ctypes.c_ubyte * 128)(), (ctypes.c_ubyte * 128)()  # sigset_t
-    libc.sigfillset(every)
+    before, held = (ctypes.c_ubyte * 128)(), (ctypes.c_ubyte * 128)()  # sigset_t
+    libc.sigfillset(held)
+    for number in _SIG_ENDS:
+        if not callable(signal.getsignal(number)):
+            libc.sigdelset(held, number)
     libc.pthread_sigmask(_SIG_BLOCK, None, before)
     try:
-        libc.pthread_sigmask(_SIG_BLOCK, every, None)
+        libc.pthread_sigmask(_SIG_BLOCK, held, None)
         yield
     finally:
         libc.pthread_sigmask(_SIG_SETMASK, before, None)  # those that came since have their handlers run here

@@ -310,6 +310,30 @@ def test_a_handler_of_a_signal_that_raises_leaves_root_himself() -> None:
     assert len(became) == 1, became
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_root_who_waits_at_a_users_file_can_be_ended(world: World, number: signal.Signals) -> None:
+    """SQLite waits as long as the user likes, in a pipe that he calls -wal, or for a lock."""
+    pipe = str(world.folder("home") / "x-wal")
+    os.mkfifo(pipe)
+    told, tell = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        signal.signal(number, signal.SIG_DFL)
+        with acting_as(User(OWNER, OWNER)):
+            os.write(tell, b".")
+            os.open(pipe, os.O_RDONLY)
+        os._exit(0)
+    assert os.read(told, 1)
+    os.kill(pid, number)
+    try:
+        ended = wait_until(lambda: os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG), what="it has ended")
+    except AssertionError:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
+    assert ended.si_status == number
+
+
 def test_no_soft_timeout_is_raised_where_a_thread_acts_as_another_user() -> None:
     asked, said = threading.Event(), list[str]()
 
