@@ -20,6 +20,7 @@ from litequeue.base.outcomes import Died, Timed
 from litequeue.cli import main
 from litequeue.pools import child, processes, slot
 from litequeue.pools.base import Call, Reason
+from litequeue.pools.spawning import Context
 from litequeue.store.file import connections
 from litequeue.store.turn import settle
 from litequeue.worker import planning
@@ -88,7 +89,7 @@ class SharedPool(processes.ProcessPool):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._executor = ProcessPoolExecutor(self.slots, self._context, child.start, (None, os.getpid(), None, (), None))
+        self._executor = ProcessPoolExecutor(self.slots, Context(), child.start, (None, os.getpid(), None, (), None))
         self._ended: deque[tuple[Call, Future[Any]]] = deque()
 
     def submit(self, calls: Sequence[Call]) -> None:
@@ -96,7 +97,7 @@ class SharedPool(processes.ProcessPool):
             try:
                 future = self._executor.submit(load_and_run, call.code.origin, call.database, json.dumps([child.wire(call)]))
             except RuntimeError:  # broken
-                self._executor = ProcessPoolExecutor(self.slots, self._context, child.start, (None, os.getpid(), None, (), None))
+                self._executor = ProcessPoolExecutor(self.slots, Context(), child.start, (None, os.getpid(), None, (), None))
                 return self.submit(calls[calls.index(call) :])
             self._executor.submit(child.ready)  # its result makes the executor look at all its processes anew
             future.add_done_callback(lambda future, call=call: self._done(call, future))  # type: ignore[misc]
