@@ -12,16 +12,18 @@ Pure, but for looking at frames. What a task's own locks guard is its own affair
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
-from itertools import takewhile
-from operator import attrgetter, eq, is_, itemgetter
+from itertools import cycle, takewhile
+from operator import attrgetter, call, eq, is_, itemgetter
 from types import CodeType, FrameType
 from typing import Final
 
+COLLECTS: Final = sys.version_info < (3, 11, 9)
 MOST_FRAMES: Final = 500  # deeper ones are not looked at: the look has to be quick
 _IMPORTING: Final = "<frozen importlib."
 _STARTING: Final = threading.Thread.start.__code__
@@ -91,14 +93,27 @@ def is_delicate(frame: FrameType | None, until: CodeType) -> bool:
 
 def innermost(thread: int) -> FrameType | None:
     """Where a thread is now; None if it has ended."""
-    return sys._current_frames().get(thread)
+    return next(_all_frames()).get(thread)
 
 
 def while_at(thread: int, frame: FrameType, at: int) -> Iterator[int]:
     """``at`` as long as this is its innermost frame, at this instruction (``f_lasti``): then those that called it have not moved
     either. It looks each time that it is asked, by functions of C alone, between which Python does not give the GIL away."""
-    frames = map(itemgetter(thread), iter(sys._current_frames, None))
+    frames = map(itemgetter(thread), _all_frames())
     return takewhile(partial(eq, at), map(attrgetter("f_lasti"), takewhile(partial(is_, frame), frames)))
+
+
+def _all_frames() -> Iterator[dict[int, FrameType]]:
+    """Where all threads are, each time that it is asked, by functions of C alone.
+
+    Without the collector up to Python 3.11.8 (bpo: gh-106883): a finalizer that it ran in there gave the GIL away, and the lock of the
+    list of threads not: the next thread that was started, or looked like this, waited for that with the GIL, and so did all
+    others, for ever (seen of a worker's threads, once in some 100,000 timeouts).
+    """
+    if COLLECTS and gc.isenabled():
+        steps = map(call, cycle((gc.disable, sys._current_frames, gc.enable)))
+        return map(itemgetter(1), zip(steps, steps, steps, strict=False))
+    return iter(sys._current_frames, None)
 
 
 def _is_protected(frame: FrameType) -> bool:

@@ -18,6 +18,7 @@ import multiprocessing.resource_tracker
 import multiprocessing.util
 import os
 import queue
+import subprocess
 import sys
 import tempfile
 import threading
@@ -33,7 +34,7 @@ import pytest
 from litequeue.base import delicate
 from litequeue.base.softguard import SoftGuard
 
-from ..support import wait_until
+from ..support import environment, wait_until
 
 pytestmark = pytest.mark.beside  # what a failure leaves taken is left in a fork
 
@@ -278,3 +279,39 @@ def test_a_timeout_breaks_nothing_that_threads_share(file: str, monkeypatch: pyt
     thread.join(10)
     assert ended == [None]  # by the timeout
     assert place.is_whole()
+
+
+LOOKS_WHILE_GARBAGE_IS_COLLECTED = """
+import gc, threading, time
+from litequeue.base.delicate import innermost
+
+class Dies:
+    def __init__(self):
+        self.itself = self
+    def __del__(self):
+        time.sleep(0)  # gives the GIL away
+
+def look():
+    for _ in range(2000):
+        Dies()
+        innermost(threading.get_ident())
+
+gc.set_threshold(1)
+threads = [threading.Thread(target=look, daemon=True) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert gc.isenabled()
+gc.disable()
+assert innermost(threading.get_ident()) is not None and not gc.isenabled()
+print("whole")
+"""
+
+
+@pytest.mark.slow
+def test_threads_that_look_while_garbage_is_collected_do_not_wait_for_each_other_for_ever() -> None:
+    """Python 3.11.8 and before; within a second, without what is done against it."""
+    words = [sys.executable, "-c", LOOKS_WHILE_GARBAGE_IS_COLLECTED]
+    done = subprocess.run(words, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "whole\n", done.stderr
