@@ -227,7 +227,7 @@ def test_odd_rows_are_told(filled: Path) -> None:
     code, found = doctor(filled)
     assert code == 1
     assert "the clock was set back" in wrong(found)["clock"]
-    assert "due for 60 min" in wrong(found)["jobs"]
+    assert "has waited for 60 min" in wrong(found)["jobs"]
 
 
 @pytest.mark.slow

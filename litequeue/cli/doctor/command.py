@@ -151,6 +151,6 @@ def _jobs(store: Store, now: int) -> Iterator[Finding]:
     paused = f"; paused: {', '.join(stats.paused)}" if stats.paused else ""
     text = f"{counts}{paused}"
     if age > OLD:
-        yield Finding("jobs", WRONG, f"{text}; the oldest available one has been due for {render.duration(age)}")
+        yield Finding("jobs", WRONG, f"{text}; the oldest available one has waited for {render.duration(age)}")
     else:
         yield Finding("jobs", OK, text)

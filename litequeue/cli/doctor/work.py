@@ -159,7 +159,7 @@ def _held_up(
         level = NOTE if job.queue in paused else WRONG
         yield Finding("tasks", level, f"{counted(count, 'job')} of {job.task} in queue {job.queue} cannot start: {why}")
     if free:
-        known = "; no worker says that it lacks their code" if of_code else ""
+        known = "; no worker says that it cannot run them" if of_code else ""
         yield Finding("tasks", OK, f"{counted(free, 'available job')} wait{'s' if free == 1 else ''} for a free slot{known}")
 
 
