@@ -4,16 +4,16 @@
 """
 
 import sqlite3
-import tempfile
 import time
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from tempfile import mkdtemp
 from zoneinfo import ZoneInfo
 
 from litequeue import LiteQueue, current_job
 
-BERLIN = ZoneInfo("Europe/Berlin")
-folder = Path(tempfile.mkdtemp())
+BERLIN, folder = ZoneInfo("Europe/Berlin"), Path(mkdtemp())
 
 
 class ShiftedClock:  # for trying schedules out
@@ -29,7 +29,7 @@ app = LiteQueue(folder / "queue.sqlite", clock=(clock := ShiftedClock()))
 @app.task(retries=3, timeout=3600)
 def backup_database():
     target = folder / f"{current_job().scheduled_for:%Y-%m-%d}.copy"
-    with sqlite3.connect(folder / "shop.sqlite") as shop, sqlite3.connect(target) as copy:
+    with closing(sqlite3.connect(folder / "shop.sqlite")) as shop, closing(sqlite3.connect(target)) as copy:
         shop.backup(copy)
 
 
