@@ -37,15 +37,15 @@ SAYS = {
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, subprocess.CompletedProcess[str]]:
     """Each example's run, some side by side: they wait more than they work."""
 
-    def run(path: Path) -> subprocess.CompletedProcess[str]:
-        folder = tmp_path_factory.mktemp(path.stem)
+    def run(path: Path, folder: Path) -> subprocess.CompletedProcess[str]:
         env = {**environment(), "TMPDIR": str(folder)}
         return subprocess.run(
             [sys.executable, "-W", "error", str(path)], cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False
         )
 
+    folders = [tmp_path_factory.mktemp(path.stem) for path in EXAMPLES]  # not in threads: each might make pytest's folder anew
     with ThreadPoolExecutor(3) as pool:
-        return dict(zip(EXAMPLES, pool.map(run, EXAMPLES), strict=True))
+        return dict(zip(EXAMPLES, pool.map(run, EXAMPLES, folders), strict=True))
 
 
 @pytest.mark.slow
