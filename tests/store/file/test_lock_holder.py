@@ -160,14 +160,16 @@ def test_who_holds_a_readers_lock_is_told_and_users_other_than_us_first(db: Path
     store.jobs.enqueue(new_job())
     assert readers(str(db)) == []
     me, other = os.geteuid(), 54_322 if os.geteuid() == 0 else os.geteuid()
-    with store.database.read() as connection:
-        cursor = connection.execute("SELECT id FROM litequeue_jobs UNION ALL SELECT 1")
-        cursor.fetchone()
-        with locked_for_reading(db, FIRST_READER, 5, other) as pid:
+    with contextlib.ExitStack() as lock:
+        pid = lock.enter_context(locked_for_reading(db, FIRST_READER, 5, other))  # before the read, inside of which nobody forks
+        with store.database.read() as connection:
+            cursor = connection.execute("SELECT id FROM litequeue_jobs UNION ALL SELECT 1")
+            cursor.fetchone()
             assert sorted(readers(str(db))) == sorted([(pid, other), (os.getpid(), me)])
             assert me == other or readers(str(db))[0] == (pid, other)
-        assert readers(str(db)) == [(os.getpid(), me)]
-        cursor.fetchall()
+            lock.close()
+            assert readers(str(db)) == [(os.getpid(), me)]
+            cursor.fetchall()
     store.close()
 
 
