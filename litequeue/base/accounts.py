@@ -1,6 +1,6 @@
 """Who there is on this host: who is in a group, and which users have numbers in a user namespace.
 
-Owns what is asked of the lists of accounts and groups, and of Linux's map of numbers, for ``trust``, which judges files by it.
+Owns what is asked of the lists of accounts and groups, and of Linux's map of numbers, above all for ``trust``, which judges files by it.
 Members of a group are also those whose primary group it is, so that takes a look at all accounts. Root's group is nobody's own: a
 container that is started with any number has the group 0. Where it cannot be told who is in a group, somebody may be.
 """
@@ -47,15 +47,15 @@ def _others_in(uid: int, gid: int, minute: int) -> str | None:
     return None
 
 
-def groups_of(uid: int) -> set[int]:
+def groups_of(uid: int) -> tuple[int, ...]:
     """The groups of an account; of one that is not known, none."""
     import pwd
 
     try:
         account = pwd.getpwuid(uid)
     except KeyError:
-        return set()
-    return {*os.getgrouplist(account.pw_name, account.pw_gid)}
+        return ()
+    return tuple(os.getgrouplist(account.pw_name, account.pw_gid))
 
 
 def stranger(uid: int, gid: int) -> str:

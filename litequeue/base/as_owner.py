@@ -24,6 +24,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
+from .accounts import groups_of
 from .softguard import shielded
 from .trust import first_not_roots
 
@@ -61,7 +62,7 @@ def user_at(path: str) -> User | None:
     if _may_see(user, name):
         return user
     # Only root's directories lie above it. The one capability that passes them, CAP_DAC_READ_SEARCH, would read any file too.
-    user = user._replace(groups=_groups(user))
+    user = user._replace(groups=groups_of(user.uid))  # not before: a directory of accounts (LDAP) may take long to say
     return user if user.groups and _may_see(user, name) else user._replace(is_shut_out=True)
 
 
@@ -82,16 +83,6 @@ def _group(found: os.stat_result) -> int:
         return pwd.getpwuid(found.st_uid).pw_gid
     except KeyError:
         return found.st_gid
-
-
-def _groups(user: User) -> tuple[int, ...]:
-    """All of his: a directory of accounts (LDAP) may take long to say."""
-    import pwd
-
-    try:
-        return tuple(os.getgrouplist(pwd.getpwuid(user.uid).pw_name, user.gid))
-    except KeyError:
-        return ()
 
 
 @contextlib.contextmanager
