@@ -62,7 +62,14 @@ def _flags_and_safe_path() -> list[str]:
 
 def _prepare_to_check(name: str) -> dict[str, Any]:
     """What the new process is told before it is given anything else."""
-    data = _preparation(name)
+    try:
+        data = _preparation(name)
+    except FileNotFoundError:  # it asks where it is, which a release that was taken away no longer tells
+        spawn.os = types.SimpleNamespace(**{**vars(os), "getcwd": lambda: os.curdir})  # type: ignore[attr-defined]
+        try:
+            data = _preparation(name)
+        finally:
+            spawn.os = os  # type: ignore[attr-defined]
     process = getattr(_starts, "process", None)
     if process is not None:
         # It has our working directory already, and may not be able to go there: it may be closed to us (sudo -u), or gone.
@@ -72,18 +79,9 @@ def _prepare_to_check(name: str) -> dict[str, Any]:
     return data
 
 
-def _working_directory() -> str:
-    """For multiprocessing, which asks before it starts a process, and would start none where a release that was taken away has been."""
-    try:
-        return os.getcwd()
-    except FileNotFoundError:
-        return os.curdir
-
-
 def look_nowhere_but_there() -> None:
     """Have multiprocessing start Python with -P. For all of this process, since only there can it be said: a program's own pools
     have the same sys.path as without."""
     if _flags is not None:
         util._args_from_interpreter_flags = _flags_and_safe_path  # type: ignore[attr-defined]
     spawn.get_preparation_data = _prepare_to_check
-    spawn.os = types.SimpleNamespace(**{**vars(os), "getcwd": _working_directory})  # type: ignore[attr-defined]
