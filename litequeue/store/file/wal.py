@@ -26,9 +26,8 @@ class Wal:
     def __init__(self, path: str) -> None:
         self._path = path
         self._over = LIMIT
-        # Of ours since the last checkpoint; a lost count only makes one later.
-        self._commits = 0
-        self._weight = 0
+        self._commits = 0  # of ours
+        self._weight = 0  # of those since the last checkpoint; a lost count only makes one later
 
     def size(self) -> int:
         return log_size(self._path)

@@ -85,7 +85,8 @@ class Maintenance:
             if now >= self._chores_due:
                 self._chores_due = now + CHORE_SECONDS
                 self._store.database.tend_wal()
-                self._store.workers.forget(self._clock.now() - DAY, self._clock.now())
+                wall = self._clock.now()
+                self._store.workers.forget(wall - DAY, wall)
                 self._prune_due = now
             if now >= self._prune_due:
                 self._prune_due = self._prune(now)
