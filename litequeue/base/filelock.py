@@ -1,6 +1,7 @@
 """A lock on a file of its own that the kernel drops when its process dies, however it dies.
 
-Owns the difference between ``fcntl.lockf`` and ``msvcrt.locking``, and that what was opened is a file of ours alone.
+Owns the difference between ``fcntl.lockf`` and ``msvcrt.locking``, and that what was opened is a file of ours alone. The lock is one
+byte; another, far behind all that is written, is the *front*: the place of whoever is the next to have it, if those who wait keep to that.
 ``lockf`` and not ``flock``: a forked child inherits a flock and would keep its dead parent "alive". A POSIX lock belongs
 to the whole process and is lost when *any* descriptor of the file is closed there, so one ``FileLock``
 per file and process, and never on a file that SQLite has open.
@@ -19,19 +20,22 @@ from .denied import denied, is_a_link
 from .errors import CannotOpen
 from .trust import give, why_shared
 
+_LOCK: Final = 0
+_FRONT: Final = 1 << 30
+
 if sys.platform == "win32":  # pragma: no cover - Linux is what can be tested here
     import msvcrt
 
-    def _try_lock(fd: int) -> bool:
-        os.lseek(fd, 0, os.SEEK_SET)
+    def _try_lock(fd: int, byte: int) -> bool:
+        os.lseek(fd, byte, os.SEEK_SET)
         try:
             msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
         except OSError:
             return False
         return True
 
-    def _unlock(fd: int) -> None:
-        os.lseek(fd, 0, os.SEEK_SET)
+    def _unlock(fd: int, byte: int) -> None:
+        os.lseek(fd, byte, os.SEEK_SET)
         msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)
 
     def _holder(fd: int) -> int | None:
@@ -52,23 +56,23 @@ else:
 
     _BUSY: Final = (errno.EACCES, errno.EAGAIN)
 
-    def _try_lock(fd: int) -> bool:
+    def _try_lock(fd: int, byte: int) -> bool:
         try:
-            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
         except OSError as error:
             if error.errno in _BUSY:
                 return False
             raise
         return True
 
-    def _unlock(fd: int) -> None:
-        fcntl.lockf(fd, fcntl.LOCK_UN)
+    def _unlock(fd: int, byte: int) -> None:
+        fcntl.lockf(fd, fcntl.LOCK_UN, 1, byte)
 
     def _holder(fd: int) -> int | None:
         if not sys.platform.startswith("linux"):
             return None
         # struct flock of 64-bit Linux: l_type, l_whence, l_start, l_len, l_pid
-        query = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        query = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, _LOCK, 1, 0)
         try:
             answer = struct.unpack("hhqqi4x", fcntl.fcntl(fd, fcntl.F_GETLK, query))
         except (OSError, struct.error):
@@ -105,10 +109,17 @@ class FileLock:
             raise CannotOpen(f"cannot open the lock file {path}: {why}") from error
 
     def try_acquire(self) -> bool:
-        return _try_lock(self._fd)
+        return _try_lock(self._fd, _LOCK)
 
     def release(self) -> None:
-        _unlock(self._fd)
+        _unlock(self._fd, _LOCK)
+
+    def try_front(self) -> bool:
+        """Take the place of the next. It goes with its process too, and keeps nobody from taking the lock."""
+        return _try_lock(self._fd, _FRONT)
+
+    def leave_front(self) -> None:
+        _unlock(self._fd, _FRONT)
 
     def holder(self) -> int | None:
         """The pid that holds the lock, where the system can tell; None for nobody or unknown."""

@@ -2,10 +2,21 @@
 
 Owns ``DB-lock``, a side file whose kernel lock is held for the length of one transaction. Two things
 depend on it. *Safety*: SQLite 3.7.0 to 3.51.2 can lose commits when a commit overlaps another connection's
-second checkpoint; no two of ours ever overlap. *Fairness*: with short jittered tries the worst wait among 8
-writing processes was 99 ms, with SQLite's own busy handler 531 ms. Threads queue on a lock in memory first,
-not on the file. Must not know what is written; ``mark`` keeps a line in the side file, through it alone, and
-its length is a sign for ``identity``.
+second checkpoint; no two of ours ever overlap. *Fairness*: with SQLite's own busy handler the worst wait among 8
+writing processes was 531 ms, here 91. Threads queue on a lock in memory first, not on the file.
+
+Nobody is told that the lock is free; who waits naps and tries again. One at a time does so often, at the *front* (``filelock``); the
+others wait behind for that place, with naps that are long at first and short for those who have waited long, so that it goes about
+in turn. What 16 processes cost that all tried often was the processor that the one with the lock needed. Who has just had the
+lock may have it again before the next one wakes, and that is well: a process that has just enqueued does so again with 75 us of
+processor, one that has slept with 300.
+
+Measured in turns, 16 producers on 2 cores: 1,010 to 1,040 a second with all of them trying often, 1,420 to 1,730 so, and the
+worst wait 133 to 167 ms. If each blocks in the kernel until it has the lock, which has no end that could be set: 1,420 to 1,730. With
+a thread that blocks for the one that asked: 1,145. Naps of a third in front: the same for 16, but one producer beside
+one worker came to three quarters.
+
+Must not know what is written; ``mark`` keeps a line in the side file, through it alone, and its length is a sign for ``identity``.
 
 The file is opened once per process and database, because a POSIX lock is the process's and closing any
 descriptor drops it; so gates are shared through a table, and a forked child opens its own.
@@ -18,6 +29,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from typing import Final
 
 from ...base import forkguard
 from ...base.clock import monotonic
@@ -25,8 +37,11 @@ from ...base.errors import QueueBusy
 from ...base.filelock import FileLock
 from .lock_holder import why_held_up
 
-_FIRST_NAP = 0.000_1
-_LAST_NAP = 0.001
+# Seconds, and each is half as long or half as long again, by chance.
+_NAP_AT_FRONT: Final = 0.000_5
+_FIRST_NAP: Final = 0.006
+_LAST_NAP: Final = 0.000_5  # of who has waited for 55 ms
+_HASTE: Final = 0.1  # seconds by which a nap is shorter for each that was waited
 
 
 class GateClosed(Exception):
@@ -72,12 +87,20 @@ class WriteGate:
         with forkguard.inside:
             import random  # 2.5 ms, which who never waits does not need
 
-        deadline = monotonic() + patience
-        while not self._file.try_acquire():
-            if monotonic() >= deadline:
-                holder = self._file.holder()
-                raise self._busy(patience, f"process {holder}" if holder else "another process")
-            time.sleep(random.uniform(_FIRST_NAP, _LAST_NAP))
+        began = monotonic()
+        in_front = False
+        try:
+            while not self._file.try_acquire():
+                waited = monotonic() - began
+                if waited >= patience:
+                    holder = self._file.holder()
+                    raise self._busy(patience, f"process {holder}" if holder else "another process")
+                in_front = in_front or self._file.try_front()
+                nap = _NAP_AT_FRONT if in_front else max(_LAST_NAP, _FIRST_NAP - waited * _HASTE)
+                time.sleep(nap * random.uniform(0.5, 1.5))
+        finally:
+            if in_front:
+                self._file.leave_front()
 
     @contextlib.contextmanager
     def against_threads(self, patience: float) -> Iterator[bool]:
