@@ -1,7 +1,7 @@
 """Waking other processes: datagrams on the loopback interface, of one byte and a token.
 
-Owns the sockets and the meanings of the byte: ``LOOK`` ("look at the file again"), ``TIMES`` ("look at the
-schedules"), ``WAIT`` ("tell me LOOK whenever a job was settled") and ``DONE`` ("no longer"). A datagram may be lost or
+Owns the sockets and the meanings of the byte: ``LOOK`` ("look at the file again"), ``MORE`` (the same, from a worker that has no
+room for what there is: not to be passed on), ``TIMES`` ("look at the schedules"), ``WAIT`` ("tell me LOOK whenever a job was settled") and ``DONE`` ("no longer"). A datagram may be lost or
 doubled, so it never means more than "look"; whoever waits looks by itself every half second too.
 
 Any user of the host can send one to any port. So each ear has a *token*, random bytes that all it hears must begin with,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .loopback import Loopback
 
 LOOK: Final = b"!"
+MORE: Final = b"+"
 TIMES: Final = b"@"
 WAIT: Final = b"?"
 DONE: Final = b"."

@@ -20,9 +20,9 @@ from ..base.models import (
     TaskOrigin,
     Unsettled,
 )
+from .bells import one_for
 from .file import Database
 from .origins import ALL_TASKS, TASK_ORIGIN, record_options, record_origin
-from .workers import addresses_to_wake
 
 if TYPE_CHECKING:
     from .turn import Demand, Look, Turn
@@ -64,7 +64,7 @@ class Jobs:
             if origin is not None:
                 record_origin(connection, origin, job.created_at)
             job_id = insert_job(connection, job)
-            addresses = addresses_to_wake(connection)
+            addresses = one_for(connection, job.columns.queue, job.task, job.columns.pool)
         return job_id, addresses
 
     def enqueue_many(
@@ -90,7 +90,7 @@ class Jobs:
                 moved = connection.execute(STAGE_MOVE, {**template._asdict(), **template.columns._asdict()})
                 count = moved.rowcount
                 (last,) = connection.execute("SELECT last_insert_rowid()").fetchone()
-                addresses = addresses_to_wake(connection)
+                addresses = one_for(connection, template.columns.queue, template.task, template.columns.pool)
         if count == 0:
             return range(0), []
         # AUTOINCREMENT under the write lock: nobody's ids can lie between ours.
@@ -131,12 +131,15 @@ class Jobs:
         adoptions: Sequence[Adoption] = (),
         printed: Sequence[Printed] = (),
         demand: Demand | None = None,
+        running: int | None = None,
+        passes_on: bool = True,
     ) -> Turn:
-        """Settle what ended, put due jobs where they can be claimed, and claim; one transaction."""
+        """Settle what ended, put due jobs where they can be claimed, claim, and say who sleeps from now on; one transaction."""
         from .turn import Turn, pipeline  # who only enqueues takes none
 
         turn = Turn(
-            worker, now, lease_until, succeeded=succeeded, others=others, adoptions=adoptions, printed=printed, demand=demand
+            worker, now, lease_until, succeeded=succeeded, others=others, adoptions=adoptions, printed=printed, demand=demand,
+            running=running, passes_on=passes_on,
         )  # fmt: skip
         with self._database.write(durable=False) as connection:
             for step in pipeline.STEPS:

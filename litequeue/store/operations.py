@@ -9,10 +9,10 @@ from typing import Final
 
 from ..base.bell import Address
 from ..base.clock import monotonic
+from .bells import everyone
 from .file import Database
 from .rules import KEEP
 from .schedules import CLOSE_ALL, REOPEN
-from .workers import addresses_to_wake
 
 CANCEL_WAITING: Final = """UPDATE litequeue_jobs
 SET state = 'cancelled', finished_at = :now, prune_at = :prune_at, cancel_requested_at = :now
@@ -64,7 +64,7 @@ class Operations:
             done = connection.execute(CANCEL_WAITING, parameters).rowcount
             done = done or connection.execute(CANCEL_RUNNING, parameters).rowcount
             row = connection.execute(STATE, parameters).fetchone()
-            return (row[0] if row else None), done > 0, addresses_to_wake(connection)
+            return (row[0] if row else None), done > 0, everyone(connection)
 
     def revive(self, job_id: int, now: int) -> tuple[str | None, list[Address]]:
         """Put a final job back as if new; let a waiting one run now. Its state, and whom to wake."""
@@ -75,7 +75,7 @@ class Operations:
             else:
                 connection.execute(HURRY, parameters)
             row = connection.execute(STATE, parameters).fetchone()
-            return (row[0] if row else None), addresses_to_wake(connection)
+            return (row[0] if row else None), everyone(connection)
 
     def pause(self, queue: str, now: int) -> None:
         with self._database.write(durable=True) as connection:
@@ -84,7 +84,7 @@ class Operations:
     def resume(self, queue: str) -> list[Address]:
         with self._database.write(durable=True) as connection:
             connection.execute(RESUME, {"queue": queue})
-            return addresses_to_wake(connection)
+            return everyone(connection)
 
     def prune(self, now: int, seconds: float) -> int:
         """Delete final jobs whose time has come, with their attempts and output, for about ``seconds``. How many; 0 once none is left.

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sqlite3
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -19,13 +18,11 @@ from ..base.checks import MICROS
 from ..base.denied import denied
 from ..base.filelock import FileLock
 from ..base.lockfolder import LOCK, SUFFIX, LockFolder, Locks, is_ours
+from .bells import everyone
 from .file import Database
 
 YOUNG: Final = 60.0  # seconds
 
-# The token is the random part of the lock's name; bytes, since a planted name need not be UTF-8.
-ADDRESSES: Final = f"""SELECT wake_port, CAST(substr(lock_file, 1, {TOKEN_BYTES}) AS BLOB) FROM litequeue_workers
-WHERE stopped_at IS NULL AND wake_port IS NOT NULL"""
 REGISTER: Final = """INSERT INTO litequeue_workers
     (name, pid, host, lock_file, wake_port, queues, slots, started_at, heartbeat_at)
 VALUES (:name, :pid, :host, :lock_file, :wake_port, :queues, :slots, :now, :now)"""
@@ -265,12 +262,7 @@ class Workers:
 
     def addresses(self) -> list[Address]:
         with self._database.read() as connection:
-            return addresses_to_wake(connection)
-
-
-def addresses_to_wake(connection: sqlite3.Connection) -> list[Address]:
-    """Whom to tell once the caller's transaction is committed: every worker that runs, and hears."""
-    return connection.execute(ADDRESSES).fetchall()
+            return everyone(connection)
 
 
 def process_state(pid: int) -> str | None:

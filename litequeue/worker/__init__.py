@@ -3,10 +3,11 @@
 Read ``worker`` first, how one starts and ends, then ``coordinator``, the one thread that changes its state. That asks
 ``planning`` how many jobs to take, ``admission`` which, ``settling`` what an outcome means, ``looking`` whether and where to look
 for jobs, ``slow_look`` when to do so unasked. ``dispatch`` makes calls of jobs, ``running`` has those that it holds, with their ``timeouts``, ``pooling`` makes
-the pools, ``outgoing`` keeps what is to be written, ``reporting`` tells of discarded jobs, ``journal`` has the log's
+the pools, ``outgoing`` keeps what is to be written, ``neighbours`` is what it asks of the rest and tells it, ``reporting`` tells of discarded jobs, ``journal`` has the log's
 lines; all else reaches it through the ``inbox``.
 
 ``config`` has the settings, ``discovery`` finds the code of tasks, ``importing`` imports it beside all that, ``staleness`` tells
-whether its files were changed since. ``embedded`` runs a worker inside an app, ``signals`` stops one, ``leaving`` ends its process although it has not stopped, ``repeated_warning`` says once what
+whether its files were changed since. ``embedded`` runs a worker inside an app, ``signals`` stops one,
+``leaving`` ends its process although it has not stopped, ``repeated_warning`` says once what
 happens often. What ticks in threads of its own lives in ``services``. May import ``schedules``, ``store``, ``pools``, ``commands`` and all that is below them.
 """

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from ..base.clock import Clock
 from ..base.errors import PASSING, UnknownTask, WorkerFailed
@@ -28,6 +27,7 @@ from .discovery import Catalogue
 from .dispatch import calls_of, is_durable, tell_unknown
 from .inbox import Dead, Held, Inbox, Look, Started, Stop
 from .looking import Looking
+from .neighbours import Neighbours
 from .outgoing import Outgoing
 from .planning import Plan
 from .pooling import Pools
@@ -41,16 +41,6 @@ log = Log("litequeue.worker")
 
 TEND_PAUSE = 0.005  # while calls wait in a pool
 RETRY_PAUSE = 0.25  # after a turn that the file refused
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbours:
-    """What the rest of the worker wants to hear, and the one thing it is asked."""
-
-    on_settled: Callable[[], None]
-    on_news: Callable[[], None]  # there may be work: somebody committed something, a peer may have come
-    on_change: Callable[[], None]  # the same, told at most twice a second; or a schedule's job has ended
-    has_peers: Callable[[], bool]
 
 
 class Coordinator:
@@ -111,7 +101,7 @@ class Coordinator:
         self.moved_at = self._clock.monotonic()
         for message in messages:
             if isinstance(message, Look):
-                self._looking.news()
+                self._looking.news(passed_on=message.passed_on)
                 self._neighbours.on_news()
             elif isinstance(message, Started):
                 self._running.started(message)
@@ -166,8 +156,9 @@ class Coordinator:
         now, mono = self._clock.now(), self._clock.monotonic()
         if mono < self._refused_until:
             return
+        has_peers = self._neighbours.has_peers()
         try:
-            if not self.outgoing and self._neighbours.has_peers() and not self._anything_to_do(now, demand):
+            if not self.outgoing and has_peers and not self._anything_to_do(now, demand):
                 self._looking.no() if demand is None else self._looking.saw(None)
                 return
             turn = self._store.jobs.turn(
@@ -179,6 +170,8 @@ class Coordinator:
                 adoptions=self.outgoing.adoptions,
                 printed=self.outgoing.printed,
                 demand=demand,
+                running=len(self.calls) if has_peers else None,
+                passes_on=self._looking.passes_on or bool(self.outgoing),
             )
         except PASSING as error:
             # What ended is kept and written once there is room; until then nothing new is claimed.
@@ -188,10 +181,10 @@ class Coordinator:
         self._after(turn, demand, now)
 
     def _anything_to_do(self, now: int, demand: Demand | None) -> bool:
-        """Every enqueue wakes all workers; one wins, and the rest need not queue for the write lock."""
+        """Many may have been told of the same; one wins, and the rest need not queue for the write lock."""
         look = self._store.jobs.look(self.id, demand)
         due = [t for t in (look.next_due, look.next_expiry) if t is not None]
-        waits = demand is not None and (look.waiting or look.rest)
+        waits = demand is not None and (look.waiting or look.rest or not look.listening)  # it must say that it sleeps
         if waits or look.cancelled or look.sweep or any(t <= now for t in due):
             return True
         self._watch.expect(min(due, default=None), now, self._clock.monotonic())
@@ -199,6 +192,7 @@ class Coordinator:
 
     def _after(self, turn: Turn, demand: Demand | None, now: int) -> None:
         mono = self._clock.monotonic()
+        self._neighbours.tell_more(turn.to_tell)
         written = self.outgoing.written(turn.lost)
         self._telling |= written.discarded
         if written.settled:

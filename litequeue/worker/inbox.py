@@ -22,7 +22,9 @@ class Stirred(NamedTuple):
 
 
 class Look(NamedTuple):
-    """Somebody committed something: look at the file."""
+    """Somebody committed something: look at the file. ``passed_on``: a worker that has no room for it, to all that sleep."""
+
+    passed_on: bool = False
 
 
 class Started(NamedTuple):
@@ -63,7 +65,7 @@ class Inbox:
         self._ended: deque[tuple[Call, Timed]] = deque()
         self._printed: deque[tuple[Call, int, str, str]] = deque()
         self._stirred = False
-        self._look = False
+        self._looks: set[bool] = set()  # in the queue
 
     # -- any thread -------------------------------------------------------------------------
 
@@ -76,10 +78,10 @@ class Inbox:
             self._stirred = True
             self._queue.put(Stirred())
 
-    def look(self) -> None:
-        if not self._look:
-            self._look = True
-            self._queue.put(Look())
+    def look(self, passed_on: bool = False) -> None:
+        if passed_on not in self._looks:
+            self._looks.add(passed_on)
+            self._queue.put(Look(passed_on))
 
     def ended(self, call: Call, timed: Timed) -> None:
         self._ended.append((call, timed))
@@ -103,7 +105,7 @@ class Inbox:
             pass
         # Cleared before anything is acted on: what happens from now on makes a new message.
         self._stirred = False
-        self._look = False
+        self._looks.clear()
         return messages
 
     def take_ended(self) -> list[tuple[Call, Timed]]:

@@ -14,7 +14,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
-from ..base.bell import LOOK
+from ..base.bell import LOOK, MORE
 from ..base.checks import counted
 from ..base.clock import Clock
 from ..base.errors import PASSING, LitequeueError
@@ -27,10 +27,11 @@ from ..store.inspection import damage_told
 from ..store.schedules import Fires
 from ..store.workers import Registration
 from .config import WorkerConfig
-from .coordinator import Coordinator, Neighbours
+from .coordinator import Coordinator
 from .discovery import Catalogue
 from .importing import Importer
 from .inbox import Dead, Inbox, Stop
+from .neighbours import Neighbours
 from .services.clockwork import Clockwork
 from .services.heartbeat import Heartbeat
 from .services.listener import Listener
@@ -163,10 +164,16 @@ class Worker:
                 clock,
                 self._rng,
                 self._inbox,
-                Neighbours(listener.settled, self._look_for_peers, ticker.poke, maintenance.has_peers),
+                Neighbours(
+                    listener.settled,
+                    lambda addresses: listener.ear.tell(MORE, addresses),
+                    self._look_for_peers,
+                    ticker.poke,
+                    maintenance.has_peers,
+                ),
                 registration.locks_of_children,
             )
-            stack.callback(self._unregister, registration)
+            stack.callback(self._unregister, registration, listener)
             self._maintenance = maintenance
             # Before the first look: a burst that finds nothing ends, so it must have rescued and fired by then.
             maintenance.tick()
@@ -188,7 +195,7 @@ class Worker:
             self._catalogue.say_who_is_believed()
             yield stack
 
-    def _unregister(self, registration: Registration) -> None:
+    def _unregister(self, registration: Registration, listener: Listener) -> None:
         if self._coordinator.calls or self._coordinator.outgoing:
             # We fell over. The lock stays until the process ends, since a thread may still run one of
             # them; then the free lock tells the peers to rescue what the row still claims.
@@ -198,6 +205,8 @@ class Worker:
             if self._coordinator.finished and log.isEnabledFor(logging.INFO):
                 left = self._left()
             self._store.workers.stopped(registration.id, self._clock.now())
+            # Of what we were told alone in the meantime nobody else knows.
+            listener.ear.tell(LOOK, self._store.workers.addresses())
         except LitequeueError as error:
             log.warning("worker %s could not sign off: %s", self.name, error)
             return  # the lock goes with the process, and then a peer does it

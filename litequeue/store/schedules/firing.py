@@ -15,9 +15,9 @@ from typing import Any, Final, NamedTuple
 from ...base.bell import Address
 from ...base.errors import StoreError
 from ...base.models import NewJob, Past, Planned, Step
+from ..bells import everyone
 from ..file import Database
 from ..notices import insert_notices
-from ..workers import addresses_to_wake
 from .history import (
     CLOSE_OF,
     IS_OPEN,
@@ -201,7 +201,7 @@ class Ticks:
         """Let jobs go whose predecessors have ended. How many, and whom to wake."""
         with self._database.write(durable=False) as connection:
             count = connection.execute(UNBLOCK, {"now": now}).rowcount
-            return count, addresses_to_wake(connection) if count else []
+            return count, everyone(connection) if count else []
 
     def fire(self, steps: Sequence[Step], now: int, tell: Tell) -> Fires:
         """Take the steps that are still valid: the next tick, the ticks' rows and their jobs, in one transaction.
@@ -225,7 +225,7 @@ class Ticks:
         fired = insert_fired(connection, jobs, rows, now)
         thin(connection, schedules, max((len(step.fire) for step in mine), default=1))
         told = self._tell(connection, mine, tell, now)
-        addresses = addresses_to_wake(connection) if fired or told else []
+        addresses = everyone(connection) if fired or told else []
         names = {step.id: step.name for step in mine}
         past = [(names[row[0]], Past(*row[1:5])) for row in rows]
         return Fires([Fired(names[id_], tick, job) for id_, tick, job in fired], past, addresses)

@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 
 from ...base.bell import Address
 from ...base.models import NewJob, Planned
+from ..bells import everyone
 from ..file import Database
 from ..notices import insert_notices
-from ..workers import addresses_to_wake
 from .history import IS_OPEN, OPEN
 
 _PLANNED: Final = ", ".join(f"s.{column}" for column in Planned._fields)
@@ -58,4 +58,4 @@ def tell(database: Database, found: Unended, now: int, jobs: Callable[[], list[N
         if not connection.execute(TELL, key).rowcount:
             return None
         insert_notices(connection, jobs(), now)
-        return addresses_to_wake(connection)
+        return everyone(connection)

@@ -13,9 +13,9 @@ from typing import Any, Final, NamedTuple
 
 from ...base.bell import Address
 from ...base.models import JobColumns, Planned, Step, TaskOrigin
+from ..bells import everyone
 from ..file import Database
 from ..origins import record_origin
-from ..workers import addresses_to_wake
 from .firing import BUSY
 from .history import CLOSE_OF, insert_fired
 
@@ -138,7 +138,7 @@ class Schedules:
                     _make(connection, change)
                 for name in removed:
                     _remove(connection, name)
-            return void, addresses_to_wake(connection)
+            return void, everyone(connection)
 
     def pause(self, name: str, now: int) -> bool:
         with self._database.write(durable=True) as connection:
@@ -159,7 +159,7 @@ class Schedules:
                     "next_tick_at": None if awaiting else next_tick, "fires_at": None if awaiting else fires_at,
                 },
             ).rowcount  # fmt: skip
-            return addresses_to_wake(connection) if count else None
+            return everyone(connection) if count else None
 
     def run_now(self, name: str, now: int) -> tuple[int, list[Address]] | None:
         """Make a job of a schedule now, beside its ticks: its id, and whom to wake. None if there is no such schedule."""
@@ -171,7 +171,7 @@ class Schedules:
             while self._is_taken(connection, name, tick):
                 tick += 1  # two within a microsecond
             fired = insert_fired(connection, [(known.id, tick, "available", "manual")], [], now)
-            return fired[0][2], addresses_to_wake(connection)
+            return fired[0][2], everyone(connection)
 
     @staticmethod
     def _is_taken(connection: sqlite3.Connection, name: str, tick: int) -> bool:

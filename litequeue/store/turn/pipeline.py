@@ -15,6 +15,7 @@ from .adopt import adopt
 from .cancels import cancel_requested
 from .claim import claim
 from .expire import expire
+from .listen import listen
 from .look import look
 from .output import keep_output
 from .promote import promote
@@ -33,4 +34,5 @@ STEPS: Final[tuple[Step, ...]] = (
     expire,
     promote,
     claim,
+    listen,
 )

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from ...base.bell import Address
 from ...base.models import Adoption, ClaimedJob, Lease, Printed, Settled, Unsettled
 from ..rules import MAX_INTERRUPTIONS
 
@@ -34,6 +35,7 @@ class Look(NamedTuple):
     next_expiry: int | None
     cancelled: tuple[int, ...]  # ids of this worker's running jobs that somebody cancelled
     sweep: bool  # waiting jobs with a cancel request
+    listening: int | None = None  # what this worker's row says (``bells``); None: it has none
 
 
 class Demand(NamedTuple):
@@ -61,8 +63,8 @@ class Turn:
     """One turn: what the worker brings, and what comes of it. (A dataclass would cost every program 2 ms to import.)"""
 
     __slots__ = (
-        "adopted_rows", "adoptions", "claimed", "closed", "demand", "lease_until", "look", "lost", "now", "others", "printed",
-        "printed_rows", "refused", "succeeded", "unsettled_rows", "waiting", "worker",
+        "adopted_rows", "adoptions", "claimed", "closed", "demand", "lease_until", "look", "lost", "now", "others",
+        "passes_on", "printed", "printed_rows", "refused", "running", "succeeded", "to_tell", "unsettled_rows", "waiting", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -76,8 +78,11 @@ class Turn:
         adoptions: Sequence[Adoption] = (),
         printed: Sequence[Printed] = (),
         demand: Demand | None = None,
+        running: int | None = None,
+        passes_on: bool = True,
     ) -> None:
-        """``demand`` None: the worker has no room."""
+        """``demand`` None: the worker has no room. ``running``: what it holds already; None: it is
+        the only one. ``passes_on``: others are to be told of what it leaves."""
         self.worker = worker
         self.now = now
         self.lease_until = lease_until
@@ -86,6 +91,8 @@ class Turn:
         self.adoptions = adoptions
         self.printed = printed
         self.demand = demand
+        self.running = running
+        self.passes_on = passes_on
         self.unsettled_rows = json.dumps(others)
         self.adopted_rows = json.dumps(adoptions)
         self.printed_rows = json.dumps(printed)
@@ -96,3 +103,4 @@ class Turn:
         self.closed = False  # a step had more to do than it may in one turn: nothing is claimed before it is done
         self.claimed: list[ClaimedJob] = []
         self.refused: list[ClaimedJob] = []  # not accepted, and left as they were
+        self.to_tell: list[Address] = []  # once it is committed: there is more than this worker has room for

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from ...base.bell import DONE, LOOK, TIMES, WAIT, Address, Ear, Heard
+from ...base.bell import DONE, LOOK, MORE, TIMES, WAIT, Address, Ear, Heard
 
 SUBSCRIPTION_SECONDS: Final = 5.0  # waiters subscribe again every half second
 MAX_WAITERS: Final = 10_000
@@ -29,7 +29,7 @@ class Listener:
 
     def __init__(
         self,
-        on_look: Callable[[], None],
+        on_look: Callable[[bool], None],  # whether only other workers say so, who have told all that sleep
         on_times: Callable[[], None],
         on_death: Callable[[str, BaseException], None],
         monotonic: Callable[[], float],
@@ -40,7 +40,7 @@ class Listener:
         self._on_death = on_death
         self._monotonic = monotonic
         self._waiters: dict[Address, float] = {}  # until when
-        self._asked: set[bytes] = set()  # LOOK or TIMES, and not done yet
+        self._asked: set[bytes] = set()  # LOOK, MORE or TIMES, and not done yet
         self._in_vain = 0  # looks since something was settled
         self._next_look = 0.0  # not before
         self._stopping = False
@@ -80,7 +80,7 @@ class Listener:
         if TIMES in self._asked:
             self._on_times()
         if self._asked != {TIMES}:
-            self._on_look()
+            self._on_look(self._asked <= {TIMES, MORE})
         self._asked.clear()
 
     def settled(self) -> None:

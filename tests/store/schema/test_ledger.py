@@ -28,6 +28,16 @@ HAS_LEDGER = "SELECT name FROM sqlite_schema WHERE name = 'litequeue_migrations'
 MIN_READER = "SELECT value FROM litequeue_meta WHERE key = 'min_reader'"
 
 
+def without_ledger(db: Path) -> Path:
+    """A file that is up to date, as code wrote it that kept none."""
+    Store(str(filled_by_version_2(db))).open_and_close()
+    rows(db, "DROP TABLE litequeue_migrations")
+    rows(db, "DELETE FROM litequeue_meta WHERE key = 'min_reader'")
+    rows(db, "PRAGMA wal_checkpoint(TRUNCATE)")
+    Path(f"{db}-lock").unlink()
+    return db
+
+
 def test_the_list_of_migrations_is_in_order_and_asks_for_no_version_that_is_yet_to_come() -> None:
     assert [migration.number for migration in ledger.MIGRATIONS] == list(range(1, ledger.CURRENT + 1))
     for migration in ledger.MIGRATIONS:
@@ -39,7 +49,7 @@ def test_a_new_file_says_what_was_applied_when_and_by_which_litequeue(store: Sto
     before = time.time_ns() // 1000
     store.open_and_close()
     found = rows(db, LEDGER)
-    assert [row[:3] for row in found] == [(1, "the queue", 1), (2, "schedules", 2)]
+    assert [row[:3] for row in found] == [(m.number, m.name, m.min_reader) for m in ledger.MIGRATIONS]
     for *_, applied_at, applied_by in found:
         assert before <= applied_at <= time.time_ns() // 1000
         assert applied_by == litequeue.__version__
@@ -48,9 +58,10 @@ def test_a_new_file_says_what_was_applied_when_and_by_which_litequeue(store: Sto
 
 def test_of_what_was_applied_before_there_was_a_ledger_it_says_that_it_does_not_know(db: Path) -> None:
     Store(str(made_by(1, db))).open_and_close()
-    first, second = rows(db, LEDGER)
+    first, *others = rows(db, LEDGER)
     assert first == (1, "the queue", 1, None, None)
-    assert second[3] is not None and second[4] == litequeue.__version__
+    assert len(others) == ledger.CURRENT - 1
+    assert all(applied_at is not None and by == litequeue.__version__ for *_, applied_at, by in others)
 
 
 def test_opening_a_file_that_is_up_to_date_writes_nothing_and_asks_for_no_lock(store: Store, db: Path) -> None:
@@ -65,7 +76,7 @@ def test_opening_a_file_that_is_up_to_date_writes_nothing_and_asks_for_no_lock(s
 
 
 def test_looking_at_a_file_without_a_ledger_writes_nothing_and_the_first_write_begins_it(db: Path) -> None:
-    filled_by_version_2(db)
+    without_ledger(db)
     before = faults.digest(db)
     for command in ("stats", "jobs", "schedules"):
         done = command_line(command, db)
@@ -74,26 +85,26 @@ def test_looking_at_a_file_without_a_ledger_writes_nothing_and_the_first_write_b
     assert faults.digest(db) == before
     with LiteQueue(db) as app:
         app.enqueue("t")
-        assert rows(db, LEDGER) == [(1, "the queue", 1, None, None), (2, "schedules", 2, None, None)]
+        assert rows(db, LEDGER) == [(m.number, m.name, m.min_reader, None, None) for m in ledger.MIGRATIONS]
     assert rows(db, MIN_READER) == [("2",)]
 
 
 def test_a_ledger_that_is_rolled_back_with_the_first_write_is_begun_by_the_next(db: Path) -> None:
-    store = Store(str(filled_by_version_2(db)))
+    store = Store(str(without_ledger(db)))
     for _ in range(3):
         with pytest.raises(ZeroDivisionError), store.database.write(durable=True) as connection:
             assert connection.execute(HAS_LEDGER).fetchall()
             _ = 1 / 0
         assert rows(db, HAS_LEDGER) == []
     store.jobs.enqueue(new_job())
-    assert len(rows(db, LEDGER)) == 2
+    assert len(rows(db, LEDGER)) == ledger.CURRENT
     store.close()
 
 
 @pytest.mark.slow
 def test_a_file_without_a_ledger_can_be_looked_at_on_a_read_only_disk(tmp_path: Path) -> None:
     with faults.small_disk(tmp_path / "disk") as disk:
-        db = filled_by_version_2(disk.path / "db")
+        db = without_ledger(disk.path / "db")
         disk.read_only()
         before = faults.digest(db)
         for words in (("stats", db), ("jobs", db), ("schedules", db), ("job", db, "5")):

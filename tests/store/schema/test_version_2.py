@@ -1,6 +1,6 @@
 """The stored file of version 2, filled by that version's own code: today's code finds everything in it, and does the rest.
 
-What is in it is told in ``tests/older.py``. A worker of the version before must be able to serve it all the while.
+What is in it is told in ``tests/older.py``. Code of that version which keeps the ledger must be able to serve it all the while.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from litequeue import LiteQueue
 from litequeue.store import Store
 from litequeue.store.schema import ledger
 
-from ...older import filled_by_version_2, rows, rules_of_version_2, serve
+from ...older import filled_by_version_2, older_code, rows, serve
 from ...support import ROOT, litequeue, wait_until, worker_process
 
 pytestmark = pytest.mark.beside
@@ -66,7 +66,7 @@ def test_its_schedules_and_ticks_are_found(version_2: Path) -> None:
 
 
 @pytest.mark.slow
-def test_its_jobs_run_and_then_the_version_before_can_serve_it(version_2: Path, tmp_path: Path) -> None:
+def test_its_jobs_run_and_then_code_of_that_version_can_serve_it(version_2: Path, tmp_path: Path) -> None:
     (tmp_path / "gate").touch()
     with worker_process(version_2, "--import", "tests.sample", cwd=tmp_path):
         # The one whose worker died, and after it the one that it blocked, too.
@@ -78,17 +78,17 @@ def test_its_jobs_run_and_then_the_version_before_can_serve_it(version_2: Path, 
     left = dict(rows(version_2, "SELECT id, state FROM litequeue_jobs WHERE state <> 'succeeded'"))
     assert left == {number: state for number, state in STATES.items() if number in (2, 4, 7, 8, 9, 10)}
     assert rows(version_2, "PRAGMA integrity_check") == [("ok",)]
-    assert rows(version_2, "SELECT version FROM litequeue_migrations") == [(1,), (2,)]
-    with rules_of_version_2():
+    assert rows(version_2, "SELECT version FROM litequeue_migrations") == [(1,), (2,), (3,)]
+    with older_code(2):
         serve(Store(str(version_2)))
 
 
 def test_the_version_before_and_this_one_take_turns(version_2: Path) -> None:
     for _ in range(2):
-        with rules_of_version_2():
-            serve(Store(str(version_2)))
         serve(Store(str(version_2)))
-    assert rows(version_2, "SELECT version FROM litequeue_migrations") == [(1,), (2,)]
+        with older_code(2):
+            serve(Store(str(version_2)))
+    assert rows(version_2, "SELECT version FROM litequeue_migrations") == [(1,), (2,), (3,)]
 
 
 @pytest.mark.slow
@@ -103,7 +103,7 @@ def test_a_burst_and_the_other_commands_serve_it(version_2: Path, tmp_path: Path
     assert done.returncode == 0, done.stderr
     assert rows(version_2, "SELECT result FROM litequeue_jobs WHERE id = 10") == [("101",)]
     assert rows(version_2, "SELECT state, attempt FROM litequeue_jobs WHERE id = 2") == [("discarded", 2)]
-    with rules_of_version_2():
+    with older_code(2):
         serve(Store(str(version_2)))
 
 

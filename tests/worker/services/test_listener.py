@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from litequeue.base.bell import DONE, LOOK, TIMES, WAIT, Address, Bell, Ear
+from litequeue.base.bell import DONE, LOOK, MORE, TIMES, WAIT, Address, Bell, Ear
 from litequeue.worker.services import listener as module
 from litequeue.worker.services.listener import LOOKS_AT_ONCE, PACE, Listener
 
@@ -25,7 +25,7 @@ class Heard:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.listener = Listener(
-            lambda: self.asked.append("look"), lambda: self.asked.append("times"), lambda service, error: self.asked.append(repr(error)), time.monotonic
+            lambda passed_on: self.asked.append("more" if passed_on else "look"), lambda: self.asked.append("times"), lambda service, error: self.asked.append(repr(error)), time.monotonic
         )
         self.listener.start(TOKEN)
         assert self.listener.ear.port is not None
@@ -56,7 +56,9 @@ def test_what_has_the_token_is_heard_and_nothing_else(heard: Heard, bell: Bell) 
     wait_until(lambda: heard.asked)
     bell.ring([heard.address], LOOK)
     wait_until(lambda: len(heard.asked) > 1)
-    assert heard.asked == ["times", "look"]
+    bell.ring([heard.address], MORE)
+    wait_until(lambda: len(heard.asked) > 2)
+    assert heard.asked == ["times", "look", "more"]
 
 
 @pytest.mark.slow
