@@ -293,9 +293,9 @@ class Coordinator:
     def give_back_what_waits(self) -> None:
         """Calls that no slot got to in time are put back, for whoever is free."""
         for kind, pool in self._pools.made.items():
-            waiting = pool.backlog()
-            if self._plan.is_stalled(kind, waiting):
-                self._return(pool.take_back(waiting))
+            surplus = self._plan.surplus(kind, pool.backlog())
+            if surplus:
+                self._return(pool.take_back(surplus))
 
     def _return(self, calls: list[Call]) -> None:
         self._take_in([(call, Timed(NotStarted(), 0, 0.0)) for call in calls])

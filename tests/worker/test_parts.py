@@ -72,6 +72,24 @@ def test_what_waits_too_long_is_given_back_and_not_taken_again(clock: FakeClock)
     assert plan.limits({}, None) == {"thread": 1}
 
 
+def test_what_would_wait_too_long_is_given_back_as_soon_as_jobs_are_seen_to_be_long(clock: FakeClock) -> None:
+    plan = Plan({"thread": 4}, clock)
+    plan.dispatched("thread", 4)
+    plan.ended("thread", 4, 4 * 0.000_05)
+    plan.dispatched("thread", 1000)
+    assert plan.surplus("thread", 996) == 0
+    plan.ended("thread", 4, 4 * 0.01)
+    surplus = plan.surplus("thread", 992)
+    assert 850 < surplus < 950
+    plan.given_back("thread", surplus)
+    assert plan.surplus("thread", 992 - surplus) == 0
+    assert plan.limits({}, None) == {"thread": 0}
+    for _ in range(20):
+        plan.ended("thread", 4, 4 * 0.01)
+    assert plan.surplus("thread", 20) == 0
+    assert plan.surplus("thread", 45) == 25  # 100 ms of work, and then 50
+
+
 # -- discovery --------------------------------------------------------------------------------------
 
 

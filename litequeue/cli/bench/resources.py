@@ -20,15 +20,15 @@ def idle(bench: Bench) -> Iterator[Figure]:
         tasks.app.job(1).get(timeout=30)
         time.sleep(0.5)
         seconds = 1.5 if bench.quick else 20.0
-        before = _cpu_seconds(process.pid)
+        before = cpu_seconds(process.pid)
         time.sleep(seconds)
-        share = (_cpu_seconds(process.pid) - before) / seconds
+        share = (cpu_seconds(process.pid) - before) / seconds
         memory = _memory_mb(process.pid)
     yield Figure("idle worker, processor", share * 100, "% core", 0.1, False)
     yield Figure("idle worker, resident memory", memory, "MB", 30, False)
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     """In nanoseconds where the kernel counts them; /proc/PID/stat has only hundredths of a second."""
     total = 0.0
     for task in os.listdir(f"/proc/{pid}/task"):

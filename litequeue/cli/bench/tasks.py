@@ -18,6 +18,13 @@ def noop() -> None:
     """Nothing, in a thread."""
 
 
+@app.task
+def nap(seconds: float) -> None:
+    """Waits, as for a disk."""
+    if seconds:
+        time.sleep(seconds)
+
+
 @app.task(pool="process")
 def noop_process() -> None:
     """Nothing, in a process."""

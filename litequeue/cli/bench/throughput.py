@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 from . import tasks
@@ -51,23 +52,25 @@ def drain(bench: Bench) -> Iterator[Figure]:
         floor.fill(count)
         raw = floor.claim_and_ack(32)
         floor.close()
-        rates.append(_drained(bench, tasks.noop, count))
+        rates.append(drained(bench, tasks.noop, [()] * count))
         ratios.append(rates[-1] / raw)
     yield Figure("drain of no-op thread jobs, one worker", max(rates), "jobs/s", 25_000, True)
     yield Figure("  of raw claim and ack, in batches of 32", max(ratios), "ratio", 0.3, True)
     count = bench.rounds(20_000)
-    rate = max(_drained(bench, tasks.noop_process, count, "--processes", "2") for _ in bench.times(2))
+    rate = max(drained(bench, tasks.noop_process, [()] * count, "--processes", "2") for _ in bench.times(2))
     yield Figure("drain of no-op process jobs, 2 slots", rate, "jobs/s", 4_000, True)
 
 
-def _drained(bench: Bench, task: Any, count: int, *flags: str) -> float:
+def drained(bench: Bench, task: Any, payloads: list[tuple[Any, ...]], *flags: str, workers: int = 1) -> float:
     """Jobs a second, from the resume of a paused queue to the last job's end, by the jobs' own times."""
     path = bench.fresh()
-    task.delay().info()
-    with bench.worker(path, *flags):
+    tasks.noop.delay().info()
+    with ExitStack() as stack:
+        for _ in range(workers):
+            stack.enter_context(bench.worker(path, *flags))
         tasks.app.job(1).get(timeout=30)
         tasks.app.pause("default")
-        jobs = task.delay_many(() for _ in range(count))
+        jobs = task.delay_many(payloads)
         tasks.app.resume("default")
         began = time.time()
         while tasks.app._client.store.reports.state(jobs[-1].id) != "succeeded":
@@ -75,4 +78,4 @@ def _drained(bench: Bench, task: Any, count: int, *flags: str) -> float:
         while "running" in (states := tasks.app.stats().states) or "available" in states:
             time.sleep(0.01)
         last = max(info.finished_at.timestamp() for info in tasks.app.jobs(limit=2000) if info.finished_at)
-    return count / (last - began)
+    return len(payloads) / (last - began)
