@@ -26,7 +26,7 @@ from litequeue.base.errors import (
     PayloadError,
     PayloadTooLarge,
 )
-from litequeue.payload import MAX_BYTES, Codec
+from litequeue.payload import MAX_BYTES, Codec, codec
 
 pytestmark = pytest.mark.beside
 
@@ -302,3 +302,25 @@ def test_registering_is_checked() -> None:
     codec.register(Point, name="p")
     with pytest.raises(InvalidArgument, match="another class"):
         codec.register(Colour, name="p")
+
+
+MAKERS = {
+    "as it is": json.encoder.c_make_encoder,  # type: ignore[attr-defined]
+    "missing": None, "with other arguments": lambda one: None, "encoding otherwise": lambda *words: lambda value, level: ["[]"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("known", MAKERS)
+def test_plain_values_are_encoded_alike_whatever_the_encoder_in_c_is_like(known: str) -> None:
+    encode = codec._encoder(MAKERS[known])
+    assert ("lambda" in encode.__qualname__) is (known == "as it is")
+    for value in ([1, 2], {"a": [None, 0.1], "b": "\u00e9"}, "x", []):
+        assert encode(value) == json.dumps(value, separators=(",", ":"))
+    for value in (math.nan, [math.inf], [10**5000]):
+        with pytest.raises(ValueError):
+            encode(value)
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(RecursionError):
+        encode(deep)
