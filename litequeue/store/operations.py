@@ -95,8 +95,9 @@ class Operations:
         """
         if self._database.one(ANY_PRUNABLE, {"now": now}) is None:
             return 0
-        count, many, until = 0, 1, monotonic() + seconds
+        count, many = 0, 1
         with self._database.write(durable=False) as connection:
+            until = monotonic() + seconds  # not before: where many wait for the lock, each round would be over as it began
             connection.execute(CLOSE_ALL)
             while True:
                 # Asked inside: somebody may have revived one since.

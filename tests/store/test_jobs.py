@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -417,3 +418,15 @@ def test_the_readable_view_shows_times(store: Store, clock: FakeClock) -> None:
     with store.database.read() as connection:
         row = connection.execute("SELECT task, created FROM litequeue_jobs_readable").fetchone()
     assert row == ("tests.task", "2023-11-14 22:13:20.000")
+
+
+def test_the_time_for_pruning_begins_with_the_write_lock_however_long_that_was_waited_for(store: Store, clock: FakeClock) -> None:
+    store.jobs.enqueue_many(new_job(), (("[]", "{}") for _ in range(300)))
+    with store.database.write(durable=False) as connection:
+        connection.execute("UPDATE litequeue_jobs SET state = 'succeeded', finished_at = 1, prune_at = 1")
+    gate = store.database.held().gate
+    gate.acquire(1)
+    timer = threading.Timer(0.3, gate.release)
+    timer.start()
+    assert store.operations.prune(clock.now(), 0.2) == 300
+    timer.join()
