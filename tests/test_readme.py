@@ -265,6 +265,17 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
         assert not section, "headings may be worded anew"
 
 
+def test_the_figures_of_the_chapter_on_speed_are_lines_of_bench() -> None:
+    source = "".join(path.read_text() for path in (ROOT / "litequeue/cli/bench").glob("*.py"))
+    named = [re.sub(r"\\\{.*?\\\}", ".+", re.escape(name.strip())) for name in re.findall(r'Figure\(\s*f?"(.*?)",', source)]
+    assert len(named) > 20
+    rows = GUIDE["speed"].split("| the line of `bench` |")[1].split("\n\n")[0].splitlines()[2:]
+    for row in rows:
+        name = row.split("|")[1].strip()
+        assert any(re.fullmatch(pattern, name) for pattern in named), f"bench prints no {name}"
+    assert len(rows) > 20
+
+
 def test_the_readme_leads_to_every_chapter_and_example() -> None:
     links = set(re.findall(r"\]\(([^)\s]+)\)", README))
     assert {f"litequeue/guide/{name}.md" for name in GUIDE} <= links
