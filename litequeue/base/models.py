@@ -89,6 +89,7 @@ class ClaimedJob(NamedTuple):
     errors: Any  # None, or [[execution, type, message], ...]
     scheduled_for: int | None = None  # the tick of its schedule
     schedule: str | None = None
+    inputs: str | None = None  # JSON: what it takes of the jobs that it waited for
 
     @property
     def label(self) -> str:

@@ -8,7 +8,8 @@
          +------------ snooze -----------+------------------+
                                          `- release, rescue, promote (from retrying)
 
-``blocked`` is for jobs that wait for other jobs. Waiting jobs may also be cancelled or expire, and
+``blocked`` is for jobs that wait for other jobs; one whose inputs turn out to be too large is discarded, and one that was cancelled since
+another had failed waits again when that is revived. Waiting jobs may also be cancelled or expire, and
 a final one goes back to ``available`` by revive. tests/store/test_transitions.py drives the store at
 random and checks with a trigger that it makes no move that is not in ``TRANSITIONS``.
 """
@@ -27,7 +28,7 @@ WAITING: Final[frozenset[str]] = frozenset({"blocked", "scheduled", "available",
 FINAL: Final[frozenset[str]] = frozenset({"succeeded", "discarded", "cancelled", "expired"})
 
 TRANSITIONS: Final[dict[str, frozenset[str]]] = {
-    "blocked": frozenset({"available", "cancelled", "expired"}),
+    "blocked": frozenset({"available", "scheduled", "cancelled", "expired", "discarded"}),
     "scheduled": frozenset({"available", "cancelled", "expired"}),
     "available": frozenset({"running", "cancelled", "expired"}),
     "retrying": frozenset({"available", "cancelled", "expired"}),
@@ -36,6 +37,6 @@ TRANSITIONS: Final[dict[str, frozenset[str]]] = {
     ),
     "succeeded": frozenset({"available"}),
     "discarded": frozenset({"available"}),
-    "cancelled": frozenset({"available"}),
+    "cancelled": frozenset({"available", "blocked"}),
     "expired": frozenset({"available"}),
 }

@@ -24,6 +24,7 @@ from ..base.errors import InvalidArgument, InvalidType, PayloadCorrupt, PayloadT
 from ..base.homes import home_of
 from ..base.stored import MAX_BYTES, MAX_DEPTH, beyond
 from .collisions import HASHED, SHORT, Collisions
+from .plain import encode_plain as _encode_plain
 from .refusal import refuse
 from .types import (
     CONVERSIONS,
@@ -37,25 +38,6 @@ INSTEAD: Final = "__litequeue_instead__"  # a class of ours, of which no instanc
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _CONTAINERS: Final = frozenset({list, dict})
 _BIG_INT_BITS: Final = 12_000  # Python refuses to print or parse ints over 4300 digits
-
-
-
-def _encoder(make: Any) -> Callable[[Any], str]:
-    """What encodes plain values. ``JSONEncoder.encode`` makes the encoder in C anew for each value, which took 2 of 2.6 us for two
-    numbers. ``make``: the standard library's, which is not documented; if it is not as we know it, ``encode`` does so after all."""
-    encoder = json.JSONEncoder(allow_nan=False, check_circular=False, separators=(",", ":"))
-    sample: list[Any] = [None, True, 1.5, -(2**70), 'a"\u00e4\ud800', {"k": [], "l": {}}]
-    try:
-        chunks = make(None, encoder.default, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, False)
-        join = "".join
-        if join(chunks(sample, 0)) == encoder.encode(sample):
-            return lambda value: join(chunks(value, 0))
-    except TypeError:
-        pass
-    return encoder.encode
-
-
-_encode_plain = _encoder(getattr(json.encoder, "c_make_encoder", None))
 
 
 def _is_plain(value: Any) -> bool:

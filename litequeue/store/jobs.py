@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from .turn import Demand, Look, Turn
 
 _OWN = NewJob._fields[:-1]
-_COLUMNS = (*_OWN, *JobColumns._fields)
+COLUMNS: Final = (*_OWN, *JobColumns._fields)
 
-INSERT_JOB: Final = f"""INSERT INTO litequeue_jobs ({", ".join(_COLUMNS)})
-VALUES ({", ".join("?" * len(_COLUMNS))})"""
+INSERT_JOB: Final = f"""INSERT INTO litequeue_jobs ({", ".join(COLUMNS)})
+VALUES ({", ".join("?" * len(COLUMNS))})"""
 
 # delay_many: rows are encoded and staged outside the write transaction, then moved in one statement.
 STAGE_CREATE: Final = "CREATE TEMP TABLE litequeue_stage (args TEXT, kwargs TEXT)"
 STAGE_INSERT: Final = "INSERT INTO temp.litequeue_stage VALUES (?, ?)"
-STAGE_MOVE: Final = f"""INSERT INTO litequeue_jobs ({", ".join(_COLUMNS)})
-SELECT {", ".join(column if column in ("args", "kwargs") else f":{column}" for column in _COLUMNS)}
+STAGE_MOVE: Final = f"""INSERT INTO litequeue_jobs ({", ".join(COLUMNS)})
+SELECT {", ".join(column if column in ("args", "kwargs") else f":{column}" for column in COLUMNS)}
 FROM temp.litequeue_stage ORDER BY rowid"""
 
 

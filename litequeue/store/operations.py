@@ -11,6 +11,8 @@ from ..base.bell import Address
 from ..base.clock import monotonic
 from .bells import everyone
 from .file import Database
+from .links import telling
+from .links.revival import revived
 from .rules import KEEP
 from .schedules import CLOSE_ALL, REOPEN
 
@@ -26,11 +28,12 @@ REVIVE: Final = """UPDATE litequeue_jobs
 SET state = 'available', run_at = :now, failures = 0, interruptions = 0, finished_at = NULL, prune_at = NULL,
     result = NULL, last_error = NULL, cancel_requested_at = NULL, expires_at = NULL,
     reported_at = CASE WHEN reported_at <= created_at THEN reported_at END  -- what itself tells of another stays silent
-WHERE id = :id AND finished_at IS NOT NULL"""
+WHERE id = :id AND finished_at IS NOT NULL AND NOT (ifnull(links, 0) > 3 AND EXISTS (
+    SELECT 1 FROM litequeue_waits WHERE job_id = :id AND cause IS NOT NULL))  -- only what is its cause can be put back"""
 
 HURRY: Final = """UPDATE litequeue_jobs SET state = 'available', run_at = min(run_at, :now)
-WHERE id = :id AND (state = 'scheduled' OR state = 'retrying' OR state = 'blocked')"""
-STATE: Final = "SELECT state FROM litequeue_jobs WHERE id = :id"
+WHERE id = :id AND (state = 'scheduled' OR state = 'retrying' OR state = 'blocked' AND schedule_id IS NOT NULL)"""
+STATE: Final = "SELECT state, links FROM litequeue_jobs WHERE id = :id"
 
 PAUSE: Final = """INSERT INTO litequeue_queues (name, paused_at) VALUES (:queue, :now)
 ON CONFLICT (name) DO UPDATE SET paused_at = coalesce(paused_at, excluded.paused_at)"""
@@ -64,6 +67,8 @@ class Operations:
             done = connection.execute(CANCEL_WAITING, parameters).rowcount
             done = done or connection.execute(CANCEL_RUNNING, parameters).rowcount
             row = connection.execute(STATE, parameters).fetchone()
+            if row and row[1] in (1, 5):  # who waits for it sees that at once, where no worker runs, too
+                telling.tell(connection, now)
             return (row[0] if row else None), done > 0, everyone(connection)
 
     def revive(self, job_id: int, now: int) -> tuple[str | None, list[Address]]:
@@ -72,6 +77,7 @@ class Operations:
             parameters = {"id": job_id, "now": now}
             if connection.execute(REVIVE, parameters).rowcount:
                 connection.execute(REOPEN, parameters)
+                revived(connection, job_id, now)
             else:
                 connection.execute(HURRY, parameters)
             row = connection.execute(STATE, parameters).fetchone()

@@ -185,7 +185,7 @@ class Coordinator:
         look = self._store.jobs.look(self.id, demand)
         due = [t for t in (look.next_due, look.next_expiry) if t is not None]
         waits = demand is not None and (look.waiting or look.rest or not look.listening)  # it must say that it sleeps
-        if waits or look.cancelled or look.sweep or any(t <= now for t in due):
+        if waits or look.cancelled or look.sweep or look.untold or any(t <= now for t in due):
             return True
         self._watch.expect(min(due, default=None), now, self._clock.monotonic())
         return False
@@ -206,7 +206,7 @@ class Coordinator:
             expiring = turn.look.next_expiry is not None and turn.look.next_expiry <= now
             left = len(turn.claimed) + len(turn.refused) >= demand.most or written.adopted or expiring
             self._looking.news(turn.look.next_due is not None and turn.look.next_due <= now)  # promoted
-            self._looking.saw(turn.look.rest, left)
+            self._looking.saw(turn.look.rest, left or turn.look.untold)
         due = [t for t in (turn.look.next_due, turn.look.next_expiry) if t is not None and t > now]
         self._watch.expect(min(due, default=None), now, mono)
         if turn.look.cancelled:

@@ -26,7 +26,7 @@ from litequeue.base.errors import (
     PayloadError,
     PayloadTooLarge,
 )
-from litequeue.payload import MAX_BYTES, Codec, codec
+from litequeue.payload import MAX_BYTES, Codec, plain
 
 pytestmark = pytest.mark.beside
 
@@ -312,7 +312,7 @@ MAKERS = {
 
 @pytest.mark.parametrize("known", MAKERS)
 def test_plain_values_are_encoded_alike_whatever_the_encoder_in_c_is_like(known: str) -> None:
-    encode = codec._encoder(MAKERS[known])
+    encode = plain.encoder(MAKERS[known])
     assert ("lambda" in encode.__qualname__) is (known == "as it is")
     for value in ([1, 2], {"a": [None, 0.1], "b": "\u00e9"}, "x", []):
         assert encode(value) == json.dumps(value, separators=(",", ":"))

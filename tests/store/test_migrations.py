@@ -27,7 +27,7 @@ STATES = ("available", "scheduled", "running", "retrying", "succeeded", "discard
 FINAL = STATES[4:]
 NOW = FakeClock().now()
 VERSIONS = [migration.number for migration in ledger.MIGRATIONS]
-ITS_TABLES = {1: ("jobs", "attempts", "tasks", "workers", "queues"), 2: ("schedules", "ticks", "output"), 3: ()}
+ITS_TABLES = {1: ("jobs", "attempts", "tasks", "workers", "queues"), 2: ("schedules", "ticks", "output"), 3: (), 4: ("edges", "waits")}
 
 
 @pytest.fixture
@@ -107,6 +107,11 @@ def fill(db: Path, version: int) -> None:
             insert("schedules", name="s", trigger='{"every": "1h"}', task="tests.task", grace=1, paused_at=NOW, **times)
             insert("jobs", task="tests.task", state="blocked", schedule_id=1, scheduled_for=NOW, created_at=NOW)
             insert("ticks", schedule_id=1, tick_at=NOW, decided_at=NOW, outcome="fired", job_id=9)
+        if version >= 4:
+            insert("jobs", task="tests.task", state="blocked", links=4, created_at=NOW)
+            insert("edges", parent_id=4, child_id=10, position=0)
+            insert("waits", job_id=10, pending=1)
+        if version >= 2:
             insert("output", job_id=5, attempt=1, number=1, stream="stdout", at=NOW, text="hello\n")
 
 

@@ -33,7 +33,7 @@ from .history import (
 
 # Or jobs that wait for one another: their schedule may be gone.
 EXIST: Final = """SELECT EXISTS (SELECT 1 FROM litequeue_schedules)
-    OR EXISTS (SELECT 1 FROM litequeue_jobs WHERE state = 'blocked')"""
+    OR EXISTS (SELECT 1 FROM litequeue_jobs WHERE state = 'blocked' AND schedule_id IS NOT NULL)"""
 
 NEXT_FIRE: Final = """SELECT min(fires_at) FROM litequeue_schedules
 WHERE fires_at IS NOT NULL AND paused_at IS NULL AND disabled_at IS NULL AND fires_at > :after"""
@@ -68,7 +68,7 @@ TO_COME: Final = f"""SELECT json_group_array(json_array({_PLANNED})) FROM (
 
 HAS_AWAITING: Final = """SELECT
     EXISTS (SELECT 1 FROM litequeue_schedules WHERE awaiting = 1),
-    EXISTS (SELECT 1 FROM litequeue_jobs WHERE state = 'blocked')"""
+    EXISTS (SELECT 1 FROM litequeue_jobs WHERE state = 'blocked' AND schedule_id IS NOT NULL)"""
 
 REBOOTED: Final = f"""SELECT json_group_array(json_array({_PLANNED})) FROM litequeue_schedules
 WHERE boot IS NOT NULL AND boot <> :boot AND paused_at IS NULL AND disabled_at IS NULL"""

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from ...base.errors import DatabaseCorrupt, SchemaTooNew
 from ...base.version import VERSION
-from . import v1_queue, v2_schedules, v3_listening
+from . import v1_queue, v2_schedules, v3_listening, v4_links
 
 # Whose ids SQLite counts on from the highest there ever was. No queue comes to half of them.
 NUMBERED: Final = ("litequeue_jobs", "litequeue_schedules", "litequeue_workers")
@@ -37,6 +37,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     # Code of version 1 would never let go a job that is blocked by the one of an earlier tick.
     Migration(2, "schedules", v2_schedules.SQL, min_reader=2),
     Migration(3, "listening", v3_listening.SQL, min_reader=2),
+    Migration(4, "links", v4_links.SQL, min_reader=2),
 )
 CURRENT: Final = len(MIGRATIONS)
 

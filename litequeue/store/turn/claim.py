@@ -26,7 +26,8 @@ _CLAIM = """SELECT CAST('[' || group_concat((SELECT json_group_array(json_array(
             (SELECT attempt, error_type, error_message FROM litequeue_attempts
              WHERE job_id = best.id ORDER BY attempt)) END),
     scheduled_for,
-    CASE WHEN schedule_id IS NOT NULL THEN (SELECT name FROM litequeue_schedules WHERE id = best.schedule_id) END))
+    CASE WHEN schedule_id IS NOT NULL THEN (SELECT name FROM litequeue_schedules WHERE id = best.schedule_id) END,
+    CASE WHEN links > 3 THEN (SELECT inputs FROM litequeue_waits WHERE job_id = best.id) END))
 FROM (
     SELECT * FROM litequeue_jobs
     WHERE state = 'available' AND queue = named.value AND pool = :pool AND interruptions < :below {known}

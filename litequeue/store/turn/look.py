@@ -48,7 +48,8 @@ _LOOK: Final = """SELECT
     (SELECT json_group_array(json_array(id, state = 'running' AND worker_id = :worker))
      FROM litequeue_jobs WHERE cancel_requested_at IS NOT NULL AND finished_at IS NULL
        AND (worker_id = :worker OR state <> 'running')),
-    (SELECT listening FROM litequeue_workers WHERE id = :worker)"""
+    (SELECT listening FROM litequeue_workers WHERE id = :worker),
+    EXISTS (SELECT 1 FROM litequeue_jobs WHERE (links = 1 OR links = 5) AND finished_at IS NOT NULL)"""
 
 
 LOOK: Final = _LOOK.format(waiting=WAITING)
@@ -70,15 +71,15 @@ def asked(of_all: str, of_named: str, worker: int, demand: Demand | None) -> tup
     return of_named, {"worker": worker, "queues": json.dumps(demand.queues), "most": MOST}
 
 
-def read(row: tuple[str, int | None, int | None, str, int | None]) -> Look:
+def read(row: tuple[str, int | None, int | None, str, int | None, int]) -> Look:
     """The row of ``LOOK`` as a value."""
-    window, next_due, next_expiry, text, listening = row
+    window, next_due, next_expiry, text, listening, untold = row
     waiting, rest = waiting_queues(window)
     if text == "[]":
-        return Look(waiting, rest, next_due, next_expiry, (), False, listening)
+        return Look(waiting, rest, next_due, next_expiry, (), False, listening, bool(untold))
     cancels = json.loads(text)
     running = tuple(job for job, mine in cancels if mine)
-    return Look(waiting, rest, next_due, next_expiry, running, len(running) < len(cancels), listening)
+    return Look(waiting, rest, next_due, next_expiry, running, len(running) < len(cancels), listening, bool(untold))
 
 
 def waiting_queues(text: str) -> tuple[tuple[Waiting, ...], bytes | None]:

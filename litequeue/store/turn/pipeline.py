@@ -21,6 +21,7 @@ from .output import keep_output
 from .promote import promote
 from .settle import settle_others, settle_succeeded
 from .state import Turn
+from .tell import tell
 
 Step = Callable[[sqlite3.Connection, Turn], None]
 
@@ -33,6 +34,7 @@ STEPS: Final[tuple[Step, ...]] = (
     cancel_requested,
     expire,
     promote,
+    tell,
     claim,
     listen,
 )

@@ -36,6 +36,7 @@ class Look(NamedTuple):
     cancelled: tuple[int, ...]  # ids of this worker's running jobs that somebody cancelled
     sweep: bool  # waiting jobs with a cancel request
     listening: int | None = None  # what this worker's row says (``bells``); None: it has none
+    untold: bool = False  # something has ended for which others wait
 
 
 class Demand(NamedTuple):

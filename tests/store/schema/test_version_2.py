@@ -78,7 +78,7 @@ def test_its_jobs_run_and_then_code_of_that_version_can_serve_it(version_2: Path
     left = dict(rows(version_2, "SELECT id, state FROM litequeue_jobs WHERE state <> 'succeeded'"))
     assert left == {number: state for number, state in STATES.items() if number in (2, 4, 7, 8, 9, 10)}
     assert rows(version_2, "PRAGMA integrity_check") == [("ok",)]
-    assert rows(version_2, "SELECT version FROM litequeue_migrations") == [(1,), (2,), (3,)]
+    assert rows(version_2, "SELECT version FROM litequeue_migrations") == [(1,), (2,), (3,), (4,)]
     with older_code(2):
         serve(Store(str(version_2)))
 
@@ -88,7 +88,7 @@ def test_the_version_before_and_this_one_take_turns(version_2: Path) -> None:
         serve(Store(str(version_2)))
         with older_code(2):
             serve(Store(str(version_2)))
-    assert rows(version_2, "SELECT version FROM litequeue_migrations") == [(1,), (2,), (3,)]
+    assert rows(version_2, "SELECT version FROM litequeue_migrations") == [(1,), (2,), (3,), (4,)]
 
 
 @pytest.mark.slow

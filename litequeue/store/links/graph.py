@@ -1,0 +1,96 @@
+"""Storing jobs that wait for each other, or for jobs that there are: all or nothing, with consecutive ids.
+
+Owns the form in which a graph comes, and the count with which each job begins to wait. What shapes there are, and which job gets
+which results, is decided above.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from ...base.errors import JobNotFound
+from ...base.models import NewJob
+from ..jobs import COLUMNS
+from . import telling
+
+# Bits of ``links``.
+HAS_DEPENDANTS: Final = 1
+TOLD: Final = 2
+WAITS: Final = 4
+
+
+class Edge(NamedTuple):
+    """A job waits for another one."""
+
+    parent: int  # its place among the jobs of the graph; below zero: the id of one that there is, negated
+    child: int  # place
+    position: int  # of the parent among the child's: the order of results
+
+
+class Wait(NamedTuple):
+    """How a job of the graph waits that has parents."""
+
+    child: int  # place
+    runs_when: str = "success"  # or "failed" or "ended"
+    takes: str | None = None  # "one" or "all" of its parents' results
+    delay: int | None = None  # microseconds from when it may run
+
+
+class Graph(NamedTuple):
+    """Jobs, and who waits for whom. A job with parents has one Wait, and no parent twice."""
+
+    jobs: Sequence[NewJob]
+    edges: Sequence[Edge]
+    waits: Sequence[Wait]
+
+
+MISSING: Final = """SELECT value FROM json_each(:ids) WHERE NOT EXISTS (SELECT 1 FROM litequeue_jobs WHERE id = value) LIMIT 1"""
+# Of those that there are: the rest of what they come to is told. Who is final and has told nobody becomes one that has told.
+LINK: Final = """UPDATE litequeue_jobs SET links = CASE
+    WHEN finished_at IS NULL THEN (CASE WHEN ifnull(links, 0) < 4 THEN 1 ELSE 5 END)
+    WHEN links IS NULL THEN 2 WHEN links = 4 THEN 6 ELSE links END
+WHERE id IN (SELECT value FROM json_each(:ids))"""
+INSERT_LINKED: Final = f"""INSERT INTO litequeue_jobs ({", ".join(COLUMNS)}, links)
+VALUES ({", ".join("?" * len(COLUMNS))}, ?)"""
+INSERT_EDGE: Final = "INSERT INTO litequeue_edges (parent_id, child_id, position) VALUES (?, ?, ?)"
+INSERT_WAIT: Final = """INSERT INTO litequeue_waits (job_id, pending, runs_when, takes, delay) VALUES (?, ?, ?, ?, ?)"""
+
+
+def insert(connection: sqlite3.Connection, graph: Graph, now: int) -> range:
+    """Inside the caller's transaction; the ids, in the order of the jobs. Raises JobNotFound for a parent that is gone.
+
+    Of parents that are final it is told at once: then it may run in this transaction, or be cancelled.
+    """
+    if not graph.jobs:
+        return range(0)
+    outside = sorted({-edge.parent for edge in graph.edges if edge.parent < 0})
+    if outside:
+        ids = {"ids": json.dumps(outside)}
+        missing = connection.execute(MISSING, ids).fetchone()
+        if missing is not None:
+            raise JobNotFound(f"job {missing[0]} is not there, or no more, so nothing can wait for it; nothing was stored")
+        connection.execute(LINK, ids)
+    pending = Counter(edge.child for edge in graph.edges)
+    parents = {edge.parent for edge in graph.edges}
+    connection.executemany(INSERT_LINKED, (_row(job, place in parents, place in pending) for place, job in enumerate(graph.jobs)))
+    (last,) = connection.execute("SELECT last_insert_rowid()").fetchone()
+    first = last - len(graph.jobs) + 1  # AUTOINCREMENT under the write lock: nobody's ids can lie between ours
+    edges = [(-e.parent if e.parent < 0 else first + e.parent, first + e.child, e.position) for e in graph.edges]
+    connection.executemany(INSERT_EDGE, edges)
+    waits = [(first + w.child, pending[w.child], w.runs_when, w.takes, w.delay) for w in graph.waits]
+    connection.executemany(INSERT_WAIT, waits)
+    if outside:
+        told = telling.recount(connection, [first + edge.child for edge in graph.edges if edge.parent < 0])
+        telling.judge(connection, told, now)
+    return range(first, last + 1)
+
+
+def _row(job: NewJob, has_children: bool, has_parents: bool) -> tuple[Any, ...]:
+    links = HAS_DEPENDANTS * has_children + WAITS * has_parents
+    if has_parents:
+        job = job._replace(state="blocked")
+    return (*job[:-1], *job.columns, links or None)

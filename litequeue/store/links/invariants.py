@@ -1,0 +1,39 @@
+"""What holds of jobs that wait for jobs after every transaction, as SQL that finds what does not.
+
+Owns the list. For the tests, which ask it all the time, and for who looks after a file.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+from .telling import IS_TOLD
+
+_PARENTS: Final = "litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id WHERE e.child_id = w.job_id"
+_WAITING: Final = """litequeue_waits AS w JOIN litequeue_jobs AS j ON j.id = w.job_id
+WHERE j.state = 'blocked' AND (j.links = 4 OR j.links = 5 OR j.links = 6)"""
+
+RULES: Final[dict[str, str]] = {
+    "counts the wrong number of parents": f"""SELECT w.job_id FROM {_WAITING}
+        AND w.pending <> (SELECT count(*) FROM {_PARENTS} AND NOT {IS_TOLD})""",
+    "counts the wrong number of failures": f"""SELECT w.job_id FROM {_WAITING}
+        AND w.upset <> (SELECT count(*) FROM {_PARENTS} AND {IS_TOLD} AND p.state <> 'succeeded')""",
+    "waits for nothing": f"SELECT w.job_id FROM {_WAITING} AND w.pending = 0",
+    "waits in vain": f"SELECT w.job_id FROM {_WAITING} AND w.upset > 0 AND w.runs_when = 'success'",
+    "waits, and nobody knows how": """SELECT j.id FROM litequeue_jobs AS j WHERE j.state = 'blocked' AND j.schedule_id IS NULL
+        AND NOT EXISTS (SELECT 1 FROM litequeue_waits WHERE job_id = j.id)""",
+    "has told others and has not ended": "SELECT id FROM litequeue_jobs WHERE (links = 2 OR links = 6) AND finished_at IS NULL",
+    "waits for a job that is gone": f"""SELECT w.job_id FROM {_WAITING} AND EXISTS (SELECT 1 FROM litequeue_edges AS e
+        WHERE e.child_id = w.job_id AND NOT EXISTS (SELECT 1 FROM litequeue_jobs WHERE id = e.parent_id))""",
+}
+
+
+def broken(connection: sqlite3.Connection) -> list[str]:
+    """What does not hold, in words; at most one job for each rule."""
+    found = []
+    for rule, sql in RULES.items():
+        row = connection.execute(f"{sql} LIMIT 1").fetchone()
+        if row is not None:
+            found.append(f"job {row[0]} {rule}")
+    return found

@@ -1,0 +1,141 @@
+"""Telling those who wait of what has ended: the inbox, and what becomes of them.
+
+Owns the statements of a pass, each for a whole set of jobs, and how many are told at once. A pass counts, cancels what wanted
+successes and got something else, with all that waited for that, lets go what has nothing left to wait for, and takes what
+was told out of the inbox. What was cancelled is itself in the inbox then.
+
+A job that is let go gets its parents' results copied: no retry, rescue or pruning of a parent can change what it is given.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection
+from typing import Final
+
+from ...base.stored import MAX_BYTES
+from ..rules import KEEP_DISCARDED
+
+# So many parents in one pass, and about so many edges: the write lock is never held for long. A thousand take 10 to 30 ms.
+BATCH: Final = 1000
+EDGES: Final = 2000
+
+# Of a parent p: it has ended, and its children know.
+IS_TOLD: Final = "(p.finished_at IS NOT NULL AND ifnull(p.links, 0) <> 1 AND ifnull(p.links, 0) <> 5)"
+ANY_UNTOLD: Final = "SELECT EXISTS (SELECT 1 FROM litequeue_jobs WHERE (links = 1 OR links = 5) AND finished_at IS NOT NULL)"
+# One cell: between rows a thread that computes may keep the GIL for 5 ms.
+UNTOLD: Final = """SELECT json_group_array(json_array(p.id, p.bad, p.child_id)) FROM (
+    SELECT p.id, p.bad, e.child_id FROM (
+        SELECT id, state <> 'succeeded' AS bad FROM litequeue_jobs
+        WHERE (links = 1 OR links = 5) AND finished_at IS NOT NULL ORDER BY id LIMIT :limit) AS p
+    LEFT JOIN litequeue_edges AS e ON e.parent_id = p.id LIMIT :edges) AS p"""
+CHILDREN: Final = """SELECT json_group_array(json_array(id, state <> 'succeeded', child_id))
+FROM litequeue_jobs JOIN litequeue_edges ON parent_id = id WHERE id = :id"""
+COUNT: Final = """UPDATE litequeue_waits SET pending = pending - v.ended, upset = upset + v.bad
+FROM (SELECT json_extract(value, '$[0]') AS child, json_extract(value, '$[1]') AS ended, json_extract(value, '$[2]') AS bad
+    FROM json_each(:counts)) AS v
+WHERE job_id = v.child AND EXISTS (SELECT 1 FROM litequeue_jobs WHERE id = v.child AND state = 'blocked')"""
+TOLD: Final = "UPDATE litequeue_jobs SET links = links + 1 WHERE id IN (SELECT value FROM json_each(:told))"
+RECOUNT: Final = f"""UPDATE litequeue_waits SET
+    pending = (SELECT count(*) FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
+        WHERE e.child_id = job_id AND NOT {IS_TOLD}),
+    upset = (SELECT count(*) FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
+        WHERE e.child_id = job_id AND {IS_TOLD} AND p.state <> 'succeeded')
+WHERE job_id IN (SELECT value FROM json_each(:ids))
+    AND EXISTS (SELECT 1 FROM litequeue_jobs WHERE id = job_id AND state = 'blocked')"""
+
+# Who wants successes and will not have them, and on and on; each with the job that is the reason. As many as there is time for: those
+# that are left out are told by the last of these.
+DOOMED: Final = f"""WITH RECURSIVE doomed (id, cause) AS (
+    SELECT w.job_id, (SELECT ifnull(pw.cause, p.id) FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
+        LEFT JOIN litequeue_waits AS pw ON pw.job_id = p.id
+        WHERE e.child_id = w.job_id AND {IS_TOLD} AND p.state <> 'succeeded'
+        ORDER BY e.position LIMIT 1)
+    FROM json_each(:ids) AS v JOIN litequeue_waits AS w ON w.job_id = v.value
+    JOIN litequeue_jobs AS j ON j.id = w.job_id
+    WHERE w.upset > 0 AND w.runs_when = 'success' AND j.state = 'blocked'
+    UNION
+    SELECT e.child_id, d.cause FROM doomed AS d JOIN litequeue_edges AS e ON e.parent_id = d.id
+    JOIN litequeue_waits AS w ON w.job_id = e.child_id AND w.runs_when = 'success'
+    JOIN litequeue_jobs AS j ON j.id = e.child_id AND j.state = 'blocked'
+    LIMIT :limit)
+SELECT json_group_array(json_array(id, cause)) FROM (SELECT id, min(cause) AS cause FROM doomed GROUP BY id)"""
+CAUSES: Final = """UPDATE litequeue_waits SET cause = v.cause
+FROM (SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS cause FROM json_each(:doomed)) AS v
+WHERE job_id = v.id"""
+CANCEL: Final = """UPDATE litequeue_jobs SET state = 'cancelled', finished_at = :now, prune_at = :prune_at, last_error = v.why
+FROM (SELECT json_extract(d.value, '$[0]') AS id, CASE WHEN c.id IS NULL THEN 'none of the jobs that it waited for has failed'
+        ELSE 'job ' || c.id || ' (' || c.task || '), which it needed, ' || CASE c.state WHEN 'expired' THEN 'has expired'
+            ELSE 'was ' || c.state END END AS why
+    FROM json_each(:doomed) AS d LEFT JOIN litequeue_jobs AS c ON c.id = json_extract(d.value, '$[1]')) AS v
+WHERE litequeue_jobs.id = v.id AND litequeue_jobs.state = 'blocked'"""
+# What wanted a failure, and there was none.
+NEEDLESS: Final = """SELECT json_group_array(json_array(w.job_id, NULL)) FROM json_each(:ids) AS v
+JOIN litequeue_waits AS w ON w.job_id = v.value JOIN litequeue_jobs AS j ON j.id = w.job_id
+WHERE w.pending = 0 AND w.upset = 0 AND w.runs_when = 'failed' AND j.state = 'blocked'"""
+FREE: Final = """SELECT json_group_array(w.job_id) FROM json_each(:ids) AS v
+JOIN litequeue_waits AS w ON w.job_id = v.value JOIN litequeue_jobs AS j ON j.id = w.job_id
+WHERE w.pending = 0 AND j.state = 'blocked'"""
+# In the order of the edges, by their index.
+INPUTS: Final = """UPDATE litequeue_waits SET inputs = CASE takes
+    WHEN 'one' THEN (SELECT ifnull(p.result, 'null') FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
+        WHERE e.child_id = job_id ORDER BY e.position LIMIT 1)
+    WHEN 'all' THEN (SELECT '[' || ifnull(group_concat(ifnull(result, 'null')), '') || ']' FROM (
+        SELECT p.result FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
+        WHERE e.child_id = job_id ORDER BY e.position)) END
+WHERE job_id IN (SELECT value FROM json_each(:ids)) AND takes IS NOT NULL"""
+RELEASE: Final = f"""UPDATE litequeue_jobs SET
+    state = CASE WHEN w.size > {MAX_BYTES} THEN 'discarded' WHEN run_at > :now OR w.delay > 0 THEN 'scheduled' ELSE 'available' END,
+    run_at = CASE WHEN w.delay > 0 THEN max(run_at, :now + w.delay) ELSE run_at END,
+    finished_at = CASE WHEN w.size > {MAX_BYTES} THEN :now END,
+    prune_at = CASE WHEN w.size > {MAX_BYTES} THEN :prune_at END,
+    last_error = CASE WHEN w.size > {MAX_BYTES} THEN 'PayloadTooLarge: the results of the jobs that it waited for take '
+        || w.size || ' bytes, and {MAX_BYTES} is the limit: use .si(), and read them with current_job().parent_results()' ELSE last_error END
+FROM (SELECT job_id, delay, ifnull(length(inputs), 0) AS size FROM litequeue_waits
+    WHERE job_id IN (SELECT value FROM json_each(:ids))) AS w
+WHERE id = w.job_id AND litequeue_jobs.state = 'blocked'"""
+
+
+def tell(connection: sqlite3.Connection, now: int) -> bool:
+    """One pass over the inbox, inside the caller's transaction. Whether there is something in it: more than one pass's share, or what
+    was cancelled in this one."""
+    (text,) = connection.execute(UNTOLD, {"limit": BATCH, "edges": EDGES}).fetchone()
+    found = json.loads(text)
+    if len(found) == EDGES:  # of the last one there may be more
+        last = found[-1][0]
+        whole = [row for row in found if row[0] != last]
+        found = whole or json.loads(connection.execute(CHILDREN, {"id": last}).fetchone()[0])
+    told = sorted({parent for parent, *_ in found})
+    counts: dict[int, list[int]] = {}
+    for _, bad, child in found:
+        if child is not None:
+            count = counts.setdefault(child, [child, 0, 0])
+            count[1] += 1
+            count[2] += bad
+    connection.execute(COUNT, {"counts": json.dumps(list(counts.values()))})
+    connection.execute(TOLD, {"told": json.dumps(told)})
+    judge(connection, json.dumps(list(counts)), now)
+    return bool(connection.execute(ANY_UNTOLD).fetchone()[0])
+
+
+def recount(connection: sqlite3.Connection, jobs: Collection[int]) -> str:
+    """Count anew for those of them that are blocked, from what their parents are. Their ids as JSON."""
+    ids = json.dumps(sorted(set(jobs)))
+    connection.execute(RECOUNT, {"ids": ids})
+    return ids
+
+
+def judge(connection: sqlite3.Connection, ids: str, now: int) -> None:
+    """Cancel or let go those of them (JSON) for whom that is decided now."""
+    times = {"now": now, "prune_at": now + KEEP_DISCARDED}
+    (doomed,) = connection.execute(DOOMED, {"ids": ids, "limit": BATCH}).fetchone()
+    (needless,) = connection.execute(NEEDLESS, {"ids": ids}).fetchone()
+    for rows in (doomed, needless):
+        if rows != "[]":
+            connection.execute(CAUSES, {"doomed": rows})
+            connection.execute(CANCEL, {"doomed": rows, **times})
+    (free,) = connection.execute(FREE, {"ids": ids}).fetchone()
+    if free != "[]":
+        connection.execute(INPUTS, {"ids": free})
+        connection.execute(RELEASE, {"ids": free, **times})

@@ -1,0 +1,39 @@
+"""Version 4, "links": jobs that wait for jobs.
+
+Statements only, and never changed: files of this version are in use. Code of version 2 and 3 serves such a file: it tells nobody
+of what has ended, and whoever of this version comes next does.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+SQL: Final = """
+-- 1: others wait for it, and are to be told of its end. 2: they have been. 4: it waits, or waited, for others. Or 4 with one of those.
+ALTER TABLE litequeue_jobs ADD COLUMN links INTEGER;
+CREATE INDEX litequeue_jobs_untold ON litequeue_jobs (id)
+    WHERE (links = 1 OR links = 5) AND finished_at IS NOT NULL;
+
+-- Who waits for whom.
+CREATE TABLE litequeue_edges (
+    parent_id INTEGER NOT NULL,
+    child_id INTEGER NOT NULL,
+    position INTEGER NOT NULL,            -- of the parent among those of the child
+    PRIMARY KEY (parent_id, child_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX litequeue_edges_child ON litequeue_edges (child_id, position);
+
+-- One row for each job that waits, or waited, for others.
+CREATE TABLE litequeue_waits (
+    job_id INTEGER PRIMARY KEY,
+    pending INTEGER NOT NULL,             -- parents of whose end it has not been told
+    upset INTEGER NOT NULL DEFAULT 0,     -- those of the others that did not succeed
+    runs_when TEXT NOT NULL DEFAULT 'success'
+        CHECK (runs_when = 'success' OR runs_when = 'failed' OR runs_when = 'ended'),
+    takes TEXT                            -- of its parents' results, before its own arguments; NULL: none
+        CHECK (takes = 'one' OR takes = 'all'),
+    delay INTEGER,                        -- microseconds from when it may run
+    inputs TEXT,                          -- JSON, copied when it was let go
+    cause INTEGER                         -- the job for whose sake it was cancelled
+) STRICT
+"""
