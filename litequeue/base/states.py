@@ -8,7 +8,8 @@
          +------------ snooze -----------+------------------+
                                          `- release, rescue, promote (from retrying)
 
-``blocked`` is for jobs that wait for other jobs; one whose inputs turn out to be too large is discarded, and one that was cancelled since
+``blocked`` is for jobs that wait for other jobs; one whose inputs turn out to be too large is discarded, one that only brings
+others together succeeds at once, and one that was cancelled since
 another had failed waits again when that is revived. Waiting jobs may also be cancelled or expire, and
 a final one goes back to ``available`` by revive. tests/store/test_transitions.py drives the store at
 random and checks with a trigger that it makes no move that is not in ``TRANSITIONS``.
@@ -28,7 +29,7 @@ WAITING: Final[frozenset[str]] = frozenset({"blocked", "scheduled", "available",
 FINAL: Final[frozenset[str]] = frozenset({"succeeded", "discarded", "cancelled", "expired"})
 
 TRANSITIONS: Final[dict[str, frozenset[str]]] = {
-    "blocked": frozenset({"available", "scheduled", "cancelled", "expired", "discarded"}),
+    "blocked": frozenset({"available", "scheduled", "succeeded", "cancelled", "expired", "discarded"}),
     "scheduled": frozenset({"available", "cancelled", "expired"}),
     "available": frozenset({"running", "cancelled", "expired"}),
     "retrying": frozenset({"available", "cancelled", "expired"}),

@@ -12,6 +12,7 @@ from ..base.clock import monotonic
 from .bells import everyone
 from .file import Database
 from .links import telling
+from .links.keeping import prunable
 from .links.revival import revived
 from .rules import KEEP
 from .schedules import CLOSE_ALL, REOPEN
@@ -40,8 +41,8 @@ ON CONFLICT (name) DO UPDATE SET paused_at = coalesce(paused_at, excluded.paused
 RESUME: Final = "DELETE FROM litequeue_queues WHERE name = :queue"
 
 ANY_PRUNABLE: Final = "SELECT 1 FROM litequeue_jobs WHERE prune_at IS NOT NULL AND prune_at <= :now LIMIT 1"
-PRUNABLE: Final = """SELECT json_group_array(id) FROM (
-    SELECT id FROM litequeue_jobs WHERE prune_at IS NOT NULL AND prune_at <= :now
+PRUNABLE: Final = """SELECT json_group_array(id), max(ifnull(links, 0)) FROM (
+    SELECT id, links FROM litequeue_jobs WHERE prune_at IS NOT NULL AND prune_at <= :now
     ORDER BY prune_at LIMIT :limit)"""
 PRUNE_JOBS: Final = "DELETE FROM litequeue_jobs WHERE id IN (SELECT value FROM json_each(:ids))"
 PRUNE_ATTEMPTS: Final = (
@@ -107,11 +108,13 @@ class Operations:
             connection.execute(CLOSE_ALL)
             while True:
                 # Asked inside: somebody may have revived one since.
-                (text,) = connection.execute(PRUNABLE, {"now": now, "limit": many}).fetchone()
+                text, links = connection.execute(PRUNABLE, {"now": now, "limit": many}).fetchone()
+                if links:
+                    text = prunable(connection, text, now)
                 connection.execute(PRUNE_ATTEMPTS, {"ids": text})
                 connection.execute(PRUNE_OUTPUT, {"ids": text})
                 found = connection.execute(PRUNE_JOBS, {"ids": text}).rowcount
                 count += found
-                if found < many or monotonic() >= until:
+                if found < many and not links or monotonic() >= until:
                     return count
                 many *= 2

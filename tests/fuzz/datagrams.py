@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from litequeue.base.bell import DONE, HOST, LOOK, TIMES, TOKEN_BYTES, WAIT
+from litequeue.base.bell import DONE, HOST, LOOK, MORE, TIMES, TOKEN_BYTES, WAIT
 from litequeue.worker.services.listener import Listener
 
 from .oracle import Fault
@@ -27,7 +27,7 @@ def make(random: Random) -> Heard:
     token = random.randbytes(TOKEN_BYTES // 2).hex().encode()
     found = []
     for _ in range(random.randint(1, MOST)):
-        byte = random.choice((LOOK, TIMES, WAIT, DONE, b"", random.randbytes(1)))
+        byte = random.choice((LOOK, MORE, TIMES, WAIT, DONE, b"", random.randbytes(1)))
         behind = random.choice((b"", random.randbytes(TOKEN_BYTES), random.randbytes(random.randint(0, 2000))))
         theirs = random.choice((token, token, token[:-1], token[::-1], random.randbytes(TOKEN_BYTES), b""))
         found.append(byte + theirs + behind)
@@ -37,7 +37,7 @@ def make(random: Random) -> Heard:
 def judge(heard: Heard, _: Path) -> None:
     died: list[BaseException] = []
     looked = threading.Event()
-    listener = Listener(looked.set, lambda: None, lambda _, error: died.append(error), time.monotonic)
+    listener = Listener(lambda passed_on: looked.set(), lambda: None, lambda _, error: died.append(error), time.monotonic)
     listener.start(heard.token)
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:

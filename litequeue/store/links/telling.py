@@ -15,7 +15,9 @@ from collections.abc import Collection
 from typing import Final
 
 from ...base.stored import MAX_BYTES
-from ..rules import KEEP_DISCARDED
+from ..rules import KEEP, KEEP_DISCARDED
+
+JOIN: Final = "litequeue.join"  # the task of jobs that only bring others together
 
 # So many parents in one pass, and about so many edges: the write lock is never held for long. A thousand take 10 to 30 ms.
 BATCH: Final = 1000
@@ -85,14 +87,16 @@ INPUTS: Final = """UPDATE litequeue_waits SET inputs = CASE takes
         SELECT p.result FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
         WHERE e.child_id = job_id ORDER BY e.position)) END
 WHERE job_id IN (SELECT value FROM json_each(:ids)) AND takes IS NOT NULL"""
+# A join runs nothing: what it was given is what it comes to.
 RELEASE: Final = f"""UPDATE litequeue_jobs SET
-    state = CASE WHEN w.size > {MAX_BYTES} THEN 'discarded' WHEN run_at > :now OR w.delay > 0 THEN 'scheduled' ELSE 'available' END,
+    state = CASE WHEN w.size > {MAX_BYTES} THEN 'discarded' WHEN task = '{JOIN}' THEN 'succeeded' WHEN run_at > :now OR w.delay > 0 THEN 'scheduled' ELSE 'available' END,
     run_at = CASE WHEN w.delay > 0 THEN max(run_at, :now + w.delay) ELSE run_at END,
-    finished_at = CASE WHEN w.size > {MAX_BYTES} THEN :now END,
-    prune_at = CASE WHEN w.size > {MAX_BYTES} THEN :prune_at END,
+    finished_at = CASE WHEN w.size > {MAX_BYTES} OR task = '{JOIN}' THEN :now END,
+    prune_at = CASE WHEN w.size > {MAX_BYTES} THEN :prune_at WHEN task = '{JOIN}' THEN :prune_join_at END,
+    result = CASE WHEN task = '{JOIN}' AND w.size <= {MAX_BYTES} THEN ifnull(w.inputs, 'null') END,
     last_error = CASE WHEN w.size > {MAX_BYTES} THEN 'PayloadTooLarge: the results of the jobs that it waited for take '
         || w.size || ' bytes, and {MAX_BYTES} is the limit: use .si(), and read them with current_job().parent_results()' ELSE last_error END
-FROM (SELECT job_id, delay, ifnull(length(inputs), 0) AS size FROM litequeue_waits
+FROM (SELECT job_id, delay, inputs, ifnull(length(inputs), 0) AS size FROM litequeue_waits
     WHERE job_id IN (SELECT value FROM json_each(:ids))) AS w
 WHERE id = w.job_id AND litequeue_jobs.state = 'blocked'"""
 
@@ -129,6 +133,7 @@ def recount(connection: sqlite3.Connection, jobs: Collection[int]) -> str:
 def judge(connection: sqlite3.Connection, ids: str, now: int) -> None:
     """Cancel or let go those of them (JSON) for whom that is decided now."""
     times = {"now": now, "prune_at": now + KEEP_DISCARDED}
+    ends = {**times, "prune_join_at": now + KEEP}
     (doomed,) = connection.execute(DOOMED, {"ids": ids, "limit": BATCH}).fetchone()
     (needless,) = connection.execute(NEEDLESS, {"ids": ids}).fetchone()
     for rows in (doomed, needless):
@@ -138,4 +143,4 @@ def judge(connection: sqlite3.Connection, ids: str, now: int) -> None:
     (free,) = connection.execute(FREE, {"ids": ids}).fetchone()
     if free != "[]":
         connection.execute(INPUTS, {"ids": free})
-        connection.execute(RELEASE, {"ids": free, **times})
+        connection.execute(RELEASE, {"ids": free, **ends})

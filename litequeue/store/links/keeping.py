@@ -1,0 +1,34 @@
+"""What housekeeping may delete of jobs that wait for jobs, and what has to stay.
+
+Owns that judgement. A job of whose end somebody is yet to be told stays, and so does one whose child waits still, since it will be
+given its result; and one of which a child has ended without having run, as long as that is there: it can be put back, and waits
+again then. Its time is put off, so that it does not stand in the way of what may go.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+from ..rules import KEEP
+
+HOLD: Final = """UPDATE litequeue_jobs SET prune_at = :later
+WHERE id IN (SELECT value FROM json_each(:ids)) AND links > 0 AND (links = 1 OR links = 5 OR EXISTS (
+    SELECT 1 FROM litequeue_edges AS e JOIN litequeue_jobs AS c ON c.id = e.child_id
+    WHERE e.parent_id = litequeue_jobs.id AND (c.state = 'blocked'
+        OR c.finished_at IS NOT NULL AND c.attempt = c.releases AND c.state <> 'succeeded')))"""
+REST: Final = """SELECT json_group_array(id) FROM litequeue_jobs
+WHERE id IN (SELECT value FROM json_each(:ids)) AND prune_at <= :now"""
+FORGET_EDGES: Final = "DELETE FROM litequeue_edges WHERE parent_id IN (SELECT value FROM json_each(:ids))"
+FORGET_OWN_EDGES: Final = """DELETE FROM litequeue_edges WHERE (parent_id, child_id) IN (
+    SELECT e.parent_id, e.child_id FROM json_each(:ids) AS v JOIN litequeue_edges AS e ON e.child_id = v.value)"""
+FORGET_WAITS: Final = "DELETE FROM litequeue_waits WHERE job_id IN (SELECT value FROM json_each(:ids))"
+
+
+def prunable(connection: sqlite3.Connection, ids: str, now: int) -> str:
+    """Those of the jobs (JSON) that may go, with what was kept of whom they waited for; the others are put off by a day."""
+    connection.execute(HOLD, {"ids": ids, "later": now + KEEP})
+    (rest,) = connection.execute(REST, {"ids": ids, "now": now}).fetchone()
+    for sql in (FORGET_EDGES, FORGET_OWN_EDGES, FORGET_WAITS):
+        connection.execute(sql, {"ids": rest})
+    return str(rest)
