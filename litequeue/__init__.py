@@ -75,17 +75,19 @@ if TYPE_CHECKING:
         WorkerInfo,
     )
     from .triggers import At, Cron, Every, Trigger
+    from .workflow.flow import Flow
+    from .workflow.shapes import Signature, chain, chord, group
 
 __version__ = VERSION
 
 __all__ = [
-    "At", "AttemptInfo", "Backoff", "CannotOpen", "CommandFailed", "Cron", "DatabaseCorrupt", "DatabaseReplaced", "Discard",
-    "Every", "InvalidArgument", "InvalidType", "Job", "JobBatch", "JobCancelled", "JobContext", "JobExpired",
-    "JobFailed", "JobInfo", "JobNotFound", "LiteQueue", "LitequeueError", "NotAQueue", "NotInATask", "OutputPiece",
-    "PayloadCorrupt", "PayloadError", "PayloadTooLarge", "ProcessDied", "QueueBusy", "ResultNotStored",
-    "ResultTimeout", "Retry", "ScheduleInfo", "ScheduleNotFound", "SchemaTooNew", "SignatureMismatch", "Snooze",
-    "SoftTimeout", "Stats", "StorageFailed", "StorageFull", "StoreError", "Task", "TaskTimeout", "TickInfo",
-    "Trigger", "UnknownTask", "WorkerFailed", "WorkerInfo", "WouldDeadlock", "current_job",
+    "At", "AttemptInfo", "Backoff", "CannotOpen", "CommandFailed", "Cron", "DatabaseCorrupt", "DatabaseReplaced",
+    "Discard", "Every", "Flow", "InvalidArgument", "InvalidType", "Job", "JobBatch", "JobCancelled", "JobContext",
+    "JobExpired", "JobFailed", "JobInfo", "JobNotFound", "LiteQueue", "LitequeueError", "NotAQueue", "NotInATask",
+    "OutputPiece", "PayloadCorrupt", "PayloadError", "PayloadTooLarge", "ProcessDied", "QueueBusy", "ResultNotStored",
+    "ResultTimeout", "Retry", "ScheduleInfo", "ScheduleNotFound", "SchemaTooNew", "Signature", "SignatureMismatch",
+    "Snooze", "SoftTimeout", "Stats", "StorageFailed", "StorageFull", "StoreError", "Task", "TaskTimeout", "TickInfo",
+    "Trigger", "UnknownTask", "WorkerFailed", "WorkerInfo", "WouldDeadlock", "chain", "chord", "current_job", "group",
 ]  # fmt: skip
 
 # Made when they are first asked for: see base.records. A program without schedules needs no triggers.
@@ -93,6 +95,8 @@ _LATER = {
     "AttemptInfo": "base.records", "JobInfo": "base.records", "OutputPiece": "base.records",
     "ScheduleInfo": "base.records", "Stats": "base.records", "TickInfo": "base.records",
     "WorkerInfo": "base.records", "At": "triggers", "Cron": "triggers", "Every": "triggers", "Trigger": "triggers",
+    "Flow": "workflow.flow", "Signature": "workflow.shapes", "chain": "workflow.shapes", "chord": "workflow.shapes",
+    "group": "workflow.shapes",
 }  # fmt: skip
 
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from .triggers import Trigger
     from .worker.embedded import EmbeddedWorker
     from .worker.worker import Worker
+    from .workflow.flow import Flow
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -111,13 +112,9 @@ class LiteQueue(Marked):
         return told
 
     def register_type(
-        self,
-        cls: type,
-        encode: Callable[[Any], Any] | None = None,
-        decode: Callable[[Any], Any] | None = None,
-        *,
+        self, cls: type, encode: Callable[[Any], Any] | None = None, decode: Callable[[Any], Any] | None = None, *,
         name: str | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Allow instances of a class in arguments and results.
 
         ``encode`` turns one into storable values, ``decode`` back; Enum classes and dataclasses do without.
@@ -203,6 +200,12 @@ class LiteQueue(Marked):
         if isinstance(job_id, str) and job_id.isascii() and job_id.isdigit() and len(job_id) < 20:
             job_id = int(job_id)  # out of a URL, or a form
         return Job(self._client, checks.integer(job_id, "job_id", 1, 2**63 - 1))
+
+    def flow(self, flow_id: int) -> Flow:
+        """The handle of a workflow by its id, as ``job`` of a job."""
+        from .workflow.flow import Flow
+
+        return Flow(self._client, checks.integer(flow_id, "flow_id", 1, 2**63 - 1))
 
     def jobs(
         self,

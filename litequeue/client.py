@@ -143,7 +143,7 @@ class Client:
         code.check_call(args, kwargs)
         texts = self.encode_call(code.name, args, kwargs)
         job = self.new_job(code.template, texts, options)
-        job_id, addresses = self.store.jobs.enqueue(job, self._origin_of(code))
+        job_id, addresses = self.store.jobs.enqueue(job, self.origin_of(code))
         self._recorded.add(code.name)
         self._bell.ring(addresses)
         return job_id
@@ -154,7 +154,7 @@ class Client:
         """Store one job per call, all or none, in one transaction; their ids."""
         pattern = self.new_job(code.template, ("", ""), options)
         payloads = self._payloads(code, calls)
-        ids, addresses = self.store.jobs.enqueue_many(pattern, payloads, self._origin_of(code))
+        ids, addresses = self.store.jobs.enqueue_many(pattern, payloads, self.origin_of(code))
         self._recorded.add(code.name)
         self._bell.ring(addresses)
         return ids
@@ -236,7 +236,11 @@ class Client:
                     "decides what becomes of it", self.path, owner, me,
                 )  # fmt: skip
 
-    def _origin_of(self, code: TaskCode) -> TaskOrigin | None:
+    def recorded(self, origins: Iterable[TaskOrigin]) -> None:
+        """These have been stored with jobs."""
+        self._recorded.update(origin.task for origin in origins)
+
+    def origin_of(self, code: TaskCode) -> TaskOrigin | None:
         """Where the code is, for the first enqueue of each task by this process."""
         if code.name in self._recorded:
             return None

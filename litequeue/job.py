@@ -122,7 +122,8 @@ class Job(Generic[R_co]):
         if runs:
             return waiting.held_up(info, condition, checks.aware(now), self._client.path)
         workers, conditions = store.reports.workers(now), inspection.conditions(now)
-        return waiting.why(info, workers, conditions, checks.aware(now), store.reports.paused(), self._client.path)
+        awaited = store.flows.awaited(self.id) if info.state == "blocked" else []
+        return waiting.why(info, workers, conditions, checks.aware(now), store.reports.paused(), self._client.path, awaited)
 
     def output(self, *, after: OutputPiece | None = None) -> list[OutputPiece]:
         """What a command's attempts printed so far, in order; with ``after``, what came since that piece.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Generic, ParamSpec, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack
 
 from .base import checks
 from .base.errors import InvalidArgument, InvalidType
@@ -13,6 +13,9 @@ from .client import Client, call
 from .job import Job, JobBatch
 from .options import EnqueueOptions
 from .tasks import Marked, TaskCode
+
+if TYPE_CHECKING:
+    from .workflow.shapes import Signature
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -61,6 +64,18 @@ class Task(Marked, Generic[P, R]):
         a million is streamed: neither it nor the jobs are held in memory.
         """
         return JobBatch(self._client, self._client.enqueue_many(self._code, calls, options))
+
+    def s(self, *args: Any, **kwargs: Any) -> Signature:
+        """A call for a workflow, not enqueued yet: it takes the result of what comes before it as its first argument."""
+        from .workflow.shapes import Signature
+
+        return Signature(self._client, self._code, args, kwargs)
+
+    def si(self, *args: Any, **kwargs: Any) -> Signature:
+        """A call for a workflow with these arguments alone, whatever what comes before it came to."""
+        from .workflow.shapes import Signature
+
+        return Signature(self._client, self._code, args, kwargs, immutable=True)
 
     def __reduce__(self) -> str:
         """Pickled by its name in its module, and copied not at all, as the function that it stands for."""

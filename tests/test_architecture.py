@@ -32,6 +32,7 @@ FLOORS = (
     ("worker",),
     ("schedules",),
     ("task",),
+    ("workflow",),
     ("job",),
     ("subscription",),
     ("client",),

@@ -64,6 +64,8 @@ class JobFailed(LitequeueError, RuntimeError):
     runs no code that the file names.
     """
 
+    step = ""  # the job's task, where it is a step of the workflow that was asked for
+
     def __init__(self, job_id: int, error_type: str, message: str, traceback: str = "") -> None:
         super().__init__(job_id, error_type, message, traceback)
         self.job_id = job_id
@@ -73,7 +75,7 @@ class JobFailed(LitequeueError, RuntimeError):
 
     def __str__(self) -> str:
         said = f"{self.type}: {self.message}" if self.message else self.type
-        return f"job {self.job_id} failed: {said}"
+        return f"job {self.job_id}{self.step and f' ({self.step})'} failed: {said}"
 
 
 class JobCancelled(LitequeueError, RuntimeError):

@@ -19,7 +19,9 @@ from . import exits
 from .render import print_table
 
 GUIDE: Final = Path(__file__).parent.parent / "guide"
-CHAPTERS: Final = ("tasks", "workers", "schedules", "cron", "operating", "deploying", "security", "guarantees", "inside")  # as they are read
+CHAPTERS: Final = (  # as they are read
+    "tasks", "workers", "workflows", "schedules", "cron", "operating", "deploying", "security", "speed", "guarantees", "inside",
+)  # fmt: skip
 WIDEST: Final = 100  # columns of text; wider lines are hard to follow
 
 _LINK = re.compile(r"\[([^]]+)\]\(([^)\s]+)\)")

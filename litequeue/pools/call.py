@@ -58,6 +58,8 @@ def arguments(call: Call) -> tuple[list[Any], dict[str, Any]]:
     job, decode = call.job, call.code.codec.decode
     args = [] if job.args == "[]" else decode(job.args)
     kwargs = {} if job.kwargs == "{}" else decode(job.kwargs)
+    if job.inputs is not None and type(args) is list:
+        args = [decode(job.inputs), *args]
     if type(args) is not list or type(kwargs) is not dict:
         raise PayloadCorrupt("the stored arguments are not a JSON array and object")
     return args, kwargs

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from ..base.checks import counted
 from .rules import MAX_INTERRUPTIONS
 
 if TYPE_CHECKING:
@@ -27,11 +28,13 @@ def awake(workers: Sequence[WorkerInfo], conditions: Mapping[int, Condition]) ->
 
 
 def why(
-    job: JobInfo, workers: Sequence[WorkerInfo], conditions: Mapping[int, Condition], now: datetime, paused: Collection[str], path: str
-) -> str | None:
-    """What keeps an available job from being claimed; None if nothing but work ahead of it does. ``workers``: all, also the dead."""
+    job: JobInfo, workers: Sequence[WorkerInfo], conditions: Mapping[int, Condition], now: datetime, paused: Collection[str], path: str,
+    awaited: Sequence[tuple[int, str, str]] = (),
+) -> str | None:  # fmt: skip
+    """What keeps an available job from being claimed; None if nothing but work ahead of it does. ``workers``: all, also the dead.
+    ``awaited``: the jobs that it waits for, as id, task and state."""
     if job.state == "blocked":
-        return f"a job of an earlier tick of {job.schedule} has not ended" if job.schedule else None
+        return f"a job of an earlier tick of {job.schedule} has not ended" if job.schedule else waits_for(awaited)
     if job.state != "available":
         return None
     if job.queue in paused:
@@ -102,3 +105,12 @@ def _fate(job: JobInfo, *, charged: bool = True) -> str:
     if charged and job.interruptions + 1 >= MAX_INTERRUPTIONS:
         return f"discards it, as {job.interruptions + 1} workers have died while it ran"
     return "runs it again"
+
+
+def waits_for(awaited: Sequence[tuple[int, str, str]]) -> str | None:
+    """What keeps a job from starting that waits for others."""
+    if not awaited:
+        return None
+    job, task, state = awaited[0]
+    others = f", and {counted(len(awaited) - 1, 'other job')}" if len(awaited) > 1 else ""
+    return f"it waits for job {job} ({task}), which is {state}{others}"

@@ -27,7 +27,7 @@ STATES = ("available", "scheduled", "running", "retrying", "succeeded", "discard
 FINAL = STATES[4:]
 NOW = FakeClock().now()
 VERSIONS = [migration.number for migration in ledger.MIGRATIONS]
-ITS_TABLES = {1: ("jobs", "attempts", "tasks", "workers", "queues"), 2: ("schedules", "ticks", "output"), 3: (), 4: ("edges", "waits")}
+ITS_TABLES = {1: ("jobs", "attempts", "tasks", "workers", "queues"), 2: ("schedules", "ticks", "output"), 3: (), 4: ("edges", "waits", "flows", "flow_jobs")}
 
 
 @pytest.fixture
@@ -111,6 +111,8 @@ def fill(db: Path, version: int) -> None:
             insert("jobs", task="tests.task", state="blocked", links=4, created_at=NOW)
             insert("edges", parent_id=4, child_id=10, position=0)
             insert("waits", job_id=10, pending=1)
+            insert("flows", end_id=10, created_at=NOW)
+            insert("flow_jobs", first_id=10, last_id=10, flow_id=1)
         if version >= 2:
             insert("output", job_id=5, attempt=1, number=1, stream="stdout", at=NOW, text="hello\n")
 

@@ -16,7 +16,7 @@ from ...base.version import VERSION
 from . import v1_queue, v2_schedules, v3_listening, v4_links
 
 # Whose ids SQLite counts on from the highest there ever was. No queue comes to half of them.
-NUMBERED: Final = ("litequeue_jobs", "litequeue_schedules", "litequeue_workers")
+NUMBERED: Final = ("litequeue_jobs", "litequeue_schedules", "litequeue_workers", "litequeue_flows")
 _HIGHEST: Final = 2**63 - 1
 _BEYOND: Final = 2**62
 _LAST_ID = """SELECT max(ifnull((SELECT max(id) FROM {table}), 0),

@@ -35,5 +35,19 @@ CREATE TABLE litequeue_waits (
     delay INTEGER,                        -- microseconds from when it may run
     inputs TEXT,                          -- JSON, copied when it was let go
     cause INTEGER                         -- the job for whose sake it was cancelled
-) STRICT
+) STRICT;
+
+-- Jobs that were stored together, under one handle; in ranges, since one may grow.
+CREATE TABLE litequeue_flows (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    end_id INTEGER,                       -- the job whose end is that of the whole; NULL: there is none
+    gathers INTEGER NOT NULL DEFAULT 0,   -- 1: what it comes to is the results of all that this job waited for
+    created_at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE litequeue_flow_jobs (
+    first_id INTEGER PRIMARY KEY,
+    last_id INTEGER NOT NULL,
+    flow_id INTEGER NOT NULL
+) STRICT;
+CREATE INDEX litequeue_flow_jobs_flow ON litequeue_flow_jobs (flow_id)
 """

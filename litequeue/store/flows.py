@@ -1,0 +1,117 @@
+"""Flows in the file: jobs that were stored together and wait for each other, under one id.
+
+Owns the tables of flows, the transaction that stores one, and what is read and done by its id. How its jobs wait is in ``links``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from ..base.bell import Address
+from ..base.models import TaskOrigin
+from .bells import everyone
+from .file import Database
+from .links import graph, telling
+from .links.graph import Graph
+from .links.revival import revived
+from .operations import CANCEL_RUNNING, CANCEL_WAITING, REVIVE
+from .origins import record_origin
+from .rules import KEEP
+
+INSERT_FLOW: Final = "INSERT INTO litequeue_flows (end_id, gathers, created_at) VALUES (?, ?, ?)"
+INSERT_RANGE: Final = "INSERT INTO litequeue_flow_jobs (first_id, last_id, flow_id) VALUES (?, ?, ?)"
+FLOW: Final = "SELECT end_id, gathers FROM litequeue_flows WHERE id = :id"
+_JOBS: Final = """litequeue_flow_jobs AS r CROSS JOIN litequeue_jobs AS j ON j.id BETWEEN r.first_id AND r.last_id
+WHERE r.flow_id = :id"""
+PROGRESS: Final = f"""SELECT ifnull(sum(j.state = 'succeeded'), 0), count(*), ifnull(sum(j.state = 'discarded' OR j.state = 'expired'), 0),
+    ifnull(sum(j.finished_at IS NOT NULL), 0)
+FROM {_JOBS} AND j.task <> '{telling.JOIN}'"""
+IDS: Final = f"SELECT j.id FROM {_JOBS} AND j.task <> '{telling.JOIN}' ORDER BY j.id"
+UNFINISHED: Final = f"SELECT j.id FROM {_JOBS} AND j.finished_at IS NULL ORDER BY j.id DESC"
+FAILED: Final = f"""SELECT j.id FROM {_JOBS} AND j.finished_at IS NOT NULL AND j.state <> 'succeeded'
+    AND NOT EXISTS (SELECT 1 FROM litequeue_waits AS w WHERE w.job_id = j.id AND w.cause IS NOT NULL) ORDER BY j.id"""
+CAUSE: Final = "SELECT cause FROM litequeue_waits WHERE job_id = :id"
+AWAITED: Final = f"""SELECT p.id, p.task, p.state FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
+WHERE e.child_id = :id AND NOT {telling.IS_TOLD} ORDER BY e.position"""
+PARENTS: Final = "SELECT parent_id FROM litequeue_edges WHERE child_id = :id ORDER BY position"
+
+
+class Progress(NamedTuple):
+    """How far a flow is. ``done`` counts what succeeded, ``failed`` what was discarded or has expired, ``ended`` these and what
+    was cancelled."""
+
+    done: int
+    total: int
+    failed: int
+    ended: int
+
+
+class Flows:
+    """The flows of one file."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def enqueue(
+        self, jobs: Graph, end: int | None, gathers: bool, origins: Iterable[TaskOrigin], now: int
+    ) -> tuple[int, list[Address]]:
+        """Store all of its jobs, or none: the flow's id, and whom to wake. ``end``: the place of the job whose end is its own;
+        ``gathers``: what it comes to is the results of all that that job waits for."""
+        with self._database.write(durable=True) as connection:
+            for origin in origins:
+                record_origin(connection, origin, now)
+            ids = graph.insert(connection, jobs, now)
+            end_id = None if end is None else ids[end]
+            flow = connection.execute(INSERT_FLOW, (end_id, gathers, now)).lastrowid
+            assert flow is not None
+            if ids:
+                connection.execute(INSERT_RANGE, (ids[0], ids[-1], flow))
+            return flow, everyone(connection)
+
+    def find(self, flow: int) -> tuple[int | None, bool] | None:
+        """The job whose end is its own, and whether it gathers; None for no such flow."""
+        row = self._database.one(FLOW, {"id": flow})
+        return None if row is None else (row[0], bool(row[1]))
+
+    def progress(self, flow: int) -> Progress:
+        return Progress(*self._database.one(PROGRESS, {"id": flow}))
+
+    def jobs(self, flow: int) -> list[int]:
+        """The ids of its jobs, in the order in which they were stored; not of those that only bring others together."""
+        with self._database.read() as connection:
+            return [job for (job,) in connection.execute(IDS, {"id": flow}).fetchall()]
+
+    def cause(self, job: int) -> int | None:
+        """The job for whose sake this one was cancelled."""
+        row = self._database.one(CAUSE, {"id": job})
+        return None if row is None else row[0]
+
+    def parents(self, job: int) -> list[int]:
+        """The ids of the jobs that it waits, or waited, for, in their order."""
+        with self._database.read() as connection:
+            return [parent for (parent,) in connection.execute(PARENTS, {"id": job}).fetchall()]
+
+    def awaited(self, job: int) -> list[tuple[int, str, str]]:
+        """The jobs that it still waits for, as id, task and state."""
+        with self._database.read() as connection:
+            return connection.execute(AWAITED, {"id": job}).fetchall()
+
+    def cancel(self, flow: int, now: int) -> tuple[int, list[Address]]:
+        """Cancel all that has not ended, from the last: how many, and whom to wake."""
+        with self._database.write(durable=True) as connection:
+            found = connection.execute(UNFINISHED, {"id": flow}).fetchall()
+            for (job,) in found:
+                parameters = {"id": job, "now": now, "prune_at": now + KEEP}
+                if not connection.execute(CANCEL_WAITING, parameters).rowcount:
+                    connection.execute(CANCEL_RUNNING, parameters)
+            return len(found), everyone(connection)
+
+    def retry(self, flow: int, now: int) -> tuple[int, list[Address]]:
+        """Put back what failed or was cancelled by itself; what was cancelled for its sake waits again. How many, and whom to wake."""
+        with self._database.write(durable=True) as connection:
+            found = connection.execute(FAILED, {"id": flow}).fetchall()
+            for (job,) in found:
+                if connection.execute(REVIVE, {"id": job, "now": now}).rowcount:
+                    revived(connection, job, now)
+            return len(found), everyone(connection)

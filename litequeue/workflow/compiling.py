@@ -1,0 +1,180 @@
+"""Making jobs and edges of a shape.
+
+Owns who waits for whom, who gets whose results, and where jobs stand that only bring others together. With a stack of its own: a shape
+may be nested deeper than Python recurses. Stores nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, Protocol
+
+from ..base.errors import InvalidArgument
+from ..base.models import JobColumns, NewJob, TaskOrigin
+from ..client import Client
+from ..options import EnqueueOptions, checked
+from ..store.links.graph import Edge, Graph, Wait
+from ..store.links.telling import JOIN
+from ..tasks import TaskCode
+
+MOST_CHILDREN: Final = 1_000  # of one job: they are told in one transaction
+_OF_THE_FIRST: Final = ("countdown", "eta")
+
+
+# What becomes of a step one of whose parents does not succeed.
+RUNS_WHEN: Final = {"cancel": "success", "run": "ended"}
+CALL, CHAIN, GROUP = "call", "chain", "group"
+
+
+class Part(Protocol):
+    """A shape, as far as it is looked at here: a call, or ``parts`` one after the other, or all at once."""
+
+    @property
+    def how(self) -> str: ...
+
+    @property
+    def parts(self) -> tuple[Any, ...]: ...
+
+
+class Call(Protocol):
+    """A call of a task."""
+
+    _client: Client
+    _code: TaskCode
+    task: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    options: dict[str, Any]
+    immutable: bool
+    on_parent_failure: str
+
+
+class Node(NamedTuple):
+    """A job to be."""
+
+    call: Call | None  # None: it brings others together
+    parents: tuple[int, ...]
+    takes: str | None
+    nothing: bool = False  # it takes the results of an empty group
+
+
+class Inputs(NamedTuple):
+    """What comes before a shape: whom it waits for, and what it gets of them."""
+
+    nodes: tuple[int, ...] = ()
+    many: bool = False  # a list of their results, and not the one's
+    nothing: bool = False  # an empty list, of an empty group
+
+
+class Plan(NamedTuple):
+    """What a shape comes to."""
+
+    nodes: list[Node]
+    end: int | None  # the node whose end is that of the whole; None: there is none
+    gathers: bool  # the whole comes to the results of all that the end waits for
+
+
+def plan(shape: Part) -> Plan:
+    """Raises InvalidArgument for an empty group where a result is needed."""
+    nodes: list[Node] = []
+
+    def add(*fields: Any) -> int:
+        nodes.append(Node(*fields))
+        return len(nodes) - 1
+
+    def as_one(inputs: Inputs) -> Inputs:
+        """The same as of one job."""
+        return Inputs((add(None, inputs.nodes, "all"),)) if inputs.many else inputs
+
+    stack: list[tuple[Any, ...]] = [("visit", shape, Inputs())]
+    out: list[Inputs] = []
+    while stack:
+        what, *rest = stack.pop()
+        if what == "visit":
+            part, inputs = rest
+            if part.how == CALL:
+                takes = None if part.immutable or not inputs.nodes or inputs.nothing else "all" if inputs.many else "one"
+                out.append(Inputs((add(part, inputs.nodes, takes, inputs.nothing and not part.immutable),)))
+            elif part.how == CHAIN:
+                out.append(inputs)
+                stack.append(("chain", part.parts, 0))
+            else:
+                _visit_group(part, inputs, stack, out, add, as_one)
+        elif what == "chain":
+            parts, at = rest
+            if at < len(parts):
+                stack += [("chain", parts, at + 1), ("visit", parts[at], out.pop())]
+        else:
+            (count,) = rest
+            tails = out[len(out) - count :]
+            del out[len(out) - count :]
+            if any(tail.nothing for tail in tails):
+                raise InvalidArgument("a group that is empty cannot be a member of another; leave it out")
+            out.append(Inputs(tuple(as_one(tail).nodes[0] for tail in tails), many=True))
+    (last,) = out
+    if last.many:
+        end = add(None, last.nodes, None) if last.nodes else None
+        return Plan(nodes, end, True)
+    return Plan(nodes, last.nodes[0], False)
+
+
+def _visit_group(part: Part, inputs: Inputs, stack: list[Any], out: list[Inputs], add: Any, as_one: Any) -> None:
+    members = part.parts
+    if not members:
+        out.append(Inputs(inputs.nodes, many=True, nothing=True))
+        return
+    stack.append(("collect", len(members)))
+    if len(members) > 1 and not inputs.nothing:
+        inputs = as_one(inputs)
+    shared = [inputs]
+    if inputs.nodes and len(members) > MOST_CHILDREN:
+        # Each of some that pass it on has as many children as may be told at once.
+        shared = [Inputs((add(None, inputs.nodes, "one"),)) for _ in range(0, len(members), MOST_CHILDREN)]
+    for at in reversed(range(len(members))):
+        stack.append(("visit", members[at], shared[at // MOST_CHILDREN if len(shared) > 1 else 0]))
+
+
+def client_of(made: Plan) -> Client:
+    """Of the app whose tasks it calls. Raises InvalidArgument for tasks of two files, or none."""
+    found = {node.call._client.path: node.call._client for node in made.nodes if node.call is not None}
+    if len(found) != 1:
+        raise InvalidArgument(
+            f"the tasks of a workflow belong to one file, and these to {' and '.join(sorted(found))}" if found
+            else "there is no task in it: an empty group needs something that comes before or after it"
+        )  # fmt: skip
+    return next(iter(found.values()))
+
+
+def graph_of(made: Plan, client: Client, options: Mapping[str, Any]) -> tuple[Graph, list[TaskOrigin]]:
+    """The jobs of a plan, encoded, with where their code is. Raises what a task's ``apply_async`` raises, naming the step."""
+    checked(EnqueueOptions, options, "a workflow")
+    later = {name: value for name, value in options.items() if name not in _OF_THE_FIRST}
+    jobs: list[NewJob] = []
+    edges: list[Edge] = []
+    waits: list[Wait] = []
+    origins: dict[str, TaskOrigin] = {}
+    now = client.clock.now()
+    for place, node in enumerate(made.nodes):
+        parents = tuple(dict.fromkeys(node.parents))
+        edges += [Edge(parent, place, position) for position, parent in enumerate(parents)]
+        call, delay, runs_when = node.call, None, "success"
+        if call is None:
+            jobs.append(NewJob(JOIN, "[]", "{}", "available", now, now, None, JobColumns(max_attempts=1)))
+        else:
+            said = {**(later if parents else options), **call.options}
+            if parents and "countdown" in call.options:
+                delay = int(checked(EnqueueOptions, {"countdown": said.pop("countdown")}, "a signature")["countdown"])
+            args = ([], *call.args) if node.nothing else call.args
+            call._code.check_call((None, *args) if node.takes else args, call.kwargs)
+            jobs.append(client.new_job(call._code.template, client.encode_call(call.task, args, call.kwargs), said))
+            runs_when = RUNS_WHEN[call.on_parent_failure]
+            if call.task not in origins:
+                origin = client.origin_of(call._code)
+                if origin is not None:
+                    origins[call.task] = origin
+        if parents:
+            waits.append(Wait(place, runs_when, node.takes, delay))
+    return Graph(jobs, edges, waits), list(origins.values())
+
+
+

@@ -1,0 +1,168 @@
+"""Calls that are not yet enqueued, and the shapes in which they are put together: chains, groups and chords.
+
+Owns what a program writes and compares. A shape is a value: putting it together, or changing an option, makes another, and nothing
+is stored before ``delay`` or ``apply_async``. The words are Celery's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..base.errors import InvalidArgument, InvalidType
+from ..client import Client, call
+from ..options import EnqueueOptions, checked
+from ..tasks import TaskCode
+from .compiling import CALL, CHAIN, GROUP, RUNS_WHEN, client_of, graph_of, plan
+from .flow import Flow
+
+
+class Shape:
+    """What can be enqueued as a whole, and be a part of more."""
+
+    __slots__ = ()
+    how = CALL
+    parts: tuple[Shape, ...] = ()
+
+    def __or__(self, other: object) -> chain:
+        """This, and with what it comes to, the other."""
+        if not isinstance(other, Shape):
+            return NotImplemented
+        return chain(self, other)
+
+    def delay(self) -> Flow:
+        """Enqueue all of it, or nothing. Raises what a task's ``delay`` raises."""
+        return self.apply_async()
+
+    def apply_async(self, **options: Any) -> Flow:
+        """``delay`` with options of the whole, those of ``apply_async``: each step has them unless it says otherwise itself;
+        ``countdown`` and ``eta`` are when the first steps may run."""
+        made = plan(self)
+        client = client_of(made)
+        jobs, origins = graph_of(made, client, options)
+        flow, addresses = client.store.flows.enqueue(jobs, made.end, made.gathers, origins, client.clock.now())
+        client.recorded(origins)
+        client.ring(addresses)
+        return Flow(client, flow)
+
+
+class Signature(Shape):
+    """A call of a task: ``add.s(2)`` takes the result of what comes before it as the first argument, ``add.si(2, 3)`` none."""
+
+    __slots__ = ("_client", "_code", "args", "immutable", "kwargs", "on_parent_failure", "options", "task")
+
+    def __init__(
+        self, client: Client, code: TaskCode, args: Sequence[Any], kwargs: Mapping[str, Any], *, immutable: bool = False,
+        options: Mapping[str, Any] | None = None, on_parent_failure: str = "cancel",
+    ) -> None:  # fmt: skip
+        self._client = client
+        self._code = code
+        self.task = code.name
+        self.args, self.kwargs = call(args, kwargs)
+        self.immutable = immutable
+        self.options = dict(options or {})
+        self.on_parent_failure = on_parent_failure
+
+    def set(self, *, on_parent_failure: str | None = None, **options: Any) -> Signature:
+        """The same call with other options: those of ``apply_async``, and ``on_parent_failure``: ``"cancel"`` it with the step that
+        it needed, or ``"run"`` it all the same, with None for what there is no result of."""
+        checked(EnqueueOptions, options, "a signature")
+        wanted = self.on_parent_failure if on_parent_failure is None else on_parent_failure
+        if wanted not in RUNS_WHEN:
+            raise InvalidArgument(f'on_parent_failure must be "cancel" or "run", not {wanted!r:.100}')
+        return self._changed(options={**self.options, **options}, on_parent_failure=wanted)
+
+    def clone(self, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, **options: Any) -> Signature:
+        """The same call with more arguments, before its own, and with other options."""
+        more, named = call(args, kwargs)
+        return self._changed(args=(*more, *self.args), kwargs={**self.kwargs, **named}).set(**options)
+
+    def _changed(self, **changes: Any) -> Signature:
+        said = {name: getattr(self, name) for name in ("args", "kwargs", "immutable", "options", "on_parent_failure")}
+        said.update(changes)
+        return Signature(self._client, self._code, said.pop("args"), said.pop("kwargs"), **said)
+
+    def _said(self) -> tuple[Any, ...]:
+        return self.task, self.args, self.kwargs, self.immutable, self.options, self.on_parent_failure
+
+    def __eq__(self, other: object) -> bool:
+        return self._said() == other._said() if isinstance(other, Signature) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # it may hold lists and dicts
+
+    def __repr__(self) -> str:
+        said = [repr(arg) for arg in self.args] + [f"{name}={value!r}" for name, value in self.kwargs.items()]
+        how = "si" if self.immutable else "s"
+        more = {**self.options, **({"on_parent_failure": "run"} if self.on_parent_failure == "run" else {})}
+        options = f".set({', '.join(f'{name}={value!r}' for name, value in more.items())})" if more else ""
+        return f"{self.task}.{how}({', '.join(said)}){options}"
+
+
+class _Parts(Shape):
+    """A shape of shapes."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, *parts: Shape | Iterable[Shape]) -> None:
+        """The parts one by one, or one iterable of them."""
+        if len(parts) == 1 and not isinstance(parts[0], Shape):
+            if not isinstance(parts[0], Iterable) or isinstance(parts[0], str):
+                raise InvalidType(_not_a_shape(parts[0]))
+            parts = tuple(parts[0])
+        for part in parts:
+            if not isinstance(part, Shape):
+                raise InvalidType(_not_a_shape(part))
+        self._parts: tuple[Shape, ...] = parts  # type: ignore[assignment]
+
+    @property
+    def parts(self) -> tuple[Shape, ...]:  # type: ignore[override]
+        return self._parts
+
+    def __eq__(self, other: object) -> bool:
+        return self.parts == other.parts if type(other) is type(self) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, self.parts))})"
+
+
+class chain(_Parts):
+    """One after the other, each with what the one before it came to; ``a | b | c`` is the same."""
+
+    __slots__ = ()
+    how = CHAIN
+
+    def __init__(self, *parts: Shape | Iterable[Shape]) -> None:
+        super().__init__(*parts)
+        flat: list[Shape] = []
+        for part in self.parts:
+            flat += part.parts if type(part) is chain else (part,)
+        if not flat:
+            raise InvalidArgument("a chain needs at least one step")
+        self._parts = tuple(flat)
+
+    def __repr__(self) -> str:
+        return " | ".join(map(repr, self.parts))
+
+
+class group(_Parts):
+    """All at once; it comes to the list of their results, in the order in which they were given."""
+
+    __slots__ = ()
+    how = GROUP
+
+
+class chord(Shape):
+    """A group, and a callback that gets the list of its results, always a list: ``group(...) | callback`` is the same."""
+
+    __slots__ = ()
+
+    def __new__(cls, header: group | Iterable[Shape], body: Shape) -> chain:  # type: ignore[misc]
+        """Raises InvalidType for a body that is no shape."""
+        return chain(header if isinstance(header, group) else group(header), body)
+
+
+def _not_a_shape(part: object) -> str:
+    hint = "; write task.s(...)" if hasattr(part, "delay") else ""
+    return f"a part must be a signature, a chain or a group, not {type(part).__name__}: {part!r:.100}{hint}"
