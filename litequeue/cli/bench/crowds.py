@@ -24,28 +24,28 @@ CROWD = (1, 2, 4, 8)
 
 def producers(bench: Bench) -> Iterator[Figure]:
     """All enqueue as fast as they can, synced; the floor is a row each, behind a lock that the kernel hands on."""
-    seconds = 1.0 if bench.quick else 4.0
+    seconds, crowd, serving = (0.5, 4, 2) if bench.quick else (4.0, PRODUCERS, WORKERS)
     floor = Floor(bench.path(), "FULL")
     floor.close()
-    raw = _produced("floor", floor.path, seconds)
+    raw = _produced("floor", floor.path, seconds, crowd)
     path = bench.fresh()
     tasks.noop.delay()
     with ExitStack() as workers:
-        for _ in range(WORKERS):
+        for _ in range(serving):
             workers.enter_context(bench.worker(path))
-        ours = _produced("ours", path, seconds)
+        ours = _produced("ours", path, seconds, crowd)
     note = f"({len(ours) / seconds:,.0f}/s, raw {len(raw) / seconds:,.0f}/s)"
-    yield Figure(f"{PRODUCERS} producers, {WORKERS} workers, of raw", len(ours) / len(raw), "ratio", 0.9, True, note)
+    yield Figure(f"{crowd} producers, {serving} workers, of raw", len(ours) / len(raw), "ratio", 0.9, True, note)
     middle = f"(p50 {percentile(ours, 0.5) * 1000:.1f}, raw worst {max(raw) * 1000:.0f})"
     yield Figure("  enqueue among them, worst", max(ours) * 1000, "ms", 250, False, middle)
 
 
-def _produced(kind: str, path: str, seconds: float) -> list[float]:
+def _produced(kind: str, path: str, seconds: float, crowd: int) -> list[float]:
     """How long each deed of all the producers took."""
     words = [sys.executable, "-P", "-c", f"from {__name__} import produce; produce(*__import__('sys').argv[1:])"]
     processes = [
         subprocess.Popen([*words, kind, path, str(seconds)], env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        for _ in range(PRODUCERS)
+        for _ in range(crowd)
     ]
     for process in processes:
         assert process.stdout is not None
@@ -80,14 +80,15 @@ def _enqueue(path: str) -> Callable[[], Any]:
 
 def workers(bench: Bench) -> Iterator[Figure]:
     """A backlog and more and more workers: the least that one more step came to, of the best before it."""
+    crowds = CROWD[:2] if bench.quick else CROWD
     for milliseconds, count in ((0, 30_000), (1, 6_000), (10, 1_500)):
         rates = []
-        for crowd in CROWD:
+        for crowd in crowds:
             naps = [(milliseconds / 1000,)] * bench.rounds(count)
             rates.append(drained(bench, tasks.nap, naps, workers=crowd))
         step = min(rate / max(rates[:number]) for number, rate in enumerate(rates) if number)
         note = f"({', '.join(f'{rate:,.0f}' for rate in rates)}/s)"
-        yield Figure(f"{'/'.join(map(str, CROWD))} workers, jobs of {milliseconds} ms, least step", step, "ratio", 1, True, note)
+        yield Figure(f"{'/'.join(map(str, crowds))} workers, jobs of {milliseconds} ms, least step", step, "ratio", 1, True, note)
 
 
 def bystanders(bench: Bench) -> Iterator[Figure]:
@@ -96,8 +97,8 @@ def bystanders(bench: Bench) -> Iterator[Figure]:
     tasks.noop.delay()
     count = bench.rounds(1_000)
     with ExitStack() as stack:
-        pids = [stack.enter_context(bench.worker(path)).pid for _ in range(CROWD[-1])]
-        time.sleep(2.0)
+        pids = [stack.enter_context(bench.worker(path)).pid for _ in range(2 if bench.quick else CROWD[-1])]
+        time.sleep(0.5 if bench.quick else 2.0)
         before = [cpu_seconds(pid) for pid in pids]
         began = time.monotonic()
         for number in range(count):
@@ -107,4 +108,4 @@ def bystanders(bench: Bench) -> Iterator[Figure]:
         used = sorted(cpu_seconds(pid) - at_first for pid, at_first in zip(pids, before, strict=True))
     share = sum(used[:-1]) / (len(used) - 1) / seconds * 100
     note = f"(the busy one: {used[-1] / seconds * 100:.0f} %)"
-    yield Figure("CPU of each of 7 workers too many, 200 jobs/s", share, "% core", 4, False, note)
+    yield Figure(f"CPU of each of {len(used) - 1} workers too many, 200 jobs/s", share, "% core", 4, False, note)

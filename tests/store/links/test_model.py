@@ -171,7 +171,7 @@ class Model:
 
     def come_to_an_end(self) -> None:
         """All that can run does, well."""
-        for _ in range(2_000):
+        for _ in range(300):
             now = self.clock.now()
             good = [Settled(j.id, j.attempt, now, now, json.dumps(f"of {j.id}"), now + SECOND, None) for j in self.running]
             turn = self.store.jobs.turn(1, now, now + 60 * SECOND, succeeded=good, demand=Demand({"thread": 50}))
@@ -243,8 +243,8 @@ def test_the_model_catches_it(
     broken: Callable[[pytest.MonkeyPatch], None], tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken(monkeypatch)
-    for seed in range(60):
-        store = Store(str(tmp_path / f"{seed}.sqlite"))
+    for seed in (4, *range(60)):  # first one that most of them were caught with
+        store = Store(str(tmp_path / f"{random.random()}.sqlite"))
         try:
             run(store, clock, seed)
         except AssertionError:
