@@ -79,7 +79,7 @@ def test_any_command_brings_an_older_file_up_to_date_and_runs_what_it_holds(vers
     done = litequeue("schedules", version_1)
     assert (done.returncode, done.stderr) == (0, "litequeue: there is no schedule\n")
     found = dict(rows(version_1, "SELECT key, value FROM litequeue_meta"))
-    assert found == {"schema_version": str(ledger.CURRENT), "min_reader": "2"}
+    assert found == {"schema_version": str(ledger.CURRENT), "min_reader": str(ledger._needs(ledger.CURRENT))}
 
 
 # -- every version, from its own statements -------------------------------------------------------------------
@@ -192,4 +192,4 @@ def test_many_processes_open_a_file_of_any_version_at_once(older: tuple[int, Pat
     assert rows(db, "SELECT version FROM litequeue_migrations WHERE applied_at IS NULL ORDER BY version") == [
         (number,) for number in range(1, version + 1)
     ]
-    assert rows(db, "SELECT value FROM litequeue_meta ORDER BY key") == [("2",), (str(ledger.CURRENT),)]
+    assert rows(db, "SELECT value FROM litequeue_meta ORDER BY key") == [(str(ledger._needs(ledger.CURRENT)),), (str(ledger.CURRENT),)]

@@ -37,7 +37,8 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     # Code of version 1 would never let go a job that is blocked by the one of an earlier tick.
     Migration(2, "schedules", v2_schedules.SQL, min_reader=2),
     Migration(3, "listening", v3_listening.SQL, min_reader=2),
-    Migration(4, "links", v4_links.SQL, min_reader=2),
+    # Older code would run a step without the results that it is to be given.
+    Migration(4, "links", v4_links.SQL, min_reader=4),
 )
 CURRENT: Final = len(MIGRATIONS)
 

@@ -1,7 +1,7 @@
 """Version 4, "links": jobs that wait for jobs.
 
-Statements only, and never changed: files of this version are in use. Code of version 2 and 3 serves such a file: it tells nobody
-of what has ended, and whoever of this version comes next does.
+Statements only, and never changed: files of this version are in use. Older code does not serve these files well: it would run a job
+that waited for others without what it is to be given of them.
 """
 
 from __future__ import annotations

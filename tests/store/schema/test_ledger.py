@@ -25,6 +25,7 @@ pytestmark = pytest.mark.beside
 
 LEDGER = "SELECT * FROM litequeue_migrations ORDER BY version"
 HAS_LEDGER = "SELECT name FROM sqlite_schema WHERE name = 'litequeue_migrations'"
+NEEDS = str(ledger._needs(ledger.CURRENT))
 MIN_READER = "SELECT value FROM litequeue_meta WHERE key = 'min_reader'"
 
 
@@ -53,7 +54,7 @@ def test_a_new_file_says_what_was_applied_when_and_by_which_litequeue(store: Sto
     for *_, applied_at, applied_by in found:
         assert before <= applied_at <= time.time_ns() // 1000
         assert applied_by == litequeue.__version__
-    assert rows(db, MIN_READER) == [("2",)]
+    assert rows(db, MIN_READER) == [(NEEDS,)]
 
 
 def test_of_what_was_applied_before_there_was_a_ledger_it_says_that_it_does_not_know(db: Path) -> None:
@@ -86,7 +87,7 @@ def test_looking_at_a_file_without_a_ledger_writes_nothing_and_the_first_write_b
     with LiteQueue(db) as app:
         app.enqueue("t")
         assert rows(db, LEDGER) == [(m.number, m.name, m.min_reader, None, None) for m in ledger.MIGRATIONS]
-    assert rows(db, MIN_READER) == [("2",)]
+    assert rows(db, MIN_READER) == [(NEEDS,)]
 
 
 def test_a_ledger_that_is_rolled_back_with_the_first_write_is_begun_by_the_next(db: Path) -> None:
@@ -123,7 +124,7 @@ def test_a_newer_version_records_itself_beside_what_was_there(store: Store, db: 
     *before, last = rows(db, LEDGER)
     assert before == known
     assert last[:3] == (further.number, "further", 2)
-    assert rows(db, MIN_READER) == [("2",)]
+    assert rows(db, MIN_READER) == [(NEEDS,)]
 
 
 @pytest.mark.parametrize("announced", ["the folder", "the lock"])
@@ -136,7 +137,7 @@ def test_no_file_is_migrated_past_those_who_cannot_be_told(
     def refuse(*words: object, **more: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    with newer_code(min_reader=3):
+    with newer_code(min_reader=ledger.CURRENT + 1):
         monkeypatch.setattr(os, *(("utime", refuse) if announced == "the folder" else ("ftruncate", refuse)))
         with pytest.raises(CannotOpen, match="could not be told: make .*-lock and its folder writable"):
             Store(str(db)).open_and_close()

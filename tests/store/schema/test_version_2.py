@@ -1,6 +1,6 @@
 """The stored file of version 2, filled by that version's own code: today's code finds everything in it, and does the rest.
 
-What is in it is told in ``tests/older.py``. Code of that version which keeps the ledger must be able to serve it all the while.
+What is in it is told in ``tests/older.py``. Code of that version is shut out from then on.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from litequeue import LiteQueue
+from litequeue import LiteQueue, SchemaTooNew
 from litequeue.store import Store
 from litequeue.store.schema import ledger
 
-from ...older import filled_by_version_2, older_code, rows, serve
+from ...older import filled_by_version_2, newer_code, older_code, rows, serve
 from ...support import ROOT, litequeue, wait_until, worker_process
 
 pytestmark = pytest.mark.beside
@@ -66,7 +66,7 @@ def test_its_schedules_and_ticks_are_found(version_2: Path) -> None:
 
 
 @pytest.mark.slow
-def test_its_jobs_run_and_then_code_of_that_version_can_serve_it(version_2: Path, tmp_path: Path) -> None:
+def test_its_jobs_run_and_then_code_of_that_version_is_shut_out(version_2: Path, tmp_path: Path) -> None:
     (tmp_path / "gate").touch()
     with worker_process(version_2, "--import", "tests.sample", cwd=tmp_path):
         # The one whose worker died, and after it the one that it blocked, too.
@@ -79,16 +79,16 @@ def test_its_jobs_run_and_then_code_of_that_version_can_serve_it(version_2: Path
     assert left == {number: state for number, state in STATES.items() if number in (2, 4, 7, 8, 9, 10)}
     assert rows(version_2, "PRAGMA integrity_check") == [("ok",)]
     assert rows(version_2, "SELECT version FROM litequeue_migrations") == [(1,), (2,), (3,), (4,)]
-    with older_code(2):
-        serve(Store(str(version_2)))
+    with older_code(2), pytest.raises(SchemaTooNew):
+        Store(str(version_2)).open_and_close()
 
 
-def test_the_version_before_and_this_one_take_turns(version_2: Path) -> None:
+def test_code_of_a_version_whose_rules_still_hold_takes_turns_with_this_one(version_2: Path) -> None:
     for _ in range(2):
         serve(Store(str(version_2)))
-        with older_code(2):
+        with newer_code(min_reader=ledger.CURRENT):
             serve(Store(str(version_2)))
-    assert rows(version_2, "SELECT version FROM litequeue_migrations") == [(1,), (2,), (3,), (4,)]
+    assert rows(version_2, "SELECT version FROM litequeue_migrations") == [(number,) for number in range(1, ledger.CURRENT + 2)]
 
 
 @pytest.mark.slow
@@ -103,8 +103,8 @@ def test_a_burst_and_the_other_commands_serve_it(version_2: Path, tmp_path: Path
     assert done.returncode == 0, done.stderr
     assert rows(version_2, "SELECT result FROM litequeue_jobs WHERE id = 10") == [("101",)]
     assert rows(version_2, "SELECT state, attempt FROM litequeue_jobs WHERE id = 2") == [("discarded", 2)]
-    with older_code(2):
-        serve(Store(str(version_2)))
+    with older_code(2), pytest.raises(SchemaTooNew):
+        Store(str(version_2)).open_and_close()
 
 
 def test_the_stored_file_is_as_that_version_left_it() -> None:
