@@ -162,7 +162,7 @@ def graph_of(made: Plan, client: Client, options: Mapping[str, Any]) -> tuple[Gr
             jobs.append(NewJob(JOIN, "[]", "{}", "available", now, now, None, JobColumns(max_attempts=1)))
         else:
             said = {**(later if parents else options), **call.options}
-            if parents and "countdown" in call.options:
+            if parents and call.options.get("countdown") is not None:
                 delay = int(checked(EnqueueOptions, {"countdown": said.pop("countdown")}, "a signature")["countdown"])
             args = ([], *call.args) if node.nothing else call.args
             call._code.check_call((None, *args) if node.takes else args, call.kwargs)
@@ -175,6 +175,3 @@ def graph_of(made: Plan, client: Client, options: Mapping[str, Any]) -> tuple[Gr
         if parents:
             waits.append(Wait(place, runs_when, node.takes, delay))
     return Graph(jobs, edges, waits), list(origins.values())
-
-
-

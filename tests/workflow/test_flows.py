@@ -170,6 +170,11 @@ def test_options_of_the_whole_and_of_a_step(bound: LiteQueue) -> None:
     ]  # fmt: skip
 
 
+def test_an_option_that_is_none_is_as_one_that_is_left_out(bound: LiteQueue) -> None:
+    flow = (add.s(1, 1) | add.s(1).set(countdown=None, queue=None)).apply_async(countdown=None)
+    assert [(job.info().queue, job.state) for job in flow.jobs()] == [("default", "available"), ("default", "blocked")]
+
+
 def test_a_step_may_wait_after_what_came_before_it(working: LiteQueue) -> None:
     flow = (add.s(1, 1) | add.s(1).set(countdown=0.3)).delay()
     assert flow.get(timeout=30) == 3
