@@ -1,8 +1,8 @@
 """Waking other processes: datagrams on the loopback interface, of one byte and a token.
 
 Owns the sockets and the meanings of the byte: ``LOOK`` ("look at the file again"), ``MORE`` (the same, from a worker that has no
-room for what there is: not to be passed on), ``TIMES`` ("look at the schedules"), ``WAIT`` ("tell me LOOK whenever a job was settled") and ``DONE`` ("no longer"). A datagram may be lost or
-doubled, so it never means more than "look"; whoever waits looks by itself every half second too.
+room for what there is: not to be passed on), ``TIMES`` ("look at the schedules"), ``WAIT`` ("tell me LOOK whenever a job was
+settled") and ``DONE`` ("no longer"). A datagram may be lost or doubled, so it never means more than "look"; whoever waits looks by itself every half second too.
 
 Any user of the host can send one to any port. So each ear has a *token*, random bytes that all it hears must begin with,
 behind the byte; anything else is dropped. A worker's is the name of its lock file, which stands in its row and on a file in

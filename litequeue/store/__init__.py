@@ -1,7 +1,8 @@
 """The tables, and everything that speaks SQL, bundled over one file.
 
 Read ``schema`` first, the tables; then ``jobs``, how jobs come in, and ``turn``, what a worker does to them in one
-transaction. ``leases`` are renewed and taken over, ``operations`` is what people do to a job, ``workers`` who is alive, ``bells`` whom to wake, ``links`` how jobs wait for jobs, ``flows`` those that were stored together,
+transaction. ``leases`` are renewed and taken over, ``operations`` is what people do to a job, ``workers`` who is alive,
+``bells`` whom to wake, ``links`` how jobs wait for jobs, ``flows`` those that were stored together,
 ``schedules`` the schedules and their ticks, ``notices`` who is told of failures, ``origins`` where tasks' code is,
 ``rules`` the numbers behind. ``reports`` reads, ``waiting`` says why a job does not start or end, ``inspection`` answers the doctor.
 How one SQLite file is opened and kept safe is in ``file``. Knows nothing of tasks or of user code. May import ``triggers``
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["Store"]
 
 _PARTS: Final = {
-    "flows": "flows.Flows", "jobs": "jobs.Jobs", "leases": "leases.Leases", "notices": "notices.Notices", "operations": "operations.Operations",
+    "flows": "flows.Flows", "jobs": "jobs.Jobs", "leases": "leases.Leases", "notices": "notices.Notices",
+    "operations": "operations.Operations",
     "reports": "reports.Reports", "schedules": "schedules.Schedules", "ticks": "schedules.Ticks", "workers": "workers.Workers",
 }  # fmt: skip
 

@@ -14,10 +14,8 @@ from .bells import everyone
 from .file import Database
 from .links import graph, telling
 from .links.graph import Graph
-from .links.revival import revived
-from .operations import CANCEL_RUNNING, CANCEL_WAITING, REVIVE
+from .operations import cancel, revive
 from .origins import record_origin
-from .rules import KEEP
 
 INSERT_FLOW: Final = "INSERT INTO litequeue_flows (end_id, gathers, created_at) VALUES (?, ?, ?)"
 INSERT_RANGE: Final = "INSERT INTO litequeue_flow_jobs (first_id, last_id, flow_id) VALUES (?, ?, ?)"
@@ -102,9 +100,7 @@ class Flows:
         with self._database.write(durable=True) as connection:
             found = connection.execute(UNFINISHED, {"id": flow}).fetchall()
             for (job,) in found:
-                parameters = {"id": job, "now": now, "prune_at": now + KEEP}
-                if not connection.execute(CANCEL_WAITING, parameters).rowcount:
-                    connection.execute(CANCEL_RUNNING, parameters)
+                cancel(connection, job, now)
             return len(found), everyone(connection)
 
     def retry(self, flow: int, now: int) -> tuple[int, list[Address]]:
@@ -112,6 +108,5 @@ class Flows:
         with self._database.write(durable=True) as connection:
             found = connection.execute(FAILED, {"id": flow}).fetchall()
             for (job,) in found:
-                if connection.execute(REVIVE, {"id": job, "now": now}).rowcount:
-                    revived(connection, job, now)
+                revive(connection, job, now)
             return len(found), everyone(connection)

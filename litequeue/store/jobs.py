@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..base.bell import Address
 from ..base.models import (
@@ -43,9 +43,14 @@ FROM temp.litequeue_stage ORDER BY rowid"""
 
 
 
+def values_of(job: NewJob) -> tuple[Any, ...]:
+    """In the order of COLUMNS."""
+    return (*job[:-1], *job.columns)
+
+
 def insert_job(connection: sqlite3.Connection, job: NewJob) -> int:
     """Inside the caller's transaction; the job's id."""
-    job_id = connection.execute(INSERT_JOB, (*job[:-1], *job.columns)).lastrowid
+    job_id = connection.execute(INSERT_JOB, values_of(job)).lastrowid
     assert job_id is not None
     return job_id
 

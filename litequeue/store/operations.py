@@ -5,6 +5,7 @@ Owns those transactions and their SQL. A worker's own path is in ``jobs`` and ``
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Final
 
 from ..base.bell import Address
@@ -51,6 +52,22 @@ PRUNE_ATTEMPTS: Final = (
 PRUNE_OUTPUT: Final = "DELETE FROM litequeue_output WHERE job_id IN (SELECT value FROM json_each(:ids))"
 
 
+def cancel(connection: sqlite3.Connection, job_id: int, now: int) -> bool:
+    """Cancel a waiting job, ask for it of a running one; whether it was one of these. Inside the caller's transaction."""
+    parameters = {"id": job_id, "now": now, "prune_at": now + KEEP}
+    return any(connection.execute(sql, parameters).rowcount for sql in (CANCEL_WAITING, CANCEL_RUNNING))
+
+
+def revive(connection: sqlite3.Connection, job_id: int, now: int) -> bool:
+    """Put a final job back, with what was cancelled for its sake; whether it was final. Inside the caller's transaction."""
+    parameters = {"id": job_id, "now": now}
+    if not connection.execute(REVIVE, parameters).rowcount:
+        return False
+    connection.execute(REOPEN, parameters)
+    revived(connection, job_id, now)
+    return True
+
+
 class Operations:
     """Changes that come from people and from housekeeping."""
 
@@ -64,22 +81,17 @@ class Operations:
         state is left alone.
         """
         with self._database.write(durable=True) as connection:
-            parameters = {"id": job_id, "now": now, "prune_at": now + KEEP}
-            done = connection.execute(CANCEL_WAITING, parameters).rowcount
-            done = done or connection.execute(CANCEL_RUNNING, parameters).rowcount
-            row = connection.execute(STATE, parameters).fetchone()
+            done = cancel(connection, job_id, now)
+            row = connection.execute(STATE, {"id": job_id}).fetchone()
             if row and row[1] in (1, 5):  # who waits for it sees that at once, where no worker runs, too
                 telling.tell(connection, now)
-            return (row[0] if row else None), done > 0, everyone(connection)
+            return (row[0] if row else None), done, everyone(connection)
 
     def revive(self, job_id: int, now: int) -> tuple[str | None, list[Address]]:
         """Put a final job back as if new; let a waiting one run now. Its state, and whom to wake."""
         with self._database.write(durable=True) as connection:
             parameters = {"id": job_id, "now": now}
-            if connection.execute(REVIVE, parameters).rowcount:
-                connection.execute(REOPEN, parameters)
-                revived(connection, job_id, now)
-            else:
+            if not revive(connection, job_id, now):
                 connection.execute(HURRY, parameters)
             row = connection.execute(STATE, parameters).fetchone()
             return (row[0] if row else None), everyone(connection)

@@ -3,7 +3,8 @@
 Read ``worker`` first, how one starts and ends, then ``coordinator``, the one thread that changes its state. That asks
 ``planning`` how many jobs to take, ``admission`` which, ``settling`` what an outcome means, ``looking`` whether and where to look
 for jobs, ``slow_look`` when to do so unasked. ``dispatch`` makes calls of jobs, ``running`` has those that it holds, with their ``timeouts``, ``pooling`` makes
-the pools, ``outgoing`` keeps what is to be written, ``neighbours`` is what it asks of the rest and tells it, ``reporting`` tells of discarded jobs, ``journal`` has the log's
+the pools, ``outgoing`` keeps what is to be written, ``neighbours`` is what it asks of the rest and tells it,
+``reporting`` tells of discarded jobs, ``journal`` has the log's
 lines; all else reaches it through the ``inbox``.
 
 ``config`` has the settings, ``discovery`` finds the code of tasks, ``importing`` imports it beside all that, ``staleness`` tells

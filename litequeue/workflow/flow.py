@@ -5,7 +5,8 @@ Owns nothing that is stored: an id, and what is read by it. The end of a flow is
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import contextlib
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..base.errors import JobCancelled, JobFailed, JobNotFound
@@ -36,7 +37,6 @@ class Flow:
 
     def done(self) -> bool:
         """Whether nothing of it is to run any more."""
-        self._found()
         progress = self.progress()
         return progress.ended == progress.total
 
@@ -61,11 +61,8 @@ class Flow:
         end, gathers = self._found()
         if end is None:
             return []
-        try:
+        with self._blamed(end):
             result = end.get(timeout)
-        except JobCancelled:
-            self._raise_cause(end)
-            raise
         return self.results() if gathers else result
 
     def __await__(self) -> Generator[Any, None, Any]:
@@ -76,11 +73,8 @@ class Flow:
         end, gathers = self._found()
         if end is None:
             return []
-        try:
+        with self._blamed(end):
             result = await end
-        except JobCancelled:
-            self._raise_cause(end)
-            raise
         return self.results() if gathers else result
 
     def results(self) -> list[Any]:
@@ -113,15 +107,20 @@ class Flow:
         end, gathers = found
         return None if end is None else Job(self._client, end), gathers
 
-    def _raise_cause(self, end: Job[Any]) -> None:
-        cause = self._client.store.flows.cause(end.id)
-        if cause is None:
-            return
-        job = Job[Any](self._client, cause)
+    @contextlib.contextmanager
+    def _blamed(self, end: Job[Any]) -> Iterator[None]:
+        """Where the end was cancelled for another step's sake, what that came to is raised instead."""
         try:
-            job.get(timeout=0)
-        except JobFailed as error:
-            error.step = job.info().task
+            yield
+        except JobCancelled:
+            cause = self._client.store.flows.cause(end.id)
+            if cause is not None:
+                job = Job[Any](self._client, cause)
+                try:
+                    job.get(timeout=0)
+                except JobFailed as error:
+                    error.step = job.info().task
+                    raise
             raise
 
     def __eq__(self, other: object) -> bool:

@@ -7,7 +7,7 @@ is stored before ``delay`` or ``apply_async``. The words are Celery's.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from ..base.errors import InvalidArgument, InvalidType
 from ..client import Client, call
@@ -21,8 +21,8 @@ class Shape:
     """What can be enqueued as a whole, and be a part of more."""
 
     __slots__ = ()
-    how = CALL
-    parts: tuple[Shape, ...] = ()
+    how: str
+    parts: tuple[Shape, ...]  # of one that has some
 
     def __or__(self, other: object) -> chain:
         """This, and with what it comes to, the other."""
@@ -34,7 +34,7 @@ class Shape:
         """Enqueue all of it, or nothing. Raises what a task's ``delay`` raises."""
         return self.apply_async()
 
-    def apply_async(self, **options: Any) -> Flow:
+    def apply_async(self, **options: Unpack[EnqueueOptions]) -> Flow:
         """``delay`` with options of the whole, those of ``apply_async``: each step has them unless it says otherwise itself;
         ``countdown`` and ``eta`` are when the first steps may run."""
         made = plan(self)
@@ -50,6 +50,7 @@ class Signature(Shape):
     """A call of a task: ``add.s(2)`` takes the result of what comes before it as the first argument, ``add.si(2, 3)`` none."""
 
     __slots__ = ("_client", "_code", "args", "immutable", "kwargs", "on_parent_failure", "options", "task")
+    how = CALL
 
     def __init__(
         self, client: Client, code: TaskCode, args: Sequence[Any], kwargs: Mapping[str, Any], *, immutable: bool = False,
@@ -101,7 +102,7 @@ class Signature(Shape):
 class _Parts(Shape):
     """A shape of shapes."""
 
-    __slots__ = ("_parts",)
+    __slots__ = ("parts",)
 
     def __init__(self, *parts: Shape | Iterable[Shape]) -> None:
         """The parts one by one, or one iterable of them."""
@@ -112,11 +113,7 @@ class _Parts(Shape):
         for part in parts:
             if not isinstance(part, Shape):
                 raise InvalidType(_not_a_shape(part))
-        self._parts: tuple[Shape, ...] = parts  # type: ignore[assignment]
-
-    @property
-    def parts(self) -> tuple[Shape, ...]:  # type: ignore[override]
-        return self._parts
+        self.parts = parts  # type: ignore[assignment]
 
     def __eq__(self, other: object) -> bool:
         return self.parts == other.parts if type(other) is type(self) else NotImplemented
@@ -140,7 +137,7 @@ class chain(_Parts):
             flat += part.parts if type(part) is chain else (part,)
         if not flat:
             raise InvalidArgument("a chain needs at least one step")
-        self._parts = tuple(flat)
+        self.parts = tuple(flat)
 
     def __repr__(self) -> str:
         return " | ".join(map(repr, self.parts))

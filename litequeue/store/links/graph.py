@@ -14,12 +14,11 @@ from typing import Any, Final, NamedTuple
 
 from ...base.errors import JobNotFound
 from ...base.models import NewJob
-from ..jobs import COLUMNS
+from ..jobs import COLUMNS, values_of
 from . import telling
 
-# Bits of ``links``.
+# Bits of ``links``; between them that of who has told his dependants, which takes the place of the first.
 HAS_DEPENDANTS: Final = 1
-TOLD: Final = 2
 WAITS: Final = 4
 
 
@@ -93,4 +92,4 @@ def _row(job: NewJob, has_children: bool, has_parents: bool) -> tuple[Any, ...]:
     links = HAS_DEPENDANTS * has_children + WAITS * has_parents
     if has_parents:
         job = job._replace(state="blocked")
-    return (*job[:-1], *job.columns, links or None)
+    return (*values_of(job), links or None)

@@ -28,7 +28,6 @@ SELECT json_group_array(id) FROM below WHERE id <> :id"""
 BLOCK: Final = """UPDATE litequeue_jobs SET state = 'blocked', finished_at = NULL, prune_at = NULL, last_error = NULL
 WHERE id IN (SELECT value FROM json_each(:ids))"""
 FORGET_CAUSE: Final = "UPDATE litequeue_waits SET cause = NULL WHERE job_id IN (SELECT value FROM json_each(:ids))"
-RECOUNT: Final = telling.RECOUNT
 CHILDREN: Final = "SELECT DISTINCT child_id FROM litequeue_edges WHERE parent_id IN (SELECT value FROM json_each(:ids))"
 
 
@@ -46,6 +45,4 @@ def revived(connection: sqlite3.Connection, job: int, now: int) -> None:
     connection.execute(BLOCK, {"ids": json.dumps(again)})
     connection.execute(FORGET_CAUSE, {"ids": json.dumps(again)})
     children = [child for (child,) in connection.execute(CHILDREN, {"ids": ids}).fetchall()]
-    concerned = json.dumps(sorted({*again, *children}))
-    connection.execute(RECOUNT, {"ids": concerned})
-    telling.judge(connection, concerned, now)
+    telling.judge(connection, telling.recount(connection, {*again, *children}), now)

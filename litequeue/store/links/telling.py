@@ -106,6 +106,8 @@ def tell(connection: sqlite3.Connection, now: int) -> bool:
     was cancelled in this one."""
     (text,) = connection.execute(UNTOLD, {"limit": BATCH, "edges": EDGES}).fetchone()
     found = json.loads(text)
+    if not found:  # what had expired, or was swept, had nobody waiting for it
+        return False
     if len(found) == EDGES:  # of the last one there may be more
         last = found[-1][0]
         whole = [row for row in found if row[0] != last]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from typing import Final
 
 from .. import bells
@@ -23,8 +24,8 @@ def listen(connection: sqlite3.Connection, turn: Turn) -> None:
         _say(connection, turn, None)
         return
     demand = turn.demand
-    looks_again = demand is None or turn.closed or turn.look.rest is not None
-    if demand is None or looks_again or len(turn.claimed) + len(turn.refused) >= demand.most:
+    looks_again = turn.closed or turn.look.rest is not None
+    if looks_again or demand is None or len(turn.claimed) + len(turn.refused) >= demand.most:
         listening = bells.AWAKE  # or full; what ends makes room, and its turn looks
     else:
         listening = bells.BESIDE_CALLS if turn.running or turn.claimed else bells.IDLE
@@ -45,11 +46,9 @@ def _pass_on(connection: sqlite3.Connection, turn: Turn) -> None:
         return
     if demand is None or not turn.waiting:
         return
-    taken = {pool: 0 for pool in ("thread", "process", "async")}
-    for job in turn.claimed:
-        taken[job.pool] += 1
+    taken = Counter(job.pool for job in turn.claimed)
     room = demand.room is None or len(turn.claimed) < demand.room
-    pools = [pool for pool, count in taken.items() if count >= demand.limits.get(pool, 0) or not room]
+    pools = [pool for pool in ("thread", "process", "async") if taken[pool] >= demand.limits.get(pool, 0) or not room]
     queues = [queue.queue for queue in turn.waiting if any(queue.has(pool) for pool in pools)]
     if queues:
         left = {"queues": json.dumps(queues), "pools": json.dumps(pools), "unknown": demand.unknown or "[]"}

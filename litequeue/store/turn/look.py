@@ -62,6 +62,13 @@ def look(connection: sqlite3.Connection, turn: Turn) -> None:
     turn.waiting = turn.look.waiting
 
 
+def look_again(connection: sqlite3.Connection, turn: Turn) -> None:
+    """Ask anew which queues have jobs: for a step that has changed it."""
+    (text,) = connection.execute(*asked(WAITING, WAITING_NAMED, turn.worker, turn.demand)).fetchone()
+    turn.waiting, rest = waiting_queues(text)
+    turn.look = turn.look._replace(rest=rest)
+
+
 def asked(of_all: str, of_named: str, worker: int, demand: Demand | None) -> tuple[str, dict[str, Any]]:
     """The statement for the queues that a worker serves, and its parameters."""
     if demand is None:  # no room: it need not know who waits

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from .look import WAITING, WAITING_NAMED, asked, waiting_queues
+from .look import look_again
 from .state import Turn
 
 # So many in one turn: the write lock is never held for long.
@@ -26,6 +26,4 @@ def promote(connection: sqlite3.Connection, turn: Turn) -> None:
     due = turn.look.next_due
     if due is not None and due <= turn.now:
         connection.execute(PROMOTE, {"now": turn.now, "limit": BATCH})
-        (text,) = connection.execute(*asked(WAITING, WAITING_NAMED, turn.worker, turn.demand)).fetchone()
-        turn.waiting, rest = waiting_queues(text)
-        turn.look = turn.look._replace(rest=rest)
+        look_again(connection, turn)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from ..links import telling
-from .look import WAITING, WAITING_NAMED, asked, waiting_queues
+from .look import look_again
 from .state import Turn
 
 
@@ -16,7 +16,5 @@ def tell(connection: sqlite3.Connection, turn: Turn) -> None:
     expired = look.next_expiry is not None and look.next_expiry <= turn.now
     if not (look.untold or look.sweep or expired):
         return
-    left = telling.tell(connection, turn.now)
-    (text,) = connection.execute(*asked(WAITING, WAITING_NAMED, turn.worker, turn.demand)).fetchone()
-    turn.waiting, rest = waiting_queues(text)
-    turn.look = look._replace(rest=rest, untold=left)
+    turn.look = look._replace(untold=telling.tell(connection, turn.now))
+    look_again(connection, turn)

@@ -216,7 +216,7 @@ def dooming_only_the_next(patch: pytest.MonkeyPatch) -> None:
 def reviving_by_deltas(patch: pytest.MonkeyPatch) -> None:
     delta = """UPDATE litequeue_waits SET pending = pending + 1
     WHERE job_id IN (SELECT value FROM json_each(:ids))"""
-    patch.setattr(revival, "RECOUNT", delta)
+    patch.setattr(telling, "RECOUNT", delta)
 
 
 def reviving_nobody_below(patch: pytest.MonkeyPatch) -> None:
