@@ -60,7 +60,8 @@ from .base.errors import (
     WouldDeadlock,
 )
 from .base.version import VERSION
-from .job import Job, JobBatch
+from .job import Job
+from .jobs import JobBatch
 from .task import Task
 from .tasks.context import JobContext, current_job
 

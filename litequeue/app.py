@@ -23,11 +23,12 @@ from typing import (
 
 from . import task
 from .base import checks, forkguard
-from .base.clock import Clock, SystemClock, system_random
+from .base.clock import Clock, SystemClock
 from .base.errors import InvalidType
 from .base.mainguard import refuse_in_an_import
 from .base.states import STATES
-from .client import Client, call
+from .client import Client
+from .given import call
 from .job import Job
 from .options import TaskOptions, complete, refuse_unknown
 from .task import Task, code_of, name_of
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from .worker.embedded import EmbeddedWorker
     from .worker.worker import Worker
     from .workflow.flow import Flow
+    from .workflow.shapes import Shape
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -207,6 +209,13 @@ class LiteQueue(Marked):
 
         return Flow(self._client, checks.integer(flow_id, "flow_id", 1, 2**63 - 1))
 
+    def signature(self, text: str) -> Shape:
+        """A workflow that ``to_json`` made a text of, with the tasks of this app. Raises InvalidArgument for another text, UnknownTask
+        for a task that this app has not."""
+        from .workflow.shapes import from_json
+
+        return from_json(text, self._client, self._tasks)
+
     def jobs(
         self,
         *,
@@ -280,23 +289,11 @@ class LiteQueue(Marked):
 
     def _build_worker(self, options: WorkerOptions, *, watching: bool = False) -> Worker:
         refuse_in_an_import()
-        with forkguard.inside:  # imported here: a program that only enqueues does not pay for the worker
-            from .tasks import greenlets
-            from .worker.config import WorkerConfig
-            from .worker.discovery import Catalogue
-            from .worker.staleness import Sources
-            from .worker.worker import Worker
+        with forkguard.inside:  # a program that only enqueues does not pay for the worker
+            from .worker.building import build
 
-            rng = system_random()  # which imports
-        greenlets.watch()
-
-        client, monotonic = self._client, self._client.clock.monotonic
-        sources = Sources(self._tasks, monotonic) if watching else None
-        catalogue = Catalogue(
-            self._tasks, path=client.path, origin=None, monotonic=monotonic, declared=self._declared, sources=sources,
-            trusts_anyone=client.store.trusts_anyone,
-        )  # fmt: skip
-        return Worker(client.store, catalogue, WorkerConfig(**options), client.clock, rng)
+        client = self._client
+        return build(client.store, client.path, client.clock, self._tasks, self._declared, options, watching=watching)
 
     def close(self) -> None:
         """Close this process's connections to the file; the next use opens it again."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
@@ -23,14 +22,15 @@ from .base.errors import (
     PayloadTooLarge,
     SignatureMismatch,
 )
-from .base.here import absolute
 from .base.homes import same_directory
 from .base.log import Log
 from .base.mainguard import refuse_in_an_import
 from .base.models import NewJob, TaskOrigin
 from .base.softguard import shielded
 from .base.trust import TRUSTED
+from .given import database_path, expires_at_of, run_at_of
 from .options import EnqueueOptions, checked, stored
+from .options.kinds import ENDS
 from .payload import MAX_BYTES, Codec
 from .tasks import TaskCode, Template, columns_of
 
@@ -40,36 +40,6 @@ if TYPE_CHECKING:
 log = Log("litequeue.tasks")
 
 _NO_KWARGS: Mapping[str, Any] = {}
-
-
-def database_path(path: object) -> str:
-    """The absolute path; made absolute now, so that a later chdir changes nothing."""
-    if not isinstance(path, (str, os.PathLike)):
-        raise InvalidType(f"the database must be a path, not {type(path).__name__}: {path!r:.100}")
-    text = os.fspath(path)
-    if not isinstance(text, str):
-        raise InvalidType(f"the database's path must be a string, not bytes: {text!r:.100}")
-    if not text or text == ":memory:" or "\0" in text or text.startswith("file:") or "://" in text:
-        raise InvalidArgument(
-            f"the database must be the path of a file on disk, since worker processes open it too; not {text!r}"
-        )
-    return absolute(text)
-
-
-def call(args: object, kwargs: object) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The ``args`` and ``kwargs`` of an enqueue, checked: a list or tuple, and a dict with names."""
-    if isinstance(args, (str, bytes)) or not isinstance(args, Iterable):
-        raise InvalidType(
-            f"args must be a tuple or list of arguments, not {type(args).__name__}: {args!r:.100}; "
-            "for one argument write (x,)"
-        )
-    if kwargs is None:
-        return tuple(args), {}
-    if not isinstance(kwargs, Mapping) or not all(isinstance(key, str) for key in kwargs):
-        raise InvalidType(
-            f"kwargs must be a dict of keyword arguments, not {type(kwargs).__name__}: {kwargs!r:.100}"
-        )
-    return tuple(args), dict(kwargs)
 
 
 class Client:
@@ -142,16 +112,41 @@ class Client:
         """Store one job of a known task; its id. It is on disk when this returns."""
         code.check_call(args, kwargs)
         texts = self.encode_call(code.name, args, kwargs)
-        job = self.new_job(code.template, texts, options)
-        job_id, addresses = self.store.jobs.enqueue(job, self.origin_of(code))
+        job_id = self._store_one(code.template, texts, options, self.origin_of(code))
         self._recorded.add(code.name)
+        return job_id
+
+    def _store_one(
+        self, task: Template, texts: tuple[str, str], options: Mapping[str, Any] | None, origin: TaskOrigin | None
+    ) -> int:
+        if options and options.get("after") is not None:
+            said = dict(options)
+            ends = self.ends_of(said.pop("after"))
+            # From when the others have ended; where there is nothing to wait for, from now.
+            delay = checked(EnqueueOptions, {"countdown": said.pop("countdown", None)} if ends else {}, "an enqueue").get("countdown")
+            job_id, addresses = self.store.flows.enqueue_after(self.new_job(task, texts, said), ends, delay, origin)
+        else:
+            job_id, addresses = self.store.jobs.enqueue(self.new_job(task, texts, options), origin)
         self._bell.ring(addresses)
         return job_id
+
+    def ends_of(self, after: Any) -> list[int]:
+        """The jobs that these handles and ids stand for. Raises InvalidType for what is none, InvalidArgument for one of another
+        file, and JobNotFound for a flow that is not there."""
+        found: list[int] = []
+        for item in checked(EnqueueOptions, {"after": after}, "an enqueue")["after"]:
+            if isinstance(item, str) and item.startswith("flow:"):
+                found += self.store.flows.ends(int(item[5:]))
+            else:
+                found += [int(item)] if isinstance(item, (int, str)) else getattr(item, ENDS)(self.path)
+        return list(dict.fromkeys(found))
 
     def enqueue_many(
         self, code: TaskCode, calls: Iterable[Any], options: EnqueueOptions | None
     ) -> range:
         """Store one job per call, all or none, in one transaction; their ids."""
+        if options and options.get("after") is not None:
+            raise InvalidArgument("delay_many takes no after: group(task.s(...) for ...).apply_async(after=...) is the same for many")
         pattern = self.new_job(code.template, ("", ""), options)
         payloads = self._payloads(code, calls)
         ids, addresses = self.store.jobs.enqueue_many(pattern, payloads, self.origin_of(code))
@@ -190,10 +185,7 @@ class Client:
         """Store a job of a task whose code is not here."""
         refuse_in_an_import()
         template = self.template(name)
-        job = self.new_job(template, self.encode_call(name, args, kwargs), options)
-        job_id, addresses = self.store.jobs.enqueue(job)
-        self._bell.ring(addresses)
-        return job_id
+        return self._store_one(template, self.encode_call(name, args, kwargs), options, None)
 
     @staticmethod
     def builtin(name: str) -> TaskCode | None:
@@ -220,9 +212,9 @@ class Client:
             return NewJob(task.task, *texts, "available", now, now, None if expires is None else now + expires, columns)
         given = checked(EnqueueOptions, options, "an enqueue")
         columns = columns_of(task, stored(EnqueueOptions, given))
-        run_at = _run_at(given, now)
+        run_at = run_at_of(given, now)
         state = "scheduled" if run_at > now else "available"
-        return NewJob(task.task, *texts, state, run_at, now, _expires_at(given, expires, now, run_at), columns)
+        return NewJob(task.task, *texts, state, run_at, now, expires_at_of(given, expires, now, run_at), columns)
 
     def _say_whose(self) -> None:
         """Say so where the file is another user's: he reads what is enqueued there, and what a program waits for is of his making.
@@ -292,24 +284,3 @@ def client_of(path: str) -> Client:
     if found is not None and found.path == path:
         return found
     return Client(path, durability="full", clock=SystemClock())  # until an app comes, which knows more
-
-
-def _run_at(given: Mapping[str, Any], now: int) -> int:
-    if "countdown" in given and "eta" in given:
-        raise InvalidArgument("give countdown or eta, not both")
-    if "eta" in given:
-        return max(checks.moment(given["eta"], "eta"), 0)
-    return now + int(given.get("countdown", 0))
-
-
-def _expires_at(given: Mapping[str, Any], default: int | None, now: int, run_at: int) -> int | None:
-    expires = given.get("expires", default)
-    if expires is None:
-        return None
-    expires_at = checks.moment(expires, "expires") if isinstance(expires, datetime) else now + int(expires)
-    if now < expires_at <= run_at:
-        raise InvalidArgument(
-            f"the job would expire {(run_at - expires_at) / checks.MICROS:g} s before it is due: expires "
-            "counts from the enqueue, not from countdown or eta"
-        )
-    return expires_at

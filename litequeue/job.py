@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-from collections.abc import Generator, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+import importlib
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .base import checks
 from .base.clock import monotonic
 from .base.errors import (
+    InvalidArgument,
     JobCancelled,
     JobExpired,
     JobFailed,
@@ -125,6 +127,16 @@ class Job(Generic[R_co]):
         awaited = store.flows.awaited(self.id) if info.state == "blocked" else []
         return waiting.why(info, workers, conditions, checks.aware(now), store.reports.paused(), self._client.path, awaited)
 
+    @property
+    def flow(self) -> Any:
+        """The ``Flow`` that it was enqueued with; None for a job by itself."""
+        found = self._client.store.flows.of_job(self.id)
+        # By its name: the handle of a flow is made of those of jobs, and so above them.
+        return None if found is None else importlib.import_module(".workflow.flow", __package__).Flow(self._client, found)
+
+    def __litequeue_ends__(self, path: str) -> list[int]:
+        return same_file(self, [self.id], path)
+
     def output(self, *, after: OutputPiece | None = None) -> list[OutputPiece]:
         """What a command's attempts printed so far, in order; with ``after``, what came since that piece.
 
@@ -165,6 +177,14 @@ class Job(Generic[R_co]):
                     subscription.hear(left)
                 if deadline is not None and monotonic() >= deadline:
                     return None
+
+    def wait_for_news(self, seconds: float) -> None:
+        """Until some job, not only this one, was settled, at most so long; for who waits for several."""
+        with self._in_a_task(blocking=True, bounded=True), Subscription(self._client) as subscription:
+            left = min(subscription.renew(), seconds)
+            if left > 0:
+                subscription.hear(left)
+            _give_up_waiting(blocking=True)
 
     def _in_a_task(self, *, blocking: bool, bounded: bool) -> contextlib.AbstractContextManager[None]:
         """What the pool wants done around a running task's wait; nothing outside of one."""
@@ -251,51 +271,16 @@ def _give_up_waiting(*, blocking: bool) -> None:
         context._give_up_waiting(blocking=blocking)
 
 
-class JobBatch(Sequence[Job[R_co]]):
-    """The handles of one ``delay_many``, in order; made as they are asked for."""
-
-    __slots__ = ("_client", "ids")
-    __litequeue_instead__ = "pass the ids, list(batch.ids), and make handles of those with app.job(id)"
-
-    def __init__(self, client: Client, ids: range) -> None:
-        self._client = client
-        self.ids = ids
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    @overload
-    def __getitem__(self, index: int) -> Job[R_co]: ...
-    @overload
-    def __getitem__(self, index: slice) -> JobBatch[R_co]: ...
-    def __getitem__(self, index: int | slice) -> Job[R_co] | JobBatch[R_co]:
-        if isinstance(index, slice):
-            return JobBatch(self._client, self.ids[index])
-        return Job(self._client, self.ids[index])
-
-    def __iter__(self) -> Iterator[Job[R_co]]:
-        return (Job(self._client, job_id) for job_id in self.ids)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _batch_of, (self._client.path, self.ids)
-
-    def __copy__(self) -> JobBatch[R_co]:
-        return self
-
-    def __deepcopy__(self, memo: object) -> JobBatch[R_co]:
-        return self
-
-    def __repr__(self) -> str:
-        return f"<JobBatch of {len(self)}>"
-
-
 def _job_of(path: str, job_id: int) -> Job[Any]:
     """A handle out of a pickle, with the types of the app that this process has of the file."""
     return Job(client_of(path), job_id)
 
 
-def _batch_of(path: str, ids: range) -> JobBatch[Any]:
-    return JobBatch(client_of(path), ids)
+def same_file(handle: Any, ends: list[int], path: str) -> list[int]:
+    """``ends``, of a handle that jobs in this file may wait for."""
+    if handle._client.path != path:
+        raise InvalidArgument(f"{handle!r} is a handle of {handle._client.path}, and jobs wait for those of their own file: {path}")
+    return ends
 
 
 def _patience(timeout: Span | None) -> float | None:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack
 
 from .base import checks
 from .base.errors import InvalidArgument, InvalidType
-from .client import Client, call
-from .job import Job, JobBatch
+from .base.models import EACH
+from .client import Client
+from .given import call
+from .job import Job
+from .jobs import JobBatch
 from .options import EnqueueOptions
 from .tasks import Marked, TaskCode
+from .tasks.each import MAP, STARMAP
 
 if TYPE_CHECKING:
-    from .workflow.shapes import Signature
+    from .workflow.shapes import Signature, group
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -77,6 +82,38 @@ class Task(Marked, Generic[P, R]):
 
         return Signature(self._client, self._code, args, kwargs, immutable=True)
 
+    def map(self, items: Iterable[Any] | None = None) -> Signature:
+        """One job that calls the task with each item, one after the other, and comes to the list of results. Without ``items``: those
+        in the list that what comes before it came to. A failure runs all of it again; a job for each is ``group``."""
+        return self._each(MAP, items)
+
+    def starmap(self, items: Iterable[Iterable[Any]] | None = None) -> Signature:
+        """``map`` where each item is the list of arguments."""
+        return self._each(STARMAP, items)
+
+    def chunks(self, items: Iterable[Iterable[Any]], size: int) -> group:
+        """A group of ``starmap``, each of so many items; it comes to the list of their lists of results."""
+        from .workflow.shapes import group
+
+        checks.integer(size, "size", 1, 2**31)
+        left = iter(items)
+        return group([self.starmap(part) for part in iter(lambda: list(islice(left, size)), [])])
+
+    def _each(self, how: str, items: Iterable[Any] | None) -> Signature:
+        from .workflow.shapes import Signature
+
+        if isinstance(items, (str, bytes)) or items is not None and not isinstance(items, Iterable):
+            raise InvalidType(f"{how} takes an iterable of items, not {type(items).__name__}: {items!r:.100}")
+        args = () if items is None else (list(items),)
+        return Signature(self._client, self._code, args, {EACH: how}, immutable=items is not None)
+
+    async def adelay(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
+        """``delay`` that does not block the event loop while another writer has the file. With options: ``task.s(...).set(...)``,
+        and the ``adelay`` of that."""
+        from asyncio import to_thread
+
+        return await to_thread(self.delay, *args, **kwargs)
+
     def __reduce__(self) -> str:
         """Pickled by its name in its module, and copied not at all, as the function that it stands for."""
         return str(getattr(self, "__qualname__", self.name))
@@ -111,7 +148,7 @@ def register(
     options: Mapping[str, Any],
 ) -> Task[..., Any]:
     """Make a task and enter it under its name; in memory only."""
-    code = TaskCode(function, client.codec, client.bind, options, client.handlers)
+    code = TaskCode(function, client.codec, client.bind, options, client.handlers, lambda: client.store)
     known = registry.get(code.name)
     if known is not None and _is_another(known, code):
         raise InvalidArgument(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from . import stored
 from .errors import InvalidArgument
+from .models import EACH
 
 if TYPE_CHECKING:
     from inspect import Signature
@@ -83,6 +84,9 @@ class Secrets(NamedTuple):
 
     def _take(self, positional: list[Any], named: dict[str, Any]) -> list[Any]:
         """The secret values; where they were are masks now."""
+        if EACH in named:  # the arguments of many calls: all of them
+            taken, positional[:] = list(positional), [MASK] * len(positional)
+            return taken
         taken = []
         for number, value in enumerate(positional):
             if number in self.positions or self.rest is not None and number >= self.rest:

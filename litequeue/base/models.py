@@ -8,7 +8,9 @@ themselves; no I/O.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+EACH: Final = "litequeue.each"  # a keyword of jobs that call their task for each of many items (``tasks/each``)
 
 
 class JobColumns(NamedTuple):

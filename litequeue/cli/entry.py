@@ -46,7 +46,7 @@ def _run(arguments: argparse.Namespace) -> int:
     except Exception:
         if not hasattr(arguments, "db"):
             raise
-        from ..client import database_path
+        from ..given import database_path
         from ..store import Store
         from ..store.inspection import damage_told
 

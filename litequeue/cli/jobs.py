@@ -22,8 +22,8 @@ from ..base.errors import (
     NotAQueue,
 )
 from ..base.records import OutputPiece, as_dict
-from ..client import database_path
 from ..commands.command import NAME as COMMAND
+from ..given import database_path
 from ..job import Job
 from ..options import EnqueueOptions
 from ..store import Store

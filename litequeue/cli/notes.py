@@ -17,7 +17,7 @@ from ..base.accounts import groups_of
 from ..base.as_owner import User, acting_as, user_at
 from ..base.models import TaskOrigin
 from ..base.trust import has_acl
-from ..client import database_path
+from ..given import database_path
 from .printing import complain, say
 
 

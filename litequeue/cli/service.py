@@ -16,7 +16,7 @@ from ..base import checks
 from ..base.errors import CannotOpen, InvalidArgument
 from ..base.here import absolute
 from ..base.trust import is_anyone, whose
-from ..client import database_path
+from ..given import database_path
 from ..store import Store
 from ..store.file.files import ensure_file, refuse_unsafe
 from . import exits

@@ -7,7 +7,7 @@ task is made.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Final, TypedDict
+from typing import Annotated, Any, Final, TypedDict
 
 from ..base.backoff import DEFAULT, BackoffLike
 from .kinds import (
@@ -15,6 +15,7 @@ from .kinds import (
     CLASSES,
     DEADLINE,
     FLAG,
+    JOBS,
     LENGTH,
     MOMENT,
     NAME,
@@ -69,6 +70,9 @@ class EnqueueOptions(JobOptions, total=False):
     expires: Annotated[
         Span | datetime | None,
         Option(DEADLINE, "if not started so long after the enqueue, or by then, never", said="as the task says"),
+    ]
+    after: Annotated[
+        Any, Option(JOBS, "jobs and flows, or their ids (`flow:ID`), that must have succeeded first", said="nothing")
     ]
 
 

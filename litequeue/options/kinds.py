@@ -13,6 +13,8 @@ from ..base import backoff, checks
 from ..base.errors import InvalidArgument, InvalidType
 from .option import Kind, as_it_is
 
+ENDS: Final = "__litequeue_ends__"  # what a handle tells the jobs by whose end is its own
+
 Span = str | float | timedelta  # "1h30m", seconds, or a timedelta
 Exceptions = type[BaseException] | tuple[type[BaseException], ...]
 
@@ -96,6 +98,21 @@ def _classes(value: Any, name: str) -> tuple[type[BaseException], ...]:
     return classes
 
 
+def _jobs(value: Any, name: str) -> tuple[Any, ...]:
+    """Handles, and ids, of jobs and flows. What each stands for is found where there is a file to ask."""
+    if isinstance(value, (int, str)) or hasattr(type(value), ENDS):
+        value = (value,)
+    if not isinstance(value, Iterable):
+        raise InvalidType(f"{name} must be a job, a flow, or a list of them, not {type(value).__name__}: {value!r:.100}")
+    found = tuple(value)
+    for item in found:
+        digits = str(item).removeprefix("flow:") if isinstance(item, str) else str(item)
+        is_id = type(item) in (int, str) and digits.isascii() and digits.isdigit() and 0 < int(digits[:20]) < 2**63
+        if not is_id and not hasattr(type(item), ENDS):
+            raise InvalidType(f"{name} takes jobs and flows, the ids of jobs, and flow:ID, not {item!r:.100}")
+    return found
+
+
 FLAG: Final = Kind(checks.flag, None, as_it_is)
 NAME: Final = Kind(checks.name, "NAME")
 ADDRESSES: Final = Kind(_addresses, "ADDRESS", joined=", ")
@@ -105,4 +122,5 @@ LENGTH: Final = Kind(lambda value, name: checks.span(value, name, zero=False), "
 MOMENT: Final = Kind(lambda value, name: checks.aware(checks.moment(value, name)), "TIME", moment_typed)
 DEADLINE: Final = Kind(_deadline, "SPAN|TIME", _deadline_typed)
 CLASSES: Final = Kind(_classes)
+JOBS: Final = Kind(_jobs, "ID,ID", lambda text: text.split(","))
 BACKOFF: Final = Kind(lambda value, name: backoff.check(value))

@@ -25,6 +25,7 @@ from ..base.errors import (
     SoftTimeout,
 )
 from ..base.log import Log
+from ..base.models import EACH
 from ..base.outcomes import (
     Cancelled,
     Discarded,
@@ -37,6 +38,7 @@ from ..base.outcomes import (
 )
 from ..tasks import TaskCode
 from ..tasks.context import JobContext, WaitEnded, _current
+from ..tasks.each import call_each
 from .base import Call, Reason
 
 log = Log("litequeue.jobs")
@@ -49,6 +51,7 @@ MAX_TRACEBACK: Final = 64 << 10
 def context_of(call: Call, clock: Clock) -> JobContext:
     context = JobContext(call.job, call.max_attempts, call.timeout, clock.now())
     context._database = call.database
+    context._opener, context._codec = call.code.opener, call.code.codec
     context._trusts_anyone = call.trusts_anyone
     return context
 
@@ -81,6 +84,8 @@ def run(call: Call, context: JobContext, clock: Clock, rng: random.Random) -> Ti
 
 def _enter(context: JobContext, code: TaskCode, args: Any, kwargs: Any) -> Any:
     _current.set(context)
+    if EACH in kwargs:
+        return call_each(context, code.function, args, kwargs)
     return code.function(*args, **kwargs)
 
 

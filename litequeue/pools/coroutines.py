@@ -23,8 +23,10 @@ from ..base.checks import MICROS
 from ..base.clock import Clock
 from ..base.errors import SoftTimeout, WouldDeadlock
 from ..base.log import Log
+from ..base.models import EACH
 from ..base.outcomes import Interrupted, Outcome, Timed, TimedOut
 from ..tasks.context import JobContext, _current
+from ..tasks.each import await_each
 from .base import Call, Events, Reason
 from .call import arguments, context_of, from_exception, succeeded
 from .lending import Lending
@@ -53,7 +55,8 @@ async def _run(call: Call, context: JobContext, clock: Clock, rng: random.Random
     try:
         args, kwargs = arguments(call)
         _current.set(context)  # each asyncio task has a context of its own
-        outcome = succeeded(call, await code.function(*args, **kwargs))
+        each = await_each(context, code.function, args, kwargs) if EACH in kwargs else code.function(*args, **kwargs)
+        outcome = succeeded(call, await each)
     except asyncio.CancelledError:
         raise
     except BaseException as error:  # noqa: BLE001 - the edge: whatever it is becomes data here

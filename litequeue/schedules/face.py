@@ -16,7 +16,8 @@ from ..base.bell import TIMES
 from ..base.clock import boot_id
 from ..base.errors import InvalidArgument, ScheduleNotFound
 from ..base.records import ScheduleInfo, TickInfo
-from ..client import Client, call
+from ..client import Client
+from ..given import call
 from ..job import Job
 from ..options import checked, complete, refuse_unknown
 from ..options.schedules import RuleOptions, ScheduleOptions, TickOptions, TimeOptions

@@ -5,15 +5,16 @@ Owns the tables of flows, the transaction that stores one, and what is read and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from ..base.bell import Address
-from ..base.models import TaskOrigin
+from ..base.errors import JobNotFound
+from ..base.models import NewJob, TaskOrigin
 from .bells import everyone
 from .file import Database
 from .links import graph, telling
-from .links.graph import Graph
+from .links.graph import Edge, Graph, Wait
 from .operations import cancel, revive
 from .origins import record_origin
 
@@ -29,9 +30,14 @@ IDS: Final = f"SELECT j.id FROM {_JOBS} AND j.task <> '{telling.JOIN}' ORDER BY 
 UNFINISHED: Final = f"SELECT j.id FROM {_JOBS} AND j.finished_at IS NULL ORDER BY j.id DESC"
 FAILED: Final = f"""SELECT j.id FROM {_JOBS} AND j.finished_at IS NOT NULL AND j.state <> 'succeeded'
     AND NOT EXISTS (SELECT 1 FROM litequeue_waits AS w WHERE w.job_id = j.id AND w.cause IS NOT NULL) ORDER BY j.id"""
+ENDED: Final = f"SELECT j.id FROM {_JOBS} AND j.task <> '{telling.JOIN}' AND j.finished_at IS NOT NULL ORDER BY j.finished_at, j.id"
+FLOW_OF_JOB: Final = """SELECT flow_id FROM litequeue_flow_jobs
+WHERE first_id = (SELECT max(first_id) FROM litequeue_flow_jobs WHERE first_id <= :id) AND last_id >= :id"""
 CAUSE: Final = "SELECT cause FROM litequeue_waits WHERE job_id = :id"
 AWAITED: Final = f"""SELECT p.id, p.task, p.state FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
 WHERE e.child_id = :id AND NOT {telling.IS_TOLD} ORDER BY e.position"""
+PARENT_RESULTS: Final = """SELECT e.parent_id, p.state, p.result FROM litequeue_edges AS e
+LEFT JOIN litequeue_jobs AS p ON p.id = e.parent_id WHERE e.child_id = :id ORDER BY e.position"""
 PARENTS: Final = "SELECT parent_id FROM litequeue_edges WHERE child_id = :id ORDER BY position"
 
 
@@ -67,6 +73,35 @@ class Flows:
                 connection.execute(INSERT_RANGE, (ids[0], ids[-1], flow))
             return flow, everyone(connection)
 
+    def enqueue_after(
+        self, job: NewJob, parents: Sequence[int], delay: int | None, origin: TaskOrigin | None
+    ) -> tuple[int, list[Address]]:
+        """Store one job that waits for others: its id, and whom to wake. ``delay``: microseconds from when it may run."""
+        edges = [Edge(-parent, 0, position) for position, parent in enumerate(parents)]
+        alone = Graph([job], edges, [Wait(0, delay=delay)] if edges else [])
+        with self._database.write(durable=True) as connection:
+            if origin is not None:
+                record_origin(connection, origin, job.created_at)
+            (job_id,) = graph.insert(connection, alone, job.created_at)
+            return job_id, everyone(connection)
+
+    def ends(self, flow: int) -> list[int]:
+        """The job whose end is its own, if there is one. Raises JobNotFound."""
+        found = self.find(flow)
+        if found is None:
+            raise JobNotFound(f"there is no flow {flow} in {self._database.path}")
+        return [] if found[0] is None else [found[0]]
+
+    def of_job(self, job: int) -> int | None:
+        """The flow that a job was stored with."""
+        row = self._database.one(FLOW_OF_JOB, {"id": job})
+        return None if row is None else row[0]
+
+    def ended(self, flow: int) -> list[int]:
+        """Those of its jobs that have ended, in this order."""
+        with self._database.read() as connection:
+            return [job for (job,) in connection.execute(ENDED, {"id": flow}).fetchall()]
+
     def find(self, flow: int) -> tuple[int | None, bool] | None:
         """The job whose end is its own, and whether it gathers; None for no such flow."""
         row = self._database.one(FLOW, {"id": flow})
@@ -89,6 +124,15 @@ class Flows:
         """The ids of the jobs that it waits, or waited, for, in their order."""
         with self._database.read() as connection:
             return [parent for (parent,) in connection.execute(PARENTS, {"id": job}).fetchall()]
+
+    def parent_results(self, job: int) -> list[str | None]:
+        """What those came to, JSON. Raises JobNotFound for one that is gone."""
+        with self._database.read() as connection:
+            found = connection.execute(PARENT_RESULTS, {"id": job}).fetchall()
+        for parent, state, _ in found:
+            if state is None:
+                raise JobNotFound(f"job {parent}, for which job {job} waited, is not there any more")
+        return [result for _, _, result in found]
 
     def awaited(self, job: int) -> list[tuple[int, str, str]]:
         """The jobs that it still waits for, as id, task and state."""

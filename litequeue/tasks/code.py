@@ -100,7 +100,7 @@ class TaskCode:
 
     __slots__ = (
         "_arity", "_backoff", "_signature", "bind", "checked", "codec", "columns", "function", "give_up_on", "handlers", "is_async",
-        "made_by", "name", "origin", "result_ttl", "retry_on", "secret", "source", "template",
+        "made_by", "name", "opener", "origin", "result_ttl", "retry_on", "secret", "source", "template",
     )  # fmt: skip
 
     def __init__(
@@ -110,15 +110,17 @@ class TaskCode:
         bind: Callable[[str], None],
         options: Mapping[str, Any],
         handlers: Sequence[TaskCode] = (),
+        opener: Callable[[], Any] | None = None,
     ) -> None:
         """``bind`` tells the task's app which file the worker that runs it serves; ``handlers`` are the app's
-        tasks that are told of discarded jobs."""
+        tasks that are told of discarded jobs; ``opener``: the store of that file, for what a running job asks."""
         _check_function(function)
         self.checked = False  # whether it was imported from where the file said, with care, and is to be so elsewhere too
         self.function = function
         self.codec = codec
         self.bind = bind
         self.handlers = handlers
+        self.opener = opener
         self.is_async = inspect.iscoroutinefunction(function)
         clean = complete(TaskOptions, options, "@app.task")
         clean["pool"] = _pool(clean["pool"], self.is_async)

@@ -1,7 +1,7 @@
 """What a running task can ask about itself: ``current_job()``.
 
-Owns the context variable and the object behind it. Never talks to the store: all of it was claimed with
-the job, but for ``cancelled``, which the worker sets.
+Owns the context variable and the object behind it. What was claimed with the job is answered from memory, and ``cancelled`` is set by
+the worker; for the rest it asks the store of the task's app, which whoever made the task has handed it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from ..base.checks import aware
 from ..base.errors import JobCancelled, NotInATask
 from ..base.models import ClaimedJob, PastError
+from ..payload import Codec
 
 
 class WaitEnded(BaseException):
@@ -37,7 +38,7 @@ class JobContext:
     __litequeue_instead__ = "pass what you need of it, such as current_job().id"
 
     __slots__ = (
-        "_cancelled", "_database", "_emitter", "_grace", "_job", "_max_attempts", "_stops", "_timeout", "_trusts_anyone", "_usage",
+        "_cancelled", "_codec", "_database", "_emitter", "_grace", "_job", "_max_attempts", "_opener", "_stops", "_timeout", "_trusts_anyone", "_usage",
         "_wait_rule", "started_at",
     )  # fmt: skip
 
@@ -53,6 +54,8 @@ class JobContext:
         self._grace: float | None = None  # seconds for what it started in other processes; None: as it likes
         self._wait_rule: WaitRule | None = None  # of the pool that runs the job
         self._database: str | None = None  # the file that the job came from
+        self._opener: Callable[[], Any] | None = None  # the store of that file
+        self._codec: Codec | None = None
         self._trusts_anyone = False  # who can write that, as the worker was told
         self._emitter: Emitter | None = None  # of whoever keeps the output; None: it is dropped
         self._usage: Mapping[str, Any] | None = None  # of a command: what it used, however it ended
@@ -118,6 +121,24 @@ class JobContext:
     def errors(self) -> tuple[PastError, ...]:
         """The errors of earlier attempts, oldest first."""
         return tuple(PastError(*row) for row in self._job.errors or ())
+
+    @property
+    def parents(self) -> tuple[int, ...]:
+        """The ids of the jobs that it waited for, in their order. Asks the file."""
+        return tuple(self._store().flows.parents(self.id))
+
+    def parent_results(self) -> list[Any]:
+        """What they came to, in their order, and None for one that did not succeed, or whose result was not stored: for ``.si()``, where
+        they are too much to be passed on. Asks the file. Raises JobNotFound for one that is there no more."""
+        assert self._codec is not None
+        found = self._store().flows.parent_results(self.id)
+        return [None if result is None else self._codec.decode(result) for result in found]
+
+    def _store(self) -> Any:
+        """The store of the task's app. (Its type is not known down here.)"""
+        if self._opener is None:
+            raise NotInATask("a command has no code that could ask this")
+        return self._opener()
 
     @property
     def cancelled(self) -> bool:

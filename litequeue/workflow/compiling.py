@@ -6,16 +6,17 @@ may be nested deeper than Python recurses. Stores nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from ..base.errors import InvalidArgument
-from ..base.models import JobColumns, NewJob, TaskOrigin
+from ..base.models import EACH, JobColumns, NewJob, TaskOrigin
 from ..client import Client
 from ..options import EnqueueOptions, checked
 from ..store.links.graph import Edge, Graph, Wait
 from ..store.links.telling import JOIN
 from ..tasks import TaskCode
+from ..tasks.each import check_items
 
 MOST_CHILDREN: Final = 1_000  # of one job: they are told in one transaction
 _OF_THE_FIRST: Final = ("countdown", "eta")
@@ -53,9 +54,14 @@ class Node(NamedTuple):
     """A job to be."""
 
     call: Call | None  # None: it brings others together
-    parents: tuple[int, ...]
+    parents: tuple[int, ...]  # below zero: the id of a job that there is, negated
     takes: str | None
     nothing: bool = False  # it takes the results of an empty group
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it waits for nothing of the shape's own."""
+        return self.call is not None and (not self.parents or self.parents[0] < 0)
 
 
 class Inputs(NamedTuple):
@@ -118,6 +124,20 @@ def plan(shape: Part) -> Plan:
     return Plan(nodes, last.nodes[0], False)
 
 
+def behind(made: Plan, parents: Sequence[int]) -> Plan:
+    """The same, and its first steps wait for these jobs, and get nothing of them."""
+    nodes = list(made.nodes)
+    firsts = [place for place, node in enumerate(nodes) if node.is_first]
+    outside = tuple(-parent for parent in parents)
+    if len(firsts) == 1 or len(firsts) <= MOST_CHILDREN and len(outside) == 1:
+        return made._replace(nodes=[node._replace(parents=outside) if node.is_first else node for node in nodes])
+    for start in range(0, len(firsts), MOST_CHILDREN):  # n and m edges, and not n times m
+        for place in firsts[start : start + MOST_CHILDREN]:
+            nodes[place] = nodes[place]._replace(parents=(len(nodes),))
+        nodes.append(Node(None, outside, None))
+    return made._replace(nodes=nodes)
+
+
 def _visit_group(part: Part, inputs: Inputs, stack: list[Any], out: list[Inputs], add: Any, as_one: Any) -> None:
     members = part.parts
     if not members:
@@ -148,6 +168,11 @@ def client_of(made: Plan) -> Client:
 def graph_of(made: Plan, client: Client, options: Mapping[str, Any]) -> tuple[Graph, list[TaskOrigin]]:
     """The jobs of a plan, encoded, with where their code is. Raises what a task's ``apply_async`` raises, naming the step."""
     checked(EnqueueOptions, options, "a workflow")
+    options = dict(options)
+    after = client.ends_of(options.pop("after")) if options.get("after") is not None else ()
+    firsts = {place for place, node in enumerate(made.nodes) if node.is_first}
+    if after:
+        made = behind(made, after)
     later = {name: value for name, value in options.items() if name not in _OF_THE_FIRST}
     jobs: list[NewJob] = []
     edges: list[Edge] = []
@@ -161,11 +186,14 @@ def graph_of(made: Plan, client: Client, options: Mapping[str, Any]) -> tuple[Gr
         if call is None:
             jobs.append(NewJob(JOIN, "[]", "{}", "available", now, now, None, JobColumns(max_attempts=1)))
         else:
-            said = {**(later if parents else options), **call.options}
-            if parents and call.options.get("countdown") is not None:
+            said = {**(options if place in firsts else later), **call.options}
+            if parents and said.get("countdown") is not None:
                 delay = int(checked(EnqueueOptions, {"countdown": said.pop("countdown")}, "a signature")["countdown"])
             args = ([], *call.args) if node.nothing else call.args
-            call._code.check_call((None, *args) if node.takes else args, call.kwargs)
+            if EACH in call.kwargs:
+                check_items(call._code, args, call.kwargs)
+            else:
+                call._code.check_call((None, *args) if node.takes else args, call.kwargs)
             jobs.append(client.new_job(call._code.template, client.encode_call(call.task, args, call.kwargs), said))
             runs_when = RUNS_WHEN[call.on_parent_failure]
             if call.task not in origins:

@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from ..base.errors import JobCancelled, JobFailed, JobNotFound
+from ..base import checks
+from ..base.clock import monotonic
+from ..base.errors import JobCancelled, JobFailed, JobNotFound, ResultTimeout
 from ..base.states import JobState
-from ..client import Client
-from ..job import Job
+from ..client import Client, client_of
+from ..job import Job, same_file
 
 if TYPE_CHECKING:
     from ..options.kinds import Span
     from ..store.flows import Progress
+
+
+_LOOK: Final = 0.1  # seconds between two looks at most: one takes 4 ms where ten thousand jobs are
 
 
 class Flow:
@@ -86,6 +91,23 @@ class Flow:
         jobs = self._client.store.flows.parents(end.id) if gathers else [end.id]
         return [Job(self._client, job).get(timeout=0) for job in jobs]
 
+    def as_completed(self, timeout: Span | None = None) -> Iterator[Job[Any]]:
+        """Its jobs as they end, however they end: what ended first comes first. Waits at most ``timeout`` for all of them, then raises
+        ResultTimeout."""
+        end, _ = self._found()
+        patience = None if timeout is None else checks.span(timeout, "timeout") / checks.MICROS
+        seen: set[int] = set()
+        deadline = None if patience is None else monotonic() + patience
+        total = self.progress().total
+        while end is not None and len(seen) < total:
+            ended = [job for job in self._client.store.flows.ended(self.id) if job not in seen]
+            if not ended:
+                if deadline is not None and monotonic() >= deadline:
+                    raise ResultTimeout(f"of flow {self.id} {total - len(seen)} of {total} jobs have not ended after {patience:g} s")
+                end.wait_for_news(_LOOK if deadline is None else min(_LOOK, deadline - monotonic()))
+            seen.update(ended)
+            yield from (Job(self._client, job) for job in ended)
+
     def cancel(self) -> int:
         """Cancel all of it that has not ended: what waits at once, what runs as soon as its pool can. How many jobs."""
         self._found()
@@ -123,6 +145,18 @@ class Flow:
                     raise
             raise
 
+    def __litequeue_ends__(self, path: str) -> list[int]:
+        return same_file(self, self._client.store.flows.ends(self.id), path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _flow_of, (self._client.path, self.id)
+
+    def __copy__(self) -> Flow:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Flow:
+        return self  # as that of a job
+
     def __eq__(self, other: object) -> bool:
         return (self.id, self._client.path) == (other.id, other._client.path) if isinstance(other, Flow) else NotImplemented
 
@@ -131,3 +165,8 @@ class Flow:
 
     def __repr__(self) -> str:
         return f"<Flow {self.id}>"
+
+
+def _flow_of(path: str, flow: int) -> Flow:
+    """A handle out of a pickle, as that of a job."""
+    return Flow(client_of(path), flow)

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Unpack
 
-from ..base.errors import InvalidArgument, InvalidType
-from ..client import Client, call
+from ..base.errors import InvalidArgument, InvalidType, UnknownTask
+from ..base.models import EACH
+from ..client import Client
+from ..given import call
 from ..options import EnqueueOptions, checked
 from ..tasks import TaskCode
+from . import written
 from .compiling import CALL, CHAIN, GROUP, RUNS_WHEN, client_of, graph_of, plan
 from .flow import Flow
 
@@ -46,6 +49,18 @@ class Shape:
         return Flow(client, flow)
 
 
+    async def adelay(self) -> Flow:
+        """``delay`` that does not block the event loop while another writer has the file."""
+        from asyncio import to_thread
+
+        return await to_thread(self.delay)
+
+    def to_json(self) -> str:
+        """As text, which ``app.signature`` reads back: to be kept in a file, a table or a setting. Raises PayloadError for an argument
+        that cannot be stored."""
+        return written.to_json(self)
+
+
 class Signature(Shape):
     """A call of a task: ``add.s(2)`` takes the result of what comes before it as the first argument, ``add.si(2, 3)`` none."""
 
@@ -67,6 +82,8 @@ class Signature(Shape):
     def set(self, *, on_parent_failure: str | None = None, **options: Any) -> Signature:
         """The same call with other options: those of ``apply_async``, and ``on_parent_failure``: ``"cancel"`` it with the step that
         it needed, or ``"run"`` it all the same, with None for what there is no result of."""
+        if options.get("after") is not None:
+            raise InvalidArgument("after belongs to the whole: .apply_async(after=...), or put what comes before it into a chain")
         checked(EnqueueOptions, options, "a signature")
         wanted = self.on_parent_failure if on_parent_failure is None else on_parent_failure
         if wanted not in RUNS_WHEN:
@@ -92,8 +109,8 @@ class Signature(Shape):
     __hash__ = None  # type: ignore[assignment]  # it may hold lists and dicts
 
     def __repr__(self) -> str:
-        said = [repr(arg) for arg in self.args] + [f"{name}={value!r}" for name, value in self.kwargs.items()]
-        how = "si" if self.immutable else "s"
+        said = [repr(arg) for arg in self.args] + [f"{name}={value!r}" for name, value in self.kwargs.items() if name != EACH]
+        how = self.kwargs.get(EACH) or ("si" if self.immutable else "s")
         more = {**self.options, **({"on_parent_failure": "run"} if self.on_parent_failure == "run" else {})}
         options = f".set({', '.join(f'{name}={value!r}' for name, value in more.items())})" if more else ""
         return f"{self.task}.{how}({', '.join(said)}){options}"
@@ -158,6 +175,21 @@ class chord(Shape):
     def __new__(cls, header: group | Iterable[Shape], body: Shape) -> chain:  # type: ignore[misc]
         """Raises InvalidType for a body that is no shape."""
         return chain(header if isinstance(header, group) else group(header), body)
+
+
+def from_json(text: str, client: Client, tasks: Mapping[str, TaskCode]) -> Shape:
+    """What ``to_json`` made a text of. Raises InvalidArgument for another text, UnknownTask for a task that is not among ``tasks``."""
+
+    def call(
+        task: str, args: Sequence[Any], kwargs: Mapping[str, Any], immutable: bool, options: Mapping[str, Any], on_parent_failure: str
+    ) -> Signature:
+        if task not in tasks:
+            raise UnknownTask(f"there is no task {task!r:.100} in this app; it has {', '.join(sorted(tasks)) or 'none'}")
+        plain = Signature(client, tasks[task], args, kwargs, immutable=bool(immutable))
+        return plain.set(on_parent_failure=on_parent_failure, **options)
+
+    shape: Shape = written.from_json(text, client.codec, call, {CHAIN: chain, GROUP: group})
+    return shape
 
 
 def _not_a_shape(part: object) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from ...base.checks import MICROS, aware
 from ...base.clock import SystemClock
 from ...base.errors import CannotOpen, LitequeueError, NotAQueue
-from ...client import database_path
+from ...given import database_path
 from ...store import Store
 from ...store.file.wal import LIMIT
 from ...store.inspection import Inspection, damage_told

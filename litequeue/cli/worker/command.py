@@ -15,7 +15,7 @@ import threading
 from ...base.clock import SystemClock, system_random
 from ...base.errors import LitequeueError
 from ...base.log import Log
-from ...client import database_path
+from ...given import database_path
 from ...options.workers import WorkerOptions
 from ...pools.logs import Lines, write_to_stderr
 from ...store import Store

@@ -1,8 +1,8 @@
 """What housekeeping may delete of jobs that wait for jobs, and what has to stay.
 
 Owns that judgement. A job of whose end somebody is yet to be told stays, and so does one whose child waits still, since it will be
-given its result; and one of which a child has ended without having run, as long as that is there: it can be put back, and waits
-again then. Its time is put off, so that it does not stand in the way of what may go.
+given its result, or runs, and may read it; and one of which a child has ended without having run, as long as that is there: it can
+be put back, and waits again then. Its time is put off, so that it does not stand in the way of what may go.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from ..rules import KEEP
 HOLD: Final = """UPDATE litequeue_jobs SET prune_at = :later
 WHERE id IN (SELECT value FROM json_each(:ids)) AND links > 0 AND (links = 1 OR links = 5 OR EXISTS (
     SELECT 1 FROM litequeue_edges AS e JOIN litequeue_jobs AS c ON c.id = e.child_id
-    WHERE e.parent_id = litequeue_jobs.id AND (c.state = 'blocked'
-        OR c.finished_at IS NOT NULL AND c.attempt = c.releases AND c.state <> 'succeeded')))"""
+    WHERE e.parent_id = litequeue_jobs.id AND (c.finished_at IS NULL
+        OR c.attempt = c.releases AND c.state <> 'succeeded')))"""
 REST: Final = """SELECT json_group_array(id) FROM litequeue_jobs
 WHERE id IN (SELECT value FROM json_each(:ids)) AND prune_at <= :now"""
 FORGET_EDGES: Final = "DELETE FROM litequeue_edges WHERE parent_id IN (SELECT value FROM json_each(:ids))"

@@ -1,0 +1,66 @@
+"""What a program gives, checked before anything is done with it: the file's path, a call's arguments, when a job is to run.
+
+Owns these checks, which are of no option alone. Opens nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from .base import checks
+from .base.errors import InvalidArgument, InvalidType
+from .base.here import absolute
+
+
+def database_path(path: object) -> str:
+    """The absolute path; made absolute now, so that a later chdir changes nothing."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise InvalidType(f"the database must be a path, not {type(path).__name__}: {path!r:.100}")
+    text = os.fspath(path)
+    if not isinstance(text, str):
+        raise InvalidType(f"the database's path must be a string, not bytes: {text!r:.100}")
+    if not text or text == ":memory:" or "\0" in text or text.startswith("file:") or "://" in text:
+        raise InvalidArgument(
+            f"the database must be the path of a file on disk, since worker processes open it too; not {text!r}"
+        )
+    return absolute(text)
+
+
+def call(args: object, kwargs: object) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The ``args`` and ``kwargs`` of an enqueue, checked: a list or tuple, and a dict with names."""
+    if isinstance(args, (str, bytes)) or not isinstance(args, Iterable):
+        raise InvalidType(
+            f"args must be a tuple or list of arguments, not {type(args).__name__}: {args!r:.100}; "
+            "for one argument write (x,)"
+        )
+    if kwargs is None:
+        return tuple(args), {}
+    if not isinstance(kwargs, Mapping) or not all(isinstance(key, str) for key in kwargs):
+        raise InvalidType(
+            f"kwargs must be a dict of keyword arguments, not {type(kwargs).__name__}: {kwargs!r:.100}"
+        )
+    return tuple(args), dict(kwargs)
+
+
+def run_at_of(given: Mapping[str, Any], now: int) -> int:
+    if "countdown" in given and "eta" in given:
+        raise InvalidArgument("give countdown or eta, not both")
+    if "eta" in given:
+        return max(checks.moment(given["eta"], "eta"), 0)
+    return now + int(given.get("countdown", 0))
+
+
+def expires_at_of(given: Mapping[str, Any], default: int | None, now: int, run_at: int) -> int | None:
+    expires = given.get("expires", default)
+    if expires is None:
+        return None
+    expires_at = checks.moment(expires, "expires") if isinstance(expires, datetime) else now + int(expires)
+    if now < expires_at <= run_at:
+        raise InvalidArgument(
+            f"the job would expire {(run_at - expires_at) / checks.MICROS:g} s before it is due: expires "
+            "counts from the enqueue, not from countdown or eta"
+        )
+    return expires_at

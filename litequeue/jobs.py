@@ -1,0 +1,59 @@
+"""The handles of one ``delay_many``: a sequence of jobs that holds their ids.
+
+Owns no more than that range of ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar, overload
+
+from .client import Client, client_of
+from .job import Job, same_file
+
+R_co = TypeVar("R_co", covariant=True)
+
+
+class JobBatch(Sequence[Job[R_co]]):
+    """The handles of one ``delay_many``, in order; made as they are asked for."""
+
+    __slots__ = ("_client", "ids")
+    __litequeue_instead__ = "pass the ids, list(batch.ids), and make handles of those with app.job(id)"
+
+    def __init__(self, client: Client, ids: range) -> None:
+        self._client = client
+        self.ids = ids
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __litequeue_ends__(self, path: str) -> list[int]:
+        return same_file(self, list(self.ids), path)
+
+    @overload
+    def __getitem__(self, index: int) -> Job[R_co]: ...
+    @overload
+    def __getitem__(self, index: slice) -> JobBatch[R_co]: ...
+    def __getitem__(self, index: int | slice) -> Job[R_co] | JobBatch[R_co]:
+        if isinstance(index, slice):
+            return JobBatch(self._client, self.ids[index])
+        return Job(self._client, self.ids[index])
+
+    def __iter__(self) -> Iterator[Job[R_co]]:
+        return (Job(self._client, job_id) for job_id in self.ids)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _batch_of, (self._client.path, self.ids)
+
+    def __copy__(self) -> JobBatch[R_co]:
+        return self
+
+    def __deepcopy__(self, memo: object) -> JobBatch[R_co]:
+        return self
+
+    def __repr__(self) -> str:
+        return f"<JobBatch of {len(self)}>"
+
+
+def _batch_of(path: str, ids: range) -> JobBatch[Any]:
+    return JobBatch(client_of(path), ids)
