@@ -222,19 +222,22 @@ class LiteQueue(Marked):
         state: str | None = None,
         queue: str | None = None,
         task: Task[..., Any] | str | None = None,
+        flow: int | None = None,
         before: int | None = None,
         limit: int = 50,
     ) -> list[JobInfo]:
-        """Jobs, newest first. The next page is the one ``before`` the last id of this one."""
+        """Jobs, newest first; ``flow``: those of that workflow, by its id. The next page is the one ``before`` the last id of this one."""
         if state is not None:
             checks.one_of(state, "state", STATES)
         if queue is not None:
             checks.name(queue, "queue")
+        if flow is not None:
+            checks.integer(flow, "flow", 1, 2**63 - 1)
         if before is not None:
             checks.integer(before, "before", 1, 2**63 - 1)
         limit = checks.integer(limit, "limit", 1, 10_000)
         return self._client.store.reports.jobs(
-            state=state, queue=queue, task=None if task is None else name_of(task), before=before, limit=limit
+            state=state, queue=queue, task=None if task is None else name_of(task), flow=flow, before=before, limit=limit
         )
 
     def stats(self) -> Stats:

@@ -5,6 +5,7 @@ Owns the tables of flows, the transaction that stores one, and what is read and 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -33,12 +34,28 @@ FAILED: Final = f"""SELECT j.id FROM {_JOBS} AND j.finished_at IS NOT NULL AND j
 ENDED: Final = f"SELECT j.id FROM {_JOBS} AND j.task <> '{telling.JOIN}' AND j.finished_at IS NOT NULL ORDER BY j.finished_at, j.id"
 FLOW_OF_JOB: Final = """SELECT flow_id FROM litequeue_flow_jobs
 WHERE first_id = (SELECT max(first_id) FROM litequeue_flow_jobs WHERE first_id <= :id) AND last_id >= :id"""
+MEMBERS: Final = f"""SELECT j.id, j.task, j.state, j.run_at, j.started_at, j.finished_at, j.last_error,
+    (SELECT json_group_array(parent_id) FROM (SELECT parent_id FROM litequeue_edges WHERE child_id = j.id ORDER BY position))
+FROM {_JOBS} ORDER BY j.id"""
 CAUSE: Final = "SELECT cause FROM litequeue_waits WHERE job_id = :id"
 AWAITED: Final = f"""SELECT p.id, p.task, p.state FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
 WHERE e.child_id = :id AND NOT {telling.IS_TOLD} ORDER BY e.position"""
 PARENT_RESULTS: Final = """SELECT e.parent_id, p.state, p.result FROM litequeue_edges AS e
 LEFT JOIN litequeue_jobs AS p ON p.id = e.parent_id WHERE e.child_id = :id ORDER BY e.position"""
 PARENTS: Final = "SELECT parent_id FROM litequeue_edges WHERE child_id = :id ORDER BY position"
+
+
+class Member(NamedTuple):
+    """A job of a flow, as a picture of that needs it; times in microseconds."""
+
+    id: int
+    task: str
+    state: str
+    run_at: int
+    started_at: int | None
+    finished_at: int | None
+    last_error: str | None
+    parents: tuple[int, ...]  # that it waits, or waited, for; in their order
 
 
 class Progress(NamedTuple):
@@ -101,6 +118,12 @@ class Flows:
         """Those of its jobs that have ended, in this order."""
         with self._database.read() as connection:
             return [job for (job,) in connection.execute(ENDED, {"id": flow}).fetchall()]
+
+    def members(self, flow: int) -> list[Member]:
+        """All of its jobs, in the order in which they were stored, those that only bring others together too."""
+        with self._database.read() as connection:
+            rows = connection.execute(MEMBERS, {"id": flow}).fetchall()
+        return [Member._make((*row, tuple(json.loads(parents)))) for *row, parents in rows]
 
     def find(self, flow: int) -> tuple[int | None, bool] | None:
         """The job whose end is its own, and whether it gathers; None for no such flow."""

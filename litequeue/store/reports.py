@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 _WORKER_NAME = "(SELECT name FROM litequeue_workers AS w WHERE w.id = {table}.worker_id)"
 
-JOB_COLUMNS: Final = f"""id, task, queue, state, pool, priority, args, kwargs, attempt - releases, failures,
+JOB_COLUMNS: Final = f"""litequeue_jobs.id, task, queue, state, pool, priority, args, kwargs, attempt - releases, failures,
     interruptions, max_attempts, timeout, at_most_once, {_WORKER_NAME.format(table="litequeue_jobs")},
     created_at, run_at, started_at, finished_at, expires_at, lease_expires_at, cancel_requested_at,
     result, last_error, (SELECT name FROM litequeue_schedules AS s WHERE s.id = schedule_id), scheduled_for,
@@ -40,6 +40,12 @@ LIST_JOBS: Final = f"""SELECT {JOB_COLUMNS} FROM litequeue_jobs
 WHERE (:state IS NULL OR state = :state) AND (:queue IS NULL OR queue = :queue)
   AND (:task IS NULL OR task = :task) AND (:before IS NULL OR id < :before)
 ORDER BY id DESC LIMIT :limit"""
+# By its ranges of ids, the newest first, and of each as many as may still be shown.
+LIST_FLOW: Final = f"""SELECT {JOB_COLUMNS} FROM litequeue_flow_jobs AS r
+CROSS JOIN litequeue_jobs ON litequeue_jobs.id BETWEEN r.first_id AND r.last_id
+WHERE r.flow_id = :flow AND (:state IS NULL OR state = :state) AND (:queue IS NULL OR queue = :queue)
+  AND (:task IS NULL OR task = :task) AND (:before IS NULL OR litequeue_jobs.id < :before)
+ORDER BY litequeue_jobs.id DESC LIMIT :limit"""
 COUNTS: Final = "SELECT queue, state, count(*) FROM litequeue_jobs GROUP BY queue, state"
 # Each by its own index: who has finished a million does not count those.
 STILL_TO_DO: Final = """SELECT queue, state, count(*) FROM litequeue_jobs WHERE state = 'available' GROUP BY queue
@@ -113,16 +119,15 @@ class Reports:
         state: str | None = None,
         queue: str | None = None,
         task: str | None = None,
+        flow: int | None = None,
         before: int | None = None,
         limit: int = 50,
     ) -> list[JobInfo]:
         """Newest first. ``before`` is the id to go on from, for the next page."""
-        parameters = {
-            "state": state, "queue": queue, "task": task, "before": before, "limit": limit,
-        }  # fmt: skip
+        parameters = {"state": state, "queue": queue, "task": task, "flow": flow, "before": before, "limit": limit}
         _import_records()
         with self._database.read() as connection:
-            rows = connection.execute(LIST_JOBS, parameters).fetchall()
+            rows = connection.execute(LIST_JOBS if flow is None else LIST_FLOW, parameters).fetchall()
         return [_job(row) for row in rows]
 
     def paused(self) -> tuple[str, ...]:

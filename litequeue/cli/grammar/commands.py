@@ -12,6 +12,7 @@ from . import schedules
 from .parser import (
     Parser,
     add_options,
+    flow_id,
     instead_of,
     integer,
     job_id,
@@ -41,6 +42,7 @@ def build() -> argparse.ArgumentParser:
     command("enqueue", "jobs:enqueue", "Enqueue a task by its name and print the job's id.", _enqueue)
     command("jobs", "jobs:jobs", "List jobs, newest first.", _jobs)
     command("job", "jobs:job", "Show everything about one job, with its errors.", _job)
+    command("flow", "flows:flow", "Draw a workflow: its jobs, who waits for whom, with states and times.", _flow)
     command("retry", "jobs:retry", "Run final jobs again from the start, and waiting ones now.", _ids)
     summary = "Cancel jobs: waiting ones at once, running ones as soon as they can be stopped."
     command("cancel", "jobs:cancel", summary, _ids)
@@ -79,11 +81,17 @@ def _enqueue(sub: Parser) -> None:
 
 def _jobs(sub: Parser) -> None:
     add = sub.add_argument
+    add("flow", type=flow_id, metavar="flow:ID", nargs="?", help="those of this workflow")
     add("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
     add("--queue", metavar="NAME", help="those of this queue")
     add("--task", metavar="NAME", help="those of this task, such as tasks.add")
     add("--limit", type=integer(1, 10_000), default=20, metavar="N", help="default 20")
     add("--before", type=job_id, metavar="ID", help="the next page: jobs before this one")
+    json_option(sub)
+
+
+def _flow(sub: Parser) -> None:
+    sub.add_argument("id", type=flow_id, metavar="ID", help="the workflow's")
     json_option(sub)
 
 

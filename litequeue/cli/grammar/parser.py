@@ -175,6 +175,11 @@ def integer(low: int, high: int) -> Callable[[str], int]:
 job_id: Final = integer(1, 2**63 - 1)
 
 
+def flow_id(text: str) -> int:
+    """A workflow's, with or without ``flow:`` before it."""
+    return job_id(text.removeprefix("flow:"))
+
+
 def json_option(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--json", action="store_true", help="for programs")
 
