@@ -29,12 +29,14 @@ from .base.errors import (
     DatabaseCorrupt,
     DatabaseReplaced,
     Discard,
+    EventTimeout,
     InvalidArgument,
     InvalidType,
     JobCancelled,
     JobExpired,
     JobFailed,
     JobNotFound,
+    LeaseLost,
     LitequeueError,
     NotAQueue,
     NotInATask,
@@ -72,6 +74,7 @@ if TYPE_CHECKING:
         OutputPiece,
         ScheduleInfo,
         Stats,
+        StepInfo,
         TickInfo,
         WorkerInfo,
     )
@@ -83,18 +86,18 @@ __version__ = VERSION
 
 __all__ = [
     "At", "AttemptInfo", "Backoff", "CannotOpen", "CommandFailed", "Cron", "DatabaseCorrupt", "DatabaseReplaced",
-    "Discard", "Every", "Flow", "InvalidArgument", "InvalidType", "Job", "JobBatch", "JobCancelled", "JobContext",
-    "JobExpired", "JobFailed", "JobInfo", "JobNotFound", "LiteQueue", "LitequeueError", "NotAQueue", "NotInATask",
+    "Discard", "EventTimeout", "Every", "Flow", "InvalidArgument", "InvalidType", "Job", "JobBatch", "JobCancelled", "JobContext",
+    "JobExpired", "JobFailed", "JobInfo", "JobNotFound", "LeaseLost", "LiteQueue", "LitequeueError", "NotAQueue", "NotInATask",
     "OutputPiece", "PayloadCorrupt", "PayloadError", "PayloadTooLarge", "ProcessDied", "QueueBusy", "ResultNotStored",
     "ResultTimeout", "Retry", "ScheduleInfo", "ScheduleNotFound", "SchemaTooNew", "Signature", "SignatureMismatch",
-    "Snooze", "SoftTimeout", "Stats", "StorageFailed", "StorageFull", "StoreError", "Task", "TaskTimeout", "TickInfo",
+    "Snooze", "SoftTimeout", "Stats", "StepInfo", "StorageFailed", "StorageFull", "StoreError", "Task", "TaskTimeout", "TickInfo",
     "Trigger", "UnknownTask", "WorkerFailed", "WorkerInfo", "WouldDeadlock", "chain", "chord", "current_job", "group",
 ]  # fmt: skip
 
 # Made when they are first asked for: see base.records. A program without schedules needs no triggers.
 _LATER = {
     "AttemptInfo": "base.records", "JobInfo": "base.records", "OutputPiece": "base.records",
-    "ScheduleInfo": "base.records", "Stats": "base.records", "TickInfo": "base.records",
+    "ScheduleInfo": "base.records", "Stats": "base.records", "StepInfo": "base.records", "TickInfo": "base.records",
     "WorkerInfo": "base.records", "At": "triggers", "Cron": "triggers", "Every": "triggers", "Trigger": "triggers",
     "Flow": "workflow.flow", "Signature": "workflow.shapes", "chain": "workflow.shapes", "chord": "workflow.shapes",
     "group": "workflow.shapes",

@@ -55,9 +55,7 @@ Declarable = TypeVar("Declarable", bound=Callable[..., Any])
 
 
 class LiteQueue(Marked):
-    """A task queue in one SQLite file.
-
-    ``path`` is made absolute at once; the file is created, owner-only, at the first use and not before.
+    """A task queue in one SQLite file. ``path`` is made absolute at once; the file is created, owner-only, at the first use and not before.
     ``durability="full"`` syncs every enqueue to the device before it returns, so that a job survives
     a power cut; ``"normal"`` leaves the syncing to SQLite's checkpoints: faster, and a power cut may lose
     the last few jobs, a crash of processes none. ``trust="anyone"`` also opens a file beside which others than its owner and
@@ -191,9 +189,13 @@ class LiteQueue(Marked):
     ) -> Job[Any]:
         """``enqueue`` with the options of ``apply_async``."""
         code = code_of(task, self._tasks, self._client)
-        if isinstance(code, str):
-            return Job(self._client, self._client.enqueue_by_name(code, *call(args, kwargs), options))
-        return Job(self._client, self._client.enqueue(code, *call(args, kwargs), options))
+        enqueue: Any = self._client.enqueue_by_name if isinstance(code, str) else self._client.enqueue
+        return Job(self._client, enqueue(code, *call(args, kwargs), options))
+
+    def emit(self, event: str, payload: Any = None, *, keep: Span = "30d") -> bool:
+        """Say that something has happened: jobs that ``wait_for`` it go on, now and for as long as it is kept. The first payload of a name
+        counts: whether this was it. Raises PayloadError for one that cannot be stored."""
+        return self._client.emit(event, payload, keep)
 
     # -- looking ---------------------------------------------------------------------------------------
 
@@ -226,15 +228,14 @@ class LiteQueue(Marked):
         before: int | None = None,
         limit: int = 50,
     ) -> list[JobInfo]:
-        """Jobs, newest first; ``flow``: those of that workflow, by its id. The next page is the one ``before`` the last id of this one."""
+        """Jobs, newest first; ``flow``: those of that one, by its id. The next page is the one ``before`` the last id of this."""
         if state is not None:
             checks.one_of(state, "state", STATES)
         if queue is not None:
             checks.name(queue, "queue")
-        if flow is not None:
-            checks.integer(flow, "flow", 1, 2**63 - 1)
-        if before is not None:
-            checks.integer(before, "before", 1, 2**63 - 1)
+        for name, number in (("flow", flow), ("before", before)):
+            if number is not None:
+                checks.integer(number, name, 1, 2**63 - 1)
         limit = checks.integer(limit, "limit", 1, 10_000)
         return self._client.store.reports.jobs(
             state=state, queue=queue, task=None if task is None else name_of(task), flow=flow, before=before, limit=limit

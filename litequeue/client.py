@@ -33,6 +33,7 @@ from .options import EnqueueOptions, checked, stored
 from .options.kinds import ENDS
 from .payload import MAX_BYTES, Codec
 from .tasks import TaskCode, Template, columns_of
+from .tasks.durable import check_name
 
 if TYPE_CHECKING:
     from .store import Store
@@ -186,6 +187,13 @@ class Client:
         refuse_in_an_import()
         template = self.template(name)
         return self._store_one(template, self.encode_call(name, args, kwargs), options, None)
+
+    def emit(self, event: str, payload: Any, keep: Any) -> bool:
+        now = self.clock.now()
+        text = self.codec.encode(payload, f"the payload of event {check_name(event, 'event')!r}")
+        first, addresses = self.store.steps.emit(event, text, now, now + checks.span(keep, "keep", zero=False))
+        self._bell.ring(addresses)
+        return first
 
     @staticmethod
     def builtin(name: str) -> TaskCode | None:

@@ -29,7 +29,7 @@ from .subscription import Subscription
 from .tasks.context import _current
 
 if TYPE_CHECKING:
-    from .base.records import JobInfo, OutputPiece
+    from .base.records import JobInfo, OutputPiece, StepInfo
     from .options.kinds import Span
 
 R_co = TypeVar("R_co", covariant=True)
@@ -93,13 +93,14 @@ class Job(Generic[R_co]):
         self._client.ring(addresses)
         return done
 
-    def retry(self) -> bool:
-        """Run the job again: a final one from the start, with its history kept; a waiting one now.
+    def retry(self, *, from_start: bool = False) -> bool:
+        """Run the job again, with its history kept; a waiting one now. One that had not succeeded goes on behind its last ``step``, unless
+        it is to begin ``from_start``; one without steps, and one that had succeeded, begins anew.
 
         False if it runs or is about to.
         """
         before = self.state
-        state, addresses = self._client.store.operations.revive(self.id, self._client.clock.now())
+        state, addresses = self._client.store.operations.revive(self.id, self._client.clock.now(), from_start=from_start)
         if state is None:
             raise self._missing()
         self._client.ring(addresses)
@@ -124,8 +125,10 @@ class Job(Generic[R_co]):
         if runs:
             return waiting.held_up(info, condition, checks.aware(now), self._client.path)
         workers, conditions = store.reports.workers(now), inspection.conditions(now)
-        awaited = store.flows.awaited(self.id) if info.state == "blocked" else []
-        return waiting.why(info, workers, conditions, checks.aware(now), store.reports.paused(), self._client.path, awaited)
+        waits = None if info.state not in ("blocked", "scheduled") else waiting.waits_for(
+            store.flows.awaited(self.id), store.steps.awaited(self.id)
+        )  # fmt: skip
+        return waits or waiting.why(info, workers, conditions, checks.aware(now), store.reports.paused(), self._client.path)
 
     @property
     def flow(self) -> Any:
@@ -136,6 +139,10 @@ class Job(Generic[R_co]):
 
     def __litequeue_ends__(self, path: str) -> list[int]:
         return same_file(self, [self.id], path)
+
+    def steps(self) -> list[StepInfo]:
+        """What the job has done for good, or waits for, in the order of time."""
+        return self._client.store.reports.steps(self.id)
 
     def output(self, *, after: OutputPiece | None = None) -> list[OutputPiece]:
         """What a command's attempts printed so far, in order; with ``after``, what came since that piece.

@@ -94,6 +94,15 @@ class ResultTimeout(LitequeueError, TimeoutError):
     """``get(timeout)`` or ``wait`` ran out of time; the job goes on."""
 
 
+class EventTimeout(LitequeueError, TimeoutError):
+    """``current_job().wait_for`` ran out of time: none of the events came."""
+
+
+class LeaseLost(LitequeueError, RuntimeError):
+    """This attempt of the job is not the one that counts any more: its worker was frozen, or too slow, and another runs it. What it
+    wanted to store was not stored."""
+
+
 class WouldDeadlock(LitequeueError, RuntimeError):
     """A task waits for a job in a way that could keep that job from ever running."""
 

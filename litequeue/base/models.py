@@ -163,6 +163,16 @@ class Unsettled(NamedTuple):
     unstarted: int  # 1: given back as it was claimed; no execution is counted
 
 
+class Suspension(NamedTuple):
+    """A job that sleeps, or waits for events, beside its row among those that are ``Unsettled``."""
+
+    id: int
+    attempt: int
+    step: str
+    until: int | None  # None: for ever
+    names: str  # JSON, of the events
+
+
 class Adoption(NamedTuple):
     """What a worker fills in on a job that was enqueued without its task's options."""
 

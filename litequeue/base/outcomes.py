@@ -27,6 +27,15 @@ class Snoozed(NamedTuple):
     delay: int  # microseconds
 
 
+class Suspended(NamedTuple):
+    """The task sleeps, or waits for events."""
+
+    step: str
+    delay: int | None  # microseconds; None: for ever
+    until: int | None  # the end of a wait that had begun before
+    names: list[str]  # of the events
+
+
 class Discarded(NamedTuple):
     reason: str
 
@@ -63,7 +72,7 @@ class NotStarted(NamedTuple):
 
 
 Outcome = (
-    Succeeded | Failed | Snoozed | Discarded | Cancelled | Interrupted | Died | TimedOut | NotStarted
+    Succeeded | Failed | Snoozed | Suspended | Discarded | Cancelled | Interrupted | Died | TimedOut | NotStarted
 )
 
 

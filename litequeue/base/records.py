@@ -85,6 +85,17 @@ class JobInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class StepInfo:
+    """A step of a job: what was done once, or what it waits for."""
+
+    name: str
+    value: str | None  # JSON, as stored; None: it sleeps, or waits for an event
+    until: datetime | None  # so long at most
+    attempt: int  # which wrote it
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class OutputPiece:
     """A piece of what a command printed."""
 

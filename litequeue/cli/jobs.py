@@ -6,13 +6,14 @@ None of them creates a file. Each returns the exit code: 0, or 1 where a job was
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import sys
 from collections.abc import Iterable
 from typing import Any
 
 from ..app import LiteQueue
-from ..base import checks
+from ..base import checks, stored
 from ..base.clock import SystemClock
 from ..base.errors import (
     CannotOpen,
@@ -141,12 +142,13 @@ def job(arguments: argparse.Namespace) -> int:
         handle = app.job(arguments.id)
         if arguments.follow:
             return _follow(handle)
-        info, waits, output = handle.info(), handle.why_waiting(), handle.output()
+        info, waits, output, steps = handle.info(), handle.why_waiting(), handle.output(), handle.steps()
     if arguments.json:
         pieces = [as_dict(piece) for piece in output]
-        render.print_json({**as_dict(info), "why_waiting": waits, "output": pieces})
+        render.print_json({**as_dict(info), "why_waiting": waits, "output": pieces, "steps": list(map(as_dict, steps))})
     else:
         render.print_job(info, waits)
+        render.print_steps(steps)
         render.print_output(output)
     return 0
 
@@ -178,7 +180,19 @@ def _print(pieces: Iterable[OutputPiece]) -> None:
 
 
 def retry(arguments: argparse.Namespace) -> int:
-    return _each(arguments, Job.retry, "runs again", "was not changed: it is {}")
+    act = functools.partial(Job.retry, from_start=arguments.from_start)
+    return _each(arguments, act, "runs again", "was not changed: it is {}")
+
+
+def emit(arguments: argparse.Namespace) -> int:
+    try:
+        payload = stored.loads(arguments.json_payload)
+    except ValueError as error:
+        raise InvalidArgument(f"--json {arguments.json_payload!r:.200} is not JSON ({error})") from None
+    with existing(arguments.db) as app:
+        first = app.emit(arguments.event, payload, keep=arguments.keep)
+    say(f"event {arguments.event} is stored" if first else f"event {arguments.event} was there already: its first payload stays")
+    return 0
 
 
 def cancel(arguments: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..base.checks import clean, clean_lines
 from ..base.errors import InvalidArgument
-from ..base.records import JobInfo, OutputPiece, Stats
+from ..base.records import JobInfo, OutputPiece, Stats, StepInfo
 from ..base.stored import loads, nesting
 from ..base.stored import shown as stored_json
 from ..commands.command import NAME as COMMAND
@@ -171,6 +171,15 @@ def print_job(info: JobInfo, waits: str | None) -> None:
         text = attempt.traceback or f"{attempt.error_type}: {attempt.error_message}"
         for line in text.rstrip("\n").split("\n"):
             say("    " + line)
+
+
+def print_steps(steps: Sequence[StepInfo]) -> None:
+    """What a job has done for good, or waits for."""
+    if steps:
+        say()
+    for step in steps:
+        what = f"= {stored_json(step.value)}" if step.value is not None else "waits" + (f" until {_zoned(step.until)}" if step.until else "")
+        say(f"step {step.name}, attempt {step.attempt}, {_zoned(step.at)}: {what if len(what) <= 200 else what[:199] + '...'}")
 
 
 def print_output(pieces: Sequence[OutputPiece]) -> None:

@@ -34,10 +34,12 @@ from ..base.outcomes import (
     Outcome,
     Snoozed,
     Succeeded,
+    Suspended,
     Timed,
 )
 from ..tasks import TaskCode
 from ..tasks.context import JobContext, WaitEnded, _current
+from ..tasks.durable import Suspend
 from ..tasks.each import call_each
 from .base import Call, Reason
 
@@ -76,7 +78,10 @@ def run(call: Call, context: JobContext, clock: Clock, rng: random.Random) -> Ti
         args, kwargs = arguments(call)
         # A fresh, empty context: what a task sets in context variables does not leak into the next.
         result = contextvars.Context().run(_enter, context, code, args, kwargs)
-        outcome = _NOTHING if result is None else succeeded(call, result)
+        if context._suspended is not None:
+            outcome: Outcome = swallowed(context._suspended)
+        else:
+            outcome = _NOTHING if result is None else succeeded(call, result)
     except BaseException as error:  # noqa: BLE001 - the edge: whatever it is becomes data here
         outcome = from_exception(error, call, rng)
     return Timed(outcome, context.started_at, clock.monotonic() - begin)
@@ -104,6 +109,12 @@ def succeeded(call: Call, result: Any) -> Outcome:
     return Failed("TypeError", f"{wrong}: make it async def, or return the values themselves", "", None)
 
 
+def swallowed(suspend: Suspend) -> Outcome:
+    """Of a task that went on where it was to be put aside."""
+    return Failed("RuntimeError", f"the task caught the {type(suspend).__name__} by which its step {suspend.step!r} puts it aside, and went "
+                  "on: let BaseException through, or catch Exception", "", None)  # fmt: skip
+
+
 def from_exception(error: BaseException, call: Call, rng: random.Random) -> Outcome:
     """What an exception means. Never raises, whatever the exception's own methods do."""
     try:
@@ -127,6 +138,8 @@ def _meaning(error: BaseException, call: Call, rng: random.Random) -> Outcome:
             checks.span(error.delay, "Retry(delay)")
         except Exception as wrong:  # noqa: BLE001 - a wrong delay is a failure
             error = wrong
+    if isinstance(error, Suspend):
+        return Suspended(error.step, error.delay, error.until, error.names)
     if isinstance(error, Discard):
         return Discarded(message_of(error, call))
     if isinstance(error, WaitEnded) or _is_of_a_program_that_ends(error, call):

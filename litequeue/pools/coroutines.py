@@ -28,7 +28,7 @@ from ..base.outcomes import Interrupted, Outcome, Timed, TimedOut
 from ..tasks.context import JobContext, _current
 from ..tasks.each import await_each
 from .base import Call, Events, Reason
-from .call import arguments, context_of, from_exception, succeeded
+from .call import arguments, context_of, from_exception, succeeded, swallowed
 from .lending import Lending
 
 log = Log("litequeue.worker")
@@ -56,7 +56,8 @@ async def _run(call: Call, context: JobContext, clock: Clock, rng: random.Random
         args, kwargs = arguments(call)
         _current.set(context)  # each asyncio task has a context of its own
         each = await_each(context, code.function, args, kwargs) if EACH in kwargs else code.function(*args, **kwargs)
-        outcome = succeeded(call, await each)
+        result = await each
+        outcome = succeeded(call, result) if context._suspended is None else swallowed(context._suspended)
     except asyncio.CancelledError:
         raise
     except BaseException as error:  # noqa: BLE001 - the edge: whatever it is becomes data here

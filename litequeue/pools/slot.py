@@ -36,6 +36,7 @@ OUTCOMES: Final = {
         outcomes.Succeeded,
         outcomes.Failed,
         outcomes.Snoozed,
+        outcomes.Suspended,
         outcomes.Discarded,
         outcomes.Cancelled,
         outcomes.Interrupted,

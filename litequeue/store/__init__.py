@@ -3,6 +3,7 @@
 Read ``schema`` first, the tables; then ``jobs``, how jobs come in, and ``turn``, what a worker does to them in one
 transaction. ``leases`` are renewed and taken over, ``operations`` is what people do to a job, ``workers`` who is alive,
 ``bells`` whom to wake, ``links`` how jobs wait for jobs, ``flows`` those that were stored together,
+``steps`` what they remember of how far they came,
 ``schedules`` the schedules and their ticks, ``notices`` who is told of failures, ``origins`` where tasks' code is,
 ``rules`` the numbers behind. ``reports`` reads, ``waiting`` says why a job does not start or end, ``inspection`` answers the doctor.
 How one SQLite file is opened and kept safe is in ``file``. Knows nothing of tasks or of user code. May import ``triggers``
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from .operations import Operations
     from .reports import Reports
     from .schedules import Schedules, Ticks
+    from .steps import Steps
     from .workers import Workers
 
 __all__ = ["Store"]
@@ -37,7 +39,7 @@ __all__ = ["Store"]
 _PARTS: Final = {
     "flows": "flows.Flows", "jobs": "jobs.Jobs", "leases": "leases.Leases", "notices": "notices.Notices",
     "operations": "operations.Operations",
-    "reports": "reports.Reports", "schedules": "schedules.Schedules", "ticks": "schedules.Ticks", "workers": "workers.Workers",
+    "reports": "reports.Reports", "schedules": "schedules.Schedules", "steps": "steps.Steps", "ticks": "schedules.Ticks", "workers": "workers.Workers",
 }  # fmt: skip
 
 
@@ -51,6 +53,7 @@ class Store:
     operations: Operations
     reports: Reports
     schedules: Schedules
+    steps: Steps
     ticks: Ticks
     workers: Workers
 

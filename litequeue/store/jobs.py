@@ -17,6 +17,7 @@ from ..base.models import (
     NewJob,
     Printed,
     Settled,
+    Suspension,
     TaskOrigin,
     Unsettled,
 )
@@ -133,6 +134,7 @@ class Jobs:
         *,
         succeeded: Sequence[Settled] = (),
         others: Sequence[Unsettled] = (),
+        suspended: Sequence[Suspension] = (),
         adoptions: Sequence[Adoption] = (),
         printed: Sequence[Printed] = (),
         demand: Demand | None = None,
@@ -143,8 +145,8 @@ class Jobs:
         from .turn import Turn, pipeline  # who only enqueues takes none
 
         turn = Turn(
-            worker, now, lease_until, succeeded=succeeded, others=others, adoptions=adoptions, printed=printed, demand=demand,
-            running=running, passes_on=passes_on,
+            worker, now, lease_until, succeeded=succeeded, others=others, suspended=suspended, adoptions=adoptions, printed=printed,
+            demand=demand, running=running, passes_on=passes_on,
         )  # fmt: skip
         with self._database.write(durable=False) as connection:
             for step in pipeline.STEPS:

@@ -10,6 +10,7 @@ from typing import Final
 
 from ..base.bell import Address
 from ..base.clock import monotonic
+from . import steps
 from .bells import everyone
 from .file import Database
 from .links import telling
@@ -58,11 +59,15 @@ def cancel(connection: sqlite3.Connection, job_id: int, now: int) -> bool:
     return any(connection.execute(sql, parameters).rowcount for sql in (CANCEL_WAITING, CANCEL_RUNNING))
 
 
-def revive(connection: sqlite3.Connection, job_id: int, now: int) -> bool:
-    """Put a final job back, with what was cancelled for its sake; whether it was final. Inside the caller's transaction."""
-    parameters = {"id": job_id, "now": now}
+def revive(connection: sqlite3.Connection, job_id: int, now: int, *, from_start: bool = False) -> bool:
+    """Put a final job back, with what was cancelled for its sake; whether it was final. It goes on behind its last step, if it had not
+    succeeded and is not to begin anew. Inside the caller's transaction."""
+    parameters = {"id": job_id, "now": now, "job": job_id}
+    row = connection.execute(STATE, parameters).fetchone()
     if not connection.execute(REVIVE, parameters).rowcount:
         return False
+    if from_start or row[0] == "succeeded":
+        connection.execute(steps.FORGET, parameters)
     connection.execute(REOPEN, parameters)
     revived(connection, job_id, now)
     return True
@@ -87,11 +92,11 @@ class Operations:
                 telling.tell(connection, now)
             return (row[0] if row else None), done, everyone(connection)
 
-    def revive(self, job_id: int, now: int) -> tuple[str | None, list[Address]]:
+    def revive(self, job_id: int, now: int, *, from_start: bool = False) -> tuple[str | None, list[Address]]:
         """Put a final job back as if new; let a waiting one run now. Its state, and whom to wake."""
         with self._database.write(durable=True) as connection:
             parameters = {"id": job_id, "now": now}
-            if not revive(connection, job_id, now):
+            if not revive(connection, job_id, now, from_start=from_start):
                 connection.execute(HURRY, parameters)
             row = connection.execute(STATE, parameters).fetchone()
             return (row[0] if row else None), everyone(connection)
@@ -118,6 +123,7 @@ class Operations:
         with self._database.write(durable=False) as connection:
             until = monotonic() + seconds  # not before: where many wait for the lock, each round would be over as it began
             connection.execute(CLOSE_ALL)
+            (remembers,) = connection.execute(steps.ANY).fetchone()
             while True:
                 # Asked inside: somebody may have revived one since.
                 text, links = connection.execute(PRUNABLE, {"now": now, "limit": many}).fetchone()
@@ -125,6 +131,9 @@ class Operations:
                     text = prunable(connection, text, now)
                 connection.execute(PRUNE_ATTEMPTS, {"ids": text})
                 connection.execute(PRUNE_OUTPUT, {"ids": text})
+                if remembers:
+                    connection.execute(steps.PRUNE_STEPS, {"ids": text})
+                    connection.execute(steps.PRUNE_LISTENERS, {"ids": text})
                 found = connection.execute(PRUNE_JOBS, {"ids": text}).rowcount
                 count += found
                 if found < many and not links or monotonic() >= until:

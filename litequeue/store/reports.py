@@ -14,7 +14,14 @@ from ..base.masking import recorded
 from .file import Database
 
 if TYPE_CHECKING:  # see records for why
-    from ..base.records import AttemptInfo, JobInfo, OutputPiece, Stats, WorkerInfo
+    from ..base.records import (
+        AttemptInfo,
+        JobInfo,
+        OutputPiece,
+        Stats,
+        StepInfo,
+        WorkerInfo,
+    )
 
 
 T = TypeVar("T")
@@ -68,6 +75,8 @@ FROM litequeue_workers WHERE :all OR stopped_at IS NULL ORDER BY id"""
 STUCK: Final = """SELECT worker_id, pool, count(*) FROM litequeue_jobs
 WHERE state = 'running' AND started_at + timeout < :now - 2000000 GROUP BY worker_id, pool"""
 
+STEPS: Final = """SELECT s.name, s.value, s.until, s.attempt - j.releases, s.at
+FROM litequeue_steps AS s JOIN litequeue_jobs AS j ON j.id = s.job_id WHERE s.job_id = :id ORDER BY s.at, s.name"""
 OUTPUT: Final = """SELECT attempt, number, stream, at, text FROM litequeue_output
 WHERE job_id = :id AND (attempt, number) > (:attempt, :number) ORDER BY attempt, number"""
 
@@ -102,6 +111,15 @@ class Reports:
                 return None
             attempts = connection.execute(ATTEMPTS, {"id": job_id}).fetchall()
         return _job(row, tuple(map(_attempt, attempts)))
+
+    def steps(self, job_id: int) -> list[StepInfo]:
+        """What a job remembers of how far it came."""
+        _import_records()
+        from ..base.records import StepInfo
+
+        with self._database.read() as connection:
+            rows = connection.execute(STEPS, {"id": job_id}).fetchall()
+        return [StepInfo(name, value, None if until is None else aware(until), attempt, aware(at)) for name, value, until, attempt, at in rows]
 
     def output(self, job_id: int, attempt: int, number: int) -> list[OutputPiece]:
         """What a job printed, after a piece that is known already."""

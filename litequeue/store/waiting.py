@@ -28,13 +28,12 @@ def awake(workers: Sequence[WorkerInfo], conditions: Mapping[int, Condition]) ->
 
 
 def why(
-    job: JobInfo, workers: Sequence[WorkerInfo], conditions: Mapping[int, Condition], now: datetime, paused: Collection[str], path: str,
-    awaited: Sequence[tuple[int, str, str]] = (),
-) -> str | None:  # fmt: skip
+    job: JobInfo, workers: Sequence[WorkerInfo], conditions: Mapping[int, Condition], now: datetime, paused: Collection[str], path: str
+) -> str | None:
     """What keeps an available job from being claimed; None if nothing but work ahead of it does. ``workers``: all, also the dead.
-    ``awaited``: the jobs that it waits for, as id, task and state."""
+    """
     if job.state == "blocked":
-        return f"a job of an earlier tick of {job.schedule} has not ended" if job.schedule else waits_for(awaited)
+        return f"a job of an earlier tick of {job.schedule} has not ended" if job.schedule else None
     if job.state != "available":
         return None
     if job.queue in paused:
@@ -107,8 +106,10 @@ def _fate(job: JobInfo, *, charged: bool = True) -> str:
     return "runs it again"
 
 
-def waits_for(awaited: Sequence[tuple[int, str, str]]) -> str | None:
-    """What keeps a job from starting that waits for others."""
+def waits_for(awaited: Sequence[tuple[int, str, str]], events: Sequence[str]) -> str | None:
+    """What keeps a job from starting that waits for others, as id, task and state, or from going on that waits for events."""
+    if events:
+        return f"it waits for the event {' or '.join(map(repr, events))}"
     if not awaited:
         return None
     job, task, state = awaited[0]

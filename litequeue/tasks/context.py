@@ -15,7 +15,7 @@ from typing import Any
 from ..base.checks import aware
 from ..base.errors import JobCancelled, NotInATask
 from ..base.models import ClaimedJob, PastError
-from ..payload import Codec
+from .durable import Durable
 
 
 class WaitEnded(BaseException):
@@ -32,19 +32,20 @@ Emitter = Callable[[str, str], None]
 WaitRule = Callable[[bool, bool], AbstractContextManager[None]]
 
 
-class JobContext:
+class JobContext(Durable):
     """The running job, as its own code sees it. Read-only."""
 
     __litequeue_instead__ = "pass what you need of it, such as current_job().id"
 
     __slots__ = (
-        "_cancelled", "_codec", "_database", "_emitter", "_grace", "_job", "_max_attempts", "_opener", "_stops", "_timeout", "_trusts_anyone", "_usage",
+        "_cancelled", "_database", "_emitter", "_grace", "_max_attempts", "_stops", "_timeout", "_trusts_anyone", "_usage",
         "_wait_rule", "started_at",
     )  # fmt: skip
 
     def __init__(
         self, job: ClaimedJob, max_attempts: int, timeout: int | None, started_at: int
     ) -> None:
+        super().__init__()
         self._job = job
         self._max_attempts = max_attempts
         self._timeout = timeout
@@ -54,8 +55,6 @@ class JobContext:
         self._grace: float | None = None  # seconds for what it started in other processes; None: as it likes
         self._wait_rule: WaitRule | None = None  # of the pool that runs the job
         self._database: str | None = None  # the file that the job came from
-        self._opener: Callable[[], Any] | None = None  # the store of that file
-        self._codec: Codec | None = None
         self._trusts_anyone = False  # who can write that, as the worker was told
         self._emitter: Emitter | None = None  # of whoever keeps the output; None: it is dropped
         self._usage: Mapping[str, Any] | None = None  # of a command: what it used, however it ended
@@ -133,12 +132,6 @@ class JobContext:
         assert self._codec is not None
         found = self._store().flows.parent_results(self.id)
         return [None if result is None else self._codec.decode(result) for result in found]
-
-    def _store(self) -> Any:
-        """The store of the task's app. (Its type is not known down here.)"""
-        if self._opener is None:
-            raise NotInATask("a command has no code that could ask this")
-        return self._opener()
 
     @property
     def cancelled(self) -> bool:

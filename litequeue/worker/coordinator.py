@@ -16,7 +16,7 @@ from ..base.errors import PASSING, UnknownTask, WorkerFailed
 from ..base.lockfolder import Locks
 from ..base.log import Log
 from ..base.models import ClaimedJob
-from ..base.outcomes import Interrupted, NotStarted, Timed
+from ..base.outcomes import Interrupted, NotStarted, Suspended, Timed
 from ..pools.base import Call, Reason
 from ..store import Store
 from ..store.turn import Demand, Turn
@@ -33,7 +33,7 @@ from .planning import Plan
 from .pooling import Pools
 from .reporting import Reporter
 from .running import Running
-from .settling import impossible, settle
+from .settling import impossible, settle, suspension
 from .slow_look import Watch
 from .timeouts import Key
 
@@ -167,6 +167,7 @@ class Coordinator:
                 now + self._config.lease_micros,
                 succeeded=self.outgoing.succeeded,
                 others=self.outgoing.others,
+                suspended=self.outgoing.suspended,
                 adoptions=self.outgoing.adoptions,
                 printed=self.outgoing.printed,
                 demand=demand,
@@ -284,7 +285,10 @@ class Coordinator:
             why = self._running.why_interrupted(call)
             if type(timed.outcome) is Interrupted and why is None and self.stop is None:
                 self._catalogue.lacks(job.task, "it needs an executor, and this worker's program has ended but for some threads")
-            self.outgoing.end(call, timed, settle(call, timed, now, self._rng, why))
+            settled = settle(call, timed, now, self._rng, why)
+            if type(timed.outcome) is Suspended:
+                self.outgoing.suspended.append(suspension(job, timed.outcome, now))
+            self.outgoing.end(call, timed, settled)
         for kind, (count, seconds) in counts.items():
             self._plan.ended(kind, count, seconds)
         if without_code:

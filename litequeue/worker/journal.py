@@ -114,6 +114,7 @@ def _ended(call: Call, timed: Timed, settled: Settled | Unsettled) -> None:
         "retrying": "failed, runs again in {:.1f} s",
         "scheduled": "snoozed for {:.1f} s",
         "available": "released",
+        "blocked": "waits for an event",
     }.get(settled.state, settled.state)
     if settled.run_at is not None:
         what = what.format((settled.run_at - settled.ended_at) / 1_000_000)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import Final, NamedTuple
 
-from ..base.models import Adoption, Lease, Printed, Settled, Unsettled
+from ..base.models import Adoption, Lease, Printed, Settled, Suspension, Unsettled
 from ..base.outcomes import Timed
 from ..pools.base import Call
 from . import journal
@@ -32,6 +32,7 @@ class Outgoing:
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self.succeeded: list[Settled] = []
         self.others: list[Unsettled] = []
+        self.suspended: list[Suspension] = []  # beside their rows among the others
         self.adoptions: list[Adoption] = []
         self.printed: list[Printed] = []
         self.endings = journal.Endings(monotonic)
@@ -62,6 +63,6 @@ class Outgoing:
             bool(self.succeeded or self.others), any(row.state == "discarded" for row in self.others), self._of_schedule,
             bool(self.adoptions),
         )  # fmt: skip
-        self.succeeded, self.others, self.adoptions, self.printed = [], [], [], []
+        self.succeeded, self.others, self.suspended, self.adoptions, self.printed = [], [], [], [], []
         self._of_schedule = False
         return found

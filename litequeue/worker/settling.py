@@ -5,11 +5,12 @@ Owns retry-or-discard and what is kept of a failure. Touches neither the store n
 
 from __future__ import annotations
 
+import json
 import random
 
 from ..base.checks import MICROS
 from ..base.errors import ProcessDied, TaskTimeout
-from ..base.models import ClaimedJob, Settled, Unsettled
+from ..base.models import ClaimedJob, Settled, Suspension, Unsettled
 from ..base.outcomes import (
     Cancelled,
     Died,
@@ -19,6 +20,7 @@ from ..base.outcomes import (
     NotStarted,
     Snoozed,
     Succeeded,
+    Suspended,
     Timed,
     TimedOut,
 )
@@ -47,6 +49,9 @@ def settle(
         return _released(job, now, unstarted=True)
     if isinstance(outcome, Snoozed):
         return _back(call, "scheduled", timed, now, run_at=now + outcome.delay)
+    if isinstance(outcome, Suspended):
+        until = until_of(outcome, now)
+        return _back(call, "blocked" if until is None else "scheduled", timed, now, run_at=until)
     if isinstance(outcome, Discarded):
         return _final(call, "discarded", timed, now, ("Discard", outcome.reason, ""))
     if isinstance(outcome, (Cancelled, Interrupted)):
@@ -70,6 +75,16 @@ def settle(
     if delay is None:
         return _final(call, "discarded", timed, now, error)
     return _back(call, "retrying", timed, now, run_at=now + delay, error=error)
+
+
+def suspension(job: ClaimedJob, outcome: Suspended, now: int) -> Suspension:
+    """What is stored of a wait, beside what ``settle`` says of its job."""
+    return Suspension(job.id, job.attempt, outcome.step, until_of(outcome, now), json.dumps(outcome.names))
+
+
+def until_of(outcome: Suspended, now: int) -> int | None:
+    """The wall clock is the worker's, who also looks when a job is due."""
+    return outcome.until if outcome.delay is None else now + outcome.delay
 
 
 def _released(job: ClaimedJob, now: int, *, unstarted: bool) -> Unsettled:
@@ -120,7 +135,7 @@ def _back(
     timed: Timed,
     now: int,
     *,
-    run_at: int,
+    run_at: int | None,
     error: tuple[str, str, str] | None = None,
 ) -> Unsettled:
     return Unsettled(

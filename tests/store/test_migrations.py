@@ -27,7 +27,10 @@ STATES = ("available", "scheduled", "running", "retrying", "succeeded", "discard
 FINAL = STATES[4:]
 NOW = FakeClock().now()
 VERSIONS = [migration.number for migration in ledger.MIGRATIONS]
-ITS_TABLES = {1: ("jobs", "attempts", "tasks", "workers", "queues"), 2: ("schedules", "ticks", "output"), 3: (), 4: ("edges", "waits", "flows", "flow_jobs")}
+ITS_TABLES = {
+    1: ("jobs", "attempts", "tasks", "workers", "queues"), 2: ("schedules", "ticks", "output"), 3: (),
+    4: ("edges", "waits", "flows", "flow_jobs"), 5: ("steps", "events", "listeners"),
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -113,6 +116,10 @@ def fill(db: Path, version: int) -> None:
             insert("waits", job_id=10, pending=1)
             insert("flows", end_id=10, created_at=NOW)
             insert("flow_jobs", first_id=10, last_id=10, flow_id=1)
+        if version >= 5:
+            insert("steps", job_id=3, name="charge", value="1", attempt=1, at=NOW)
+            insert("events", name="delivered", at=NOW, prune_at=NOW + 10**12)
+            insert("listeners", name="paid", job_id=3, step="wait")
         if version >= 2:
             insert("output", job_id=5, attempt=1, number=1, stream="stdout", at=NOW, text="hello\n")
 

@@ -43,7 +43,8 @@ def build() -> argparse.ArgumentParser:
     command("jobs", "jobs:jobs", "List jobs, newest first.", _jobs)
     command("job", "jobs:job", "Show everything about one job, with its errors.", _job)
     command("flow", "flows:flow", "Draw a workflow: its jobs, who waits for whom, with states and times.", _flow)
-    command("retry", "jobs:retry", "Run final jobs again from the start, and waiting ones now.", _ids)
+    command("retry", "jobs:retry", "Run final jobs again, and waiting ones now.", _retry)
+    command("emit", "jobs:emit", "Say that something has happened, for jobs that wait for it.", _emit)
     summary = "Cancel jobs: waiting ones at once, running ones as soon as they can be stopped."
     command("cancel", "jobs:cancel", summary, _ids)
     command("pause", "jobs:pause", "Let no worker claim from a queue.", _queue)
@@ -103,6 +104,18 @@ def _job(sub: Parser) -> None:
 
 def _ids(sub: Parser) -> None:
     sub.add_argument("ids", type=job_id, metavar="ID", nargs="+", help="the jobs'")
+
+
+def _retry(sub: Parser) -> None:
+    _ids(sub)
+    sub.add_argument("--from-start", action="store_true", help="forget the steps that a job has stored")
+
+
+def _emit(sub: Parser) -> None:
+    add = sub.add_argument
+    add("event", metavar="NAME", help="the event's, such as delivered:17")
+    add("--json", dest="json_payload", default="null", metavar="JSON", help="what there is to say about it")
+    add("--keep", default="30d", metavar="SPAN", help="for jobs that come to wait for it later; default 30d")
 
 
 def _queue(sub: Parser) -> None:

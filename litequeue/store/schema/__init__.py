@@ -1,6 +1,6 @@
 """The tables, version by version, and the ledger that says in each file what was applied to it.
 
-Read ``ledger`` first: the list of migrations, and what is done with it. ``v1_queue``, ``v2_schedules``, ``v3_listening`` and ``v4_links``
+Read ``ledger`` first: the list of migrations, and what is done with it. ``v1_queue``, ``v2_schedules``, ``v3_listening``, ``v4_links`` and ``v5_steps``
 hold each version's statements, and nothing else; ``foreign`` finds what somebody else has put among our tables. To add a version: one
 more module like these, and one more entry in the list. Handed on is nothing; who needs the ledger imports it. May import ``base``.
 
@@ -17,8 +17,8 @@ Two versions on one file
 
     *What only adds* leaves ``min_reader`` where it was: new tables, new indexes, new columns whose default, or NULL, means
     what went without saying before. Code of the older version opens the newer file, migrates nothing and goes on; what
-    it writes has the defaults. A column that is added has no parenthesis, none of our tables a trigger, and an index on
-    one that was there is not unique, computes nothing and is partial only by comparison: older code would take those for
+    it writes has the defaults. A column that is added has no parenthesis, no table that was there a trigger, and an index on
+    one of those is not unique, computes nothing and is partial only by comparison: older code would take those for
     somebody else's, and stop.
 
     *What older code would break, or would break on,* raises ``min_reader`` to its own number: a column that every writer

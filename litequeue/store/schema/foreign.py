@@ -68,7 +68,7 @@ def foreign(connection: sqlite3.Connection) -> dict[str, str]:
     for kind, name, table, text in connection.execute(_OF_OURS).fetchall():
         if f"\n{text};" in made:  # a whole statement, as we wrote it
             continue
-        if kind == "trigger" and table in _names(made):
+        if kind == "trigger" and name not in _names(made) and table in _names(made):
             found[name] = f"the trigger {name} on {table}"
         elif name in _names(made):
             difference = _difference(_words(text), _words(_statement(made, name)))
@@ -168,7 +168,7 @@ def _names(made: str) -> frozenset[str]:
 
 def _statement(made: str, name: str) -> str:
     """The one that makes this; a semicolon may also stand in a comment."""
-    begin = max(made.find(f"\nCREATE {kind} {name} ") for kind in ("TABLE", "INDEX", "VIEW")) + 1
+    begin = max(made.find(f"\nCREATE {kind} {name} ") for kind in ("TABLE", "INDEX", "VIEW", "TRIGGER")) + 1
     end = made.index(";", begin)
     while not sqlite3.complete_statement(made[begin : end + 1]):
         end = made.index(";", end + 1)

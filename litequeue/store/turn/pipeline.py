@@ -21,6 +21,7 @@ from .output import keep_output
 from .promote import promote
 from .settle import settle_others, settle_succeeded
 from .state import Turn
+from .suspend import suspend
 from .tell import tell
 
 Step = Callable[[sqlite3.Connection, Turn], None]
@@ -28,6 +29,7 @@ Step = Callable[[sqlite3.Connection, Turn], None]
 STEPS: Final[tuple[Step, ...]] = (
     settle_succeeded,
     settle_others,
+    suspend,
     keep_output,
     adopt,
     look,

@@ -10,7 +10,15 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ...base.bell import Address
-from ...base.models import Adoption, ClaimedJob, Lease, Printed, Settled, Unsettled
+from ...base.models import (
+    Adoption,
+    ClaimedJob,
+    Lease,
+    Printed,
+    Settled,
+    Suspension,
+    Unsettled,
+)
 from ..rules import MAX_INTERRUPTIONS
 
 
@@ -65,7 +73,7 @@ class Turn:
 
     __slots__ = (
         "adopted_rows", "adoptions", "claimed", "closed", "demand", "lease_until", "look", "lost", "now", "others",
-        "passes_on", "printed", "printed_rows", "refused", "running", "succeeded", "to_tell", "unsettled_rows", "waiting", "worker",
+        "passes_on", "printed", "printed_rows", "refused", "running", "succeeded", "suspended", "suspended_rows", "to_tell", "unsettled_rows", "waiting", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -76,6 +84,7 @@ class Turn:
         *,
         succeeded: Sequence[Settled] = (),
         others: Sequence[Unsettled] = (),
+        suspended: Sequence[Suspension] = (),
         adoptions: Sequence[Adoption] = (),
         printed: Sequence[Printed] = (),
         demand: Demand | None = None,
@@ -89,12 +98,14 @@ class Turn:
         self.lease_until = lease_until
         self.succeeded = succeeded
         self.others = others
+        self.suspended = suspended
         self.adoptions = adoptions
         self.printed = printed
         self.demand = demand
         self.running = running
         self.passes_on = passes_on
         self.unsettled_rows = json.dumps(others)
+        self.suspended_rows = json.dumps(suspended)
         self.adopted_rows = json.dumps(adoptions)
         self.printed_rows = json.dumps(printed)
         # What the steps find.

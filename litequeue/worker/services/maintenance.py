@@ -166,6 +166,7 @@ class Maintenance:
     def _prune(self, now: float) -> float:
         """Delete for a moment what is old; when to go on."""
         wall = self._clock.now()
+        self._store.steps.prune(wall)
         if not self._store.operations.prune(wall, PRUNE_MOMENT) and self._store.ticks.prune(wall, PRUNE_TICKS) < PRUNE_TICKS:
             return math.inf
         ended = self._clock.monotonic()  # waiting for the lock counts too: where others wait for it, they have it for longer

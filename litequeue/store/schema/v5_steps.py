@@ -1,0 +1,61 @@
+"""Version 5, "steps": what a job remembers of how far it came, and what has happened that jobs wait for.
+
+Statements only, and never changed: files of this version are in use. Code of version 4 may work on the file: to it a job that sleeps is a
+scheduled one, and one that waits for an event is blocked.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_NOW: Final = "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"  # unixepoch('subsec') is of SQLite 3.42
+_KEEP: Final = 30 * 86_400 * 1_000_000
+
+SQL: Final = f"""
+-- What a job's code has done for good, by its name: a later execution is given the value, and goes on behind it.
+CREATE TABLE litequeue_steps (
+    job_id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT,                           -- JSON; NULL: it sleeps, or waits for an event
+    until INTEGER,                        -- that long, at most
+    event TEXT,                           -- whose payload the value is
+    attempt INTEGER NOT NULL,             -- which wrote it
+    at INTEGER NOT NULL,
+    PRIMARY KEY (job_id, name)
+) STRICT, WITHOUT ROWID;
+
+-- What has happened. The first payload stays; who comes later to wait for it has it at once.
+CREATE TABLE litequeue_events (
+    name TEXT NOT NULL PRIMARY KEY,
+    payload TEXT NOT NULL DEFAULT 'null',  -- JSON; no CHECK, since json_valid counts as unsafe in a schema before SQLite 3.41
+    at INTEGER NOT NULL DEFAULT ({_NOW}),
+    prune_at INTEGER NOT NULL DEFAULT ({_NOW} + {_KEEP})
+) STRICT, WITHOUT ROWID;
+CREATE INDEX litequeue_events_prunable ON litequeue_events (prune_at);
+
+-- Which job waits for which events, in which of its steps.
+CREATE TABLE litequeue_listeners (
+    name TEXT NOT NULL,
+    job_id INTEGER NOT NULL,
+    step TEXT NOT NULL,
+    PRIMARY KEY (name, job_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX litequeue_listeners_job ON litequeue_listeners (job_id);
+
+-- Whoever emits, in whatever language: those who wait go on. One that has timed out, and is elsewhere by now, is left alone.
+CREATE TRIGGER litequeue_events_heard AFTER INSERT ON litequeue_events
+WHEN EXISTS (SELECT 1 FROM litequeue_listeners WHERE name = NEW.name)
+BEGIN
+    UPDATE litequeue_steps SET value = NEW.payload, event = NEW.name, at = NEW.at
+    WHERE (job_id, name) IN (SELECT job_id, step FROM litequeue_listeners WHERE name = NEW.name) AND value IS NULL
+        AND EXISTS (SELECT 1 FROM litequeue_jobs WHERE id = job_id
+            AND (state = 'blocked' AND until IS NULL OR state = 'scheduled' AND run_at = until));
+    UPDATE litequeue_jobs SET state = 'available', run_at = min(run_at, NEW.at)
+    WHERE id IN (SELECT l.job_id FROM litequeue_listeners AS l JOIN litequeue_steps AS s ON s.job_id = l.job_id AND s.name = l.step
+            WHERE l.name = NEW.name AND s.value IS NOT NULL)
+        AND (state = 'blocked' OR state = 'scheduled');
+    DELETE FROM litequeue_listeners WHERE job_id IN (
+        SELECT l.job_id FROM litequeue_listeners AS l JOIN litequeue_steps AS s ON s.job_id = l.job_id AND s.name = l.step
+        WHERE l.name = NEW.name AND s.value IS NOT NULL);
+END
+"""

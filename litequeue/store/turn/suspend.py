@@ -1,0 +1,52 @@
+"""The step that puts jobs to sleep, or to wait for events.
+
+Owns what is stored of a wait, and that one whose event has happened already does not begin: both under the write lock, so no event
+falls between the two. The job's own row was written with the other ends (``settle_others``).
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Final
+
+from .state import Turn
+
+_ROWS = """(SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS attempt, json_extract(value, '$[2]') AS step,
+    json_extract(value, '$[3]') AS until, json_extract(value, '$[4]') AS names FROM json_each(:rows)) AS v
+JOIN litequeue_jobs AS j ON j.id = v.id AND j.attempt = v.attempt AND (j.state = 'blocked' OR j.state = 'scheduled')"""
+FORGET: Final = f"DELETE FROM litequeue_listeners WHERE job_id IN (SELECT v.id FROM {_ROWS})"
+# What was woken before its time goes on waiting as long as it was to.
+KEEP: Final = f"""INSERT INTO litequeue_steps (job_id, name, until, attempt, at)
+SELECT v.id, v.step, v.until, v.attempt, :now FROM {_ROWS} WHERE true ON CONFLICT DO NOTHING"""
+LISTEN: Final = f"""INSERT INTO litequeue_listeners (name, job_id, step)
+SELECT n.value, v.id, v.step FROM {_ROWS} JOIN json_each(v.names) AS n WHERE true ON CONFLICT DO NOTHING"""
+# Of several events that have happened, the first.
+HAPPENED: Final = """SELECT json_group_array(json_array(l.job_id, l.step, json((SELECT json_array(e.name, e.payload)
+    FROM litequeue_listeners AS o JOIN litequeue_events AS e ON e.name = o.name
+    WHERE o.job_id = l.job_id ORDER BY e.at, e.name LIMIT 1))))
+FROM litequeue_listeners AS l JOIN litequeue_events AS h ON h.name = l.name
+WHERE l.job_id IN (SELECT value FROM json_each(:ids))"""
+GIVE: Final = """UPDATE litequeue_steps SET value = v.payload, event = v.event, at = :now
+FROM (SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS step,
+        json_extract(value, '$[2][0]') AS event, json_extract(value, '$[2][1]') AS payload
+    FROM json_each(:happened)) AS v
+WHERE job_id = v.id AND name = v.step"""
+WAKE: Final = """UPDATE litequeue_jobs SET state = 'available', run_at = min(run_at, :now)
+WHERE id IN (SELECT json_extract(value, '$[0]') FROM json_each(:happened)) AND (state = 'blocked' OR state = 'scheduled')"""
+DEAF: Final = """DELETE FROM litequeue_listeners
+WHERE job_id IN (SELECT json_extract(value, '$[0]') FROM json_each(:happened))"""
+
+
+def suspend(connection: sqlite3.Connection, turn: Turn) -> None:
+    """May assume that the rows of those that sleep or wait say so, where they were still ours."""
+    if not turn.suspended:
+        return
+    parameters = {"rows": turn.suspended_rows, "now": turn.now}
+    for sql in (FORGET, KEEP, LISTEN):
+        connection.execute(sql, parameters)
+    ids = json.dumps([one.id for one in turn.suspended])
+    (happened,) = connection.execute(HAPPENED, {"ids": ids}).fetchone()
+    if happened != "[]":
+        for sql in (GIVE, WAKE, DEAF):
+            connection.execute(sql, {"happened": happened, "now": turn.now})

@@ -1,0 +1,78 @@
+"""``emit``, ``retry --from-start``, and the steps that ``job`` shows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from litequeue import JobFailed, LiteQueue, current_job
+
+from ..support import wait_until
+from .conftest import Cli
+
+pytestmark = pytest.mark.beside
+
+app = LiteQueue("unbound.sqlite")
+ran: list[str] = []
+
+
+@app.task
+def order(number: int) -> object:
+    job = current_job()
+    job.step("charge", lambda: ran.append("charge") or {"paid": number})
+    found = job.wait_for(f"delivered:{number}")
+    if len(ran) < 2:
+        ran.append("fail")
+        raise ValueError("broken")
+    return found
+
+
+@pytest.fixture
+def working(db: Path) -> Iterator[LiteQueue]:
+    app._client.bind(str(db))
+    ran.clear()
+    with app.worker():
+        yield app
+    app.close()
+
+
+def test_an_event_is_emitted_and_a_job_goes_on_that_shows_its_steps(working: LiteQueue, db: Path, cli: Cli) -> None:
+    job = order.delay(17)
+    wait_until(lambda: job.state == "blocked")
+    shown = cli("job", db, job.id).out
+    assert "waits         it waits for the event 'delivered:17'\n" in shown
+    assert 'step charge, attempt 1, ' in shown and '= {"paid":17}' in shown.replace(" ", "").replace("={", "= {")
+    assert ": waits\n" in shown
+    said = cli("emit", db, "delivered:17", "--json", '{"at": "noon"}')
+    assert (said.code, said.out, said.err) == (0, "event delivered:17 is stored\n", "")
+    with pytest.raises(JobFailed):
+        job.get(timeout=30)
+    assert cli("emit", db, "delivered:17").out == "event delivered:17 was there already: its first payload stays\n"
+    assert cli("retry", db, job.id).code == 0
+    assert job.get(timeout=30) == {"at": "noon"} and ran.count("charge") == 1
+    found = json.loads(cli("job", db, job.id, "--json").out)["steps"]
+    assert [(step["name"], step["value"]) for step in found] == [
+        ("charge", '{"paid":17}'), ("wait_for:delivered:17", '{"at":"noon"}'),
+    ]  # fmt: skip
+
+
+def test_a_job_can_be_put_back_to_its_start(working: LiteQueue, db: Path, cli: Cli) -> None:
+    working.emit("delivered:3")
+    job = order.delay(3)
+    with pytest.raises(JobFailed):
+        job.get(timeout=30)
+    assert cli("retry", db, job.id, "--from-start").code == 0
+    assert job.get(timeout=30) is None and ran.count("charge") == 2
+
+
+def test_what_cannot_be_emitted_is_said_in_a_line(working: LiteQueue, db: Path, cli: Cli) -> None:
+    order.delay(1)
+    for words, said in (
+        (("a", "--json", "{"), "is not JSON"), (("a\nb",), "event"), (("a", "--keep", "soon"), "keep"), (("x" * 201,), "200 characters"),
+    ):  # fmt: skip
+        result = cli("emit", db, *words)
+        assert result.code == 2 and said in result.err and result.err.count("\n") == 1, result
+    assert "no such file" in cli("emit", db.parent / "other.sqlite", "a").err
