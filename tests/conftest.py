@@ -79,6 +79,13 @@ def caplog(request: pytest.FixtureRequest) -> Iterator[pytest.LogCaptureFixture]
 
 
 @pytest.fixture
+def memory(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: a kill asks nothing of the device, but hundreds of syncs do."""
+    with tempfile.TemporaryDirectory(dir=MEMORY if os.access(MEMORY, os.W_OK) else tmp_path) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
 def db(tmp_path: Path) -> Path:
     return tmp_path / "db.sqlite"
 

@@ -12,6 +12,7 @@ import shutil
 import signal
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -109,8 +110,13 @@ def a_clock_that_stands(request: pytest.FixtureRequest, monkeypatch: pytest.Monk
         monkeypatch.setattr(SystemClock, "now", lambda clock: NOW)
 
 
-def sweep(scenario: Scenario, folder: Path) -> None:
-    """Kill the act before and after each of its statements, each time on a fresh copy of the file."""
+def sweep(
+    scenario: Scenario, folder: Path, goes_on: Callable[[Path, list[Lease]], None] = next_worker_goes_on, *, every: int = 1
+) -> None:
+    """Kill the act before and after each of its statements, each time on a fresh copy of the file, and see that ``goes_on`` can.
+
+    ``every``: only at one of so many.
+    """
     origin = folder / "origin"
     origin.mkdir()
     scenario.prepare(origin / "db")
@@ -127,7 +133,7 @@ def sweep(scenario: Scenario, folder: Path) -> None:
     before = contents(db)
     assert (before != after) == scenario.changes
     assert whole.statements >= scenario.fewest, whole.statements
-    for nth in range(1, whole.statements + 1):
+    for nth in range(1, whole.statements + 1, every):
         for when in ("before", "after"):
             db, end = attempt(f"{when} {nth}", nth, when)
             where = f"{scenario.name}: killed {when} statement {nth} of {whole.statements}"
@@ -137,7 +143,7 @@ def sweep(scenario: Scenario, folder: Path) -> None:
             found = contents(Path(shutil.copytree(db.parent, folder / "post mortem")) / "db")
             assert found == after if "done" in end.said else found in (before, after), where
             leases = [Lease(*map(int, line.split()[1:])) for line in end.said if line.startswith("lease")]
-            next_worker_goes_on(db, leases)
+            goes_on(db, leases)
             assert time.monotonic() - died < GO_ON_SECONDS, where
             contents(db)
             shutil.rmtree(db.parent)

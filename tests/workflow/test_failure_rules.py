@@ -73,6 +73,17 @@ def test_they_are_cancelled_in_the_turn_in_which_the_failure_is_stored(hand: Han
     assert hand.states(jobs) == {"p": "discarded", "c": "cancelled", "d": "cancelled"}
 
 
+def test_a_child_is_put_back_by_what_it_waits_for_and_not_by_itself(hand: Hand) -> None:
+    jobs = hand.insert(step("p"), step("c", "p"), step("d", "c"))
+    assert hand.store.operations.revive(jobs["c"], hand.clock.now())[0] == "blocked"
+    by_its_failure(hand, jobs["p"])
+    for name in ("c", "d"):
+        assert hand.store.operations.revive(jobs[name], hand.clock.now())[0] == "cancelled"
+    hand.check()
+    assert hand.claim() == []
+    assert hand.states(jobs) == {"p": "discarded", "c": "cancelled", "d": "cancelled"}
+
+
 def snoozed(hand: Hand, job: int) -> None:
     hand.end(job, state="scheduled")
 
@@ -298,6 +309,17 @@ def test_a_parent_that_was_never_one_and_is_final_is_counted(hand: Hand) -> None
     jobs = hand.insert(step("c", parent), step("d", "c"))
     assert hand.states(jobs) == {"c": "available", "d": "blocked"}
     assert hand.inputs(jobs["c"]) == [f"of {parent}"]
+
+
+def test_a_parent_that_was_cancelled_for_another_passes_that_cause_on_to_a_child_that_comes_later(hand: Hand) -> None:
+    first = hand.insert(step("p"), step("c", "p"))
+    by_its_failure(hand, first["p"])
+    jobs = first | hand.insert(step("late", first["c"]), step("later", "late"))
+    assert hand.states(jobs) == {"p": "discarded", "c": "cancelled", "late": "cancelled", "later": "cancelled"}
+    assert [hand.cause(jobs[name]) for name in ("c", "late", "later")] == [jobs["p"]] * 3
+    hand.store.operations.revive(jobs["p"], hand.clock.now())
+    assert hand.states(jobs) == {"p": "available", "c": "blocked", "late": "blocked", "later": "blocked"}
+    assert hand.come_to_an_end() == list(jobs.values())
 
 
 @pytest.mark.parametrize("gone", ["never was", "was pruned"])
