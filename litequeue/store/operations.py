@@ -13,8 +13,7 @@ from ..base.clock import monotonic
 from . import steps
 from .bells import everyone
 from .file import Database
-from .links import telling
-from .links.keeping import prunable
+from .links import keeping, telling
 from .links.revival import revived
 from .rules import KEEP
 from .schedules import CLOSE_ALL, REOPEN
@@ -124,17 +123,20 @@ class Operations:
             until = monotonic() + seconds  # not before: where many wait for the lock, each round would be over as it began
             connection.execute(CLOSE_ALL)
             (remembers,) = connection.execute(steps.ANY).fetchone()
+            (has_flows,) = connection.execute(keeping.ANY_FLOWS).fetchone()
             while True:
                 # Asked inside: somebody may have revived one since.
                 text, links = connection.execute(PRUNABLE, {"now": now, "limit": many}).fetchone()
                 if links:
-                    text = prunable(connection, text, now)
+                    text = keeping.prunable(connection, text, now)
                 connection.execute(PRUNE_ATTEMPTS, {"ids": text})
                 connection.execute(PRUNE_OUTPUT, {"ids": text})
                 if remembers:
                     connection.execute(steps.PRUNE_STEPS, {"ids": text})
                     connection.execute(steps.PRUNE_LISTENERS, {"ids": text})
                 found = connection.execute(PRUNE_JOBS, {"ids": text}).rowcount
+                if has_flows:
+                    keeping.forget_flows(connection, text)
                 count += found
                 if found < many and not links or monotonic() >= until:
                     return count

@@ -134,6 +134,9 @@ class Flow:
         """Where the end was cancelled for another step's sake, what that came to is raised instead."""
         try:
             yield
+        except JobFailed as error:
+            error.step = end.info().task
+            raise
         except JobCancelled:
             cause = self._client.store.flows.cause(end.id)
             if cause is not None:

@@ -286,7 +286,7 @@ def test_a_parent_that_is_final_when_a_child_is_inserted_is_counted(hand: Hand, 
     if told:
         hand.end(parent, state=state)
     else:
-        sql = "UPDATE litequeue_jobs SET state = ?, finished_at = 1, prune_at = ?, lease_expires_at = NULL WHERE id = ?"
+        sql = "UPDATE litequeue_jobs SET state = ?, result = '1', finished_at = 1, prune_at = ?, lease_expires_at = NULL WHERE id = ?"
         hand.rows(sql, state, hand.clock.now() + 10**12, parent)
     jobs = hand.insert(step("good", parent), step("failed", parent, when="failed"), step("ended", parent, when="ended"),
                        step("after good", "good"))  # fmt: skip

@@ -7,6 +7,7 @@ be put back, and waits again then. Its time is put off, so that it does not stan
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from typing import Final
 
@@ -19,16 +20,31 @@ WHERE id IN (SELECT value FROM json_each(:ids)) AND links > 0 AND (links = 1 OR 
         OR c.attempt = c.releases AND c.state <> 'succeeded')))"""
 REST: Final = """SELECT json_group_array(id) FROM litequeue_jobs
 WHERE id IN (SELECT value FROM json_each(:ids)) AND prune_at <= :now"""
-FORGET_EDGES: Final = "DELETE FROM litequeue_edges WHERE parent_id IN (SELECT value FROM json_each(:ids))"
-FORGET_OWN_EDGES: Final = """DELETE FROM litequeue_edges WHERE (parent_id, child_id) IN (
+# Those to its parents. Those to its children stay as long as these: that one of the results is gone is seen by its edge.
+FORGET_EDGES: Final = """DELETE FROM litequeue_edges WHERE (parent_id, child_id) IN (
     SELECT e.parent_id, e.child_id FROM json_each(:ids) AS v JOIN litequeue_edges AS e ON e.child_id = v.value)"""
 FORGET_WAITS: Final = "DELETE FROM litequeue_waits WHERE job_id IN (SELECT value FROM json_each(:ids))"
+# Of workflows of which no job is left.
+FORGET_RANGES: Final = """DELETE FROM litequeue_flow_jobs
+WHERE first_id IN (SELECT DISTINCT (SELECT max(first_id) FROM litequeue_flow_jobs WHERE first_id <= v.value) FROM json_each(:ids) AS v)
+    AND NOT EXISTS (SELECT 1 FROM litequeue_jobs WHERE id BETWEEN first_id AND last_id)
+RETURNING flow_id"""
+FORGET_FLOWS: Final = """DELETE FROM litequeue_flows WHERE id IN (SELECT value FROM json_each(:flows))
+    AND NOT EXISTS (SELECT 1 FROM litequeue_flow_jobs WHERE flow_id = litequeue_flows.id)"""
+ANY_FLOWS: Final = "SELECT EXISTS (SELECT 1 FROM litequeue_flows)"
 
 
 def prunable(connection: sqlite3.Connection, ids: str, now: int) -> str:
     """Those of the jobs (JSON) that may go, with what was kept of whom they waited for; the others are put off by a day."""
     connection.execute(HOLD, {"ids": ids, "later": now + KEEP})
     (rest,) = connection.execute(REST, {"ids": ids, "now": now}).fetchone()
-    for sql in (FORGET_EDGES, FORGET_OWN_EDGES, FORGET_WAITS):
+    for sql in (FORGET_EDGES, FORGET_WAITS):
         connection.execute(sql, {"ids": rest})
     return str(rest)
+
+
+def forget_flows(connection: sqlite3.Connection, ids: str) -> None:
+    """Once these jobs (JSON) are deleted."""
+    flows = sorted({flow for (flow,) in connection.execute(FORGET_RANGES, {"ids": ids}).fetchall()})
+    if flows:
+        connection.execute(FORGET_FLOWS, {"flows": json.dumps(flows)})

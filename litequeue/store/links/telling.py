@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection
-from typing import Final
+from typing import Final, NamedTuple
 
 from ...base.stored import MAX_BYTES
 from ..rules import KEEP, KEEP_DISCARDED
@@ -47,8 +47,8 @@ RECOUNT: Final = f"""UPDATE litequeue_waits SET
 WHERE job_id IN (SELECT value FROM json_each(:ids))
     AND EXISTS (SELECT 1 FROM litequeue_jobs WHERE id = job_id AND state = 'blocked')"""
 
-# Who wants successes and will not have them, and on and on; each with the job that is the reason. As many as there is time for: those
-# that are left out are told by the last of these.
+# Who wants successes and will not have them, and on and on; each with the job that is the reason. Those of ``ids`` all, since they are
+# judged now or never; below them as many as there is time for: those that are left out are told by the last of these.
 DOOMED: Final = f"""WITH RECURSIVE doomed (id, cause) AS (
     SELECT w.job_id, (SELECT ifnull(pw.cause, p.id) FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
         LEFT JOIN litequeue_waits AS pw ON pw.job_id = p.id
@@ -79,35 +79,49 @@ WHERE w.pending = 0 AND w.upset = 0 AND w.runs_when = 'failed' AND j.state = 'bl
 FREE: Final = """SELECT json_group_array(w.job_id) FROM json_each(:ids) AS v
 JOIN litequeue_waits AS w ON w.job_id = v.value JOIN litequeue_jobs AS j ON j.id = w.job_id
 WHERE w.pending = 0 AND j.state = 'blocked'"""
-# In the order of the edges, by their index.
+# In the order of the edges, by their index. None where one of them succeeded with what could not be stored.
 INPUTS: Final = """UPDATE litequeue_waits SET inputs = CASE takes
-    WHEN 'one' THEN (SELECT ifnull(p.result, 'null') FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
+    WHEN 'one' THEN (SELECT CASE WHEN p.state = 'succeeded' THEN p.result ELSE 'null' END FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
         WHERE e.child_id = job_id ORDER BY e.position LIMIT 1)
-    WHEN 'all' THEN (SELECT '[' || ifnull(group_concat(ifnull(result, 'null')), '') || ']' FROM (
-        SELECT p.result FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
+    WHEN 'all' THEN (SELECT CASE WHEN total(state = 'succeeded' AND result IS NULL) = 0
+            THEN '[' || ifnull(group_concat(ifnull(result, 'null')), '') || ']' END FROM (
+        SELECT p.state, p.result FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
         WHERE e.child_id = job_id ORDER BY e.position)) END
 WHERE job_id IN (SELECT value FROM json_each(:ids)) AND takes IS NOT NULL"""
 # A join runs nothing: what it was given is what it comes to.
 RELEASE: Final = f"""UPDATE litequeue_jobs SET
-    state = CASE WHEN w.size > {MAX_BYTES} THEN 'discarded' WHEN task = '{JOIN}' THEN 'succeeded' WHEN run_at > :now OR w.delay > 0 THEN 'scheduled' ELSE 'available' END,
+    state = CASE WHEN w.why IS NOT NULL THEN 'discarded' WHEN task = '{JOIN}' THEN 'succeeded'
+        WHEN run_at > :now OR w.delay > 0 THEN 'scheduled' ELSE 'available' END,
     run_at = CASE WHEN w.delay > 0 THEN max(run_at, :now + w.delay) ELSE run_at END,
-    finished_at = CASE WHEN w.size > {MAX_BYTES} OR task = '{JOIN}' THEN :now END,
-    prune_at = CASE WHEN w.size > {MAX_BYTES} THEN :prune_at WHEN task = '{JOIN}' THEN :prune_join_at END,
-    result = CASE WHEN task = '{JOIN}' AND w.size <= {MAX_BYTES} THEN ifnull(w.inputs, 'null') END,
-    last_error = CASE WHEN w.size > {MAX_BYTES} THEN 'PayloadTooLarge: the results of the jobs that it waited for take '
-        || w.size || ' bytes, and {MAX_BYTES} is the limit: use .si(), and read them with current_job().parent_results()' ELSE last_error END
-FROM (SELECT job_id, delay, inputs, ifnull(length(inputs), 0) AS size FROM litequeue_waits
-    WHERE job_id IN (SELECT value FROM json_each(:ids))) AS w
+    finished_at = CASE WHEN w.why IS NOT NULL OR task = '{JOIN}' THEN :now END,
+    prune_at = CASE WHEN w.why IS NOT NULL THEN :prune_at WHEN task = '{JOIN}' THEN :prune_join_at END,
+    result = CASE WHEN task = '{JOIN}' AND w.why IS NULL THEN ifnull(w.inputs, 'null') END,
+    last_error = ifnull(w.why, last_error)
+FROM (SELECT job_id, delay, inputs, CASE
+    WHEN takes IS NOT NULL AND inputs IS NULL THEN 'ResultNotStored: what job ' || (
+        SELECT p.id || ' (' || p.task || ') came to, which it takes, ' || ifnull(p.last_error, 'was not stored')
+        FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
+        WHERE e.child_id = job_id AND p.state = 'succeeded' AND p.result IS NULL ORDER BY e.position LIMIT 1)
+    WHEN length(inputs) > {MAX_BYTES} THEN 'PayloadTooLarge: the results of the jobs that it waited for take '
+        || length(inputs) || ' bytes, and {MAX_BYTES} is the limit: use .si(), and read them with current_job().parent_results()'
+    END AS why
+    FROM litequeue_waits WHERE job_id IN (SELECT value FROM json_each(:ids))) AS w
 WHERE id = w.job_id AND litequeue_jobs.state = 'blocked'"""
 
 
-def tell(connection: sqlite3.Connection, now: int) -> bool:
-    """One pass over the inbox, inside the caller's transaction. Whether there is something in it: more than one pass's share, or what
-    was cancelled in this one."""
+class Told(NamedTuple):
+    """What a pass has left."""
+
+    more: bool  # there is something in the inbox: more than one pass's share, or what was cancelled in this one
+    freed: str  # JSON: the jobs that were let go
+
+
+def tell(connection: sqlite3.Connection, now: int) -> Told:
+    """One pass over the inbox, inside the caller's transaction."""
     (text,) = connection.execute(UNTOLD, {"limit": BATCH, "edges": EDGES}).fetchone()
     found = json.loads(text)
     if not found:  # what had expired, or was swept, had nobody waiting for it
-        return False
+        return Told(False, "[]")
     if len(found) == EDGES:  # of the last one there may be more
         last = found[-1][0]
         whole = [row for row in found if row[0] != last]
@@ -121,8 +135,8 @@ def tell(connection: sqlite3.Connection, now: int) -> bool:
             count[2] += bad
     connection.execute(COUNT, {"counts": json.dumps(list(counts.values()))})
     connection.execute(TOLD, {"told": json.dumps(told)})
-    judge(connection, json.dumps(list(counts)), now)
-    return bool(connection.execute(ANY_UNTOLD).fetchone()[0])
+    freed = judge(connection, json.dumps(list(counts)), now)
+    return Told(bool(connection.execute(ANY_UNTOLD).fetchone()[0]), freed)
 
 
 def recount(connection: sqlite3.Connection, jobs: Collection[int]) -> str:
@@ -132,11 +146,11 @@ def recount(connection: sqlite3.Connection, jobs: Collection[int]) -> str:
     return ids
 
 
-def judge(connection: sqlite3.Connection, ids: str, now: int) -> None:
-    """Cancel or let go those of them (JSON) for whom that is decided now."""
+def judge(connection: sqlite3.Connection, ids: str, now: int) -> str:
+    """Cancel or let go those of them (JSON) for whom that is decided now; which were let go."""
     times = {"now": now, "prune_at": now + KEEP_DISCARDED}
     ends = {**times, "prune_join_at": now + KEEP}
-    (doomed,) = connection.execute(DOOMED, {"ids": ids, "limit": BATCH}).fetchone()
+    (doomed,) = connection.execute(DOOMED, {"ids": ids, "limit": len(json.loads(ids)) + BATCH}).fetchone()
     (needless,) = connection.execute(NEEDLESS, {"ids": ids}).fetchone()
     for rows in (doomed, needless):
         if rows != "[]":
@@ -146,3 +160,4 @@ def judge(connection: sqlite3.Connection, ids: str, now: int) -> None:
     if free != "[]":
         connection.execute(INPUTS, {"ids": free})
         connection.execute(RELEASE, {"ids": free, **ends})
+    return str(free)

@@ -17,6 +17,10 @@ LEFT: Final = """SELECT EXISTS (SELECT 1 FROM litequeue_jobs
 WHERE state = 'available' AND queue IN (SELECT value FROM json_each(:queues)) AND pool IN (SELECT value FROM json_each(:pools))
     AND task NOT IN (SELECT value FROM json_each(:unknown)))"""
 
+# Of what was let go in this turn, what it has not claimed itself: it may be of a queue that it does not serve.
+FREED: Final = """SELECT json_group_array(DISTINCT queue), json_group_array(DISTINCT pool) FROM litequeue_jobs
+WHERE id IN (SELECT value FROM json_each(:freed)) AND state = 'available'"""
+
 
 def listen(connection: sqlite3.Connection, turn: Turn) -> None:
     """May assume that nothing else is claimed, settled or let go in this turn."""
@@ -30,6 +34,10 @@ def listen(connection: sqlite3.Connection, turn: Turn) -> None:
     else:
         listening = bells.BESIDE_CALLS if turn.running or turn.claimed else bells.IDLE
     _say(connection, turn, listening)
+    if turn.freed != "[]":
+        queues, pools = map(json.loads, connection.execute(FREED, {"freed": turn.freed}).fetchone())
+        if queues:
+            turn.to_tell += bells.others_for(connection, turn.worker, queues, pools)
     if turn.passes_on:
         _pass_on(connection, turn)
 
@@ -42,7 +50,7 @@ def _say(connection: sqlite3.Connection, turn: Turn, listening: int | None) -> N
 def _pass_on(connection: sqlite3.Connection, turn: Turn) -> None:
     demand = turn.demand
     if turn.refused or any(row.state == "available" for row in turn.others):
-        turn.to_tell = bells.others_for(connection, turn.worker)
+        turn.to_tell += bells.others_for(connection, turn.worker)
         return
     if demand is None or not turn.waiting:
         return
@@ -53,4 +61,4 @@ def _pass_on(connection: sqlite3.Connection, turn: Turn) -> None:
     if queues:
         left = {"queues": json.dumps(queues), "pools": json.dumps(pools), "unknown": demand.unknown or "[]"}
         if connection.execute(LEFT, left).fetchone()[0]:
-            turn.to_tell = bells.others_for(connection, turn.worker, queues, pools)
+            turn.to_tell += bells.others_for(connection, turn.worker, queues, pools)

@@ -72,7 +72,7 @@ class Turn:
     """One turn: what the worker brings, and what comes of it. (A dataclass would cost every program 2 ms to import.)"""
 
     __slots__ = (
-        "adopted_rows", "adoptions", "claimed", "closed", "demand", "lease_until", "look", "lost", "now", "others",
+        "adopted_rows", "adoptions", "claimed", "closed", "demand", "freed", "lease_until", "look", "lost", "now", "others",
         "passes_on", "printed", "printed_rows", "refused", "running", "succeeded", "suspended", "suspended_rows", "to_tell", "unsettled_rows", "waiting", "worker",
     )  # fmt: skip
 
@@ -112,6 +112,7 @@ class Turn:
         self.lost: set[Lease] = set()  # settled by us, but no longer ours: the results were dropped
         self.look = NOTHING
         self.waiting: tuple[Waiting, ...] = ()  # the queues of the look, and after a promotion those of now
+        self.freed = "[]"  # JSON: what had waited for others, and may run now, for whichever worker
         self.closed = False  # a step had more to do than it may in one turn: nothing is claimed before it is done
         self.claimed: list[ClaimedJob] = []
         self.refused: list[ClaimedJob] = []  # not accepted, and left as they were

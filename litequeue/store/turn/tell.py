@@ -16,5 +16,6 @@ def tell(connection: sqlite3.Connection, turn: Turn) -> None:
     expired = look.next_expiry is not None and look.next_expiry <= turn.now
     if not (look.untold or look.sweep or expired):
         return
-    turn.look = look._replace(untold=telling.tell(connection, turn.now))
+    told = telling.tell(connection, turn.now)
+    turn.look, turn.freed = look._replace(untold=told.more), told.freed
     look_again(connection, turn)

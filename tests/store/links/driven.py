@@ -126,7 +126,8 @@ class Hand:
 
     def check(self) -> None:
         with self.store.database.read() as connection:
-            assert invariants.broken(connection) == []
+            found = invariants.broken(connection)
+        assert not found, found
 
     def states(self, jobs: Mapping[str, int]) -> dict[str, str | None]:
         """By name; None for one that is gone."""
