@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
 from .base import checks, forkguard
@@ -33,6 +33,7 @@ from .options import EnqueueOptions, checked, stored
 from .options.kinds import ENDS
 from .payload import MAX_BYTES, Codec
 from .tasks import TaskCode, Template, columns_of
+from .tasks.callbacks import WHEN, Callback, callbacks_of
 from .tasks.durable import check_name
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 log = Log("litequeue.tasks")
 
+_BESIDE: Final = {"after", *WHEN}  # options that are stored beside the job's row
 _NO_KWARGS: Mapping[str, Any] = {}
 
 
@@ -120,16 +122,31 @@ class Client:
     def _store_one(
         self, task: Template, texts: tuple[str, str], options: Mapping[str, Any] | None, origin: TaskOrigin | None
     ) -> int:
-        if options and options.get("after") is not None:
+        if options and not _BESIDE.isdisjoint(options):
             said = dict(options)
-            ends = self.ends_of(said.pop("after"))
+            after, callbacks = said.pop("after", None), self.callbacks_of(said)
+            ends = [] if after is None else self.ends_of(after)
             # From when the others have ended; where there is nothing to wait for, from now.
             delay = checked(EnqueueOptions, {"countdown": said.pop("countdown", None)} if ends else {}, "an enqueue").get("countdown")
-            job_id, addresses = self.store.flows.enqueue_after(self.new_job(task, texts, said), ends, delay, origin)
+            job_id, addresses = self.store.flows.enqueue_one(self.new_job(task, texts, said), ends, delay, callbacks, origin)
         else:
             job_id, addresses = self.store.jobs.enqueue(self.new_job(task, texts, options), origin)
         self._bell.ring(addresses)
         return job_id
+
+    def callbacks_of(self, options: dict[str, Any]) -> list[tuple[str, str]]:
+        """Those of an enqueue, taken out of its options: when, and the job as JSON."""
+        given = {option: options.pop(option) for option in WHEN if option in options}
+        found = callbacks_of(checked(EnqueueOptions, given, "an enqueue"))
+        self.record_targets(found)
+        return [(callback.runs_when, callback.job) for callback in found]
+
+    def record_targets(self, callbacks: Iterable[Callback]) -> None:
+        """Where the code of callbacks is, before the first job that has them: who runs that need not know it."""
+        origins = [origin for callback in callbacks if callback.code for origin in (self.origin_of(callback.code),) if origin is not None]
+        if origins:
+            self.store.jobs.record_origins(origins, self.clock.now())
+            self.recorded(origins)
 
     def ends_of(self, after: Any) -> list[int]:
         """The jobs that these handles and ids stand for. Raises InvalidType for what is none, InvalidArgument for one of another
@@ -146,11 +163,15 @@ class Client:
         self, code: TaskCode, calls: Iterable[Any], options: EnqueueOptions | None
     ) -> range:
         """Store one job per call, all or none, in one transaction; their ids."""
-        if options and options.get("after") is not None:
+        said = dict(options or {})
+        if said.pop("after", None) is not None:
             raise InvalidArgument("delay_many takes no after: group(task.s(...) for ...).apply_async(after=...) is the same for many")
-        pattern = self.new_job(code.template, ("", ""), options)
+        callbacks = self.callbacks_of(said)
+        pattern = self.new_job(code.template, ("", ""), said)
+        if callbacks:
+            pattern = pattern._replace(columns=pattern.columns._replace(links=1))
         payloads = self._payloads(code, calls)
-        ids, addresses = self.store.jobs.enqueue_many(pattern, payloads, self.origin_of(code))
+        ids, addresses = self.store.jobs.enqueue_many(pattern, payloads, self.origin_of(code), callbacks)
         self._recorded.add(code.name)
         self._bell.ring(addresses)
         return ids
@@ -245,6 +266,7 @@ class Client:
         if code.name in self._recorded:
             return None
         refuse_in_an_import()
+        self.record_targets(code.callbacks)
         if code.origin is not None and code.origin.is_loadable:
             self._compare(code.origin, self.store.jobs.origin(code.name))
         return code.origin

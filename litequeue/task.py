@@ -114,6 +114,9 @@ class Task(Marked, Generic[P, R]):
 
         return await to_thread(self.delay, *args, **kwargs)
 
+    def __litequeue_callback__(self) -> tuple[str, TaskCode]:
+        return self.s().__litequeue_callback__()
+
     def __reduce__(self) -> str:
         """Pickled by its name in its module, and copied not at all, as the function that it stands for."""
         return str(getattr(self, "__qualname__", self.name))

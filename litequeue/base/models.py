@@ -24,6 +24,7 @@ class JobColumns(NamedTuple):
     timeout: int | None = None  # None: as the task says
     soft_timeout: int | None = None
     at_most_once: int = 0
+    links: int | None = None  # 1: somebody is to be told of its end, if only a callback
 
 
 class NewJob(NamedTuple):

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, TypedDict
 from ..base.backoff import DEFAULT, BackoffLike
 from .kinds import (
     BACKOFF,
+    CALLBACKS,
     CLASSES,
     DEADLINE,
     FLAG,
@@ -71,6 +72,12 @@ class EnqueueOptions(JobOptions, total=False):
         Span | datetime | None,
         Option(DEADLINE, "if not started so long after the enqueue, or by then, never", said="as the task says"),
     ]
+    on_success: Annotated[
+        Any, Option(CALLBACKS, "a task, or `task.s(...)`, that is called with the result once it has succeeded", said="as the task says")
+    ]
+    on_failure: Annotated[
+        Any, Option(CALLBACKS, "the same, called with the job (a dict) once it is discarded", said="as the task says")
+    ]
     after: Annotated[
         Any, Option(JOBS, "jobs and flows, or their ids (`flow:ID`), that must have succeeded first", said="nothing")
     ]
@@ -100,5 +107,9 @@ class TaskOptions(JobOptions, total=False):
     ]
     secret: Annotated[
         str | Sequence[str] | None, Option(NAMES, "the names of arguments that are shown as `***` wherever a job is", said="none")
+    ]
+    on_success: Annotated[Any, Option(CALLBACKS, "a task, or `task.s(...)`, that is called with each result", said="none")]
+    on_failure: Annotated[
+        Any, Option(CALLBACKS, "the same, called with each of its jobs that is discarded (a dict)", said="none")
     ]
     result_ttl: Annotated[Span | None, Option(SPAN, "how long a succeeded job is kept", 86_400, "a day")]

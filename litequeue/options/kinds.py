@@ -13,6 +13,7 @@ from ..base import backoff, checks
 from ..base.errors import InvalidArgument, InvalidType
 from .option import Kind, as_it_is
 
+CALLBACK: Final = "__litequeue_callback__"  # what is called once a job has ended says by it what it comes to
 ENDS: Final = "__litequeue_ends__"  # what a handle tells the jobs by whose end is its own
 
 Span = str | float | timedelta  # "1h30m", seconds, or a timedelta
@@ -98,6 +99,15 @@ def _classes(value: Any, name: str) -> tuple[type[BaseException], ...]:
     return classes
 
 
+def _callback(value: Any, name: str) -> Any:
+    """A task, a signature, or the name of a task."""
+    if isinstance(value, str):
+        return checks.name(value, name)
+    if isinstance(value, type) or not hasattr(type(value), CALLBACK):
+        raise InvalidType(f"{name} must be a task, a signature (task.s(...)), or the name of a task, not {type(value).__name__}: {value!r:.100}")
+    return value
+
+
 def _jobs(value: Any, name: str) -> tuple[Any, ...]:
     """Handles, and ids, of jobs and flows. What each stands for is found where there is a file to ask."""
     if isinstance(value, (int, str)) or hasattr(type(value), ENDS):
@@ -122,5 +132,6 @@ LENGTH: Final = Kind(lambda value, name: checks.span(value, name, zero=False), "
 MOMENT: Final = Kind(lambda value, name: checks.aware(checks.moment(value, name)), "TIME", moment_typed)
 DEADLINE: Final = Kind(_deadline, "SPAN|TIME", _deadline_typed)
 CLASSES: Final = Kind(_classes)
+CALLBACKS: Final = Kind(_callback, "TASK")
 JOBS: Final = Kind(_jobs, "ID,ID", lambda text: text.split(","))
 BACKOFF: Final = Kind(lambda value, name: backoff.check(value))

@@ -90,12 +90,13 @@ class Flows:
                 connection.execute(INSERT_RANGE, (ids[0], ids[-1], flow))
             return flow, everyone(connection)
 
-    def enqueue_after(
-        self, job: NewJob, parents: Sequence[int], delay: int | None, origin: TaskOrigin | None
+    def enqueue_one(
+        self, job: NewJob, parents: Sequence[int], delay: int | None, callbacks: Sequence[tuple[str, str]], origin: TaskOrigin | None
     ) -> tuple[int, list[Address]]:
-        """Store one job that waits for others: its id, and whom to wake. ``delay``: microseconds from when it may run."""
+        """Store one job that waits for others, or has callbacks (when, JSON): its id, and whom to wake. ``delay``: microseconds from when
+        it may run."""
         edges = [Edge(-parent, 0, position) for position, parent in enumerate(parents)]
-        alone = Graph([job], edges, [Wait(0, delay=delay)] if edges else [])
+        alone = Graph([job], edges, [Wait(0, delay=delay)] if edges else [], [(0, *callback) for callback in callbacks])
         with self._database.write(durable=True) as connection:
             if origin is not None:
                 record_origin(connection, origin, job.created_at)

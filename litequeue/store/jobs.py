@@ -6,14 +6,12 @@ logging happens inside a transaction. What people do to a job that exists (cance
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ..base.bell import Address
 from ..base.models import (
     Adoption,
-    JobColumns,
     NewJob,
     Printed,
     Settled,
@@ -23,16 +21,11 @@ from ..base.models import (
 )
 from .bells import one_for
 from .file import Database
+from .inserting import COLUMNS, insert_job
 from .origins import ALL_TASKS, TASK_ORIGIN, record_options, record_origin
 
 if TYPE_CHECKING:
     from .turn import Demand, Look, Turn
-
-_OWN = NewJob._fields[:-1]
-COLUMNS: Final = (*_OWN, *JobColumns._fields)
-
-INSERT_JOB: Final = f"""INSERT INTO litequeue_jobs ({", ".join(COLUMNS)})
-VALUES ({", ".join("?" * len(COLUMNS))})"""
 
 # delay_many: rows are encoded and staged outside the write transaction, then moved in one statement.
 STAGE_CREATE: Final = "CREATE TEMP TABLE litequeue_stage (args TEXT, kwargs TEXT)"
@@ -40,20 +33,8 @@ STAGE_INSERT: Final = "INSERT INTO temp.litequeue_stage VALUES (?, ?)"
 STAGE_MOVE: Final = f"""INSERT INTO litequeue_jobs ({", ".join(COLUMNS)})
 SELECT {", ".join(column if column in ("args", "kwargs") else f":{column}" for column in COLUMNS)}
 FROM temp.litequeue_stage ORDER BY rowid"""
-
-
-
-
-def values_of(job: NewJob) -> tuple[Any, ...]:
-    """In the order of COLUMNS."""
-    return (*job[:-1], *job.columns)
-
-
-def insert_job(connection: sqlite3.Connection, job: NewJob) -> int:
-    """Inside the caller's transaction; the job's id."""
-    job_id = connection.execute(INSERT_JOB, values_of(job)).lastrowid
-    assert job_id is not None
-    return job_id
+CALLBACKS: Final = """INSERT INTO litequeue_callbacks (job_id, number, runs_when, job)
+SELECT id, :number, :when, :job FROM litequeue_jobs WHERE id BETWEEN :first AND :last"""
 
 
 class Jobs:
@@ -78,8 +59,9 @@ class Jobs:
         template: NewJob,
         payloads: Iterable[tuple[str, str]],
         origin: TaskOrigin | None = None,
+        callbacks: Sequence[tuple[str, str]] = (),
     ) -> tuple[range, list[Address]]:
-        """Store one job per (args, kwargs), all or none; their ids, which are consecutive.
+        """Store one job per (args, kwargs), all or none, each with the callbacks (when, JSON); their ids, which are consecutive.
 
         The payloads are consumed into a TEMP table first: user code runs outside the write
         transaction, and a million jobs need no memory here. Moving them is one statement.
@@ -96,6 +78,8 @@ class Jobs:
                 moved = connection.execute(STAGE_MOVE, {**template._asdict(), **template.columns._asdict()})
                 count = moved.rowcount
                 (last,) = connection.execute("SELECT last_insert_rowid()").fetchone()
+                for number, (when, job) in enumerate(callbacks):
+                    connection.execute(CALLBACKS, {"first": last - count + 1, "last": last, "number": number, "when": when, "job": job})
                 addresses = one_for(connection, template.columns.queue, template.task, template.columns.pool)
         if count == 0:
             return range(0), []
@@ -111,6 +95,12 @@ class Jobs:
         """All that producers have said, and when, by the tasks' names."""
         with self._database.read() as connection:
             return [(TaskOrigin(*row), recorded_at) for *row, recorded_at in connection.execute(ALL_TASKS).fetchall()]
+
+    def record_origins(self, origins: Iterable[TaskOrigin], now: int) -> None:
+        """Where the code of tasks is that are yet to have jobs."""
+        with self._database.write(durable=True) as connection:
+            for origin in origins:
+                record_origin(connection, origin, now)
 
     def record_options(self, origins: Iterable[TaskOrigin], now: int) -> None:
         """What a worker's code says of its tasks."""

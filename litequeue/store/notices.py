@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from ..base.models import NewJob, TaskOrigin
 from .file import Database
-from .jobs import insert_job
+from .inserting import insert_job
 from .origins import record_origin
 
 UNREPORTED: Final = """SELECT id,

@@ -5,6 +5,8 @@ Each method is one or a few single SELECTs, fetched whole, so that none keeps a 
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -226,6 +228,16 @@ def _parsed(text: str, kind: type[T]) -> T:
     except ValueError:
         return kind()
     return value if isinstance(value, kind) else kind()
+
+
+def described(connection: sqlite3.Connection, job_id: int) -> str:
+    """A job as JSON, as ``job ID --json`` shows it, for who is told of its failure; inside the caller's transaction."""
+    _import_records()
+    from ..base.records import as_dict
+
+    attempts = connection.execute(ATTEMPTS, {"id": job_id}).fetchall()
+    info = _job(connection.execute(JOB, {"id": job_id}).fetchone(), tuple(map(_attempt, attempts)))
+    return json.dumps(as_dict(info), default=lambda value: value.isoformat(), separators=(",", ":"))
 
 
 def _import_records() -> None:

@@ -26,6 +26,7 @@ from .source import source_of
 
 if TYPE_CHECKING:
     from ..base.masking import Secrets
+    from .callbacks import Callback
 
 MARK: Final = "__litequeue_code__"  # the attribute by which a module's object shows that it is a task
 
@@ -44,6 +45,7 @@ class Template(NamedTuple):
     task: str
     columns: JobColumns
     expires: int | None  # microseconds from the enqueue
+    callbacks: Sequence[Callback] = ()
 
     @classmethod
     def of(cls, task: str, origin: TaskOrigin | None) -> Template:
@@ -54,7 +56,9 @@ class Template(NamedTuple):
 
     def recorded(self, secret: Secrets | None) -> str:
         """As producers record it, JSON; with what of its arguments is ``secret``, for who shows jobs without its code."""
-        said = {**self.columns._asdict(), "expires": self.expires}
+        said: dict[str, Any] = {**self.columns._asdict(), "expires": self.expires}
+        if self.callbacks:
+            said["callbacks"] = [[callback.runs_when, json.loads(callback.job)] for callback in self.callbacks]
         return json.dumps(said if secret is None else {**said, "secret": secret.as_json()})
 
 
@@ -99,7 +103,7 @@ class TaskCode:
     """A registered function with its options: what the pools run."""
 
     __slots__ = (
-        "_arity", "_backoff", "_signature", "bind", "checked", "codec", "columns", "function", "give_up_on", "handlers", "is_async",
+        "_arity", "_backoff", "_signature", "bind", "callbacks", "checked", "codec", "columns", "function", "give_up_on", "handlers", "is_async",
         "made_by", "name", "opener", "origin", "result_ttl", "retry_on", "secret", "source", "template",
     )  # fmt: skip
 
@@ -132,8 +136,11 @@ class TaskCode:
         home = home_of(function.__module__, getattr(function, "__globals__", None))
         qualname = getattr(function, "__qualname__", function.__name__)
         check_columns(clean["name"] or qualname, self.columns)
+        self.callbacks = self._callbacks(clean)
+        if self.callbacks:
+            self.columns = self.columns._replace(links=1)
         self.name = clean["name"] or _name_of(home, qualname)
-        self.template = Template(self.name, self.columns, clean["expires"])
+        self.template = Template(self.name, self.columns, clean["expires"], self.callbacks)
         self._signature = signature_of(function)
         self.secret = None if clean["secret"] is None else self._secrets(clean["secret"])
         self.origin = self._find_origin(home, qualname)
@@ -150,6 +157,13 @@ class TaskCode:
     def backoff(self, kwargs: str) -> BackoffLike:
         """For a job with these stored arguments."""
         return self._backoff
+
+    def _callbacks(self, clean: Mapping[str, Any]) -> tuple[Callback, ...]:
+        if clean["on_success"] is None and clean["on_failure"] is None:
+            return ()
+        from .callbacks import callbacks_of
+
+        return callbacks_of(clean)
 
     def _secrets(self, names: Sequence[str]) -> Secrets:
         with forkguard.inside:  # imported here: half a millisecond, for the few tasks that have some

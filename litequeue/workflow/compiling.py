@@ -16,6 +16,7 @@ from ..options import EnqueueOptions, checked
 from ..store.links.graph import Edge, Graph, Wait
 from ..store.links.telling import JOIN
 from ..tasks import TaskCode
+from ..tasks.callbacks import WHEN
 from ..tasks.each import check_items
 
 MOST_CHILDREN: Final = 1_000  # of one job: they are told in one transaction
@@ -169,6 +170,10 @@ def graph_of(made: Plan, client: Client, options: Mapping[str, Any]) -> tuple[Gr
     """The jobs of a plan, encoded, with where their code is. Raises what a task's ``apply_async`` raises, naming the step."""
     checked(EnqueueOptions, options, "a workflow")
     options = dict(options)
+    if any(options.pop(option, None) is not None for option in WHEN):
+        raise InvalidArgument(
+            "on_success and on_failure belong to a step: .set(on_failure=...) on that, one more step for the whole, or app.batch(...)"
+        )
     after = client.ends_of(options.pop("after")) if options.get("after") is not None else ()
     firsts = {place for place, node in enumerate(made.nodes) if node.is_first}
     if after:
@@ -177,6 +182,7 @@ def graph_of(made: Plan, client: Client, options: Mapping[str, Any]) -> tuple[Gr
     jobs: list[NewJob] = []
     edges: list[Edge] = []
     waits: list[Wait] = []
+    callbacks: list[tuple[int, str, str]] = []
     origins: dict[str, TaskOrigin] = {}
     now = client.clock.now()
     for place, node in enumerate(made.nodes):
@@ -194,6 +200,8 @@ def graph_of(made: Plan, client: Client, options: Mapping[str, Any]) -> tuple[Gr
                 check_items(call._code, args, call.kwargs)
             else:
                 call._code.check_call((None, *args) if node.takes else args, call.kwargs)
+            for when, job in client.callbacks_of(said):
+                callbacks.append((place, when, job))
             jobs.append(client.new_job(call._code.template, client.encode_call(call.task, args, call.kwargs), said))
             runs_when = RUNS_WHEN[call.on_parent_failure]
             if call.task not in origins:
@@ -202,4 +210,4 @@ def graph_of(made: Plan, client: Client, options: Mapping[str, Any]) -> tuple[Gr
                     origins[call.task] = origin
         if parents:
             waits.append(Wait(place, runs_when, node.takes, delay))
-    return Graph(jobs, edges, waits), list(origins.values())
+    return Graph(jobs, edges, waits, callbacks), list(origins.values())

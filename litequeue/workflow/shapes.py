@@ -16,6 +16,7 @@ from ..given import call
 from ..options import EnqueueOptions, checked
 from ..tasks import TaskCode
 from . import written
+from .called_back import written as written_call
 from .compiling import CALL, CHAIN, GROUP, RUNS_WHEN, client_of, graph_of, plan
 from .flow import Flow
 
@@ -99,6 +100,12 @@ class Signature(Shape):
         said = {name: getattr(self, name) for name in ("args", "kwargs", "immutable", "options", "on_parent_failure")}
         said.update(changes)
         return Signature(self._client, self._code, said.pop("args"), said.pop("kwargs"), **said)
+
+    def __litequeue_callback__(self) -> tuple[str, TaskCode]:
+        """As what is called once a job has ended."""
+        texts = self._client.encode_call(self.task, self.args, self.kwargs)
+        self._code.check_call(self.args if self.immutable else (None, *self.args), self.kwargs)
+        return written_call(self._code, *texts, self.options, takes=not self.immutable), self._code
 
     def _said(self) -> tuple[Any, ...]:
         return self.task, self.args, self.kwargs, self.immutable, self.options, self.on_parent_failure

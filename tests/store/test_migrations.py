@@ -12,7 +12,6 @@ import pytest
 from litequeue import LiteQueue
 from litequeue.base.models import Settled
 from litequeue.store import Store
-from litequeue.store.jobs import insert_job
 from litequeue.store.schema import ledger
 from litequeue.store.turn import Demand
 
@@ -29,7 +28,7 @@ NOW = FakeClock().now()
 VERSIONS = [migration.number for migration in ledger.MIGRATIONS]
 ITS_TABLES = {
     1: ("jobs", "attempts", "tasks", "workers", "queues"), 2: ("schedules", "ticks", "output"), 3: (),
-    4: ("edges", "waits", "flows", "flow_jobs"), 5: ("steps", "events", "listeners"),
+    4: ("edges", "waits", "flows", "flow_jobs"), 5: ("steps", "events", "listeners", "callbacks"),
 }  # fmt: skip
 
 
@@ -40,7 +39,9 @@ def version_1(db: Path, clock: FakeClock) -> Path:
         store = Store(str(db))
         with store.database.write(durable=True) as connection:
             for _ in STATES:
-                insert_job(connection, new_job(created_at=clock.now()))
+                job = {**new_job(created_at=clock.now())._asdict(), **new_job().columns._asdict()}
+                del job["columns"], job["links"]  # which came later
+                connection.execute(f"INSERT INTO litequeue_jobs ({', '.join(job)}) VALUES ({', '.join('?' * len(job))})", (*job.values(),))
         store.operations.pause("idle", clock.now())
         store.close()
     rows(db, "DROP TABLE litequeue_migrations")
@@ -119,6 +120,7 @@ def fill(db: Path, version: int) -> None:
         if version >= 5:
             insert("steps", job_id=3, name="charge", value="1", attempt=1, at=NOW)
             insert("events", name="delivered", at=NOW, prune_at=NOW + 10**12)
+            insert("callbacks", job_id=3, number=0, runs_when="failed", job="{}")
             insert("listeners", name="paid", job_id=3, step="wait")
         if version >= 2:
             insert("output", job_id=5, attempt=1, number=1, stream="stdout", at=NOW, text="hello\n")

@@ -14,8 +14,8 @@ from typing import Any, Final, NamedTuple
 
 from ...base.errors import JobNotFound
 from ...base.models import NewJob
-from ..jobs import COLUMNS, values_of
-from . import telling
+from ..inserting import INSERT_JOB, values_of
+from . import following, telling
 
 # Bits of ``links``; between them that of who has told his dependants, which takes the place of the first.
 HAS_DEPENDANTS: Final = 1
@@ -45,6 +45,7 @@ class Graph(NamedTuple):
     jobs: Sequence[NewJob]
     edges: Sequence[Edge]
     waits: Sequence[Wait]
+    callbacks: Sequence[tuple[int, str, str]] = ()  # place, when, and the job as JSON
 
 
 MISSING: Final = """SELECT value FROM json_each(:ids) WHERE NOT EXISTS (SELECT 1 FROM litequeue_jobs WHERE id = value) LIMIT 1"""
@@ -53,8 +54,6 @@ LINK: Final = """UPDATE litequeue_jobs SET links = CASE
     WHEN finished_at IS NULL THEN (CASE WHEN ifnull(links, 0) < 4 THEN 1 ELSE 5 END)
     WHEN links IS NULL THEN 2 WHEN links = 4 THEN 6 ELSE links END
 WHERE id IN (SELECT value FROM json_each(:ids))"""
-INSERT_LINKED: Final = f"""INSERT INTO litequeue_jobs ({", ".join(COLUMNS)}, links)
-VALUES ({", ".join("?" * len(COLUMNS))}, ?)"""
 INSERT_EDGE: Final = "INSERT INTO litequeue_edges (parent_id, child_id, position) VALUES (?, ?, ?)"
 INSERT_WAIT: Final = """INSERT INTO litequeue_waits (job_id, pending, runs_when, takes, delay) VALUES (?, ?, ?, ?, ?)"""
 
@@ -74,14 +73,17 @@ def insert(connection: sqlite3.Connection, graph: Graph, now: int) -> range:
             raise JobNotFound(f"job {missing[0]} is not there, or no more, so nothing can wait for it; nothing was stored")
         connection.execute(LINK, ids)
     pending = Counter(edge.child for edge in graph.edges)
-    parents = {edge.parent for edge in graph.edges}
-    connection.executemany(INSERT_LINKED, (_row(job, place in parents, place in pending) for place, job in enumerate(graph.jobs)))
+    parents = {edge.parent for edge in graph.edges}.union(place for place, *_ in graph.callbacks)
+    connection.executemany(INSERT_JOB, (_row(job, place in parents, place in pending) for place, job in enumerate(graph.jobs)))
     (last,) = connection.execute("SELECT last_insert_rowid()").fetchone()
     first = last - len(graph.jobs) + 1  # AUTOINCREMENT under the write lock: nobody's ids can lie between ours
     edges = [(-e.parent if e.parent < 0 else first + e.parent, first + e.child, e.position) for e in graph.edges]
     connection.executemany(INSERT_EDGE, edges)
     waits = [(first + w.child, pending[w.child], w.runs_when, w.takes, w.delay) for w in graph.waits]
     connection.executemany(INSERT_WAIT, waits)
+    connection.executemany(
+        following.INSERT, [(first + place, number, when, text) for number, (place, when, text) in enumerate(graph.callbacks)]
+    )
     if outside:
         told = telling.recount(connection, [first + edge.child for edge in graph.edges if edge.parent < 0])
         telling.judge(connection, told, now)
@@ -89,7 +91,6 @@ def insert(connection: sqlite3.Connection, graph: Graph, now: int) -> range:
 
 
 def _row(job: NewJob, has_children: bool, has_parents: bool) -> tuple[Any, ...]:
-    links = HAS_DEPENDANTS * has_children + WAITS * has_parents
-    if has_parents:
-        job = job._replace(state="blocked")
-    return (*values_of(job), links or None)
+    links = HAS_DEPENDANTS * (has_children or bool(job.columns.links)) + WAITS * has_parents
+    job = job._replace(columns=job.columns._replace(links=links or None))
+    return values_of(job._replace(state="blocked") if has_parents else job)

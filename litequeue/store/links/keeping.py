@@ -12,6 +12,7 @@ import sqlite3
 from typing import Final
 
 from ..rules import KEEP
+from . import following
 
 HOLD: Final = """UPDATE litequeue_jobs SET prune_at = :later
 WHERE id IN (SELECT value FROM json_each(:ids)) AND links > 0 AND (links = 1 OR links = 5 OR EXISTS (
@@ -38,7 +39,7 @@ def prunable(connection: sqlite3.Connection, ids: str, now: int) -> str:
     """Those of the jobs (JSON) that may go, with what was kept of whom they waited for; the others are put off by a day."""
     connection.execute(HOLD, {"ids": ids, "later": now + KEEP})
     (rest,) = connection.execute(REST, {"ids": ids, "now": now}).fetchone()
-    for sql in (FORGET_EDGES, FORGET_WAITS):
+    for sql in (FORGET_EDGES, FORGET_WAITS, following.FORGET):
         connection.execute(sql, {"ids": rest})
     return str(rest)
 

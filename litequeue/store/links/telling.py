@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from ...base.stored import MAX_BYTES
 from ..rules import KEEP, KEEP_DISCARDED
+from . import following
 
 JOIN: Final = "litequeue.join"  # the task of jobs that only bring others together
 
@@ -127,6 +128,13 @@ def tell(connection: sqlite3.Connection, now: int) -> Told:
         whole = [row for row in found if row[0] != last]
         found = whole or json.loads(connection.execute(CHILDREN, {"id": last}).fetchone()[0])
     told = sorted({parent for parent, *_ in found})
+    made = following.due(connection, told)
+    if len(made) >= following.MOST:  # the others' turn comes in the next pass; of one job there are a few at most
+        told = [parent for parent in told if parent < made[-1][0]] or [made[-1][0]]
+        found = [row for row in found if row[0] in set(told)]
+    for callback in made:
+        if callback[0] <= told[-1]:
+            following.make(connection, *callback, now)
     counts: dict[int, list[int]] = {}
     for _, bad, child in found:
         if child is not None:

@@ -1,7 +1,8 @@
-"""Version 5, "steps": what a job remembers of how far it came, and what has happened that jobs wait for.
+"""Version 5, "steps and callbacks": what a job remembers of how far it came, what has happened that jobs wait for, what is made
+once a job has ended, and batches.
 
 Statements only, and never changed: files of this version are in use. Code of version 4 may work on the file: to it a job that sleeps is a
-scheduled one, and one that waits for an event is blocked.
+scheduled one, and one that waits for an event is blocked; its jobs' callbacks wait until a worker of this version tells of them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,25 @@ _NOW: Final = "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"  #
 _KEEP: Final = 30 * 86_400 * 1_000_000
 
 SQL: Final = f"""
+-- What is enqueued once a job has succeeded, or was discarded.
+CREATE TABLE litequeue_callbacks (
+    job_id INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    runs_when TEXT NOT NULL CHECK (runs_when = 'success' OR runs_when = 'failed'),
+    job TEXT NOT NULL,                    -- JSON
+    PRIMARY KEY (job_id, number)
+) STRICT, WITHOUT ROWID;
+ALTER TABLE litequeue_schedules ADD COLUMN links INTEGER;
+
+-- Batches: workflows to which jobs are added one by one.
+ALTER TABLE litequeue_flows ADD COLUMN open INTEGER;
+ALTER TABLE litequeue_flows ADD COLUMN children TEXT;
+ALTER TABLE litequeue_waits ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+
+-- Of a job that has put another in its place: it ends with that one. What it had been given itself.
+ALTER TABLE litequeue_waits ADD COLUMN replaced INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE litequeue_waits ADD COLUMN own_inputs TEXT;
+
 -- What a job's code has done for good, by its name: a later execution is given the value, and goes on behind it.
 CREATE TABLE litequeue_steps (
     job_id INTEGER NOT NULL,
