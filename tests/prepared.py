@@ -1,15 +1,15 @@
 """The command line in processes that need not start: each is forked from one that has imported everything.
 
-A process of its own all the same, with its own streams, exit code, locks and end, for a tenth of what starting one
-costs. Whether ``python -m litequeue`` starts and ends as it should is for other tests; so are inherited limits and
-umasks, which a process has from its parent, and that is not the one that asks for it here.
+A process of its own all the same, with its own streams, exit code, locks and end, and a user of its own if need be, for
+a tenth of what starting one costs. Whether ``python -m litequeue`` starts and ends as it should is for other tests; so
+are inherited limits and umasks, which a process has from its parent, and that is not the one that asks for it here.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import functools
+import ctypes
 import gc
 import importlib
 import json
@@ -25,19 +25,30 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+import types
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from .support import PROGRAM, ROOT, environment, registered, wait_until
 
 MESSAGE = 1 << 20  # bytes; the longest, with all of an environment in it
 
 
-def litequeue(*words: object, cwd: Path | None = None, timeout: float = 30) -> subprocess.CompletedProcess[str]:
-    """Run the command line to its end: ``support.litequeue``, sooner."""
+class Who(NamedTuple):
+    """A user to be, with nobody's privileges but his own."""
+
+    uid: int
+    gid: int
+    groups: list[int]
+
+
+def litequeue(
+    *words: object, cwd: Path | str | None = None, timeout: float = 30, errors: str = "strict", **how: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line to its end: ``support.litequeue``, sooner. ``how`` is for the ``Process``."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        process = Process(words, out.fileno(), err.fileno(), cwd=cwd)
+        process = Process(words, out.fileno(), err.fileno(), cwd=cwd, **how)
         try:
             process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -46,7 +57,7 @@ def litequeue(*words: object, cwd: Path | None = None, timeout: float = 30) -> s
         said = []
         for file in (out, err):
             file.seek(0)
-            said.append(file.read().decode().replace("\r\n", "\n"))
+            said.append(file.read().decode(errors=errors).replace("\r\n", "\n"))
     return subprocess.CompletedProcess(process.args, process.wait(), *said)
 
 
@@ -76,15 +87,22 @@ def worker_process(
 
 
 class Process:
-    """What tests ask of a ``subprocess.Popen``. Another process is the parent, and tells of the end."""
+    """What tests ask of a ``subprocess.Popen``. Another process is the parent, and tells of the end.
 
-    def __init__(self, words: tuple[object, ...], out: int, err: int, *, cwd: Path | str | None = None) -> None:
+    With ``code``, a program of these lines instead of the command line, which has ``words`` after its name.
+    """
+
+    def __init__(
+        self, words: tuple[object, ...], out: int, err: int, *, cwd: Path | str | None = None, env: dict[str, str] | None = None,
+        code: str | None = None, who: Who | None = None, server: Server | None = None,
+    ) -> None:  # fmt: skip
         self.args = [*PROGRAM, *map(str, words)]
         self.returncode: int | None = None
         self.stdout: IO[str] | None = None
         self._line = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._line.connect(address())
-        asked = {"words": [*map(str, words)], "cwd": str(cwd or Path.cwd()), "env": environment()}
+        self._line.connect((server or OURS).address())
+        env = environment() if env is None else env
+        asked = {"words": [*map(str, words)], "cwd": str(cwd or Path.cwd()), "env": env, "code": code, "who": who}
         socket.send_fds(self._line, [json.dumps(asked).encode()], [out, err])
         self.pid = int(self._line.recv(MESSAGE))
 
@@ -128,32 +146,44 @@ class Process:
         self.send_signal(signal.SIGKILL)
 
 
-@functools.cache
-def begun() -> tuple[str, IO[bytes]]:
-    """The process that others are forked from, on its way: where it will be asked, and what says that it can be."""
-    folder = tempfile.mkdtemp(prefix="litequeue-prepared-")
-    process = subprocess.Popen(
-        [sys.executable, "-m", __name__, f"{folder}/socket"], cwd=ROOT, env=environment(), stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )  # fmt: skip
-    assert process.stdin is not None and process.stdout is not None
+class Server:
+    """The process that others are forked from: ``words`` that come to ``serve``, with the socket's path after them, in the ``env``
+    that there is when it begins."""
 
-    def end(to: IO[bytes] = process.stdin) -> None:
-        to.close()
-        process.wait(10)
-        shutil.rmtree(folder, ignore_errors=True)
+    def __init__(self, words: Sequence[str], env: Callable[[], dict[str, str]]) -> None:
+        self._words, self._env = words, env
+        self._path = ""
+        self._listens: IO[bytes] | None = None
 
-    atexit.register(end)
-    return f"{folder}/socket", process.stdout
+    def begin(self) -> None:
+        """Let it start, while we do something else."""
+        if self._path:
+            return
+        folder = tempfile.mkdtemp(prefix="litequeue-prepared-")
+        self._path = f"{folder}/socket"
+        words = [*self._words, self._path]
+        process = subprocess.Popen(words, cwd=ROOT, env=self._env(), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert process.stdin is not None
+        self._listens = process.stdout
+
+        def end(to: IO[bytes] = process.stdin) -> None:
+            to.close()
+            process.wait(10)
+            shutil.rmtree(folder, ignore_errors=True)
+
+        atexit.register(end)
+
+    def address(self) -> str:
+        """Where to ask. Forks of the process that asks first share it."""
+        self.begin()
+        if self._listens is not None:
+            self._listens.read(1)
+            self._listens.close()
+            self._listens = None
+        return self._path
 
 
-@functools.cache
-def address() -> str:
-    """Where to ask. Forks of the process that asks first share it."""
-    path, listens = begun()
-    listens.read(1)
-    listens.close()
-    return path
+OURS = Server([sys.executable, "-m", __name__], environment)
 
 
 # -- the other side ----------------------------------------------------------------------------------------
@@ -204,8 +234,10 @@ def answer(asking: socket.socket) -> None:
         asking.send(str(code).encode())
 
 
-def become(streams: list[int], words: list[str], cwd: str, env: dict[str, str]) -> None:
-    """``python -m litequeue``, in this process, which ends with it."""
+def become(
+    streams: list[int], words: list[str], cwd: str, env: dict[str, str], code: str | None, who: Sequence[Any] | None
+) -> None:
+    """``python -m litequeue``, or ``python -c``, in this process, which ends with it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for number, stream in enumerate(streams, 1):
@@ -216,15 +248,38 @@ def become(streams: list[int], words: list[str], cwd: str, env: dict[str, str]) 
     os.environ.update(env)
     time.tzset()
     os.chdir(cwd)
-    sys.path[0] = cwd
-    sys.argv = ["litequeue", *words]
+    if who is not None:
+        be(Who(*who))
+    if not sys.flags.safe_path:
+        sys.path[0] = cwd
+    ended: object = 0
     try:
-        runpy.run_module("litequeue", run_name="__main__", alter_sys=True)
+        if code is None:
+            sys.argv = ["litequeue", *words]
+            runpy.run_module("litequeue", run_name="__main__", alter_sys=True)
+        else:
+            sys.argv = ["-c", *words]
+            main = sys.modules["__main__"] = types.ModuleType("__main__")
+            exec(compile(code, "<string>", "exec"), main.__dict__)  # noqa: S102 - a test's own lines
     except SystemExit as exit:
-        if not isinstance(exit.code, int):
-            raise
-        code = exit.code
-    leave(code)
+        ended = exit.code
+    except BaseException:  # noqa: BLE001 - what nobody caught is shown, as ever
+        sys.excepthook(*sys.exc_info())
+        ended = 1
+    if not isinstance(ended, int | None):  # a text, to be shown
+        print(ended, file=sys.stderr)
+        ended = 1
+    leave(ended or 0)
+
+
+def be(who: Who) -> None:
+    """As if it had been started by that user, from a program that he may read."""
+    os.setgroups(who.groups)
+    os.setresgid(who.gid, who.gid, who.gid)
+    os.setresuid(who.uid, who.uid, who.uid)
+    os.umask(0o022)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE, as after a start; else its /proc/self were root's
 
 
 def leave(code: int) -> None:

@@ -11,9 +11,9 @@ from .world import World
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Once, before any test is forked off: the package where other users can read it, compiled."""
+    """Once, before any test is forked off: the package where other users can read it, compiled, and what has imported it."""
     if any("world" in getattr(item, "fixturenames", ()) for item in session.items) and worlds.why_not() is None:
-        worlds.installed()
+        worlds.server().address()
 
 
 @pytest.fixture

@@ -15,10 +15,17 @@ import pytest
 from litequeue.tasks import checked
 
 from ..support import wait_until
+from . import world as worlds
 from .test_code import claimed, plant, states
 from .world import OTHER, OWNER, World, as_user, burst, command, installed, started
 
 pytestmark = pytest.mark.beside
+
+
+@pytest.fixture(autouse=True)
+def every_process_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And imports Python's own modules by itself, from wherever it finds them."""
+    monkeypatch.setattr(worlds, "forking", False)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ..support import wait_until
+from . import world as worlds
 from .world import (
     OTHER,
     OWNER,
@@ -28,6 +29,12 @@ from .world import (
 )
 
 pytestmark = [pytest.mark.beside, pytest.mark.slow]
+
+
+@pytest.fixture(autouse=True)
+def every_process_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And imports Python's own modules by itself, from wherever it finds them."""
+    monkeypatch.setattr(worlds, "forking", False)
 
 
 @pytest.fixture
