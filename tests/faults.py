@@ -10,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -33,11 +35,20 @@ When = Literal["before", "after"]
 # -- death at a statement ------------------------------------------------------------------------------
 
 
+class Statement(NamedTuple):
+    """One of a victim that lives."""
+
+    kind: str  # its first two words, without comments
+    busy: bool  # since the one before, the process may have changed something by other means
+
+
 class Killer:
     """Counts this process's SQL statements, whatever the connection or thread, and dies at one of them."""
 
     def __init__(self) -> None:
         self.seen = 0
+        self.statements: list[Statement] = []
+        self._deeds = Deeds()
         self._counting = False
         self._nth = 0
         self._when: When = "before"
@@ -47,6 +58,8 @@ class Killer:
     def arm(self, nth: int, when: When, matching: str = "") -> None:
         """Die just before or just after the nth statement from now that contains ``matching``; 0: only count."""
         self._nth, self._when, self._matching, self._counting = nth, when, matching, True
+        if nth == 0:
+            self._deeds.watch()
 
     @contextlib.contextmanager
     def statement(self, sql: str) -> Iterator[None]:
@@ -56,11 +69,46 @@ class Killer:
         with self._lock:
             self.seen += 1
             mine = self.seen == self._nth
+            if self._nth == 0:
+                kind = " ".join(re.sub(r"--.*", "", sql).split()[:2]).upper()
+                self.statements.append(Statement(kind, self._deeds.any()))
         if mine and self._when == "before":
             die()
         yield
         if mine:
             die()
+        self._deeds.forget()
+
+
+class Deeds:
+    """Whether this process may have changed what outlives it, by other means than SQLite's.
+
+    By what Python tells its auditors (of files that are opened, made, renamed, locked ...), and by what the kernel counts of
+    its writes, be they into a pipe. Once it watches, it does so for ever: so only in a child.
+    """
+
+    def __init__(self) -> None:
+        self._told = True
+        self._written: object = None
+        self._counters = -1
+
+    def watch(self) -> None:
+        with contextlib.suppress(OSError):  # where the kernel does not count, there may always have been something
+            self._counters = os.open("/proc/self/io", os.O_RDONLY)
+        sys.addaudithook(self._hear)
+
+    def _hear(self, event: str, _: object) -> None:
+        if event.startswith(("open", "os.", "fcntl.", "socket.", "sqlite3.")):
+            self._told = True
+
+    def any(self) -> bool:
+        return self._told or self._written != self._count()
+
+    def forget(self) -> None:
+        self._told, self._written = False, self._count()
+
+    def _count(self) -> object:
+        return os.pread(self._counters, 4096, 0).split()[7] if self._counters >= 0 else object()
 
 
 def die() -> None:
@@ -111,7 +159,7 @@ class End(NamedTuple):
 
     killed: bool
     said: list[str]
-    statements: int  # how many it executed, if it lived
+    statements: list[Statement]  # those that it executed, if it lived
 
 
 def run_victim(work: Callable[[Victim], None], nth: int = 0, when: When = "before") -> End:
@@ -128,7 +176,7 @@ def run_victim(work: Callable[[Victim], None], nth: int = 0, when: When = "befor
             os.close(hear)
             killer = watch_statements()
             work(Victim(lambda: killer.arm(nth, when), lambda line: os.write(tell, f"{line}\n".encode())))
-            os.write(tell, f"statements {killer.seen}\n".encode())
+            os.write(tell, f"{json.dumps(killer.statements)}\n".encode())
             os._exit(0)
         except BaseException:  # noqa: BLE001 - a child of a fork must not go on as a second pytest
             os.write(tell, traceback.format_exc().encode())
@@ -139,8 +187,26 @@ def run_victim(work: Callable[[Victim], None], nth: int = 0, when: When = "befor
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     assert status in (0, -signal.SIGKILL), "\n".join(said)
     if status == 0:
-        return End(False, said[:-1], int(said[-1].removeprefix("statements ")))
-    return End(True, said, 0)
+        return End(False, said[:-1], [Statement(*words) for words in json.loads(said[-1])])
+    return End(True, said, [])
+
+
+def kill_points(statements: list[Statement]) -> Iterator[tuple[int, When]]:
+    """Where to kill the next victim of this kind, so that each kill finds something else than all others.
+
+    After each of its statements; and before one, where since the one before it the process may have changed something
+    itself: else that would be the same kill again. Of the many statements by which a schema is made, one after another in one
+    transaction, only the first and the last of each kind: that the file has all of them or none is SQLite's to see to,
+    wherever among them the process dies, and that they are in one transaction is seen as well by the first and the last.
+    """
+    making = ("CREATE TABLE", "CREATE INDEX", "ALTER TABLE")
+    kinds = [statement.kind for statement in statements]
+    for nth, (kind, busy) in enumerate(statements, 1):
+        if kind in making and kind in kinds[: nth - 1] and kind in kinds[nth:]:
+            continue
+        if busy or nth == 1:
+            yield nth, "before"
+        yield nth, "after"
 
 
 def cli_with(fault: str) -> str:

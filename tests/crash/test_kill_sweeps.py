@@ -1,4 +1,4 @@
-"""Kill -9 before and after every SQL statement of what producers and workers do to the file.
+"""Kill -9 before and after the SQL statements of what producers and workers do to the file.
 
 Each scenario is one act, which is one transaction: whenever its process dies, the file must be exactly as
 before the act or exactly as after it, and after it if the caller had been told so. Then no lock may be
@@ -8,6 +8,7 @@ left behind, and the next worker must go on at once with everything that is not 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import shutil
 import signal
 import sqlite3
@@ -26,7 +27,7 @@ from litequeue.store import Store
 from litequeue.store.schema import ledger
 
 from .. import faults, sample
-from ..faults import When, run_victim
+from ..faults import Victim, When, kill_points, run_victim
 from ..prepared import worker_process
 from ..support import FakeClock, ledger_lines, wait_until
 from .acts import (
@@ -113,9 +114,9 @@ def a_clock_that_stands(request: pytest.FixtureRequest, monkeypatch: pytest.Monk
 def sweep(
     scenario: Scenario, folder: Path, goes_on: Callable[[Path, list[Lease]], None] = next_worker_goes_on, *, every: int = 1
 ) -> None:
-    """Kill the act before and after each of its statements, each time on a fresh copy of the file, and see that ``goes_on`` can.
+    """Kill the act before and after its statements (``kill_points``), each time on a fresh copy of the file, and see that ``goes_on`` can.
 
-    ``every``: only at one of so many.
+    ``every``: only at one of so many of these.
     """
     origin = folder / "origin"
     origin.mkdir()
@@ -132,22 +133,41 @@ def sweep(
     db, _ = attempt("at arm()", 1, "before")
     before = contents(db)
     assert (before != after) == scenario.changes
-    assert whole.statements >= scenario.fewest, whole.statements
-    for nth in range(1, whole.statements + 1, every):
-        for when in ("before", "after"):
-            db, end = attempt(f"{when} {nth}", nth, when)
-            where = f"{scenario.name}: killed {when} statement {nth} of {whole.statements}"
-            assert end.killed, where
-            died = time.monotonic()
-            # On a copy, so that it is the next worker that finds what the dead one left of the log.
-            found = contents(Path(shutil.copytree(db.parent, folder / "post mortem")) / "db")
-            assert found == after if "done" in end.said else found in (before, after), where
-            leases = [Lease(*map(int, line.split()[1:])) for line in end.said if line.startswith("lease")]
-            goes_on(db, leases)
-            assert time.monotonic() - died < GO_ON_SECONDS, where
-            contents(db)
-            shutil.rmtree(db.parent)
-            shutil.rmtree(folder / "post mortem")
+    assert len(whole.statements) >= scenario.fewest, whole.statements
+    for nth, when in itertools.islice(kill_points(whole.statements), 0, None, every):
+        db, end = attempt(f"{when} {nth}", nth, when)
+        where = f"{scenario.name}: killed {when} statement {nth} of {len(whole.statements)}"
+        assert end.killed, where
+        died = time.monotonic()
+        # On a copy, so that it is the next worker that finds what the dead one left of the log.
+        found = contents(Path(shutil.copytree(db.parent, folder / "post mortem")) / "db")
+        assert found == after if "done" in end.said else found in (before, after), where
+        leases = [Lease(*map(int, line.split()[1:])) for line in end.said if line.startswith("lease")]
+        goes_on(db, leases)
+        assert time.monotonic() - died < GO_ON_SECONDS, where
+        contents(db)
+        shutil.rmtree(db.parent)
+        shutil.rmtree(folder / "post mortem")
+
+
+@pytest.mark.beside
+def test_a_kill_is_left_out_only_where_it_would_find_what_another_does(memory: Path) -> None:
+    def work(victim: Victim) -> None:
+        connection = sqlite3.connect(memory / "db", isolation_level=None)
+        victim.arm()
+        connection.execute("BEGIN IMMEDIATE")
+        (memory / "file").touch()
+        for n in range(4):
+            connection.execute(f"-- a table\nCREATE TABLE t{n} (x)")
+        connection.execute("INSERT INTO t0 VALUES (1)")
+        victim.say("told")
+        connection.execute("COMMIT")
+
+    begin, *tables, insert, commit = range(1, 8)
+    assert list(kill_points(run_victim(work).statements)) == [
+        (begin, "before"), (begin, "after"), (tables[0], "before"), (tables[0], "after"), (tables[-1], "after"), (insert, "after"),
+        (commit, "before"), (commit, "after"),
+    ]  # fmt: skip
 
 
 SHORT = "cancel"  # a few statements, for those who want to know soon
