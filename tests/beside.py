@@ -4,6 +4,9 @@ process that they started, and one waits no shorter alone. The quick ones of a f
 Owns the forks, and bringing home what they report: a marked test is as any other, with its fixtures, its parameters,
 its name and its end. Not to be marked: a test whose limit of time a busy neighbour could break, or a slow one whose
 module's fixtures are dear, since each fork makes them anew.
+
+Then come those marked ``paired``, as many at once as there are CPUs: tests that mostly wait too, with limits of a second
+or so, which one neighbour that waits as well does not break. All others have the machine to themselves.
 """
 
 from __future__ import annotations
@@ -26,15 +29,17 @@ from _pytest.runner import runtestprotocol  # private, but others are built on i
 
 from .prepared import litequeue
 
-# More than there are CPUs, since most of them wait; few enough to strain nobody's limits of time.
-AT_ONCE = (os.cpu_count() or 1) + 2
+CPUS = os.cpu_count() or 1
+# Of the first, more than there are CPUs, since most of them wait; few enough to strain nobody's limits of time.
+AT_ONCE = {"beside": CPUS + 2, "paired": CPUS}
 
 
 class Forks:
     """Runs batches of tests in forks, in their order; ``reports`` waits for those of one test."""
 
-    def __init__(self, batches: list[list[pytest.Item]]) -> None:
+    def __init__(self, batches: list[list[pytest.Item]], at_once: int) -> None:
         self._waiting = deque(batches)
+        self._at_once = at_once
         self._running: dict[int, list[pytest.Item]] = {}
         self._done: dict[str, list[pytest.TestReport]] = {}
         self._compiled: object = None
@@ -46,7 +51,7 @@ class Forks:
             # runs the command line is then one for all.
             self._compiled = litequeue("worker", self._folder / "db", "--burst", "--import", "tests.sample")
         while item.nodeid not in self._done:
-            while self._waiting and len(self._running) < AT_ONCE:
+            while self._waiting and len(self._running) < self._at_once:
                 self._start(self._waiting.popleft())
             self._look()
             time.sleep(0.005)
@@ -128,24 +133,34 @@ def _batches(items: list[pytest.Item]) -> list[list[pytest.Item]]:
     return slow + sorted(quick.values(), key=len, reverse=True)
 
 
-_forks = pytest.StashKey[Forks]()
+_forks = pytest.StashKey[dict[str, Forks]]()
+
+
+def _mark(item: pytest.Item) -> str:
+    return next((mark for mark in AT_ONCE if item.get_closest_marker(mark)), "")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """First, so that they are forked from a process in which no fixture and no thread lives yet."""
-    beside = [item for item in items if item.get_closest_marker("beside")]
-    if len(beside) > 1 and hasattr(os, "fork") and not config.getoption("usepdb"):
-        batches = _batches(beside)
-        items[:] = [*itertools.chain(*batches), *(item for item in items if not item.get_closest_marker("beside"))]
-        config.stash[_forks] = Forks(batches)
+    if not hasattr(os, "fork") or config.getoption("usepdb"):
+        return
+    forks, first = config.stash.setdefault(_forks, {}), []
+    for mark, at_once in AT_ONCE.items():
+        marked = [item for item in items if _mark(item) == mark]
+        if len(marked) > 1:
+            batches = _batches(marked)
+            first += itertools.chain(*batches)
+            forks[mark] = Forks(batches, at_once)
+    items[:] = [*first, *(item for item in items if _mark(item) not in forks)]
+    if forks:
         gc.freeze()  # or each fork's collections would go through all that pytest has made until here, and copy it
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
-    forks = item.config.stash.get(_forks, None)
-    if forks is None or not item.get_closest_marker("beside"):
+    forks = item.config.stash.get(_forks, {}).get(_mark(item))
+    if forks is None:
         return None
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     for report in forks.reports(item):
@@ -155,6 +170,5 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    forks = session.config.stash.get(_forks, None)
-    if forks is not None:
+    for forks in session.config.stash.get(_forks, {}).values():
         forks.stop()

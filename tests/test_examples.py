@@ -60,6 +60,7 @@ def test_example(path: Path, runs: dict[Path, subprocess.CompletedProcess[str]])
 
 
 @pytest.mark.slow
+@pytest.mark.paired
 def test_the_demo_shows_what_it_says_in_time(tmp_path: Path) -> None:
     done = litequeue("demo", cwd=tmp_path, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -56,7 +56,7 @@ WHOLLY_SLOW = {
     "worker/test_process_code.py": "pools/test_contract.py",
 }
 NAP = 0.5  # seconds
-NEIGHBOURLY = 2.0  # seconds that a busy neighbour may cost
+NEIGHBOURLY = {"beside": 2.0, "paired": 1.0}  # seconds that the neighbours of a test may cost it
 
 
 class Marked(NamedTuple):
@@ -152,9 +152,9 @@ def test_who_sleeps_is_slow() -> None:
 def test_who_is_in_a_hurry_has_no_busy_neighbours() -> None:
     for file in FILES:
         for test in found_in(file):
-            assert "beside" not in test.marks or min(limits(test, file), default=NEIGHBOURLY) >= NEIGHBOURLY, (
-                file, test.function.name
-            )  # fmt: skip
+            for mark in test.marks & NEIGHBOURLY.keys():
+                cost = NEIGHBOURLY[mark]
+                assert min(limits(test, file), default=cost) >= cost, (file, test.function.name)
 
 
 # What is sensitive to what a process inherits.

@@ -218,6 +218,7 @@ LEASED = "SET state = 'running'"
 
 
 @pytest.mark.slow
+@pytest.mark.paired
 @pytest.mark.parametrize(
     ("fault", "runs"),
     [
@@ -245,6 +246,7 @@ def test_a_worker_killed_at_a_statement_is_followed_by_one_that_finishes_within_
 
 
 @pytest.mark.slow
+@pytest.mark.paired
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_wherever_a_worker_dies_among_its_commits_its_peer_finishes_all_jobs_within_two_seconds(
     sample_app: LiteQueue, db: Path, tmp_path: Path, when: When

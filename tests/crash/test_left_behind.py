@@ -63,6 +63,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
+@pytest.mark.paired
 @pytest.mark.parametrize(
     ("patient", "ending", "code"),
     [
@@ -151,6 +152,7 @@ def test_fifty_embedded_workers_leave_nothing_at_all_behind(
 
 
 @pytest.mark.slow
+@pytest.mark.beside
 def test_five_worker_processes_leave_nothing_at_all_behind(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
     """Each with a process of its own for the jobs of its queue; they come at once, and go one after the other."""
     mine = tmp_path / "temporary"
@@ -196,6 +198,7 @@ def makes_pools():
 
 
 @pytest.mark.slow
+@pytest.mark.paired
 def test_pools_that_a_task_has_made_end_with_a_worker_that_is_left(tmp_path: Path) -> None:
     (tmp_path / "pools.py").write_text(POOLS)
     code = "import pools; pools.makes_pools.delay()"

@@ -169,6 +169,7 @@ def test_children_are_gone_with_a_killed_worker_that_had_forked_and_before_their
     assert words == ["begins", "begins", "ends"], "the first run was still under way"
 
 
+@pytest.mark.paired
 def test_what_a_task_had_started_is_gone_with_its_killed_worker_before_the_job_runs_again(app: LiteQueue, tmp_path: Path) -> None:
     """The kernel ends the pool's process and nothing else: a subprocess ran on beside the second run."""
     app.start("waits_for_what_it_starts")  # type: ignore[attr-defined]
@@ -182,6 +183,7 @@ def test_what_a_task_had_started_is_gone_with_its_killed_worker_before_the_job_r
     kill_all(noted(tmp_path, "left")[1:])
 
 
+@pytest.mark.paired
 def test_a_process_that_is_renewed_or_stopped_leaves_in_the_background_what_its_tasks_did(
     app: LiteQueue, tmp_path: Path
 ) -> None:
@@ -195,12 +197,14 @@ def test_a_process_that_is_renewed_or_stopped_leaves_in_the_background_what_its_
         kill_all(left)
 
 
+@pytest.mark.paired
 def test_a_task_that_waits_for_all_its_children_has_none_of_ours(app: LiteQueue, tmp_path: Path) -> None:
     app.start("waits_for_all_its_children")  # type: ignore[attr-defined]
     with worker_process(tmp_path / "db.sqlite", cwd=tmp_path):
         assert app.job(1).get(timeout=20) == 1
 
 
+@pytest.mark.paired
 @pytest.mark.parametrize("how", ["crash", "timeout"])
 def test_a_child_that_left_a_daemon_is_seen_to_die_and_the_daemon_lives_on(app: LiteQueue, tmp_path: Path, how: str) -> None:
     """Of a session of its own, and with the pipe in its hands by whose end the executor learns of a death."""
@@ -212,6 +216,7 @@ def test_a_child_that_left_a_daemon_is_seen_to_die_and_the_daemon_lives_on(app: 
         kill_all(noted(tmp_path, "daemon"))
 
 
+@pytest.mark.paired
 def test_a_dead_workers_jobs_wait_for_a_child_that_is_still_seen_to_run(store: Store, db: Path) -> None:
     """Where no kernel ends it: the lock beside the worker's own."""
     registration = store.workers.register(name="w", host="h", wake_port=None, queues=None, slots={}, now=1)
@@ -242,6 +247,7 @@ def test_a_dead_workers_jobs_wait_for_a_child_that_is_still_seen_to_run(store: S
     assert FileLock is not None and peer.id == registration.id
 
 
+@pytest.mark.paired
 @pytest.mark.parametrize("how", ["crash", "timeout"])
 def test_a_child_that_has_forked_is_seen_to_die_and_what_it_left_dies_with_it(
     app: LiteQueue, tmp_path: Path, how: str
@@ -259,6 +265,7 @@ def test_a_child_that_has_forked_is_seen_to_die_and_what_it_left_dies_with_it(
         assert app.job(2).get(timeout=10) is None, "the slot lives on"
 
 
+@pytest.mark.paired
 def test_a_fork_that_outlives_its_task_costs_the_worker_no_time_to_stop(app: LiteQueue, tmp_path: Path) -> None:
     app.start("forks", repr("timeout"))  # type: ignore[attr-defined]
     with worker_process(tmp_path / "db.sqlite", "--grace", "0.1", cwd=tmp_path) as worker:

@@ -135,6 +135,7 @@ def test_a_suspended_machine_makes_up_for_one_tick_of_each_schedule(tmp_path: Pa
         file.assert_each_once("long", "hourly", "interval")
 
 
+@pytest.mark.paired
 def test_timeouts_do_not_mind_a_clock_that_is_set(tmp_path: Path) -> None:
     settings = {"forward": 1, "back": -1}
     with sites(tmp_path, 1, *settings) as of:

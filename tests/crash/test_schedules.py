@@ -89,6 +89,7 @@ def kill_whoever_fires(file: File, folder: Path, every: float, ticks: int, kills
 
 
 @pytest.mark.slow
+@pytest.mark.paired
 def test_killing_whichever_worker_fired_loses_no_tick_of_sixty_and_doubles_none(file: File, tmp_path: Path) -> None:
     gaps = kill_whoever_fires(file, tmp_path, 0.05, 60, (5, 15, 25))
     assert max(gaps) <= TAKE_OVER_SECONDS, gaps
@@ -241,6 +242,7 @@ def test_after_three_hours_without_a_worker_a_real_one_does_as_each_policy_says(
 
 
 @pytest.mark.slow
+@pytest.mark.paired
 def test_tasks_longer_than_their_period_do_not_move_the_grid_and_overlap_as_they_were_told(file: File) -> None:
     period, names = 50_000, ("skip", "queue", "allow")
     for overlap in names:

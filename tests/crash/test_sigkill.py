@@ -62,6 +62,7 @@ def test_an_at_most_once_job_is_lost_rather_than_run_twice(sample_app: LiteQueue
 
 
 @pytest.mark.slow
+@pytest.mark.paired
 def test_an_enqueue_may_ask_that_a_job_be_lost_rather_than_run_twice(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
     """Also one whose row the worker has to mend first: it was enqueued by name, and its task runs in a process."""
     ledger, gate = tmp_path / "ledger", tmp_path / "gate"
@@ -76,6 +77,7 @@ def test_an_enqueue_may_ask_that_a_job_be_lost_rather_than_run_twice(sample_app:
 
 
 @pytest.mark.slow
+@pytest.mark.paired
 def test_a_stopped_worker_keeps_its_job_and_the_children_of_a_killed_one_die(
     sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:
@@ -161,6 +163,7 @@ def test_a_burst_after_a_crash_first_takes_up_what_the_dead_left(
 
 
 @pytest.mark.slow
+@pytest.mark.paired
 def test_after_a_reboot_the_jobs_of_before_start_with_the_first_worker(
     sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:

@@ -50,6 +50,7 @@ def gone(pids: list[int]) -> bool:
 # -- a first signal -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.paired
 @pytest.mark.parametrize(
     "how",
     [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow), pytest.param(signal.SIGHUP, marks=pytest.mark.slow)],
@@ -70,6 +71,7 @@ def test_an_idle_worker_leaves_within_a_second(
 
 
 @pytest.mark.slow
+@pytest.mark.paired
 def test_what_does_not_end_within_the_grace_runs_elsewhere_within_a_second(
     sample_app: LiteQueue, db: Path, tmp_path: Path, pool: str
 ) -> None:

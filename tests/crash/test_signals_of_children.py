@@ -15,7 +15,7 @@ from litequeue import LiteQueue
 
 from ..support import environment, wait_until, worker_process
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.paired]
 
 TASKS = '''
 import multiprocessing, time

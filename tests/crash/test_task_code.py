@@ -127,6 +127,7 @@ BREAKERS = [
 
 
 @pytest.mark.slow
+@pytest.mark.paired
 def test_an_exception_that_breaks_the_questions_asked_of_it_is_a_failure(
     sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:
@@ -215,6 +216,7 @@ def test_a_swallowed_soft_timeout_makes_the_result_late_and_the_retry_wait(serve
 
 
 @pytest.mark.slow
+@pytest.mark.paired
 def test_tasks_that_never_give_in_delay_neither_others_nor_the_exit(
     sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:
@@ -269,6 +271,7 @@ def test_a_task_that_forks_ends_once_and_leaves_no_second_worker(served: Served,
 
 
 @pytest.mark.slow
+@pytest.mark.paired
 @pytest.mark.parametrize("pool", ["thread", "process"])
 def test_what_tasks_leave_running_does_not_hold_up_the_workers_exit(
     sample_app: LiteQueue, db: Path, tmp_path: Path, pool: str
@@ -313,6 +316,7 @@ def sample_surroundings() -> list[object]:
 
 
 @pytest.mark.slow
+@pytest.mark.paired
 def test_a_thread_task_that_changes_directory_and_umask_loses_nothing(
     sample_app: LiteQueue, db: Path, tmp_path: Path
 ) -> None:

@@ -83,6 +83,7 @@ def test_a_worker_without_streams_runs_tasks_that_print(sample_app: LiteQueue, d
 
 
 @pytest.mark.slow
+@pytest.mark.paired
 @pytest.mark.parametrize("stuck", [False, True])
 def test_a_worker_without_streams_leaves_in_good_order(
     sample_app: LiteQueue, db: Path, tmp_path: Path, stuck: bool
@@ -96,6 +97,7 @@ def test_a_worker_without_streams_leaves_in_good_order(
 
 
 @pytest.mark.slow
+@pytest.mark.paired
 @pytest.mark.parametrize("pool", ["thread", "process", "async"])
 def test_a_task_that_closes_the_streams_does_not_stop_the_worker(sample_app: LiteQueue, db: Path, pool: str) -> None:
     with worker_process(db, "--grace", "0.2") as process:
@@ -118,6 +120,7 @@ def buffering_worker(folder: Path, options: str, body: str) -> Iterator[tuple[su
 
 
 @pytest.mark.slow
+@pytest.mark.paired
 @pytest.mark.parametrize("how", ["timeout", "stop"])
 def test_what_a_process_task_printed_before_it_was_killed_is_not_lost(tmp_path: Path, how: str) -> None:
     options = f"pool='process', retries=0, timeout={1 if how == 'timeout' else 60}"
@@ -132,6 +135,7 @@ def test_what_a_process_task_printed_before_it_was_killed_is_not_lost(tmp_path: 
 
 
 @pytest.mark.slow
+@pytest.mark.paired
 def test_half_a_line_that_a_process_task_printed_is_there_when_it_has_ended(tmp_path: Path) -> None:
     """The process lives on, and might be killed with it."""
     with buffering_worker(tmp_path, "pool='process'", "print('half a line', end='')") as (_, job, said):
@@ -140,6 +144,7 @@ def test_half_a_line_that_a_process_task_printed_is_there_when_it_has_ended(tmp_
 
 
 @pytest.mark.slow
+@pytest.mark.paired
 def test_what_a_thread_task_printed_is_not_lost_where_it_keeps_the_worker_from_its_end(tmp_path: Path) -> None:
     with buffering_worker(tmp_path, "", "print('so far so good'); open('there', 'w').close(); time.sleep(60)") as (worker, _, said):
         wait_until((tmp_path / "there").exists)

@@ -19,7 +19,7 @@ from ..pools.test_contract import Harness
 from ..support import environment, wait_until, worker_process
 from .test_parts import write_module
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.paired]
 
 TASKS = """
 from litequeue import LiteQueue
