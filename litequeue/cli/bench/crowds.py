@@ -24,7 +24,7 @@ CROWD = (1, 2, 4, 8)
 
 def producers(bench: Bench) -> Iterator[Figure]:
     """All enqueue as fast as they can, synced; the floor is a row each, behind a lock that the kernel hands on."""
-    seconds, crowd, serving = (0.5, 4, 2) if bench.quick else (4.0, PRODUCERS, WORKERS)
+    seconds, crowd, serving = (0.5, 2, 1) if bench.quick else (4.0, PRODUCERS, WORKERS)
     floor = Floor(bench.path(), "FULL")
     floor.close()
     raw = _produced("floor", floor.path, seconds, crowd)
