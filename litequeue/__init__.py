@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from .app import LiteQueue
 from .base.backoff import Backoff
 from .base.errors import (
+    BatchClosed,
     CannotOpen,
     CommandFailed,
     DatabaseCorrupt,
@@ -79,13 +80,14 @@ if TYPE_CHECKING:
         WorkerInfo,
     )
     from .triggers import At, Cron, Every, Trigger
+    from .workflow.batch import Batch
     from .workflow.flow import Flow
     from .workflow.shapes import Signature, chain, chord, group
 
 __version__ = VERSION
 
 __all__ = [
-    "At", "AttemptInfo", "Backoff", "CannotOpen", "CommandFailed", "Cron", "DatabaseCorrupt", "DatabaseReplaced",
+    "At", "AttemptInfo", "Backoff", "Batch", "BatchClosed", "CannotOpen", "CommandFailed", "Cron", "DatabaseCorrupt", "DatabaseReplaced",
     "Discard", "EventTimeout", "Every", "Flow", "InvalidArgument", "InvalidType", "Job", "JobBatch", "JobCancelled", "JobContext",
     "JobExpired", "JobFailed", "JobInfo", "JobNotFound", "LeaseLost", "LiteQueue", "LitequeueError", "NotAQueue", "NotInATask",
     "OutputPiece", "PayloadCorrupt", "PayloadError", "PayloadTooLarge", "ProcessDied", "QueueBusy", "ResultNotStored",
@@ -99,7 +101,7 @@ _LATER = {
     "AttemptInfo": "base.records", "JobInfo": "base.records", "OutputPiece": "base.records",
     "ScheduleInfo": "base.records", "Stats": "base.records", "StepInfo": "base.records", "TickInfo": "base.records",
     "WorkerInfo": "base.records", "At": "triggers", "Cron": "triggers", "Every": "triggers", "Trigger": "triggers",
-    "Flow": "workflow.flow", "Signature": "workflow.shapes", "chain": "workflow.shapes", "chord": "workflow.shapes",
+    "Batch": "workflow.batch", "Flow": "workflow.flow", "Signature": "workflow.shapes", "chain": "workflow.shapes", "chord": "workflow.shapes",
     "group": "workflow.shapes",
 }  # fmt: skip
 

@@ -33,6 +33,7 @@ from .job import Job
 from .options import TaskOptions, complete, refuse_unknown
 from .task import Task, code_of, name_of
 from .tasks import Marked, TaskCode
+from .workflow.face import Workflows
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -46,15 +47,13 @@ if TYPE_CHECKING:
     from .triggers import Trigger
     from .worker.embedded import EmbeddedWorker
     from .worker.worker import Worker
-    from .workflow.flow import Flow
-    from .workflow.shapes import Shape
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Declarable = TypeVar("Declarable", bound=Callable[..., Any])
 
 
-class LiteQueue(Marked):
+class LiteQueue(Marked, Workflows):
     """A task queue in one SQLite file. ``path`` is made absolute at once; the file is created, owner-only, at the first use and not before.
     ``durability="full"`` syncs every enqueue to the device before it returns, so that a job survives
     a power cut; ``"normal"`` leaves the syncing to SQLite's checkpoints: faster, and a power cut may lose
@@ -192,11 +191,6 @@ class LiteQueue(Marked):
         enqueue: Any = self._client.enqueue_by_name if isinstance(code, str) else self._client.enqueue
         return Job(self._client, enqueue(code, *call(args, kwargs), options))
 
-    def emit(self, event: str, payload: Any = None, *, keep: Span = "30d") -> bool:
-        """Say that something has happened: jobs that ``wait_for`` it go on, now and for as long as it is kept. The first payload of a name
-        counts: whether this was it. Raises PayloadError for one that cannot be stored."""
-        return self._client.emit(event, payload, keep)
-
     # -- looking ---------------------------------------------------------------------------------------
 
     def job(self, job_id: int | str) -> Job[Any]:
@@ -204,19 +198,6 @@ class LiteQueue(Marked):
         if isinstance(job_id, str) and job_id.isascii() and job_id.isdigit() and len(job_id) < 20:
             job_id = int(job_id)  # out of a URL, or a form
         return Job(self._client, checks.integer(job_id, "job_id", 1, 2**63 - 1))
-
-    def flow(self, flow_id: int) -> Flow:
-        """The handle of a workflow by its id, as ``job`` of a job."""
-        from .workflow.flow import Flow
-
-        return Flow(self._client, checks.integer(flow_id, "flow_id", 1, 2**63 - 1))
-
-    def signature(self, text: str) -> Shape:
-        """A workflow that ``to_json`` made a text of, with the tasks of this app. Raises InvalidArgument for another text, UnknownTask
-        for a task that this app has not."""
-        from .workflow.shapes import from_json
-
-        return from_json(text, self._client, self._tasks)
 
     def jobs(
         self,

@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
-from weakref import ref
 
+from . import known
 from .base import checks, forkguard
 from .base.bell import LOOK, Address, Bell
 from .base.clock import Clock, SystemClock
@@ -25,7 +26,7 @@ from .base.errors import (
 from .base.homes import same_directory
 from .base.log import Log
 from .base.mainguard import refuse_in_an_import
-from .base.models import NewJob, TaskOrigin
+from .base.models import Membership, NewJob, TaskOrigin
 from .base.softguard import shielded
 from .base.trust import TRUSTED
 from .given import database_path, expires_at_of, run_at_of
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 log = Log("litequeue.tasks")
 
+joining: Final = ContextVar[tuple[str, Membership] | None]("litequeue_batch", default=None)  # a file, and how to join in it
 _BESIDE: Final = {"after", *WHEN}  # options that are stored beside the job's row
 _NO_KWARGS: Mapping[str, Any] = {}
 
@@ -59,7 +61,7 @@ class Client:
         self._recorded: set[str] = set()
         self._judged = ""  # the path of which it was said whose it is
         self.handlers: list[TaskCode] = []  # tasks that are told of discarded jobs
-        _note(self.path, self)
+        known.note(self.path, self)
 
     @property
     def store(self) -> Store:
@@ -84,7 +86,7 @@ class Client:
         if os.path.realpath(self.path) != os.path.realpath(path):
             self.close()
             self.path = path
-            _note(path, self)
+            known.note(path, self)
 
     def close(self) -> None:
         store, self._store = self._store, None
@@ -122,17 +124,23 @@ class Client:
     def _store_one(
         self, task: Template, texts: tuple[str, str], options: Mapping[str, Any] | None, origin: TaskOrigin | None
     ) -> int:
-        if options and not _BESIDE.isdisjoint(options):
-            said = dict(options)
+        batch = self.batch()
+        if batch is not None or options and not _BESIDE.isdisjoint(options):
+            said = dict(options or {})
             after, callbacks = said.pop("after", None), self.callbacks_of(said)
             ends = [] if after is None else self.ends_of(after)
             # From when the others have ended; where there is nothing to wait for, from now.
             delay = checked(EnqueueOptions, {"countdown": said.pop("countdown", None)} if ends else {}, "an enqueue").get("countdown")
-            job_id, addresses = self.store.flows.enqueue_one(self.new_job(task, texts, said), ends, delay, callbacks, origin)
+            job_id, addresses = self.store.flows.enqueue_one(self.new_job(task, texts, said), ends, delay, callbacks, origin, batch)
         else:
             job_id, addresses = self.store.jobs.enqueue(self.new_job(task, texts, options), origin)
         self._bell.ring(addresses)
         return job_id
+
+    def batch(self) -> Membership | None:
+        """The batch in whose block this is called, if it is one of this file."""
+        found = joining.get()
+        return None if found is None or found[0] != self.path else found[1]
 
     def callbacks_of(self, options: dict[str, Any]) -> list[tuple[str, str]]:
         """Those of an enqueue, taken out of its options: when, and the job as JSON."""
@@ -171,7 +179,7 @@ class Client:
         if callbacks:
             pattern = pattern._replace(columns=pattern.columns._replace(links=1))
         payloads = self._payloads(code, calls)
-        ids, addresses = self.store.jobs.enqueue_many(pattern, payloads, self.origin_of(code), callbacks)
+        ids, addresses = self.store.jobs.enqueue_many(pattern, payloads, self.origin_of(code), callbacks, self.batch())
         self._recorded.add(code.name)
         self._bell.ring(addresses)
         return ids
@@ -294,23 +302,9 @@ class Client:
             )  # fmt: skip
 
 
-# Who looks at a file here, for handles that come out of a pickle: of an app, or made for such handles alone. Weak, so that
-# a file is closed as soon as nobody needs it; and no WeakValueDictionary, whose clean-up is Python code that runs in
-# whatever thread collects garbage, where a SoftTimeout for a task would be lost in it.
-_known: dict[str, ref[Client]] = {}
-
-
-def _note(path: str, client: Client) -> None:
-    if len(_known) >= 100:
-        for gone in [p for p, found in list(_known.items()) if found() is None]:
-            _known.pop(gone, None)
-    _known[path] = ref(client)
-
-
 def client_of(path: str) -> Client:
     """The client of the app that this process has of a file; else one without tasks and registered types."""
-    noted = _known.get(path)
-    found = None if noted is None else noted()
+    found: Client | None = known.found(path)
     if found is not None and found.path == path:
         return found
     return Client(path, durability="full", clock=SystemClock())  # until an app comes, which knows more

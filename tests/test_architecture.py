@@ -37,7 +37,7 @@ FLOORS = (
     ("job",),
     ("subscription",),
     ("client",),
-    ("given",),
+    ("given", "known"),
     ("store", "pools", "commands"),
     ("triggers", "tasks"),
     ("cron", "crontab", "payload", "options"),

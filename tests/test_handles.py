@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from litequeue import InvalidArgument, InvalidType, LiteQueue, PayloadError, current_job
-from litequeue.client import _known, client_of
+from litequeue.client import client_of
 from litequeue.job import Job
+from litequeue.known import _known
 
 from . import sample
 from .support import environment

@@ -94,6 +94,10 @@ class ResultTimeout(LitequeueError, TimeoutError):
     """``get(timeout)`` or ``wait`` ran out of time; the job goes on."""
 
 
+class BatchClosed(LitequeueError, RuntimeError):
+    """A job was to be added to a batch whose block has ended, and not by a member of it that runs: its callbacks may have run."""
+
+
 class EventTimeout(LitequeueError, TimeoutError):
     """``current_job().wait_for`` ran out of time: none of the events came."""
 

@@ -112,6 +112,13 @@ class Lease(NamedTuple):
     attempt: int
 
 
+class Membership(NamedTuple):
+    """That what is enqueued is to be a member of a batch."""
+
+    flow: int
+    by: Lease | None  # the running job that adds to it
+
+
 class LostJob(NamedTuple):
     """A job that its worker's end made final: it may run only once, or keeps killing its workers."""
 

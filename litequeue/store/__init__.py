@@ -2,7 +2,7 @@
 
 Read ``schema`` first, the tables; then ``jobs``, how jobs come in (``inserting``: each as a row), and ``turn``, what a worker does to them in one
 transaction. ``leases`` are renewed and taken over, ``operations`` is what people do to a job, ``workers`` who is alive,
-``bells`` whom to wake, ``links`` how jobs wait for jobs, ``flows`` those that were stored together,
+``bells`` whom to wake, ``links`` how jobs wait for jobs, ``flows`` those that were stored together, ``batches`` those that grow,
 ``steps`` what they remember of how far they came,
 ``schedules`` the schedules and their ticks, ``notices`` who is told of failures, ``origins`` where tasks' code is,
 ``rules`` the numbers behind. ``reports`` reads, ``waiting`` says why a job does not start or end, ``inspection`` answers the doctor.
@@ -24,6 +24,7 @@ from ..base.trust import is_anyone
 from .file import Database
 
 if TYPE_CHECKING:
+    from .batches import Batches
     from .flows import Flows
     from .jobs import Jobs
     from .leases import Leases
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Store"]
 
 _PARTS: Final = {
-    "flows": "flows.Flows", "jobs": "jobs.Jobs", "leases": "leases.Leases", "notices": "notices.Notices",
+    "batches": "batches.Batches", "flows": "flows.Flows", "jobs": "jobs.Jobs", "leases": "leases.Leases", "notices": "notices.Notices",
     "operations": "operations.Operations",
     "reports": "reports.Reports", "schedules": "schedules.Schedules", "steps": "steps.Steps", "ticks": "schedules.Ticks", "workers": "workers.Workers",
 }  # fmt: skip
@@ -46,6 +47,7 @@ _PARTS: Final = {
 class Store:
     """One database file's parts; a bundle without logic. Each is made, and its module imported, when it is first used."""
 
+    batches: Batches
     flows: Flows
     jobs: Jobs
     leases: Leases

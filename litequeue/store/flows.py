@@ -11,16 +11,16 @@ from typing import Final, NamedTuple
 
 from ..base.bell import Address
 from ..base.errors import JobNotFound
-from ..base.models import NewJob, TaskOrigin
+from ..base.models import Membership, NewJob, TaskOrigin
 from .bells import everyone
 from .file import Database
 from .links import graph, telling
 from .links.graph import Edge, Graph, Wait
+from .links.joining import INSERT_RANGE, join
 from .operations import cancel, revive
 from .origins import record_origin
 
 INSERT_FLOW: Final = "INSERT INTO litequeue_flows (end_id, gathers, created_at) VALUES (?, ?, ?)"
-INSERT_RANGE: Final = "INSERT INTO litequeue_flow_jobs (first_id, last_id, flow_id) VALUES (?, ?, ?)"
 FLOW: Final = "SELECT end_id, gathers FROM litequeue_flows WHERE id = :id"
 _JOBS: Final = """litequeue_flow_jobs AS r CROSS JOIN litequeue_jobs AS j ON j.id BETWEEN r.first_id AND r.last_id
 WHERE r.flow_id = :id"""
@@ -40,8 +40,15 @@ FROM {_JOBS} ORDER BY j.id"""
 CAUSE: Final = "SELECT cause FROM litequeue_waits WHERE job_id = :id"
 AWAITED: Final = f"""SELECT p.id, p.task, p.state FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
 WHERE e.child_id = :id AND NOT {telling.IS_TOLD} ORDER BY e.position"""
-PARENT_RESULTS: Final = """SELECT e.parent_id, p.state, p.result FROM litequeue_edges AS e
-LEFT JOIN litequeue_jobs AS p ON p.id = e.parent_id WHERE e.child_id = :id ORDER BY e.position"""
+IS_GROUP: Final = f"""SELECT 1 FROM litequeue_jobs AS j JOIN litequeue_waits AS w ON w.job_id = j.id
+WHERE j.id = :id AND j.task = '{telling.JOIN}' AND w.takes IS NULL"""
+# Of the end of a group that nobody followed when it was stored, what the group came to.
+PARENT_RESULTS: Final = f"""SELECT e.parent_id, p.state, CASE WHEN p.task = '{telling.JOIN}' AND p.state = 'succeeded'
+        AND EXISTS (SELECT 1 FROM litequeue_waits WHERE job_id = p.id AND takes IS NULL)
+    THEN (SELECT '[' || ifnull(group_concat(ifnull(result, 'null')), '') || ']' FROM (
+        SELECT m.result FROM litequeue_edges AS o JOIN litequeue_jobs AS m ON m.id = o.parent_id
+        WHERE o.child_id = p.id ORDER BY o.position)) ELSE p.result END
+FROM litequeue_edges AS e LEFT JOIN litequeue_jobs AS p ON p.id = e.parent_id WHERE e.child_id = :id ORDER BY e.position"""
 PARENTS: Final = "SELECT parent_id FROM litequeue_edges WHERE child_id = :id ORDER BY position"
 
 
@@ -75,10 +82,10 @@ class Flows:
         self._database = database
 
     def enqueue(
-        self, jobs: Graph, end: int | None, gathers: bool, origins: Iterable[TaskOrigin], now: int
+        self, jobs: Graph, end: int | None, gathers: bool, origins: Iterable[TaskOrigin], now: int, batch: Membership | None = None
     ) -> tuple[int, list[Address]]:
         """Store all of its jobs, or none: the flow's id, and whom to wake. ``end``: the place of the job whose end is its own;
-        ``gathers``: what it comes to is the results of all that that job waits for."""
+        ``gathers``: what it comes to is the results of all that that job waits for; ``batch``: its end is a member of that."""
         with self._database.write(durable=True) as connection:
             for origin in origins:
                 record_origin(connection, origin, now)
@@ -88,12 +95,15 @@ class Flows:
             assert flow is not None
             if ids:
                 connection.execute(INSERT_RANGE, (ids[0], ids[-1], flow))
+            if batch is not None and end_id is not None:
+                join(connection, batch, end_id, end_id, whole=False)
             return flow, everyone(connection)
 
     def enqueue_one(
-        self, job: NewJob, parents: Sequence[int], delay: int | None, callbacks: Sequence[tuple[str, str]], origin: TaskOrigin | None
-    ) -> tuple[int, list[Address]]:
-        """Store one job that waits for others, or has callbacks (when, JSON): its id, and whom to wake. ``delay``: microseconds from when
+        self, job: NewJob, parents: Sequence[int], delay: int | None, callbacks: Sequence[tuple[str, str]], origin: TaskOrigin | None,
+        batch: Membership | None,
+    ) -> tuple[int, list[Address]]:  # fmt: skip
+        """Store one job that waits for others, has callbacks (when, JSON), or joins a batch: its id, and whom to wake. ``delay``: microseconds from when
         it may run."""
         edges = [Edge(-parent, 0, position) for position, parent in enumerate(parents)]
         alone = Graph([job], edges, [Wait(0, delay=delay)] if edges else [], [(0, *callback) for callback in callbacks])
@@ -101,6 +111,8 @@ class Flows:
             if origin is not None:
                 record_origin(connection, origin, job.created_at)
             (job_id,) = graph.insert(connection, alone, job.created_at)
+            if batch is not None:
+                join(connection, batch, job_id, job_id)
             return job_id, everyone(connection)
 
     def ends(self, flow: int) -> list[int]:
@@ -148,6 +160,12 @@ class Flows:
         """The ids of the jobs that it waits, or waited, for, in their order."""
         with self._database.read() as connection:
             return [parent for (parent,) in connection.execute(PARENTS, {"id": job}).fetchall()]
+
+    def members_of_group(self, job: int) -> list[int] | None:
+        """The jobs whose results a job that only brings others together stands for; None for any other job."""
+        if self._database.one(IS_GROUP, {"id": job}) is None:
+            return None
+        return self.parents(job)
 
     def parent_results(self, job: int) -> list[str | None]:
         """What those came to, JSON. Raises JobNotFound for one that is gone."""

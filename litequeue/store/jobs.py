@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from ..base.bell import Address
 from ..base.models import (
     Adoption,
+    Membership,
     NewJob,
     Printed,
     Settled,
@@ -60,8 +61,10 @@ class Jobs:
         payloads: Iterable[tuple[str, str]],
         origin: TaskOrigin | None = None,
         callbacks: Sequence[tuple[str, str]] = (),
+        batch: Membership | None = None,
     ) -> tuple[range, list[Address]]:
-        """Store one job per (args, kwargs), all or none, each with the callbacks (when, JSON); their ids, which are consecutive.
+        """Store one job per (args, kwargs), all or none, each with the callbacks (when, JSON),
+        in the batch; their ids, which are consecutive.
 
         The payloads are consumed into a TEMP table first: user code runs outside the write
         transaction, and a million jobs need no memory here. Moving them is one statement.
@@ -80,6 +83,10 @@ class Jobs:
                 (last,) = connection.execute("SELECT last_insert_rowid()").fetchone()
                 for number, (when, job) in enumerate(callbacks):
                     connection.execute(CALLBACKS, {"first": last - count + 1, "last": last, "number": number, "when": when, "job": job})
+                if batch is not None and count:
+                    from .links.joining import join
+
+                    join(connection, batch, last - count + 1, last)
                 addresses = one_for(connection, template.columns.queue, template.task, template.columns.pool)
         if count == 0:
             return range(0), []

@@ -42,8 +42,9 @@ class Flow:
 
     def done(self) -> bool:
         """Whether nothing of it is to run any more."""
+        end, _ = self._found()
         progress = self.progress()
-        return progress.ended == progress.total
+        return progress.ended == progress.total and (end is None or end.done())
 
     def progress(self) -> Progress:
         """How many of its jobs succeeded, of how many, and how many failed."""
@@ -89,7 +90,13 @@ class Flow:
         if end is None:
             return []
         jobs = self._client.store.flows.parents(end.id) if gathers else [end.id]
-        return [Job(self._client, job).get(timeout=0) for job in jobs]
+        return [self._result_of(job) for job in jobs]
+
+    def _result_of(self, job: int) -> Any:
+        members = self._client.store.flows.members_of_group(job)
+        if members is not None:  # a group that is a member of a batch
+            return [self._result_of(member) for member in members]
+        return Job[Any](self._client, job).get(timeout=0)
 
     def as_completed(self, timeout: Span | None = None) -> Iterator[Job[Any]]:
         """Its jobs as they end, however they end: what ended first comes first. Waits at most ``timeout`` for all of them, then raises

@@ -44,7 +44,7 @@ class Shape:
         made = plan(self)
         client = client_of(made)
         jobs, origins = graph_of(made, client, options)
-        flow, addresses = client.store.flows.enqueue(jobs, made.end, made.gathers, origins, client.clock.now())
+        flow, addresses = client.store.flows.enqueue(jobs, made.end, made.gathers, origins, client.clock.now(), client.batch())
         client.recorded(origins)
         client.ring(addresses)
         return Flow(client, flow)

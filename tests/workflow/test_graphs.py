@@ -109,6 +109,11 @@ def test_a_job_waits_for_jobs_flows_and_batches(working: LiteQueue) -> None:
     assert report.flow is None
 
 
+def test_the_result_of_a_bare_group_is_the_list_of_its_members_for_who_comes_after_it(working: LiteQueue) -> None:
+    pages = group(add.s(n, n) for n in range(3)).delay()
+    assert family.apply_async(after=[pages, add.delay(7)]).get(timeout=30)[1] == [[0, 2, 4], 7]
+
+
 def test_a_step_asks_for_its_parents_results_in_every_pool(working: LiteQueue) -> None:
     flow = (group(add.s(1, 1), numbers.s(2)) | family_elsewhere.si()).delay()
     parents, results = flow.get(timeout=30)

@@ -1,7 +1,7 @@
 """Jobs that wait for jobs: how they come in, how they are told, and what a revival takes back.
 
 Read ``telling`` first: the inbox, and what becomes of those who wait. ``graph`` stores jobs with their edges, ``following`` makes
-those that are called once one has ended, ``revival`` blocks
+those that are called once one has ended, ``joining`` adds to a batch, ``revival`` blocks
 again what was cancelled for the sake of a job that is put back, ``keeping`` says what must not
 be deleted yet, ``invariants`` are what holds after every transaction. May import ``base`` and what lies beside this folder in ``store``; the turn calls ``telling`` behind one column of its look.
 

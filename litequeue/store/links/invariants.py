@@ -16,7 +16,7 @@ WHERE j.state = 'blocked' AND (j.links = 4 OR j.links = 5 OR j.links = 6)"""
 
 RULES: Final[dict[str, str]] = {
     "counts the wrong number of parents": f"""SELECT w.job_id FROM {_WAITING}
-        AND w.pending <> (SELECT count(*) FROM {_PARENTS} AND NOT {IS_TOLD})""",
+        AND w.pending <> w.held + (SELECT count(*) FROM {_PARENTS} AND NOT {IS_TOLD})""",
     "counts the wrong number of failures": f"""SELECT w.job_id FROM {_WAITING}
         AND w.upset <> (SELECT count(*) FROM {_PARENTS} AND {IS_TOLD} AND p.state <> 'succeeded')""",
     "waits for nothing": f"SELECT w.job_id FROM {_WAITING} AND w.pending = 0",

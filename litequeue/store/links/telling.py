@@ -41,7 +41,7 @@ FROM (SELECT json_extract(value, '$[0]') AS child, json_extract(value, '$[1]') A
 WHERE job_id = v.child AND EXISTS (SELECT 1 FROM litequeue_jobs WHERE id = v.child AND state = 'blocked')"""
 TOLD: Final = "UPDATE litequeue_jobs SET links = links + 1 WHERE id IN (SELECT value FROM json_each(:told))"
 RECOUNT: Final = f"""UPDATE litequeue_waits SET
-    pending = (SELECT count(*) FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
+    pending = held + (SELECT count(*) FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
         WHERE e.child_id = job_id AND NOT {IS_TOLD}),
     upset = (SELECT count(*) FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
         WHERE e.child_id = job_id AND {IS_TOLD} AND p.state <> 'succeeded')

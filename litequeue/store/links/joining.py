@@ -1,0 +1,49 @@
+"""Becoming a member of a batch, in the transaction that stores the jobs.
+
+Owns who may, and what it means: an edge to each job that waits for all members. Others come in while the batch is open; once it is closed, only
+what a member adds that runs: as long as it does, none of those can have been let go.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Final
+
+from ...base.errors import BatchClosed, JobNotFound
+from ...base.models import Membership
+from .graph import HAS_DEPENDANTS
+
+INSERT_RANGE: Final = "INSERT INTO litequeue_flow_jobs (first_id, last_id, flow_id) VALUES (?, ?, ?)"
+FIND: Final = "SELECT open, children FROM litequeue_flows WHERE id = :flow"
+IS_MEMBER: Final = """SELECT 1 FROM litequeue_jobs AS j JOIN litequeue_edges AS e ON e.parent_id = j.id
+WHERE j.id = :id AND j.attempt = :attempt AND j.state = 'running' AND e.child_id = :end"""
+EDGES: Final = """INSERT INTO litequeue_edges (parent_id, child_id, position)
+SELECT j.id, c.value, j.id FROM litequeue_jobs AS j CROSS JOIN json_each(:children) AS c WHERE j.id BETWEEN :first AND :last"""
+LINK: Final = f"""UPDATE litequeue_jobs SET links = ifnull(links, 0) | {HAS_DEPENDANTS}
+WHERE id BETWEEN :first AND :last"""
+COUNT: Final = """UPDATE litequeue_waits SET pending = pending + :last - :first + 1
+WHERE job_id IN (SELECT value FROM json_each(:children))
+    AND EXISTS (SELECT 1 FROM litequeue_jobs WHERE id = job_id AND state = 'blocked')"""
+EXTEND: Final = "UPDATE litequeue_flow_jobs SET last_id = :last WHERE flow_id = :flow AND last_id = :first - 1"
+
+
+def join(connection: sqlite3.Connection, batch: Membership, first: int, last: int, *, whole: bool = True) -> None:
+    """Inside the transaction that has stored these jobs. ``whole``: they are its own, and not the end of another workflow. Raises
+    BatchClosed or JobNotFound."""
+    children = children_of(connection, batch.flow)
+    is_open, ids = children
+    if not is_open and (batch.by is None or connection.execute(IS_MEMBER, {**batch.by._asdict(), "end": ids[0]}).fetchone() is None):
+        raise BatchClosed(f"batch {batch.flow} is closed, and takes jobs of its running members alone: nothing was stored")
+    asked = {"flow": batch.flow, "children": json.dumps(ids), "first": first, "last": last}
+    for sql in (LINK, EDGES, COUNT):
+        connection.execute(sql, asked)
+    if whole and not connection.execute(EXTEND, asked).rowcount:
+        connection.execute(INSERT_RANGE, (first, last, batch.flow))
+
+
+def children_of(connection: sqlite3.Connection, flow: int) -> tuple[bool, list[int]]:
+    row = connection.execute(FIND, {"flow": flow}).fetchone()
+    if row is None or row[1] is None:
+        raise JobNotFound(f"there is no batch {flow}")
+    return bool(row[0]), json.loads(row[1])

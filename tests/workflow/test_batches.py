@@ -1,0 +1,213 @@
+"""Batches: jobs that are enqueued one by one, and what is called once all of them have ended."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from litequeue import (
+    BatchClosed,
+    InvalidArgument,
+    InvalidType,
+    JobFailed,
+    JobNotFound,
+    LiteQueue,
+    WouldDeadlock,
+    current_job,
+    group,
+)
+from litequeue.store.links import invariants
+
+from ..support import wait_until
+
+pytestmark = pytest.mark.beside
+
+app = LiteQueue("unbound.sqlite")
+told: list[Any] = []
+broken: set[int] = set()
+
+
+@app.task
+def row(n: int) -> int:
+    if n in broken:
+        raise ValueError(f"row {n}")
+    return n
+
+
+@app.task
+def more(n: int) -> int:
+    with app.batch(current_job().parents[0] if n < 0 else batch_of(current_job().id)):
+        for one in range(n):
+            row.delay(one)
+    return n
+
+
+def batch_of(job: int) -> int:
+    found = app.job(job).flow
+    assert found is not None
+    return int(found.id)
+
+
+@app.task
+def good(batch: int) -> None:
+    told.append(("success", batch))
+
+
+@app.task
+def bad(batch: int) -> None:
+    told.append(("failure", batch))
+
+
+@app.task
+def end(batch: int, word: str = "end") -> None:
+    told.append((word, batch))
+
+
+@app.task
+def alone() -> None:
+    told.append("alone")
+
+
+@pytest.fixture
+def bound(db: Path) -> Iterator[LiteQueue]:
+    app._client.bind(str(db))
+    told.clear()
+    broken.clear()
+    yield app
+    with closing(sqlite3.connect(db)) as connection:
+        assert invariants.broken(connection) == []
+    app.close()
+
+
+@pytest.fixture
+def working(bound: LiteQueue) -> Iterator[LiteQueue]:
+    with bound.worker(threads=4):
+        yield bound
+
+
+def test_what_is_called_once_all_have_succeeded(working: LiteQueue) -> None:
+    with working.batch(on_success=good.s(), on_failure=bad, on_end=end.s("over")) as batch:
+        for n in range(5):
+            row.delay(n)
+        row.delay_many([(n,) for n in range(5, 8)])
+        assert batch.state == "blocked" and not batch.wait(timeout=0.1)
+        wait_until(lambda: batch.progress().done == 8)
+        assert not batch.done()  # it may grow
+        with pytest.raises(WouldDeadlock):
+            batch.get()
+    assert batch.get(timeout=30) == list(range(8))
+    wait_until(lambda: len(told) == 2)
+    assert sorted(told) == [("over", batch.id), ("success", batch.id)]
+    assert batch.progress() == (8, 8, 0, 8) and batch.state == "succeeded" and batch.done()
+    assert [job.get() for job in working.flow(batch.id).jobs()] == list(range(8))
+
+
+def test_what_is_called_once_one_has_failed_and_all_have_ended(working: LiteQueue) -> None:
+    """sidekiq#1697: a batch is not complete while others run; #6126, #5068: while one is retried."""
+    broken.add(2)
+    with working.batch(on_success=good, on_failure=bad, on_end=end) as batch:
+        for n in range(4):
+            row.apply_async((n,), retries=n % 2)
+        held = row.apply_async((7,), countdown=600)
+    wait_until(lambda: batch.progress().ended == 4)
+    assert told == []
+    held.retry()
+    wait_until(lambda: len(told) == 2)
+    assert sorted(told) == [("end", batch.id), ("failure", batch.id)]
+    with pytest.raises(JobFailed, match="row 2"):
+        batch.get(timeout=30)
+
+
+def test_success_comes_though_late_and_the_others_do_not_come_again(working: LiteQueue) -> None:
+    """good_job#1450, #832: a discarded member is put back, and succeeds."""
+    broken.add(1)
+    with working.batch(on_success=good, on_failure=bad, on_end=end) as batch:
+        row.delay_many([(0,), (1,), (2,)])
+    wait_until(lambda: len(told) == 2)
+    broken.clear()
+    assert batch.retry() == 1
+    wait_until(lambda: len(told) == 3)
+    assert told[2] == ("success", batch.id)
+    assert batch.get(timeout=30) == [0, 1, 2]
+
+
+def test_an_empty_batch_has_succeeded(working: LiteQueue) -> None:
+    with working.batch(on_success=good, on_failure=bad, on_end=alone.si()) as batch:
+        pass
+    wait_until(lambda: len(told) == 2)
+    assert {("success", batch.id), "alone"} == set(told) and batch.get(timeout=30) == []
+
+
+def test_a_running_member_adds_others_and_nobody_else_does(working: LiteQueue) -> None:
+    """sidekiq#3130: jobs that are added to a batch that has ended."""
+    with working.batch(on_success=good) as batch:
+        more.delay(3)
+        row.delay(9)
+    batch.wait(timeout=30)
+    wait_until(lambda: told == [("success", batch.id)])
+    assert batch.progress().total == 5
+    assert sorted(batch.get(timeout=30)) == [0, 1, 2, 3, 9]
+    with pytest.raises(BatchClosed, match="nothing was stored"), working.batch(batch.id):
+        row.delay(1)
+    with pytest.raises(BatchClosed), working.batch(batch.id):
+        row.delay_many([(1,), (2,)])
+    with pytest.raises(JobNotFound), working.batch(77):
+        row.delay(1)
+    assert batch.progress().total == 5
+
+
+def test_an_open_batch_may_be_filled_from_elsewhere(working: LiteQueue) -> None:
+    with working.batch(on_success=good) as batch:
+        with working.batch(batch.id):
+            row.delay(1)
+        row.delay(2)
+        assert told == []
+    assert batch.get(timeout=30) == [1, 2]
+
+
+def test_an_exception_that_leaves_the_block_cancels_all_of_it(bound: LiteQueue) -> None:
+    with pytest.raises(ZeroDivisionError), bound.batch(on_success=good, on_failure=bad, on_end=end) as batch:
+        row.delay(1)
+        row.delay(1 // 0)
+    assert batch.state == "cancelled" and batch.done()
+    with bound.worker(burst=True) as worker:
+        worker.stop()
+    assert told == [] and bound.stats().states == {"cancelled": 5}
+
+
+def test_a_workflow_in_the_block_counts_by_its_end_and_other_files_not_at_all(working: LiteQueue, tmp_path: Path) -> None:
+    with LiteQueue(tmp_path / "other.sqlite") as other, working.batch(on_success=good) as batch:
+        flow = group(row.s(n) for n in range(3)).delay()
+        other.enqueue("somebody.elses")
+        row.apply_async((5,), after=flow)
+    assert batch.get(timeout=30) == [[0, 1, 2], 5]
+    wait_until(lambda: told == [("success", batch.id)])
+    assert flow.get(timeout=30) == [0, 1, 2]
+    row.delay(1).get(timeout=30)  # behind the block: no member
+    assert batch.progress().total == 1
+
+
+def test_what_cannot_be_called_is_refused_before_anything_is_stored(bound: LiteQueue) -> None:
+    for wrong, error in ((7, InvalidType), ("tests.name", InvalidArgument), (row.s() | row.s(), InvalidType)):
+        with pytest.raises(error):
+            bound.batch(on_success=wrong)
+    with pytest.raises(InvalidType, match="on_success, on_failure, on_end"):
+        bound.batch(on_sucess=good)
+    with pytest.raises(InvalidArgument, match="where it begins"):
+        bound.batch(3, on_success=good)
+    with pytest.raises(InvalidArgument, match="callbacks of its own"):
+        bound.batch(on_success=good.s().set(on_failure=bad))
+    assert bound.jobs() == []
+    row.delay(1)
+
+
+def test_a_batch_of_very_many_is_stored_and_ends(working: LiteQueue) -> None:
+    with working.batch(on_end=end) as batch:
+        row.delay_many([(n,) for n in range(3_000)])
+    wait_until(lambda: told == [("end", batch.id)], 30)
+    assert batch.progress().done == 3_000
