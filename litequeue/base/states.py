@@ -8,7 +8,7 @@
          +------------ snooze -----------+------------------+
                                          `- release, rescue, promote (from retrying)
 
-``blocked`` is for jobs that wait for other jobs, or, having run so far, for an event; one whose inputs turn out to be too large is discarded, one that only brings
+``blocked`` is for jobs that wait for other jobs; one whose inputs turn out to be too large is discarded, one that only brings
 others together succeeds at once, and one that was cancelled since
 another had failed waits again when that is revived. Waiting jobs may also be cancelled or expire, and
 a final one goes back to ``available`` by revive. tests/store/test_transitions.py drives the store at

@@ -11,6 +11,7 @@ from ..base.checks import MICROS, aware, clean
 from ..base.clock import SystemClock
 from ..store.flows import Member
 from ..store.links.telling import JOIN
+from ..store.rules import FOREVER
 from . import render, tree
 from .jobs import existing
 from .printing import put, say
@@ -60,7 +61,9 @@ def _note(member: Member, now: int) -> str:
     end = member.finished_at or (now if member.state == "running" else None)
     if member.started_at is not None and end is not None:
         parts.append(render.duration(max(end - member.started_at, 0) / MICROS))
-    if member.state in ("scheduled", "retrying"):
+    if member.run_at >= FOREVER:
+        parts.append("waits for an event")
+    elif member.state in ("scheduled", "retrying"):
         parts.append(f"due {render.when(aware(member.run_at))}")
     if member.state == "blocked":
         parts.append(f"after {_few(member.parents)}" if member.parents else "waits")

@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ..base.checks import clean, clean_lines
+from ..base.checks import MICROS, clean, clean_lines
 from ..base.errors import InvalidArgument
 from ..base.records import JobInfo, OutputPiece, Stats, StepInfo
 from ..base.stored import loads, nesting
 from ..base.stored import shown as stored_json
 from ..commands.command import NAME as COMMAND
+from ..store.rules import FOREVER
 from .calls import command_in, command_line
 from .printing import complain, put, say
 
@@ -98,6 +99,8 @@ def note(info: JobInfo) -> str:
     """The one thing to know about a job beyond its columns."""
     if info.state == "running" and overdue(info):
         return "overdue: still running past its timeout"
+    if info.state == "scheduled" and waits_for_ever(info.run_at):
+        return "waits for an event"
     if info.state in ("scheduled", "retrying"):
         return f"due {when(info.run_at)}" + (f"; {info.last_error}" if info.last_error else "")
     if info.state == "running" and info.cancel_requested_at is not None:
@@ -105,6 +108,10 @@ def note(info: JobInfo) -> str:
     if info.state == "succeeded":
         return info.last_error or f"= {None if info.result is None else stored_json(info.result)}"
     return info.last_error or ""
+
+
+def waits_for_ever(run_at: datetime) -> bool:
+    return run_at.timestamp() * MICROS >= FOREVER
 
 
 def overdue(info: JobInfo) -> bool:
@@ -148,7 +155,7 @@ def print_job(info: JobInfo, waits: str | None) -> None:
         ("timeout", "" if info.timeout is None else duration(info.timeout)),
         ("worker", info.worker or ""),
         ("created", _zoned(info.created_at)),
-        ("due", _zoned(info.run_at)),
+        ("due", "" if waits_for_ever(info.run_at) else _zoned(info.run_at)),
         ("started", _zoned(info.started_at)),
         ("finished", _zoned(info.finished_at)),
         ("took", took(info)),

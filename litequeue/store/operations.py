@@ -26,14 +26,14 @@ CANCEL_RUNNING: Final = """UPDATE litequeue_jobs
 SET cancel_requested_at = coalesce(cancel_requested_at, :now)
 WHERE id = :id AND state = 'running'"""
 
-REVIVE: Final = """UPDATE litequeue_jobs
-SET state = 'available', run_at = :now, failures = 0, interruptions = 0, finished_at = NULL, prune_at = NULL,
+REVIVE: Final = f"""UPDATE litequeue_jobs
+SET state = 'available', run_at = {steps.IN_TIME}, failures = 0, interruptions = 0, finished_at = NULL, prune_at = NULL,
     result = NULL, last_error = NULL, cancel_requested_at = NULL, expires_at = NULL,
     reported_at = CASE WHEN reported_at <= created_at THEN reported_at END  -- what itself tells of another stays silent
 WHERE id = :id AND finished_at IS NOT NULL AND NOT (ifnull(links, 0) > 3 AND EXISTS (
     SELECT 1 FROM litequeue_waits WHERE job_id = :id AND cause IS NOT NULL))  -- only what is its cause can be put back"""
 
-HURRY: Final = """UPDATE litequeue_jobs SET state = 'available', run_at = min(run_at, :now)
+HURRY: Final = f"""UPDATE litequeue_jobs SET state = 'available', run_at = min(run_at, {steps.IN_TIME})
 WHERE id = :id AND (state = 'scheduled' OR state = 'retrying' OR state = 'blocked' AND schedule_id IS NOT NULL)"""
 STATE: Final = "SELECT state, links FROM litequeue_jobs WHERE id = :id"
 

@@ -14,6 +14,7 @@ from ..base import forkguard, stored
 from ..base.checks import MICROS, aware
 from ..base.masking import recorded
 from .file import Database
+from .rules import FOREVER
 
 if TYPE_CHECKING:  # see records for why
     from ..base.records import (
@@ -68,7 +69,7 @@ PAUSED: Final = "SELECT name FROM litequeue_queues WHERE paused_at IS NOT NULL O
 # Nobody has waited for a job before it was there, whatever its eta says.
 OLDEST: Final = """SELECT min(max(run_at, created_at)) FROM litequeue_jobs WHERE state = 'available'"""
 NEXT_DUE: Final = (
-    "SELECT min(run_at) FROM litequeue_jobs WHERE state = 'scheduled' OR state = 'retrying'"
+    f"SELECT min(run_at) FROM litequeue_jobs WHERE (state = 'scheduled' OR state = 'retrying') AND run_at < {FOREVER}"
 )
 WORKERS: Final = """SELECT id, name, pid, host, queues, slots, started_at, heartbeat_at, stopped_at,
     unknown_tasks

@@ -11,3 +11,5 @@ DAY: Final = 86_400 * 1_000_000
 KEEP: Final = DAY  # of jobs that were cancelled or expired
 KEEP_DISCARDED: Final = 30 * DAY
 MAX_INTERRUPTIONS: Final = 3
+# When a job is due that waits for an event without an end: the year 9000. It is no blocked one, which other jobs, or a schedule, would let go.
+FOREVER: Final = 221_845_392_000_000_000

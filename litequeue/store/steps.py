@@ -24,6 +24,10 @@ ON CONFLICT (job_id, name) DO UPDATE SET value = excluded.value, until = NULL, a
 # It has come further: its workers' ends before this are no sign any more that it kills them.
 ACQUIT: Final = "UPDATE litequeue_jobs SET interruptions = 0 WHERE id = :job AND interruptions > 0"
 FORGET: Final = "DELETE FROM litequeue_steps WHERE job_id = :job"
+# Of a job that is to run now: not before the end of a sleep, or of a wait in vain, that it has behind it, by whatever clock. That these
+# are over is seen by run_at alone.
+IN_TIME: Final = """max(:now, ifnull((
+    SELECT max(until) FROM litequeue_steps WHERE job_id = litequeue_jobs.id AND value IS NULL AND until < run_at), 0))"""
 EMIT: Final = """INSERT INTO litequeue_events (name, payload, at, prune_at) VALUES (:name, :payload, :at, :prune_at)
 ON CONFLICT (name) DO NOTHING"""
 ANY: Final = "SELECT EXISTS (SELECT 1 FROM litequeue_steps) OR EXISTS (SELECT 1 FROM litequeue_listeners)"

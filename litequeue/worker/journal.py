@@ -15,7 +15,7 @@ from ..base.checks import counted
 from ..base.errors import UnknownTask
 from ..base.log import Log
 from ..base.models import ClaimedJob, Lease, LostJob, Settled, Unsettled
-from ..base.outcomes import NotStarted, Timed
+from ..base.outcomes import NotStarted, Suspended, Timed
 from ..pools.base import Call, Reason
 from .repeated_warning import Complaint
 
@@ -114,8 +114,9 @@ def _ended(call: Call, timed: Timed, settled: Settled | Unsettled) -> None:
         "retrying": "failed, runs again in {:.1f} s",
         "scheduled": "snoozed for {:.1f} s",
         "available": "released",
-        "blocked": "waits for an event",
     }.get(settled.state, settled.state)
+    if isinstance(timed.outcome, Suspended):
+        what = "sleeps for {:.1f} s" if not timed.outcome.names else "waits for an event"
     if settled.run_at is not None:
         what = what.format((settled.run_at - settled.ended_at) / 1_000_000)
     log.log(

@@ -26,7 +26,7 @@ from ..base.outcomes import (
 )
 from ..pools.base import Call, Reason
 from ..pools.call import retry_delay
-from ..store.rules import KEEP, KEEP_DISCARDED
+from ..store.rules import FOREVER, KEEP, KEEP_DISCARDED
 
 
 def settle(
@@ -51,7 +51,7 @@ def settle(
         return _back(call, "scheduled", timed, now, run_at=now + outcome.delay)
     if isinstance(outcome, Suspended):
         until = until_of(outcome, now)
-        return _back(call, "blocked" if until is None else "scheduled", timed, now, run_at=until)
+        return _back(call, "scheduled", timed, now, run_at=FOREVER if until is None else until)
     if isinstance(outcome, Discarded):
         return _final(call, "discarded", timed, now, ("Discard", outcome.reason, ""))
     if isinstance(outcome, (Cancelled, Interrupted)):
@@ -135,7 +135,7 @@ def _back(
     timed: Timed,
     now: int,
     *,
-    run_at: int | None,
+    run_at: int,
     error: tuple[str, str, str] | None = None,
 ) -> Unsettled:
     return Unsettled(

@@ -41,7 +41,7 @@ def working(db: Path) -> Iterator[LiteQueue]:
 
 def test_an_event_is_emitted_and_a_job_goes_on_that_shows_its_steps(working: LiteQueue, db: Path, cli: Cli) -> None:
     job = order.delay(17)
-    wait_until(lambda: job.state == "blocked")
+    wait_until(lambda: job.state == "scheduled")
     shown = cli("job", db, job.id).out
     assert "waits         it waits for the event 'delivered:17'\n" in shown
     assert 'step charge, attempt 1, ' in shown and '= {"paid":17}' in shown.replace(" ", "").replace("={", "= {")

@@ -365,7 +365,7 @@ async def waits_in_a_coroutine(event: Any, timeout: Any = None) -> object:
 @pytest.mark.parametrize("task", [waits, waits_in_a_process, waits_in_a_coroutine], ids=["thread", "process", "coroutine"])
 def test_an_event_wakes_who_waits_for_it(working: LiteQueue, task: Any) -> None:
     job, bounded, several = task.delay("delivered:17"), task.delay("delivered:17", "1h"), task.delay(["lost:17", "delivered:17"])
-    wait_until(lambda: (job.state, bounded.state, several.state) == ("blocked", "scheduled", "blocked"))
+    wait_until(lambda: (job.state, bounded.state, several.state) == ("scheduled",) * 3)
     assert job.why_waiting() == bounded.why_waiting() == "it waits for the event 'delivered:17'"
     assert working.emit("delivered:17", {"at": "noon", "to": (1, 2)})
     assert job.get(timeout=30) == bounded.get(timeout=30) == {"at": "noon", "to": (1, 2)}
@@ -382,7 +382,7 @@ def test_of_several_events_that_have_happened_the_first_counts(working: LiteQueu
 
 def test_plain_sql_emits(working: LiteQueue) -> None:
     job = waits.delay("paid:3")
-    wait_until(lambda: job.state == "blocked")
+    wait_until(lambda: job.state == "scheduled")
     with closing(sqlite3.connect(working.path)) as connection, connection:
         connection.execute("INSERT INTO litequeue_events (name, payload) VALUES ('paid:3', '{\"sum\": 5}')")
     assert job.get(timeout=30) == {"sum": 5}
@@ -435,7 +435,7 @@ def test_an_event_is_kept_as_long_as_it_was_to(bound: LiteQueue) -> None:
 def test_steps_and_listeners_go_with_their_job(working: LiteQueue) -> None:
     job, other = sleeps.delay(0.05), waits.delay("never")
     job.get(timeout=30)
-    wait_until(lambda: other.state == "blocked")
+    wait_until(lambda: other.state == "scheduled")
     other.cancel()
     store = working._client.store
     store.operations.prune(working._client.clock.now() + 40 * 86_400 * 1_000_000, 5.0)
@@ -446,11 +446,11 @@ def test_steps_and_listeners_go_with_their_job(working: LiteQueue) -> None:
 
 def test_what_holds_of_waits_holds(working: LiteQueue) -> None:
     job = waits.delay("x")
-    wait_until(lambda: job.state == "blocked")
+    wait_until(lambda: job.state == "scheduled")
     with closing(sqlite3.connect(working.path)) as connection:
         assert invariants.broken(connection) == []
         connection.execute("DELETE FROM litequeue_listeners")
-        assert invariants.broken(connection) == [f"job {job.id} waits, and nobody knows how"]
+        assert invariants.broken(connection) == [f"job {job.id} waits for an event, and nobody knows which"]
 
 
 def test_a_first_execution_without_steps_asks_the_file_nothing(bound: LiteQueue) -> None:

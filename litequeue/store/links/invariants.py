@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
+from ..rules import FOREVER
 from .telling import IS_TOLD
 
 _PARENTS: Final = "litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id WHERE e.child_id = w.job_id"
@@ -22,12 +23,13 @@ RULES: Final[dict[str, str]] = {
     "waits for nothing": f"SELECT w.job_id FROM {_WAITING} AND w.pending = 0",
     "waits in vain": f"SELECT w.job_id FROM {_WAITING} AND w.upset > 0 AND w.runs_when = 'success'",
     "waits, and nobody knows how": """SELECT j.id FROM litequeue_jobs AS j WHERE j.state = 'blocked' AND j.schedule_id IS NULL
-        AND NOT EXISTS (SELECT 1 FROM litequeue_waits WHERE job_id = j.id)
+        AND NOT EXISTS (SELECT 1 FROM litequeue_waits WHERE job_id = j.id)""",
+    "waits for an event, and nobody knows which": f"""SELECT id FROM litequeue_jobs AS j WHERE state = 'scheduled' AND run_at = {FOREVER}
         AND NOT EXISTS (SELECT 1 FROM litequeue_listeners WHERE job_id = j.id)""",
-    "waits for an event that has happened": """SELECT l.job_id FROM litequeue_listeners AS l
+    "waits for an event that has happened": f"""SELECT l.job_id FROM litequeue_listeners AS l
         JOIN litequeue_steps AS s ON s.job_id = l.job_id AND s.name = l.step JOIN litequeue_jobs AS j ON j.id = l.job_id
         WHERE EXISTS (SELECT 1 FROM litequeue_events WHERE name = l.name) AND s.value IS NULL
-            AND (j.state = 'blocked' AND s.until IS NULL OR j.state = 'scheduled' AND j.run_at = s.until)""",
+            AND j.state = 'scheduled' AND j.run_at = ifnull(s.until, {FOREVER})""",
     "has told others and has not ended": "SELECT id FROM litequeue_jobs WHERE (links = 2 OR links = 6) AND finished_at IS NULL",
     "waits for a job that is gone": f"""SELECT w.job_id FROM {_WAITING} AND EXISTS (SELECT 1 FROM litequeue_edges AS e
         WHERE e.child_id = w.job_id AND NOT EXISTS (SELECT 1 FROM litequeue_jobs WHERE id = e.parent_id))""",

@@ -1,8 +1,8 @@
 """Version 5, "steps and callbacks": what a job remembers of how far it came, what has happened that jobs wait for, what is made
 once a job has ended, and batches.
 
-Statements only, and never changed: files of this version are in use. Code of version 4 may work on the file: to it a job that sleeps is a
-scheduled one, and one that waits for an event is blocked; its jobs' callbacks wait until a worker of this version tells of them.
+Statements only, and never changed: files of this version are in use. Code of version 4 may work on the file: to it a job that sleeps, or
+waits for an event, is a scheduled one; callbacks wait until a worker of this version tells of them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 _NOW: Final = "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"  # unixepoch('subsec') is of SQLite 3.42
+FOREVER: Final = 221_845_392_000_000_000  # the year 9000: when a job is due that waits for an event without an end
 _KEEP: Final = 30 * 86_400 * 1_000_000
 
 SQL: Final = f"""
@@ -62,18 +63,20 @@ CREATE TABLE litequeue_listeners (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX litequeue_listeners_job ON litequeue_listeners (job_id);
 
--- Whoever emits, in whatever language: those who wait go on. One that has timed out, and is elsewhere by now, is left alone.
+-- Whoever emits, in whatever language: those who wait go on. One that has timed out, and is elsewhere by now, is left alone. run_at never
+-- falls behind the end of a sleep, or of a wait in vain, that the job has behind it: that these are over is seen by it alone.
 CREATE TRIGGER litequeue_events_heard AFTER INSERT ON litequeue_events
 WHEN EXISTS (SELECT 1 FROM litequeue_listeners WHERE name = NEW.name)
 BEGIN
     UPDATE litequeue_steps SET value = NEW.payload, event = NEW.name, at = NEW.at
     WHERE (job_id, name) IN (SELECT job_id, step FROM litequeue_listeners WHERE name = NEW.name) AND value IS NULL
         AND EXISTS (SELECT 1 FROM litequeue_jobs WHERE id = job_id
-            AND (state = 'blocked' AND until IS NULL OR state = 'scheduled' AND run_at = until));
-    UPDATE litequeue_jobs SET state = 'available', run_at = min(run_at, NEW.at)
+            AND state = 'scheduled' AND run_at = ifnull(until, {FOREVER}));
+    UPDATE litequeue_jobs SET state = 'available', run_at = min(run_at, max(NEW.at, ifnull((
+        SELECT max(until) FROM litequeue_steps WHERE job_id = litequeue_jobs.id AND value IS NULL), 0)))
     WHERE id IN (SELECT l.job_id FROM litequeue_listeners AS l JOIN litequeue_steps AS s ON s.job_id = l.job_id AND s.name = l.step
             WHERE l.name = NEW.name AND s.value IS NOT NULL)
-        AND (state = 'blocked' OR state = 'scheduled');
+        AND state = 'scheduled';
     DELETE FROM litequeue_listeners WHERE job_id IN (
         SELECT l.job_id FROM litequeue_listeners AS l JOIN litequeue_steps AS s ON s.job_id = l.job_id AND s.name = l.step
         WHERE l.name = NEW.name AND s.value IS NOT NULL);

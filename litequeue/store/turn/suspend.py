@@ -6,15 +6,16 @@ falls between the two. The job's own row was written with the other ends (``sett
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from typing import Final
 
+from ..steps import IN_TIME
 from .state import Turn
 
 _ROWS = """(SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS attempt, json_extract(value, '$[2]') AS step,
     json_extract(value, '$[3]') AS until, json_extract(value, '$[4]') AS names FROM json_each(:rows)) AS v
-JOIN litequeue_jobs AS j ON j.id = v.id AND j.attempt = v.attempt AND (j.state = 'blocked' OR j.state = 'scheduled')"""
+JOIN litequeue_jobs AS j ON j.id = v.id AND j.attempt = v.attempt AND j.state = 'scheduled'"""
+HELD: Final = f"SELECT json_group_array(v.id) FROM {_ROWS}"
 FORGET: Final = f"DELETE FROM litequeue_listeners WHERE job_id IN (SELECT v.id FROM {_ROWS})"
 # What was woken before its time goes on waiting as long as it was to.
 KEEP: Final = f"""INSERT INTO litequeue_steps (job_id, name, until, attempt, at)
@@ -32,8 +33,8 @@ FROM (SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS s
         json_extract(value, '$[2][0]') AS event, json_extract(value, '$[2][1]') AS payload
     FROM json_each(:happened)) AS v
 WHERE job_id = v.id AND name = v.step"""
-WAKE: Final = """UPDATE litequeue_jobs SET state = 'available', run_at = min(run_at, :now)
-WHERE id IN (SELECT json_extract(value, '$[0]') FROM json_each(:happened)) AND (state = 'blocked' OR state = 'scheduled')"""
+WAKE: Final = f"""UPDATE litequeue_jobs SET state = 'available', run_at = min(run_at, {IN_TIME})
+WHERE id IN (SELECT json_extract(value, '$[0]') FROM json_each(:happened)) AND state = 'scheduled'"""
 DEAF: Final = """DELETE FROM litequeue_listeners
 WHERE job_id IN (SELECT json_extract(value, '$[0]') FROM json_each(:happened))"""
 
@@ -45,7 +46,7 @@ def suspend(connection: sqlite3.Connection, turn: Turn) -> None:
     parameters = {"rows": turn.suspended_rows, "now": turn.now}
     for sql in (FORGET, KEEP, LISTEN):
         connection.execute(sql, parameters)
-    ids = json.dumps([one.id for one in turn.suspended])
+    (ids,) = connection.execute(HELD, parameters).fetchone()  # of a worker that was frozen, some are others' by now
     (happened,) = connection.execute(HAPPENED, {"ids": ids}).fetchone()
     if happened != "[]":
         for sql in (GIVE, WAKE, DEAF):
