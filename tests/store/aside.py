@@ -12,6 +12,7 @@ from litequeue.base.models import ClaimedJob, Suspension, Unsettled
 from litequeue.payload import Codec
 from litequeue.store import Store
 from litequeue.store.links import invariants
+from litequeue.store.rules import FOREVER
 from litequeue.store.turn import Turn
 from litequeue.tasks.context import JobContext
 
@@ -22,7 +23,7 @@ FAR = 10**16
 
 def rows_of(job: ClaimedJob, names: tuple[str, ...], until: int | None, step: str, now: int) -> tuple[Unsettled, Suspension]:
     """What a worker writes of a job that waits for these events, or sleeps."""
-    row = other(job, "blocked" if until is None else "scheduled", now, run_at=until)
+    row = other(job, "scheduled", now, run_at=FOREVER if until is None else until)
     return row, Suspension(job.id, job.attempt, step, until, json.dumps(names))
 
 

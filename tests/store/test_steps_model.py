@@ -38,6 +38,7 @@ from litequeue.base.states import FINAL
 from litequeue.payload import Codec
 from litequeue.store import Store, operations, steps
 from litequeue.store.links import invariants
+from litequeue.store.rules import FOREVER
 from litequeue.store.schema import ledger
 from litequeue.store.turn import Demand
 from litequeue.store.turn import suspend as suspending
@@ -412,10 +413,9 @@ class Model:
     def check_wait(self, job: int, state: str, run_at: int, hit: bool) -> None:
         wait = self.aside[job]
         came = [name for name in wait.names if name in self.emitted]
-        if state in ("blocked", "scheduled", "retrying"):
+        if state in ("scheduled", "retrying"):
             assert not came, f"{job} waits for {came}, which has happened"
-            assert (state == "blocked") == (wait.until is None)
-            assert wait.until is None or run_at == wait.until, f"{job} is put aside until {run_at}"
+            assert run_at == (FOREVER if wait.until is None else wait.until), f"{job} is put aside until {run_at}"
             return
         due = wait.until is not None and wait.until <= self.clock.now()
         assert came or due or hit or state == "cancelled", f"{job}: nobody and nothing has woken it"
@@ -529,7 +529,7 @@ def emitting_over_the_first_payload(patch: Patch) -> None:
 
 
 def giving_an_event_to_who_has_timed_out(patch: Patch) -> None:
-    trigger(patch, ("(state = 'blocked' AND until IS NULL OR state = 'scheduled' AND run_at = until)", "true"))
+    trigger(patch, (f"state = 'scheduled' AND run_at = ifnull(until, {FOREVER})", "true"))
 
 
 def waking_whoever_has_listened_once(patch: Patch) -> None:
@@ -537,7 +537,7 @@ def waking_whoever_has_listened_once(patch: Patch) -> None:
     trigger(
         patch,
         ("WHERE l.name = NEW.name AND s.value IS NOT NULL)\n        AND", "WHERE l.name = NEW.name)\n        AND"),
-        ("AND (state = 'blocked' OR state = 'scheduled')", "AND (state = 'blocked' OR state = 'scheduled' OR state = 'retrying')"),
+        ("AND state = 'scheduled';", "AND (state = 'scheduled' OR state = 'retrying');"),
     )
 
 
@@ -546,7 +546,7 @@ def waking_nobody(patch: Patch) -> None:
 
 
 def waking_only_who_waits_for_ever(patch: Patch) -> None:
-    trigger(patch, (" OR state = 'scheduled' AND run_at = until)", ")"))
+    trigger(patch, (f"run_at = ifnull(until, {FOREVER})", f"run_at = {FOREVER}"))
 
 
 def listening_on_after_the_wait_is_over(patch: Patch) -> None:

@@ -1,4 +1,4 @@
-"""What the tests of steps, sleep and events have found, each as short as it can be seen."""
+"""Waits beside a frozen worker, clocks that were set back, workflows and schedules: each as short as it can be seen."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from litequeue.base.models import ClaimedJob, Settled
 from litequeue.store import Store
 from litequeue.store.turn import Demand
 
-from ..store.aside import FAR, context_of, found_in, put_aside
-from ..store.links.driven import MINUTE, Hand, other, step
-from ..store.test_steps_model import run
 from ..support import FakeClock, new_job, wait_until
+from .aside import FAR, context_of, found_in, put_aside
+from .links.driven import MINUTE, Hand, other, step
+from .test_steps_model import run
 
 pytestmark = pytest.mark.beside
 
@@ -129,14 +129,14 @@ def test_a_step_of_a_flow_that_waits_for_an_event_has_run_and_is_left_alone_when
     jobs = waits_behind(hand)
     parent = parent_again(hand, jobs)
     hand.store.jobs.turn(1, hand.clock.now(), FAR, others=[other(parent, "discarded", hand.clock.now())])
-    assert hand.states(jobs)["child"] == "blocked"
+    assert hand.states(jobs)["child"] == "scheduled"
 
 
 def test_a_step_of_a_flow_that_waits_for_an_event_waits_on_when_its_parent_is_put_back_and_succeeds(hand: Hand) -> None:
     jobs = waits_behind(hand)
     parent, now = parent_again(hand, jobs), hand.clock.now()
     hand.store.jobs.turn(1, now, FAR, succeeded=[Settled(parent.id, parent.attempt, now, now, '"another"', FAR, None)])
-    assert hand.states(jobs)["child"] == "blocked"
+    assert hand.states(jobs)["child"] == "scheduled"
     assert hand.inputs(jobs["child"]) == [f"of {jobs['parent']}"]
 
 
@@ -156,7 +156,7 @@ def test_a_job_of_a_schedule_that_waits_for_an_event_is_not_woken_for_nothing(ap
     with app.worker(threads=1):
         wait_until(lambda: runs)
         (job,) = app.jobs()
-        wait_until(lambda: job.state == "blocked")
+        wait_until(lambda: job.state == "scheduled")
         others = [waits_not.delay() for waits_not in [app.task(quick)] for _ in range(5)]
         assert [other.get(timeout=30) for other in others] == [None] * 5
         assert runs == [1]
