@@ -402,7 +402,7 @@ class Model:
             assert found[new].value is None or found[new].event is not None or (at, value) == (new, found[new].value), f"{new} from nowhere"
         for at, row in found.items():
             if row.until is not None:
-                assert row.until == self.ends[at], f"{at} ends {row.until - self.ends[at]} us too late"
+                assert row.until == self.ends.get(at), f"{at} ends at {row.until}, and not at {self.ends.get(at)}"
             if row.event is not None and self.rows.get(at, Row(None, None, None)).value is None:
                 assert row.value == self.emitted[row.event][0], f"{at} has the payload of another"
                 (op,) = (op for op in self.programs[at[0]] if op.key == at[1])
