@@ -29,6 +29,8 @@ SAYS = {
     r"    Wed 01 Apr 09:00 CEST fired, job succeeded\n(?s:.*)weekly_clean_up:[^\n]*, 5 times\n",
     "crontab_import": r"Mon 02:30 cat: succeeded, \"what stands behind a percent sign\\nis the command's input\\n\"\n"
     r"(Mon [\d:]+ every-quarter[\w-]+: succeeded, 'still there\\n'\n){4}(?s:.*)CRON_TZ=Europe/Berlin",
+    "durable_order": r"order 17: delivered \['charge', 'sleep', 'wait_for:delivered:17', 'mail'\]\norder 18: refunded\n(?s:.*)refunded 80",
+    "map_reduce": r"41 of 41 jobs done\n5,037,678 in all: \{.Bern.: 1258990, ",
     "order_pipeline": r"order: \[3, 7, (?s:.*)'discarded': 1, 'succeeded': 21",
 }
 
