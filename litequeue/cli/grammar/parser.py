@@ -85,6 +85,8 @@ class Parser(argparse.ArgumentParser):
             spared = getattr(action, "spares", None)
             if spared is not None and " required: " in message:
                 message = message.replace(spared.metavar, f"{spared.metavar} (or {action.option_strings[0]})")
+        if message.startswith("argument flow:ID:") and self.hint:  # a word that was meant as the DB
+            message += f"; {self.hint}"
         where = f"{command}: " if command else ""
         self.exit(2, f"{program}: {where}{message}; {self.prog} --help says what there is\n")
 
