@@ -233,6 +233,17 @@ class Snooze(Signal):
         self.delay = delay
 
 
+class Replace(Signal):
+    """Put other work in this job's place: ``raise Replace(task.s(...) | ...)``. The job ends with it, and comes to what it comes to; who waits for
+    the job waits on. For a fan-out of which the size is known only here."""
+
+    shape: object = None
+
+    def __init__(self, shape: object) -> None:
+        super().__init__("the job is replaced")
+        self.shape = shape
+
+
 class Discard(Signal):
     """Give the job up for good, whatever attempts are left."""
 

@@ -181,6 +181,14 @@ class Suspension(NamedTuple):
     names: str  # JSON, of the events
 
 
+class Replacement(NamedTuple):
+    """What takes a job's place, beside its row among those that are ``Unsettled``."""
+
+    id: int
+    attempt: int
+    graph: list[Any]  # as of ``outcomes.Replaced``
+
+
 class Adoption(NamedTuple):
     """What a worker fills in on a job that was enqueued without its task's options."""
 

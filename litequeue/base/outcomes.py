@@ -6,7 +6,7 @@ edge, ``pools/call.py``; what they mean for the job is decided at another, ``wor
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Succeeded(NamedTuple):
@@ -34,6 +34,12 @@ class Suspended(NamedTuple):
     delay: int | None  # microseconds; None: for ever
     until: int | None  # the end of a wait that had begun before
     names: list[str]  # of the events
+
+
+class Replaced(NamedTuple):
+    """The task has put other jobs in the place of its own."""
+
+    graph: list[Any]  # jobs, edges, waits and callbacks, as ``store/links/graph`` has them, and the place of the end
 
 
 class Discarded(NamedTuple):
@@ -72,7 +78,7 @@ class NotStarted(NamedTuple):
 
 
 Outcome = (
-    Succeeded | Failed | Snoozed | Suspended | Discarded | Cancelled | Interrupted | Died | TimedOut | NotStarted
+    Succeeded | Failed | Snoozed | Suspended | Replaced | Discarded | Cancelled | Interrupted | Died | TimedOut | NotStarted
 )
 
 

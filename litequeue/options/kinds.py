@@ -14,6 +14,7 @@ from ..base.errors import InvalidArgument, InvalidType
 from .option import Kind, as_it_is
 
 CALLBACK: Final = "__litequeue_callback__"  # what is called once a job has ended says by it what it comes to
+GRAPH: Final = "__litequeue_graph__"  # a shape says by it which jobs it comes to
 ENDS: Final = "__litequeue_ends__"  # what a handle tells the jobs by whose end is its own
 
 Span = str | float | timedelta  # "1h30m", seconds, or a timedelta

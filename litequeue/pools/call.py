@@ -18,8 +18,10 @@ from ..base import backoff, checks
 from ..base.clock import Clock
 from ..base.errors import (
     Discard,
+    InvalidType,
     JobCancelled,
     PayloadCorrupt,
+    Replace,
     Retry,
     Snooze,
     SoftTimeout,
@@ -32,11 +34,13 @@ from ..base.outcomes import (
     Failed,
     Interrupted,
     Outcome,
+    Replaced,
     Snoozed,
     Succeeded,
     Suspended,
     Timed,
 )
+from ..options.kinds import GRAPH
 from ..tasks import TaskCode
 from ..tasks.context import JobContext, WaitEnded, _current
 from ..tasks.durable import Suspend
@@ -109,6 +113,14 @@ def succeeded(call: Call, result: Any) -> Outcome:
     return Failed("TypeError", f"{wrong}: make it async def, or return the values themselves", "", None)
 
 
+def _graph_of(shape: Any, call: Call) -> list[Any]:
+    """What a task wants in its place, as jobs. Their code is recorded here and now."""
+    if isinstance(shape, type) or not hasattr(type(shape), GRAPH):
+        raise InvalidType(f"Replace takes a signature, a chain or a group, not {type(shape).__name__}: {shape!r:.100}")
+    found: list[Any] = getattr(shape, GRAPH)(call.database)
+    return found
+
+
 def swallowed(suspend: Suspend) -> Outcome:
     """Of a task that went on where it was to be put aside."""
     return Failed("RuntimeError", f"the task caught the {type(suspend).__name__} by which its step {suspend.step!r} puts it aside, and went "
@@ -140,6 +152,11 @@ def _meaning(error: BaseException, call: Call, rng: random.Random) -> Outcome:
             error = wrong
     if isinstance(error, Suspend):
         return Suspended(error.step, error.delay, error.until, error.names)
+    if isinstance(error, Replace):
+        try:
+            return Replaced(_graph_of(error.shape, call))
+        except Exception as wrong:  # noqa: BLE001 - a wrong shape is a failure
+            error = wrong
     if isinstance(error, Discard):
         return Discarded(message_of(error, call))
     if isinstance(error, WaitEnded) or _is_of_a_program_that_ends(error, call):

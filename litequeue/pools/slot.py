@@ -37,6 +37,7 @@ OUTCOMES: Final = {
         outcomes.Failed,
         outcomes.Snoozed,
         outcomes.Suspended,
+        outcomes.Replaced,
         outcomes.Discarded,
         outcomes.Cancelled,
         outcomes.Interrupted,

@@ -15,6 +15,7 @@ from ..base.models import (
     Membership,
     NewJob,
     Printed,
+    Replacement,
     Settled,
     Suspension,
     TaskOrigin,
@@ -132,6 +133,7 @@ class Jobs:
         succeeded: Sequence[Settled] = (),
         others: Sequence[Unsettled] = (),
         suspended: Sequence[Suspension] = (),
+        replaced: Sequence[Replacement] = (),
         adoptions: Sequence[Adoption] = (),
         printed: Sequence[Printed] = (),
         demand: Demand | None = None,
@@ -142,8 +144,8 @@ class Jobs:
         from .turn import Turn, pipeline  # who only enqueues takes none
 
         turn = Turn(
-            worker, now, lease_until, succeeded=succeeded, others=others, suspended=suspended, adoptions=adoptions, printed=printed,
-            demand=demand, running=running, passes_on=passes_on,
+            worker, now, lease_until, succeeded=succeeded, others=others, suspended=suspended, replaced=replaced, adoptions=adoptions,
+            printed=printed, demand=demand, running=running, passes_on=passes_on,
         )  # fmt: skip
         with self._database.write(durable=False) as connection:
             for step in pipeline.STEPS:

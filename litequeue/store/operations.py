@@ -35,6 +35,8 @@ WHERE id = :id AND finished_at IS NOT NULL AND NOT (ifnull(links, 0) > 3 AND EXI
 
 HURRY: Final = f"""UPDATE litequeue_jobs SET state = 'available', run_at = min(run_at, {steps.IN_TIME})
 WHERE id = :id AND (state = 'scheduled' OR state = 'retrying' OR state = 'blocked' AND schedule_id IS NOT NULL)"""
+# It had put other work in its place, and runs anew.
+AS_IT_WAS: Final = "UPDATE litequeue_waits SET inputs = own_inputs, replaced = 0 WHERE job_id = :id AND replaced"
 STATE: Final = "SELECT state, links FROM litequeue_jobs WHERE id = :id"
 
 PAUSE: Final = """INSERT INTO litequeue_queues (name, paused_at) VALUES (:queue, :now)
@@ -65,6 +67,7 @@ def revive(connection: sqlite3.Connection, job_id: int, now: int, *, from_start:
     row = connection.execute(STATE, parameters).fetchone()
     if not connection.execute(REVIVE, parameters).rowcount:
         return False
+    connection.execute(AS_IT_WAS, parameters)
     if from_start or row[0] == "succeeded":
         connection.execute(steps.FORGET, parameters)
     connection.execute(REOPEN, parameters)

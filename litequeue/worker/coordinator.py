@@ -16,7 +16,7 @@ from ..base.errors import PASSING, UnknownTask, WorkerFailed
 from ..base.lockfolder import Locks
 from ..base.log import Log
 from ..base.models import ClaimedJob
-from ..base.outcomes import Interrupted, NotStarted, Suspended, Timed
+from ..base.outcomes import Interrupted, NotStarted, Timed
 from ..pools.base import Call, Reason
 from ..store import Store
 from ..store.turn import Demand, Turn
@@ -33,7 +33,7 @@ from .planning import Plan
 from .pooling import Pools
 from .reporting import Reporter
 from .running import Running
-from .settling import impossible, settle, suspension
+from .settling import impossible, settle
 from .slow_look import Watch
 from .timeouts import Key
 
@@ -168,6 +168,7 @@ class Coordinator:
                 succeeded=self.outgoing.succeeded,
                 others=self.outgoing.others,
                 suspended=self.outgoing.suspended,
+                replaced=self.outgoing.replaced,
                 adoptions=self.outgoing.adoptions,
                 printed=self.outgoing.printed,
                 demand=demand,
@@ -285,10 +286,7 @@ class Coordinator:
             why = self._running.why_interrupted(call)
             if type(timed.outcome) is Interrupted and why is None and self.stop is None:
                 self._catalogue.lacks(job.task, "it needs an executor, and this worker's program has ended but for some threads")
-            settled = settle(call, timed, now, self._rng, why)
-            if type(timed.outcome) is Suspended:
-                self.outgoing.suspended.append(suspension(job, timed.outcome, now))
-            self.outgoing.end(call, timed, settled)
+            self.outgoing.end(call, timed, settle(call, timed, now, self._rng, why), now)
         for kind, (count, seconds) in counts.items():
             self._plan.ended(kind, count, seconds)
         if without_code:

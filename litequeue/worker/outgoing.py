@@ -9,10 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import Final, NamedTuple
 
-from ..base.models import Adoption, Lease, Printed, Settled, Suspension, Unsettled
-from ..base.outcomes import Timed
+from ..base.models import (
+    Adoption,
+    Lease,
+    Printed,
+    Replacement,
+    Settled,
+    Suspension,
+    Unsettled,
+)
+from ..base.outcomes import Replaced, Suspended, Timed
 from ..pools.base import Call
 from . import journal
+from .settling import suspension
 
 MOST_PRINTED: Final = 1_000  # pieces of output that are kept while the file takes none
 
@@ -33,6 +42,7 @@ class Outgoing:
         self.succeeded: list[Settled] = []
         self.others: list[Unsettled] = []
         self.suspended: list[Suspension] = []  # beside their rows among the others
+        self.replaced: list[Replacement] = []  # the same
         self.adoptions: list[Adoption] = []
         self.printed: list[Printed] = []
         self.endings = journal.Endings(monotonic)
@@ -42,7 +52,11 @@ class Outgoing:
         """Whether there is anything to write."""
         return bool(self.succeeded or self.others or self.adoptions or self.printed)
 
-    def end(self, call: Call, timed: Timed, settled: Settled | Unsettled) -> None:
+    def end(self, call: Call, timed: Timed, settled: Settled | Unsettled, now: int) -> None:
+        if type(timed.outcome) is Suspended:
+            self.suspended.append(suspension(call.job, timed.outcome, now))
+        elif type(timed.outcome) is Replaced:
+            self.replaced.append(Replacement(call.job.id, call.job.attempt, timed.outcome.graph))
         if type(settled) is Settled:
             self.succeeded.append(settled)
         else:
@@ -63,6 +77,6 @@ class Outgoing:
             bool(self.succeeded or self.others), any(row.state == "discarded" for row in self.others), self._of_schedule,
             bool(self.adoptions),
         )  # fmt: skip
-        self.succeeded, self.others, self.suspended, self.adoptions, self.printed = [], [], [], [], []
+        self.succeeded, self.others, self.suspended, self.replaced, self.adoptions, self.printed = [], [], [], [], [], []
         self._of_schedule = False
         return found

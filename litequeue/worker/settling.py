@@ -18,6 +18,7 @@ from ..base.outcomes import (
     Failed,
     Interrupted,
     NotStarted,
+    Replaced,
     Snoozed,
     Succeeded,
     Suspended,
@@ -52,6 +53,8 @@ def settle(
     if isinstance(outcome, Suspended):
         until = until_of(outcome, now)
         return _back(call, "scheduled", timed, now, run_at=FOREVER if until is None else until)
+    if isinstance(outcome, Replaced):
+        return _back(call, "blocked", timed, now, run_at=job.run_at)
     if isinstance(outcome, Discarded):
         return _final(call, "discarded", timed, now, ("Discard", outcome.reason, ""))
     if isinstance(outcome, (Cancelled, Interrupted)):

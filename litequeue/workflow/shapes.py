@@ -50,6 +50,20 @@ class Shape:
         return Flow(client, flow)
 
 
+    def __litequeue_graph__(self, path: str) -> list[Any]:
+        """As jobs in the place of one of this file that runs. Raises what ``delay`` raises; InvalidArgument for tasks of another file."""
+        made = plan(self)
+        client = client_of(made)
+        if client.path != path:
+            raise InvalidArgument(f"its tasks belong to {client.path}, and the job that it is to replace to {path}")
+        if made.gathers and made.end is not None:  # somebody takes it now
+            made.nodes[made.end] = made.nodes[made.end]._replace(takes="all")
+        jobs, origins = graph_of(made, client, {})
+        if origins:
+            client.store.jobs.record_origins(origins, client.clock.now())
+            client.recorded(origins)
+        return [*jobs, made.end]
+
     async def adelay(self) -> Flow:
         """``delay`` that does not block the event loop while another writer has the file."""
         from asyncio import to_thread

@@ -155,7 +155,8 @@ def test_a_job_of_a_schedule_that_waits_for_an_event_is_not_woken_for_nothing(ap
     app.schedules.run_now("s")
     with app.worker(threads=1):
         wait_until(lambda: runs)
-        (job,) = app.jobs()
+        (info,) = app.jobs()
+        job = app.job(info.id)
         wait_until(lambda: job.state == "scheduled")
         others = [waits_not.delay() for waits_not in [app.task(quick)] for _ in range(5)]
         assert [other.get(timeout=30) for other in others] == [None] * 5

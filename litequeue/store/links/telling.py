@@ -89,16 +89,16 @@ INPUTS: Final = """UPDATE litequeue_waits SET inputs = CASE takes
         SELECT p.state, p.result FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
         WHERE e.child_id = job_id ORDER BY e.position)) END
 WHERE job_id IN (SELECT value FROM json_each(:ids)) AND takes IS NOT NULL"""
-# A join runs nothing: what it was given is what it comes to.
+# A join runs nothing, and what was replaced not again: what it was given is what it comes to.
 RELEASE: Final = f"""UPDATE litequeue_jobs SET
-    state = CASE WHEN w.why IS NOT NULL THEN 'discarded' WHEN task = '{JOIN}' THEN 'succeeded'
+    state = CASE WHEN w.why IS NOT NULL THEN 'discarded' WHEN task = '{JOIN}' OR w.replaced THEN 'succeeded'
         WHEN run_at > :now OR w.delay > 0 THEN 'scheduled' ELSE 'available' END,
     run_at = CASE WHEN w.delay > 0 THEN max(run_at, :now + w.delay) ELSE run_at END,
-    finished_at = CASE WHEN w.why IS NOT NULL OR task = '{JOIN}' THEN :now END,
-    prune_at = CASE WHEN w.why IS NOT NULL THEN :prune_at WHEN task = '{JOIN}' THEN :prune_join_at END,
-    result = CASE WHEN task = '{JOIN}' AND w.why IS NULL THEN ifnull(w.inputs, 'null') END,
+    finished_at = CASE WHEN w.why IS NOT NULL OR task = '{JOIN}' OR w.replaced THEN :now END,
+    prune_at = CASE WHEN w.why IS NOT NULL THEN :prune_at WHEN task = '{JOIN}' OR w.replaced THEN :prune_join_at END,
+    result = CASE WHEN (task = '{JOIN}' OR w.replaced) AND w.why IS NULL THEN ifnull(w.inputs, 'null') END,
     last_error = ifnull(w.why, last_error)
-FROM (SELECT job_id, delay, inputs, CASE
+FROM (SELECT job_id, delay, inputs, replaced, CASE
     WHEN takes IS NOT NULL AND inputs IS NULL THEN 'ResultNotStored: what job ' || (
         SELECT p.id || ' (' || p.task || ') came to, which it takes, ' || ifnull(p.last_error, 'was not stored')
         FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id

@@ -19,6 +19,7 @@ from .listen import listen
 from .look import look
 from .output import keep_output
 from .promote import promote
+from .replace import replace
 from .settle import settle_others, settle_succeeded
 from .state import Turn
 from .suspend import suspend
@@ -30,6 +31,7 @@ STEPS: Final[tuple[Step, ...]] = (
     settle_succeeded,
     settle_others,
     suspend,
+    replace,
     keep_output,
     adopt,
     look,

@@ -15,6 +15,7 @@ from ...base.models import (
     ClaimedJob,
     Lease,
     Printed,
+    Replacement,
     Settled,
     Suspension,
     Unsettled,
@@ -73,7 +74,7 @@ class Turn:
 
     __slots__ = (
         "adopted_rows", "adoptions", "claimed", "closed", "demand", "freed", "lease_until", "look", "lost", "now", "others",
-        "passes_on", "printed", "printed_rows", "refused", "running", "succeeded", "suspended", "suspended_rows", "to_tell", "unsettled_rows", "waiting", "worker",
+        "passes_on", "printed", "printed_rows", "refused", "replaced", "running", "succeeded", "suspended", "suspended_rows", "to_tell", "unsettled_rows", "waiting", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -85,6 +86,7 @@ class Turn:
         succeeded: Sequence[Settled] = (),
         others: Sequence[Unsettled] = (),
         suspended: Sequence[Suspension] = (),
+        replaced: Sequence[Replacement] = (),
         adoptions: Sequence[Adoption] = (),
         printed: Sequence[Printed] = (),
         demand: Demand | None = None,
@@ -99,6 +101,7 @@ class Turn:
         self.succeeded = succeeded
         self.others = others
         self.suspended = suspended
+        self.replaced = replaced
         self.adoptions = adoptions
         self.printed = printed
         self.demand = demand
