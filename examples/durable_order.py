@@ -27,14 +27,14 @@ def mail(order, text):
 
 
 @app.task(retries=3, backoff=0.1)
-def fulfil(order, amount):
+def fulfil(order, amount, patience):
     job = current_job()
     payment = job.step("charge", charge, order, amount)  # once, however often this runs
     if job.attempt == 1:
         raise ConnectionError("the warehouse does not answer")
     job.sleep("200ms")  # in life: "2d"; it holds no thread, and a restart does not matter
     try:
-        delivery = job.wait_for(f"delivered:{order}", timeout="1s")
+        delivery = job.wait_for(f"delivered:{order}", timeout=patience)
     except EventTimeout:
         job.step("refund", refund, payment)
         job.step("mail", mail, order, "we are sorry")
@@ -45,7 +45,7 @@ def fulfil(order, amount):
 
 if __name__ == "__main__":
     with app.worker():
-        first, second = fulfil.delay(17, 50), fulfil.delay(18, 80)
+        first, second = fulfil.delay(17, 50, "14d"), fulfil.delay(18, 80, "1s")
         while (why := first.why_waiting()) is None or "delivered" not in why:
             time.sleep(0.01)
         print(f"order 17: {why}")
