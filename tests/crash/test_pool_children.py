@@ -92,11 +92,14 @@ def waits_for_all_its_children():
 @app.task(pool="process", timeout=0.5, retries=0)
 def detaches(how):
     """Leaves a daemon, which holds whatever this process had open."""
+    read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.setsid()
+        os.write(write, b"1")
         time.sleep(30)
         os._exit(0)
+    os.read(read, 1)  # before that it was no daemon, and would end with this process
     note("daemon", pid)
     if how == "crash":
         os.kill(os.getpid(), signal.SIGSEGV)
