@@ -54,7 +54,9 @@ Declarable = TypeVar("Declarable", bound=Callable[..., Any])
 
 
 class LiteQueue(Marked, Workflows):
-    """A task queue in one SQLite file. ``path`` is made absolute at once; the file is created, owner-only, at the first use and not before.
+    """A task queue in one SQLite file.
+
+    ``path`` is made absolute at once; the file is created, owner-only, at the first use and not before.
     ``durability="full"`` syncs every enqueue to the device before it returns, so that a job survives
     a power cut; ``"normal"`` leaves the syncing to SQLite's checkpoints: faster, and a power cut may lose
     the last few jobs, a crash of processes none. ``trust="anyone"`` also opens a file beside which others than its owner and
@@ -188,8 +190,9 @@ class LiteQueue(Marked, Workflows):
     ) -> Job[Any]:
         """``enqueue`` with the options of ``apply_async``."""
         code = code_of(task, self._tasks, self._client)
-        enqueue: Any = self._client.enqueue_by_name if isinstance(code, str) else self._client.enqueue
-        return Job(self._client, enqueue(code, *call(args, kwargs), options))
+        if isinstance(code, str):
+            return Job(self._client, self._client.enqueue_by_name(code, *call(args, kwargs), options))
+        return Job(self._client, self._client.enqueue(code, *call(args, kwargs), options))
 
     # -- looking ---------------------------------------------------------------------------------------
 

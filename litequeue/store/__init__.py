@@ -3,7 +3,7 @@
 Read ``schema`` first, the tables; then ``jobs``, how jobs come in (``inserting``: each as a row), and ``turn``, what a worker does to them in one
 transaction. ``leases`` are renewed and taken over, ``operations`` is what people do to a job, ``workers`` who is alive,
 ``bells`` whom to wake, ``links`` how jobs wait for jobs, ``flows`` those that were stored together, ``batches`` those that grow,
-``steps`` what they remember of how far they came,
+``steps`` what jobs remember of how far they came,
 ``schedules`` the schedules and their ticks, ``notices`` who is told of failures, ``origins`` where tasks' code is,
 ``rules`` the numbers behind. ``reports`` reads, ``waiting`` says why a job does not start or end, ``inspection`` answers the doctor.
 How one SQLite file is opened and kept safe is in ``file``. Knows nothing of tasks or of user code. May import ``triggers``

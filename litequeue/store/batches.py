@@ -17,10 +17,11 @@ from ..base.models import NewJob, TaskOrigin
 from .bells import everyone
 from .file import Database
 from .inserting import insert_job
-from .links import graph, telling
+from .links import telling
 from .links.joining import children_of
 from .operations import cancel
 from .origins import record_origin
+from .rules import WAITS
 
 
 class Child(NamedTuple):
@@ -63,7 +64,7 @@ class Batches:
         job = child.job
         rest = job.args[1:-1]
         args = f"[{flow}{rest and ','}{rest}]" if child.takes else job.args
-        columns = job.columns._replace(links=(job.columns.links or 0) | graph.WAITS)
+        columns = job.columns._replace(links=(job.columns.links or 0) | WAITS)
         found = insert_job(connection, job._replace(args=args, state="blocked", columns=columns))
         takes = "all" if job.task == telling.JOIN else None
         connection.execute(WAIT, {"id": found, "runs_when": child.runs_when, "takes": takes})
@@ -74,10 +75,10 @@ class Batches:
         with self._database.write(durable=True) as connection:
             is_open, ids = children_of(connection, flow)
             if is_open:
-                asked = {"flow": flow, "children": json.dumps(ids)}
+                children = json.dumps(ids)
                 for sql in (CLOSE, RELEASE, RELEASE_REST):
-                    connection.execute(sql, asked)
-                telling.judge(connection, asked["children"], now)  # type: ignore[arg-type]
+                    connection.execute(sql, {"flow": flow, "children": children})
+                telling.judge(connection, children, now)
             return everyone(connection)
 
     def abandon(self, flow: int, now: int) -> None:

@@ -16,7 +16,7 @@ from .bells import everyone
 from .file import Database
 from .links import graph, telling
 from .links.graph import Edge, Graph, Wait
-from .links.joining import INSERT_RANGE, join
+from .links.joining import FLOW_OF_JOB, INSERT_RANGE, join
 from .operations import cancel, revive
 from .origins import record_origin
 
@@ -32,8 +32,6 @@ UNFINISHED: Final = f"SELECT j.id FROM {_JOBS} AND j.finished_at IS NULL ORDER B
 FAILED: Final = f"""SELECT j.id FROM {_JOBS} AND j.finished_at IS NOT NULL AND j.state <> 'succeeded'
     AND NOT EXISTS (SELECT 1 FROM litequeue_waits AS w WHERE w.job_id = j.id AND w.cause IS NOT NULL) ORDER BY j.id"""
 ENDED: Final = f"SELECT j.id FROM {_JOBS} AND j.task <> '{telling.JOIN}' AND j.finished_at IS NOT NULL ORDER BY j.finished_at, j.id"
-FLOW_OF_JOB: Final = """SELECT flow_id FROM litequeue_flow_jobs
-WHERE first_id = (SELECT max(first_id) FROM litequeue_flow_jobs WHERE first_id <= :id) AND last_id >= :id"""
 MEMBERS: Final = f"""SELECT j.id, j.task, j.state, j.run_at, j.started_at, j.finished_at, j.last_error,
     (SELECT json_group_array(parent_id) FROM (SELECT parent_id FROM litequeue_edges WHERE child_id = j.id ORDER BY position))
 FROM {_JOBS} ORDER BY j.id"""

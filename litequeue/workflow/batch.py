@@ -26,7 +26,8 @@ RUNS_WHEN: Final = {"on_success": "success", "on_failure": "failed", "on_end": "
 
 
 class Batch(Flow):
-    """``with app.batch(on_success=publish.s()) as batch: ...``, and ``app.batch(id)``."""
+    """``with app.batch(on_success=publish.s()) as batch: ...``, and ``app.batch(id)``. Its ``state`` is ``blocked`` until all members have ended,
+    ``cancelled`` as soon as one did not succeed, ``succeeded`` once all did."""
 
     __slots__ = ("_adds", "_token")
 
@@ -35,11 +36,6 @@ class Batch(Flow):
         super().__init__(client, flow)
         self._adds = adds
         self._token: Token[tuple[str, Membership] | None] | None = None
-
-    @property
-    def state(self) -> Any:
-        """``blocked`` until all members have ended; ``cancelled`` as soon as one did not succeed, ``succeeded`` once all did."""
-        return super().state
 
     def get(self, timeout: Any = None) -> Any:
         if self._token is not None:

@@ -14,8 +14,8 @@ from typing import Any, Final
 from ...base.models import JobColumns, NewJob
 from ..inserting import insert_job
 from ..reports import described
+from ..rules import WAITS
 
-WAITS: Final = 4
 MOST: Final = 200  # in one pass: one is stored in 30 us, and one of a failure, which is described, in 150
 
 INSERT: Final = "INSERT INTO litequeue_callbacks (job_id, number, runs_when, job) VALUES (?, ?, ?, ?)"

@@ -15,11 +15,8 @@ from typing import Any, Final, NamedTuple
 from ...base.errors import JobNotFound
 from ...base.models import NewJob
 from ..inserting import INSERT_JOB, values_of
+from ..rules import HAS_DEPENDANTS, WAITS
 from . import following, telling
-
-# Bits of ``links``; between them that of who has told his dependants, which takes the place of the first.
-HAS_DEPENDANTS: Final = 1
-WAITS: Final = 4
 
 
 class Edge(NamedTuple):

@@ -12,8 +12,10 @@ from typing import Final
 
 from ...base.errors import BatchClosed, JobNotFound
 from ...base.models import Membership
-from .graph import HAS_DEPENDANTS
+from ..rules import HAS_DEPENDANTS
 
+FLOW_OF_JOB: Final = """SELECT flow_id FROM litequeue_flow_jobs
+WHERE first_id = (SELECT max(first_id) FROM litequeue_flow_jobs WHERE first_id <= :id) AND last_id >= :id"""
 INSERT_RANGE: Final = "INSERT INTO litequeue_flow_jobs (first_id, last_id, flow_id) VALUES (?, ?, ?)"
 FIND: Final = "SELECT open, children FROM litequeue_flows WHERE id = :flow"
 IS_MEMBER: Final = """SELECT 1 FROM litequeue_jobs AS j JOIN litequeue_edges AS e ON e.parent_id = j.id

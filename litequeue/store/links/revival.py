@@ -12,8 +12,8 @@ import json
 import sqlite3
 from typing import Final
 
+from ..rules import WAITS
 from . import telling
-from .graph import WAITS
 
 IS_OURS: Final = "SELECT ifnull(links, 0), attempt > releases FROM litequeue_jobs WHERE id = :id"
 UNTELL: Final = """UPDATE litequeue_jobs SET links = links - 1

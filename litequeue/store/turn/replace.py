@@ -12,7 +12,8 @@ from typing import Final
 from ...base.models import JobColumns, NewJob
 from ..links import graph
 from ..links.graph import Edge, Graph, Wait
-from ..links.joining import INSERT_RANGE
+from ..links.joining import FLOW_OF_JOB, INSERT_RANGE
+from ..rules import HAS_DEPENDANTS, WAITS
 from .state import Turn
 
 IS_OURS: Final = "SELECT 1 FROM litequeue_jobs WHERE id = :id AND attempt = :attempt AND state = 'blocked' AND lease_expires_at IS NULL"
@@ -21,10 +22,8 @@ EDGE: Final = "INSERT INTO litequeue_edges (parent_id, child_id, position) VALUE
 WAIT: Final = """INSERT INTO litequeue_waits (job_id, pending, takes, replaced) VALUES (:id, 1, 'one', 1)
 ON CONFLICT (job_id) DO UPDATE SET own_inputs = CASE WHEN replaced THEN own_inputs ELSE inputs END, inputs = NULL, pending = 1, upset = 0,
     runs_when = 'success', takes = 'one', delay = NULL, cause = NULL, replaced = 1"""
-LINK: Final = f"""UPDATE litequeue_jobs SET links = CASE WHEN id = :id THEN ifnull(links, 0) | {graph.WAITS}
-    ELSE ifnull(links, 0) | {graph.HAS_DEPENDANTS} END WHERE id = :id OR id = :end"""
-FLOW: Final = """SELECT flow_id FROM litequeue_flow_jobs
-WHERE first_id = (SELECT max(first_id) FROM litequeue_flow_jobs WHERE first_id <= :id) AND last_id >= :id"""
+LINK: Final = f"""UPDATE litequeue_jobs SET links = CASE WHEN id = :id THEN ifnull(links, 0) | {WAITS}
+    ELSE ifnull(links, 0) | {HAS_DEPENDANTS} END WHERE id = :id OR id = :end"""
 
 
 def replace(connection: sqlite3.Connection, turn: Turn) -> None:
@@ -38,6 +37,6 @@ def replace(connection: sqlite3.Connection, turn: Turn) -> None:
         asked = {"id": job, "end": ids[end]}
         for sql in (FORGET, EDGE, WAIT, LINK):
             connection.execute(sql, asked)
-        flow = connection.execute(FLOW, asked).fetchone()
+        flow = connection.execute(FLOW_OF_JOB, asked).fetchone()
         if flow is not None:
             connection.execute(INSERT_RANGE, (ids[0], ids[-1], flow[0]))
