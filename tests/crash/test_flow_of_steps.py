@@ -20,6 +20,7 @@ import pytest
 from ..prepared import worker_process
 from ..support import children_of, ledger_lines, wait_until
 from . import stepping
+from .logged import alive
 
 pytestmark = pytest.mark.beside
 
@@ -34,13 +35,6 @@ class Figures(NamedTuple):
     carried_over: int  # steps that were stored when a worker was killed under their job
     given_up: int  # jobs that were put back by hand
     seconds: float
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 STORED = "SELECT job_id, name FROM litequeue_steps WHERE value IS NOT NULL"

@@ -16,9 +16,15 @@ from litequeue.store.rules import FOREVER
 from litequeue.store.turn import Turn
 from litequeue.tasks.context import JobContext
 
-from .links.driven import MINUTE, other
+from .links.driven import MINUTE, Hand, other
 
 FAR = 10**16
+
+
+def again(hand: Hand, job: int) -> ClaimedJob:
+    """The job in its next attempt."""
+    assert hand.claim() == [job]
+    return hand.running.pop(job)
 
 
 def rows_of(job: ClaimedJob, names: tuple[str, ...], until: int | None, step: str, now: int) -> tuple[Unsettled, Suspension]:

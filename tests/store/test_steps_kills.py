@@ -18,11 +18,11 @@ from litequeue.base.clock import SystemClock
 from litequeue.base.models import ClaimedJob, Lease
 from litequeue.store import Store
 
-from ..crash.acts import NOW, SECOND, Scenario, claim, register, tick
-from ..crash.test_kill_sweeps import sweep
+from ..crash.acts import NOW, SECOND, claim, register, tick
 from ..faults import Victim
 from ..support import FakeClock, new_job
 from .aside import FAR, Found, found_in, put_aside, rows_of
+from .killing import killed
 from .links.driven import MINUTE, Hand, by_its_third_dead_worker, success
 
 pytestmark = pytest.mark.beside
@@ -77,21 +77,6 @@ def go_on(db: Path, leases: list[Lease], follows: Callable[[Found, Found], None]
     store.workers.stopped(me.id, NOW)
     me.close()
     store.close()
-
-
-def killed(kill: Kill, folder: Path, every: int = 1) -> None:
-    def prepare(db: Path) -> None:
-        store = Store(str(db))
-        kill.prepare(Hand(store))
-        store.close()
-
-    def act(victim: Victim, db: Path) -> None:
-        store = Store(str(db))
-        store.reports.state(1)  # the opening has a sweep of its own
-        kill.act(victim, store)
-        victim.say("done")
-
-    sweep(Scenario(kill.name, prepare, act, kill.fewest), folder, lambda db, leases: go_on(db, leases, kill.follows), every=every)
 
 
 def enqueue(store: Store, count: int) -> None:
@@ -233,10 +218,10 @@ OFTEN = {"step": 4, "emit": 4, "emit by plain SQL": 4, "put aside": 7, "put asid
 @pytest.mark.slow
 @pytest.mark.parametrize("kill", KILLS, ids=lambda kill: kill.name)
 def test_killed_at_any_statement_it_is_all_or_nothing_and_everything_comes_to_its_end(kill: Kill, memory: Path) -> None:
-    killed(kill, memory)
+    killed(kill, memory, lambda db, leases: go_on(db, leases, kill.follows))
 
 
 @pytest.mark.parametrize("kill", KILLS, ids=lambda kill: kill.name)
 def test_killed_at_some_of_its_statements_it_is_all_or_nothing(kill: Kill, memory: Path) -> None:
     """The same for those who want to know soon."""
-    killed(kill, memory, every=OFTEN[kill.name])
+    killed(kill, memory, lambda db, leases: go_on(db, leases, kill.follows), every=OFTEN[kill.name])

@@ -21,7 +21,7 @@ from litequeue.store.turn import Demand
 from litequeue.tasks.durable import Suspend
 
 from ..support import FakeClock, new_job, wait_until
-from .aside import FAR, Found, context_of, found_in, put_aside, rows_of
+from .aside import FAR, Found, again, context_of, found_in, put_aside, rows_of
 from .links.driven import MINUTE, Hand, other, success
 from .links.test_races import MANY, Two
 from .together import fork, together
@@ -29,13 +29,6 @@ from .together import fork, together
 pytestmark = pytest.mark.beside
 
 SECOND = 1_000_000
-
-
-@pytest.fixture
-def hand(memory: Path, clock: FakeClock) -> Iterator[Hand]:
-    store = Store(str(memory / "db"))
-    yield Hand(store, clock)
-    store.close()
 
 
 @pytest.fixture
@@ -49,12 +42,6 @@ def new(hand: Hand) -> ClaimedJob:
     """A job that runs."""
     job, _ = hand.store.jobs.enqueue(new_job(max_attempts=9))
     return again(hand, job)
-
-
-def again(hand: Hand, job: int) -> ClaimedJob:
-    """The same job in its next attempt."""
-    assert hand.claim() == [job]
-    return hand.running.pop(job)
 
 
 def end(hand: Hand, job: ClaimedJob) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +13,13 @@ from litequeue.store import Store
 from litequeue.store.turn import Demand
 
 from ..support import FakeClock, new_job, wait_until
-from .aside import FAR, context_of, found_in, put_aside
+from .aside import FAR, again, context_of, found_in, put_aside
 from .links.driven import MINUTE, Hand, other, step
 from .test_steps_model import run
 
 pytestmark = pytest.mark.beside
 
 SECOND = 1_000_000
-
-
-@pytest.fixture
-def hand(memory: Path, clock: FakeClock) -> Iterator[Hand]:
-    store = Store(str(memory / "db"))
-    yield Hand(store, clock)
-    store.close()
-
-
-def again(hand: Hand, job: int) -> ClaimedJob:
-    """The job in its next attempt."""
-    assert hand.claim() == [job]
-    return hand.running.pop(job)
 
 
 def waited_in_vain(hand: Hand) -> ClaimedJob:

@@ -19,10 +19,10 @@ from litequeue.store import Store
 from litequeue.store.links import invariants
 from litequeue.store.links.telling import JOIN
 
-from ...crash.acts import NOW, SECOND, Scenario, register, tick
-from ...crash.test_kill_sweeps import sweep
+from ...crash.acts import NOW, SECOND, register, tick
 from ...faults import Victim, die, run_victim
 from ...support import FakeClock
+from ..killing import killed
 from .driven import Hand, Step, by_plain_sql, graph_of, other, step, success
 
 pytestmark = pytest.mark.beside
@@ -68,22 +68,6 @@ def go_on(db: Path, leases: list[Lease], ends: Callable[[Ends], Ends]) -> None:
     store.workers.stopped(me.id, NOW)
     me.close()
     store.close()
-
-
-def killed(kill: Kill, folder: Path, every: int = 1) -> None:
-    def prepare(db: Path) -> None:
-        store = Store(str(db))
-        kill.prepare(Hand(store))
-        store.close()
-
-    def act(victim: Victim, db: Path) -> None:
-        store = Store(str(db))
-        store.reports.state(1)  # the opening has a sweep of its own
-        kill.act(victim, store)
-        victim.say("done")
-
-    scenario = Scenario(kill.name, prepare, act, kill.fewest)
-    sweep(scenario, folder, lambda db, leases: go_on(db, leases, kill.ends), every=every)
 
 
 def worker_that_runs(victim: Victim, store: Store) -> Hand:
@@ -307,10 +291,10 @@ KILLS = [
 @pytest.mark.slow
 @pytest.mark.parametrize("kill", KILLS, ids=lambda kill: kill.name)
 def test_killed_at_any_statement_it_is_all_or_nothing_and_everything_comes_to_its_end(kill: Kill, memory: Path) -> None:
-    killed(kill, memory)
+    killed(kill, memory, lambda db, leases: go_on(db, leases, kill.ends))
 
 
 @pytest.mark.parametrize("kill", [kill for kill in KILLS if kill.name in ("insert", "tell")], ids=lambda kill: kill.name)
 def test_killed_at_every_seventh_statement_it_is_all_or_nothing(kill: Kill, memory: Path) -> None:
     """The same for those who want to know soon."""
-    killed(kill, memory, every=7)
+    killed(kill, memory, lambda db, leases: go_on(db, leases, kill.ends), every=7)
