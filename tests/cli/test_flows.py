@@ -12,6 +12,7 @@ from litequeue import LiteQueue, chord, group
 from litequeue.cli.tree import MOST, PLAIN, Marks, lines_of
 from litequeue.store.flows import Member
 
+from ..support import wait_until
 from .conftest import Cli
 
 pytestmark = pytest.mark.beside
@@ -119,3 +120,16 @@ def test_a_workflow_that_is_not_there_and_an_id_that_is_none(bound: LiteQueue, d
         assert cli("flow", db, word).code == 2
     said = cli("jobs", db, "flow:77")
     assert said.code == 0 and "there is no job with flow 77" in said.err
+
+
+def test_a_job_is_enqueued_after_others_and_with_what_follows_it(bound: LiteQueue, db: Path, cli: Cli) -> None:
+    first, flow = fetch.delay(1), (fetch.s(2) | sheet.s()).delay()
+    said = cli("enqueue", db, fetch.name, 3, "--after", f"{first.id},flow:{flow.id}", "--on-success", sheet.name)
+    assert (said.code, said.err) == (0, "")
+    job = bound.job(said.out.strip())
+    assert str(job.why_waiting()).startswith(f"it waits for job {first.id} ({fetch.name})")
+    with bound.worker():
+        assert job.get(timeout=30) == 3
+        wait_until(lambda: len(bound.jobs(task=sheet, state="succeeded")) == 2)
+    wrong = cli("enqueue", db, fetch.name, 3, "--after", "soon")
+    assert wrong.code == 2 and "--after" in wrong.err and wrong.err.count("\n") == 1
