@@ -30,15 +30,15 @@ from .base.models import Membership, NewJob, TaskOrigin
 from .base.softguard import shielded
 from .base.trust import TRUSTED
 from .given import database_path, expires_at_of, run_at_of
-from .options import EnqueueOptions, checked, stored
+from .options import WHEN, EnqueueOptions, checked, stored
 from .options.kinds import ENDS
 from .payload import MAX_BYTES, Codec
 from .tasks import TaskCode, Template, columns_of
-from .tasks.callbacks import WHEN, Callback, callbacks_of
 from .tasks.durable import check_name
 
 if TYPE_CHECKING:
     from .store import Store
+    from .tasks.callbacks import Callback
 
 log = Log("litequeue.tasks")
 
@@ -145,6 +145,11 @@ class Client:
     def callbacks_of(self, options: dict[str, Any]) -> list[tuple[str, str]]:
         """Those of an enqueue, taken out of its options: when, and the job as JSON."""
         given = {option: options.pop(option) for option in WHEN if option in options}
+        if not given:
+            return []
+        with forkguard.inside:  # most programs have none
+            from .tasks.callbacks import callbacks_of
+
         found = callbacks_of(checked(EnqueueOptions, given, "an enqueue"))
         self.record_targets(found)
         return [(callback.runs_when, callback.job) for callback in found]

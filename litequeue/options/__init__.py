@@ -7,10 +7,10 @@ tables of the guide (tests/options/test_options.py holds the guide to it). To ad
 that keeps it, and the code that acts on it. None given for an option is the same as leaving it out. May import ``base``.
 """
 
-from .jobs import EnqueueOptions, JobOptions, TaskOptions
+from .jobs import WHEN, EnqueueOptions, JobOptions, TaskOptions
 from .option import Option, checked, complete, options_of, refuse_unknown, stored
 
 __all__ = [
-    "EnqueueOptions", "JobOptions", "Option", "TaskOptions", "checked", "complete", "options_of",
+    "WHEN", "EnqueueOptions", "JobOptions", "Option", "TaskOptions", "checked", "complete", "options_of",
     "refuse_unknown", "stored",
 ]  # fmt: skip

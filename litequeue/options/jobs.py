@@ -31,6 +31,7 @@ from .option import Option
 
 MAX_PRIORITY: Final = 1_000_000
 MAX_RETRIES: Final = 1_000_000
+WHEN: Final = {"on_success": "success", "on_failure": "failed"}  # by option: at which end what it names is called
 POOLS: Final = ("thread", "process", "async")
 
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
+from ..options import WHEN
 from ..options.kinds import CALLBACK
-
-WHEN: Final = {"on_success": "success", "on_failure": "failed"}  # by option: which end
 
 
 class Callback(NamedTuple):

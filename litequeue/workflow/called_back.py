@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..base.errors import InvalidArgument
-from ..options import EnqueueOptions, checked, stored
+from ..options import WHEN, EnqueueOptions, checked, stored
 from ..tasks import TaskCode, columns_of
-from ..tasks.callbacks import WHEN
 
 
 def written(code: TaskCode, args: str, kwargs: str, options: Mapping[str, Any], *, takes: bool) -> str:

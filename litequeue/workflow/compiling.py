@@ -12,11 +12,10 @@ from typing import Any, Final, NamedTuple, Protocol
 from ..base.errors import InvalidArgument
 from ..base.models import EACH, JobColumns, NewJob, TaskOrigin
 from ..client import Client
-from ..options import EnqueueOptions, checked
+from ..options import WHEN, EnqueueOptions, checked
 from ..store.links.graph import Edge, Graph, Wait
 from ..store.links.telling import JOIN
 from ..tasks import TaskCode
-from ..tasks.callbacks import WHEN
 from ..tasks.each import check_items
 
 MOST_CHILDREN: Final = 1_000  # of one job: they are told in one transaction
