@@ -31,7 +31,7 @@ def enter() -> None:
 def leave() -> None:
     global _inside
     with _lock:
-        _inside -= 1
+        _inside = max(_inside - 1, 0)
 
 
 class _Inside:
@@ -48,12 +48,14 @@ inside = _Inside()
 
 
 def _before() -> None:
+    global _inside
     deadline = monotonic() + PATIENCE
     _lock.acquire()
     while _inside and monotonic() < deadline:
         _lock.release()
         time.sleep(0.000_1)
         _lock.acquire()
+    _inside = 0  # who is still counted may be gone: what a signal's handler raises can come before the end is counted
 
 
 def _after_in_child() -> None:

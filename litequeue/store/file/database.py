@@ -118,12 +118,12 @@ class Database:
                 is_ready = self._is_ready(connection)
             if not is_ready:
                 # The switch to WAL ignores the busy timeout, so it too needs the gate.
-                handles.gate.acquire(self.patience)
+                turn = handles.enter(self.patience)
                 try:
                     with acting_as(self.user):
                         self._bring_up(connection, handles)
                 finally:
-                    handles.gate.release()
+                    turn.leave()
             handles.writers[True] = connection
         except BaseException as error:
             with acting_as(self.user), evidence_kept(self.path, error):
@@ -261,12 +261,12 @@ class Database:
         """A passive checkpoint now: (whether it was in the way, frames in the log, frames copied)."""
         handles = self.held()
         with shielded, forkguard.inside, translated(self.path):
-            handles.gate.acquire(self.patience)
+            turn = handles.enter(self.patience)
             try:
                 connection = self.writer(handles, False)
                 busy, frames, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             finally:
-                handles.gate.release()
+                turn.leave()
         return busy, frames, copied
 
     def tend_wal(self) -> None:

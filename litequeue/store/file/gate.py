@@ -29,6 +29,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from threading import get_ident
 from typing import Final
 
 from ...base import forkguard
@@ -49,7 +50,11 @@ class GateClosed(Exception):
 
 
 class WriteGate:
-    """The write lock of one database in this process. Not reentrant."""
+    """The write lock of one database in this process. Not reentrant.
+
+    An exception that a signal's handler raises may come after any call, and at the beginning of any function, so before the line that
+    notes what a call has taken. ``_threads`` is an RLock, which knows of itself whose it is; to let go what was not had harms nobody.
+    """
 
     _file: FileLock  # once it is open
 
@@ -57,7 +62,8 @@ class WriteGate:
         self.database = database
         self.users = 0
         self._closed = False
-        self._threads = threading.Lock()
+        self._threads = threading.RLock()
+        self._owner: int | None = None
         self._opening = threading.Lock()
         self._is_open = False
 
@@ -68,20 +74,29 @@ class WriteGate:
                 self._is_open = True
 
     def acquire(self, patience: float) -> None:
-        """Take the lock or raise QueueBusy after ``patience`` seconds. Raises GateClosed if it was closed."""
-        if not self._threads.acquire(blocking=False):
-            started = monotonic()
-            if not self._threads.acquire(timeout=patience):
-                raise self._busy(patience, "another thread of this process")
-            patience -= monotonic() - started
+        """Take the lock or raise QueueBusy after ``patience`` seconds. Raises GateClosed if it was closed. Not for its owner."""
         try:
+            if not self._threads.acquire(blocking=False):
+                started = monotonic()
+                if not self._threads.acquire(timeout=patience):
+                    raise self._busy(patience, "another thread of this process")
+                patience -= monotonic() - started
+            self._owner = get_ident()
             if self._closed:
                 raise GateClosed
             if not self._file.try_acquire():
                 self._wait_for_file(patience)
         except BaseException:
-            self._threads.release()
+            if self.is_mine():
+                self.release()
+            else:
+                with contextlib.suppress(RuntimeError):  # says that it was not had
+                    self._threads.release()
             raise
+
+    def is_mine(self) -> bool:
+        """Whether this thread has it."""
+        return self._owner == get_ident()
 
     def _wait_for_file(self, patience: float) -> None:
         with forkguard.inside:
@@ -105,7 +120,7 @@ class WriteGate:
     @contextlib.contextmanager
     def against_threads(self, patience: float) -> Iterator[bool]:
         """Keep this process's other threads from writing, whoever else does; whether that was to be had."""
-        held = self._threads.acquire(timeout=patience)
+        held = not self.is_mine() and self._threads.acquire(timeout=patience)
         try:
             yield held
         finally:
@@ -113,10 +128,19 @@ class WriteGate:
                 self._threads.release()  # it may have been closed inside the block
 
     def release(self) -> None:
+        """Let go of it; nothing for who does not have it, or no longer."""
+        if not self.is_mine():
+            return
+        failed = None
         try:
-            self._file.release()
-        finally:
-            self._threads.release()
+            if not self._closed:
+                self._file.release()
+        except OSError as error:  # somebody has closed it; what a signal's handler raises leaves it ours, to be let go of again
+            failed = error
+        self._owner = None
+        self._threads.release()
+        if failed is not None:
+            raise failed
 
     def noted(self, size: int) -> bytes:
         """What stands in the lock's file, with or without the lock. Raises OSError."""

@@ -5,15 +5,60 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import sys
 import threading
+from types import FrameType
+from typing import Final
 
 from ...base import forkguard
 from ...base.as_owner import User, acting_as
-from ...base.errors import CannotOpen
+from ...base.errors import CannotOpen, QueueBusy
 from ..schema import ledger
 from . import gate, mark
 from .connections import Connection
 from .identity import Identity
+
+_STORE: Final = __name__.rpartition(".file.")[0] + "."
+
+def _is_inside_the_store() -> bool:
+    """Whether one more call into the store, than the one that asks, is under way in this thread."""
+    frame: FrameType | None = sys._getframe(1)
+    was_inside, times = False, 0
+    while frame is not None:
+        is_inside = str(frame.f_globals.get("__name__")).startswith(_STORE)
+        times += is_inside and not was_inside
+        was_inside, frame = is_inside, frame.f_back
+    return times > 1
+
+
+class Turn:
+    """Having the write lock. Ends with ``leave``; or with this object, where a signal's handler has raised before that."""
+
+    __slots__ = ("gate", "handles", "number")
+    gate: gate.WriteGate  # of those handles: they let go of it as they are closed
+
+    def __init__(self) -> None:
+        self.handles: Handles | None = None
+        self.number = 0
+
+    def is_ours(self) -> bool:
+        """Whether nobody has had one since: then the lock is still held for this one."""
+        return self.handles is not None and self.number == self.handles.turns
+
+    def leave(self) -> None:
+        """Let go of the lock, if it is ours. As often as one likes."""
+        handles = self.handles
+        if handles is not None:
+            if self.number == handles.turns:
+                self.gate.release()
+            self.handles = None
+            handles.spare_turn = self
+
+    def __del__(self) -> None:
+        handles: Handles | None = getattr(self, "handles", None)
+        if handles is not None and self.is_ours() and self.gate.is_mine():
+            handles.roll_back()
+            self.gate.release()
 
 
 class Handles:
@@ -34,6 +79,9 @@ class Handles:
         self.checked: object = None  # the news with which the schema was found fit for us
         self.data_version = -1
         self.closed = False
+        self.turns = 0  # with the write lock
+        # The last one, for the next. If one were made and ended each time, its end would swallow what signals' handlers raise.
+        self.spare_turn: Turn | None = None
 
     @property
     def gate(self) -> gate.WriteGate:
@@ -47,6 +95,39 @@ class Handles:
                 if found is None:
                     found = self._gate = gate.borrow(self._path)
         return found
+
+    def enter(self, patience: float) -> Turn:
+        """Take the write lock. Raises QueueBusy, or GateClosed.
+
+        If this thread has it already, an exception that a signal's handler raised has cut short the end of its last transaction; or
+        such a handler, or a finalizer, is what wants to write now, in the middle of one.
+        """
+        held = self.gate
+        is_left = held.is_mine()
+        if is_left and _is_inside_the_store():
+            raise QueueBusy(
+                f"{self._path}: this thread is in the middle of a write, in which a signal's handler or a __del__ wants to "
+                "write as well. Nothing was stored; have the handler set a flag, and enqueue when it is seen"
+            )
+        try:
+            if is_left:
+                self.roll_back()
+            else:
+                held.acquire(patience)
+            self.turns += 1
+            turn = self.spare_turn or Turn()
+            self.spare_turn = None
+            turn.handles, turn.gate, turn.number = self, held, self.turns
+            return turn
+        except BaseException:
+            held.release()
+            raise
+
+    def roll_back(self) -> None:
+        """What was left behind by whom an exception cut short."""
+        for connection in self.writers.values():
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
 
     def against_threads(self, patience: float) -> contextlib.AbstractContextManager[bool]:
         """No other thread of this process writes inside the block, if it yields True."""

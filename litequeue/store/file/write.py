@@ -15,7 +15,7 @@ from ...base import forkguard
 from ...base.softguard import shielded
 from . import gate
 from .connections import Connection
-from .handles import Handles
+from .handles import Handles, Turn
 from .sqlerrors import translate
 from .wal import Wal
 
@@ -38,15 +38,20 @@ def close_quietly(connection: sqlite3.Connection) -> None:
 
 
 class Write:
-    """One write transaction. A class, since contextlib's generator costs 1.5 us more per enqueue."""
+    """One write transaction. A class, since contextlib's generator costs 1.5 us more per enqueue.
 
-    __slots__ = ("_before", "_connection", "_database", "_durable", "_handles", "_on")
+    A signal's handler may raise anywhere, and in the first line of ``__exit__`` too: then what this object held is let go of by its turn.
+    """
+
+    __slots__ = ("_before", "_connection", "_database", "_durable", "_handles", "_is_counted", "_on", "_turn")
 
     def __init__(self, database: _Database, durable: bool, on: Connection | None) -> None:
         self._database = database
         self._durable = durable
         self._on = on
-        self._connection: sqlite3.Connection | None
+        self._connection: sqlite3.Connection | None = None
+        self._is_counted = False
+        self._turn: Turn | None = None  # while the write lock is ours
 
     def __enter__(self) -> sqlite3.Connection:
         database = self._database
@@ -55,19 +60,14 @@ class Write:
             while True:
                 handles = self._handles = database.held()
                 try:
-                    held = handles.gate
-                    held.acquire(database.patience)
+                    self._turn = handles.enter(database.patience)
                 except gate.GateClosed:
                     continue
                 if not handles.closed:
                     break
-                held.release()
-        except BaseException:
-            shielded.__exit__()
-            raise
-        forkguard.enter()
-        self._connection = None
-        try:
+                self._turn.leave()
+            self._is_counted = True
+            forkguard.enter()
             connection = self._connection = database.writer(handles, self._durable, self._on)
             handles.identity.verify()
             self._before = connection.total_changes
@@ -87,33 +87,42 @@ class Write:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        handles, connection, database = self._handles, self._connection, self._database
+        connection, database = self._connection, self._database
         try:
             if error is None and connection is not None:
                 try:
                     connection.execute("COMMIT")
                 except sqlite3.Error as failed:
-                    error = failed
-                    self._abandon()
                     raise translate(failed, database.path) from failed
                 database.wal.after_commit(connection, connection.total_changes - self._before)
-            else:
-                self._abandon()
-                if isinstance(error, sqlite3.Error):  # with the gate: the connection is whose that is
-                    raise translate(error, database.path, connection) from error
+            elif isinstance(error, sqlite3.Error):  # with the gate: the connection is whose that is
+                self._roll_back()
+                raise translate(error, database.path, connection) from error
         finally:
-            forkguard.leave()
-            handles.gate.release()
-            shielded.__exit__()
+            try:
+                self._leave()
+            except BaseException:
+                self._leave()  # a signal's handler has cut it short; what is done is not done again
+                raise
+            finally:
+                shielded.__exit__()
 
-    def _abandon(self) -> None:
-        """Roll back; a connection that cannot even do that is not trusted with another write."""
+    def _leave(self) -> None:
+        self._roll_back()
+        if self._is_counted:
+            self._is_counted = False
+            forkguard.leave()
+        if self._turn is not None:
+            self._turn.leave()
+            self._turn = None
+
+    def _roll_back(self) -> None:
+        """If it is not committed. A connection that cannot even do that is not trusted with another write."""
         connection = self._connection
-        if connection is None:
-            return
+        if connection is None or not connection.in_transaction or self._turn is None or not self._turn.is_ours():
+            return  # or it is in the middle of another's by now
         try:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            connection.execute("ROLLBACK")
         except sqlite3.Error:
             self._handles.writers.pop(self._durable, None)
             close_quietly(connection)  # perhaps the only one: then the files beside the database go too

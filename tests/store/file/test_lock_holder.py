@@ -8,6 +8,7 @@ import json
 import os
 import struct
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,11 +81,22 @@ def test_who_waits_for_one_that_is_held_up_is_told_of_whom_that_one_waits_for(db
     store = Store(str(db))
     store.jobs.enqueue(new_job())
     gate = store.database.held().gate
-    with locked_for_reading(db, WRITE) as pid:
+
+    def hold() -> None:
         gate.acquire(1)
+        held.set()
+        done.wait()
+        gate.release()
+
+    held, done = threading.Event(), threading.Event()
+    thread = threading.Thread(target=hold)
+    with locked_for_reading(db, WRITE) as pid:
+        thread.start()
+        held.wait()
         with pytest.raises(errors.QueueBusy, match=f"another thread of this process. process {pid} of uid"):
             gate.acquire(0.01)
-        gate.release()
+        done.set()
+        thread.join()
     store.close()
 
 
