@@ -14,7 +14,7 @@ from . import steps
 from .bells import everyone
 from .file import Database
 from .links import keeping, telling
-from .links.revival import revived
+from .links.revival import counted_anew, revived
 from .rules import KEEP
 from .schedules import CLOSE_ALL, REOPEN
 
@@ -95,11 +95,12 @@ class Operations:
             return (row[0] if row else None), done, everyone(connection)
 
     def revive(self, job_id: int, now: int, *, from_start: bool = False) -> tuple[str | None, list[Address]]:
-        """Put a final job back as if new; let a waiting one run now. Its state, and whom to wake."""
+        """Put a final job back as if new; let a waiting one run now, or count anew what it waits for. Its state, and whom to wake."""
         with self._database.write(durable=True) as connection:
             parameters = {"id": job_id, "now": now}
             if not revive(connection, job_id, now, from_start=from_start):
                 connection.execute(HURRY, parameters)
+                counted_anew(connection, job_id, now)
             row = connection.execute(STATE, parameters).fetchone()
             return (row[0] if row else None), everyone(connection)
 

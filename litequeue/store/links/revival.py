@@ -15,6 +15,7 @@ from typing import Final
 from ..rules import WAITS
 from . import telling
 
+LINKS: Final = "SELECT ifnull(links, 0) FROM litequeue_jobs WHERE id = :id AND finished_at IS NULL"
 IS_OURS: Final = "SELECT ifnull(links, 0), attempt > releases FROM litequeue_jobs WHERE id = :id"
 UNTELL: Final = """UPDATE litequeue_jobs SET links = links - 1
 WHERE id IN (SELECT value FROM json_each(:ids)) AND (links = 2 OR links = 6)"""
@@ -46,3 +47,14 @@ def revived(connection: sqlite3.Connection, job: int, now: int) -> None:
     connection.execute(FORGET_CAUSE, {"ids": json.dumps(again)})
     children = [child for (child,) in connection.execute(CHILDREN, {"ids": ids}).fetchall()]
     telling.judge(connection, telling.recount(connection, {*again, *children}), now)
+
+
+def counted_anew(connection: sqlite3.Connection, job: int, now: int) -> None:
+    """What a job that has not ended counts, and what is counted of it: where somebody has changed that by other means, it waits for ever."""
+    row = connection.execute(LINKS, {"id": job}).fetchone()
+    if row is None or not row[0]:
+        return
+    ids = json.dumps([job])
+    connection.execute(UNTELL, {"ids": ids})
+    children = [child for (child,) in connection.execute(CHILDREN, {"ids": ids}).fetchall()]
+    telling.judge(connection, telling.recount(connection, {job, *children}), now)
