@@ -67,7 +67,8 @@ def revive(connection: sqlite3.Connection, job_id: int, now: int, *, from_start:
     row = connection.execute(STATE, parameters).fetchone()
     if not connection.execute(REVIVE, parameters).rowcount:
         return False
-    connection.execute(AS_IT_WAS, parameters)
+    if from_start or row[0] != "cancelled":  # one that was cancelled while others were to take its place waits for those again
+        connection.execute(AS_IT_WAS, parameters)
     if from_start or row[0] == "succeeded":
         connection.execute(steps.FORGET, parameters)
     connection.execute(REOPEN, parameters)
