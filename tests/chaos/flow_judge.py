@@ -118,11 +118,11 @@ def _steps(flows: Flows) -> Iterator[str]:
     for (job, name), attempt in flows.stored.items():
         if job in flows.jobs and name in ("first", "second", "third") and (job, attempt, name) not in done:
             yield f"job {job}: step {name} is stored of attempt {attempt}, which has not done it"
-    for job in flows.jobs.values():
-        if job.kind == "durable" and job.state == "succeeded":
-            missing = {"first", "second", "third"} - {name for at, name in flows.stored if at == job.id}
+    for found in flows.jobs.values():
+        if found.kind == "durable" and found.state == "succeeded":
+            missing = {"first", "second", "third"} - {name for at, name in flows.stored if at == found.id}
             if missing:
-                yield f"job {job.id} succeeded without {missing}"
+                yield f"job {found.id} succeeded without {missing}"
 
 
 def _callbacks(flows: Flows) -> Iterator[str]:

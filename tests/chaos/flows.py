@@ -135,7 +135,7 @@ def adding(folder: str, key: str, batch: int) -> int:
     return batch
 
 
-TASKS: Final = {
+TASKS: Final[dict[str, Any]] = {
     "thread": in_thread, "process": in_process, "async": in_async, "flaky": flaky, "once": once, "bad": in_thread,
     "once bad": in_thread, "durable": durable, "replacing": replacing,
 }  # fmt: skip
@@ -236,7 +236,7 @@ class Maker:
 
     def batch(self, key: str, whens: Sequence[str], members: Sequence[str], *, abandoned: bool = False) -> None:
         self._say("batch", key, whens)
-        options = {f"on_{when}": called.s(self._folder, key, when) for when in whens}
+        options: dict[str, Any] = {f"on_{when}": called.s(self._folder, key, when) for when in whens}
         with contextlib.suppress(ZeroDivisionError), app.batch(**options) as batch:
             self._say("batch begun", key, batch.id)
             for n, how in enumerate(members):
