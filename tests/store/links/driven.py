@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +21,29 @@ from ...older import rows
 from ...support import FakeClock, new_job
 
 MINUTE = 60 * 1_000_000
+
+
+class RolledBackError(Exception):
+    """A transaction that came to nothing."""
+
+
+@contextlib.contextmanager
+def rolled_back(store: Store, rng: random.Random, share: float) -> Iterator[None]:
+    """This share of its transactions comes to nothing, at their end."""
+    write = store.database.write
+
+    @contextlib.contextmanager
+    def may_fail(**options: Any) -> Iterator[Any]:
+        with write(**options) as connection:
+            yield connection
+            if rng.random() < share:
+                raise RolledBackError
+
+    store.database.write = may_fail  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        del store.database.write
 
 
 class Step(NamedTuple):
