@@ -171,6 +171,9 @@ def _batches(flows: Flows) -> Iterator[str]:
         good, touched = all(flows.jobs[job].state == "succeeded" for job in members), flows.was_touched(key)
         if (flows.jobs[flows.ends[flow]].state == "succeeded") != good and not touched:
             yield f"batch {key} is {flows.jobs[flows.ends[flow]].state}, of members that are {[flows.jobs[job].state for job in members]}"
+        end, results = flows.jobs[flows.ends[flow]], [flows.jobs[job].result for job in members]
+        if end.state == "succeeded" and end.result != results:
+            yield f"batch {key} came to {end.result}, and its members to {results}"
         for when in flows.batches[key]:
             rows = flows.callbacks.get((key, when), [])
             if len(rows) != 1 or flows.edges[rows[0].id] != members:
@@ -209,6 +212,7 @@ def _handles(flows: Flows) -> Iterator[str]:
             flow, root = app.flow(number), root_of(flows, key)
             if not flow.done():
                 yield f"workflow {key} is not done: {flow.progress()}"
+                continue
             try:
                 found: Any = flow.get(timeout=0)
                 bad = not flows.is_good(root) or found != flows.value(root)

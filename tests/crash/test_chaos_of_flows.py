@@ -123,6 +123,10 @@ FORGERIES: dict[str, tuple[Callable[[Path], None], str]] = {
     "a batch not called": (
         lambda f: _sql(f, f"UPDATE litequeue_jobs SET state = 'cancelled' WHERE id = {of('good', 'end')}"), "its end is cancelled",
     ),
+    "a batch that did not wait for all": (
+        lambda f: _sql(f, "UPDATE litequeue_jobs SET result = '[1]' WHERE id IN (SELECT end_id FROM litequeue_flows WHERE children LIKE '%,%,%')"),
+        "came to [1], and its members to",
+    ),
     "a batch called twice": (lambda f: _again(f, of("good", "end")), "has 2 jobs for its end"),
     "called again": (_called_again, "was called 10 times"),
     "a batch without a member": (
