@@ -69,9 +69,10 @@ class Growing(Grown):
         graph, called = self.graph()
         batch = self.some_batch()
         try:
-            self.store.flows.enqueue(graph, len(graph.jobs) - 1, False, [], self.clock.now(), batch)
+            flow, _ = self.store.flows.enqueue(graph, len(graph.jobs) - 1, False, [], self.clock.now(), batch)
         except BatchClosed:
             return self.is_refused(batch)
+        self.flows.append(flow)
         first = min(self.look().keys() - self.rows.keys())
         self.learn(first, graph, called)
         self.joined(batch, [first + len(graph.jobs) - 1])
@@ -101,6 +102,7 @@ class Growing(Grown):
         flow = self.store.batches.begin(children, [], self.clock.now())
         ids = sorted(self.look().keys() - self.rows.keys())
         self.batches[flow] = Batch(ids)
+        self.flows.append(flow)
         self.enqueued.update(ids)
         for number, one in zip(ids, children, strict=True):
             self.parents[number], self.wants[number], self.takes[number] = [], one.runs_when, "all" if one.job.task == JOIN else None
@@ -146,6 +148,30 @@ class Growing(Grown):
             self.store.batches.abandon(flow, self.clock.now())
             self.batches[flow].is_open = False
 
+    def cancel_a_flow(self) -> None:
+        if self.flows:
+            self.store.flows.cancel(self.rng.choice(self.flows), self.clock.now())
+
+    def retry_a_flow(self) -> None:
+        if self.flows:
+            self.store.flows.retry(self.rng.choice(self.flows), self.clock.now())
+
+    def call_off(self) -> None:
+        """A callback, or put one back that was."""
+        if some := [row for row in self.rows.values() if row.task == CALLBACK and row.state in ("available", "cancelled")]:
+            row = self.rng.choice(some)
+            change = self.store.operations.cancel if row.state == "available" else self.store.operations.revive
+            change(row.id, self.clock.now())
+
+    def count_anew(self) -> None:
+        """What is asked of one that waits or runs; where nothing is wrong, it changes nothing but that what is due later runs now."""
+        if live := [job for job, row in self.rows.items() if row.state not in FINAL]:
+            job = self.rng.choice(live)
+            self.store.operations.revive(job, self.clock.now())
+            before, after = self.rows, self.look()
+            assert {**after, job: before[job]} == before, f"others than {job} have changed"
+            assert after[job] == before[job] or before[job].state in ("scheduled", "retrying"), f"{before[job]} is {after[job]}"
+
     def turn(self) -> None:
         now = self.clock.now()
         ended = [self.running.pop() for _ in range(min(len(self.running), self.rng.randrange(3)))]
@@ -181,11 +207,8 @@ class Growing(Grown):
 
     def started(self, claimed: list[ClaimedJob]) -> None:
         for job in claimed:
-            if job.id in self.given:
-                assert job.inputs == self.given[job.id], f"{job.id} was given {job.inputs} in its second life, and {self.given[job.id]} before"
-            elif job.task != CALLBACK:
+            if job.id not in self.given and job.task != CALLBACK:
                 self.check_inputs(job)
-            self.given.setdefault(job.id, job.inputs)
         self.running += claimed
         self.rng.shuffle(self.running)
 
@@ -210,9 +233,11 @@ class Growing(Grown):
         self.happened["late"] += 1
 
     def come_to_an_end(self) -> None:
-        for batch in [batch for batch in self.batches.values() if batch.is_open]:
-            (flow,) = [flow for flow, known in self.batches.items() if known is batch]
-            self.store.batches.seal(flow, self.clock.now())
-            batch.is_open = False
+        while any(batch.is_open for batch in self.batches.values()):
+            self.seal()
+        super().come_to_an_end()
+        for job in [job for job in self.placed if job in self.rows and self.rows[job].state == "succeeded"]:
+            self.store.operations.revive(job, self.clock.now())  # what came to what took its place begins anew
+            self.check()
         super().come_to_an_end()
         assert not any(row.state in FINAL and row.links & 1 for row in self.look().values())

@@ -66,6 +66,7 @@ class Grown(Model):
         self.tags = itertools.count(1)
         self.own: dict[int, list[tuple[str, str, int]]] = {}  # by job, who is called: when, tag, takes
         self.batches: dict[int, Batch] = {}
+        self.flows: list[int] = []
         self.placed: set[int] = set()  # those whose place was taken, as long as that lasts
         self.given: dict[int, str | None] = {}  # what a job was given when it first ran
         self.lost: list[ClaimedJob] = []  # of a worker that was taken for dead
@@ -87,6 +88,9 @@ class Grown(Model):
         assert Counter(self.made_as(row) for row in made) == Counter(due), "others are called than should be"
         strange = [job for job, row in new.items() if row.task != CALLBACK and job not in self.enqueued]
         assert not strange, f"{strange} were stored for nobody"
+        for row in after.values():
+            if row.state == "running":  # in its second life as in its first
+                assert row.inputs == self.given.setdefault(row.id, row.inputs), f"{row.id} is given {row.inputs}, and was {self.given[row.id]}"
         self.check_batches(after)
         self.check_places(before, after)
         for job, row in after.items():
