@@ -117,10 +117,11 @@ class Model:
         causes = dict(rows(Path(self.store.path), "SELECT job_id, cause FROM litequeue_waits WHERE cause IS NOT NULL"))
         told = {at for at, state, links, _ in rows(Path(self.store.path), OF_JOBS) if state in FINAL and not links & 1}
         below = self.cancelled_below(job, causes, told)
+        joined = rows(Path(self.store.path), "SELECT 1 FROM litequeue_jobs WHERE id = ? AND task = ? AND state = 'succeeded'", job, telling.JOIN)
         self.store.operations.revive(job, self.clock.now())
         now = {at: state for at, state, *_ in rows(Path(self.store.path), OF_JOBS)}
-        if job in causes:
-            assert now == self.seen, "what is cancelled for another's sake is not to be put back by itself"
+        if job in causes or joined:
+            assert now == self.seen, "what is cancelled for another's sake, or has brought others together, is not to be put back by itself"
             return
         if now[job] == "cancelled":  # at once again: it had not run, and still may not
             return
