@@ -15,6 +15,7 @@ from ..base.errors import LitequeueError, QueueBusy, at_fault
 from .file import Database
 from .file.lock_holder import readers, why_held_up
 from .file.sqlerrors import damaged, is_unforeseen
+from .links import invariants
 from .schema.ledger import used_up
 from .workers import Workers, is_process, process_state
 
@@ -45,6 +46,9 @@ UNTOLD: Final = """SELECT count(*), max(id) FROM litequeue_jobs
 WHERE (state = 'discarded' OR state = 'retrying') AND reported_at = created_at"""
 DISABLED: Final = """SELECT name, disabled_why FROM litequeue_schedules
 WHERE disabled_at IS NOT NULL ORDER BY name LIMIT 20"""
+FEW_WAITS: Final = 100_000  # what a row says is compared with what is so in 4 us
+WAITS: Final = "SELECT count(*) FROM (SELECT 1 FROM litequeue_waits LIMIT :most)"
+OPEN_BATCHES: Final = "SELECT id, created_at FROM litequeue_flows WHERE open = 1 AND created_at < :before ORDER BY id LIMIT 20"
 
 
 class Wal(NamedTuple):
@@ -172,6 +176,19 @@ class Inspection:
         """How many jobs that were to tell somebody of a failure failed themselves, and the last of them."""
         count, last = self._database.one(UNTOLD)
         return count, last
+
+    def waits_oddly(self, *, full: bool) -> list[tuple[int, str]] | None:
+        """The jobs that wait for others, or for events, as they never should, with what is the matter; None where it would take long, and
+        ``full`` is not asked for."""
+        with self._database.read() as connection:
+            if not full and connection.execute(WAITS, {"most": FEW_WAITS}).fetchone()[0] >= FEW_WAITS:
+                return None
+            return invariants.odd(connection)
+
+    def open_batches(self, before: int) -> list[tuple[int, int]]:
+        """Those that have been open since before then, as id and since when; at most 20."""
+        with self._database.read() as connection:
+            return connection.execute(OPEN_BATCHES, {"before": before}).fetchall()
 
     def schedules(self, overdue_before: int) -> ScheduleHealth:
         with self._database.read() as connection:

@@ -14,7 +14,7 @@ from . import steps
 from .bells import everyone
 from .file import Database
 from .links import keeping, telling
-from .links.revival import revived
+from .links.revival import counted_anew, revived
 from .rules import KEEP
 from .schedules import CLOSE_ALL, REOPEN
 
@@ -30,7 +30,9 @@ REVIVE: Final = f"""UPDATE litequeue_jobs
 SET state = 'available', run_at = {steps.IN_TIME}, failures = 0, interruptions = 0, finished_at = NULL, prune_at = NULL,
     result = NULL, last_error = NULL, cancel_requested_at = NULL, expires_at = NULL,
     reported_at = CASE WHEN reported_at <= created_at THEN reported_at END  -- what itself tells of another stays silent
-WHERE id = :id AND finished_at IS NOT NULL AND NOT (ifnull(links, 0) > 3 AND EXISTS (
+WHERE id = :id AND finished_at IS NOT NULL
+    AND NOT (state = 'succeeded' AND task = '{telling.JOIN}')  -- it runs nothing, and some of what it brought together may be gone
+    AND NOT (ifnull(links, 0) > 3 AND EXISTS (
     SELECT 1 FROM litequeue_waits WHERE job_id = :id AND cause IS NOT NULL))  -- only what is its cause can be put back"""
 
 HURRY: Final = f"""UPDATE litequeue_jobs SET state = 'available', run_at = min(run_at, {steps.IN_TIME})
@@ -67,7 +69,8 @@ def revive(connection: sqlite3.Connection, job_id: int, now: int, *, from_start:
     row = connection.execute(STATE, parameters).fetchone()
     if not connection.execute(REVIVE, parameters).rowcount:
         return False
-    connection.execute(AS_IT_WAS, parameters)
+    if from_start or row[0] != "cancelled":  # one that was cancelled while others were to take its place waits for those again
+        connection.execute(AS_IT_WAS, parameters)
     if from_start or row[0] == "succeeded":
         connection.execute(steps.FORGET, parameters)
     connection.execute(REOPEN, parameters)
@@ -95,11 +98,12 @@ class Operations:
             return (row[0] if row else None), done, everyone(connection)
 
     def revive(self, job_id: int, now: int, *, from_start: bool = False) -> tuple[str | None, list[Address]]:
-        """Put a final job back as if new; let a waiting one run now. Its state, and whom to wake."""
+        """Put a final job back as if new; let a waiting one run now, or count anew what it waits for. Its state, and whom to wake."""
         with self._database.write(durable=True) as connection:
             parameters = {"id": job_id, "now": now}
             if not revive(connection, job_id, now, from_start=from_start):
                 connection.execute(HURRY, parameters)
+                counted_anew(connection, job_id, now)
             row = connection.execute(STATE, parameters).fetchone()
             return (row[0] if row else None), everyone(connection)
 

@@ -2,5 +2,6 @@
 
 ``python -m tests.chaos --seconds N --seed S`` prints a verdict and exits 1 on a violation, keeping the evidence,
 which ``--judge FOLDER`` reads again. ``driver`` starts and kills, ``producer`` and ``tasks`` are what it
-kills, ``evidence`` reads what they left behind, ``judge`` finds what was broken.
+kills, ``evidence`` reads what they left behind, ``judge`` finds what was broken; of workflows ``flows``, ``flow_evidence`` and
+``flow_judge`` do.
 """

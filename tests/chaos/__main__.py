@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import judge
+from . import flow_judge, judge
 from .driver import Driver
 from .evidence import Evidence
 
@@ -50,6 +50,7 @@ def report(folder: Path, title: str) -> int:
     rescued, again = judge.recoveries(e)
     print(f"jobs: {len(e.jobs)} ({_listed(states)}), {runs} executions, {len(e.intents) - len(e.acks)} calls unacked")
     outcomes = collections.Counter(row.outcome for rows in e.ticks.values() for row in rows)
+    print(flow_judge.summary(folder))
     print(f"ticks: {_listed(outcomes)}")
     print(f"faults: {_listed(e.faults)}")
     print(f"interrupted: {interrupted}; failed: {failed}; orphans that still ended: {judge.orphan_overruns(e)}")

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ..sample import note
 from ..support import ROOT, children_of, environment, ledger_lines, registered
-from . import tasks
+from . import flows, tasks
 
 LEASE = 2.0  # short enough that a frozen worker's lease lapses within the run
 WORKERS = 4
@@ -131,6 +131,7 @@ class Driver:
         return all(schedule.ticks for schedule in tasks.app.schedules.list())
 
     def _nothing_is_left(self) -> bool:
+        flows.let_go()
         states = tasks.app.stats().states
         waiting = ("blocked", "scheduled", "available", "running", "retrying")
         return not any(states.get(state) for state in waiting)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from litequeue.store.links.telling import JOIN
+
 from ..support import ledger_lines
 
 # A pool's process learns by a thread of its own that its worker is dead, and has then to get the CPU.
@@ -69,9 +71,10 @@ class AttemptRow:
 
 
 class Evidence:
-    """Everything about one run, by job and by process."""
+    """Everything about one run, by job and by process. ``jobs`` are those of no workflow, of which ``flow_judge`` knows."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.intents: dict[str, int] = {}  # key -> how many jobs
         self.acks: dict[str, tuple[int, int]] = {}  # key -> first id, how many
         self.executions: dict[int, list[Execution]] = collections.defaultdict(list)
@@ -153,7 +156,8 @@ class Evidence:
             rows = connection.execute(
                 "SELECT j.id, j.task, j.args, state, attempt - releases, failures, interruptions, j.at_most_once,"
                 " finished_at, result, coalesce(last_error, ''), s.name, scheduled_for FROM litequeue_jobs AS j"
-                " LEFT JOIN litequeue_schedules AS s ON s.id = schedule_id ORDER BY j.id"
+                " LEFT JOIN litequeue_schedules AS s ON s.id = schedule_id"
+                f" WHERE j.task NOT LIKE 'tests.chaos.flows.%' AND j.task <> '{JOIN}' ORDER BY j.id"
             ).fetchall()
             attempts = connection.execute(
                 "SELECT job_id, attempt, outcome, w.pid, a.finished_at, error_type FROM litequeue_attempts AS a"

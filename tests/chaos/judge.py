@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from . import flow_judge
 from .evidence import ORPHAN_SECONDS, Evidence, Execution, JobRow
 from .tasks import SCHEDULES
 
@@ -93,8 +94,9 @@ def nothing_is_final_twice(e: Evidence) -> Iterator[str]:
 def only_what_we_did_goes_wrong(e: Evidence) -> Iterator[str]:
     """A death of a pool's process is the fault of one job; nothing else but our own faults may end one."""
     deaths = 0
+    for row in itertools.chain(*e.attempts.values()):
+        deaths += row.error == "ProcessDied"
     for job in e.jobs.values():
-        deaths += sum(row.error == "ProcessDied" for row in e.attempts[job.id])
         if job.state == "discarded" and not _may_be_discarded(job):
             yield f"job {job.id} ({job.task}) was discarded: {job.last_error}"
         expected = {"Interrupted", "Lost", "ProcessDied"} | ({"ValueError"} if job.task == "flaky" else set())
@@ -204,6 +206,7 @@ CHECKS: Final[tuple[Callable[[Evidence], Iterator[str]], ...]] = (
     no_two_runs_of_a_job_overlap,
     each_tick_has_one_job,
     no_tick_is_missing,
+    lambda e: flow_judge.violations(e.folder),
 )
 
 

@@ -13,7 +13,9 @@ import time
 from pathlib import Path
 
 from ..sample import note
-from . import tasks
+from . import flows, tasks
+
+FLOWS = 0.25  # of what it enqueues
 
 
 def main(db: str, folder: str, name: str, seed: str) -> None:
@@ -24,8 +26,11 @@ def main(db: str, folder: str, name: str, seed: str) -> None:
         tasks.quick: 5, tasks.slow: 5, tasks.flaky: 1, tasks.once: 1, tasks.in_process: 2,
         tasks.once_in_process: 0.5, tasks.in_async: 3, tasks.forking: 1, tasks.forking_in_process: 0.5,
     }  # fmt: skip
-    serial = 0
+    serial, maker = 0, flows.Maker(folder, name, rng)
     while not enough.exists():
+        if rng.random() < FLOWS:
+            maker.act()
+            continue
         serial += 1
         task = rng.choices(list(kinds), list(kinds.values()))[0]
         rest: tuple[float, ...] = (rng.uniform(0.01, 0.2),)

@@ -70,7 +70,7 @@ def test_a_healthy_file_is_exit_0_one_line_each(filled: Path) -> None:
     code, found = doctor(filled, "--full")
     assert (code, wrong(found)) == (0, {})
     assert set(found) == {
-        "sqlite", "trust", "file", "disk", "integrity", "lock", "wal", "clock", "workers", "tasks", "jobs", "schedules", "notices",
+        "sqlite", "trust", "file", "disk", "integrity", "lock", "wal", "clock", "workers", "tasks", "jobs", "workflows", "schedules", "notices",
     }  # fmt: skip
     assert found["jobs"] == [("ok", "3 available")]
     people = litequeue("doctor", filled)

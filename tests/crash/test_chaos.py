@@ -51,7 +51,7 @@ def _sql(folder: Path, sql: str) -> None:
         assert connection.execute(sql).rowcount > 0
 
 
-WHOLE = "state = 'succeeded' AND failures + interruptions = 0 AND schedule_id IS NULL"
+WHOLE = "state = 'succeeded' AND failures + interruptions = 0 AND schedule_id IS NULL AND task LIKE 'tests.chaos.tasks.%'"
 ONE = f"(SELECT max(id) FROM litequeue_jobs WHERE {WHOLE})"
 
 

@@ -9,14 +9,13 @@ By hand, for many seeds: ``python -m tests.store.test_steps_model 0 1000``.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 import random
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -48,6 +47,7 @@ from litequeue.tasks.durable import Suspend
 from litequeue.worker.settling import settle, suspension, until_of
 
 from ..support import FakeClock, new_job
+from .links.driven import RolledBackError, rolled_back
 
 pytestmark = pytest.mark.beside
 
@@ -60,10 +60,6 @@ SEEN = {
     "listeners": "SELECT job_id, name, step FROM litequeue_listeners",
 }
 EMIT = "INSERT INTO litequeue_events (name, payload, at) VALUES (?, ?, ?)"
-
-
-class RolledBackError(Exception):
-    """A transaction that came to nothing."""
 
 
 class Fails(Exception):
@@ -454,25 +450,6 @@ class Model:
                 return
             self.clock.advance(3)
         raise AssertionError(f"these never end: { {job: state for job, (state, _) in self.jobs.items() if state not in FINAL} }")
-
-
-@contextlib.contextmanager
-def rolled_back(store: Store, rng: random.Random, share: float) -> Iterator[None]:
-    """This share of its transactions comes to nothing, at their end."""
-    write = store.database.write
-
-    @contextlib.contextmanager
-    def may_fail(**options: Any) -> Iterator[Any]:
-        with write(**options) as connection:
-            yield connection
-            if rng.random() < share:
-                raise RolledBackError
-
-    store.database.write = may_fail  # type: ignore[method-assign, assignment]
-    try:
-        yield
-    finally:
-        del store.database.write
 
 
 def run(store: Store, clock: FakeClock, seed: int, *, deeds: int = 120, late_waits: bool = True) -> Counter[str]:

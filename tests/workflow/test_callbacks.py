@@ -238,3 +238,20 @@ def remember(job: object) -> None:
 def test_a_task_that_fails_still_fails(working: LiteQueue) -> None:
     with pytest.raises(JobFailed):
         moody.delay(False).get(timeout=30)
+
+
+def test_a_callback_that_is_cancelled_and_put_back_is_called_with_what_it_was_to_be_given(bound: LiteQueue) -> None:
+    """It was cancelled again at once, for the sake of the job of whose failure it was to tell."""
+    bound.pause("later")
+    moody.apply_async((False,), on_failure=mourn.s("put back").set(queue="later"))
+    plain.apply_async((3,), on_success=praise.s("put back").set(queue="later"))
+    with bound.worker(threads=1, burst=True) as worker:
+        worker.join()
+    waiting = [bound.job(info.id) for info in bound.jobs(queue="later")]
+    assert len(waiting) == 2
+    for job in waiting:
+        assert job.cancel() and job.retry()
+    bound.resume("later")
+    with bound.worker(threads=1, burst=True) as worker:
+        worker.join()
+    assert sorted(told) == [("mourn", 1, "ValueError: a bad day", "put back"), ("praise", 3, "put back")]

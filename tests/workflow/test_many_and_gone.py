@@ -12,6 +12,7 @@ import pytest
 
 from litequeue import JobFailed, JobNotFound, LiteQueue, ResultNotStored, group
 from litequeue.store import Store
+from litequeue.store.links.telling import JOIN
 
 from .. import sample
 from ..prepared import worker_process
@@ -20,6 +21,7 @@ from ..support import FakeClock, wait_until
 
 app = LiteQueue("unbound.sqlite")
 ran: list[str] = []
+FAR = 10**16
 
 
 @app.task
@@ -133,6 +135,21 @@ def test_get_names_the_step_that_failed_if_that_is_the_last_one_too(working: Lit
 
 
 # -- what is left, and who is told ---------------------------------------------------------------------------
+
+
+def test_what_brought_results_together_keeps_them_where_one_of_those_is_gone_and_it_is_to_be_put_back(hand: Hand) -> None:
+    """It waited anew then, and came to a list that lacked a member."""
+    jobs = hand.insert(step("a"), step("b"), step("both", "a", "b", task=JOIN), step("waits", "both", "later"), step("later", run_at=FAR, state="scheduled"))
+    hand.claim()
+    hand.end(jobs["a"], jobs["b"])
+    hand.rows("UPDATE litequeue_jobs SET prune_at = 1 WHERE id = ?", jobs["a"])
+    hand.store.operations.prune(hand.clock.now(), 60)
+    assert hand.states(jobs) == {"a": None, "b": "succeeded", "both": "succeeded", "waits": "blocked", "later": "scheduled"}
+    assert hand.store.operations.revive(jobs["both"], hand.clock.now())[0] == "succeeded"
+    hand.check()
+    hand.store.operations.revive(jobs["later"], hand.clock.now())
+    assert hand.come_to_an_end() == [jobs["later"], jobs["waits"]]
+    assert hand.inputs(jobs["waits"]) == [["of 1", "of 2"], f"of {jobs['later']}"]
 
 
 def test_nothing_is_left_of_a_flow_whose_jobs_are_pruned(working: LiteQueue) -> None:

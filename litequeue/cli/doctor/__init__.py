@@ -2,5 +2,5 @@
 
 Read ``command`` first, the order of the checks and those of the file itself; ``host`` looks at what is around the file,
 ``work`` judges the workers, the waiting jobs, the schedules and the notices (``stats`` shows its word on a worker too),
-``finding`` is one line and how bad it is.
+``waits`` what waits for other jobs, ``finding`` is one line and how bad it is.
 """

@@ -1,7 +1,7 @@
 """``doctor``: what is wrong with a file, or may become so, one line each.
 
-Owns the order of the checks, and the judgement of the file's own; what is around it is in ``surroundings``, who
-serves it in ``serving``. The facts come from the store's inspection and reports. Every check stands alone: one that a
+Owns the order of the checks, and the judgement of the file's own; what is around it is in ``host``, who
+serves it in ``work``, what waits for other jobs in ``waits``. The facts come from the store's inspection and reports. Every check stands alone: one that a
 damaged or busy file refuses says so, and the next one is made.
 """
 
@@ -21,7 +21,7 @@ from ...store.file.wal import LIMIT
 from ...store.inspection import Inspection, damage_told
 from .. import render
 from ..printing import say
-from . import host, work
+from . import host, waits, work
 from .finding import BUSY, DAMAGED, OK, WRONG, Finding, exit_code, refused
 
 PATIENCE = 2.0  # seconds for the write lock
@@ -68,6 +68,7 @@ def examine(path: str, *, full: bool) -> Iterator[Finding]:
             ("workers", lambda: work.workers(store, inspection, now)),
             ("tasks", lambda: work.tasks(store, inspection, now)),
             ("jobs", lambda: _jobs(store, now)),
+            ("workflows", lambda: waits.workflows(inspection, path, now, full)),
             ("schedules", lambda: work.schedules(store, inspection, now)),
             ("notices", lambda: work.notices(store, inspection)),
         )

@@ -123,7 +123,7 @@ def _queue(sub: Parser) -> None:
 
 
 def _doctor(sub: Parser) -> None:
-    sub.add_argument("--full", action="store_true", help="check every index entry too; slow on a big file")
+    sub.add_argument("--full", action="store_true", help="check every index entry, and what each job waits for, too; slow on a big file")
     json_option(sub)
 
 

@@ -33,7 +33,8 @@ WHERE json_extract(CASE WHEN c.type = 'array' THEN c.value ELSE '[]' END, '$[0]'
     AND NOT EXISTS (SELECT 1 FROM litequeue_callbacks WHERE job_id = p.id AND runs_when = {_WHEN})
 ORDER BY 1 LIMIT :most"""
 LINK: Final = "UPDATE litequeue_jobs SET links = :links WHERE id = :id"
-GIVE: Final = """INSERT INTO litequeue_waits (job_id, pending, takes, inputs) VALUES (:id, 0, :takes, :inputs)"""
+# However that one has ended, and with what it is given now: also where it is cancelled, and put back.
+GIVE: Final = "INSERT INTO litequeue_waits (job_id, pending, runs_when, inputs) VALUES (:id, 0, 'ended', :inputs)"
 EDGE: Final = "INSERT INTO litequeue_edges (parent_id, child_id, position) VALUES (:parent, :id, 0)"
 
 
@@ -58,7 +59,7 @@ def make(connection: sqlite3.Connection, parent: int, state: str, result: str | 
     if said.get("takes"):
         inputs = (result or "null") if state == "succeeded" else described(connection, parent)
     connection.execute(LINK, {"id": made, "links": WAITS})
-    connection.execute(GIVE, {"id": made, "takes": "one" if inputs is not None else None, "inputs": inputs})
+    connection.execute(GIVE, {"id": made, "inputs": inputs})
     connection.execute(EDGE, {"id": made, "parent": parent})
 
 

@@ -36,11 +36,16 @@ RULES: Final[dict[str, str]] = {
 }
 
 
-def broken(connection: sqlite3.Connection) -> list[str]:
-    """What does not hold, in words; at most one job for each rule."""
+def odd(connection: sqlite3.Connection) -> list[tuple[int, str]]:
+    """What does not hold, as a job and the rule that it breaks; at most one for each rule."""
     found = []
     for rule, sql in RULES.items():
         row = connection.execute(f"{sql} LIMIT 1").fetchone()
         if row is not None:
-            found.append(f"job {row[0]} {rule}")
+            found.append((row[0], rule))
     return found
+
+
+def broken(connection: sqlite3.Connection) -> list[str]:
+    """The same in words."""
+    return [f"job {job} {rule}" for job, rule in odd(connection)]

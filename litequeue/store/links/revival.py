@@ -15,7 +15,9 @@ from typing import Final
 from ..rules import WAITS
 from . import telling
 
-IS_OURS: Final = "SELECT ifnull(links, 0), attempt > releases FROM litequeue_jobs WHERE id = :id"
+LINKS: Final = "SELECT ifnull(links, 0) FROM litequeue_jobs WHERE id = :id AND finished_at IS NULL"
+IS_OURS: Final = """SELECT ifnull(links, 0), attempt > releases AND NOT EXISTS (
+    SELECT 1 FROM litequeue_waits WHERE job_id = :id AND replaced) FROM litequeue_jobs WHERE id = :id"""
 UNTELL: Final = """UPDATE litequeue_jobs SET links = links - 1
 WHERE id IN (SELECT value FROM json_each(:ids)) AND (links = 2 OR links = 6)"""
 BELOW: Final = """WITH RECURSIVE below (id) AS (
@@ -33,12 +35,12 @@ CHILDREN: Final = "SELECT DISTINCT child_id FROM litequeue_edges WHERE parent_id
 
 def revived(connection: sqlite3.Connection, job: int, now: int) -> None:
     """In the transaction in which a final job has been put back."""
-    links, has_run = connection.execute(IS_OURS, {"id": job}).fetchone()
+    links, runs_on = connection.execute(IS_OURS, {"id": job}).fetchone()
     if not links:
         return
     (text,) = connection.execute(BELOW, {"id": job}).fetchone()
     again: list[int] = json.loads(text)
-    if links >= WAITS and not has_run:
+    if links >= WAITS and not runs_on:
         again.append(job)  # it was cancelled while it waited, and waits on
     ids = json.dumps([job, *again])
     connection.execute(UNTELL, {"ids": ids})
@@ -46,3 +48,14 @@ def revived(connection: sqlite3.Connection, job: int, now: int) -> None:
     connection.execute(FORGET_CAUSE, {"ids": json.dumps(again)})
     children = [child for (child,) in connection.execute(CHILDREN, {"ids": ids}).fetchall()]
     telling.judge(connection, telling.recount(connection, {*again, *children}), now)
+
+
+def counted_anew(connection: sqlite3.Connection, job: int, now: int) -> None:
+    """What a job that has not ended counts, and what is counted of it: where somebody has changed that by other means, it waits for ever."""
+    row = connection.execute(LINKS, {"id": job}).fetchone()
+    if row is None or not row[0]:
+        return
+    ids = json.dumps([job])
+    connection.execute(UNTELL, {"ids": ids})
+    children = [child for (child,) in connection.execute(CHILDREN, {"ids": ids}).fetchall()]
+    telling.judge(connection, telling.recount(connection, {job, *children}), now)

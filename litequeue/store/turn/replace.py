@@ -16,7 +16,9 @@ from ..links.joining import FLOW_OF_JOB, INSERT_RANGE
 from ..rules import HAS_DEPENDANTS, WAITS
 from .state import Turn
 
-IS_OURS: Final = "SELECT 1 FROM litequeue_jobs WHERE id = :id AND attempt = :attempt AND state = 'blocked' AND lease_expires_at IS NULL"
+# Of one whose cancel has come meanwhile, nothing does: it is swept in this turn.
+IS_OURS: Final = """SELECT 1 FROM litequeue_jobs
+WHERE id = :id AND attempt = :attempt AND state = 'blocked' AND lease_expires_at IS NULL AND cancel_requested_at IS NULL"""
 FORGET: Final = "DELETE FROM litequeue_edges WHERE child_id = :id"  # it has what it needed of these
 EDGE: Final = "INSERT INTO litequeue_edges (parent_id, child_id, position) VALUES (:end, :id, 0)"
 WAIT: Final = """INSERT INTO litequeue_waits (job_id, pending, takes, replaced) VALUES (:id, 1, 'one', 1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from litequeue.base.models import ClaimedJob, Settled, Unsettled
+from litequeue.base.models import ClaimedJob, Replacement, Settled, Unsettled
 from litequeue.base.states import FINAL
 from litequeue.store import Store
 from litequeue.store.links import graph, invariants
@@ -19,6 +21,29 @@ from ...older import rows
 from ...support import FakeClock, new_job
 
 MINUTE = 60 * 1_000_000
+
+
+class RolledBackError(Exception):
+    """A transaction that came to nothing."""
+
+
+@contextlib.contextmanager
+def rolled_back(store: Store, rng: random.Random, share: float) -> Iterator[None]:
+    """This share of its transactions comes to nothing, at their end."""
+    write = store.database.write
+
+    @contextlib.contextmanager
+    def may_fail(**options: Any) -> Iterator[Any]:
+        with write(**options) as connection:
+            yield connection
+            if rng.random() < share:
+                raise RolledBackError
+
+    store.database.write = may_fail  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        del store.database.write
 
 
 class Step(NamedTuple):
@@ -46,6 +71,12 @@ def graph_of(steps: Iterable[Step], now: int) -> Graph:
     ]
     waits = [Wait(place, each.when, each.takes) for place, each in enumerate(steps) if each.after]
     return Graph(jobs, edges, waits)
+
+
+def replacement(job: ClaimedJob, steps: Iterable[Step], now: int) -> tuple[Unsettled, Replacement]:
+    """What a worker writes of a job that has put these in its place, of which the last is their end."""
+    made = graph_of(steps, now)
+    return other(job, "blocked", now), Replacement(job.id, job.attempt, [*made, len(made.jobs) - 1])
 
 
 def of(job: int) -> str:
@@ -86,11 +117,13 @@ class Hand:
         self.check()
         return dict(zip([each.name for each in steps], ids, strict=True))
 
-    def turn(self, *, succeeded: Iterable[Settled] = (), others: Iterable[Unsettled] = (), claim: int = 0) -> Turn:
+    def turn(
+        self, *, succeeded: Iterable[Settled] = (), others: Iterable[Unsettled] = (), replaced: Iterable[Replacement] = (), claim: int = 0
+    ) -> Turn:
         now = self.clock.now()
         demand = Demand({"thread": claim}) if claim else None
         turn = self.store.jobs.turn(
-            self.worker, now, now + MINUTE, succeeded=list(succeeded), others=list(others), demand=demand
+            self.worker, now, now + MINUTE, succeeded=list(succeeded), others=list(others), replaced=list(replaced), demand=demand
         )
         self.running |= {job.id: job for job in turn.claimed}
         self.check()
@@ -106,6 +139,13 @@ class Hand:
         if state == "succeeded":
             return self.turn(succeeded=[success(job, now) for job in ended])
         return self.turn(others=[other(job, state, now, **fields) for job in ended])
+
+    def put_in_its_place(self, job: int, *steps: Step) -> list[int]:
+        """The ids of those that take the place of a job that it runs."""
+        row, instead = replacement(self.running.pop(job), steps, self.clock.now())
+        before = self.newest()
+        self.turn(others=[row], replaced=[instead])
+        return list(range(before + 1, self.newest() + 1))
 
     def come_to_an_end(self) -> list[int]:
         """Run all that can, well, until there is nothing more to do; the ids in the order in which they ran."""
@@ -146,6 +186,14 @@ class Hand:
     def inputs(self, job: int) -> Any:
         ((text,),) = self.rows("SELECT inputs FROM litequeue_waits WHERE job_id = ?", job)
         return None if text is None else json.loads(text)
+
+    def newest(self) -> int:
+        ((job,),) = self.rows("SELECT ifnull(max(id), 0) FROM litequeue_jobs")
+        return int(job)
+
+    def state(self, job: int) -> str:
+        ((state,),) = self.rows("SELECT state FROM litequeue_jobs WHERE id = ?", job)
+        return str(state)
 
     def untold(self) -> int:
         """How many are in the inbox."""
