@@ -141,7 +141,7 @@ def planted(sample_app: LiteQueue, db: Path) -> Iterator[Planted]:
     yield Planted(sample_app, db)
 
 
-pytestmark = [pytest.mark.beside]
+pytestmark = [pytest.mark.slow, pytest.mark.beside]
 
 # -- callbacks ---------------------------------------------------------------------------------------------------------
 
@@ -178,7 +178,6 @@ CALLBACKS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("field", CALLBACKS)
 def test_a_callback_that_is_none_makes_nothing_and_holds_nobody_up(planted: Planted, field: str) -> None:
     """Each beside one that is sound, which is made."""
@@ -246,7 +245,6 @@ def test_what_failed_strangely_is_described_to_who_takes_it(planted: Planted, na
 # -- waits and edges -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("column", ["pending", "upset", "held", "delay", "cause", "replaced"])
 @pytest.mark.parametrize("number", NUMBERS)
 def test_a_wait_of_any_number_holds_nobody_up(planted: Planted, column: str, number: int) -> None:
@@ -458,7 +456,6 @@ STEPS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", STEPS)
 def test_a_step_of_any_kind_holds_nobody_up(planted: Planted, name: str) -> None:
     """Of one that waits for an event, for one of several, sleeps, has steps; that ran, and that has not."""
