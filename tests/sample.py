@@ -12,7 +12,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from litequeue import Discard, LiteQueue, Retry, Snooze, SoftTimeout, current_job
+from litequeue import (
+    Discard,
+    LiteQueue,
+    Replace,
+    Retry,
+    Snooze,
+    SoftTimeout,
+    current_job,
+)
 
 app = LiteQueue("sample.sqlite")
 
@@ -296,3 +304,17 @@ def stuck(ledger: str) -> None:
 def leave_daemon(ledger: str) -> None:
     """Start a process that outlives the one that started it."""
     subprocess.run(["/bin/sh", "-c", 'sleep 0.2 && echo "daemon $$" >> "$0" &', ledger], check=True)
+
+
+@app.task
+def hear(event: Any, timeout: float | None = None) -> Any:
+    """``sleep`` and ``step`` do that instead; all else is waited for."""
+    job = current_job()
+    if event == "sleep":
+        return job.sleep(0)
+    return job.step("step", int, 5) if event == "step" else job.wait_for(event, timeout=timeout)
+
+
+@app.task
+def put_in_place() -> None:
+    raise Replace(add.s(1, 2) | add.s(3))

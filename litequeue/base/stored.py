@@ -21,10 +21,10 @@ _OTHERS: Final = bytes(set(range(256)) - set(_BRACKETS))
 _STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # as signed bytes: one up, one down
 
 
-def beyond(text: str) -> str | None:
-    """What of a stored text is more than litequeue writes, in words; None if it may be read."""
-    if len(text) > MAX_BYTES:
-        return f"it has {len(text):,} characters, and at most {MAX_BYTES:,} are stored"
+def beyond(text: str, most: int = MAX_BYTES) -> str | None:
+    """What of a stored text is more than litequeue writes, in words; None if it may be read. ``most``: characters."""
+    if len(text) > most:
+        return f"it has {len(text):,} characters, and at most {most:,} are stored"
     if text.count("[") + text.count("{") > MAX_NESTING:
         brackets = _brackets(text)
         levels = 0 if _is_flat(brackets) else _nesting(brackets)
@@ -44,9 +44,9 @@ def shown(text: str) -> str:
     return text
 
 
-def loads(text: str) -> Any:
+def loads(text: str, most: int = MAX_BYTES) -> Any:
     """``json.loads`` of a stored text. Raises ValueError for what is no JSON, and for what is beyond the limits."""
-    why = beyond(text)
+    why = beyond(text, most)
     if why is not None:
         raise ValueError(why)
     try:

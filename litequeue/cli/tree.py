@@ -27,7 +27,7 @@ class Marks(NamedTuple):
 
 
 PLAIN: Final = Marks("|- ", "`- ", "|> ", "`> ", "|  ")
-_ROOT: Final = 0  # no job has this id
+_ROOT: Final = -(2**64)  # no job has this id, not even a planted one
 
 
 class Line(NamedTuple):
@@ -119,7 +119,7 @@ def _common(one: int, other: int, above: Mapping[int, int], depth: Mapping[int, 
 
 
 def _in_order(members: Sequence[Member]) -> Iterator[Member]:
-    """Each behind its parents; else as they come."""
+    """Each behind its parents, else as they come; at last those that wait for each other in a circle, which somebody has planted."""
     by_id = {member.id: member for member in members}
     children: dict[int, list[int]] = defaultdict(list)
     left = {}
@@ -131,7 +131,9 @@ def _in_order(members: Sequence[Member]) -> Iterator[Member]:
     free = [member.id for member in reversed(members) if not left[member.id]]
     while free:
         found = free.pop()
+        del left[found]
         yield by_id[found]
         for child in children[found]:
             left[child] -= 1
         free += [child for child in reversed(children[found]) if not left[child]]
+    yield from map(by_id.__getitem__, left)

@@ -21,7 +21,7 @@ from .links import telling
 from .links.joining import children_of
 from .operations import cancel
 from .origins import record_origin
-from .rules import WAITS
+from .rules import WAITS, bounded
 
 
 class Child(NamedTuple):
@@ -33,10 +33,10 @@ class Child(NamedTuple):
 
 
 OPEN: Final = "INSERT INTO litequeue_flows (gathers, open, created_at) VALUES (1, 1, :now)"
-WAIT: Final = "INSERT INTO litequeue_waits (job_id, pending, held, runs_when, takes) VALUES (:id, 1, 1, :runs_when, :takes)"
+WAIT: Final = "INSERT OR REPLACE INTO litequeue_waits (job_id, pending, held, runs_when, takes) VALUES (:id, 1, 1, :runs_when, :takes)"
 HAS: Final = "UPDATE litequeue_flows SET end_id = :end, children = :children WHERE id = :flow"
 CLOSE: Final = "UPDATE litequeue_flows SET open = 0 WHERE id = :flow"
-RELEASE: Final = """UPDATE litequeue_waits SET held = 0, pending = pending - held
+RELEASE: Final = f"""UPDATE litequeue_waits SET held = 0, pending = max({bounded("pending")} - {bounded("held")}, 0)
 WHERE job_id IN (SELECT value FROM json_each(:children))
     AND EXISTS (SELECT 1 FROM litequeue_jobs WHERE id = job_id AND state = 'blocked')"""
 RELEASE_REST: Final = "UPDATE litequeue_waits SET held = 0 WHERE job_id IN (SELECT value FROM json_each(:children))"

@@ -134,7 +134,8 @@ class Flows:
         """All of its jobs, in the order in which they were stored, those that only bring others together too."""
         with self._database.read() as connection:
             rows = connection.execute(MEMBERS, {"id": flow}).fetchall()
-        return [Member._make((*row, tuple(json.loads(parents)))) for *row, parents in rows]
+        found = (Member._make((*row, tuple(json.loads(parents)))) for *row, parents in rows)
+        return list({member.id: member for member in found}.values())  # planted ranges may have one twice
 
     def find(self, flow: int) -> tuple[int | None, bool] | None:
         """The job whose end is its own, and whether it gathers; None for no such flow."""

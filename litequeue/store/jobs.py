@@ -35,7 +35,7 @@ STAGE_INSERT: Final = "INSERT INTO temp.litequeue_stage VALUES (?, ?)"
 STAGE_MOVE: Final = f"""INSERT INTO litequeue_jobs ({", ".join(COLUMNS)})
 SELECT {", ".join(column if column in ("args", "kwargs") else f":{column}" for column in COLUMNS)}
 FROM temp.litequeue_stage ORDER BY rowid"""
-CALLBACKS: Final = """INSERT INTO litequeue_callbacks (job_id, number, runs_when, job)
+CALLBACKS: Final = """INSERT OR REPLACE INTO litequeue_callbacks (job_id, number, runs_when, job)
 SELECT id, :number, :when, :job FROM litequeue_jobs WHERE id BETWEEN :first AND :last"""
 
 

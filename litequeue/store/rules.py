@@ -8,12 +8,23 @@ from __future__ import annotations
 
 from typing import Final
 
+from ..base.checks import MAX_SECONDS, MICROS
+
 DAY: Final = 86_400 * 1_000_000
 KEEP: Final = DAY  # of jobs that were cancelled or expired
 KEEP_DISCARDED: Final = 30 * DAY
 MAX_INTERRUPTIONS: Final = 3
 # When a job is due that waits for an event without an end: the year 9000. It is no blocked one, which other jobs, or a schedule, would let go.
 FOREVER: Final = 221_845_392_000_000_000
+
+LONGEST: Final = MAX_SECONDS * MICROS  # of what is a length of time, or a count
+
+
+def bounded(column: str) -> str:
+    """As SQL: a count or a length of time from 0 to ``LONGEST``, whatever somebody has planted there. A sum that goes beyond 64 bits is
+    no integer to SQLite, which then refuses the whole turn."""
+    return f"max(min({column}, {LONGEST}), 0)"
+
 
 # Bits of ``links``; between them that of who has told his dependants, which takes the place of the first.
 HAS_DEPENDANTS: Final = 1

@@ -50,6 +50,19 @@ ROWS: tuple[tuple[str, dict[str, Any]], ...] = (
         "error_message": "x", "traceback": "",
     }),
     ("queues", {"name": "default", "paused_at": None}),
+    ("jobs", {**JOB, **FINAL, "state": "succeeded", "result": "3", "links": 1, "id": 1}),
+    ("jobs", {**JOB, "state": "blocked", "links": 4, "id": 2, "args": "[1]"}),
+    ("edges", {"parent_id": 1, "child_id": 2, "position": 0}),
+    ("waits", {
+        "job_id": 2, "pending": 1, "upset": 0, "runs_when": "success", "takes": "one", "delay": None, "inputs": None, "cause": None, "held": 0,
+        "replaced": 0, "own_inputs": None,
+    }),
+    ("callbacks", {"job_id": 1, "number": 0, "runs_when": "success", "job": '{"task":"tests.sample.add","args":"[1]","takes":1}'}),
+    ("flows", {"id": 1, "end_id": 2, "gathers": 0, "created_at": NOW, "open": None, "children": None}),
+    ("flow_jobs", {"first_id": 1, "last_id": 2, "flow_id": 1}),
+    ("steps", {"job_id": 1, "name": "charge", "value": "1", "until": None, "event": None, "attempt": 1, "at": NOW}),
+    ("events", {"name": "x", "payload": "null", "at": NOW, "prune_at": NOW}),
+    ("listeners", {"name": "x", "job_id": 1, "step": "charge"}),
 )  # fmt: skip
 MOST = 6  # rows of a case
 VALUES: tuple[Any, ...] = (
@@ -86,7 +99,7 @@ def judge(planted: Rows, folder: Path) -> None:
     db = planting.made(folder)
     planting.rows(db, planted)
     for words in (
-        ("jobs", db), ("jobs", db, "--json"), ("job", db, 1), ("job", db, 1, "--json"), ("stats", db), ("stats", db, "--json"),
+        ("jobs", db), ("jobs", db, "--json"), ("job", db, 1), ("job", db, 1, "--json"), ("flow", db, 1), ("flow", db, 1, "--json"), ("stats", db), ("stats", db, "--json"),
         ("doctor", db), ("schedules", db), ("schedules", db, "--json"), ("tasks", db), ("ticks", db, "nightly"), ("cron", "export", db),
     ):  # fmt: skip
         command(*words, cwd=folder)

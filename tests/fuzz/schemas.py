@@ -44,7 +44,10 @@ STATEMENTS = (
     "DELETE FROM litequeue_migrations",
     "PRAGMA user_version = 7",
 )
-TABLES = ("jobs", "attempts", "tasks", "workers", "queues", "schedules", "ticks", "meta", "migrations")
+TABLES = (
+    "jobs", "attempts", "tasks", "workers", "queues", "schedules", "ticks", "meta", "migrations", "edges", "waits", "flows", "flow_jobs",
+    "callbacks", "steps", "events", "listeners",
+)
 
 
 class Change(NamedTuple):

@@ -11,31 +11,37 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from ...base import stored
+from ...base.checks import is_name
 from ...base.models import JobColumns, NewJob
 from ..inserting import insert_job
 from ..reports import described
-from ..rules import WAITS
+from ..rules import LONGEST, WAITS
 
+# Of one's JSON: a call has MAX_BYTES at most, and as text in a text takes twice as many.
+_LENGTH: Final = 2 * stored.MAX_BYTES + (64 << 10)
 MOST: Final = 200  # in one pass: one is stored in 30 us, and one of a failure, which is described, in 150
 
-INSERT: Final = "INSERT INTO litequeue_callbacks (job_id, number, runs_when, job) VALUES (?, ?, ?, ?)"
+INSERT: Final = "INSERT OR REPLACE INTO litequeue_callbacks (job_id, number, runs_when, job) VALUES (?, ?, ?, ?)"
 FORGET: Final = "DELETE FROM litequeue_callbacks WHERE job_id IN (SELECT value FROM json_each(:ids))"
 _WHEN: Final = "CASE p.state WHEN 'succeeded' THEN 'success' WHEN 'discarded' THEN 'failed' END"
 _TOLD: Final = "json_each(:told) AS v CROSS JOIN litequeue_jobs AS p ON p.id = v.value"
 # CASE, since a planted text may not be JSON, and AND need not ask that first.
-DUE: Final = f"""SELECT p.id, p.state, p.result, c.job FROM {_TOLD}
+DUE: Final = f"""SELECT p.id, p.state, c.job FROM {_TOLD}
 CROSS JOIN litequeue_callbacks AS c ON c.job_id = p.id AND c.runs_when = {_WHEN}
 UNION ALL
-SELECT p.id, p.state, p.result, json_extract(c.value, '$[1]') FROM {_TOLD}
+SELECT p.id, p.state, json_extract(c.value, '$[1]') FROM {_TOLD}
 CROSS JOIN litequeue_tasks AS t ON t.name = p.task AND instr(t.options, '"callbacks"')
 CROSS JOIN json_each(CASE WHEN json_valid(t.options) THEN t.options ELSE '{{}}' END, '$.callbacks') AS c
 WHERE json_extract(CASE WHEN c.type = 'array' THEN c.value ELSE '[]' END, '$[0]') = {_WHEN}
     AND NOT EXISTS (SELECT 1 FROM litequeue_callbacks WHERE job_id = p.id AND runs_when = {_WHEN})
 ORDER BY 1 LIMIT :most"""
 LINK: Final = "UPDATE litequeue_jobs SET links = :links WHERE id = :id"
-# However that one has ended, and with what it is given now: also where it is cancelled, and put back.
-GIVE: Final = "INSERT INTO litequeue_waits (job_id, pending, runs_when, inputs) VALUES (:id, 0, 'ended', :inputs)"
-EDGE: Final = "INSERT INTO litequeue_edges (parent_id, child_id, position) VALUES (:parent, :id, 0)"
+# However that one has ended, and with what it is given now: also where it is cancelled, and put back. The result from table to table: a
+# planted one may be no UTF-8.
+GIVE: Final = """INSERT OR REPLACE INTO litequeue_waits (job_id, pending, runs_when, inputs) VALUES (:id, 0, 'ended', CASE WHEN :takes
+    THEN ifnull(:inputs, (SELECT ifnull(result, 'null') FROM litequeue_jobs WHERE id = :parent)) END)"""
+EDGE: Final = "INSERT OR REPLACE INTO litequeue_edges (parent_id, child_id, position) VALUES (:parent, :id, 0)"
 
 
 def keep(connection: sqlite3.Connection, job: int, callbacks: Iterable[tuple[str, str]]) -> None:
@@ -43,39 +49,52 @@ def keep(connection: sqlite3.Connection, job: int, callbacks: Iterable[tuple[str
     connection.executemany(INSERT, [(job, number, when, text) for number, (when, text) in enumerate(callbacks)])
 
 
-def due(connection: sqlite3.Connection, told: Sequence[int]) -> list[tuple[int, str, str | None, str]]:
+def due(connection: sqlite3.Connection, told: Sequence[int]) -> list[tuple[int, str, object]]:
     """What is to be made for those that have ended, at most ``MOST``, in their order."""
     return connection.execute(DUE, {"told": json.dumps(told), "most": MOST}).fetchall()
 
 
-def make(connection: sqlite3.Connection, parent: int, state: str, result: str | None, text: str, now: int) -> None:
+def make(connection: sqlite3.Connection, parent: int, state: str, text: object, now: int) -> None:
     """One callback. What is planted, and is none, makes nothing."""
-    job = _job(text, now)
-    if job is None:
+    found = _job(text, now)
+    if found is None:
         return
-    said, new = job
-    made = insert_job(connection, new)
-    inputs = None
-    if said.get("takes"):
-        inputs = (result or "null") if state == "succeeded" else described(connection, parent)
-    connection.execute(LINK, {"id": made, "links": WAITS})
-    connection.execute(GIVE, {"id": made, "inputs": inputs})
-    connection.execute(EDGE, {"id": made, "parent": parent})
+    takes, new = found
+    made = {"id": insert_job(connection, new), "parent": parent, "links": WAITS, "takes": takes, "inputs": None}
+    if takes and state != "succeeded":
+        made["inputs"] = described(connection, parent)
+    for sql in (LINK, GIVE, EDGE):
+        connection.execute(sql, made)
 
 
-def _job(text: str, now: int) -> tuple[dict[str, Any], NewJob] | None:
+_POOLS: Final = ("thread", "process", "async")
+# What may be said of the job, and what it is where that is not said.
+_SAID: Final[dict[str, Any]] = {"task": "", "args": "[]", "kwargs": "{}", "delay": 0, "expires": None, **JobColumns()._asdict()}
+
+
+def _job(text: object, now: int) -> tuple[bool, NewJob] | None:
+    """Whether it takes what its parent came to, and itself; None for what is not as ``workflow/called_back`` writes it."""
     try:
-        said = json.loads(text)
-        columns = JobColumns(**{name: said[name] for name in JobColumns._fields if name in said})
-        delay, expires = int(said.get("delay") or 0), said.get("expires")
-        texts = [said["task"], said.get("args", "[]"), said.get("kwargs", "{}")]
-        kinds = JobColumns()._asdict()
-        if not all(isinstance(value, str) for value in texts) or any(
-            not isinstance(value, str if isinstance(kinds[name], str) else int | None) for name, value in columns._asdict().items()
-        ):
-            return None
-        expires_at = None if expires is None else now + int(expires)
-    except (ValueError, TypeError, KeyError, AttributeError):
+        found = stored.loads(text, _LENGTH) if isinstance(text, str) else None
+    except ValueError:
         return None
-    state = "scheduled" if delay > 0 else "available"
-    return said, NewJob._make((*texts, state, now + max(delay, 0), now, expires_at, columns))
+    if not isinstance(found, dict):
+        return None
+    said = {name: found.get(name, usual) for name, usual in _SAID.items()}
+    if not all(_fits(value, _SAID[name]) for name, value in said.items()):
+        return None
+    task, args, kwargs, delay, expires, *columns = said.values()
+    new = NewJob(
+        task, args, kwargs, "scheduled" if delay > 0 else "available", now + max(delay, 0), now,
+        None if expires is None else now + expires, JobColumns._make(columns),
+    )  # fmt: skip
+    if not (is_name(task) and is_name(new.columns.queue) and new.columns.pool in _POOLS):
+        return None
+    return bool(found.get("takes")), new
+
+
+def _fits(value: object, usual: object) -> bool:
+    """Whether a column takes it that has this one."""
+    if isinstance(usual, str):
+        return isinstance(value, str) and (value.isascii() or not any("\ud800" <= c <= "\udfff" for c in value))
+    return usual is None and value is None or isinstance(value, int) and abs(value) <= LONGEST

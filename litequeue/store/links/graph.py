@@ -51,8 +51,9 @@ LINK: Final = """UPDATE litequeue_jobs SET links = CASE
     WHEN finished_at IS NULL THEN (CASE WHEN ifnull(links, 0) < 4 THEN 1 ELSE 5 END)
     WHEN links IS NULL THEN 2 WHEN links = 4 THEN 6 ELSE links END
 WHERE id IN (SELECT value FROM json_each(:ids))"""
-INSERT_EDGE: Final = "INSERT INTO litequeue_edges (parent_id, child_id, position) VALUES (?, ?, ?)"
-INSERT_WAIT: Final = """INSERT INTO litequeue_waits (job_id, pending, runs_when, takes, delay) VALUES (?, ?, ?, ?, ?)"""
+# A row that is there already is of no job: somebody has planted it for the ids to come.
+INSERT_EDGE: Final = "INSERT OR REPLACE INTO litequeue_edges (parent_id, child_id, position) VALUES (?, ?, ?)"
+INSERT_WAIT: Final = """INSERT OR REPLACE INTO litequeue_waits (job_id, pending, runs_when, takes, delay) VALUES (?, ?, ?, ?, ?)"""
 
 
 def insert(connection: sqlite3.Connection, graph: Graph, now: int) -> range:

@@ -10,21 +10,22 @@ import json
 import sqlite3
 from typing import Final
 
+from ...base import stored
 from ...base.errors import BatchClosed, JobNotFound
 from ...base.models import Membership
-from ..rules import HAS_DEPENDANTS
+from ..rules import HAS_DEPENDANTS, bounded
 
 FLOW_OF_JOB: Final = """SELECT flow_id FROM litequeue_flow_jobs
 WHERE first_id = (SELECT max(first_id) FROM litequeue_flow_jobs WHERE first_id <= :id) AND last_id >= :id"""
-INSERT_RANGE: Final = "INSERT INTO litequeue_flow_jobs (first_id, last_id, flow_id) VALUES (?, ?, ?)"
+INSERT_RANGE: Final = "INSERT OR REPLACE INTO litequeue_flow_jobs (first_id, last_id, flow_id) VALUES (?, ?, ?)"
 FIND: Final = "SELECT open, children FROM litequeue_flows WHERE id = :flow"
 IS_MEMBER: Final = """SELECT 1 FROM litequeue_jobs AS j JOIN litequeue_edges AS e ON e.parent_id = j.id
 WHERE j.id = :id AND j.attempt = :attempt AND j.state = 'running' AND e.child_id = :end"""
-EDGES: Final = """INSERT INTO litequeue_edges (parent_id, child_id, position)
+EDGES: Final = """INSERT OR REPLACE INTO litequeue_edges (parent_id, child_id, position)
 SELECT j.id, c.value, j.id FROM litequeue_jobs AS j CROSS JOIN json_each(:children) AS c WHERE j.id BETWEEN :first AND :last"""
 LINK: Final = f"""UPDATE litequeue_jobs SET links = ifnull(links, 0) | {HAS_DEPENDANTS}
 WHERE id BETWEEN :first AND :last"""
-COUNT: Final = """UPDATE litequeue_waits SET pending = pending + :last - :first + 1
+COUNT: Final = f"""UPDATE litequeue_waits SET pending = {bounded("pending")} + :last - :first + 1
 WHERE job_id IN (SELECT value FROM json_each(:children))
     AND EXISTS (SELECT 1 FROM litequeue_jobs WHERE id = job_id AND state = 'blocked')"""
 EXTEND: Final = "UPDATE litequeue_flow_jobs SET last_id = :last WHERE flow_id = :flow AND last_id = :first - 1"
@@ -35,7 +36,7 @@ def join(connection: sqlite3.Connection, batch: Membership, first: int, last: in
     BatchClosed or JobNotFound."""
     children = children_of(connection, batch.flow)
     is_open, ids = children
-    if not is_open and (batch.by is None or connection.execute(IS_MEMBER, {**batch.by._asdict(), "end": ids[0]}).fetchone() is None):
+    if not is_open and (batch.by is None or not ids or connection.execute(IS_MEMBER, {**batch.by._asdict(), "end": ids[0]}).fetchone() is None):
         raise BatchClosed(f"batch {batch.flow} is closed, and takes jobs of its running members alone: nothing was stored")
     asked = {"flow": batch.flow, "children": json.dumps(ids), "first": first, "last": last}
     for sql in (LINK, EDGES, COUNT):
@@ -48,4 +49,15 @@ def children_of(connection: sqlite3.Connection, flow: int) -> tuple[bool, list[i
     row = connection.execute(FIND, {"flow": flow}).fetchone()
     if row is None or row[1] is None:
         raise JobNotFound(f"there is no batch {flow}")
-    return bool(row[0]), json.loads(row[1])
+    return bool(row[0]), _ids(row[1])
+
+
+def _ids(text: str) -> list[int]:
+    """None, where somebody has planted what is no list of ids."""
+    try:
+        found = stored.loads(text)
+    except ValueError:
+        return []
+    if not isinstance(found, list) or not all(type(job) is int and 0 < job < 2**63 for job in found):
+        return []
+    return list(dict.fromkeys(found))

@@ -14,8 +14,9 @@ import sqlite3
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
+from ...base.checks import MAX_NAME
 from ...base.stored import MAX_BYTES
-from ..rules import KEEP, KEEP_DISCARDED
+from ..rules import KEEP, KEEP_DISCARDED, bounded
 from . import following
 
 JOIN: Final = "litequeue.join"  # the task of jobs that only bring others together
@@ -23,6 +24,7 @@ JOIN: Final = "litequeue.join"  # the task of jobs that only bring others togeth
 # So many parents in one pass, and about so many edges: the write lock is never held for long. A thousand take 10 to 30 ms.
 BATCH: Final = 1000
 EDGES: Final = 2000
+MAX_WHY: Final = 5000  # characters of another job's error
 
 # Of a parent p: it has ended, and its children know.
 IS_TOLD: Final = "(p.finished_at IS NOT NULL AND ifnull(p.links, 0) <> 1 AND ifnull(p.links, 0) <> 5)"
@@ -35,13 +37,13 @@ UNTOLD: Final = """SELECT json_group_array(json_array(p.id, p.bad, p.child_id)) 
     LEFT JOIN litequeue_edges AS e ON e.parent_id = p.id LIMIT :edges) AS p"""
 CHILDREN: Final = """SELECT json_group_array(json_array(id, state <> 'succeeded', child_id))
 FROM litequeue_jobs JOIN litequeue_edges ON parent_id = id WHERE id = :id"""
-COUNT: Final = """UPDATE litequeue_waits SET pending = pending - v.ended, upset = upset + v.bad
+COUNT: Final = f"""UPDATE litequeue_waits SET pending = max({bounded("pending")} - v.ended, 0), upset = {bounded("upset")} + v.bad
 FROM (SELECT json_extract(value, '$[0]') AS child, json_extract(value, '$[1]') AS ended, json_extract(value, '$[2]') AS bad
     FROM json_each(:counts)) AS v
 WHERE job_id = v.child AND EXISTS (SELECT 1 FROM litequeue_jobs WHERE id = v.child AND state = 'blocked')"""
 TOLD: Final = "UPDATE litequeue_jobs SET links = links + 1 WHERE id IN (SELECT value FROM json_each(:told))"
 RECOUNT: Final = f"""UPDATE litequeue_waits SET
-    pending = held + (SELECT count(*) FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
+    pending = {bounded("held")} + (SELECT count(*) FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
         WHERE e.child_id = job_id AND NOT {IS_TOLD}),
     upset = (SELECT count(*) FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
         WHERE e.child_id = job_id AND {IS_TOLD} AND p.state <> 'succeeded')
@@ -67,9 +69,9 @@ SELECT json_group_array(json_array(id, cause)) FROM (SELECT id, min(cause) AS ca
 CAUSES: Final = """UPDATE litequeue_waits SET cause = v.cause
 FROM (SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS cause FROM json_each(:doomed)) AS v
 WHERE job_id = v.id"""
-CANCEL: Final = """UPDATE litequeue_jobs SET state = 'cancelled', finished_at = :now, prune_at = :prune_at, last_error = v.why
+CANCEL: Final = f"""UPDATE litequeue_jobs SET state = 'cancelled', finished_at = :now, prune_at = :prune_at, last_error = v.why
 FROM (SELECT json_extract(d.value, '$[0]') AS id, CASE WHEN c.id IS NULL THEN 'none of the jobs that it waited for has failed'
-        ELSE 'job ' || c.id || ' (' || c.task || '), which it needed, ' || CASE c.state WHEN 'expired' THEN 'has expired'
+        ELSE 'job ' || c.id || ' (' || substr(c.task, 1, {MAX_NAME}) || '), which it needed, ' || CASE c.state WHEN 'expired' THEN 'has expired'
             ELSE 'was ' || c.state END END AS why
     FROM json_each(:doomed) AS d LEFT JOIN litequeue_jobs AS c ON c.id = json_extract(d.value, '$[1]')) AS v
 WHERE litequeue_jobs.id = v.id AND litequeue_jobs.state = 'blocked'"""
@@ -80,14 +82,17 @@ WHERE w.pending = 0 AND w.upset = 0 AND w.runs_when = 'failed' AND j.state = 'bl
 FREE: Final = """SELECT json_group_array(w.job_id) FROM json_each(:ids) AS v
 JOIN litequeue_waits AS w ON w.job_id = v.value JOIN litequeue_jobs AS j ON j.id = w.job_id
 WHERE w.pending = 0 AND j.state = 'blocked'"""
-# In the order of the edges, by their index. None where one of them succeeded with what could not be stored.
-INPUTS: Final = """UPDATE litequeue_waits SET inputs = CASE takes
-    WHEN 'one' THEN (SELECT CASE WHEN p.state = 'succeeded' THEN p.result ELSE 'null' END FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
-        WHERE e.child_id = job_id ORDER BY e.position LIMIT 1)
-    WHEN 'all' THEN (SELECT CASE WHEN total(state = 'succeeded' AND result IS NULL) = 0
+_PARENTS: Final = "litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id WHERE e.child_id = job_id"
+_BYTES: Final = "length(CAST({} AS BLOB))"  # of a text length() counts up to a NUL
+_ALL_BYTES: Final = f"(SELECT total(1 + ifnull({_BYTES.format('p.result')}, 4)) + 1 FROM {_PARENTS})"
+# In the order of the edges, by their index. None where one of them succeeded with what could not be stored; and where they are too much,
+# which is not put together first: of a thousand results SQLite may refuse that, and with it the whole turn.
+INPUTS: Final = f"""UPDATE litequeue_waits SET inputs = CASE takes
+    WHEN 'one' THEN (SELECT CASE WHEN p.state = 'succeeded' THEN p.result ELSE 'null' END FROM {_PARENTS} ORDER BY e.position LIMIT 1)
+    WHEN 'all' THEN CASE WHEN {_ALL_BYTES} <= {MAX_BYTES} THEN (
+        SELECT CASE WHEN total(state = 'succeeded' AND result IS NULL) = 0
             THEN '[' || ifnull(group_concat(ifnull(result, 'null')), '') || ']' END FROM (
-        SELECT p.state, p.result FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
-        WHERE e.child_id = job_id ORDER BY e.position)) END
+        SELECT p.state, p.result FROM {_PARENTS} ORDER BY e.position)) END END
 WHERE job_id IN (SELECT value FROM json_each(:ids)) AND takes IS NOT NULL"""
 # A join runs nothing, and what was replaced not again: what it was given is what it comes to.
 RELEASE: Final = f"""UPDATE litequeue_jobs SET
@@ -98,15 +103,16 @@ RELEASE: Final = f"""UPDATE litequeue_jobs SET
     prune_at = CASE WHEN w.why IS NOT NULL THEN :prune_at WHEN task = '{JOIN}' OR w.replaced THEN :prune_join_at END,
     result = CASE WHEN (task = '{JOIN}' OR w.replaced) AND w.why IS NULL THEN ifnull(w.inputs, 'null') END,
     last_error = ifnull(w.why, last_error)
-FROM (SELECT job_id, delay, inputs, replaced, CASE
-    WHEN takes IS NOT NULL AND inputs IS NULL THEN 'ResultNotStored: what job ' || (
-        SELECT p.id || ' (' || p.task || ') came to, which it takes, ' || ifnull(p.last_error, 'was not stored')
-        FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
-        WHERE e.child_id = job_id AND p.state = 'succeeded' AND p.result IS NULL ORDER BY e.position LIMIT 1)
-    WHEN length(inputs) > {MAX_BYTES} THEN 'PayloadTooLarge: the results of the jobs that it waited for take '
-        || length(inputs) || ' bytes, and {MAX_BYTES} is the limit: use .si(), and read them with current_job().parent_results()'
+FROM (SELECT job_id, {bounded("delay")} AS delay, inputs, replaced, CASE
+    WHEN size > {MAX_BYTES} THEN 'PayloadTooLarge: the results of the jobs that it waited for take '
+        || size || ' bytes, and {MAX_BYTES} is the limit: use .si(), and read them with current_job().parent_results()'
+    WHEN takes IS NOT NULL AND inputs IS NULL THEN 'ResultNotStored: ' || ifnull('what job ' || (
+        SELECT p.id || ' (' || substr(p.task, 1, {MAX_NAME}) || ') came to, which it takes, ' || ifnull(substr(p.last_error, 1, {MAX_WHY}), 'was not stored')
+        FROM {_PARENTS} AND p.state = 'succeeded' AND p.result IS NULL ORDER BY e.position LIMIT 1),
+        'the jobs whose results it takes are not there')
     END AS why
-    FROM litequeue_waits WHERE job_id IN (SELECT value FROM json_each(:ids))) AS w
+    FROM (SELECT *, CASE WHEN inputs IS NULL AND takes = 'all' THEN CAST({_ALL_BYTES} AS INTEGER) ELSE {_BYTES.format("inputs")} END AS size
+        FROM litequeue_waits WHERE job_id IN (SELECT value FROM json_each(:ids)))) AS w
 WHERE id = w.job_id AND litequeue_jobs.state = 'blocked'"""
 
 

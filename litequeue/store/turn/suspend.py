@@ -22,21 +22,16 @@ KEEP: Final = f"""INSERT INTO litequeue_steps (job_id, name, until, attempt, at)
 SELECT v.id, v.step, v.until, v.attempt, :now FROM {_ROWS} WHERE true ON CONFLICT DO NOTHING"""
 LISTEN: Final = f"""INSERT INTO litequeue_listeners (name, job_id, step)
 SELECT n.value, v.id, v.step FROM {_ROWS} JOIN json_each(v.names) AS n WHERE true ON CONFLICT DO NOTHING"""
-# Of several events that have happened, the first.
-HAPPENED: Final = """SELECT json_group_array(json_array(l.job_id, l.step, json((SELECT json_array(e.name, e.payload)
-    FROM litequeue_listeners AS o JOIN litequeue_events AS e ON e.name = o.name
-    WHERE o.job_id = l.job_id ORDER BY e.at, e.name LIMIT 1))))
-FROM litequeue_listeners AS l JOIN litequeue_events AS h ON h.name = l.name
-WHERE l.job_id IN (SELECT value FROM json_each(:ids))"""
-GIVE: Final = """UPDATE litequeue_steps SET value = v.payload, event = v.event, at = :now
-FROM (SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS step,
-        json_extract(value, '$[2][0]') AS event, json_extract(value, '$[2][1]') AS payload
-    FROM json_each(:happened)) AS v
-WHERE job_id = v.id AND name = v.step"""
+HAPPENED: Final = """SELECT json_group_array(value) FROM json_each(:ids) WHERE EXISTS (
+    SELECT 1 FROM litequeue_listeners AS l JOIN litequeue_events AS e ON e.name = l.name WHERE l.job_id = value)"""
+# Of several events that have happened, the first. From table to table: a payload that somebody has stored by SQL may be no UTF-8.
+GIVE: Final = """UPDATE litequeue_steps SET at = :now, (value, event) = (
+    SELECT e.payload, e.name FROM litequeue_listeners AS l JOIN litequeue_events AS e ON e.name = l.name
+    WHERE l.job_id = litequeue_steps.job_id ORDER BY e.at, e.name LIMIT 1)
+WHERE (job_id, name) IN (SELECT job_id, step FROM litequeue_listeners WHERE job_id IN (SELECT value FROM json_each(:happened)))"""
 WAKE: Final = f"""UPDATE litequeue_jobs SET state = 'available', run_at = min(run_at, {IN_TIME})
-WHERE id IN (SELECT json_extract(value, '$[0]') FROM json_each(:happened)) AND state = 'scheduled'"""
-DEAF: Final = """DELETE FROM litequeue_listeners
-WHERE job_id IN (SELECT json_extract(value, '$[0]') FROM json_each(:happened))"""
+WHERE id IN (SELECT value FROM json_each(:happened)) AND state = 'scheduled'"""
+DEAF: Final = "DELETE FROM litequeue_listeners WHERE job_id IN (SELECT value FROM json_each(:happened))"
 
 
 def suspend(connection: sqlite3.Connection, turn: Turn) -> None:
