@@ -60,7 +60,7 @@ def make(connection: sqlite3.Connection, parent: int, state: str, text: object, 
     if found is None:
         return
     takes, new = found
-    made = {"id": insert_job(connection, new), "parent": parent, "links": WAITS, "takes": takes, "inputs": None}
+    made: dict[str, object] = {"id": insert_job(connection, new), "parent": parent, "links": WAITS, "takes": takes, "inputs": None}
     if takes and state != "succeeded":
         made["inputs"] = described(connection, parent)
     for sql in (LINK, GIVE, EDGE):

@@ -17,6 +17,7 @@ import pytest
 
 from litequeue.store import Store, batches, operations
 from litequeue.store.links import following, joining, revival, telling
+from litequeue.store.rules import bounded
 from litequeue.store.turn import replace
 
 from ...support import FakeClock
@@ -86,7 +87,7 @@ def forgetting_whom_a_pass_has_no_time_for(patch: Patch) -> None:
 
 
 def giving_callbacks_nothing(patch: Patch) -> None:
-    changed(patch, following, "GIVE", (":inputs)", "iif(:inputs IS NULL, 1, NULL))"))
+    changed(patch, following, "GIVE", ("WHEN :takes", "WHEN NOT :takes"))
 
 
 def cancelling_a_callback_for_what_it_is_called_for(patch: Patch) -> None:
@@ -94,7 +95,7 @@ def cancelling_a_callback_for_what_it_is_called_for(patch: Patch) -> None:
 
 
 def joining_without_being_counted(patch: Patch) -> None:
-    changed(patch, joining, "COUNT", ("pending + :last - :first + 1", "pending + 0 * (:last - :first)"))
+    changed(patch, joining, "COUNT", (" + :last - :first + 1", " + 0 * (:last - :first)"))
 
 
 def joining_without_having_to_tell(patch: Patch) -> None:
@@ -115,7 +116,7 @@ def joining_as_whoever_runs(patch: Patch) -> None:
 
 
 def sealing_without_letting_go(patch: Patch) -> None:
-    changed(patch, batches, "RELEASE", ("pending - held", "pending"))
+    changed(patch, batches, "RELEASE", (f" - {bounded('held')}", ""))
 
 
 def sealing_for_those_alone_that_wait_now(patch: Patch) -> None:
@@ -128,7 +129,7 @@ def sealing_and_staying_open(patch: Patch) -> None:
 
 
 def counting_anew_as_if_it_was_sealed(patch: Patch) -> None:
-    changed(patch, telling, "RECOUNT", ("held + (SELECT", "(SELECT"))
+    changed(patch, telling, "RECOUNT", (f"{bounded('held')} + (SELECT", "(SELECT"))
 
 
 def replacing_without_the_fence(patch: Patch) -> None:
