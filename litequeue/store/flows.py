@@ -16,14 +16,13 @@ from .bells import everyone
 from .file import Database
 from .links import graph, telling
 from .links.graph import Edge, Graph, Wait
-from .links.joining import FLOW_OF_JOB, INSERT_RANGE, join
+from .links.joining import FLOW_OF_JOB, INSERT_RANGE, RANGES, join
 from .operations import cancel, revive
 from .origins import record_origin
 
-INSERT_FLOW: Final = "INSERT INTO litequeue_flows (end_id, gathers, created_at) VALUES (?, ?, ?)"
+INSERT_FLOW: Final = "INSERT INTO litequeue_flows (end_id, gathers, created_at, batch_id) VALUES (?, ?, ?, ?)"
 FLOW: Final = "SELECT end_id, gathers FROM litequeue_flows WHERE id = :id"
-_JOBS: Final = """litequeue_flow_jobs AS r CROSS JOIN litequeue_jobs AS j ON j.id BETWEEN r.first_id AND r.last_id
-WHERE r.flow_id = :id"""
+_JOBS: Final = f"{RANGES} CROSS JOIN litequeue_jobs AS j ON j.id BETWEEN r.first_id AND r.last_id WHERE true"
 PROGRESS: Final = f"""SELECT ifnull(sum(j.state = 'succeeded'), 0), count(*), ifnull(sum(j.state = 'discarded' OR j.state = 'expired'), 0),
     ifnull(sum(j.finished_at IS NOT NULL), 0)
 FROM {_JOBS} AND j.task <> '{telling.JOIN}'"""
@@ -83,13 +82,13 @@ class Flows:
         self, jobs: Graph, end: int | None, gathers: bool, origins: Iterable[TaskOrigin], now: int, batch: Membership | None = None
     ) -> tuple[int, list[Address]]:
         """Store all of its jobs, or none: the flow's id, and whom to wake. ``end``: the place of the job whose end is its own;
-        ``gathers``: what it comes to is the results of all that that job waits for; ``batch``: its end is a member of that."""
+        ``gathers``: what it comes to is the results of all that that job waits for; ``batch``: of which it is a member."""
         with self._database.write(durable=True) as connection:
             for origin in origins:
                 record_origin(connection, origin, now)
             ids = graph.insert(connection, jobs, now)
             end_id = None if end is None else ids[end]
-            flow = connection.execute(INSERT_FLOW, (end_id, gathers, now)).lastrowid
+            flow = connection.execute(INSERT_FLOW, (end_id, gathers, now, None if batch is None else batch.flow)).lastrowid
             assert flow is not None
             if ids:
                 connection.execute(INSERT_RANGE, (ids[0], ids[-1], flow))
@@ -128,12 +127,12 @@ class Flows:
     def ended(self, flow: int) -> list[int]:
         """Those of its jobs that have ended, in this order."""
         with self._database.read() as connection:
-            return [job for (job,) in connection.execute(ENDED, {"id": flow}).fetchall()]
+            return [job for (job,) in connection.execute(ENDED, {"flow": flow}).fetchall()]
 
     def members(self, flow: int) -> list[Member]:
         """All of its jobs, in the order in which they were stored, those that only bring others together too."""
         with self._database.read() as connection:
-            rows = connection.execute(MEMBERS, {"id": flow}).fetchall()
+            rows = connection.execute(MEMBERS, {"flow": flow}).fetchall()
         found = (Member._make((*row, tuple(json.loads(parents)))) for *row, parents in rows)
         return list({member.id: member for member in found}.values())  # planted ranges may have one twice
 
@@ -143,12 +142,12 @@ class Flows:
         return None if row is None else (row[0], bool(row[1]))
 
     def progress(self, flow: int) -> Progress:
-        return Progress(*self._database.one(PROGRESS, {"id": flow}))
+        return Progress(*self._database.one(PROGRESS, {"flow": flow}))
 
     def jobs(self, flow: int) -> list[int]:
         """The ids of its jobs, in the order in which they were stored; not of those that only bring others together."""
         with self._database.read() as connection:
-            return [job for (job,) in connection.execute(IDS, {"id": flow}).fetchall()]
+            return [job for (job,) in connection.execute(IDS, {"flow": flow}).fetchall()]
 
     def cause(self, job: int) -> int | None:
         """The job for whose sake this one was cancelled."""
@@ -183,7 +182,7 @@ class Flows:
     def cancel(self, flow: int, now: int) -> tuple[int, list[Address]]:
         """Cancel all that has not ended, from the last: how many, and whom to wake."""
         with self._database.write(durable=True) as connection:
-            found = connection.execute(UNFINISHED, {"id": flow}).fetchall()
+            found = connection.execute(UNFINISHED, {"flow": flow}).fetchall()
             for (job,) in found:
                 cancel(connection, job, now)
             return len(found), everyone(connection)
@@ -191,7 +190,7 @@ class Flows:
     def retry(self, flow: int, now: int) -> tuple[int, list[Address]]:
         """Put back what failed or was cancelled by itself; what was cancelled for its sake waits again. How many, and whom to wake."""
         with self._database.write(durable=True) as connection:
-            found = connection.execute(FAILED, {"id": flow}).fetchall()
+            found = connection.execute(FAILED, {"flow": flow}).fetchall()
             for (job,) in found:
                 revive(connection, job, now)
             return len(found), everyone(connection)

@@ -14,6 +14,7 @@ from ..base import forkguard, stored
 from ..base.checks import MICROS, aware
 from ..base.masking import recorded
 from .file import Database
+from .links.joining import RANGES
 from .rules import FOREVER
 
 if TYPE_CHECKING:  # see records for why
@@ -51,9 +52,9 @@ WHERE (:state IS NULL OR state = :state) AND (:queue IS NULL OR queue = :queue)
   AND (:task IS NULL OR task = :task) AND (:before IS NULL OR id < :before)
 ORDER BY id DESC LIMIT :limit"""
 # By its ranges of ids, the newest first, and of each as many as may still be shown.
-LIST_FLOW: Final = f"""SELECT {JOB_COLUMNS} FROM litequeue_flow_jobs AS r
+LIST_FLOW: Final = f"""SELECT {JOB_COLUMNS} FROM {RANGES}
 CROSS JOIN litequeue_jobs ON litequeue_jobs.id BETWEEN r.first_id AND r.last_id
-WHERE r.flow_id = :flow AND (:state IS NULL OR state = :state) AND (:queue IS NULL OR queue = :queue)
+WHERE (:state IS NULL OR state = :state) AND (:queue IS NULL OR queue = :queue)
   AND (:task IS NULL OR task = :task) AND (:before IS NULL OR litequeue_jobs.id < :before)
 ORDER BY litequeue_jobs.id DESC LIMIT :limit"""
 COUNTS: Final = "SELECT queue, state, count(*) FROM litequeue_jobs GROUP BY queue, state"

@@ -57,12 +57,16 @@ class Batch(Flow):
         self._token = None
         if self._adds:
             return
-        now = self._client.clock.now()
         if error is None:
-            self._client.ring(self._client.store.batches.seal(self.id, now))
+            self.close()
         else:  # it is not whole: none of what was to follow is right
-            self._client.store.batches.abandon(self.id, now)
+            self._client.store.batches.abandon(self.id, self._client.clock.now())
             self.cancel()
+
+    def close(self) -> None:
+        """Let nobody join any more but what its running members add: as the end of the block does, for a batch whose program did not come
+        to that. Nothing for one that is closed. Raises JobNotFound."""
+        self._client.ring(self._client.store.batches.seal(self.id, self._client.clock.now()))
 
     def __repr__(self) -> str:
         return f"<Batch {self.id}>"

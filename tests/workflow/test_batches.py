@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,9 +19,11 @@ from litequeue import (
     JobNotFound,
     LiteQueue,
     WouldDeadlock,
+    chord,
     current_job,
     group,
 )
+from litequeue.cli import main
 from litequeue.store.links import invariants
 
 from ..support import wait_until
@@ -37,6 +40,11 @@ def row(n: int) -> int:
     if n in broken:
         raise ValueError(f"row {n}")
     return n
+
+
+@app.task
+def summed(numbers: list[int]) -> int:
+    return sum(numbers)
 
 
 @app.task
@@ -180,7 +188,64 @@ def test_an_exception_that_leaves_the_block_cancels_all_of_it(bound: LiteQueue) 
     assert told == [] and bound.stats().states == {"cancelled": 5}
 
 
-def test_a_workflow_in_the_block_counts_by_its_end_and_other_files_not_at_all(working: LiteQueue, tmp_path: Path) -> None:
+def test_an_exception_that_leaves_the_block_cancels_the_steps_of_workflows_in_it(bound: LiteQueue) -> None:
+    with pytest.raises(ZeroDivisionError), bound.batch(on_failure=bad) as batch:
+        flow = (row.s(1) | row.si(2) | row.si(3)).delay()
+        row.delay(1 // 0)
+    with bound.worker(burst=True) as worker:
+        worker.stop()
+    assert {job.state for job in flow.jobs()} == {"cancelled"}
+    assert batch.jobs() == flow.jobs() and told == []
+
+
+def test_a_batch_is_cancelled_and_put_back_with_the_steps_of_its_workflows(bound: LiteQueue) -> None:
+    with bound.batch(on_success=good) as batch:
+        row.delay(0)
+        flow = chord([row.s(1), row.s(2)], summed.s()).delay()
+    other = (row.s(7) | row.s()).delay()
+    assert batch.progress().total == 4 and len(batch.jobs()) == 4
+    assert batch.cancel() >= 4
+    with bound.worker(burst=True) as worker:
+        worker.join()
+    assert batch.done() and flow.done() and flow.state == "cancelled"
+    assert other.get(timeout=0) == 7
+    batch.retry()
+    with bound.worker(burst=True) as worker:
+        worker.join()
+    assert batch.get(timeout=0) == [0, 3] and told == [("success", batch.id)]
+    assert flow.progress().done == 3 and batch.progress().done == 4
+
+
+def test_the_jobs_of_a_batch_are_listed_with_the_steps_of_its_workflows(bound: LiteQueue, capsys: pytest.CaptureFixture[str]) -> None:
+    with bound.batch() as batch:
+        row.delay(1)
+        (row.s(1) | row.s()).delay()
+    assert main(["jobs", bound.path, f"flow:{batch.id}"]) == 0
+    assert capsys.readouterr().out.count("test_batches.row") == 3
+    assert main(["flow", bound.path, str(batch.id)]) == 0
+    assert capsys.readouterr().out.count("test_batches.row") == 3
+
+
+def test_a_batch_whose_program_is_gone_is_closed_from_elsewhere(working: LiteQueue) -> None:
+    def begin() -> int:
+        batch = working.batch(on_success=good).__enter__()
+        row.delay(1)
+        return batch.id
+
+    batch = working.batch(contextvars.copy_context().run(begin))
+    wait_until(lambda: batch.progress().done == 1)
+    assert batch.state == "blocked"
+    batch.close()
+    assert batch.get(timeout=30) == [1]
+    wait_until(lambda: told == [("success", batch.id)])
+    batch.close()  # again: nothing
+    with pytest.raises(BatchClosed), batch:
+        row.delay(2)
+    with pytest.raises(JobNotFound, match="there is no batch 99"):
+        working.batch(99).close()
+
+
+def test_a_workflow_in_the_block_counts_by_its_steps_and_other_files_not_at_all(working: LiteQueue, tmp_path: Path) -> None:
     with LiteQueue(tmp_path / "other.sqlite") as other, working.batch(on_success=good) as batch:
         flow = group(row.s(n) for n in range(3)).delay()
         other.enqueue("somebody.elses")
@@ -189,7 +254,7 @@ def test_a_workflow_in_the_block_counts_by_its_end_and_other_files_not_at_all(wo
     wait_until(lambda: told == [("success", batch.id)])
     assert flow.get(timeout=30) == [0, 1, 2]
     row.delay(1).get(timeout=30)  # behind the block: no member
-    assert batch.progress().total == 1
+    assert batch.progress().total == 4
 
 
 def test_what_cannot_be_called_is_refused_before_anything_is_stored(bound: LiteQueue) -> None:

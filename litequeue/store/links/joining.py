@@ -17,6 +17,10 @@ from ..rules import HAS_DEPENDANTS, bounded
 
 FLOW_OF_JOB: Final = """SELECT flow_id FROM litequeue_flow_jobs
 WHERE first_id = (SELECT max(first_id) FROM litequeue_flow_jobs WHERE first_id <= :id) AND last_id >= :id"""
+# Of a flow's jobs; a batch's, and those of the workflows that are its members.
+RANGES: Final = """(SELECT first_id, last_id FROM litequeue_flow_jobs WHERE flow_id = :flow
+    UNION SELECT m.first_id, m.last_id FROM litequeue_flows AS f CROSS JOIN litequeue_flow_jobs AS m ON m.flow_id = f.id
+        WHERE f.batch_id = :flow AND f.batch_id > 0) AS r"""
 INSERT_RANGE: Final = "INSERT OR REPLACE INTO litequeue_flow_jobs (first_id, last_id, flow_id) VALUES (?, ?, ?)"
 FIND: Final = "SELECT open, children FROM litequeue_flows WHERE id = :flow"
 IS_MEMBER: Final = """SELECT 1 FROM litequeue_jobs AS j JOIN litequeue_edges AS e ON e.parent_id = j.id

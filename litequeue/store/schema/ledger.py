@@ -13,7 +13,14 @@ from typing import Final, NamedTuple
 
 from ...base.errors import DatabaseCorrupt, SchemaTooNew
 from ...base.version import VERSION
-from . import v1_queue, v2_schedules, v3_listening, v4_links, v5_steps_and_callbacks
+from . import (
+    v1_queue,
+    v2_schedules,
+    v3_listening,
+    v4_links,
+    v5_steps_and_callbacks,
+    v6_workflows_in_batches,
+)
 
 # Whose ids SQLite counts on from the highest there ever was. No queue comes to half of them.
 NUMBERED: Final = ("litequeue_jobs", "litequeue_schedules", "litequeue_workers", "litequeue_flows")
@@ -40,6 +47,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     # Older code would run a step without the results that it is to be given.
     Migration(4, "links", v4_links.SQL, min_reader=4),
     Migration(5, "steps and callbacks", v5_steps_and_callbacks.SQL, min_reader=4),
+    Migration(6, "workflows in batches", v6_workflows_in_batches.SQL, min_reader=4),
 )
 CURRENT: Final = len(MIGRATIONS)
 
