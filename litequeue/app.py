@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
+from types import ModuleType
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -24,7 +25,6 @@ from typing import (
 from . import task
 from .base import checks, forkguard
 from .base.clock import Clock, SystemClock
-from .base.errors import InvalidType
 from .base.mainguard import refuse_in_an_import
 from .base.states import STATES
 from .client import Client
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 Declarable = TypeVar("Declarable", bound=Callable[..., Any])
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class LiteQueue(Marked, Workflows):
@@ -95,8 +96,8 @@ class LiteQueue(Marked, Workflows):
         """
         refuse_unknown(TaskOptions, options, "@app.task")
         if function:
-            return task.register(self._client, self._tasks, _plain(function[0]), options)
-        return lambda f: task.register(self._client, self._tasks, _plain(f), options)
+            return task.register(self._client, self._tasks, function[0], options)
+        return lambda f: task.register(self._client, self._tasks, f, options)
 
     def on_discarded(self, handler: Callable[..., Any]) -> Task[..., Any]:
         """Have a function told of each job of this file that is discarded: ``@app.on_discarded``.
@@ -109,8 +110,29 @@ class LiteQueue(Marked, Workflows):
         told = handler if isinstance(handler, Task) else task.register(
             self._client, self._tasks, handler, {"retries": 3}
         )
-        self._client.handlers.append(told.__litequeue_code__)
+        self._client.hooks.discarded.append(told.__litequeue_code__)
         return told
+
+    def before_run(self, function: F) -> F:
+        """Have ``function(job)`` called before each execution of this app's tasks, where the task is called. What it raises is as if the
+        task had."""
+        self._client.hooks.before.append(self._hooks().checked(function, "app.before_run"))
+        return function
+
+    def after_run(self, function: F) -> F:
+        """Have ``function(job, error)`` called after each, the last declared first; what that raises is logged. ``error``: or None."""
+        self._client.hooks.after.append(self._hooks().checked(function, "app.after_run"))
+        return function
+
+    def on(self, event: str) -> Callable[[F], F]:
+        """Have ``function(job)`` called in a thread of the worker that has written that a job has ``"succeeded"``, was ``"discarded"`` or
+        ``"cancelled"``, or is ``"retrying"``: at most once. What must not be lost is a callback, or ``on_discarded``."""
+        return lambda function: self._hooks().add_end(self._client.hooks, event, function, self.job)
+
+    def _hooks(self) -> ModuleType:
+        with forkguard.inside:
+            from .tasks import hooks
+        return hooks
 
     def register_type(
         self, cls: type, encode: Callable[[Any], Any] | None = None, decode: Callable[[Any], Any] | None = None, *,
@@ -295,10 +317,4 @@ class LiteQueue(Marked, Workflows):
 
     def __repr__(self) -> str:
         return f"<LiteQueue {self.path}>"
-
-
-def _plain(function: Any) -> Any:
-    if isinstance(function, Task):
-        raise InvalidType(f"{function.name} is a task already; @app.task goes below @app.cron, @app.every and @app.schedule")
-    return function
 

@@ -33,7 +33,7 @@ from .given import database_path, expires_at_of, run_at_of
 from .options import WHEN, EnqueueOptions, checked, stored
 from .options.kinds import ENDS
 from .payload import MAX_BYTES, Codec
-from .tasks import TaskCode, Template, columns_of
+from .tasks import Hooks, TaskCode, Template, columns_of
 from .tasks.durable import check_name
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Client:
         self._store: Store | None = None
         self._recorded: set[str] = set()
         self._judged = ""  # the path of which it was said whose it is
-        self.handlers: list[TaskCode] = []  # tasks that are told of discarded jobs
+        self.hooks = Hooks()
         known.note(self.path, self)
 
     @property

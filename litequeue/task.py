@@ -151,7 +151,9 @@ def register(
     options: Mapping[str, Any],
 ) -> Task[..., Any]:
     """Make a task and enter it under its name; in memory only."""
-    code = TaskCode(function, client.codec, client.bind, options, client.handlers, lambda: client.store)
+    if isinstance(function, Task):
+        raise InvalidType(f"{function.name} is a task already; @app.task goes below @app.cron, @app.every and @app.schedule")
+    code = TaskCode(function, client.codec, client.bind, options, client.hooks, lambda: client.store)
     known = registry.get(code.name)
     if known is not None and _is_another(known, code):
         raise InvalidArgument(

@@ -12,9 +12,10 @@ import random
 import threading
 import traceback
 import types
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
-from ..base import backoff, checks
+from ..base import backoff, checks, forkguard
 from ..base.clock import Clock
 from ..base.errors import (
     Discard,
@@ -93,9 +94,23 @@ def run(call: Call, context: JobContext, clock: Clock, rng: random.Random) -> Ti
 
 def _enter(context: JobContext, code: TaskCode, args: Any, kwargs: Any) -> Any:
     _current.set(context)
+    if code.hooks.before or code.hooks.after:
+        with around(code, context):
+            return _called(context, code, args, kwargs)
+    return _called(context, code, args, kwargs)
+
+
+def _called(context: JobContext, code: TaskCode, args: Any, kwargs: Any) -> Any:
     if EACH in kwargs:
         return call_each(context, code.function, args, kwargs)
     return code.function(*args, **kwargs)
+
+
+def around(code: TaskCode, context: JobContext) -> AbstractContextManager[object]:
+    """What the task's app has called around it."""
+    with forkguard.inside:
+        from ..tasks.hooks import Around
+    return Around(code, context)
 
 
 def succeeded(call: Call, result: Any) -> Outcome:
@@ -238,7 +253,7 @@ def traceback_of(error: BaseException, call: Call) -> str:
     try:
         frames = error.__traceback__
         while frames is not None and frames.tb_frame.f_globals.get("__name__", "").startswith(
-            ("litequeue.pools", "litequeue.command")
+            ("litequeue.pools", "litequeue.command", "litequeue.tasks.hooks")
         ):
             frames = frames.tb_next
         lines = traceback.format_exception(type(error), error, frames, limit=-100)

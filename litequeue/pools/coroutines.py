@@ -16,7 +16,7 @@ import os
 import random
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from ..base.checks import MICROS
@@ -28,7 +28,14 @@ from ..base.outcomes import Interrupted, Outcome, Timed, TimedOut
 from ..tasks.context import JobContext, _current
 from ..tasks.each import await_each
 from .base import Call, Events, Reason
-from .call import arguments, context_of, from_exception, succeeded, swallowed
+from .call import (
+    arguments,
+    around,
+    context_of,
+    from_exception,
+    succeeded,
+    swallowed,
+)
 from .lending import Lending
 
 log = Log("litequeue.worker")
@@ -55,8 +62,9 @@ async def _run(call: Call, context: JobContext, clock: Clock, rng: random.Random
     try:
         args, kwargs = arguments(call)
         _current.set(context)  # each asyncio task has a context of its own
-        each = await_each(context, code.function, args, kwargs) if EACH in kwargs else code.function(*args, **kwargs)
-        result = await each
+        with around(code, context) if code.hooks.before or code.hooks.after else nullcontext():
+            each = await_each(context, code.function, args, kwargs) if EACH in kwargs else code.function(*args, **kwargs)
+            result = await each
         outcome = succeeded(call, result) if context._suspended is None else swallowed(context._suspended)
     except asyncio.CancelledError:
         raise

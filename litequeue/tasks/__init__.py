@@ -2,9 +2,10 @@
 
 Read ``code`` first; ``modules`` imports the module that a task is in, ``checked`` with care where only the database names it, ``finding`` finds the task of a stored name in one,
 ``source`` is its file as it was then, ``greenlets`` keeps gevent and eventlet from replacing the threads of its process, ``context`` is
-``current_job()``, ``durable`` its steps, ``callbacks`` what is called once one has ended, ``each`` are jobs that call their task many times. Runs no task and opens no file. May import ``options``, ``payload`` and ``base``.
+``current_job()``, ``durable`` its steps, ``callbacks`` what is called once one has ended, ``each`` are jobs that call their task many times,
+``hooks`` what an app has called around them. Runs no task and opens no file. May import ``options``, ``payload`` and ``base``.
 """
 
-from .code import MARK, Marked, TaskCode, Template, columns_of
+from .code import MARK, Hooks, Marked, TaskCode, Template, columns_of
 
-__all__ = ["MARK", "Marked", "TaskCode", "Template", "columns_of"]
+__all__ = ["MARK", "Hooks", "Marked", "TaskCode", "Template", "columns_of"]

@@ -99,11 +99,23 @@ def check_columns(task: str, columns: JobColumns) -> None:
         )
 
 
+class Hooks:
+    """An app's functions that are called around and after its tasks; ``hooks`` fills it."""
+
+    __slots__ = ("after", "before", "discarded", "ended")
+
+    def __init__(self) -> None:
+        self.before: list[Callable[..., Any]] = []
+        self.after: list[Callable[..., Any]] = []
+        self.ended: dict[str, list[Callable[[int], Any]]] = {}  # by the state
+        self.discarded: list[TaskCode] = []  # tasks that are told of discarded jobs
+
+
 class TaskCode:
     """A registered function with its options: what the pools run."""
 
     __slots__ = (
-        "_arity", "_backoff", "_signature", "bind", "callbacks", "checked", "codec", "columns", "function", "give_up_on", "handlers", "is_async",
+        "_arity", "_backoff", "_signature", "bind", "callbacks", "checked", "codec", "columns", "function", "give_up_on", "hooks", "is_async",
         "made_by", "name", "opener", "origin", "result_ttl", "retry_on", "secret", "source", "template",
     )  # fmt: skip
 
@@ -113,17 +125,17 @@ class TaskCode:
         codec: Codec,
         bind: Callable[[str], None],
         options: Mapping[str, Any],
-        handlers: Sequence[TaskCode] = (),
+        hooks: Hooks | None = None,
         opener: Callable[[], Any] | None = None,
     ) -> None:
-        """``bind`` tells the task's app which file the worker that runs it serves; ``handlers`` are the app's
-        tasks that are told of discarded jobs; ``opener``: the store of that file, for what a running job asks."""
+        """``bind`` tells the task's app which file the worker that runs it serves; ``hooks`` are the app's;
+        ``opener``: the store of that file, for what a running job asks."""
         _check_function(function)
         self.checked = False  # whether it was imported from where the file said, with care, and is to be so elsewhere too
         self.function = function
         self.codec = codec
         self.bind = bind
-        self.handlers = handlers
+        self.hooks = hooks or Hooks()
         self.opener = opener
         self.is_async = inspect.iscoroutinefunction(function)
         clean = complete(TaskOptions, options, "@app.task")

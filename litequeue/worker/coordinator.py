@@ -35,6 +35,7 @@ from .reporting import Reporter
 from .running import Running
 from .settling import impossible, settle
 from .slow_look import Watch
+from .telling import Teller
 from .timeouts import Key
 
 log = Log("litequeue.worker")
@@ -75,6 +76,7 @@ class Coordinator:
         self._admission = Admission(catalogue, self.calls)
         self.outgoing = Outgoing(clock.monotonic)
         self._looking = Looking()
+        self._teller = Teller()
         self._watch = Watch(store.database, clock)
         self._refused_until = 0.0
         self._taken = 0
@@ -197,6 +199,8 @@ class Coordinator:
         self._neighbours.tell_more(turn.to_tell)
         written = self.outgoing.written(turn.lost)
         self._telling |= written.discarded
+        if written.ends:
+            self._teller.tell(written.ends)
         if written.settled:
             self._neighbours.on_settled()
         if written.of_schedule:
@@ -313,3 +317,4 @@ class Coordinator:
 
     def stop_pools(self) -> None:
         self._pools.stop()
+        self._teller.stop()

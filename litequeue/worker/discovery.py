@@ -253,7 +253,7 @@ class Catalogue:
     def handlers(self) -> tuple[TaskCode, ...]:
         """The tasks that the loaded apps have told of discarded jobs."""
         codes = (*self._registered.values(), *self._found.values())
-        return tuple({handler.name: handler for code in codes for handler in code.handlers}.values())
+        return tuple({handler.name: handler for code in codes for handler in code.hooks.discarded}.values())
 
     def lacks(self, task: str, why: str) -> None:
         """It cannot run here, or the pool's processes cannot load what is loaded here: half a deploy. Tried again later."""

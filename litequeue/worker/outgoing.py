@@ -22,6 +22,7 @@ from ..base.outcomes import Replaced, Suspended, Timed
 from ..pools.base import Call
 from . import journal
 from .settling import suspension
+from .telling import End
 
 MOST_PRINTED: Final = 1_000  # pieces of output that are kept while the file takes none
 
@@ -33,6 +34,7 @@ class Written(NamedTuple):
     discarded: bool
     of_schedule: bool  # a job that a schedule made has ended
     adopted: bool
+    ends: list[End]  # that somebody is to hear of
 
 
 class Outgoing:
@@ -47,6 +49,7 @@ class Outgoing:
         self.printed: list[Printed] = []
         self.endings = journal.Endings(monotonic)
         self._of_schedule = False
+        self._ends: list[End] = []
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
@@ -62,6 +65,11 @@ class Outgoing:
         else:
             self.others.append(settled)  # type: ignore[arg-type]
         self._of_schedule |= call.job.scheduled_for is not None
+        if call.code.hooks.ended:
+            event = "succeeded" if type(settled) is Settled else settled.state  # type: ignore[union-attr]
+            functions = call.code.hooks.ended.get(event)
+            if functions:
+                self._ends.append(End(call.job.id, call.job.attempt, event, tuple(functions)))
         self.endings.add(call, timed, settled)
 
     def keep(self, printed: Iterable[tuple[Call, int, str, str]], now: int) -> None:
@@ -75,8 +83,8 @@ class Outgoing:
         self.endings.written(lost)
         found = Written(
             bool(self.succeeded or self.others), any(row.state == "discarded" for row in self.others), self._of_schedule,
-            bool(self.adoptions),
+            bool(self.adoptions), [end for end in self._ends if (end.job, end.attempt) not in lost],
         )  # fmt: skip
         self.succeeded, self.others, self.suspended, self.replaced, self.adoptions, self.printed = [], [], [], [], [], []
-        self._of_schedule = False
+        self._of_schedule, self._ends = False, []
         return found
