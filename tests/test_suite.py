@@ -27,6 +27,7 @@ WHOLLY_SLOW = {
     "crash/test_clock.py": "worker/services/test_scheduler.py",
     "crash/test_container.py": "crash/test_signals.py",
     "crash/test_failing_device.py": "crash/test_locks_and_space.py",
+    "crash/test_hostile_links.py": "workflow/test_callbacks.py",
     "crash/test_left_behind.py": "worker/test_embedded.py",
     "crash/test_many_processes.py": "store/file/test_database.py",
     "crash/test_pool_children.py": "pools/test_contract.py",
