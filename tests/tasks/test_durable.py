@@ -364,6 +364,7 @@ async def waits_in_a_coroutine(event: Any, timeout: Any = None) -> object:
 
 @pytest.mark.parametrize("task", [waits, waits_in_a_process, waits_in_a_coroutine], ids=["thread", "process", "coroutine"])
 def test_an_event_wakes_who_waits_for_it(working: LiteQueue, task: Any) -> None:
+    """inngest#1433: one that came before anybody waited is not lost; #1046: any of several."""
     job, bounded, several = task.delay("delivered:17"), task.delay("delivered:17", "1h"), task.delay(["lost:17", "delivered:17"])
     wait_until(lambda: (job.state, bounded.state, several.state) == ("scheduled",) * 3)
     assert job.why_waiting() == bounded.why_waiting() == "it waits for the event 'delivered:17'"

@@ -116,7 +116,7 @@ def test_what_is_called_once_all_have_succeeded(working: LiteQueue) -> None:
 
 
 def test_what_is_called_once_one_has_failed_and_all_have_ended(working: LiteQueue) -> None:
-    """sidekiq#1697: a batch is not complete while others run; #6126, #5068: while one is retried."""
+    """sidekiq#1697, #6981: a batch is not complete while others run; #6126, #5068: while one is retried."""
     broken.add(2)
     with working.batch(on_success=good, on_failure=bad, on_end=end) as batch:
         for n in range(4):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from litequeue import (
+    Discard,
     InvalidArgument,
     InvalidType,
     JobFailed,
@@ -179,6 +180,31 @@ def test_a_callback_fires_on_every_way_to_being_discarded(store: Store, clock: A
     (found,) = app.jobs(task=mourn)
     assert found.state == "available"
     app.close()
+
+
+@app.task
+def kept(*given: object) -> None:
+    told.append(given)
+
+
+@app.task
+def given_up() -> None:
+    raise Discard("not worth it")
+
+
+def test_a_callback_of_a_failure_is_always_given_the_same_one_thing(bound: LiteQueue) -> None:
+    """celery#3709: one was called with the request, the exception and the traceback, or sent the id, as it came."""
+    lost = plain.apply_async((1,), on_failure=kept, at_most_once=True)
+    now = bound._client.clock.now()
+    with closing(sqlite3.connect(bound.path)) as connection, connection:
+        connection.execute("UPDATE litequeue_jobs SET state = 'running', attempt = 1, worker_id = 1, lease_expires_at = 1")
+    assert bound._client.store.leases.rescue_lapsed(1, now, now).lost
+    jobs = [lost.id, moody.apply_async((False,), on_failure=kept).id, given_up.apply_async(on_failure=kept).id]
+    jobs.append((given_up.s().set(on_failure=kept) | plain.s()).delay().jobs()[0].id)
+    with bound.worker(burst=True) as worker:
+        worker.join()
+    assert sorted(job["id"] for (job,) in told) == jobs
+    assert len({tuple(sorted(job)) for (job,) in told}) == 1 and {job["state"] for (job,) in told} == {"discarded"}
 
 
 def test_what_cannot_be_a_callback_is_refused_where_it_is_said(bound: LiteQueue) -> None:
