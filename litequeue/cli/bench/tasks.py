@@ -48,6 +48,16 @@ def add(x: int, y: int) -> int:
     return x + y
 
 
+@app.task
+def total(numbers: list[int]) -> int:
+    return sum(numbers)
+
+
+@app.task
+def count(numbers: list[int]) -> int:
+    return len(numbers)
+
+
 @app.task(pool="process")
 def crunch(n: int) -> int:
     """Some honest work for a processor."""
