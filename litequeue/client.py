@@ -102,6 +102,10 @@ class Client:
 
     def encode_call(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, str]:
         """A call's arguments as stored. Raises PayloadError naming the argument, or PayloadTooLarge."""
+        if not kwargs:
+            text = self.codec.encode_plain(list(args))
+            if text is not None:
+                return text, "{}"
         encoded = self.codec.encode(list(args), f"{name}: args") if args else "[]"
         named = self.codec.encode(dict(kwargs), f"{name}: kwargs") if kwargs else "{}"
         if len(encoded) + len(named) > MAX_BYTES:
@@ -200,9 +204,6 @@ class Client:
     def _payload(self, code: TaskCode, call: Any) -> tuple[str, str]:
         if type(call) is tuple:
             code.check_call(call, _NO_KWARGS)
-            text = self.codec.encode_plain(list(call))
-            if text is not None:
-                return text, "{}"
             return self.encode_call(code.name, call, _NO_KWARGS)
         if type(call) is dict:
             if not all(isinstance(key, str) for key in call):

@@ -183,9 +183,10 @@ def graph_of(made: Plan, client: Client, options: Mapping[str, Any]) -> tuple[Gr
     waits: list[Wait] = []
     callbacks: list[tuple[int, str, str]] = []
     origins: dict[str, TaskOrigin] = {}
+    usuals: dict[TaskCode, NewJob] = {}  # where nothing is said
     now = client.clock.now()
     for place, node in enumerate(made.nodes):
-        parents = tuple(dict.fromkeys(node.parents))
+        parents = node.parents if len(node.parents) < 2 else tuple(dict.fromkeys(node.parents))
         edges += [Edge(parent, place, position) for position, parent in enumerate(parents)]
         call, delay, runs_when = node.call, None, "success"
         if call is None:
@@ -199,9 +200,15 @@ def graph_of(made: Plan, client: Client, options: Mapping[str, Any]) -> tuple[Gr
                 check_items(call._code, args, call.kwargs)
             else:
                 call._code.check_call((None, *args) if node.takes else args, call.kwargs)
-            for when, job in client.callbacks_of(said):
-                callbacks.append((place, when, job))
-            jobs.append(client.new_job(call._code.template, client.encode_call(call.task, args, call.kwargs), said))
+            texts = client.encode_call(call.task, args, call.kwargs)
+            if said:
+                callbacks += [(place, when, job) for when, job in client.callbacks_of(said)]
+                jobs.append(client.new_job(call._code.template, texts, said))
+            else:
+                usual = usuals.get(call._code)
+                if usual is None:
+                    usual = usuals[call._code] = client.new_job(call._code.template, texts, None)
+                jobs.append(NewJob._make((usual.task, *texts, *usual[3:])))
             runs_when = RUNS_WHEN[call.on_parent_failure]
             if call.task not in origins:
                 origin = client.origin_of(call._code)

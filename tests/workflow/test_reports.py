@@ -343,7 +343,7 @@ def test_of_a_workflow_whose_maker_is_interrupted_by_a_signal_nothing_or_all_is_
         interrupted.append(number)
         raise TooLong
 
-    shape = chord([add.s(n, n) for n in range(300)], total.s())
+    shape = chord([add.s(n, n) for n in range(1000)], total.s())
     shape.delay()  # what that imports leaves its files open where it is interrupted, and that is Python's
     before = signal.signal(signal.SIGVTALRM, interrupt)
     for n in range(1, 25):
@@ -359,7 +359,7 @@ def test_of_a_workflow_whose_maker_is_interrupted_by_a_signal_nothing_or_all_is_
         assert invariants.broken(connection) == []
         (jobs,) = connection.execute("SELECT count(*) FROM litequeue_jobs").fetchone()
         (flows,) = connection.execute("SELECT count(*) FROM litequeue_flows").fetchone()
-    assert jobs == 301 * flows
+    assert jobs == 1001 * flows
 
 
 # -- waiting for what there is ----------------------------------------------------------------------------

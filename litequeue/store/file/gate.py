@@ -63,7 +63,7 @@ class WriteGate:
         self.users = 0
         self._closed = False
         self._threads = threading.RLock()
-        self._owner: int | None = None
+        self.owner: int | None = None  # the thread that has it
         self._opening = threading.Lock()
         self._is_open = False
 
@@ -81,7 +81,7 @@ class WriteGate:
                 if not self._threads.acquire(timeout=patience):
                     raise self._busy(patience, "another thread of this process")
                 patience -= monotonic() - started
-            self._owner = get_ident()
+            self.owner = get_ident()
             if self._closed:
                 raise GateClosed
             if not self._file.try_acquire():
@@ -96,7 +96,7 @@ class WriteGate:
 
     def is_mine(self) -> bool:
         """Whether this thread has it."""
-        return self._owner == get_ident()
+        return self.owner == get_ident()
 
     def _wait_for_file(self, patience: float) -> None:
         with forkguard.inside:
@@ -129,7 +129,7 @@ class WriteGate:
 
     def release(self) -> None:
         """Let go of it; nothing for who does not have it, or no longer."""
-        if not self.is_mine():
+        if self.owner != get_ident():
             return
         failed = None
         try:
@@ -137,7 +137,7 @@ class WriteGate:
                 self._file.release()
         except OSError as error:  # somebody has closed it; what a signal's handler raises leaves it ours, to be let go of again
             failed = error
-        self._owner = None
+        self.owner = None
         self._threads.release()
         if failed is not None:
             raise failed

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import sys
 import threading
+from threading import get_ident
 from types import FrameType
 from typing import Final
 
@@ -102,8 +103,8 @@ class Handles:
         If this thread has it already, an exception that a signal's handler raised has cut short the end of its last transaction; or
         such a handler, or a finalizer, is what wants to write now, in the middle of one.
         """
-        held = self.gate
-        is_left = held.is_mine()
+        held = self._gate or self.gate
+        is_left = held.owner == get_ident()
         if is_left and _is_inside_the_store():
             raise QueueBusy(
                 f"{self._path}: this thread is in the middle of a write, in which a signal's handler or a __del__ wants to "

@@ -108,7 +108,8 @@ class Write:
                 shielded.__exit__()
 
     def _leave(self) -> None:
-        self._roll_back()
+        if self._connection is not None and self._connection.in_transaction:
+            self._roll_back()
         if self._is_counted:
             self._is_counted = False
             forkguard.leave()

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from ...base.errors import JobNotFound
-from ...base.models import NewJob
-from ..inserting import INSERT_JOB, values_of
+from ...base.models import JobColumns, NewJob
+from ..inserting import INSERT_JOB
 from ..rules import HAS_DEPENDANTS, WAITS
 from . import following, telling
 
@@ -72,7 +72,7 @@ def insert(connection: sqlite3.Connection, graph: Graph, now: int) -> range:
         connection.execute(LINK, ids)
     pending = Counter(edge.child for edge in graph.edges)
     parents = {edge.parent for edge in graph.edges}.union(place for place, *_ in graph.callbacks)
-    connection.executemany(INSERT_JOB, (_row(job, place in parents, place in pending) for place, job in enumerate(graph.jobs)))
+    connection.executemany(INSERT_JOB, _rows(graph.jobs, parents, pending))
     (last,) = connection.execute("SELECT last_insert_rowid()").fetchone()
     first = last - len(graph.jobs) + 1  # AUTOINCREMENT under the write lock: nobody's ids can lie between ours
     edges = [(-e.parent if e.parent < 0 else first + e.parent, first + e.child, e.position) for e in graph.edges]
@@ -88,7 +88,17 @@ def insert(connection: sqlite3.Connection, graph: Graph, now: int) -> range:
     return range(first, last + 1)
 
 
-def _row(job: NewJob, has_children: bool, has_parents: bool) -> tuple[Any, ...]:
-    links = HAS_DEPENDANTS * (has_children or bool(job.columns.links)) + WAITS * has_parents
-    job = job._replace(columns=job.columns._replace(links=links or None))
-    return values_of(job._replace(state="blocked") if has_parents else job)
+def _rows(jobs: Sequence[NewJob], parents: Collection[int], pending: Collection[int]) -> Iterator[tuple[Any, ...]]:
+    """Most jobs of a graph have the columns of the one before them."""
+    made: dict[tuple[JobColumns, bool, bool], JobColumns] = {}
+    for place, job in enumerate(jobs):
+        has_children, has_parents = place in parents, place in pending
+        columns = made.get((job.columns, has_children, has_parents))
+        if columns is None:
+            links = HAS_DEPENDANTS * (has_children or bool(job.columns.links)) + WAITS * has_parents
+            columns = made[job.columns, has_children, has_parents] = job.columns._replace(links=links or None)
+        if has_parents:
+            task, args, kwargs, _, *rest = job
+            yield task, args, kwargs, "blocked", *rest[:-1], *columns
+        else:
+            yield *job[:-1], *columns
