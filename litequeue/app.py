@@ -116,12 +116,12 @@ class LiteQueue(Marked, Workflows):
     def before_run(self, function: F) -> F:
         """Have ``function(job)`` called before each execution of this app's tasks, where the task is called. What it raises is as if the
         task had."""
-        self._client.hooks.before.append(self._hooks().checked(function, "app.before_run"))
+        self._client.hooks.before.append(self._hooks().plain_function(function, "app.before_run"))
         return function
 
     def after_run(self, function: F) -> F:
         """Have ``function(job, error)`` called after each, the last declared first; what that raises is logged. ``error``: or None."""
-        self._client.hooks.after.append(self._hooks().checked(function, "app.after_run"))
+        self._client.hooks.after.append(self._hooks().plain_function(function, "app.after_run"))
         return function
 
     def on(self, event: str) -> Callable[[F], F]:
@@ -317,4 +317,3 @@ class LiteQueue(Marked, Workflows):
 
     def __repr__(self) -> str:
         return f"<LiteQueue {self.path}>"
-

@@ -23,7 +23,7 @@ log = Log("litequeue.jobs")
 ENDS: Final = ("succeeded", "discarded", "cancelled", "retrying")
 
 
-def checked(function: Any, whose: str) -> Any:
+def plain_function(function: Any, whose: str) -> Any:
     """Raises InvalidType for what cannot be called there and then."""
     if not callable(function) or isinstance(function, type) or issubclass(type(function), Marked):
         raise InvalidType(f"{whose} takes a plain function, not {type(function).__name__}: {function!r:.100}")
@@ -35,7 +35,7 @@ def checked(function: Any, whose: str) -> Any:
 def add_end(hooks: Hooks, event: str, function: Any, handle: Callable[[int], Any]) -> Any:
     """Have a function called with the ``handle`` of each job that comes to this. Raises InvalidArgument or InvalidType."""
     checks.one_of(event, "event", ENDS)
-    found = checked(function, f"app.on({event!r})")
+    found = plain_function(function, f"app.on({event!r})")
     hooks.ended.setdefault(event, []).append(lambda job: found(handle(job)))
     return function
 

@@ -13,9 +13,9 @@ import itertools
 import json
 import random
 import sys
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -48,6 +48,7 @@ from litequeue.worker.settling import settle, suspension, until_of
 
 from ..support import FakeClock, new_job
 from .links.driven import RolledBackError, rolled_back
+from .modelling import caught, run_and_print
 
 pytestmark = pytest.mark.beside
 
@@ -579,36 +580,12 @@ VARIANTS = [
 ]  # fmt: skip
 
 
-def caught(folder: Path, seeds: Iterable[int], *, late_waits: bool) -> int:
-    """The seed at which the model sees that something is wrong; -1 for none."""
-    for seed in seeds:
-        store = Store(str(folder / f"{seed}.sqlite"))
-        try:
-            run(store, FakeClock(), seed, late_waits=late_waits)
-        except AssertionError:
-            return seed
-        finally:
-            store.close()
-    return -1
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("broken", VARIANTS)
 def test_the_model_catches_it(broken: Callable[[Patch], None], memory: Path, monkeypatch: Patch) -> None:
     broken(monkeypatch)
-    assert caught(memory, range(100), late_waits=broken is putting_aside_without_the_fence) != -1
+    assert caught(partial(run, late_waits=broken is putting_aside_without_the_fence), memory, range(100)) != -1
 
 
 if __name__ == "__main__":
-    total = Counter[str]()
-    for number in range(*map(int, sys.argv[1:])):
-        with tempfile.TemporaryDirectory(dir="/dev/shm") as where:
-            queue = Store(f"{where}/db.sqlite")
-            try:
-                total += run(queue, FakeClock(), number)
-            except AssertionError as wrong:
-                print(f"seed {number}: {wrong!s:.300}")
-            finally:
-                queue.close()
-    for event, often in total.most_common():
-        print(f"{often:9,} {event}")
+    run_and_print(run, range(*map(int, sys.argv[1:])))

@@ -90,8 +90,8 @@ def test_they_are_called_where_the_task_is_in_all_pools(bound: LiteQueue) -> Non
     ]  # fmt: skip
 
 
-def run(app: LiteQueue, **options: Any) -> None:
-    with app.worker(burst=True, **options) as worker:
+def run(app: LiteQueue) -> None:
+    with app.worker(burst=True) as worker:
         worker.join()
 
 

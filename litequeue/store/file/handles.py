@@ -21,6 +21,7 @@ from .identity import Identity
 
 _STORE: Final = __name__.rpartition(".file.")[0] + "."
 
+
 def _is_inside_the_store() -> bool:
     """Whether one more call into the store, than the one that asks, is under way in this thread."""
     frame: FrameType | None = sys._getframe(1)

@@ -54,13 +54,13 @@ def claim(connection: sqlite3.Connection, turn: Turn) -> None:
         if demand.room is not None:
             limit = min(limit, demand.room - len(turn.claimed))
         if limit > 0:
-            for job in _some(connection, turn, pool, limit, demand):
+            for job in _that_fit(connection, turn, pool, limit, demand):
                 (turn.claimed if demand.accept(job) else turn.refused).append(job)
     if turn.claimed:
         _lease(connection, turn)
 
 
-def _some(connection: sqlite3.Connection, turn: Turn, pool: str, limit: int, demand: Demand) -> list[ClaimedJob]:
+def _that_fit(connection: sqlite3.Connection, turn: Turn, pool: str, limit: int, demand: Demand) -> list[ClaimedJob]:
     """So many, or the fewer that go into one text, which is at most 1 GB: a thousand jobs may have arguments of 1 MiB each."""
     while True:
         try:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import random
 import sys
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from litequeue.store.rules import bounded
 from litequeue.store.turn import replace
 
 from ...support import FakeClock
+from ..modelling import caught, run_and_print
 from .driven import rolled_back
 from .growing import Growing
 
@@ -173,36 +173,12 @@ VARIANTS = [
 FIRST = (1, 4, 8, 10, 14)  # seeds with which most of them were caught
 
 
-def caught(folder: Path, seeds: Iterable[int]) -> int:
-    """The seed at which the model sees that something is wrong; -1 for none."""
-    for seed in seeds:
-        store = Store(str(folder / f"{random.random()}.sqlite"))
-        try:
-            run(store, FakeClock(), seed)
-        except AssertionError:
-            return seed
-        finally:
-            store.close()
-    return -1
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("broken", VARIANTS)
 def test_the_model_catches_it(broken: Callable[[Patch], None], memory: Path, monkeypatch: Patch) -> None:
     broken(monkeypatch)
-    assert caught(memory, (*FIRST, *range(100))) != -1
+    assert caught(run, memory, (*FIRST, *range(100))) != -1
 
 
 if __name__ == "__main__":
-    total = Counter[str]()
-    for number in range(*map(int, sys.argv[1:])):
-        with tempfile.TemporaryDirectory(dir="/dev/shm") as where:
-            queue = Store(f"{where}/db.sqlite")
-            try:
-                total += run(queue, FakeClock(), number)
-            except AssertionError as wrong:
-                print(f"seed {number}: {wrong!s:.300}")
-            finally:
-                queue.close()
-    for event, often in total.most_common():
-        print(f"{often:9,} {event}")
+    run_and_print(run, range(*map(int, sys.argv[1:])))

@@ -70,6 +70,11 @@ def go_on(db: Path, leases: list[Lease], ends: Callable[[Ends], Ends]) -> None:
     store.close()
 
 
+def dies(kill: Kill, memory: Path, every: int = 1) -> None:
+    """At one of so many moments, and each time somebody goes on."""
+    killed(kill, memory, lambda db, leases: go_on(db, leases, kill.ends), every)
+
+
 def worker_that_runs(victim: Victim, store: Store) -> Hand:
     """The victim's own, with all that it can have in its hands."""
     hand = Hand(store, worker=register(store, "victim").id)
@@ -291,10 +296,10 @@ KILLS = [
 @pytest.mark.slow
 @pytest.mark.parametrize("kill", KILLS, ids=lambda kill: kill.name)
 def test_killed_at_any_statement_it_is_all_or_nothing_and_everything_comes_to_its_end(kill: Kill, memory: Path) -> None:
-    killed(kill, memory, lambda db, leases: go_on(db, leases, kill.ends))
+    dies(kill, memory)
 
 
 @pytest.mark.parametrize("kill", [kill for kill in KILLS if kill.name in ("insert", "tell")], ids=lambda kill: kill.name)
 def test_killed_at_every_seventh_statement_it_is_all_or_nothing(kill: Kill, memory: Path) -> None:
     """The same for those who want to know soon."""
-    killed(kill, memory, lambda db, leases: go_on(db, leases, kill.ends), every=7)
+    dies(kill, memory, every=7)

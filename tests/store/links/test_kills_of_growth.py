@@ -20,7 +20,6 @@ from litequeue.store.links.telling import JOIN
 from ...crash.acts import NOW
 from ...faults import Victim
 from ...support import new_job
-from ..killing import killed
 from .driven import (
     Hand,
     by_plain_sql,
@@ -30,7 +29,7 @@ from .driven import (
     step,
     success,
 )
-from .test_kills import BAD, GOOD, OFF, Ends, Kill, go_on, worker_that_runs
+from .test_kills import BAD, GOOD, OFF, Ends, Kill, dies, worker_that_runs
 
 pytestmark = pytest.mark.beside
 
@@ -235,10 +234,10 @@ KILLS = [
 @pytest.mark.slow
 @pytest.mark.parametrize("kill", KILLS, ids=lambda kill: kill.name)
 def test_killed_at_any_statement_it_is_all_or_nothing_and_everything_comes_to_its_end(kill: Kill, memory: Path) -> None:
-    killed(kill, memory, lambda db, leases: go_on(db, leases, kill.ends))
+    dies(kill, memory)
 
 
 @pytest.mark.parametrize("kill", [kill for kill in KILLS if kill.name in ("make", "replace")], ids=lambda kill: kill.name)
 def test_killed_at_every_seventh_statement_it_is_all_or_nothing(kill: Kill, memory: Path) -> None:
     """The same for those who want to know soon."""
-    killed(kill, memory, lambda db, leases: go_on(db, leases, kill.ends), every=7)
+    dies(kill, memory, every=7)
