@@ -20,6 +20,8 @@ from .links.joining import FLOW_OF_JOB, INSERT_RANGE, RANGES, join
 from .operations import cancel, revive
 from .origins import record_origin
 
+PORTION: Final = 500  # jobs that are cancelled or put back in one transaction: 5 to 20 ms
+
 INSERT_FLOW: Final = "INSERT INTO litequeue_flows (end_id, gathers, created_at, batch_id) VALUES (?, ?, ?, ?)"
 FLOW: Final = "SELECT end_id, gathers FROM litequeue_flows WHERE id = :id"
 _JOBS: Final = f"{RANGES} CROSS JOIN litequeue_jobs AS j ON j.id BETWEEN r.first_id AND r.last_id WHERE true"
@@ -27,9 +29,10 @@ PROGRESS: Final = f"""SELECT ifnull(sum(j.state = 'succeeded'), 0), count(*), if
     ifnull(sum(j.finished_at IS NOT NULL), 0)
 FROM {_JOBS} AND j.task <> '{telling.JOIN}'"""
 IDS: Final = f"SELECT j.id FROM {_JOBS} AND j.task <> '{telling.JOIN}' ORDER BY j.id"
-UNFINISHED: Final = f"SELECT j.id FROM {_JOBS} AND j.finished_at IS NULL ORDER BY j.id DESC"
-FAILED: Final = f"""SELECT j.id FROM {_JOBS} AND j.finished_at IS NOT NULL AND j.state <> 'succeeded'
-    AND NOT EXISTS (SELECT 1 FROM litequeue_waits AS w WHERE w.job_id = j.id AND w.cause IS NOT NULL) ORDER BY j.id"""
+UNFINISHED: Final = f"""SELECT j.id FROM {_JOBS} AND j.finished_at IS NULL AND NOT (j.state = 'running' AND j.cancel_requested_at IS NOT NULL)
+ORDER BY j.id DESC LIMIT :limit"""
+FAILED: Final = f"""SELECT j.id FROM {_JOBS} AND j.id > :after AND j.finished_at IS NOT NULL AND j.state <> 'succeeded'
+    AND NOT EXISTS (SELECT 1 FROM litequeue_waits AS w WHERE w.job_id = j.id AND w.cause IS NOT NULL) ORDER BY j.id LIMIT :limit"""
 ENDED: Final = f"SELECT j.id FROM {_JOBS} AND j.task <> '{telling.JOIN}' AND j.finished_at IS NOT NULL ORDER BY j.finished_at, j.id"
 MEMBERS: Final = f"""SELECT j.id, j.task, j.state, j.run_at, j.started_at, j.finished_at, j.last_error,
     (SELECT json_group_array(parent_id) FROM (SELECT parent_id FROM litequeue_edges WHERE child_id = j.id ORDER BY position))
@@ -180,17 +183,25 @@ class Flows:
             return connection.execute(AWAITED, {"id": job}).fetchall()
 
     def cancel(self, flow: int, now: int) -> tuple[int, list[Address]]:
-        """Cancel all that has not ended, from the last: how many, and whom to wake."""
-        with self._database.write(durable=True) as connection:
-            found = connection.execute(UNFINISHED, {"flow": flow}).fetchall()
-            for (job,) in found:
-                cancel(connection, job, now)
-            return len(found), everyone(connection)
+        """Cancel all that has not ended, from the last, in portions: how many, and whom to wake. Also what comes in meanwhile."""
+        count, found = 0, PORTION
+        while found == PORTION:
+            with self._database.write(durable=True) as connection:
+                jobs = connection.execute(UNFINISHED, {"flow": flow, "limit": PORTION}).fetchall()
+                found = len(jobs)
+                count += sum(cancel(connection, job, now) for (job,) in jobs)
+                addresses = everyone(connection)
+        return count, addresses
 
     def retry(self, flow: int, now: int) -> tuple[int, list[Address]]:
-        """Put back what failed or was cancelled by itself; what was cancelled for its sake waits again. How many, and whom to wake."""
-        with self._database.write(durable=True) as connection:
-            found = connection.execute(FAILED, {"flow": flow}).fetchall()
-            for (job,) in found:
-                revive(connection, job, now)
-            return len(found), everyone(connection)
+        """Put back what failed or was cancelled by itself, in portions; what was cancelled for its sake waits again. How many, and whom
+        to wake."""
+        count, last, found = 0, 0, PORTION
+        while found == PORTION:
+            with self._database.write(durable=True) as connection:
+                jobs = [job for (job,) in connection.execute(FAILED, {"flow": flow, "after": last, "limit": PORTION}).fetchall()]
+                found, last = len(jobs), max(jobs, default=last)
+                revive(connection, jobs, now)
+                count += found
+                addresses = everyone(connection)
+        return count, addresses

@@ -6,6 +6,7 @@ Owns those transactions and their SQL. A worker's own path is in ``jobs`` and ``
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from typing import Final
 
 from ..base.bell import Address
@@ -62,20 +63,23 @@ def cancel(connection: sqlite3.Connection, job_id: int, now: int) -> bool:
     return any(connection.execute(sql, parameters).rowcount for sql in (CANCEL_WAITING, CANCEL_RUNNING))
 
 
-def revive(connection: sqlite3.Connection, job_id: int, now: int, *, from_start: bool = False) -> bool:
-    """Put a final job back, with what was cancelled for its sake; whether it was final. It goes on behind its last step, if it had not
+def revive(connection: sqlite3.Connection, jobs: Iterable[int], now: int, *, from_start: bool = False) -> list[int]:
+    """Put final jobs back, with what was cancelled for their sake; which of them were final. Each goes on behind its last step, if it had not
     succeeded and is not to begin anew. Inside the caller's transaction."""
-    parameters = {"id": job_id, "now": now, "job": job_id}
-    row = connection.execute(STATE, parameters).fetchone()
-    if not connection.execute(REVIVE, parameters).rowcount:
-        return False
-    if from_start or row[0] != "cancelled":  # one that was cancelled while others were to take its place waits for those again
-        connection.execute(AS_IT_WAS, parameters)
-    if from_start or row[0] == "succeeded":
-        connection.execute(steps.FORGET, parameters)
-    connection.execute(REOPEN, parameters)
-    revived(connection, job_id, now)
-    return True
+    back = []
+    for job in jobs:
+        parameters = {"id": job, "now": now, "job": job}
+        row = connection.execute(STATE, parameters).fetchone()
+        if not connection.execute(REVIVE, parameters).rowcount:
+            continue
+        if from_start or row[0] != "cancelled":  # one that was cancelled while others were to take its place waits for those again
+            connection.execute(AS_IT_WAS, parameters)
+        if from_start or row[0] == "succeeded":
+            connection.execute(steps.FORGET, parameters)
+        connection.execute(REOPEN, parameters)
+        back.append(job)
+    revived(connection, back, now)
+    return back
 
 
 class Operations:
@@ -101,7 +105,7 @@ class Operations:
         """Put a final job back as if new; let a waiting one run now, or count anew what it waits for. Its state, and whom to wake."""
         with self._database.write(durable=True) as connection:
             parameters = {"id": job_id, "now": now}
-            if not revive(connection, job_id, now, from_start=from_start):
+            if not revive(connection, [job_id], now, from_start=from_start):
                 connection.execute(HURRY, parameters)
                 counted_anew(connection, job_id, now)
             row = connection.execute(STATE, parameters).fetchone()

@@ -157,7 +157,7 @@ def beginning_anew_with_what_took_its_place(patch: Patch) -> None:
 
 
 def beginning_anew_what_was_cancelled_while_it_waited(patch: Patch) -> None:
-    changed(patch, revival, "IS_OURS", ("AND replaced", "AND replaced > 1"))
+    changed(patch, revival, "LINKED", ("AND replaced", "AND replaced > 1"))
 
 
 VARIANTS = [

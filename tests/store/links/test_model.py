@@ -232,7 +232,7 @@ def reviving_by_deltas(patch: pytest.MonkeyPatch) -> None:
 
 
 def reviving_nobody_below(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(revival, "BELOW", "SELECT '[]' WHERE :id IS NOT NULL")
+    patch.setattr(revival, "BELOW", "SELECT '[]' WHERE :ids IS NOT NULL")
 
 
 def letting_all_go_that_have_nothing_pending(patch: pytest.MonkeyPatch) -> None:
