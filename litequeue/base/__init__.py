@@ -2,7 +2,7 @@
 
 Read ``errors`` first, then ``states`` and ``models``. ``errors`` has the one family of exceptions, ``states`` the
 states of a job and the moves between them, ``models`` the values that move between the rooms, ``outcomes`` what running
-a call can come to, ``records`` what people are shown. ``checks`` judges what users hand us, with ``durations`` for
+a call can come to, ``records`` what people are shown, ``abridged`` what of a failed job is handed on. ``checks`` judges what users hand us, with ``durations`` for
 spans of time and ``backoff`` for the wait before a retry. ``clock`` is the only one that reads the wall clock, and makes
 randomness. ``bell`` wakes other processes, through a ``loopback`` socket, ``filelock`` is a lock that the kernel drops with its holder, ``lockfolder``
 the folder of those that workers hold, ``trust`` says who else can write a file, ``denied`` whose permissions are in the way, ``accounts`` who there is on this host, ``as_owner`` makes root a user while it opens that user's, ``here`` where a relative path begins, ``homes`` what things of a module are called in the file, ``mainguard`` which programs lack theirs, ``stored`` reads JSON from the file

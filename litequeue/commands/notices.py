@@ -17,9 +17,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from ..base.abridged import LONG, PRINTED, abridged
 from ..base.checks import address as check_address
 from ..base.checks import aware, clean, clean_lines, counted
-from ..base.errors import InvalidArgument, LitequeueError
+from ..base.errors import InvalidArgument
 from ..base.log import Log
 from ..base.models import JobColumns, NewJob, Past
 from ..payload import Codec
@@ -33,9 +34,6 @@ RETRIES: Final = 8  # over some minutes: a mail server may be restarted
 SECONDS: Final = 300  # for one attempt
 SENDMAIL: Final = "/usr/sbin/sendmail"
 NO_MAIL: Final = "litequeue: this host has no sendmail, so no mail will be sent; --on-failure runs a command instead"
-MOST: Final = 200_000  # characters of a job as JSON; within a job's own limit, however it is quoted there
-PRINTED: Final = 20_000  # characters of a command's output that a mail shows as they are
-LONG: Final = 1_000  # characters of one text that are kept when all else is left out
 _HEADER: Final = re.compile(r"[ -~]+(\n [ -~]+)*")  # a line break is one of folding
 
 
@@ -70,7 +68,7 @@ def of_job(job: Mapping[str, Any], listeners: Listeners, host: str, now: int) ->
     """For a discarded job; ``job`` is as ``job ID --json`` shows it."""
     name, error = job["schedule"] or job["task"], job["last_error"] or ""
     what = f"job {job['id']} ({name[:LONG]}) was discarded: {error[:LONG]}"
-    short = _short(job)
+    short = abridged(job)
     printed = _printed(short)
     told = _commands_and_mails({"event": "discarded", "job": short}, what, listeners, host, job["queue"], now, printed)
     for code in listeners.handlers:
@@ -165,63 +163,3 @@ def _handler_job(code: TaskCode, job: Mapping[str, Any], now: int) -> NewJob:
     # Encoded as any argument: what looks like a tag of the job's own arguments comes back as it is shown.
     text, expires = Codec().encode([job], "a notice"), code.template.expires
     return NewJob(code.name, text, "{}", "available", now, now, None if expires is None else now + expires, code.columns)
-
-
-# -- what can be handed on ---------------------------------------------------------------------------------
-
-
-def _short(job: Mapping[str, Any]) -> dict[str, Any]:
-    """The job as plain JSON, not too long and not too deep."""
-    attempts = [dict(attempt) for attempt in job["attempts"]]
-    short, left_out = {**job, "attempts": attempts}, list[str]()
-    for part, leave_out in _LEAVE_OUT.items():
-        found = _plain(short)
-        if found is not None:
-            return found | ({"left_out": left_out} if left_out else {})
-        leave_out(short)
-        left_out.append(part)
-    found = {key: value[:LONG] if isinstance(value, str) else value for key, value in short.items()}
-    return (_plain(found) or {"id": job["id"]}) | {"left_out": left_out}
-
-
-def _plain(job: dict[str, Any]) -> dict[str, Any] | None:
-    """As it comes out of JSON; None if it is too long or too deep."""
-    try:
-        text = json.dumps(job, default=lambda value: value.isoformat(), allow_nan=False)
-        if len(text) > MOST:
-            return None
-        found: dict[str, Any] = json.loads(text)
-        Codec().encode([found], "a notice")
-    except (LitequeueError, ValueError, RecursionError):
-        return None
-    return found
-
-
-def _without_early_output(job: dict[str, Any]) -> None:
-    kept, total = [], 0
-    for piece in reversed(job.get("output", ())):
-        total += len(piece["text"])
-        if total <= PRINTED:
-            kept.append(piece)
-    job["output"] = kept[::-1]
-
-
-def _without_old_tracebacks(job: dict[str, Any]) -> None:
-    for attempt in job["attempts"][:-1]:
-        attempt["traceback"] = ""
-
-
-def _without_call(job: dict[str, Any]) -> None:
-    job.update(args=None, kwargs=None, result=None)
-
-
-def _without_attempts(job: dict[str, Any]) -> None:
-    job["attempts"] = []
-
-
-_LEAVE_OUT: Final = {
-    "all but the end of the output": _without_early_output,
-    "the tracebacks of earlier attempts": _without_old_tracebacks,
-    "args, kwargs and result": _without_call,
-    "attempts": _without_attempts,
-}

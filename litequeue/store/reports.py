@@ -233,13 +233,14 @@ def _parsed(text: str, kind: type[T]) -> T:
 
 
 def described(connection: sqlite3.Connection, job_id: int) -> str:
-    """A job as JSON, as ``job ID --json`` shows it, for who is told of its failure; inside the caller's transaction."""
+    """A job as JSON, as ``job ID --json`` shows it, abridged, for who is told of its failure; inside the caller's transaction."""
     _import_records()
+    from ..base.abridged import abridged, as_argument
     from ..base.records import as_dict
 
     attempts = connection.execute(ATTEMPTS, {"id": job_id}).fetchall()
     info = _job(connection.execute(JOB, {"id": job_id}).fetchone(), tuple(map(_attempt, attempts)))
-    return json.dumps(as_dict(info), default=lambda value: value.isoformat(), separators=(",", ":"))
+    return json.dumps(as_argument(abridged(as_dict(info))), separators=(",", ":"))
 
 
 def _import_records() -> None:

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from litequeue import LiteQueue
+from litequeue.base.abridged import MOST
 from litequeue.base.models import NewJob, Past
 from litequeue.commands import notices
-from litequeue.commands.notices import MOST, Listeners, of_job, of_missed
+from litequeue.commands.notices import Listeners, of_job, of_missed
 from litequeue.payload import MAX_BYTES, Codec
 
 pytestmark = pytest.mark.beside

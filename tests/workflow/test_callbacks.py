@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +206,22 @@ def test_a_callback_of_a_failure_is_always_given_the_same_one_thing(bound: LiteQ
         worker.join()
     assert sorted(job["id"] for (job,) in told) == jobs
     assert len({tuple(sorted(job)) for (job,) in told}) == 1 and {job["state"] for (job,) in told} == {"discarded"}
+
+
+@app.task(retries=0)
+def refuses(*given: object) -> None:
+    raise ValueError("no")
+
+
+def test_a_failure_that_is_too_long_to_be_told_is_told_in_short(bound: LiteQueue) -> None:
+    """The arguments as a text in a text were more than a job may be given, and its callback was discarded."""
+    refuses.apply_async(('"' * 520_000,), on_failure=kept)
+    refuses.apply_async((datetime(2026, 1, 2, tzinfo=UTC),), on_failure=kept)
+    with bound.worker(burst=True) as worker:
+        worker.join()
+    (long,), (short,) = told
+    assert long["args"] is None and "args, kwargs and result" in long["left_out"] and long["last_error"] == "ValueError: no"
+    assert "left_out" not in short and "2026-01-02" in repr(short["args"]) and isinstance(short["args"], list)
 
 
 def test_what_cannot_be_a_callback_is_refused_where_it_is_said(bound: LiteQueue) -> None:
