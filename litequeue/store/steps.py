@@ -14,6 +14,7 @@ from ..base.bell import Address
 from ..base.clock import SystemClock
 from .bells import everyone
 from .file import Database
+from .rules import FOREVER
 
 FIND: Final = "SELECT value, until, event FROM litequeue_steps WHERE job_id = :job AND name = :name"
 AWAITED: Final = "SELECT name FROM litequeue_listeners WHERE job_id = :job ORDER BY name"
@@ -24,10 +25,17 @@ ON CONFLICT (job_id, name) DO UPDATE SET value = excluded.value, until = NULL, a
 # It has come further: its workers' ends before this are no sign any more that it kills them.
 ACQUIT: Final = "UPDATE litequeue_jobs SET interruptions = 0 WHERE id = :job AND interruptions > 0"
 FORGET: Final = "DELETE FROM litequeue_steps WHERE job_id = :job"
+FORGET_WAITING: Final = """DELETE FROM litequeue_steps WHERE job_id = (
+    SELECT id FROM litequeue_jobs WHERE id = :id AND finished_at IS NULL AND lease_expires_at IS NULL)"""
 # Of a job that is to run now: not before the end of a sleep, or of a wait in vain, that it has behind it, by whatever clock. That these
-# are over is seen by run_at alone.
-IN_TIME: Final = """max(:now, ifnull((
-    SELECT max(until) FROM litequeue_steps WHERE job_id = litequeue_jobs.id AND value IS NULL AND until < run_at), 0))"""
+# are over is seen by run_at alone; at just their end, by whether it has run since.
+_BEHIND = "SELECT max(until) FROM litequeue_steps AS s WHERE job_id = litequeue_jobs.id AND value IS NULL AND until {} litequeue_jobs.run_at"
+IN_TIME: Final = f"""max(:now, ifnull(({_BEHIND.format("<")}), 0),
+    ifnull(({_BEHIND.format("=")} AND s.attempt < litequeue_jobs.attempt), 0))"""
+# The same for one that has run; not their very end, by which one is known that is in its wait.
+AFTER_ITS_WAITS: Final = f"ifnull(min(({_BEHIND.format('<=')}), {FOREVER}) + 1, 0)"
+# Its time is over, and housekeeping has not come to it.
+RENEW: Final = "DELETE FROM litequeue_events WHERE name = :name AND prune_at <= :at"
 EMIT: Final = """INSERT INTO litequeue_events (name, payload, at, prune_at) VALUES (:name, :payload, :at, :prune_at)
 ON CONFLICT (name) DO NOTHING"""
 ANY: Final = "SELECT EXISTS (SELECT 1 FROM litequeue_steps) OR EXISTS (SELECT 1 FROM litequeue_listeners)"
@@ -65,6 +73,7 @@ class Steps:
     def emit(self, name: str, payload: str, at: int, prune_at: int) -> tuple[bool, list[Address]]:
         """Store an event, and let those go on who wait for it. Whether it is the first of its name, and whom to wake."""
         with self._database.write(durable=True) as connection:
+            connection.execute(RENEW, {"name": name, "at": at})
             first = connection.execute(EMIT, {"name": name, "payload": payload, "at": at, "prune_at": prune_at}).rowcount > 0
             return first, everyone(connection)
 

@@ -193,6 +193,7 @@ def test_an_event_that_comes_as_the_wait_times_out_is_given_or_not_and_that_stay
             else:
                 assert context.wait_for(name, timeout=1, name="wait") == value
             hand.turn(others=[other(job, "retrying", now, run_at=now)])
+            hand.clock.advance(0.001)  # past the end of the wait
         assert found(hand).steps[job.id, "wait"][0] == value
         end(hand, again(hand, job.id))
     assert 0 < given < rounds
@@ -347,3 +348,65 @@ def test_processes_that_store_the_same_steps_of_an_attempt_store_each_once(memor
     assert not store.steps.keep(job, claimed.attempt, "late", "1")
     store.close()
     assert found_in(path).steps == {(job, f"s{n}"): (n, None, None) for n in range(10)}
+
+
+# -- what comes late, or when the clock is not to be relied on ---------------------------------------------------------
+
+
+def test_an_event_whose_time_is_over_makes_room_for_the_next_of_its_name(hand: Hand) -> None:
+    """It was said to be there already, and then pruned: no event was left at all."""
+    now = hand.clock.now()
+    assert hand.store.steps.emit("e", '"old"', now, now + SECOND)[0]
+    assert not hand.store.steps.emit("e", '"again"', now + SECOND - 1, FAR)[0]
+    assert hand.store.steps.emit("e", '"new"', now + SECOND, FAR)[0]
+    assert found(hand).events == {"e": "new"}
+
+
+def test_a_wait_in_vain_stays_one_when_the_clock_is_set_back(hand: Hand) -> None:
+    """By whatever way the job comes there again, and though the event has come by then."""
+    job, now = new(hand), hand.clock.now()
+    put_aside(hand.store, job, "late", until=now + MINUTE, now=now)
+    for way in ("retry", "snooze", "discard", "cancel"):
+        hand.clock.wall = max(hand.clock.wall, now + MINUTE + SECOND)
+        job = again(hand, job.id)
+        with pytest.raises(EventTimeout):
+            context_of(hand.store, job).wait_for("late", timeout=60, name="wait")
+        hand.clock.wall = now + SECOND
+        hand.store.steps.emit("late", "1", hand.clock.now(), FAR)
+        if way == "retry":
+            hand.turn(others=[other(job, "retrying", hand.clock.now(), run_at=hand.clock.now())])
+        elif way == "snooze":
+            hand.turn(others=[other(job, "scheduled", hand.clock.now(), run_at=hand.clock.now())])
+        else:
+            hand.turn(others=[other(job, "discarded" if way == "discard" else "cancelled", hand.clock.now())])
+            assert hand.store.operations.revive(job.id, hand.clock.now())[0] == "available"
+    with pytest.raises(EventTimeout):
+        context_of(hand.store, again(hand, job.id)).wait_for("late", timeout=60, name="wait")
+
+
+@pytest.mark.parametrize("timeout", [None, MINUTE])
+def test_put_back_from_the_start_one_that_waits_or_is_to_be_retried_begins_anew(hand: Hand, timeout: int | None) -> None:
+    job, now = new(hand), hand.clock.now()
+    put_aside(hand.store, job, "e", until=None if timeout is None else now + timeout, now=now)
+    assert hand.store.operations.revive(job.id, now, from_start=True)[0] == "available"
+    assert found(hand).steps == {}
+    job = again(hand, job.id)
+    assert hand.store.steps.keep(job.id, job.attempt, "s", "1")
+    hand.turn(others=[other(job, "retrying", now, run_at=now + MINUTE)])
+    hand.store.operations.revive(job.id, now)
+    assert found(hand).steps != {}
+    assert hand.store.operations.revive(job.id, now, from_start=True)[0] == "available"
+    assert found(hand).steps == {}
+
+
+def test_a_job_that_has_slept_since_its_workers_died_is_not_convicted_for_that(hand: Hand) -> None:
+    """Three deploys of a month were taken for three workers that it had killed."""
+    job = new(hand)
+    for n in range(4):
+        assert not hand.store.leases.rescue_worker(1, "w", hand.clock.now()).lost
+        hand.clock.advance(1)
+        job = again(hand, job.id)
+        put_aside(hand.store, job, until=hand.clock.now() + SECOND, step=f"z{n}", now=hand.clock.now())
+        hand.clock.advance(1)
+        job = again(hand, job.id)
+        assert job.interruptions == 0

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ...base.models import Lease, Settled
+from ..steps import AFTER_ITS_WAITS
 from .state import Turn
 
 # The fence: (id, attempt) and still running. A row that does not match was taken from us.
@@ -74,7 +75,7 @@ SETTLE_OTHER: Final = f"""UPDATE litequeue_jobs
 SET state = v.state, lease_expires_at = NULL, releases = releases + v.unstarted,
     started_at = CASE WHEN v.unstarted THEN NULL ELSE coalesce(v.started_at, litequeue_jobs.started_at) END,
     worker_id = CASE WHEN v.unstarted THEN NULL ELSE worker_id END,
-    finished_at = v.finished_at, run_at = coalesce(v.run_at, litequeue_jobs.run_at),
+    finished_at = v.finished_at, run_at = CASE WHEN v.run_at IS NULL THEN litequeue_jobs.run_at ELSE max(v.run_at, {AFTER_ITS_WAITS}) END,
     expires_at = CASE WHEN v.unstarted OR v.finished_at IS NOT NULL THEN expires_at END,  -- it was started in time
     prune_at = v.prune_at, failures = failures + v.failed,
     last_error = CASE WHEN v.error_type IS NULL THEN last_error
