@@ -187,6 +187,7 @@ class Replacement(NamedTuple):
     id: int
     attempt: int
     graph: list[Any]  # as of ``outcomes.Replaced``
+    keep: int  # microseconds, once it has ended with those
 
 
 class Adoption(NamedTuple):
@@ -196,6 +197,7 @@ class Adoption(NamedTuple):
     pool: str
     max_attempts: int
     at_most_once: int
+    callbacks: tuple[tuple[str, str], ...] = ()  # when, and the job as JSON
 
 
 class Printed(NamedTuple):

@@ -18,7 +18,7 @@ from .bells import everyone
 from .file import Database
 from .inserting import insert_job
 from .links import telling
-from .links.joining import children_of
+from .links.joining import GIVEN_UP, children_of
 from .operations import cancel
 from .origins import record_origin
 from .rules import WAITS, bounded
@@ -30,12 +30,16 @@ class Child(NamedTuple):
     job: NewJob
     runs_when: str
     takes: bool  # the batch's id before its own arguments
+    delay: int | None = None  # microseconds, from when it may run
+    expires: int | None = None  # microseconds, within which it may run then
 
 
 OPEN: Final = "INSERT INTO litequeue_flows (gathers, open, created_at) VALUES (1, 1, :now)"
-WAIT: Final = "INSERT OR REPLACE INTO litequeue_waits (job_id, pending, held, runs_when, takes) VALUES (:id, 1, 1, :runs_when, :takes)"
+WAIT: Final = """INSERT OR REPLACE INTO litequeue_waits (job_id, pending, held, runs_when, delay, expires)
+VALUES (:id, 1, 1, :runs_when, :delay, :expires)"""
 HAS: Final = "UPDATE litequeue_flows SET end_id = :end, children = :children WHERE id = :flow"
 CLOSE: Final = "UPDATE litequeue_flows SET open = 0 WHERE id = :flow"
+GIVE_UP: Final = f"UPDATE litequeue_flows SET open = {GIVEN_UP} WHERE id = :flow"
 RELEASE: Final = f"""UPDATE litequeue_waits SET held = 0, pending = max({bounded("pending")} - {bounded("held")}, 0)
 WHERE job_id IN (SELECT value FROM json_each(:children))
     AND EXISTS (SELECT 1 FROM litequeue_jobs WHERE id = job_id AND state = 'blocked')"""
@@ -66,8 +70,7 @@ class Batches:
         args = f"[{flow}{rest and ','}{rest}]" if child.takes else job.args
         columns = job.columns._replace(links=(job.columns.links or 0) | WAITS)
         found = insert_job(connection, job._replace(args=args, state="blocked", columns=columns))
-        takes = "all" if job.task == telling.JOIN else None
-        connection.execute(WAIT, {"id": found, "runs_when": child.runs_when, "takes": takes})
+        connection.execute(WAIT, {"id": found, "runs_when": child.runs_when, "delay": child.delay, "expires": child.expires})
         return found
 
     def seal(self, flow: int, now: int) -> list[Address]:
@@ -88,5 +91,5 @@ class Batches:
             for job in ids:
                 cancel(connection, job, now)
             asked = {"flow": flow, "children": json.dumps(ids)}
-            for sql in (CLOSE, RELEASE_REST):
+            for sql in (GIVE_UP, RELEASE_REST):
                 connection.execute(sql, asked)

@@ -16,7 +16,7 @@ from .bells import everyone
 from .file import Database
 from .links import keeping, telling
 from .links.revival import counted_anew, revived
-from .rules import KEEP
+from .rules import IN_LINE, KEEP
 from .schedules import CLOSE_ALL, REOPEN
 
 CANCEL_WAITING: Final = """UPDATE litequeue_jobs
@@ -37,9 +37,14 @@ WHERE id = :id AND finished_at IS NOT NULL
     SELECT 1 FROM litequeue_waits WHERE job_id = :id AND cause IS NOT NULL))  -- only what is its cause can be put back"""
 
 HURRY: Final = f"""UPDATE litequeue_jobs SET state = 'available', run_at = min(run_at, {steps.IN_TIME})
-WHERE id = :id AND (state = 'scheduled' OR state = 'retrying' OR state = 'blocked' AND schedule_id IS NOT NULL)"""
+WHERE id = :id AND (state = 'scheduled' OR state = 'retrying' OR {IN_LINE})"""
 # It had put other work in its place, and runs anew.
-AS_IT_WAS: Final = "UPDATE litequeue_waits SET inputs = own_inputs, replaced = 0 WHERE job_id = :id AND replaced"
+PUT_ASIDE: Final = "DELETE FROM litequeue_edges WHERE child_id = (SELECT job_id FROM litequeue_waits WHERE job_id = :id AND replaced)"
+ITS_PARENTS: Final = """INSERT OR REPLACE INTO litequeue_edges (parent_id, child_id, position)
+SELECT v.value, w.job_id, v.key FROM litequeue_waits AS w
+JOIN json_each(CASE WHEN json_valid(w.own_parents) THEN w.own_parents ELSE '[]' END) AS v
+WHERE w.job_id = :id AND w.replaced AND v.type = 'integer'"""
+AS_IT_WAS: Final = "UPDATE litequeue_waits SET inputs = own_inputs, own_parents = NULL, replaced = 0 WHERE job_id = :id AND replaced"
 STATE: Final = "SELECT state, links FROM litequeue_jobs WHERE id = :id"
 
 PAUSE: Final = """INSERT INTO litequeue_queues (name, paused_at) VALUES (:queue, :now)
@@ -73,7 +78,8 @@ def revive(connection: sqlite3.Connection, jobs: Iterable[int], now: int, *, fro
         if not connection.execute(REVIVE, parameters).rowcount:
             continue
         if from_start or row[0] != "cancelled":  # one that was cancelled while others were to take its place waits for those again
-            connection.execute(AS_IT_WAS, parameters)
+            for sql in (PUT_ASIDE, ITS_PARENTS, AS_IT_WAS):
+                connection.execute(sql, parameters)
         if from_start or row[0] == "succeeded":
             connection.execute(steps.FORGET, parameters)
         connection.execute(REOPEN, parameters)
@@ -106,6 +112,8 @@ class Operations:
         with self._database.write(durable=True) as connection:
             parameters = {"id": job_id, "now": now}
             if not revive(connection, [job_id], now, from_start=from_start):
+                if from_start:
+                    connection.execute(steps.FORGET_WAITING, parameters)
                 connection.execute(HURRY, parameters)
                 counted_anew(connection, job_id, now)
             row = connection.execute(STATE, parameters).fetchone()

@@ -29,3 +29,6 @@ def bounded(column: str) -> str:
 # Bits of ``links``; between them that of who has told his dependants, which takes the place of the first.
 HAS_DEPENDANTS: Final = 1
 WAITS: Final = 4
+
+# As SQL: blocked by an earlier job of its schedule, and not by jobs that it waits for.
+IN_LINE: Final = f"(state = 'blocked' AND schedule_id IS NOT NULL AND ifnull(links, 0) < {WAITS})"

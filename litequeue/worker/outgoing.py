@@ -59,7 +59,7 @@ class Outgoing:
         if type(timed.outcome) is Suspended:
             self.suspended.append(suspension(call.job, timed.outcome, now))
         elif type(timed.outcome) is Replaced:
-            self.replaced.append(Replacement(call.job.id, call.job.attempt, timed.outcome.graph))
+            self.replaced.append(Replacement(call.job.id, call.job.attempt, timed.outcome.graph, call.code.result_ttl))
         if type(settled) is Settled:
             self.succeeded.append(settled)
         else:

@@ -54,17 +54,19 @@ def due(connection: sqlite3.Connection, told: Sequence[int]) -> list[tuple[int, 
     return connection.execute(DUE, {"told": json.dumps(told), "most": MOST}).fetchall()
 
 
-def make(connection: sqlite3.Connection, parent: int, state: str, text: object, now: int) -> None:
-    """One callback. What is planted, and is none, makes nothing."""
+def make(connection: sqlite3.Connection, parent: int, state: str, text: object, now: int) -> list[int]:
+    """One callback; its id. What is planted, and is none, makes nothing."""
     found = _job(text, now)
     if found is None:
-        return
+        return []
     takes, new = found
-    made: dict[str, object] = {"id": insert_job(connection, new), "parent": parent, "links": WAITS, "takes": takes, "inputs": None}
+    job = insert_job(connection, new)
+    made: dict[str, object] = {"id": job, "parent": parent, "links": WAITS, "takes": takes, "inputs": None}
     if takes and state != "succeeded":
         made["inputs"] = described(connection, parent)
     for sql in (LINK, GIVE, EDGE):
         connection.execute(sql, made)
+    return [job]
 
 
 _POOLS: Final = ("thread", "process", "async")

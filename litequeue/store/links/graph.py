@@ -34,6 +34,7 @@ class Wait(NamedTuple):
     runs_when: str = "success"  # or "failed" or "ended"
     takes: str | None = None  # "one" or "all" of its parents' results
     delay: int | None = None  # microseconds from when it may run
+    inputs: str | None = None  # JSON, of one that is given this, whatever they come to
 
 
 class Graph(NamedTuple):
@@ -53,7 +54,7 @@ LINK: Final = """UPDATE litequeue_jobs SET links = CASE
 WHERE id IN (SELECT value FROM json_each(:ids))"""
 # A row that is there already is of no job: somebody has planted it for the ids to come.
 INSERT_EDGE: Final = "INSERT OR REPLACE INTO litequeue_edges (parent_id, child_id, position) VALUES (?, ?, ?)"
-INSERT_WAIT: Final = """INSERT OR REPLACE INTO litequeue_waits (job_id, pending, runs_when, takes, delay) VALUES (?, ?, ?, ?, ?)"""
+INSERT_WAIT: Final = """INSERT OR REPLACE INTO litequeue_waits (job_id, pending, runs_when, takes, delay, inputs) VALUES (?, ?, ?, ?, ?, ?)"""
 
 
 def insert(connection: sqlite3.Connection, graph: Graph, now: int) -> range:
@@ -77,7 +78,7 @@ def insert(connection: sqlite3.Connection, graph: Graph, now: int) -> range:
     first = last - len(graph.jobs) + 1  # AUTOINCREMENT under the write lock: nobody's ids can lie between ours
     edges = [(-e.parent if e.parent < 0 else first + e.parent, first + e.child, e.position) for e in graph.edges]
     connection.executemany(INSERT_EDGE, edges)
-    waits = [(first + w.child, pending[w.child], w.runs_when, w.takes, w.delay) for w in graph.waits]
+    waits = [(first + w.child, pending[w.child], w.runs_when, w.takes, w.delay, w.inputs) for w in graph.waits]
     connection.executemany(INSERT_WAIT, waits)
     connection.executemany(
         following.INSERT, [(first + place, number, when, text) for number, (place, when, text) in enumerate(graph.callbacks)]

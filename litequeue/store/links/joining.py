@@ -22,6 +22,7 @@ RANGES: Final = """(SELECT first_id, last_id FROM litequeue_flow_jobs WHERE flow
     UNION SELECT m.first_id, m.last_id FROM litequeue_flows AS f CROSS JOIN litequeue_flow_jobs AS m ON m.flow_id = f.id
         WHERE f.batch_id = :flow AND f.batch_id > 0) AS r"""
 INSERT_RANGE: Final = "INSERT OR REPLACE INTO litequeue_flow_jobs (first_id, last_id, flow_id) VALUES (?, ?, ?)"
+GIVEN_UP: Final = 2  # as ``open``: its block was left by an exception
 FIND: Final = "SELECT open, children FROM litequeue_flows WHERE id = :flow"
 IS_MEMBER: Final = """SELECT 1 FROM litequeue_jobs AS j JOIN litequeue_edges AS e ON e.parent_id = j.id
 WHERE j.id = :id AND j.attempt = :attempt AND j.state = 'running' AND e.child_id = :end"""
@@ -38,9 +39,9 @@ EXTEND: Final = "UPDATE litequeue_flow_jobs SET last_id = :last WHERE flow_id = 
 def join(connection: sqlite3.Connection, batch: Membership, first: int, last: int, *, whole: bool = True) -> None:
     """Inside the transaction that has stored these jobs. ``whole``: they are its own, and not the end of another workflow. Raises
     BatchClosed or JobNotFound."""
-    children = children_of(connection, batch.flow)
-    is_open, ids = children
-    if not is_open and (batch.by is None or not ids or connection.execute(IS_MEMBER, {**batch.by._asdict(), "end": ids[0]}).fetchone() is None):
+    is_open, ids = children_of(connection, batch.flow)
+    by = batch.by if is_open is not None else None  # of one that was given up nothing is wanted any more
+    if not is_open and (by is None or not ids or connection.execute(IS_MEMBER, {**by._asdict(), "end": ids[0]}).fetchone() is None):
         raise BatchClosed(f"batch {batch.flow} is closed, and takes jobs of its running members alone: nothing was stored")
     asked = {"flow": batch.flow, "children": json.dumps(ids), "first": first, "last": last}
     for sql in (LINK, EDGES, COUNT):
@@ -49,11 +50,12 @@ def join(connection: sqlite3.Connection, batch: Membership, first: int, last: in
         connection.execute(INSERT_RANGE, (first, last, batch.flow))
 
 
-def children_of(connection: sqlite3.Connection, flow: int) -> tuple[bool, list[int]]:
+def children_of(connection: sqlite3.Connection, flow: int) -> tuple[bool | None, list[int]]:
+    """Whether it is open, None for one that was given up, and those that wait for all of its members. Raises JobNotFound."""
     row = connection.execute(FIND, {"flow": flow}).fetchone()
     if row is None or row[1] is None:
         raise JobNotFound(f"there is no batch {flow}")
-    return bool(row[0]), _ids(row[1])
+    return None if row[0] == GIVEN_UP else bool(row[0]), _ids(row[1])
 
 
 def _ids(text: str) -> list[int]:

@@ -1,8 +1,8 @@
 """What housekeeping may delete of jobs that wait for jobs, and what has to stay.
 
 Owns that judgement. A job of whose end somebody is yet to be told stays, and so does one whose child waits still, since it will be
-given its result, or runs, and may read it; and one of which a child has ended without having run, as long as that is there: it can
-be put back, and waits again then. Its time is put off, so that it does not stand in the way of what may go.
+given its result, or runs, and may read it; and one of which a child has ended without having run, or waiting for what took its
+place, as long as that is there: it can be put back, and waits again then. Its time is put off, so that it does not stand in the way of what may go.
 """
 
 from __future__ import annotations
@@ -12,13 +12,18 @@ import sqlite3
 from typing import Final
 
 from ..rules import KEEP
-from . import following
+from . import following, telling
 
-HOLD: Final = """UPDATE litequeue_jobs SET prune_at = :later
+# What a group or a batch came to is asked for by who waited for its members: their join stays with these, of whom the first has all of them.
+HOLD: Final = f"""UPDATE litequeue_jobs SET prune_at = :later
 WHERE id IN (SELECT value FROM json_each(:ids)) AND links > 0 AND (links = 1 OR links = 5 OR EXISTS (
     SELECT 1 FROM litequeue_edges AS e JOIN litequeue_jobs AS c ON c.id = e.child_id
     WHERE e.parent_id = litequeue_jobs.id AND (c.finished_at IS NULL
-        OR c.attempt = c.releases AND c.state <> 'succeeded')))"""
+        OR c.state <> 'succeeded' AND (c.attempt = c.releases
+            OR EXISTS (SELECT 1 FROM litequeue_waits AS w WHERE w.job_id = c.id AND w.replaced))))
+    OR task = '{telling.JOIN}' AND EXISTS (
+        SELECT 1 FROM litequeue_edges AS e JOIN litequeue_jobs AS c ON c.id = e.child_id AND c.finished_at IS NULL
+        WHERE e.parent_id = (SELECT parent_id FROM litequeue_edges WHERE child_id = litequeue_jobs.id ORDER BY position LIMIT 1)))"""
 REST: Final = """SELECT json_group_array(id) FROM litequeue_jobs
 WHERE id IN (SELECT value FROM json_each(:ids)) AND prune_at <= :now"""
 # Those to its parents. Those to its children stay as long as these: that one of the results is gone is seen by its edge.

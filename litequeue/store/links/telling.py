@@ -94,16 +94,19 @@ INPUTS: Final = f"""UPDATE litequeue_waits SET inputs = CASE takes
             THEN '[' || ifnull(group_concat(ifnull(result, 'null')), '') || ']' END FROM (
         SELECT p.state, p.result FROM {_PARENTS} ORDER BY e.position)) END END
 WHERE job_id IN (SELECT value FROM json_each(:ids)) AND takes IS NOT NULL"""
-# A join runs nothing, and what was replaced not again: what it was given is what it comes to.
+# A join runs nothing, and what was replaced not again: what it was given is what it comes to, and is kept as long as what that came of.
 RELEASE: Final = f"""UPDATE litequeue_jobs SET
     state = CASE WHEN w.why IS NOT NULL THEN 'discarded' WHEN task = '{JOIN}' OR w.replaced THEN 'succeeded'
         WHEN run_at > :now OR w.delay > 0 THEN 'scheduled' ELSE 'available' END,
     run_at = CASE WHEN w.delay > 0 THEN max(run_at, :now + w.delay) ELSE run_at END,
+    expires_at = CASE WHEN w.expires > 0 THEN :now + w.delay + w.expires ELSE expires_at END,
     finished_at = CASE WHEN w.why IS NOT NULL OR task = '{JOIN}' OR w.replaced THEN :now END,
-    prune_at = CASE WHEN w.why IS NOT NULL THEN :prune_at WHEN task = '{JOIN}' OR w.replaced THEN :prune_join_at END,
+    prune_at = CASE WHEN w.why IS NOT NULL THEN :prune_at WHEN task = '{JOIN}' OR w.replaced
+        THEN max(:prune_join_at, :now + w.keep, ifnull((SELECT max(p.prune_at) FROM {_PARENTS}), 0)) END,
     result = CASE WHEN (task = '{JOIN}' OR w.replaced) AND w.why IS NULL THEN ifnull(w.inputs, 'null') END,
     last_error = ifnull(w.why, last_error)
-FROM (SELECT job_id, {bounded("delay")} AS delay, inputs, replaced, CASE
+FROM (SELECT job_id, {bounded("ifnull(delay, 0)")} AS delay, {bounded("expires")} AS expires, {bounded("ifnull(keep, 0)")} AS keep,
+    inputs, replaced, CASE
     WHEN size > {MAX_BYTES} THEN 'PayloadTooLarge: the results of the jobs that it waited for take '
         || size || ' bytes, and {MAX_BYTES} is the limit: use .si(), and read them with current_job().parent_results()'
     WHEN takes IS NOT NULL AND inputs IS NULL THEN 'ResultNotStored: ' || ifnull('what job ' || (
@@ -120,7 +123,7 @@ class Told(NamedTuple):
     """What a pass has left."""
 
     more: bool  # there is something in the inbox: more than one pass's share, or what was cancelled in this one
-    freed: str  # JSON: the jobs that were let go
+    freed: list[int]  # the jobs that were let go or made
 
 
 def tell(connection: sqlite3.Connection, now: int) -> Told:
@@ -128,7 +131,7 @@ def tell(connection: sqlite3.Connection, now: int) -> Told:
     (text,) = connection.execute(UNTOLD, {"limit": BATCH, "edges": EDGES}).fetchone()
     found = json.loads(text)
     if not found:  # what had expired, or was swept, had nobody waiting for it
-        return Told(False, "[]")
+        return Told(False, [])
     if len(found) == EDGES:  # of the last one there may be more
         last = found[-1][0]
         whole = [row for row in found if row[0] != last]
@@ -138,9 +141,7 @@ def tell(connection: sqlite3.Connection, now: int) -> Told:
     if len(made) >= following.MOST:  # the others' turn comes in the next pass; of one job there are a few at most
         told = [parent for parent in told if parent < made[-1][0]] or [made[-1][0]]
         found = [row for row in found if row[0] in set(told)]
-    for callback in made:
-        if callback[0] <= told[-1]:
-            following.make(connection, *callback, now)
+    called = [job for callback in made if callback[0] <= told[-1] for job in following.make(connection, *callback, now)]
     counts: dict[int, list[int]] = {}
     for _, bad, child in found:
         if child is not None:
@@ -150,7 +151,7 @@ def tell(connection: sqlite3.Connection, now: int) -> Told:
     connection.execute(COUNT, {"counts": json.dumps(list(counts.values()))})
     connection.execute(TOLD, {"told": json.dumps(told)})
     freed = judge(connection, json.dumps(list(counts)), now)
-    return Told(bool(connection.execute(ANY_UNTOLD).fetchone()[0]), freed)
+    return Told(bool(connection.execute(ANY_UNTOLD).fetchone()[0]), json.loads(freed) + called)
 
 
 def recount(connection: sqlite3.Connection, jobs: Collection[int]) -> str:

@@ -18,6 +18,7 @@ from ...base.models import NewJob, Past, Planned, Step
 from ..bells import everyone
 from ..file import Database
 from ..notices import insert_notices
+from ..rules import IN_LINE, WAITS
 from .history import (
     CLOSE_OF,
     IS_OPEN,
@@ -32,8 +33,8 @@ from .history import (
 # -- the scheduler's look --------------------------------------------------------------------------
 
 # Or jobs that wait for one another: their schedule may be gone.
-EXIST: Final = """SELECT EXISTS (SELECT 1 FROM litequeue_schedules)
-    OR EXISTS (SELECT 1 FROM litequeue_jobs WHERE state = 'blocked' AND schedule_id IS NOT NULL)"""
+EXIST: Final = f"""SELECT EXISTS (SELECT 1 FROM litequeue_schedules)
+    OR EXISTS (SELECT 1 FROM litequeue_jobs WHERE {IN_LINE})"""
 
 NEXT_FIRE: Final = """SELECT min(fires_at) FROM litequeue_schedules
 WHERE fires_at IS NOT NULL AND paused_at IS NULL AND disabled_at IS NULL AND fires_at > :after"""
@@ -66,9 +67,9 @@ TO_COME: Final = f"""SELECT json_group_array(json_array({_PLANNED})) FROM (
     WHERE fires_at IS NOT NULL AND paused_at IS NULL AND disabled_at IS NULL AND fires_at > :now
     ORDER BY fires_at)"""
 
-HAS_AWAITING: Final = """SELECT
+HAS_AWAITING: Final = f"""SELECT
     EXISTS (SELECT 1 FROM litequeue_schedules WHERE awaiting = 1),
-    EXISTS (SELECT 1 FROM litequeue_jobs WHERE state = 'blocked' AND schedule_id IS NOT NULL)"""
+    EXISTS (SELECT 1 FROM litequeue_jobs WHERE {IN_LINE})"""
 
 REBOOTED: Final = f"""SELECT json_group_array(json_array({_PLANNED})) FROM litequeue_schedules
 WHERE boot IS NOT NULL AND boot <> :boot AND paused_at IS NULL AND disabled_at IS NULL"""
@@ -108,15 +109,14 @@ FROM json_each(:ticks) AS v CROSS JOIN litequeue_ticks AS t
 OVERLAPS: Final = """SELECT json_group_array(json_array(id, overlap, catch_up)) FROM litequeue_schedules
 WHERE id IN (SELECT value FROM json_each(:schedules))"""
 
-# A blocked job of a schedule goes when none before it is left.
+# A blocked job of a schedule goes when none before it is left. One that waits for what took its place has not ended.
 UNBLOCK: Final = f"""UPDATE litequeue_jobs SET state = 'available', run_at = :now
 WHERE state = 'blocked' AND id IN (
-    SELECT min(b.id) FROM litequeue_jobs AS b
-    WHERE b.state = 'blocked' AND b.schedule_id IS NOT NULL GROUP BY b.schedule_id)
+    SELECT min(id) FROM litequeue_jobs WHERE {IN_LINE} GROUP BY schedule_id)
   AND NOT EXISTS (
     SELECT 1 FROM litequeue_ticks AS t {OPEN} CROSS JOIN litequeue_jobs AS j ON j.id = t.job_id
     WHERE t.schedule_id = litequeue_jobs.schedule_id AND {IS_OPEN}
-      AND j.finished_at IS NULL AND j.state <> 'blocked')"""
+      AND j.finished_at IS NULL AND (j.state <> 'blocked' OR ifnull(j.links, 0) >= {WAITS}))"""
 
 LISTENERS: Final = "SELECT on_failure, mail_to, queue FROM litequeue_schedules WHERE id = :id"
 

@@ -20,6 +20,7 @@ from . import (
     v4_links,
     v5_steps_and_callbacks,
     v6_workflows_in_batches,
+    v7_after_a_wait,
 )
 
 # Whose ids SQLite counts on from the highest there ever was. No queue comes to half of them.
@@ -48,6 +49,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     Migration(4, "links", v4_links.SQL, min_reader=4),
     Migration(5, "steps and callbacks", v5_steps_and_callbacks.SQL, min_reader=4),
     Migration(6, "workflows in batches", v6_workflows_in_batches.SQL, min_reader=4),
+    Migration(7, "after a wait", v7_after_a_wait.SQL, min_reader=4),
 )
 CURRENT: Final = len(MIGRATIONS)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
+from ..links import following
+from ..rules import HAS_DEPENDANTS
 from .state import Turn
 
 # A job that was enqueued without its task's options gets them, before anybody claims it.
@@ -20,8 +22,17 @@ FROM (SELECT
 WHERE litequeue_jobs.id = v.id AND litequeue_jobs.state = 'available'"""
 
 
+# Whom it tells of its end; where it has been claimed since, whoever did has said so.
+LINK: Final = f"""UPDATE litequeue_jobs SET links = ifnull(links, 0) | {HAS_DEPENDANTS}
+WHERE id = :id AND state = 'available'"""
+
+
 def adopt(connection: sqlite3.Connection, turn: Turn) -> None:
     """May assume that these jobs were refused by the turn before; whoever has claimed one since had its options too. Before
     the look, which asks for available jobs by their pool."""
-    if turn.adoptions:
-        connection.execute(ADOPT, {"rows": turn.adopted_rows})
+    if not turn.adoptions:
+        return
+    connection.execute(ADOPT, {"rows": turn.adopted_rows})
+    for row in turn.adoptions:
+        if row.callbacks and connection.execute(LINK, {"id": row.id}).rowcount:
+            following.keep(connection, row.id, row.callbacks)

@@ -34,8 +34,8 @@ def listen(connection: sqlite3.Connection, turn: Turn) -> None:
     else:
         listening = bells.BESIDE_CALLS if turn.running or turn.claimed else bells.IDLE
     _say(connection, turn, listening)
-    if turn.freed != "[]":
-        queues, pools = map(json.loads, connection.execute(FREED, {"freed": turn.freed}).fetchone())
+    if turn.freed:
+        queues, pools = map(json.loads, connection.execute(FREED, {"freed": json.dumps(turn.freed)}).fetchone())
         if queues:
             turn.to_tell += bells.others_for(connection, turn.worker, queues, pools)
     if turn.passes_on:

@@ -115,7 +115,7 @@ class Turn:
         self.lost: set[Lease] = set()  # settled by us, but no longer ours: the results were dropped
         self.look = NOTHING
         self.waiting: tuple[Waiting, ...] = ()  # the queues of the look, and after a promotion those of now
-        self.freed = "[]"  # JSON: what had waited for others, and may run now, for whichever worker
+        self.freed: list[int] = []  # what had waited for others, or was made, and may run now, for whichever worker
         self.closed = False  # a step had more to do than it may in one turn: nothing is claimed before it is done
         self.claimed: list[ClaimedJob] = []
         self.refused: list[ClaimedJob] = []  # not accepted, and left as they were

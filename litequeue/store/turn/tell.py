@@ -17,5 +17,6 @@ def tell(connection: sqlite3.Connection, turn: Turn) -> None:
     if not (look.untold or look.sweep or expired):
         return
     told = telling.tell(connection, turn.now)
-    turn.look, turn.freed = look._replace(untold=told.more), told.freed
+    turn.look = look._replace(untold=told.more)
+    turn.freed += told.freed
     look_again(connection, turn)

@@ -76,7 +76,7 @@ def graph_of(steps: Iterable[Step], now: int) -> Graph:
 def replacement(job: ClaimedJob, steps: Iterable[Step], now: int) -> tuple[Unsettled, Replacement]:
     """What a worker writes of a job that has put these in its place, of which the last is their end."""
     made = graph_of(steps, now)
-    return other(job, "blocked", now), Replacement(job.id, job.attempt, [*made, len(made.jobs) - 1])
+    return other(job, "blocked", now), Replacement(job.id, job.attempt, [*made, len(made.jobs) - 1], 9 * MINUTE)
 
 
 def of(job: int) -> str:
@@ -140,9 +140,10 @@ class Hand:
             return self.turn(succeeded=[success(job, now) for job in ended])
         return self.turn(others=[other(job, state, now, **fields) for job in ended])
 
-    def put_in_its_place(self, job: int, *steps: Step) -> list[int]:
-        """The ids of those that take the place of a job that it runs."""
+    def put_in_its_place(self, job: int, *steps: Step, keep: int = 9 * MINUTE) -> list[int]:
+        """The ids of those that take the place of a job that it runs, and is kept so long once it has ended."""
         row, instead = replacement(self.running.pop(job), steps, self.clock.now())
+        instead = instead._replace(keep=keep)
         before = self.newest()
         self.turn(others=[row], replaced=[instead])
         return list(range(before + 1, self.newest() + 1))

@@ -20,6 +20,7 @@ from litequeue.base.models import (
 from litequeue.store.batches import Child
 from litequeue.store.links.graph import Edge, Graph, Wait
 from litequeue.store.links.telling import JOIN
+from litequeue.store.rules import KEEP
 from litequeue.store.turn import Demand
 
 from ...support import new_job
@@ -105,7 +106,7 @@ class Growing(Grown):
         self.flows.append(flow)
         self.enqueued.update(ids)
         for number, one in zip(ids, children, strict=True):
-            self.parents[number], self.wants[number], self.takes[number] = [], one.runs_when, "all" if one.job.task == JOIN else None
+            self.parents[number], self.wants[number], self.takes[number] = [], one.runs_when, None
 
     def some_batch(self) -> Membership | None:
         """One to join, by a running job of whichever, or by nobody."""
@@ -186,7 +187,7 @@ class Growing(Grown):
             bad.append(row if state != "blocked" else row._replace(failed=0, error_type=None))
             if state == "blocked":
                 placed.append((job, *self.graph()))
-        replaced = [Replacement(job.id, job.attempt, [*graph, len(graph.jobs) - 1]) for job, graph, _ in placed]
+        replaced = [Replacement(job.id, job.attempt, [*graph, len(graph.jobs) - 1], KEEP) for job, graph, _ in placed]
         demand = Demand({"thread": self.rng.randrange(1, 4)}) if self.rng.random() < 0.7 else None
         turn = self.store.jobs.turn(1, now, now + 60 * SECOND, succeeded=good, others=bad, replaced=replaced, demand=demand)
         assert not turn.lost
@@ -228,7 +229,7 @@ class Growing(Grown):
         else:
             graph, _ = self.graph()
             row = Unsettled(job.id, job.attempt, "blocked", now, None, now, None, 0, None, None, None, now, 0)
-            turn = self.store.jobs.turn(1, now, now, others=[row], replaced=[Replacement(job.id, job.attempt, [*graph, len(graph.jobs) - 1])])
+            turn = self.store.jobs.turn(1, now, now, others=[row], replaced=[Replacement(job.id, job.attempt, [*graph, len(graph.jobs) - 1], KEEP)])
         assert turn.lost == {Lease(job.id, job.attempt)}
         self.happened["late"] += 1
 

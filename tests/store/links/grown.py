@@ -68,7 +68,7 @@ class Grown(Model):
         self.batches: dict[int, Batch] = {}
         self.flows: list[int] = []
         self.placed: set[int] = set()  # those whose place was taken, as long as that lasts
-        self.given: dict[int, str | None] = {}  # what a job was given when it first ran
+        self.given: dict[int, tuple[str | None, str]] = {}  # what a job was given when it first ran, and of whom
         self.lost: list[ClaimedJob] = []  # of a worker that was taken for dead
         self.rows: dict[int, Row] = {}
         self.enqueued: set[int] = set()
@@ -90,7 +90,8 @@ class Grown(Model):
         assert not strange, f"{strange} were stored for nobody"
         for row in after.values():
             if row.state == "running":  # in its second life as in its first
-                assert row.inputs == self.given.setdefault(row.id, row.inputs), f"{row.id} is given {row.inputs}, and was {self.given[row.id]}"
+                given = row.inputs, row.parents
+                assert given == self.given.setdefault(row.id, given), f"{row.id} is given {given}, and was {self.given[row.id]}"
         self.check_batches(after)
         self.check_places(before, after)
         for job, row in after.items():

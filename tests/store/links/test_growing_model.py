@@ -156,6 +156,10 @@ def beginning_anew_with_what_took_its_place(patch: Patch) -> None:
     changed(patch, operations, "AS_IT_WAS", ("inputs = own_inputs, ", ""))
 
 
+def beginning_anew_as_a_child_of_what_took_its_place(patch: Patch) -> None:
+    patch.setattr(operations, "ITS_PARENTS", "SELECT :id")
+
+
 def beginning_anew_what_was_cancelled_while_it_waited(patch: Patch) -> None:
     changed(patch, revival, "LINKED", ("AND replaced", "AND replaced > 1"))
 
@@ -167,6 +171,7 @@ VARIANTS = [
     sealing_for_those_alone_that_wait_now, sealing_and_staying_open, counting_anew_as_if_it_was_sealed, replacing_without_the_fence,
     replacing_what_is_cancelled, replacing_and_waiting_on_for_the_first_parents, replacing_by_what_need_not_tell,
     replacing_and_forgetting_what_it_was_given, beginning_anew_with_what_took_its_place, beginning_anew_what_was_cancelled_while_it_waited,
+    beginning_anew_as_a_child_of_what_took_its_place,
 ]  # fmt: skip
 
 
