@@ -22,6 +22,7 @@ from .base.errors import (
     PayloadError,
     PayloadTooLarge,
     SignatureMismatch,
+    WouldDeadlock,
 )
 from .base.homes import same_directory
 from .base.log import Log
@@ -167,13 +168,16 @@ class Client:
 
     def ends_of(self, after: Any) -> list[int]:
         """The jobs that these handles and ids stand for. Raises InvalidType for what is none, InvalidArgument for one of another
-        file, and JobNotFound for a flow that is not there."""
+        file, JobNotFound for a flow that is not there, WouldDeadlock for the batch in whose block this is."""
         found: list[int] = []
         for item in checked(EnqueueOptions, {"after": after}, "an enqueue")["after"]:
             if isinstance(item, str) and item.startswith("flow:"):
                 found += self.store.flows.ends(int(item[5:]))
             else:
                 found += [int(item)] if isinstance(item, (int, str)) else getattr(item, ENDS)(self.path)
+        batch = self.batch()
+        if batch is not None and not set(found).isdisjoint(self.store.flows.ends(batch.flow)):
+            raise WouldDeadlock(f"a job of batch {batch.flow} would wait for the end of that, its own: enqueue it after the block")
         return list(dict.fromkeys(found))
 
     def enqueue_many(

@@ -142,6 +142,11 @@ def swallowed(suspend: Suspend) -> Outcome:
                   "on: let BaseException through, or catch Exception", "", None)  # fmt: skip
 
 
+def never_awaited(step: str) -> Outcome:
+    """Of a coroutine that has called a step, and no more."""
+    return Failed("RuntimeError", f"step {step!r} was never awaited, and so has not run: write await job.step(...)", "", None)
+
+
 def from_exception(error: BaseException, call: Call, rng: random.Random) -> Outcome:
     """What an exception means. Never raises, whatever the exception's own methods do."""
     try:
@@ -169,7 +174,8 @@ def _meaning(error: BaseException, call: Call, rng: random.Random) -> Outcome:
         return Suspended(error.step, error.delay, error.until, error.names)
     if isinstance(error, Replace):
         try:
-            return Replaced(_graph_of(error.shape, call))
+            graph = _graph_of(error.shape, call)
+            return Replaced(graph) if graph else Succeeded("[]")
         except Exception as wrong:  # noqa: BLE001 - a wrong shape is a failure
             error = wrong
     if isinstance(error, Discard):

@@ -101,7 +101,13 @@ def _begin(client: Client, options: dict[str, Any]) -> Batch:
         if client.callbacks_of(said):
             raise InvalidArgument(f"what is called at the end of a batch has no callbacks of its own: {option}={signature!r:.100}")
         texts = client.encode_call(signature.task, signature.args, signature.kwargs)
-        children.append(Child(client.new_job(code.template, texts, said), runs_when, takes))
+        # From when it may run: nobody knows how long the members take.
+        limits = checked(EnqueueOptions, {name: said.pop(name) for name in ("countdown", "expires") if said.get(name) is not None}, "a callback")
+        delay, expires = limits.get("countdown"), limits.get("expires", code.template.expires)
+        job = client.new_job(code.template, texts, said)._replace(expires_at=None)
+        if not isinstance(expires, (int, type(None))):  # a fixed time
+            job, expires = client.new_job(code.template, texts, {**said, "expires": expires}), None
+        children.append(Child(job, runs_when, takes, delay, expires))
         codes.append(code)
     origins = [origin for origin in map(client.origin_of, codes) if origin is not None]
     flow = client.store.batches.begin(children, origins, now)

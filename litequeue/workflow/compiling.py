@@ -56,7 +56,7 @@ class Node(NamedTuple):
     call: Call | None  # None: it brings others together
     parents: tuple[int, ...]  # below zero: the id of a job that there is, negated
     takes: str | None
-    nothing: bool = False  # it takes the results of an empty group
+    nothing: bool = False  # it takes the results of an empty group, or stands for one
 
     @property
     def is_first(self) -> bool:
@@ -118,9 +118,10 @@ def plan(shape: Part) -> Plan:
                 raise InvalidArgument("a group that is empty cannot be a member of another; leave it out")
             out.append(Inputs(tuple(as_one(tail).nodes[0] for tail in tails), many=True))
     (last,) = out
+    if last.nothing:
+        return Plan(nodes, add(None, last.nodes, None, True) if last.nodes else None, not last.nodes)
     if last.many:
-        end = add(None, last.nodes, None) if last.nodes else None
-        return Plan(nodes, end, True)
+        return Plan(nodes, add(None, last.nodes, None), True)
     return Plan(nodes, last.nodes[0], False)
 
 
@@ -215,5 +216,5 @@ def graph_of(made: Plan, client: Client, options: Mapping[str, Any]) -> tuple[Gr
                 if origin is not None:
                     origins[call.task] = origin
         if parents:
-            waits.append(Wait(place, runs_when, node.takes, delay))
+            waits.append(Wait(place, runs_when, node.takes, delay, "[]" if call is None and node.nothing else None))
     return Graph(jobs, edges, waits, callbacks), list(origins.values())

@@ -44,7 +44,11 @@ class Flow:
         """Whether nothing of it is to run any more."""
         end, _ = self._found()
         progress = self.progress()
-        return progress.ended == progress.total and (end is None or end.done())
+        if progress.ended < progress.total:
+            return False
+        with contextlib.suppress(JobNotFound):  # it may be pruned before what is kept for longer
+            return end is None or end.done()
+        return True
 
     def progress(self) -> Progress:
         """How many of its jobs succeeded, of how many, and how many failed."""
@@ -57,9 +61,32 @@ class Flow:
         return [Job(self._client, job) for job in self._client.store.flows.jobs(self.id)]
 
     def wait(self, timeout: Span | None = None) -> bool:
-        """Wait until its last job is final, at most ``timeout`` (None: for ever). Whether it is."""
+        """Wait until nothing of it is to run any more, at most ``timeout`` (None: for ever). Whether that is so. ``get()`` does not wait
+        for the others where one has failed."""
         end, _ = self._found()
-        return True if end is None else end.wait(timeout)
+        patience = None if timeout is None else checks.span(timeout, "timeout") / checks.MICROS
+        deadline = None if patience is None else monotonic() + patience
+        with contextlib.suppress(JobNotFound):  # pruned: it has ended
+            if end is not None and not end.wait(patience):
+                return False
+        while not self._is_over():
+            if deadline is not None and monotonic() >= deadline:
+                return False
+            self._wait_a_little(deadline)
+        return True
+
+    def _is_over(self) -> bool:
+        """As ``done``, of one that was there before."""
+        try:
+            return self.done()
+        except JobNotFound:
+            return True
+
+    def _wait_a_little(self, deadline: float | None) -> None:
+        """Until something has ended, or for a look's time."""
+        end, _ = self._found()
+        if end is not None:
+            end.wait_for_news(_LOOK if deadline is None else min(_LOOK, max(deadline - monotonic(), 0)))
 
     def get(self, timeout: Span | None = None) -> Any:
         """What the whole came to, waiting for it at most ``timeout``: the result of its last step, or of a group the list of
@@ -90,6 +117,8 @@ class Flow:
         if end is None:
             return []
         jobs = self._client.store.flows.parents(end.id) if gathers else [end.id]
+        if not jobs:
+            end.info()  # raises where it is pruned, and that it had members is forgotten
         return [self._result_of(job) for job in jobs]
 
     def _result_of(self, job: int) -> Any:
@@ -101,19 +130,22 @@ class Flow:
     def as_completed(self, timeout: Span | None = None) -> Iterator[Job[Any]]:
         """Its jobs as they end, however they end: what ended first comes first. Waits at most ``timeout`` for all of them, then raises
         ResultTimeout."""
-        end, _ = self._found()
         patience = None if timeout is None else checks.span(timeout, "timeout") / checks.MICROS
-        seen: set[int] = set()
         deadline = None if patience is None else monotonic() + patience
-        total = self.progress().total
-        while end is not None and len(seen) < total:
+        self._found()
+        seen: set[int] = set()
+        while True:
+            all_have_ended = self._is_over()  # asked first: what comes in meanwhile is looked for
             ended = [job for job in self._client.store.flows.ended(self.id) if job not in seen]
-            if not ended:
-                if deadline is not None and monotonic() >= deadline:
-                    raise ResultTimeout(f"of flow {self.id} {total - len(seen)} of {total} jobs have not ended after {patience:g} s")
-                end.wait_for_news(_LOOK if deadline is None else min(_LOOK, deadline - monotonic()))
             seen.update(ended)
             yield from (Job(self._client, job) for job in ended)
+            if all_have_ended:
+                return
+            if not ended:
+                if deadline is not None and monotonic() >= deadline:
+                    progress = self.progress()
+                    raise ResultTimeout(f"of flow {self.id} {progress.total - progress.ended} of {progress.total} jobs have not ended after {patience:g} s")
+                self._wait_a_little(deadline)
 
     def cancel(self) -> int:
         """Cancel all of it that has not ended: what waits at once, what runs as soon as its pool can. How many jobs."""

@@ -51,8 +51,10 @@ class Shape:
 
 
     def __litequeue_graph__(self, path: str) -> list[Any]:
-        """As jobs in the place of one of this file that runs. Raises what ``delay`` raises; InvalidArgument for tasks of another file."""
+        """As jobs in the place of one of this file that runs; none, for what comes to an empty list. Raises what ``delay`` raises; InvalidArgument for tasks of another file."""
         made = plan(self)
+        if not made.nodes:  # an empty group
+            return []
         client = client_of(made)
         if client.path != path:
             raise InvalidArgument(f"its tasks belong to {client.path}, and the job that it is to replace to {path}")

@@ -6,6 +6,7 @@ import contextvars
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,21 @@ from litequeue import (
     JobFailed,
     JobNotFound,
     LiteQueue,
+    ResultNotStored,
     WouldDeadlock,
     chord,
     current_job,
     group,
 )
+from litequeue.base.models import Lease, Membership
 from litequeue.cli import main
+from litequeue.store import Store
+from litequeue.store.batches import Child
 from litequeue.store.links import invariants
+from litequeue.store.links.telling import JOIN
 
-from ..support import wait_until
+from ..store.links.driven import Hand
+from ..support import FakeClock, new_job, wait_until
 
 pytestmark = pytest.mark.beside
 
@@ -90,6 +97,11 @@ def bound(db: Path) -> Iterator[LiteQueue]:
     with closing(sqlite3.connect(db)) as connection:
         assert invariants.broken(connection) == []
     app.close()
+
+
+@pytest.fixture
+def hand(store: Store, clock: FakeClock) -> Iterator[Hand]:
+    yield Hand(store, clock)
 
 
 @pytest.fixture
@@ -276,3 +288,114 @@ def test_a_batch_of_very_many_is_stored_and_ends(working: LiteQueue) -> None:
         row.delay_many([(n,) for n in range(3_000)])
     wait_until(lambda: told == [("end", batch.id)], 30)
     assert batch.progress().done == 3_000
+
+
+# -- as it comes to its end ------------------------------------------------------------------------------------
+
+
+@app.task
+def long_text(n: int) -> str:
+    return str(n) * 300_000
+
+
+@app.task
+def unstorable(n: int) -> object:
+    return open
+
+
+def test_a_batch_of_which_all_members_succeeded_has_succeeded_whatever_they_came_to(working: LiteQueue) -> None:
+    """Its end brought their results together, and was discarded where these were more than a job may be given."""
+    with app.batch(on_success=good) as batch:
+        long_text.delay_many((n,) for n in range(5))
+    with app.batch() as other:
+        unstorable.delay(1)
+    assert [len(text) for text in batch.get(timeout=30)] == [300_000] * 5
+    assert row.apply_async((7,), after=[batch, other]).get(timeout=30) == 7
+    assert (batch.state, other.state) == ("succeeded", "succeeded")
+    with pytest.raises(ResultNotStored):
+        other.get(timeout=30)
+
+
+def test_what_it_came_to_is_there_as_long_as_somebody_waits_who_was_called_for_it(hand: Hand) -> None:
+    """Its end was pruned after a day, and results() of the batch was the list of nothing."""
+    batches, now = hand.store.batches, hand.clock.now()
+    job = new_job(state="blocked", created_at=now, run_at=now)
+    flow = batches.begin([Child(job._replace(task=JOIN), "success", False), Child(job, "success", True)], [], now)
+    ids, _ = hand.store.jobs.enqueue_many(new_job(created_at=now, run_at=now), [("[1]", "{}"), ("[2]", "{}")], None, (), Membership(flow, None))
+    batches.seal(flow, now)
+    assert hand.claim() == list(ids)
+    hand.end(*ids)
+    (end, child) = hand.store.flows.ends(flow) + [2]
+    assert (hand.state(end), hand.state(child)) == ("succeeded", "available")
+    for days in (2, 3):
+        hand.clock.advance(days * 86_400)
+        hand.store.operations.prune(hand.clock.now(), 60)
+        assert hand.store.flows.parents(end) == list(ids)
+    assert hand.come_to_an_end() == [child]
+    hand.clock.advance(40 * 86_400)
+    hand.store.operations.prune(hand.clock.now(), 60)
+    assert hand.rows("SELECT id FROM litequeue_jobs") == hand.rows("SELECT id FROM litequeue_flows") == []
+
+
+def test_results_that_are_gone_are_no_empty_list(bound: LiteQueue) -> None:
+    with app.batch() as batch:
+        row.delay(1)
+    with bound.worker(burst=True) as worker:
+        worker.join()
+    assert batch.get() == [1]
+    with closing(sqlite3.connect(bound.path)) as connection, connection:
+        connection.execute("DELETE FROM litequeue_jobs WHERE task = 'litequeue.join'")
+        connection.execute("DELETE FROM litequeue_edges")
+    with pytest.raises(JobNotFound):
+        batch.results()
+    assert batch.done()
+
+
+def test_when_a_callback_may_run_and_until_when_counts_from_when_the_members_have_ended(bound: LiteQueue) -> None:
+    soon, gone = good.s().set(countdown=60, expires="2m"), end.s().set(expires="1m")
+    at = datetime.now(UTC) + timedelta(hours=1)
+    with app.batch(on_end=end.s("fixed").set(expires=at)):
+        row.delay(1)
+    with app.batch(on_success=soon, on_end=gone) as batch:
+        row.delay(1)
+    assert [job.expires_at for job in app.jobs() if job.state == "blocked" and job.task != "litequeue.join"] == [None, None, at]
+    with closing(sqlite3.connect(bound.path)) as connection, connection:  # an hour goes by
+        connection.execute("UPDATE litequeue_jobs SET created_at = created_at - 3600000000, run_at = run_at - 3600000000")
+    before = datetime.now(UTC)
+    with bound.worker():
+        assert batch.get(timeout=30) == [1]
+        wait_until(lambda: ("end", batch.id) in told)
+    (scheduled,) = [job for job in app.jobs() if job.state == "scheduled"]
+    assert scheduled.task.endswith(".good") and scheduled.expires_at is not None
+    assert timedelta(seconds=59) < scheduled.run_at - before < timedelta(seconds=90)
+    assert scheduled.expires_at - scheduled.run_at == timedelta(minutes=2)
+
+
+def test_a_member_cannot_wait_for_its_own_batch(bound: LiteQueue) -> None:
+    """It waited for ever, and nothing told."""
+    with app.batch() as batch:
+        row.delay(1)
+        for wrong in (lambda: row.apply_async((2,), after=[batch]), lambda: (row.s(2) | row.s()).apply_async(after=[f"flow:{batch.id}"])):
+            with pytest.raises(WouldDeadlock, match=f"batch {batch.id}"):
+                wrong()
+    assert len(batch.jobs()) == 1
+    assert row.apply_async((2,), after=[batch]).state == "blocked"
+
+
+def test_as_completed_gives_what_joins_meanwhile_too(working: LiteQueue) -> None:
+    with app.batch() as batch:
+        more.delay(4)
+    assert len({job.id for job in batch.as_completed(timeout=30)}) == 5
+
+
+def test_of_a_batch_that_was_given_up_nobody_adds_to_it(bound: LiteQueue) -> None:
+    with pytest.raises(ZeroDivisionError), app.batch() as batch:
+        more.delay(3)
+        with closing(sqlite3.connect(bound.path)) as connection, connection:  # it runs already
+            connection.execute("UPDATE litequeue_jobs SET state = 'running', attempt = 1, worker_id = 1, lease_expires_at = 1 WHERE task LIKE '%more'")
+        1 / 0  # noqa: B018
+    with closing(sqlite3.connect(bound.path)) as connection:
+        ((member, attempt),) = connection.execute("SELECT id, attempt FROM litequeue_jobs WHERE task LIKE '%more'").fetchall()
+        with pytest.raises(BatchClosed):
+            bound._client.store.jobs.enqueue_many(new_job(), [("[1]", "{}")], None, (), Membership(batch.id, Lease(member, attempt)))
+        assert connection.execute("SELECT count(*) FROM litequeue_jobs WHERE task LIKE '%row'").fetchone() == (0,)

@@ -23,7 +23,7 @@ from litequeue import (
 )
 from litequeue.store import Store
 
-from ..support import wait_until
+from ..support import new_job, wait_until
 
 pytestmark = pytest.mark.beside
 
@@ -219,7 +219,7 @@ def test_a_failure_that_is_too_long_to_be_told_is_told_in_short(bound: LiteQueue
     refuses.apply_async((datetime(2026, 1, 2, tzinfo=UTC),), on_failure=kept)
     with bound.worker(burst=True) as worker:
         worker.join()
-    (long,), (short,) = told
+    long, short = sorted((job for (job,) in told), key=lambda job: job["id"])
     assert long["args"] is None and "args, kwargs and result" in long["left_out"] and long["last_error"] == "ValueError: no"
     assert "left_out" not in short and "2026-01-02" in repr(short["args"]) and isinstance(short["args"], list)
 
@@ -298,3 +298,11 @@ def test_a_callback_that_is_cancelled_and_put_back_is_called_with_what_it_was_to
     with bound.worker(threads=1, burst=True) as worker:
         worker.join()
     assert sorted(told) == [("mourn", 1, "ValueError: a bad day", "put back"), ("praise", 3, "put back")]
+
+
+def test_a_job_that_was_enqueued_by_name_before_anybody_recorded_its_task_has_the_tasks_callbacks(bound: LiteQueue) -> None:
+    bound._client.store.jobs.enqueue(new_job(task=moody.name, max_attempts=None), None)
+    bound._client.store.jobs.enqueue(new_job(task=moody.name, args="[false]", max_attempts=None), None)
+    with bound.worker(burst=True) as worker:
+        worker.join()
+    assert sorted(told, key=str) == [("mourn", 2, "ValueError: a bad day", "of the task"), ("praise", "fine")]

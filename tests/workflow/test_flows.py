@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from litequeue import (
     InvalidType,
     JobFailed,
     LiteQueue,
+    Replace,
     SignatureMismatch,
     chain,
     chord,
@@ -233,3 +236,57 @@ def test_no_job_has_more_children_than_are_told_at_once() -> None:
             children[parent] = children.get(parent, 0) + 1
     assert max(children.values()) == 1_000
     assert len(made.nodes) == 1 + 3 + 2_500 + 1
+
+
+# -- empty ends, and all of them -------------------------------------------------------------------------------
+
+
+@app.task
+def instead() -> None:
+    raise Replace(group())
+
+
+@app.task
+def instead_of_one() -> None:
+    raise Replace(add.si(1, 2) | group())
+
+
+def test_what_ends_with_an_empty_group_comes_to_an_empty_list(working: LiteQueue) -> None:
+    flow = (add.s(1, 2) | group()).delay()
+    assert flow.get(timeout=30) == [] and flow.state == "succeeded"
+    assert (add.s(1, 2) | group() | listed.s()).delay().get(timeout=30) == []
+    assert instead.delay().get(timeout=30) == [] and instead_of_one.delay().get(timeout=30) == []
+
+
+@app.task
+def breaks() -> None:
+    raise ValueError("no")
+
+
+@app.task
+def slow(gate: str) -> str:
+    wait_until(lambda: Path(gate).exists(), seconds=30)
+    return "slow"
+
+
+def test_waiting_for_a_group_is_for_all_of_it_and_getting_it_for_the_first_failure(working: LiteQueue, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    flow = group(breaks.s(), slow.s(str(gate))).delay()
+    with pytest.raises(JobFailed):
+        flow.get(timeout=30)
+    assert not flow.wait(timeout=0.2) and not flow.done()
+    gate.touch()
+    assert flow.wait(timeout=30) and flow.done()
+    assert [job.state for job in flow.jobs()] == ["discarded", "succeeded"]
+
+
+def test_who_takes_long_over_what_has_ended_meets_the_end_though_the_rest_was_pruned(working: LiteQueue) -> None:
+    """It looked on for ever, with all of a processor."""
+    flow = group(add.s(n, 1).set() for n in range(3)).delay()
+    flow.wait(timeout=30)
+    found = flow.as_completed(timeout=30)
+    next(found)
+    with closing(sqlite3.connect(working.path)) as connection, connection:
+        for table in ("jobs", "edges", "flow_jobs", "flows"):
+            connection.execute(f"DELETE FROM litequeue_{table}")
+    assert len(list(found)) == 2
