@@ -24,7 +24,7 @@ from ..base.clock import Clock
 from ..base.errors import SoftTimeout, WouldDeadlock
 from ..base.log import Log
 from ..base.models import EACH
-from ..base.outcomes import Interrupted, Outcome, Timed, TimedOut
+from ..base.outcomes import Interrupted, Outcome, Succeeded, Timed, TimedOut
 from ..tasks.context import JobContext, _current
 from ..tasks.each import await_each
 from .base import Call, Events, Reason
@@ -33,6 +33,7 @@ from .call import (
     around,
     context_of,
     from_exception,
+    never_awaited,
     succeeded,
     swallowed,
 )
@@ -70,6 +71,10 @@ async def _run(call: Call, context: JobContext, clock: Clock, rng: random.Random
         raise
     except BaseException as error:  # noqa: BLE001 - the edge: whatever it is becomes data here
         outcome = from_exception(error, call, rng)
+    if context._open:
+        forgotten = await context._end_of_steps()
+        if forgotten is not None and type(outcome) is Succeeded:
+            outcome = never_awaited(forgotten)
     return Timed(outcome, context.started_at, clock.monotonic() - begin)
 
 

@@ -55,13 +55,15 @@ class Ready:
 class Durable:
     """The part of a running job that remembers."""
 
-    __slots__ = ("_codec", "_count", "_job", "_names", "_opener", "_suspended")
+    __slots__ = ("_codec", "_count", "_job", "_keys", "_names", "_open", "_opener", "_suspended")
     _job: ClaimedJob
 
     def __init__(self) -> None:
         self._opener: Callable[[], Any] | None = None  # the store of the task's app, which is not known down here
         self._codec: Codec | None = None
         self._names: dict[str, itertools.count[int]] = {}
+        self._keys: dict[str, object] = {}
+        self._open: dict[str, Any] = {}  # steps of a coroutine, itself, and once it runs a future of its end
         self._count = 0
         self._suspended: Suspend | None = None  # it was asked to end, and is to
 
@@ -77,7 +79,8 @@ class Durable:
         """
         key = self._key(name)
         if self._job.pool == "async":
-            return self._step_async(key, function, args, kwargs)
+            step = self._open[key] = self._step_async(key, function, args, kwargs)
+            return step
         found = self._find(key)
         if found is not None and found[0] is not None:
             return self._decode(found[0])
@@ -93,20 +96,38 @@ class Durable:
         return value
 
     async def _step_async(self, key: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        from asyncio import to_thread
+        from asyncio import get_running_loop, to_thread
 
-        found = await to_thread(self._find, key) if self._may_have_steps else None
-        if found is not None and found[0] is not None:
-            return self._decode(found[0])
-        token = _inside.set(key)
+        ended = self._open[key] = get_running_loop().create_future()
         try:
-            value = function(*args, **kwargs)
-            if inspect.isawaitable(value):
-                value = await value
+            found = await to_thread(self._find, key) if self._may_have_steps else None
+            if found is not None and found[0] is not None:
+                return self._decode(found[0])
+            token = _inside.set(key)
+            try:
+                value = function(*args, **kwargs)
+                if inspect.isawaitable(value):
+                    value = await value
+            finally:
+                _inside.reset(token)
+            await to_thread(self._keep, key, value)
+            return value
         finally:
-            _inside.reset(token)
-        await to_thread(self._keep, key, value)
-        return value
+            self._open.pop(key, None)
+            ended.set_result(None)
+
+    async def _end_of_steps(self) -> str | None:
+        """Once none runs any more: where several run at once, and one of them fails or puts the job aside, what the others do is not to
+        be done again. A step that was never awaited."""
+        from asyncio import sleep, wait
+
+        if self._open:
+            await sleep(0)  # one that has just been made a task of its own begins
+        while running := [step for step in self._open.values() if not inspect.iscoroutine(step)]:
+            await wait(running)
+        for step in self._open.values():
+            step.close()  # without Python's own words, which name no job
+        return next(iter(self._open), None)
 
     def sleep(self, duration: Any, *, name: str = "sleep") -> Any:
         """Put the job aside for so long, in which it holds no slot and no thread: it is ``scheduled``, and runs from its beginning then,
@@ -127,6 +148,8 @@ class Durable:
 
         Raises EventTimeout, then and each time that the job comes here again.
         """
+        if not isinstance(event, (str, list, tuple)):  # of a set the first is another one in the next process
+            raise InvalidType(f"wait_for takes a name, or a list of names, not {type(event).__name__}: {event!r:.100}")
         names = [event] if isinstance(event, str) else list(event)
         for one in names:
             check_name(one, "wait_for(event)")
@@ -166,8 +189,12 @@ class Durable:
         self._count += 1
         if self._count > MOST:
             raise InvalidArgument(f"a job may have {MOST:,} steps: make a workflow of it, or let each step do more")
-        number = next(self._names.setdefault(name, itertools.count(1)))  # atomic: threads of a task may call steps at once
-        return name if number == 1 else f"{name}#{number}"
+        numbers, mine = self._names.setdefault(name, itertools.count(1)), object()
+        while True:  # each atomic: threads of a task may call steps at once
+            number = next(numbers)
+            key = name if number == 1 else f"{name}#{number}"
+            if self._keys.setdefault(key, mine) is mine:  # nobody has named a step like the second of another name
+                return key
 
     def _find(self, key: str) -> tuple[str | None, int | None, str | None] | None:
         if not self._may_have_steps:
@@ -194,6 +221,8 @@ class Durable:
 def check_name(value: object, what: str) -> str:
     """Of a step or an event: a line of at most 200 characters."""
     text = checks.line(value, what)
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise InvalidArgument(f"{what} must be text that UTF-8 can say, and {text!r:.100} has half a character")
     if len(text) > LONGEST:
         raise InvalidArgument(f"{what} may have {LONGEST} characters, not {len(text)}: {text!r:.100}")
     return text

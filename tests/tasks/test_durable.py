@@ -130,6 +130,52 @@ async def swaps() -> list[str]:
 
 
 @app.task(retries=1, backoff=0)
+async def fails_beside(how: str) -> object:
+    async def slowly() -> str:
+        done.append("slow")
+        await asyncio.sleep(0.3)
+        return "slow"
+
+    async def at_once() -> str:
+        if current_job().attempt == 1:
+            if how == "sleeps":
+                await current_job().sleep(0.01)
+            if how == "fails":
+                raise ValueError("once more")
+        return "quick"
+
+    job = current_job()
+    if how == "made a task":
+        started = asyncio.create_task(job.step("slow", slowly))
+        return started is None
+    return await asyncio.gather(job.step("slow", slowly), at_once())
+
+
+@pytest.mark.parametrize("how", ["fails", "sleeps"])
+def test_a_step_that_runs_beside_what_ends_the_attempt_is_stored_and_not_done_again(working: LiteQueue, how: str) -> None:
+    assert fails_beside.delay(how).get(timeout=30) == ["slow", "quick"]
+    assert done == ["slow"]
+
+
+def test_a_step_that_is_a_task_of_its_own_is_waited_for(working: LiteQueue) -> None:
+    job = fails_beside.delay("made a task")
+    assert job.get(timeout=30) is False and [step.name for step in job.steps()] == ["slow"]
+
+
+@app.task(retries=1, backoff=0)
+def names_like_another() -> list[object]:
+    job = current_job()
+    found = [job.step(name, lambda value=value: value) for value, name in enumerate(("x#2", "x", "x", "y", "y", "y#2"))]
+    if job.attempt == 1:
+        raise ValueError("once more")
+    return found
+
+
+def test_a_step_whose_name_is_like_the_second_of_another_name_has_its_own_value(working: LiteQueue) -> None:
+    assert names_like_another.delay().get(timeout=30) == list(range(6))
+
+
+@app.task(retries=1, backoff=0)
 def changes() -> list[object]:
     job = current_job()
     done.append("run")
@@ -160,6 +206,17 @@ def keeps_what_cannot_be_kept() -> None:
 
 
 @app.task
+async def forgets_to_await() -> str:
+    current_job().step("one", lambda: done.append("ran"))
+    return "done"
+
+
+@app.task
+def waits_wrongly(name: Any) -> None:
+    current_job().wait_for(name, timeout=1)
+
+
+@app.task
 def names_wrongly(name: Any) -> None:
     current_job().step(name, lambda: 1)
 
@@ -172,6 +229,10 @@ def test_what_is_no_step_fails_the_job_and_says_why(working: LiteQueue) -> None:
         (names_wrongly.delay(7), "the step's name must be a string"),
         (names_wrongly.delay("x" * 201), "may have 200 characters"),
         (names_wrongly.delay("a\nb"), "the step's name"),
+        (names_wrongly.delay("a\ud800b"), "half a character"),
+        (forgets_to_await.delay(), "step 'one' was never awaited"),
+        (waits_wrongly.delay("a\ud800b"), "half a character"), (waits_wrongly.delay(7), "a name, or a list of names, not int"),
+        (waits_wrongly.delay({"a": 1, "b": 2}), "a name, or a list of names, not dict"), (waits_wrongly.delay([]), "not none"),
     ):
         with pytest.raises(JobFailed, match=error):
             job.get(timeout=30)
