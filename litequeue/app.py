@@ -116,18 +116,19 @@ class LiteQueue(Marked, Workflows):
     def before_run(self, function: F) -> F:
         """Have ``function(job)`` called before each execution of this app's tasks, where the task is called. What it raises is as if the
         task had."""
-        self._client.hooks.before.append(self._hooks().plain_function(function, "app.before_run"))
+        self._client.hooks.before.append(self._hooks().plain_function(function, "app.before_run", "job"))
         return function
 
     def after_run(self, function: F) -> F:
         """Have ``function(job, error)`` called after each, the last declared first; what that raises is logged. ``error``: or None."""
-        self._client.hooks.after.append(self._hooks().plain_function(function, "app.after_run"))
+        self._client.hooks.after.append(self._hooks().plain_function(function, "app.after_run", "job", "error"))
         return function
 
     def on(self, event: str) -> Callable[[F], F]:
         """Have ``function(job)`` called in a thread of the worker that has written that a job has ``"succeeded"``, was ``"discarded"`` or
         ``"cancelled"``, or is ``"retrying"``: at most once. What must not be lost is a callback, or ``on_discarded``."""
-        return lambda function: self._hooks().add_end(self._client.hooks, event, function, self.job)
+        found: Callable[[F], F] = self._hooks().ends(self._client.hooks, event, self.job)
+        return found
 
     def _hooks(self) -> ModuleType:
         with forkguard.inside:

@@ -5,11 +5,12 @@ Owns the rule that a stored name runs only if the module that it points to reall
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import FunctionType, ModuleType
 from typing import Any
 
 from ..base.errors import UnknownTask
-from ..base.homes import home_of, same_directory
+from ..base.homes import home_of, loaded, same_directory
 from ..base.models import TaskOrigin
 from .code import MARK, Marked, TaskCode
 from .modules import load
@@ -30,6 +31,16 @@ def locate(origin: TaskOrigin, *, check: bool = False) -> TaskCode:
     code = _found_in(module, origin)
     code.checked = check
     return code
+
+
+def in_loaded(task: str, homes: Iterable[tuple[str, str]]) -> TaskCode | None:
+    """The task of that name of one of these modules, each with its directory, as far as they are loaded."""
+    for module, directory in homes:
+        found = loaded(module, directory)
+        code = None if found is None else tasks_of(found).get(task)
+        if code is not None and code.origin is not None and code.origin.module == module:
+            return code
+    return None
 
 
 def _found_in(module: ModuleType, origin: TaskOrigin) -> TaskCode:

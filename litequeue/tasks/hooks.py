@@ -6,14 +6,16 @@ apps have some.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, Self
 
 from ..base import checks
-from ..base.errors import InvalidType
+from ..base.errors import InvalidType, SignatureMismatch
 from ..base.log import Log
+from ..base.signatures import signature_of
 from .code import Hooks, Marked, TaskCode
 from .context import JobContext
 
@@ -23,21 +25,33 @@ log = Log("litequeue.jobs")
 ENDS: Final = ("succeeded", "discarded", "cancelled", "retrying")
 
 
-def plain_function(function: Any, whose: str) -> Any:
-    """Raises InvalidType for what cannot be called there and then."""
+def plain_function(function: Any, whose: str, *given: str) -> Any:
+    """Raises InvalidType for what cannot be called there and then, SignatureMismatch for what does not take what it is ``given``."""
     if not callable(function) or isinstance(function, type) or issubclass(type(function), Marked):
         raise InvalidType(f"{whose} takes a plain function, not {type(function).__name__}: {function!r:.100}")
+    name = getattr(function, "__qualname__", type(function).__name__)
     if inspect.iscoroutinefunction(function):
-        raise InvalidType(f"{whose} takes a plain function, which is called in tasks of all pools; {function.__qualname__} is async def")
+        raise InvalidType(f"{whose} takes a plain function, which is called in tasks of all pools; {name} is async def")
+    with contextlib.suppress(ValueError):  # some of C have no signature
+        try:
+            signature_of(function).bind(*given)
+        except TypeError as error:
+            raise SignatureMismatch(f"{whose}: {name} is called as function({', '.join(given)}): {error}") from None
     return function
 
 
-def add_end(hooks: Hooks, event: str, function: Any, handle: Callable[[int], Any]) -> Any:
-    """Have a function called with the ``handle`` of each job that comes to this. Raises InvalidArgument or InvalidType."""
+def ends(hooks: Hooks, event: Any, handle: Callable[[int], Any]) -> Callable[[Any], Any]:
+    """Takes a function that is to be called with the ``handle`` of each job that comes to this. Raises InvalidArgument or InvalidType."""
+    if callable(event):
+        raise InvalidType(f'say when: @app.on("succeeded"), or {" or ".join(ENDS[1:])}; not @app.on alone')
     checks.one_of(event, "event", ENDS)
-    found = plain_function(function, f"app.on({event!r})")
-    hooks.ended.setdefault(event, []).append(lambda job: found(handle(job)))
-    return function
+
+    def add(function: Any) -> Any:
+        found = plain_function(function, f"app.on({event!r})", "job")
+        hooks.ended.setdefault(event, []).append(lambda job: found(handle(job)))
+        return function
+
+    return add
 
 
 class Around:

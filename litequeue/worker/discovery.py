@@ -23,7 +23,7 @@ from ..base.trust import SAY_SO, cure, why_untrusted
 from ..commands import command
 from ..schedules.declarations import GONE, declared_in, is_of
 from ..tasks import TaskCode
-from ..tasks.finding import locate
+from ..tasks.finding import in_loaded, locate
 from ..tasks.modules import load, source_files
 from . import journal
 from .importing import Importer
@@ -72,6 +72,7 @@ class Catalogue:
         self.trusts_anyone = trusts_anyone
         self._monotonic = monotonic
         self._unknown: dict[str, tuple[str, float]] = {}  # name -> (why, when it was tried)
+        self._unrecorded: set[str] = set()  # of these, those of which no producer has said where they are
         self.importer: Importer | None = None  # without one, who asks waits for as long as an import takes
         self._came: set[str] = set()  # tasks whose import had ended when that was last looked at
         self.untold = sources is not None and bool(sources.changed)  # whether that has changed since others could read it
@@ -155,10 +156,25 @@ class Catalogue:
         self._check_file()
         origin = self._origin(task)
         if origin is None:
+            code = in_loaded(task, self._declaring)  # beside others of which somebody has
+            if code is not None:
+                code.checked = not self.trusts_anyone
+                return code
+            self._unrecorded.add(task)
             raise UnknownTask(
                 f"no producer said where the task {task} is; start the worker with --import MODULE"
             )
         return locate(origin, check=not self.trusts_anyone)
+
+    def _recorded_since(self) -> bool:
+        """Whether somebody has said by now where tasks are of which nobody had: those are looked for again."""
+        self._unrecorded &= self._unknown.keys()
+        came = {task for task in self._unrecorded if self._origin is not None and self._origin(task) is not None}
+        for task in came:
+            del self._unknown[task]
+        self._unrecorded -= came
+        self.untold |= bool(came)
+        return bool(came)
 
     def _check_file(self) -> None:
         if not self.trusts_anyone and (why := self.why_not_believed()) is not None:
@@ -296,4 +312,4 @@ class Catalogue:
         for task in old:
             del self._unknown[task]
             self.untold = True
-        return bool(old) or current
+        return self._recorded_since() or bool(old) or current

@@ -19,6 +19,7 @@ from litequeue import (
     JobCancelled,
     JobFailed,
     LiteQueue,
+    SignatureMismatch,
     Snooze,
     current_job,
 )
@@ -263,4 +264,33 @@ def test_what_cannot_be_called_is_refused(app: LiteQueue, declare: Callable[[Lit
 
 def test_an_unknown_event_is_refused(app: LiteQueue) -> None:
     with pytest.raises(InvalidArgument, match="succeeded"):
-        app.on("success")(print)
+        app.on("success")
+    with pytest.raises(InvalidType, match='@app.on\\("succeeded"\\)'):
+        app.on(print)  # type: ignore[arg-type]
+
+
+def test_a_function_that_does_not_take_what_it_is_given_is_refused_where_it_is_declared(app: LiteQueue) -> None:
+    """Each job of the app was discarded for it."""
+    for declare, wrong, given in (
+        (app.before_run, lambda: None, "job"), (app.after_run, lambda job: None, "job, error"), (app.on("discarded"), lambda a, b: None, "job"),
+    ):  # fmt: skip
+        with pytest.raises(SignatureMismatch, match=f"is called as function\\({given}\\)"):
+            declare(wrong)
+    for fine in (lambda *given: None, lambda job, error=None, more=None: None, print):
+        assert app.before_run(fine) is fine and app.after_run(fine) is fine
+
+
+@app.task(pool="process", timeout=0.3, retries=0)
+def in_process_for_ever() -> None:
+    threading.Event().wait()
+
+
+def test_after_what_is_killed_at_its_timeout_nothing_is_called(bound: LiteQueue) -> None:
+    """There is nobody left to call it; the guide says so."""
+    job = in_process_for_ever.delay()
+    with bound.worker(threads=1, processes=1):
+        with pytest.raises(JobFailed, match="TaskTimeout"):
+            job.get(timeout=30)
+        assert in_process.delay().get(timeout=30)
+    lines = Path(f"{bound.path}.notes").read_text()
+    assert "begin in_process_for_ever" in lines and "end in_process_for_ever" not in lines and "end in_process " in lines

@@ -227,6 +227,23 @@ def test_a_broken_module_is_tried_again_after_a_while(
     assert found.unknown_json() is None
 
 
+def test_a_task_of_which_nobody_has_said_where_it_is_is_found_as_soon_as_somebody_does(
+    db: Path, tmp_path: Path, clock: FakeClock, forget_modules: object
+) -> None:
+    """Its jobs waited for half a minute, and all that explains why said that nobody had."""
+    db.touch(0o600)
+    write_module(tmp_path, "late_module", "from litequeue import LiteQueue\napp = LiteQueue('q')\n@app.task\ndef f(): pass\n@app.task\ndef g(): pass")
+    said: dict[str, TaskOrigin] = {}
+    found = Catalogue({}, path=str(db), origin=said.get, monotonic=clock.monotonic)
+    with pytest.raises(UnknownTask, match="no producer said"):
+        found.find("late_module.f")
+    assert not found.tend() and found.unknown()
+    said["late_module.f"] = TaskOrigin("late_module.f", "late_module", "f", str(tmp_path), "{}")
+    assert found.tend()
+    assert found.unknown() == {} and found.find("late_module.f").name == "late_module.f"
+    assert found.find("late_module.g").name == "late_module.g"  # beside it, and loaded
+
+
 # -- maintenance and heartbeat ---------------------------------------------------------------------------
 
 

@@ -494,4 +494,4 @@ def test_the_next_job_of_a_task_that_was_looked_for_to_tell_of_one_is_diagnosed_
         wait_until(lambda: any(w.unknown_tasks for w in stranger.stats().workers), 5)
         job = stranger.enqueue("elsewhere.f")
         assert "worker w cannot run it" in str(job.why_waiting())
-    assert "jobs of elsewhere.f would stay queued, since they cannot run here" in caplog.text
+    assert not [record for record in caplog.records if "would stay queued" in record.getMessage()]  # nobody needs it to run here
