@@ -227,10 +227,10 @@ class Client:
         template = self.template(name)
         return self._store_one(template, self.encode_call(name, args, kwargs), options, None)
 
-    def emit(self, event: str, payload: Any, keep: Any) -> bool:
+    def emit(self, event: str, payload: Any, keep: Any, *, replace: bool) -> bool:
         now = self.clock.now()
         text = self.codec.encode(payload, f"the payload of event {check_name(event, 'event')!r}")
-        first, addresses = self.store.steps.emit(event, text, now, now + checks.span(keep, "keep", zero=False))
+        first, addresses = self.store.steps.emit(event, text, now, now + checks.span(keep, "keep", zero=False), replace=replace)
         self._bell.ring(addresses)
         return first
 

@@ -93,6 +93,7 @@ class StepInfo:
     until: datetime | None  # so long at most
     attempt: int  # which wrote it
     at: datetime
+    event: str | None = None  # whose payload the value is
 
 
 @dataclass(frozen=True, slots=True)

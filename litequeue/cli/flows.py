@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ..base.checks import MICROS, aware, clean
 from ..base.clock import SystemClock
-from ..store.flows import Member
+from ..store.flows import Member, Progress
 from ..store.links.telling import JOIN
 from ..store.rules import FOREVER
 from . import render, tree
@@ -31,8 +31,7 @@ def flow(arguments: argparse.Namespace) -> int:
             "jobs": [_as_dict(member) for member in members if member.task != JOIN],
         })  # fmt: skip
         return 0
-    failed = f", {progress.failed} failed" if progress.failed else ""
-    say(f"flow {handle.id}: {state}, {progress.done} of {progress.total} jobs done{failed}")
+    say(f"flow {handle.id}: {_in_words(state, progress)}")
     now = SystemClock().now()
     lines = list(tree.lines_of(members, lambda member: member.task == JOIN, _marks()))
     width = max((len(line.indent) + len(_name(line.member)) for line in lines if line.member), default=0)
@@ -44,13 +43,20 @@ def flow(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _in_words(state: str, progress: Progress) -> str:
+    """How it stands: its end is cancelled where a step has failed, and then others may run yet."""
+    word = "failed" if progress.failed and state == "cancelled" else state
+    failed = f", {progress.failed:,} failed" if progress.failed else ""
+    to_go = progress.total - progress.ended
+    left = f", {to_go:,} to go" if to_go else ""
+    return f"{word}, {progress.done:,} of {progress.total:,} jobs done{failed}{left}"
+
+
 def _name(member: Member) -> str:
     return f"{member.id} {member.task}"
 
 
 def _say(indent: str, member: Member, width: int, now: int) -> None:
-
-
     what = (indent + clean(_name(member))).ljust(width)
     state = render.colour(clean(member.state), member.state) + " " * max(9 - len(member.state), 0)
     put(f"{what}  {state}  {clean(_note(member, now))}".rstrip() + "\n")

@@ -9,11 +9,12 @@ import argparse
 import functools
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..app import LiteQueue
-from ..base import checks, stored
+from ..base import checks
+from ..base.checks import counted
 from ..base.clock import SystemClock
 from ..base.errors import (
     CannotOpen,
@@ -29,6 +30,7 @@ from ..job import Job
 from ..options import EnqueueOptions
 from ..store import Store
 from ..store.inspection import Inspection
+from ..workflow.flow import Flow
 from . import render
 from .calls import command_of, options_given, parse_call, refuse_command_options
 from .doctor import work
@@ -143,12 +145,15 @@ def job(arguments: argparse.Namespace) -> int:
         if arguments.follow:
             return _follow(handle)
         info, waits, output, steps = handle.info(), handle.why_waiting(), handle.output(), handle.steps()
+        flows = app._client.store.flows
+        flow, parents = flows.of_job(handle.id), flows.parents(handle.id)
     if arguments.json:
         pieces = [as_dict(piece) for piece in output]
-        render.print_json({**as_dict(info), "why_waiting": waits, "output": pieces, "steps": list(map(as_dict, steps))})
+        links = {"flow": flow, "parents": parents}
+        render.print_json({**as_dict(info), **links, "why_waiting": waits, "output": pieces, "steps": list(map(as_dict, steps))})
     else:
-        render.print_job(info, waits)
-        render.print_steps(steps)
+        render.print_job(info, waits, flow, parents)
+        render.print_steps(steps, info)
         render.print_output(output)
     return 0
 
@@ -181,35 +186,34 @@ def _print(pieces: Iterable[OutputPiece]) -> None:
 
 def retry(arguments: argparse.Namespace) -> int:
     act = functools.partial(Job.retry, from_start=arguments.from_start)
-    return _each(arguments, act, "runs again", "was not changed: it is {}")
-
-
-def emit(arguments: argparse.Namespace) -> int:
-    try:
-        payload = stored.loads(arguments.json_payload)
-    except ValueError as error:
-        raise InvalidArgument(f"--json {arguments.json_payload!r:.200} is not JSON ({error})") from None
-    with existing(arguments.db) as app:
-        first = app.emit(arguments.event, payload, keep=arguments.keep)
-    say(f"event {arguments.event} is stored" if first else f"event {arguments.event} was there already: its first payload stays")
-    return 0
+    if arguments.from_start and any(isinstance(each, str) for each in arguments.ids):
+        raise InvalidArgument("--from-start is for jobs by their ids: of a workflow what has failed goes on behind its last step")
+    return _each(arguments, act, "runs again", "was not changed: it is {}", Flow.retry, "again")
 
 
 def cancel(arguments: argparse.Namespace) -> int:
-    return _each(arguments, Job.cancel, "is {}", "was not changed: it is {}")
+    return _each(arguments, Job.cancel, "is {}", "was not changed: it is {}", Flow.cancel, "cancelled")
 
 
-def _each(arguments: argparse.Namespace, act: Any, done: str, refused: str) -> int:
+def _each(
+    arguments: argparse.Namespace, act: Callable[[Job[Any]], bool], done: str, refused: str, act_on_flow: Callable[[Flow], int], came: str
+) -> int:
+    """Do it to each that is named. 1, where there was nothing to be done to one."""
     code = 0
     with existing(arguments.db) as app:
-        for job_id in arguments.ids:
-            handle = app.job(job_id)
+        for each in arguments.ids:
             try:
+                if isinstance(each, str):
+                    count = act_on_flow(app.flow(each))
+                    say(f"{each}: {counted(count, 'job')} {came}" if count else f"{each} was not changed: it has nothing to be {came}")
+                    code = code if count else 1
+                    continue
+                handle = app.job(each)
                 acted = act(handle)
-                text = (done if acted else refused).format(
-                    "being cancelled" if acted and handle.state == "running" else handle.state
-                )
-                say(f"job {job_id} {text}")
+                state = handle.state
+                text = (done if acted else refused).format("being cancelled" if acted and state == "running" else state)
+                cause = None if acted else app._client.store.flows.cause(each)
+                say(f"job {each} {text}" + ("" if cause is None or state != "cancelled" else f", for job {cause}: retry that, and it waits for it again"))
                 code = code if acted else 1
             except JobNotFound as error:
                 complain(error)

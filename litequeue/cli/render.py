@@ -140,14 +140,16 @@ def job_row(info: JobInfo) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def print_job(info: JobInfo, waits: str | None) -> None:
-    """Everything about one job; ``waits``: why it does not start."""
+def print_job(info: JobInfo, waits: str | None, flow: int | None, parents: Sequence[int]) -> None:
+    """Everything about one job; ``waits``: why it does not start; ``flow``: of which it is a part; ``parents``: whom it waited for."""
     info = info.masked()
     lines = [
         ("job", str(info.id)),
         ("task", info.task),
         ("state", info.state),
         ("schedule", "" if info.schedule is None else f"{info.schedule}, tick {_zoned(info.scheduled_for)}"),
+        ("flow", "" if flow is None else str(flow)),
+        ("parents", "" if not parents else ", ".join(map(str, parents[:5])) + (f" and {len(parents) - 5:,} others" if len(parents) > 5 else "")),
         ("queue", f"{info.queue}, priority {info.priority}, {info.pool} pool"),
         ("args", stored_json(info.args)),
         ("kwargs", stored_json(info.kwargs)),
@@ -180,12 +182,17 @@ def print_job(info: JobInfo, waits: str | None) -> None:
             say("    " + line)
 
 
-def print_steps(steps: Sequence[StepInfo]) -> None:
+def print_steps(steps: Sequence[StepInfo], info: JobInfo) -> None:
     """What a job has done for good, or waits for."""
     if steps:
         say()
     for step in steps:
-        what = f"= {stored_json(step.value)}" if step.value is not None else "waits" + (f" until {_zoned(step.until)}" if step.until else "")
+        if step.value is not None:
+            what = f"= {stored_json(step.value)}" + (f", of the event {step.event}" if step.event and len(step.event) < 100 else "")
+        else:
+            is_over = info.finished_at is not None or step.until is not None and step.until <= info.run_at and info.state != "scheduled"
+            until = f" until {_zoned(step.until)}" if step.until else ""
+            what = f"{'waited' if is_over else 'waits'}{until}"
         say(f"step {step.name}, attempt {step.attempt}, {_zoned(step.at)}: {what if len(what) <= 200 else what[:199] + '...'}")
 
 

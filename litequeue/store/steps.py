@@ -8,7 +8,7 @@ in ``turn/suspend``, how it is woken in a trigger of the schema, so that plain S
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..base.bell import Address
 from ..base.clock import SystemClock
@@ -41,8 +41,24 @@ ON CONFLICT (name) DO NOTHING"""
 ANY: Final = "SELECT EXISTS (SELECT 1 FROM litequeue_steps) OR EXISTS (SELECT 1 FROM litequeue_listeners)"
 PRUNE_STEPS: Final = "DELETE FROM litequeue_steps WHERE job_id IN (SELECT value FROM json_each(:ids))"
 PRUNE_LISTENERS: Final = "DELETE FROM litequeue_listeners WHERE job_id IN (SELECT value FROM json_each(:ids))"
+# A payload that somebody has stored by SQL may be no UTF-8, or of any length.
+EVENTS: Final = """SELECT hex(n.name), hex(substr(e.payload, 1, :most)), e.at, e.prune_at, (
+        SELECT count(*) FROM litequeue_listeners AS l JOIN litequeue_jobs AS j ON j.id = l.job_id
+        WHERE l.name = n.name AND j.state = 'scheduled')
+FROM (SELECT name FROM litequeue_events WHERE name > :after UNION SELECT name FROM litequeue_listeners WHERE name > :after
+    ORDER BY 1 LIMIT :limit) AS n LEFT JOIN litequeue_events AS e ON e.name = n.name"""
 PRUNABLE: Final = "SELECT 1 FROM litequeue_events WHERE prune_at <= :now LIMIT 1"
 PRUNE_EVENTS: Final = "DELETE FROM litequeue_events WHERE name IN (SELECT name FROM litequeue_events WHERE prune_at <= :now LIMIT 1000)"
+
+
+class Event(NamedTuple):
+    """What has happened, or what jobs wait for; moments in microseconds, None of one that has not come."""
+
+    name: str
+    payload: str  # JSON, its beginning
+    at: int | None
+    prune_at: int | None
+    waiting: int  # jobs
 
 
 class Steps:
@@ -70,15 +86,26 @@ class Steps:
                 connection.execute(ACQUIT, row)
             return stored
 
-    def emit(self, name: str, payload: str, at: int, prune_at: int) -> tuple[bool, list[Address]]:
-        """Store an event, and let those go on who wait for it. Whether it is the first of its name, and whom to wake."""
+    def emit(self, name: str, payload: str, at: int, prune_at: int, *, replace: bool = False) -> tuple[bool, list[Address]]:
+        """Store an event, and let those go on who wait for it. Whether it is the first of its name, or is to ``replace`` that, and whom
+        to wake."""
         with self._database.write(durable=True) as connection:
-            connection.execute(RENEW, {"name": name, "at": at})
+            connection.execute(RENEW, {"name": name, "at": FOREVER if replace else at})
             first = connection.execute(EMIT, {"name": name, "payload": payload, "at": at, "prune_at": prune_at}).rowcount > 0
             return first, everyone(connection)
+
+    def events(self, after: str, limit: int, most: int) -> list[Event]:
+        """Those that have come, and those that jobs wait for, by their names, behind one; of each payload ``most`` characters."""
+        with self._database.read() as connection:
+            rows = connection.execute(EVENTS, {"after": after, "limit": limit, "most": most}).fetchall()
+        return [Event(_text(name), _text(payload), *rest) for name, payload, *rest in rows]
 
     def prune(self, now: int) -> None:
         """Delete the events whose time has come, at most a thousand of them."""
         if self._database.one(PRUNABLE, {"now": now}) is not None:
             with self._database.write(durable=False) as connection:
                 connection.execute(PRUNE_EVENTS, {"now": now})
+
+
+def _text(digits: str) -> str:
+    return bytes.fromhex(digits).decode("utf-8", "replace")

@@ -20,6 +20,7 @@ from ..base.errors import (
     InvalidType,
     LeaseLost,
     NotInATask,
+    PayloadCorrupt,
 )
 from ..base.models import ClaimedJob
 from ..payload import Codec
@@ -165,7 +166,11 @@ class Durable:
             if until is None or self._job.run_at < until:
                 self._suspend(Suspend(key, None, until, names))
             raise EventTimeout(f"job {self._job.id}: no event {' or '.join(map(repr, names))} came in time")
-        payload = self._decode(value)
+        try:
+            payload = self._decode(value)
+        except PayloadCorrupt as error:
+            raise PayloadCorrupt(f"what was stored as the event {came!r} is no payload: {error}; emit it again with replace=True, and retry "
+                                 "the job from_start") from error  # fmt: skip
         given = payload if isinstance(event, str) else (came, payload)
         return Ready(given) if self._job.pool == "async" else given
 

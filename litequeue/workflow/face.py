@@ -24,11 +24,12 @@ class Workflows:
     _client: Client
     _tasks: dict[str, TaskCode]
 
-    def flow(self, flow_id: int) -> Flow:
-        """The handle of a workflow by its id, as ``job`` of a job."""
+    def flow(self, flow_id: int | str) -> Flow:
+        """The handle of a workflow by its id, as ``job`` of a job; also as text, with ``flow:`` before it or without."""
         from .flow import Flow
 
-        return Flow(self._client, checks.integer(flow_id, "flow_id", 1, 2**63 - 1))
+        digits = flow_id.removeprefix("flow:") if isinstance(flow_id, str) else ""
+        return Flow(self._client, checks.integer(int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 else flow_id, "flow_id", 1, 2**63 - 1))
 
     def batch(self, batch_id: int | None = None, **callbacks: Any) -> Batch:
         """``with app.batch(on_success=publish.s(), on_failure=alarm.s(), on_end=tidy.s()) as batch:``: what is enqueued in the block
@@ -46,7 +47,8 @@ class Workflows:
 
         return from_json(text, self._client, self._tasks)
 
-    def emit(self, event: str, payload: Any = None, *, keep: Span = "30d") -> bool:
+    def emit(self, event: str, payload: Any = None, *, keep: Span = "30d", replace: bool = False) -> bool:
         """Say that something has happened: jobs that ``wait_for`` it go on, now and for as long as it is kept. The first payload of a name
-        counts: whether this was it. Raises PayloadError for one that cannot be stored."""
-        return self._client.emit(event, payload, keep)
+        counts: whether this was it; or it is to ``replace`` that, for jobs that come to wait from now on. Raises PayloadError for one that
+        cannot be stored."""
+        return self._client.emit(event, payload, keep, replace=replace)

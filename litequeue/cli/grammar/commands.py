@@ -16,6 +16,7 @@ from .parser import (
     instead_of,
     integer,
     job_id,
+    job_or_flow,
     json_option,
     lazily,
     take_database,
@@ -44,7 +45,8 @@ def build() -> argparse.ArgumentParser:
     command("job", "jobs:job", "Show everything about one job, with its errors.", _job)
     command("flow", "flows:flow", "Draw a workflow: its jobs, who waits for whom, with states and times.", _flow)
     command("retry", "jobs:retry", "Run final jobs again, and waiting ones now.", _retry)
-    command("emit", "jobs:emit", "Say that something has happened, for jobs that wait for it.", _emit)
+    command("emit", "events:emit", "Say that something has happened, for jobs that wait for it.", _emit)
+    command("events", "events:events", "List the events that are kept, and those that jobs wait for.", _events)
     summary = "Cancel jobs: waiting ones at once, running ones as soon as they can be stopped."
     command("cancel", "jobs:cancel", summary, _ids)
     command("pause", "jobs:pause", "Let no worker claim from a queue.", _queue)
@@ -103,7 +105,7 @@ def _job(sub: Parser) -> None:
 
 
 def _ids(sub: Parser) -> None:
-    sub.add_argument("ids", type=job_id, metavar="ID", nargs="+", help="the jobs'")
+    sub.add_argument("ids", type=job_or_flow, metavar="ID", nargs="+", help="the jobs', or flow:ID for all of a workflow")
 
 
 def _retry(sub: Parser) -> None:
@@ -116,6 +118,14 @@ def _emit(sub: Parser) -> None:
     add("event", metavar="NAME", help="the event's, such as delivered:17")
     add("--json", dest="json_payload", default="null", metavar="JSON", help="what there is to say about it")
     add("--keep", default="30d", metavar="SPAN", help="for jobs that come to wait for it later; default 30d")
+    add("--replace", action="store_true", help="in place of an event of this name, for jobs that come to wait for it later")
+
+
+def _events(sub: Parser) -> None:
+    add = sub.add_argument
+    add("--limit", type=integer(1, 10_000), default=20, metavar="N", help="default 20")
+    add("--after", metavar="NAME", help="the next page: events whose names come after this one's")
+    json_option(sub)
 
 
 def _queue(sub: Parser) -> None:

@@ -182,6 +182,11 @@ def flow_id(text: str) -> int:
     return job_id(text.removeprefix("flow:"))
 
 
+def job_or_flow(text: str) -> int | str:
+    """A job's id, or what says that it is a workflow's."""
+    return f"flow:{flow_id(text)}" if text.startswith("flow:") else job_id(text)
+
+
 def json_option(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--json", action="store_true", help="for programs")
 
