@@ -29,7 +29,7 @@ PROGRESS: Final = f"""SELECT ifnull(sum(j.state = 'succeeded'), 0), count(*), if
     ifnull(sum(j.finished_at IS NOT NULL), 0)
 FROM {_JOBS} AND j.task <> '{telling.JOIN}'"""
 IDS: Final = f"SELECT j.id FROM {_JOBS} AND j.task <> '{telling.JOIN}' ORDER BY j.id"
-UNFINISHED: Final = f"""SELECT j.id FROM {_JOBS} AND j.finished_at IS NULL AND NOT (j.state = 'running' AND j.cancel_requested_at IS NOT NULL)
+UNFINISHED: Final = f"""SELECT j.id, j.task FROM {_JOBS} AND j.finished_at IS NULL AND NOT (j.state = 'running' AND j.cancel_requested_at IS NOT NULL)
 ORDER BY j.id DESC LIMIT :limit"""
 FAILED: Final = f"""SELECT j.id FROM {_JOBS} AND j.id > :after AND j.finished_at IS NOT NULL AND j.state <> 'succeeded'
     AND NOT EXISTS (SELECT 1 FROM litequeue_waits AS w WHERE w.job_id = j.id AND w.cause IS NOT NULL) ORDER BY j.id LIMIT :limit"""
@@ -189,7 +189,7 @@ class Flows:
             with self._database.write(durable=True) as connection:
                 jobs = connection.execute(UNFINISHED, {"flow": flow, "limit": PORTION}).fetchall()
                 found = len(jobs)
-                count += sum(cancel(connection, job, now) for (job,) in jobs)
+                count += sum(cancel(connection, job, now) and task != telling.JOIN for job, task in jobs)
                 addresses = everyone(connection)
         return count, addresses
 

@@ -18,9 +18,11 @@ MAP: Final = "map"  # each item is the argument
 STARMAP: Final = "starmap"  # each item is the list of arguments
 
 
-def check_items(code: TaskCode, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+def check_items(code: TaskCode, args: Sequence[Any], kwargs: Mapping[str, Any], *, takes: bool) -> None:
     """Raise SignatureMismatch or InvalidType for an item with which the task could not be called. Items that are yet to come, as
-    the result of another job, are met when they are there."""
+    the result of another job that it ``takes``, are met when they are there."""
+    if not args and not takes:
+        raise InvalidType(f"{code.name}.{kwargs[EACH]}() goes through one list of items: give it one, or put what makes it before it in a chain")
     for position, item in enumerate(args[0] if args else ()):
         try:
             code.check_call(_arguments(item, kwargs[EACH]), {})
@@ -45,7 +47,8 @@ async def await_each(
 
 def _items(args: Sequence[Any]) -> Sequence[Any]:
     if len(args) != 1 or not isinstance(args[0], (list, tuple)):
-        raise InvalidType(f"map and starmap go through one list of items, not {args!r:.100}")
+        given = type(args[0]).__name__ if len(args) == 1 else f"{len(args)} arguments"
+        raise InvalidType(f"map and starmap go through one list of items, not {given}: {', '.join(map(repr, args)):.100}")
     return args[0]
 
 

@@ -15,7 +15,7 @@ from ..base.checks import counted
 from ..base.errors import UnknownTask
 from ..base.log import Log
 from ..base.models import ClaimedJob, Lease, LostJob, Settled, Unsettled
-from ..base.outcomes import NotStarted, Suspended, Timed
+from ..base.outcomes import NotStarted, Replaced, Suspended, Timed
 from ..pools.base import Call, Reason
 from .repeated_warning import Complaint
 
@@ -117,6 +117,8 @@ def _ended(call: Call, timed: Timed, settled: Settled | Unsettled) -> None:
     }.get(settled.state, settled.state)
     if isinstance(timed.outcome, Suspended):
         what = "sleeps for {:.1f} s" if not timed.outcome.names else "waits for an event"
+    elif isinstance(timed.outcome, Replaced):
+        what = f"has put {counted(len(timed.outcome.graph[0]), 'job')} in its place, and ends with the last"
     if settled.run_at is not None:
         what = what.format((settled.run_at - settled.ended_at) / 1_000_000)
     log.log(

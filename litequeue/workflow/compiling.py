@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
-from ..base.errors import InvalidArgument
+from ..base.errors import InvalidArgument, SignatureMismatch
 from ..base.models import EACH, JobColumns, NewJob, TaskOrigin
 from ..client import Client
 from ..options import WHEN, EnqueueOptions, checked
@@ -155,6 +155,17 @@ def _visit_group(part: Part, inputs: Inputs, stack: list[Any], out: list[Inputs]
         stack.append(("visit", members[at], shared[at // MOST_CHILDREN if len(shared) > 1 else 0]))
 
 
+def check_step(call: Call, args: Sequence[Any] | None = None, *, takes: bool, given: str = "the result of what comes before it") -> None:
+    """Raises SignatureMismatch for what the task could not be called with: these arguments, or its own, behind what it ``takes``."""
+    args = call.args if args is None else args
+    try:
+        call._code.check_call((None, *args) if takes else args, call.kwargs)
+    except SignatureMismatch as error:
+        if not takes:
+            raise
+        raise SignatureMismatch(f"{error}; its first argument is {given}: write .si(...) for a call that takes none") from None
+
+
 def client_of(made: Plan) -> Client:
     """Of the app whose tasks it calls. Raises InvalidArgument for tasks of two files, or none."""
     found = {node.call._client.path: node.call._client for node in made.nodes if node.call is not None}
@@ -198,9 +209,9 @@ def graph_of(made: Plan, client: Client, options: Mapping[str, Any]) -> tuple[Gr
                 delay = int(checked(EnqueueOptions, {"countdown": said.pop("countdown")}, "a signature")["countdown"])
             args = ([], *call.args) if node.nothing else call.args
             if EACH in call.kwargs:
-                check_items(call._code, args, call.kwargs)
+                check_items(call._code, args, call.kwargs, takes=node.takes is not None)
             else:
-                call._code.check_call((None, *args) if node.takes else args, call.kwargs)
+                check_step(call, args, takes=node.takes is not None)
             texts = client.encode_call(call.task, args, call.kwargs)
             if said:
                 callbacks += [(place, when, job) for when, job in client.callbacks_of(said)]

@@ -15,6 +15,7 @@ from ..base.errors import JobCancelled, JobFailed, JobNotFound, ResultTimeout
 from ..base.states import JobState
 from ..client import Client, client_of
 from ..job import Job, same_file
+from ..store.links.telling import JOIN
 
 if TYPE_CHECKING:
     from ..options.kinds import Span
@@ -119,7 +120,8 @@ class Flow:
         jobs = self._client.store.flows.parents(end.id) if gathers else [end.id]
         if not jobs:
             end.info()  # raises where it is pruned, and that it had members is forgotten
-        return [self._result_of(job) for job in jobs]
+        with self._blamed(end):
+            return [self._result_of(job) for job in jobs]
 
     def _result_of(self, job: int) -> Any:
         members = self._client.store.flows.members_of_group(job)
@@ -185,6 +187,8 @@ class Flow:
                 except JobFailed as error:
                     error.step = job.info().task
                     raise
+            elif end.info().task == JOIN:  # of which nobody knows
+                raise JobCancelled(f"flow {self.id} was cancelled") from None
             raise
 
     def __litequeue_ends__(self, path: str) -> list[int]:

@@ -13,11 +13,20 @@ from ..base.errors import InvalidArgument, InvalidType, UnknownTask
 from ..base.models import EACH
 from ..client import Client
 from ..given import call
-from ..options import EnqueueOptions, checked
+from ..options import EnqueueOptions, checked, refuse_unknown
 from ..tasks import TaskCode
 from . import written
 from .called_back import written as written_call
-from .compiling import CALL, CHAIN, GROUP, RUNS_WHEN, client_of, graph_of, plan
+from .compiling import (
+    CALL,
+    CHAIN,
+    GROUP,
+    RUNS_WHEN,
+    check_step,
+    client_of,
+    graph_of,
+    plan,
+)
 from .flow import Flow
 
 
@@ -25,17 +34,21 @@ class Shape:
     """What can be enqueued as a whole, and be a part of more."""
 
     __slots__ = ()
+    __litequeue_instead__ = "pass it as text (to_json()), and read that with app.signature(text)"
     how: str
     parts: tuple[Shape, ...]  # of one that has some
 
     def __or__(self, other: object) -> chain:
         """This, and with what it comes to, the other."""
-        if not isinstance(other, Shape):
-            return NotImplemented
-        return chain(self, other)
+        return chain(self, other)  # type: ignore[arg-type]  # refused there, in words
 
-    def delay(self) -> Flow:
-        """Enqueue all of it, or nothing. Raises what a task's ``delay`` raises."""
+    def __ror__(self, other: object) -> chain:
+        return chain(other, self)  # type: ignore[arg-type]
+
+    def delay(self, *args: Any, **kwargs: Any) -> Flow:
+        """Enqueue all of it, or nothing. Of a signature: with more arguments, before its own. Raises what a task's ``delay`` raises."""
+        if args or kwargs:
+            raise InvalidType(f"delay() of a {type(self).__name__} takes no arguments: give them to its steps, as in task.s(...)")
         return self.apply_async()
 
     def apply_async(self, **options: Unpack[EnqueueOptions]) -> Flow:
@@ -101,11 +114,15 @@ class Signature(Shape):
         it needed, or ``"run"`` it all the same, with None for what there is no result of."""
         if options.get("after") is not None:
             raise InvalidArgument("after belongs to the whole: .apply_async(after=...), or put what comes before it into a chain")
+        refuse_unknown(EnqueueOptions, options, "a signature", "on_parent_failure, ")
         checked(EnqueueOptions, options, "a signature")
         wanted = self.on_parent_failure if on_parent_failure is None else on_parent_failure
         if wanted not in RUNS_WHEN:
             raise InvalidArgument(f'on_parent_failure must be "cancel" or "run", not {wanted!r:.100}')
         return self._changed(options={**self.options, **options}, on_parent_failure=wanted)
+
+    def delay(self, *args: Any, **kwargs: Any) -> Flow:
+        return self.clone(args, kwargs).apply_async()
 
     def clone(self, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, **options: Any) -> Signature:
         """The same call with more arguments, before its own, and with other options."""
@@ -120,7 +137,7 @@ class Signature(Shape):
     def __litequeue_callback__(self) -> tuple[str, TaskCode]:
         """As what is called once a job has ended."""
         texts = self._client.encode_call(self.task, self.args, self.kwargs)
-        self._code.check_call(self.args if self.immutable else (None, *self.args), self.kwargs)
+        check_step(self, takes=not self.immutable, given="what the job that it is called for came to")
         return written_call(self._code, *texts, self.options, takes=not self.immutable), self._code
 
     def _said(self) -> tuple[Any, ...]:
@@ -130,6 +147,15 @@ class Signature(Shape):
         return self._said() == other._said() if isinstance(other, Signature) else NotImplemented
 
     __hash__ = None  # type: ignore[assignment]  # it may hold lists and dicts
+
+    def __reduce__(self) -> Any:
+        raise InvalidType(f"{self!r:.100} has its task's code, which is not pickled: keep it as text (to_json()), and read that with app.signature(text)")
+
+    def __deepcopy__(self, memo: object) -> Signature:
+        return self  # nothing of it changes
+
+    def __copy__(self) -> Signature:
+        return self
 
     def __repr__(self) -> str:
         said = [repr(arg) for arg in self.args] + [f"{name}={value!r}" for name, value in self.kwargs.items() if name != EACH]
@@ -216,5 +242,7 @@ def from_json(text: str, client: Client, tasks: Mapping[str, TaskCode]) -> Shape
 
 
 def _not_a_shape(part: object) -> str:
-    hint = "; write task.s(...)" if hasattr(part, "delay") else ""
+    hint = "; write task.s(...)" if hasattr(part, "delay") or callable(part) else "; write group(...)" if isinstance(part, (list, tuple)) else ""
+    if hasattr(part, "wait"):  # a job, a workflow
+        hint = "; it is enqueued already: .apply_async(after=[...]) waits for it"
     return f"a part must be a signature, a chain or a group, not {type(part).__name__}: {part!r:.100}{hint}"

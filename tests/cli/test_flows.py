@@ -133,3 +133,34 @@ def test_a_job_is_enqueued_after_others_and_with_what_follows_it(bound: LiteQueu
         wait_until(lambda: len(bound.jobs(task=sheet, state="succeeded")) == 2)
     wrong = cli("enqueue", db, fetch.name, 3, "--after", "soon")
     assert wrong.code == 2 and "--after" in wrong.err and wrong.err.count("\n") == 1
+
+
+@app.task(retries=0)
+def odd(x: int) -> int:
+    if x % 2 == 0:
+        raise ValueError(f"{x} is even")
+    return x
+
+
+def test_a_whole_flow_is_put_back_or_cancelled_on_the_command_line(bound: LiteQueue, db: Path, cli: Cli) -> None:
+    flow = (odd.s(2) | odd.s()).delay()
+    with bound.worker(burst=True) as worker:
+        worker.join()
+    assert cli("flow", db, flow.id).out.startswith("flow 1: failed, 0 of 2 jobs done, 1 failed\n")
+    shown = cli("job", db, 2).out
+    assert "flow          1\n" in shown and "parents       1\n" in shown
+    refused = cli("retry", db, 2)
+    assert (refused.code, refused.out) == (1, "job 2 was not changed: it is cancelled, for job 1: retry that, and it waits for it again\n")
+    assert cli("retry", db, "flow:1").out == "flow:1: 1 job again\n"
+    again = cli("retry", db, "flow:1")
+    assert (again.code, again.out) == (1, "flow:1 was not changed: it has nothing to be retried\n")
+    assert cli("cancel", db, "flow:1").out == "flow:1: 2 jobs cancelled\n"
+    assert "no flow 9" in cli("retry", db, "flow:9").err
+    assert cli("retry", db, "flow:1", "--from-start").err.count("\n") == 1
+
+
+def test_of_a_flow_that_has_failed_and_runs_on_it_says_how_many_are_to_go(bound: LiteQueue, db: Path, cli: Cli) -> None:
+    flow = group(odd.s(2), odd.s(3).set(countdown=60)).delay()
+    with bound.worker(burst=True) as worker:
+        worker.join()
+    assert cli("flow", db, flow.id).out.startswith("flow 1: failed, 0 of 2 jobs done, 1 failed, 1 to go\n")
