@@ -93,6 +93,11 @@ class Catalogue:
             self.note_module(module, directory)
         self.note_own()
 
+    @property
+    def discovers(self) -> bool:
+        """Whether it looks for code that it was not given."""
+        return self._origin is not None
+
     def known(self, task: str) -> TaskCode | None:
         """The code of a task, if it is here already."""
         return self._registered.get(task) or self._found.get(task)

@@ -166,7 +166,7 @@ def unknown_task(task: str, why: str) -> None:
     """The same, of a task of which no job was met: it was looked for to tell of one that had been discarded."""
     if (task, why) not in _reported:
         _reported.add((task, why))
-        log.info("jobs of %s would stay queued, should any come, since they cannot run here: %s", task, _in_short(why))
+        log.error("jobs of %s would stay queued, since they cannot run here: %s", task, _in_short(why))
 
 
 def limit(call: Call, reason: Reason) -> None:

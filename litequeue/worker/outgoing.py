@@ -21,7 +21,7 @@ from ..base.models import (
 from ..base.outcomes import Replaced, Suspended, Timed
 from ..pools.base import Call
 from . import journal
-from .settling import suspension
+from .settling import replacement, suspension
 from .telling import End
 
 MOST_PRINTED: Final = 1_000  # pieces of output that are kept while the file takes none
@@ -59,7 +59,7 @@ class Outgoing:
         if type(timed.outcome) is Suspended:
             self.suspended.append(suspension(call.job, timed.outcome, now))
         elif type(timed.outcome) is Replaced:
-            self.replaced.append(Replacement(call.job.id, call.job.attempt, timed.outcome.graph, call.code.result_ttl))
+            self.replaced.append(replacement(call, timed.outcome))
         if type(settled) is Settled:
             self.succeeded.append(settled)
         else:

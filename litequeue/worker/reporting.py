@@ -80,10 +80,11 @@ class Reporter:
         info = self._store.reports.job(job_id)
         if info is None:
             return []
-        with contextlib.suppress(UnknownTask):
-            if self._catalogue.ask(info.task) is None:  # its app may have handlers
-                self.awaits_code = True
-                return None
+        if self._catalogue.discovers:  # its app may have handlers; a worker that was given its code has those of that
+            with contextlib.suppress(UnknownTask):
+                if self._catalogue.ask(info.task) is None:
+                    self.awaits_code = True
+                    return None
         listeners = Listeners.of((self._on_failure, on_failure), (self._mail_to, mail_to), self._catalogue.handlers())
         if not listeners:
             return None if self._is_left(info, now) else []

@@ -10,7 +10,7 @@ import random
 
 from ..base.checks import MICROS
 from ..base.errors import ProcessDied, TaskTimeout
-from ..base.models import ClaimedJob, Settled, Suspension, Unsettled
+from ..base.models import ClaimedJob, Replacement, Settled, Suspension, Unsettled
 from ..base.outcomes import (
     Cancelled,
     Died,
@@ -83,6 +83,11 @@ def settle(
 def suspension(job: ClaimedJob, outcome: Suspended, now: int) -> Suspension:
     """What is stored of a wait, beside what ``settle`` says of its job."""
     return Suspension(job.id, job.attempt, outcome.step, until_of(outcome, now), json.dumps(outcome.names))
+
+
+def replacement(call: Call, outcome: Replaced) -> Replacement:
+    """What is stored of what takes a job's place, beside what ``settle`` says of its job."""
+    return Replacement(call.job.id, call.job.attempt, outcome.graph, call.code.result_ttl)
 
 
 def until_of(outcome: Suspended, now: int) -> int | None:

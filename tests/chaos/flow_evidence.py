@@ -32,6 +32,7 @@ class FlowJob(NamedTuple):
     result: Any
     error: str
     inputs: Any
+    finished_at: int | None
 
 
 class Source(NamedTuple):
@@ -90,13 +91,13 @@ class Flows:
         self.by_key: dict[str, list[FlowJob]] = collections.defaultdict(list)
         self.callbacks: dict[tuple[str, str], list[FlowJob]] = collections.defaultdict(list)
         rows = connection.execute(
-            "SELECT id, task, args, state, attempt - releases, result, coalesce(last_error, ''), inputs FROM litequeue_jobs"
+            "SELECT id, task, args, state, attempt - releases, result, coalesce(last_error, ''), inputs, finished_at FROM litequeue_jobs"
             f" LEFT JOIN litequeue_waits ON job_id = id WHERE task LIKE 'tests.chaos.flows.%' OR task = '{JOIN}'"
         ).fetchall()
-        for job, task, args, state, executions, result, error, inputs in rows:
+        for job, task, args, state, executions, result, error, inputs, finished_at in rows:
             name, words = task.rpartition(".")[2], [word for word in json.loads(args) if isinstance(word, str)]
             _, key, kind = [*words, "", "", ""][:3]
-            found = FlowJob(job, name, key, kind, state, executions, _loaded(result), error, _loaded(inputs))
+            found = FlowJob(job, name, key, kind, state, executions, _loaded(result), error, _loaded(inputs), finished_at)
             self.jobs[job] = found
             if name == CALLBACK:
                 self.callbacks[key, kind].append(found)

@@ -171,9 +171,9 @@ def _batches(flows: Flows) -> Iterator[str]:
         good, touched = all(flows.jobs[job].state == "succeeded" for job in members), flows.was_touched(key)
         if (flows.jobs[flows.ends[flow]].state == "succeeded") != good and not touched:
             yield f"batch {key} is {flows.jobs[flows.ends[flow]].state}, of members that are {[flows.jobs[job].state for job in members]}"
-        end, results = flows.jobs[flows.ends[flow]], [flows.jobs[job].result for job in members]
-        if end.state == "succeeded" and end.result != results:
-            yield f"batch {key} came to {end.result}, and its members to {results}"
+        end, last = flows.jobs[flows.ends[flow]].finished_at, max((flows.jobs[job].finished_at or 0 for job in members), default=0)
+        if good and not touched and not any(flows.was_put_back(flows.jobs[job].key) for job in members) and (end or 0) < last:
+            yield f"batch {key} ended at {end}, and its last member at {last}"
         for when in flows.batches[key]:
             rows = flows.callbacks.get((key, when), [])
             if len(rows) != 1 or flows.edges[rows[0].id] != members:

@@ -124,8 +124,8 @@ FORGERIES: dict[str, tuple[Callable[[Path], None], str]] = {
         lambda f: _sql(f, f"UPDATE litequeue_jobs SET state = 'cancelled' WHERE id = {of('good', 'end')}"), "its end is cancelled",
     ),
     "a batch that did not wait for all": (
-        lambda f: _sql(f, "UPDATE litequeue_jobs SET result = '[1]' WHERE id IN (SELECT end_id FROM litequeue_flows WHERE children LIKE '%,%,%')"),
-        "came to [1], and its members to",
+        lambda f: _sql(f, "UPDATE litequeue_jobs SET finished_at = 1 WHERE id IN (SELECT end_id FROM litequeue_flows WHERE children LIKE '%,%,%')"),
+        "ended at 1, and its last member at",
     ),
     "a batch called twice": (lambda f: _again(f, of("good", "end")), "has 2 jobs for its end"),
     "called again": (_called_again, "was called 10 times"),
