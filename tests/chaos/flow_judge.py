@@ -161,6 +161,10 @@ def _failures(flows: Flows, job: FlowJob) -> int:
     return ends
 
 
+# A worker looks at the clock before its turn, and may be held up, or frozen, before that comes.
+SLACK: Final = 30 * 1_000_000
+
+
 def _batches(flows: Flows) -> Iterator[str]:
     for key, flow in flows.begun.items():
         members = flows.edges[flows.ends[flow]]
@@ -172,7 +176,7 @@ def _batches(flows: Flows) -> Iterator[str]:
         if (flows.jobs[flows.ends[flow]].state == "succeeded") != good and not touched:
             yield f"batch {key} is {flows.jobs[flows.ends[flow]].state}, of members that are {[flows.jobs[job].state for job in members]}"
         end, last = flows.jobs[flows.ends[flow]].finished_at, max((flows.jobs[job].finished_at or 0 for job in members), default=0)
-        if good and not touched and not any(flows.was_put_back(flows.jobs[job].key) for job in members) and (end or 0) < last:
+        if good and not touched and not any(flows.was_put_back(flows.jobs[job].key) for job in members) and (end or 0) < last - SLACK:
             yield f"batch {key} ended at {end}, and its last member at {last}"
         for when in flows.batches[key]:
             rows = flows.callbacks.get((key, when), [])
