@@ -121,7 +121,7 @@ class Growing(Grown):
     def may_join(self, batch: Membership) -> bool:
         known = self.batches[batch.flow]
         held = {Lease(job.id, job.attempt) for job in self.running}
-        return known.is_open or batch.by in held and batch.by is not None and batch.by.id in known.members
+        return known.is_open or not known.is_given_up and batch.by in held and batch.by is not None and batch.by.id in known.members
 
     def joined(self, batch: Membership | None, jobs: list[int]) -> None:
         if batch is None:
@@ -147,7 +147,7 @@ class Growing(Grown):
         if some := [flow for flow, batch in self.batches.items() if batch.is_open]:
             flow = self.rng.choice(some)
             self.store.batches.abandon(flow, self.clock.now())
-            self.batches[flow].is_open = False
+            self.batches[flow].is_open, self.batches[flow].is_given_up = False, True
 
     def cancel_a_flow(self) -> None:
         if self.flows:

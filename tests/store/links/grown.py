@@ -52,6 +52,7 @@ class Batch:
         self.children = children
         self.members: list[int] = []
         self.is_open = True
+        self.is_given_up = False  # nobody joins any more
 
 
 def callback(when: str, tag: str, takes: int) -> tuple[str, str]:
@@ -90,7 +91,8 @@ class Grown(Model):
         assert not strange, f"{strange} were stored for nobody"
         for row in after.values():
             if row.state == "running":  # in its second life as in its first
-                given = row.inputs, row.parents
+                grows = any(row.id in batch.children for batch in self.batches.values())  # also once it has run, by a member that was put back
+                given = row.inputs, "" if grows else row.parents
                 assert given == self.given.setdefault(row.id, given), f"{row.id} is given {given}, and was {self.given[row.id]}"
         self.check_batches(after)
         self.check_places(before, after)
