@@ -506,7 +506,7 @@ def test_an_app_that_is_dropped_closes_what_it_had_open_of_a_users(world: World)
     assert as_user(0, act) == [db.name, f"{db.name}-lock"]
 
 
-def first_write(store: Store, exchange: Callable[[], None], durable: bool = True) -> None:
+def first_write(store: Store, exchange: Callable[[], object], durable: bool = True) -> None:
     with store.database.write(durable=durable) as connection:
         connection.execute("PRAGMA user_version = 7")
         exchange()
@@ -523,7 +523,7 @@ def first_write_of_many(store: Store, exchange: Callable[[], None]) -> None:
 
 
 def first_checkpoint(store: Store, exchange: Callable[[], None]) -> None:
-    first_write(store, lambda: None, durable=True)
+    first_write(store, lambda: store.database.guard(store.database.held()), durable=True)  # what is opened later is refused
     first_write(store, exchange, durable=False)
     store.database.checkpoint()
 

@@ -38,7 +38,7 @@ from .files import ensure_file, refuse_unsafe, why_not_writable
 from .handles import Handles
 from .mark import refuse_strays
 from .sqlerrors import evidence_kept, translate, translated
-from .wal import Wal
+from .wal import Wal, copy
 from .write import Write, close_quietly
 
 PATIENCE: Final = 30.0  # seconds to wait for the write lock
@@ -163,9 +163,9 @@ class Database:
         refuse_foreign(strange, self.given_path)
         return found
 
-    def _connect(self, *, durable: bool, read_only: bool = False) -> Connection:
-        synced = durable and self._durability == "full"
-        return open_connection(self.path, self.user, patience=self.patience, synced=synced, read_only=read_only)
+    def _connect(self, *, durable: bool, read_only: bool = False, patience: float | None = None) -> Connection:
+        synced, patience = durable and self._durability == "full", self.patience if patience is None else patience
+        return open_connection(self.path, self.user, patience=patience, synced=synced, read_only=read_only)
 
     # -- transactions --------------------------------------------------------------------------
 
@@ -223,14 +223,21 @@ class Database:
             sync_as_user(connection)
         return connection
 
-    def _another(self, handles: Handles, *, durable: bool, read_only: bool = False) -> Connection:
+    def guard(self, handles: Handles) -> Connection:
+        """What keeps others from writing during a checkpoint, or waits for none of them; for who holds the gate."""
+        guard = handles.writers.get(None)
+        if guard is None:
+            guard = handles.writers[None] = self._another(handles, durable=False, patience=0)
+        return guard
+
+    def _another(self, handles: Handles, *, durable: bool, read_only: bool = False, patience: float | None = None) -> Connection:
         """One more connection to the file that is open, and to no other.
 
         Opened on a file that took its place, SQLite would find nobody at the new one's -shm, which has the old one's
         name, and cut it short under the mappings of those that are open: SIGBUS (seen of a worker, at a restore).
         """
         handles.identity.verify()
-        connection = self._connect(durable=durable, read_only=read_only)
+        connection = self._connect(durable=durable, read_only=read_only, patience=patience)
         if self.user is not None and not goes_by_no_path(connection):
             connection.close()
             raise errors.StoreError(f"{self.path}: somebody has taken it out of WAL mode while it was in use")
@@ -264,10 +271,10 @@ class Database:
             turn = handles.enter(self.patience)
             try:
                 connection = self.writer(handles, False)
-                busy, frames, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                found = copy(connection, self.guard(handles))
             finally:
                 turn.leave()
-        return busy, frames, copied
+        return found or (1, 0, 0)
 
     def tend_wal(self) -> None:
         """Maintenance's turn at a WAL that a reader kept long."""

@@ -72,7 +72,7 @@ class Handles:
         self._user = user
         self._gate: gate.WriteGate | None = None
         self._borrowing = threading.Lock()
-        self.writers: dict[bool, Connection] = {}
+        self.writers: dict[bool | None, Connection] = {}  # by whether they sync; None: the guard of checkpoints, which writes nothing
         self.idle_readers: list[sqlite3.Connection] = []
         self.watcher: sqlite3.Connection | None = None
         self.watching = threading.Lock()  # several workers may look through it

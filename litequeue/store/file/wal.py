@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from collections.abc import Callable
 from typing import Final
 
+from ...base.errors import StoreError
 from .files import log_size
 
 # When a checkpoint is due: after so many commits, or ROWS times as many changed rows. Each costs two fsyncs, so rarer is
@@ -40,8 +42,9 @@ class Wal:
         """Let the next commit bring a checkpoint."""
         self._weight = COMMITS
 
-    def after_commit(self, connection: sqlite3.Connection, changes: int) -> None:
-        """Copy a long WAL into the database; the caller holds the gate, so no commit can overlap. ``changes``: rows of that commit.
+    def after_commit(self, connection: sqlite3.Connection, changes: int, guard: Callable[[], sqlite3.Connection]) -> None:
+        """Copy a long WAL into the database; the caller holds the gate, and ``guard`` is another connection of ours (``copy``). ``changes``:
+        rows of that commit.
 
         Due by our own commits and rows, or once the file has grown by LIMIT. PASSIVE, so that no
         reader is waited for, and so that the file keeps its length and is written anew from its start:
@@ -57,12 +60,33 @@ class Wal:
             return
         self._weight = 0
         # The commit stands whatever comes of this: a full disk, say, is told by the next one that it fails.
-        with contextlib.suppress(sqlite3.Error):
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        with contextlib.suppress(sqlite3.Error, StoreError):
+            if copy(connection, guard()) is None:
+                self._weight = COMMITS - 16  # somebody else's commit is under way: after a few of ours
         if size > 2 * LIMIT:
             _truncate(connection)
             size = self.size()
         self._over = size + LIMIT
+
+
+def copy(connection: sqlite3.Connection, guard: sqlite3.Connection) -> tuple[int, int, int] | None:
+    """A passive checkpoint, while nobody commits: whether it was in the way, frames in the log, frames copied; None where somebody does.
+
+    The gate keeps our own commits away, and who else has the file open, an app with tables of its own in it, takes no gate. Before
+    SQLite 3.51.3 a commit that begins the log anew just as a checkpoint begins can make that leave out what it should have copied, and
+    the database is damaged. So ``guard`` holds the write lock meanwhile (11 us); a commit of others waits as for any other. The
+    checkpoints that wait for readers (``_truncate``) take that lock by themselves.
+    """
+    try:
+        try:
+            guard.execute("BEGIN IMMEDIATE")  # it waits for nobody
+        except sqlite3.OperationalError:
+            return None
+        busy, frames, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    finally:
+        if guard.in_transaction:
+            guard.execute("ROLLBACK")
+    return busy, frames, copied
 
 
 def _truncate(connection: sqlite3.Connection) -> None:

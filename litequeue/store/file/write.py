@@ -28,6 +28,8 @@ class _Database(Protocol):
     patience: float
     wal: Wal
 
+    def guard(self, handles: Handles) -> Connection: ...
+
     def held(self) -> Handles: ...
     def writer(self, handles: Handles, durable: bool, on: Connection | None) -> Connection: ...
 
@@ -43,13 +45,14 @@ class Write:
     A signal's handler may raise anywhere, and in the first line of ``__exit__`` too: then what this object held is let go of by its turn.
     """
 
-    __slots__ = ("_before", "_connection", "_database", "_durable", "_handles", "_is_counted", "_on", "_turn")
+    __slots__ = ("_before", "_connection", "_database", "_durable", "_guard", "_handles", "_is_counted", "_on", "_turn")
 
     def __init__(self, database: _Database, durable: bool, on: Connection | None) -> None:
         self._database = database
         self._durable = durable
         self._on = on
         self._connection: sqlite3.Connection | None = None
+        self._guard: Connection | None = None
         self._is_counted = False
         self._turn: Turn | None = None  # while the write lock is ours
 
@@ -94,7 +97,7 @@ class Write:
                     connection.execute("COMMIT")
                 except sqlite3.Error as failed:
                     raise translate(failed, database.path) from failed
-                database.wal.after_commit(connection, connection.total_changes - self._before)
+                database.wal.after_commit(connection, connection.total_changes - self._before, self._checkpoint_guard)
             elif isinstance(error, sqlite3.Error):  # with the gate: the connection is whose that is
                 self._roll_back()
                 raise translate(error, database.path, connection) from error
@@ -107,9 +110,15 @@ class Write:
             finally:
                 shielded.__exit__()
 
+    def _checkpoint_guard(self) -> Connection:
+        self._guard = self._database.guard(self._handles)
+        return self._guard
+
     def _leave(self) -> None:
         if self._connection is not None and self._connection.in_transaction:
             self._roll_back()
+        if self._guard is not None and self._guard.in_transaction and self._turn is not None and self._turn.is_ours():
+            self._guard.execute("ROLLBACK")  # a signal's handler has cut a checkpoint short
         if self._is_counted:
             self._is_counted = False
             forkguard.leave()
