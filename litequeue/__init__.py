@@ -39,6 +39,7 @@ from .base.errors import (
     JobNotFound,
     LeaseLost,
     LitequeueError,
+    LockTimeout,
     NotAQueue,
     NotInATask,
     PayloadCorrupt,
@@ -90,7 +91,7 @@ __version__ = VERSION
 __all__ = [
     "At", "AttemptInfo", "Backoff", "Batch", "BatchClosed", "CannotOpen", "CommandFailed", "Cron", "DatabaseCorrupt", "DatabaseReplaced",
     "Discard", "EventTimeout", "Every", "Flow", "InvalidArgument", "InvalidType", "Job", "JobBatch", "JobCancelled", "JobContext",
-    "JobExpired", "JobFailed", "JobInfo", "JobNotFound", "LeaseLost", "LiteQueue", "LitequeueError", "NotAQueue", "NotInATask",
+    "JobExpired", "JobFailed", "JobInfo", "JobNotFound", "LeaseLost", "LiteQueue", "LitequeueError", "LockTimeout", "NotAQueue", "NotInATask",
     "OutputPiece", "PayloadCorrupt", "PayloadError", "PayloadTooLarge", "ProcessDied", "QueueBusy", "Replace", "ResultNotStored",
     "ResultTimeout", "Retry", "ScheduleInfo", "ScheduleNotFound", "SchemaTooNew", "Signature", "SignatureMismatch",
     "Snooze", "SoftTimeout", "Stats", "StepInfo", "StorageFailed", "StorageFull", "StoreError", "Task", "TaskTimeout", "TickInfo",

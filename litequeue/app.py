@@ -10,7 +10,6 @@ import os
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
-from types import ModuleType
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -30,6 +29,7 @@ from .base.states import STATES
 from .client import Client
 from .given import call
 from .job import Job
+from .locks import Locks
 from .options import TaskOptions, complete, refuse_unknown
 from .task import Task, code_of, name_of
 from .tasks import Marked, TaskCode
@@ -54,7 +54,7 @@ Declarable = TypeVar("Declarable", bound=Callable[..., Any])
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class LiteQueue(Marked, Workflows):
+class LiteQueue(Marked, Workflows, Locks):
     """A task queue in one SQLite file.
 
     ``path`` is made absolute at once; the file is created, owner-only, at the first use and not before.
@@ -130,7 +130,7 @@ class LiteQueue(Marked, Workflows):
         found: Callable[[F], F] = self._hooks().ends(self._client.hooks, event, self.job)
         return found
 
-    def _hooks(self) -> ModuleType:
+    def _hooks(self) -> Any:
         with forkguard.inside:
             from .tasks import hooks
         return hooks

@@ -102,6 +102,10 @@ class EventTimeout(LitequeueError, TimeoutError):
     """``current_job().wait_for`` ran out of time: none of the events came."""
 
 
+class LockTimeout(LitequeueError, TimeoutError):
+    """``app.lock`` ran out of time: somebody else has it."""
+
+
 class LeaseLost(LitequeueError, RuntimeError):
     """This attempt of the job is not the one that counts any more: its worker was frozen, or too slow, and another runs it. What it
     wanted to store was not stored."""

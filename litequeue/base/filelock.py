@@ -38,7 +38,7 @@ if sys.platform == "win32":  # pragma: no cover - Linux is what can be tested he
         os.lseek(fd, byte, os.SEEK_SET)
         msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)
 
-    def _holder(fd: int) -> int | None:
+    def _holder(fd: int, byte: int) -> int | None:
         return None
 
     # The locked byte, which is the first, cannot even be read by others.
@@ -68,11 +68,11 @@ else:
     def _unlock(fd: int, byte: int) -> None:
         fcntl.lockf(fd, fcntl.LOCK_UN, 1, byte)
 
-    def _holder(fd: int) -> int | None:
+    def _holder(fd: int, byte: int) -> int | None:
         if not sys.platform.startswith("linux"):
             return None
         # struct flock of 64-bit Linux: l_type, l_whence, l_start, l_len, l_pid
-        query = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, _LOCK, 1, 0)
+        query = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
         try:
             answer = struct.unpack("hhqqi4x", fcntl.fcntl(fd, fcntl.F_GETLK, query))
         except (OSError, struct.error):
@@ -108,11 +108,12 @@ class FileLock:
             why = f"{error.strerror}: {denied(path)}" if isinstance(error, PermissionError) else error.strerror
             raise CannotOpen(f"cannot open the lock file {path}: {why}") from error
 
-    def try_acquire(self) -> bool:
-        return _try_lock(self._fd, _LOCK)
+    def try_acquire(self, byte: int = _LOCK) -> bool:
+        """``byte``: of a file of many locks, which one."""
+        return _try_lock(self._fd, byte)
 
-    def release(self) -> None:
-        _unlock(self._fd, _LOCK)
+    def release(self, byte: int = _LOCK) -> None:
+        _unlock(self._fd, byte)
 
     def try_front(self) -> bool:
         """Take the place of the next. It goes with its process too, and keeps nobody from taking the lock."""
@@ -121,9 +122,9 @@ class FileLock:
     def leave_front(self) -> None:
         _unlock(self._fd, _FRONT)
 
-    def holder(self) -> int | None:
+    def holder(self, byte: int = _LOCK) -> int | None:
         """The pid that holds the lock, where the system can tell; None for nobody or unknown."""
-        return _holder(self._fd)
+        return _holder(self._fd, byte)
 
     def read(self, size: int) -> bytes:
         """The first bytes of what was written here; whoever holds the lock, or nobody."""

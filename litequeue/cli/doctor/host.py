@@ -38,7 +38,7 @@ IN_MEMORY = {"tmpfs", "ramfs"}
 def parts(path: str) -> list[str]:
     """The file, and what lies beside it. To be asked before it is opened: some of that is there only while somebody has it open."""
     real = os.path.realpath(path)
-    return [suffix for suffix in ("", "-wal", "-shm", "-lock", "-workers") if os.path.lexists(real + suffix)]
+    return [suffix for suffix in ("", "-wal", "-shm", "-lock", "-locks", "-workers") if os.path.lexists(real + suffix)]
 
 
 def modes(path: str, suffixes: Iterable[str]) -> Iterator[Finding]:
