@@ -120,6 +120,8 @@ def jobs(arguments: argparse.Namespace) -> int:
     if arguments.queue is not None:
         checks.name(arguments.queue, "--queue")
     with existing(arguments.db) as app:
+        if arguments.flow is not None:
+            app.flow(arguments.flow).progress()  # raises where there is none
         found = app.jobs(**asked, limit=arguments.limit)
         full = len(found) == arguments.limit
         more = full and app.jobs(**{**asked, "before": found[-1].id}, limit=1)

@@ -79,6 +79,8 @@ class Durable:
         them, PayloadError for a result that cannot be stored.
         """
         key = self._key(name)
+        if not callable(function):
+            raise InvalidType(f"step {key!r} takes a function and its arguments, not what it came to: step({name!r}, function, ...), and not {function!r:.100}")
         if self._job.pool == "async":
             step = self._open[key] = self._step_async(key, function, args, kwargs)
             return step

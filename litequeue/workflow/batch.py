@@ -6,6 +6,7 @@ workflow's.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import Token
 from types import TracebackType
 from typing import Any, Final, Self
@@ -29,12 +30,15 @@ class Batch(Flow):
     """``with app.batch(on_success=publish.s()) as batch: ...``, and ``app.batch(id)``. Its ``state`` is ``blocked`` until all members have ended,
     ``cancelled`` as soon as one did not succeed, ``succeeded`` once all did."""
 
-    __slots__ = ("_adds", "_token")
+    __slots__ = ("_adds", "_begin", "_token")
 
-    def __init__(self, client: Client, flow: int, *, adds: bool) -> None:
-        """``adds``: to one that there was already; who leaves the block does not close it."""
-        super().__init__(client, flow)
-        self._adds = adds
+    def __init__(self, client: Client, flow: int | None, begin: Callable[[], int] | None = None) -> None:
+        """One that there is already, and who leaves its block does not close it; or one that its block is to ``begin``."""
+        self._client = client
+        if flow is not None:
+            self.id = flow
+        self._adds = begin is None
+        self._begin = begin
         self._token: Token[tuple[str, Membership] | None] | None = None
 
     def get(self, timeout: Any = None) -> Any:
@@ -42,9 +46,16 @@ class Batch(Flow):
             raise WouldDeadlock(f"batch {self.id} ends after its block, and get() inside of that would wait for ever")
         return super().get(timeout)
 
+    def __getattr__(self, name: str) -> Any:
+        if name == "id":
+            raise InvalidArgument("a batch begins with its block, and has no id before: with app.batch(...) as batch: ...")
+        raise AttributeError(f"a batch has no {name}", name=name, obj=self)
+
     def __enter__(self) -> Self:
         if self._token is not None:
             raise InvalidArgument(f"the block of batch {self.id} is entered already")
+        if self._begin is not None:
+            self.id, self._begin = self._begin(), None
         context = running_job()
         mine = context is not None and context._database == self._client.path
         by = Lease(context.id, context._job.attempt) if context is not None and mine else None
@@ -69,7 +80,7 @@ class Batch(Flow):
         self._client.ring(self._client.store.batches.seal(self.id, self._client.clock.now()))
 
     def __repr__(self) -> str:
-        return f"<Batch {self.id}>"
+        return "<Batch that has not begun>" if self._begin is not None else f"<Batch {self.id}>"
 
 
 def open_batch(client: Client, flow: int | None, callbacks: dict[str, Any]) -> Batch:
@@ -78,14 +89,14 @@ def open_batch(client: Client, flow: int | None, callbacks: dict[str, Any]) -> B
         if option not in RUNS_WHEN:
             raise InvalidType(f"a batch has no option {option!r}; it has {', '.join(RUNS_WHEN)}")
     if flow is None:
-        return _begin(client, callbacks)
+        return Batch(client, None, _prepared(client, callbacks))
     if callbacks:
         raise InvalidArgument("what is called at the end of a batch is said where it begins")
-    return Batch(client, checks.integer(flow, "batch_id", 1, 2**63 - 1), adds=True)
+    return Batch(client, checks.integer(flow, "batch_id", 1, 2**63 - 1))
 
 
-def _begin(client: Client, options: dict[str, Any]) -> Batch:
-    """Raises InvalidArgument or InvalidType for what cannot be called at its end; then nothing is stored."""
+def _prepared(client: Client, options: dict[str, Any]) -> Callable[[], int]:
+    """What stores it, and comes to its id. Raises InvalidArgument or InvalidType for what cannot be called at its end."""
     now = client.clock.now()
     children = [Child(NewJob(JOIN, "[]", "{}", "blocked", now, now, None, JobColumns(max_attempts=1)), "success", False)]
     codes = []
@@ -110,9 +121,13 @@ def _begin(client: Client, options: dict[str, Any]) -> Batch:
         children.append(Child(job, runs_when, takes, delay, expires))
         codes.append(code)
     origins = [origin for origin in map(client.origin_of, codes) if origin is not None]
-    flow = client.store.batches.begin(children, origins, now)
-    client.recorded(origins)
-    return Batch(client, flow, adds=False)
+
+    def begin() -> int:
+        flow = client.store.batches.begin(children, origins, client.clock.now())
+        client.recorded(origins)
+        return flow
+
+    return begin
 
 
 def _signature(given: Any, option: str) -> Signature:

@@ -119,7 +119,7 @@ def test_a_workflow_that_is_not_there_and_an_id_that_is_none(bound: LiteQueue, d
     for word in ("seven", "0", "flow:", "flow:x"):
         assert cli("flow", db, word).code == 2
     said = cli("jobs", db, "flow:77")
-    assert said.code == 0 and "there is no job with flow 77" in said.err
+    assert said.code == 1 and said.err == f"litequeue: there is no flow 77 in {db}\n"
 
 
 def test_a_job_is_enqueued_after_others_and_with_what_follows_it(bound: LiteQueue, db: Path, cli: Cli) -> None:
@@ -155,7 +155,7 @@ def test_a_whole_flow_is_put_back_or_cancelled_on_the_command_line(bound: LiteQu
     again = cli("retry", db, "flow:1")
     assert (again.code, again.out) == (1, "flow:1 was not changed: it has nothing to be retried\n")
     assert cli("cancel", db, "flow:1").out == "flow:1: 2 jobs cancelled\n"
-    assert "no flow 9" in cli("retry", db, "flow:9").err
+    assert "no flow 9" in cli("retry", db, "flow:9").err and "no flow 9" in cli("jobs", db, "flow:9").err
     assert cli("retry", db, "flow:1", "--from-start").err.count("\n") == 1
 
 

@@ -212,6 +212,11 @@ async def forgets_to_await() -> str:
 
 
 @app.task
+def calls_it_himself() -> None:
+    current_job().step("one", len("abc"))  # type: ignore[arg-type]
+
+
+@app.task
 def waits_wrongly(name: Any) -> None:
     current_job().wait_for(name, timeout=1)
 
@@ -230,6 +235,7 @@ def test_what_is_no_step_fails_the_job_and_says_why(working: LiteQueue) -> None:
         (names_wrongly.delay("x" * 201), "may have 200 characters"),
         (names_wrongly.delay("a\nb"), "the step's name"),
         (names_wrongly.delay("a\ud800b"), "half a character"),
+        (calls_it_himself.delay(), "takes a function and its arguments, not what it came to"),
         (forgets_to_await.delay(), "step 'one' was never awaited"),
         (waits_wrongly.delay("a\ud800b"), "half a character"), (waits_wrongly.delay(7), "a name, or a list of names, not int"),
         (waits_wrongly.delay({"a": 1, "b": 2}), "a name, or a list of names, not dict"), (waits_wrongly.delay([]), "not none"),

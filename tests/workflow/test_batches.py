@@ -382,6 +382,20 @@ def test_a_member_cannot_wait_for_its_own_batch(bound: LiteQueue) -> None:
     assert row.apply_async((2,), after=[batch]).state == "blocked"
 
 
+def test_a_batch_whose_block_is_never_entered_is_nowhere(bound: LiteQueue) -> None:
+    """It lay open in the file, and what it was to call waited for ever."""
+    batch = app.batch(on_end=end)
+    assert "not begun" in repr(batch)
+    with pytest.raises(InvalidArgument, match="with app.batch"):
+        batch.id  # noqa: B018
+    with pytest.raises(InvalidArgument, match="with app.batch"):
+        batch.close()
+    assert bound.jobs() == []
+    with batch:
+        row.delay(1)
+    assert batch.id == 1 and len(batch.jobs()) == 1
+
+
 def test_as_completed_gives_what_joins_meanwhile_too(working: LiteQueue) -> None:
     with app.batch() as batch:
         more.delay(4)
