@@ -1,8 +1,8 @@
 """Batches: workflows to which jobs are added one by one, with jobs that wait for all of them.
 
 Owns how one begins, and its end; who may join it is in ``links/joining``. Those that wait are ordinary children of every member, and of one parent more that
-is no job: as long as the batch is open, ``held`` counts for it. The first of them brings the members' results together, and is the end of the
-whole.
+is no job: as long as the batch is open, ``held`` counts for it. The first of them runs nothing, and is the end of the
+whole: what that comes to are the members' results, in their order.
 """
 
 from __future__ import annotations

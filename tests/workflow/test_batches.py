@@ -337,6 +337,16 @@ def test_what_it_came_to_is_there_as_long_as_somebody_waits_who_was_called_for_i
     assert hand.rows("SELECT id FROM litequeue_jobs") == hand.rows("SELECT id FROM litequeue_flows") == []
 
 
+def test_a_batch_without_members_leaves_nothing_behind(hand: Hand) -> None:
+    now = hand.clock.now()
+    job = new_job(state="blocked", created_at=now, run_at=now, task=JOIN)
+    flow = hand.store.batches.begin([Child(job, "success", False)], [], now)
+    hand.store.batches.seal(flow, now)
+    hand.clock.advance(2 * 86_400)
+    hand.store.operations.prune(hand.clock.now(), 60)
+    assert hand.rows("SELECT id FROM litequeue_jobs") == hand.rows("SELECT id FROM litequeue_flows") == []
+
+
 def test_results_that_are_gone_are_no_empty_list(bound: LiteQueue) -> None:
     with app.batch() as batch:
         row.delay(1)

@@ -37,6 +37,9 @@ WHERE first_id IN (SELECT DISTINCT (SELECT max(first_id) FROM litequeue_flow_job
 RETURNING flow_id"""
 FORGET_FLOWS: Final = """DELETE FROM litequeue_flows WHERE id IN (SELECT value FROM json_each(:flows))
     AND NOT EXISTS (SELECT 1 FROM litequeue_flow_jobs WHERE flow_id = litequeue_flows.id)"""
+# Of batches without members their end is the last job.
+FORGET_EMPTY: Final = """DELETE FROM litequeue_flows WHERE open >= 0 AND end_id IN (SELECT value FROM json_each(:ids))
+    AND NOT EXISTS (SELECT 1 FROM litequeue_flow_jobs WHERE flow_id = litequeue_flows.id)"""
 ANY_FLOWS: Final = "SELECT EXISTS (SELECT 1 FROM litequeue_flows)"
 
 
@@ -54,3 +57,4 @@ def forget_flows(connection: sqlite3.Connection, ids: str) -> None:
     flows = sorted({flow for (flow,) in connection.execute(FORGET_RANGES, {"ids": ids}).fetchall()})
     if flows:
         connection.execute(FORGET_FLOWS, {"flows": json.dumps(flows)})
+    connection.execute(FORGET_EMPTY, {"ids": ids})

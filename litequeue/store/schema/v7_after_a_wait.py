@@ -13,5 +13,7 @@ SQL: Final = """
 ALTER TABLE litequeue_waits ADD COLUMN expires INTEGER;
 -- Of a job that has put another in its place: how long it is kept once that has ended, and, JSON, whom it had waited for itself.
 ALTER TABLE litequeue_waits ADD COLUMN keep INTEGER;
-ALTER TABLE litequeue_waits ADD COLUMN own_parents TEXT
+ALTER TABLE litequeue_waits ADD COLUMN own_parents TEXT;
+-- Of batches: one without members is known by its end alone.
+CREATE INDEX litequeue_flows_end ON litequeue_flows (end_id) WHERE open >= 0
 """
