@@ -190,7 +190,7 @@ def retry(arguments: argparse.Namespace) -> int:
     act = functools.partial(Job.retry, from_start=arguments.from_start)
     if arguments.from_start and any(isinstance(each, str) for each in arguments.ids):
         raise InvalidArgument("--from-start is for jobs by their ids: of a workflow what has failed goes on behind its last step")
-    return _each(arguments, act, "runs again", "was not changed: it is {}", Flow.retry, "again", "retried")
+    return _each(arguments, act, "runs again", "was not changed: it is {}", Flow.retry, "put back", "put back")
 
 
 def cancel(arguments: argparse.Namespace) -> int:

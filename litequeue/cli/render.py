@@ -190,7 +190,9 @@ def print_steps(steps: Sequence[StepInfo], info: JobInfo) -> None:
         if step.value is not None:
             what = f"= {stored_json(step.value)}" + (f", of the event {step.event}" if step.event and len(step.event) < 100 else "")
         else:
-            is_over = info.finished_at is not None or step.until is not None and step.until <= info.run_at and info.state != "scheduled"
+            # One that is over lies before what the job waits for now, if it does.
+            is_past = step.until is not None and (step.until < info.run_at or step.until == info.run_at and info.state != "scheduled")
+            is_over = info.finished_at is not None or is_past
             until = f" until {_zoned(step.until)}" if step.until else ""
             what = f"{'waited' if is_over else 'waits'}{until}"
         say(f"step {step.name}, attempt {step.attempt}, {_zoned(step.at)}: {what if len(what) <= 200 else what[:199] + '...'}")

@@ -151,9 +151,9 @@ def test_a_whole_flow_is_put_back_or_cancelled_on_the_command_line(bound: LiteQu
     assert "flow          1\n" in shown and "parents       1\n" in shown
     refused = cli("retry", db, 2)
     assert (refused.code, refused.out) == (1, "job 2 was not changed: it is cancelled, for job 1: retry that, and it waits for it again\n")
-    assert cli("retry", db, "flow:1").out == "flow:1: 1 job again\n"
+    assert cli("retry", db, "flow:1").out == "flow:1: 1 job put back\n"
     again = cli("retry", db, "flow:1")
-    assert (again.code, again.out) == (1, "flow:1 was not changed: it has nothing to be retried\n")
+    assert (again.code, again.out) == (1, "flow:1 was not changed: it has nothing to be put back\n")
     assert cli("cancel", db, "flow:1").out == "flow:1: 2 jobs cancelled\n"
     assert "no flow 9" in cli("retry", db, "flow:9").err and "no flow 9" in cli("jobs", db, "flow:9").err
     assert cli("retry", db, "flow:1", "--from-start").err.count("\n") == 1

@@ -113,6 +113,19 @@ def test_events_that_are_kept_and_that_are_waited_for_are_listed(working: LiteQu
     ]  # fmt: skip
 
 
+def test_of_several_waits_the_last_is_the_one_that_goes_on(working: LiteQueue, db: Path, cli: Cli) -> None:
+    job = sleeps_and_waits.delay()
+    wait_until(lambda: job.state == "scheduled" and "event" in str(job.why_waiting()))
+    shown = cli("job", db, job.id).out
+    assert shown.count(": waited until ") == 1 and ": waits until " in shown.split("step wait_for")[1]
+
+
+@app.task
+def sleeps_and_waits() -> None:
+    current_job().sleep(0.01)
+    current_job().wait_for("never", timeout="1h")
+
+
 def test_a_wait_that_is_over_is_told_as_one(working: LiteQueue, db: Path, cli: Cli) -> None:
     """A job that had ended still waited, by its own words."""
     job = patient.delay()
