@@ -595,3 +595,13 @@ def test_a_user_with_one_of_the_highest_numbers_is_one_as_well(world: World) -> 
     home, highest = world.folder("home"), 2**32 - 2
     with acting_as(User(highest, highest)), pytest.raises(PermissionError):
         (home / "made").touch()
+
+
+def test_a_lock_of_roots_beside_a_users_file_is_that_users(world: World) -> None:
+    db = world.queue(world.folder("home"))
+
+    def act() -> int:
+        with LiteQueue(db) as app, app.lock("one", timeout=1):
+            return os.stat(f"{db}-locks").st_uid
+
+    assert as_user(0, act) == db.stat().st_uid != 0
