@@ -221,9 +221,7 @@ class LiteQueue(Marked, Workflows, Locks):
 
     def job(self, job_id: int | str) -> Job[Any]:
         """The handle of a job by its id, or by the digits of it. Does not look whether it exists; using it does."""
-        if isinstance(job_id, str) and job_id.isascii() and job_id.isdigit() and len(job_id) < 20:
-            job_id = int(job_id)  # out of a URL, or a form
-        return Job(self._client, checks.integer(job_id, "job_id", 1, 2**63 - 1))
+        return Job(self._client, checks.identity(job_id, "job_id"))
 
     def jobs(
         self,

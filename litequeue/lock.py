@@ -32,13 +32,14 @@ LAST_LOOK: Final = 0.05
 class Lock:
     """``with app.lock("reports", timeout="10s"):``, and ``async with``. Can be entered again and again, by several at once."""
 
-    __slots__ = ("_client", "_owners", "_patience", "name")
+    __slots__ = ("_client", "_named", "_owners", "_patience", "name")
 
     def __init__(self, client: Client, name: str, timeout: Span | None) -> None:
         self._client = client
         self.name = check_name(name, "lock(name)")
         self._patience = None if timeout is None else checks.span(timeout, "timeout") / checks.MICROS
         self._owners: list[Owner] = []
+        self._named: NamedLocks | None = None  # from the first time on
 
     def __enter__(self) -> Self:
         locks, owner, deadline, pause = self._locks(), _owner(), self._deadline(), FIRST_LOOK
@@ -101,14 +102,16 @@ class Lock:
         return min(pause, LAST_LOOK, left)
 
     def _locks(self) -> NamedLocks:
-        database = self._client.store.database
-        database.open()
+        if self._named is None:
+            database = self._client.store.database
+            database.open()
 
-        def opened(path: str) -> FileLock:
-            with acting_as(database.user):
-                return FileLock(path, owner=os.stat(database.path))
+            def opened(path: str) -> FileLock:
+                with acting_as(database.user):
+                    return FileLock(path, owner=os.stat(database.path))
 
-        return namedlocks.of(database.path, opened)
+            self._named = namedlocks.of(database.path, opened)
+        return self._named
 
     def __repr__(self) -> str:
         return f"<Lock {self.name!r}>"

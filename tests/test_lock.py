@@ -20,6 +20,7 @@ from litequeue import (
     JobCancelled,
     LiteQueue,
     LockTimeout,
+    Task,
     WouldDeadlock,
 )
 
@@ -190,7 +191,8 @@ def test_a_forks_child_has_none_of_its_parents_locks_and_lets_go_of_none(app: Li
             app.lock("one").__enter__()
 
 
-def test_a_task_that_waits_for_one_ends_when_it_is_cancelled(app: LiteQueue) -> None:
+def task_that_waits(app: LiteQueue) -> tuple[Task[[], None], threading.Event]:
+    """For the lock ``one``, and what says that it runs."""
     started = threading.Event()
 
     @app.task(retries=0)
@@ -199,6 +201,11 @@ def test_a_task_that_waits_for_one_ends_when_it_is_cancelled(app: LiteQueue) -> 
         with app.lock("one"):
             pass
 
+    return waits, started
+
+
+def test_a_task_that_waits_for_one_ends_when_it_is_cancelled(app: LiteQueue) -> None:
+    waits, started = task_that_waits(app)
     with app.lock("one"), app.worker(threads=1):
         job = waits.delay()
         assert started.wait(10)
@@ -243,14 +250,7 @@ def test_its_file_is_its_owners_alone_and_there_only_once_somebody_has_had_one(a
 
 
 def test_a_task_that_waits_for_one_is_given_back_when_its_worker_stops(app: LiteQueue) -> None:
-    started = threading.Event()
-
-    @app.task(retries=0)
-    def waits() -> None:
-        started.set()
-        with app.lock("one"):
-            pass
-
+    waits, started = task_that_waits(app)
     with app.lock("one"):
         job = waits.delay()
         with app.worker(threads=1):

@@ -61,6 +61,13 @@ def integer(value: object, what: str, low: int, high: int) -> int:
     return int(value)
 
 
+def identity(value: object, what: str) -> int:
+    """The id of something in the file, or the digits of it, out of a URL or a form."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+        value = int(value)
+    return integer(value, what, 1, 2**63 - 1)
+
+
 def span(value: object, what: str, *, zero: bool = True) -> int:
     """A length of time as people give it (seconds, a timedelta, text such as "1h30m"), as whole microseconds; at most a century."""
     value = whole(value)

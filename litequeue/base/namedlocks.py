@@ -88,8 +88,8 @@ _opening = threading.Lock()
 
 
 def of(database: str, opened: Callable[[str], FileLock]) -> NamedLocks:
-    """Those beside a database. ``opened`` opens the file, once in a process."""
-    path = os.path.realpath(database) + SUFFIX
+    """Those beside a database, whose path has no links in it. ``opened`` opens the file, once in a process."""
+    path = database + SUFFIX
     found = _of.get(path)
     if found is None:
         with _opening:

@@ -190,15 +190,15 @@ def retry(arguments: argparse.Namespace) -> int:
     act = functools.partial(Job.retry, from_start=arguments.from_start)
     if arguments.from_start and any(isinstance(each, str) for each in arguments.ids):
         raise InvalidArgument("--from-start is for jobs by their ids: of a workflow what has failed goes on behind its last step")
-    return _each(arguments, act, "runs again", "was not changed: it is {}", Flow.retry, "put back", "put back")
+    return _each(arguments, act, "runs again", "was not changed: it is {}", Flow.retry, "put back")
 
 
 def cancel(arguments: argparse.Namespace) -> int:
-    return _each(arguments, Job.cancel, "is {}", "was not changed: it is {}", Flow.cancel, "cancelled", "cancelled")
+    return _each(arguments, Job.cancel, "is {}", "was not changed: it is {}", Flow.cancel, "cancelled")
 
 
 def _each(
-    arguments: argparse.Namespace, act: Callable[[Job[Any]], bool], done: str, refused: str, act_on_flow: Callable[[Flow], int], came: str, to_be: str,
+    arguments: argparse.Namespace, act: Callable[[Job[Any]], bool], done: str, refused: str, act_on_flow: Callable[[Flow], int], came: str,
 ) -> int:
     """Do it to each that is named. 1, where there was nothing to be done to one."""
     code = 0
@@ -207,7 +207,7 @@ def _each(
             try:
                 if isinstance(each, str):
                     count = act_on_flow(app.flow(each))
-                    say(f"{each}: {counted(count, 'job')} {came}" if count else f"{each} was not changed: it has nothing to be {to_be}")
+                    say(f"{each}: {counted(count, 'job')} {came}" if count else f"{each} was not changed: it has nothing to be {came}")
                     code = code if count else 1
                     continue
                 handle = app.job(each)

@@ -56,7 +56,7 @@ class Ready:
 class Durable:
     """The part of a running job that remembers."""
 
-    __slots__ = ("_codec", "_count", "_job", "_keys", "_names", "_open", "_opener", "_suspended")
+    __slots__ = ("_codec", "_job", "_keys", "_names", "_open", "_opener", "_suspended")
     _job: ClaimedJob
 
     def __init__(self) -> None:
@@ -65,7 +65,6 @@ class Durable:
         self._names: dict[str, itertools.count[int]] = {}
         self._keys: dict[str, object] = {}
         self._open: dict[str, Any] = {}  # steps of a coroutine, itself, and once it runs a future of its end
-        self._count = 0
         self._suspended: Suspend | None = None  # it was asked to end, and is to
 
     def step(self, name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -193,8 +192,7 @@ class Durable:
         around = _inside.get()
         if around is not None:
             raise InvalidArgument(f"step {name!r} is inside step {around!r}: a step is stored as a whole; put them one after the other")
-        self._count += 1
-        if self._count > MOST:
+        if len(self._keys) >= MOST:
             raise InvalidArgument(f"a job may have {MOST:,} steps: make a workflow of it, or let each step do more")
         numbers, mine = self._names.setdefault(name, itertools.count(1)), object()
         while True:  # each atomic: threads of a task may call steps at once

@@ -28,8 +28,7 @@ class Workflows:
         """The handle of a workflow by its id, as ``job`` of a job; also as text, with ``flow:`` before it or without."""
         from .flow import Flow
 
-        digits = flow_id.removeprefix("flow:") if isinstance(flow_id, str) else ""
-        return Flow(self._client, checks.integer(int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 else flow_id, "flow_id", 1, 2**63 - 1))
+        return Flow(self._client, checks.identity(flow_id.removeprefix("flow:") if isinstance(flow_id, str) else flow_id, "flow_id"))
 
     def batch(self, batch_id: int | None = None, **callbacks: Any) -> Batch:
         """``with app.batch(on_success=publish.s(), on_failure=alarm.s(), on_end=tidy.s()) as batch:``: what is enqueued in the block

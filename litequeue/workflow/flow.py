@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 _LOOK: Final = 0.1  # seconds between two looks at most: one takes 4 ms where ten thousand jobs are
 
 
+def _wait_a_little(end: Job[Any] | None, deadline: float | None) -> None:
+    """Until some job has ended, or for a look's time."""
+    if end is not None:
+        end.wait_for_news(_LOOK if deadline is None else min(_LOOK, max(deadline - monotonic(), 0)))
+
+
 class Flow:
     """One enqueued workflow. Cheap: holds an id, and reads the file when asked."""
 
@@ -73,7 +79,7 @@ class Flow:
         while not self._is_over():
             if deadline is not None and monotonic() >= deadline:
                 return False
-            self._wait_a_little(deadline)
+            _wait_a_little(end, deadline)
         return True
 
     def _is_over(self) -> bool:
@@ -82,12 +88,6 @@ class Flow:
             return self.done()
         except JobNotFound:
             return True
-
-    def _wait_a_little(self, deadline: float | None) -> None:
-        """Until something has ended, or for a look's time."""
-        end, _ = self._found()
-        if end is not None:
-            end.wait_for_news(_LOOK if deadline is None else min(_LOOK, max(deadline - monotonic(), 0)))
 
     def get(self, timeout: Span | None = None) -> Any:
         """What the whole came to, waiting for it at most ``timeout``: the result of its last step, or of a group the list of
@@ -134,7 +134,7 @@ class Flow:
         ResultTimeout."""
         patience = None if timeout is None else checks.span(timeout, "timeout") / checks.MICROS
         deadline = None if patience is None else monotonic() + patience
-        self._found()
+        end, _ = self._found()
         seen: set[int] = set()
         while True:
             all_have_ended = self._is_over()  # asked first: what comes in meanwhile is looked for
@@ -147,7 +147,7 @@ class Flow:
                 if deadline is not None and monotonic() >= deadline:
                     progress = self.progress()
                     raise ResultTimeout(f"of flow {self.id} {progress.total - progress.ended} of {progress.total} jobs have not ended after {patience:g} s")
-                self._wait_a_little(deadline)
+                _wait_a_little(end, deadline)
 
     def cancel(self) -> int:
         """Cancel all of it that has not ended: what waits at once, what runs as soon as its pool can. How many jobs."""
