@@ -184,6 +184,12 @@ class Worker:
             def beat() -> float:
                 return heartbeat.tick() if watchdog.look() else heartbeat.interval
 
+
+            def declare_rest() -> None:
+                if ticker.has_ended:  # else it may be at it
+                    clockwork.declare_rest()
+
+            stack.callback(declare_rest)
             for service in (Service("heartbeat", beat, self._died), self._housekeeper, ticker):
                 stack.callback(service.stop)
                 service.start()

@@ -6,6 +6,7 @@ schedules does not pay for.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,14 @@ class Clockwork:
                 return REFUSED_SECONDS
             self._scheduler = self._make()
         return self._scheduler.tick()
+
+    def declare_rest(self) -> None:
+        """Once ``tick`` is called no more: a burst's last job may have brought a module whose schedules are not written down yet."""
+        if any(found.schedules for found in self._catalogue.declared):
+            if self._scheduler is None:
+                self._scheduler = self._make()
+            with contextlib.suppress(*PASSING):  # the next worker that loads it writes them down
+                self._scheduler.declare()
 
     def _make(self) -> Scheduler:
         from .declaring import Declarer

@@ -73,9 +73,12 @@ class Scheduler:
         self._look_for_stuck_at = 0.0
         self._began = clock.now()
 
+    def declare(self) -> None:
+        self._declarer.declare()
+
     def tick(self) -> float:
         try:
-            self._declarer.declare()
+            self.declare()
             self._heed_a_clock_set_back()
             if self._boot is not None:
                 rebooted = self._store.ticks.rebooted(self._boot)

@@ -42,6 +42,11 @@ class Service:
         """Let the next tick come at once."""
         self._wake.set()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether no tick is under way, and none will be."""
+        return not self._thread.is_alive()
+
     def stop(self) -> None:
         """Let the current tick finish, and no other begin."""
         self._stopping = True

@@ -27,6 +27,7 @@ from litequeue.store import Store
 from litequeue.tasks.finding import tasks_of
 from litequeue.worker.config import WorkerConfig
 from litequeue.worker.discovery import Catalogue
+from litequeue.worker.services.clockwork import Clockwork
 from litequeue.worker.services.declaring import Declarer
 from litequeue.worker.services.scheduler import Scheduler
 
@@ -573,3 +574,17 @@ def test_a_trigger_that_fails_at_once_does_not_keep_a_worker_from_its_jobs(tmp_p
             with contextlib.suppress(TimeoutError):
                 app.schedules.resume("broken")
             wait_until(lambda: app.schedules.get("broken").state == "disabled")
+
+
+def test_what_the_scheduler_had_no_tick_for_is_written_down_as_the_worker_ends(app: LiteQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A burst whose last job had brought a module sometimes ended before its schedules were in the file."""
+    monkeypatch.setattr(Clockwork, "tick", lambda _: 3_600.0)
+
+    @app.every("1h", name="hourly")
+    @app.task
+    def work() -> None: ...
+
+    work.delay()
+    with app.worker(burst=True) as worker:
+        worker.join()
+    assert [schedule.name for schedule in app.schedules.list()] == ["hourly"]
