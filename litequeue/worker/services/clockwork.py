@@ -46,7 +46,7 @@ class Clockwork:
         return self._scheduler.tick()
 
     def declare_rest(self) -> None:
-        """Once ``tick`` is called no more: a burst's last job may have brought a module whose schedules are not written down yet."""
+        """Once ``tick`` is called no more: a worker's last job may have brought a module whose schedules are not written down yet."""
         if any(found.schedules for found in self._catalogue.declared):
             if self._scheduler is None:
                 self._scheduler = self._make()
