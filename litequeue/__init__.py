@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from .app import LiteQueue
 from .base.backoff import Backoff
 from .base.errors import (
+    AlreadyEnqueued,
     BatchClosed,
     CannotOpen,
     CommandFailed,
@@ -89,7 +90,7 @@ if TYPE_CHECKING:
 __version__ = VERSION
 
 __all__ = [
-    "At", "AttemptInfo", "Backoff", "Batch", "BatchClosed", "CannotOpen", "CommandFailed", "Cron", "DatabaseCorrupt", "DatabaseReplaced",
+    "AlreadyEnqueued", "At", "AttemptInfo", "Backoff", "Batch", "BatchClosed", "CannotOpen", "CommandFailed", "Cron", "DatabaseCorrupt", "DatabaseReplaced",
     "Discard", "EventTimeout", "Every", "Flow", "InvalidArgument", "InvalidType", "Job", "JobBatch", "JobCancelled", "JobContext",
     "JobExpired", "JobFailed", "JobInfo", "JobNotFound", "LeaseLost", "LiteQueue", "LitequeueError", "LockTimeout", "NotAQueue", "NotInATask",
     "OutputPiece", "PayloadCorrupt", "PayloadError", "PayloadTooLarge", "ProcessDied", "QueueBusy", "Replace", "ResultNotStored",

@@ -214,8 +214,8 @@ class LiteQueue(Marked, Workflows, Locks):
         """``enqueue`` with the options of ``apply_async``."""
         code = code_of(task, self._tasks, self._client)
         if isinstance(code, str):
-            return Job(self._client, self._client.enqueue_by_name(code, *call(args, kwargs), options))
-        return Job(self._client, self._client.enqueue(code, *call(args, kwargs), options))
+            return Job(self._client, *self._client.enqueue_by_name(code, *call(args, kwargs), options))
+        return Job(self._client, *self._client.enqueue(code, *call(args, kwargs), options))
 
     # -- looking ---------------------------------------------------------------------------------------
 

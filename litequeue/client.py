@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,18 +16,11 @@ from . import known
 from .base import checks, forkguard
 from .base.bell import LOOK, Address, Bell
 from .base.clock import Clock, SystemClock
-from .base.errors import (
-    InvalidArgument,
-    InvalidType,
-    PayloadError,
-    PayloadTooLarge,
-    SignatureMismatch,
-    WouldDeadlock,
-)
+from .base.errors import PayloadTooLarge, WouldDeadlock
 from .base.homes import same_directory
 from .base.log import Log
 from .base.mainguard import refuse_in_an_import
-from .base.models import Membership, NewJob, TaskOrigin
+from .base.models import Enqueued, Membership, NewJob, TaskOrigin, UniqueKey
 from .base.softguard import shielded
 from .base.trust import TRUSTED
 from .given import database_path, expires_at_of, run_at_of
@@ -45,7 +38,6 @@ log = Log("litequeue.tasks")
 
 joining: Final = ContextVar[tuple[str, Membership] | None]("litequeue_batch", default=None)  # a file, and how to join in it
 _BESIDE: Final = {"after", *WHEN}  # options that are stored beside the job's row
-_NO_KWARGS: Mapping[str, Any] = {}
 
 
 class Client:
@@ -118,17 +110,29 @@ class Client:
 
     def enqueue(
         self, code: TaskCode, args: Sequence[Any], kwargs: Mapping[str, Any], options: EnqueueOptions | None
-    ) -> int:
-        """Store one job of a known task; its id. It is on disk when this returns."""
+    ) -> Enqueued:
+        """Store one job of a known task, or give the one that has its key. It is on disk when this returns."""
         code.check_call(args, kwargs)
         texts = self.encode_call(code.name, args, kwargs)
-        job_id = self._store_one(code.template, texts, options, self.origin_of(code))
+        key, said = self.key_of(code.template, args, kwargs, options)
+        found = self._store_one(code.template, texts, said, self.origin_of(code), key)
         self._recorded.add(code.name)
-        return job_id
+        return found
+
+    def key_of(
+        self, task: Template, args: Sequence[Any], kwargs: Mapping[str, Any], options: Mapping[str, Any] | None
+    ) -> tuple[UniqueKey | None, Mapping[str, Any] | None]:
+        """The key of a job, and the options without what says it. Raises InvalidArgument for what contradicts a key."""
+        if task.unique is None and not (options and "unique" in options):
+            return None, options
+        with forkguard.inside:  # most programs have none
+            from .unique import key_of
+
+        return key_of(task, args, kwargs, options or {}, self.codec)
 
     def _store_one(
-        self, task: Template, texts: tuple[str, str], options: Mapping[str, Any] | None, origin: TaskOrigin | None
-    ) -> int:
+        self, task: Template, texts: tuple[str, str], options: Mapping[str, Any] | None, origin: TaskOrigin | None, key: UniqueKey | None
+    ) -> Enqueued:
         batch = self.batch()
         if batch is not None or options and not _BESIDE.isdisjoint(options):
             said = dict(options or {})
@@ -136,11 +140,14 @@ class Client:
             ends = [] if after is None else self.ends_of(after)
             # From when the others have ended; where there is nothing to wait for, from now.
             delay = checked(EnqueueOptions, {"countdown": said.pop("countdown", None)} if ends else {}, "an enqueue").get("countdown")
-            job_id, addresses = self.store.flows.enqueue_one(self.new_job(task, texts, said), ends, delay, callbacks, origin, batch)
+            found, addresses = self.store.flows.enqueue_one(self.new_job(task, texts, said), ends, delay, callbacks, origin, batch, key)
+        elif key is not None:
+            found, addresses = self.store.jobs.enqueue_unique(self.new_job(task, texts, options), key, origin)
         else:
             job_id, addresses = self.store.jobs.enqueue(self.new_job(task, texts, options), origin)
+            found = Enqueued(job_id, True)
         self._bell.ring(addresses)
-        return job_id
+        return found
 
     def batch(self) -> Membership | None:
         """The batch in whose block this is called, if it is one of this file."""
@@ -164,7 +171,7 @@ class Client:
         origins = [origin for callback in callbacks if callback.code for origin in (self.origin_of(callback.code),) if origin is not None]
         if origins:
             self.store.jobs.record_origins(origins, self.clock.now())
-            self.recorded(origins)
+            self.recorded(origin.task for origin in origins)
 
     def ends_of(self, after: Any) -> list[int]:
         """The jobs that these handles and ids stand for. Raises InvalidType for what is none, InvalidArgument for one of another
@@ -180,52 +187,14 @@ class Client:
             raise WouldDeadlock(f"a job of batch {batch.flow} would wait for the end of that, its own: enqueue it after the block")
         return list(dict.fromkeys(found))
 
-    def enqueue_many(
-        self, code: TaskCode, calls: Iterable[Any], options: EnqueueOptions | None
-    ) -> range:
-        """Store one job per call, all or none, in one transaction; their ids."""
-        said = dict(options or {})
-        if said.pop("after", None) is not None:
-            raise InvalidArgument("delay_many takes no after: group(task.s(...) for ...).apply_async(after=...) is the same for many")
-        callbacks = self.callbacks_of(said)
-        pattern = self.new_job(code.template, ("", ""), said)
-        if callbacks:
-            pattern = pattern._replace(columns=pattern.columns._replace(links=1))
-        payloads = self._payloads(code, calls)
-        ids, addresses = self.store.jobs.enqueue_many(pattern, payloads, self.origin_of(code), callbacks, self.batch())
-        self._recorded.add(code.name)
-        self._bell.ring(addresses)
-        return ids
-
-    def _payloads(self, code: TaskCode, calls: Iterable[Any]) -> Iterator[tuple[str, str]]:
-        position = 0
-        try:
-            for position, item in enumerate(calls):
-                yield self._payload(code, item)
-        except (InvalidType, SignatureMismatch, PayloadError, PayloadTooLarge) as error:
-            raise type(error)(f"delay_many: item {position}: {error}") from None
-
-    def _payload(self, code: TaskCode, call: Any) -> tuple[str, str]:
-        if type(call) is tuple:
-            code.check_call(call, _NO_KWARGS)
-            return self.encode_call(code.name, call, _NO_KWARGS)
-        if type(call) is dict:
-            if not all(isinstance(key, str) for key in call):
-                raise InvalidType("it has a keyword that is no string")
-            code.check_call((), call)
-            return self.encode_call(code.name, (), call)
-        raise InvalidType(
-            f"it must be a tuple of arguments or a dict of keyword arguments, not "
-            f"{type(call).__name__}; for one argument write (x,)"
-        )
-
     def enqueue_by_name(
         self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: EnqueueOptions | None
-    ) -> int:
-        """Store a job of a task whose code is not here."""
+    ) -> Enqueued:
+        """Store a job of a task whose code is not here, or give the one that has its key."""
         refuse_in_an_import()
         template = self.template(name)
-        return self._store_one(template, self.encode_call(name, args, kwargs), options, None)
+        key, said = self.key_of(template, args, kwargs, options)
+        return self._store_one(template, self.encode_call(name, args, kwargs), said, None, key)
 
     def emit(self, event: str, payload: Any, keep: Any, *, replace: bool) -> bool:
         now = self.clock.now()
@@ -275,9 +244,9 @@ class Client:
                     "decides what becomes of it", self.path, owner, me,
                 )  # fmt: skip
 
-    def recorded(self, origins: Iterable[TaskOrigin]) -> None:
-        """These have been stored with jobs."""
-        self._recorded.update(origin.task for origin in origins)
+    def recorded(self, tasks: Iterable[str]) -> None:
+        """Where these are has been stored with jobs."""
+        self._recorded.update(tasks)
 
     def origin_of(self, code: TaskCode) -> TaskOrigin | None:
         """Where the code is, for the first enqueue of each task by this process."""

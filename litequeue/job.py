@@ -40,12 +40,13 @@ Row = tuple[str, str | None, str | None]
 class Job(Generic[R_co]):
     """One enqueued job. Cheap: holds an id, and reads the file when asked."""
 
-    __slots__ = ("_client", "id")
+    __slots__ = ("_client", "id", "is_new")
     __litequeue_instead__ = "pass its id (job.id), and make a handle of that with app.job(id)"
 
-    def __init__(self, client: Client, job_id: int) -> None:
+    def __init__(self, client: Client, job_id: int, is_new: bool = False) -> None:
         self._client = client
         self.id = job_id
+        self.is_new = is_new  # the enqueue that gave this handle has made the job; False too of one that was asked for by its id
 
     @property
     def state(self) -> JobState:

@@ -1,6 +1,6 @@
 """The handles of one ``delay_many``: a sequence of jobs that holds their ids.
 
-Owns no more than that range of ids.
+Owns no more than their ids, and which of them are new where some had a key that was taken.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ R_co = TypeVar("R_co", covariant=True)
 class JobBatch(Sequence[Job[R_co]]):
     """The handles of one ``delay_many``, in order; made as they are asked for."""
 
-    __slots__ = ("_client", "ids")
+    __slots__ = ("_client", "_is_new", "ids")
     __litequeue_instead__ = "pass the ids, list(batch.ids), and make handles of those with app.job(id)"
 
-    def __init__(self, client: Client, ids: range) -> None:
+    def __init__(self, client: Client, ids: Sequence[int], is_new: Sequence[bool] | None = None) -> None:
         self._client = client
         self.ids = ids
+        self._is_new = is_new  # None: all are
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -36,14 +37,14 @@ class JobBatch(Sequence[Job[R_co]]):
     def __getitem__(self, index: slice) -> JobBatch[R_co]: ...
     def __getitem__(self, index: int | slice) -> Job[R_co] | JobBatch[R_co]:
         if isinstance(index, slice):
-            return JobBatch(self._client, self.ids[index])
-        return Job(self._client, self.ids[index])
+            return JobBatch(self._client, self.ids[index], None if self._is_new is None else self._is_new[index])
+        return Job(self._client, self.ids[index], self._is_new is None or self._is_new[index])
 
     def __iter__(self) -> Iterator[Job[R_co]]:
-        return (Job(self._client, job_id) for job_id in self.ids)
+        return (self[index] for index in range(len(self)))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _batch_of, (self._client.path, self.ids)
+        return _batch_of, (self._client.path, self.ids, self._is_new)
 
     def __copy__(self) -> JobBatch[R_co]:
         return self
@@ -55,5 +56,5 @@ class JobBatch(Sequence[Job[R_co]]):
         return f"<JobBatch of {len(self)}>"
 
 
-def _batch_of(path: str, ids: range) -> JobBatch[Any]:
-    return JobBatch(client_of(path), ids)
+def _batch_of(path: str, ids: Sequence[int], is_new: Sequence[bool] | None = None) -> JobBatch[Any]:
+    return JobBatch(client_of(path), ids, is_new)

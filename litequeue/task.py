@@ -15,6 +15,7 @@ from .client import Client
 from .given import call
 from .job import Job
 from .jobs import JobBatch
+from .many import enqueue_many
 from .options import EnqueueOptions
 from .tasks import Marked, TaskCode
 from .tasks.each import MAP, STARMAP
@@ -47,7 +48,7 @@ class Task(Marked, Generic[P, R]):
         Raises SignatureMismatch, PayloadError, PayloadTooLarge, QueueBusy, StorageFull or another
         StoreError; then nothing was stored.
         """
-        return Job(self._client, self._client.enqueue(self._code, args, kwargs, None))
+        return Job(self._client, *self._client.enqueue(self._code, args, kwargs, None))
 
     def apply_async(
         self, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, **options: Unpack[EnqueueOptions]
@@ -58,7 +59,7 @@ class Task(Marked, Generic[P, R]):
         by then; durations are seconds, timedeltas or text such as "1h30m". Raises what ``delay`` raises, and
         InvalidArgument (a ValueError) or InvalidType (a TypeError) for an option that it cannot take.
         """
-        return Job(self._client, self._client.enqueue(self._code, *call(args, kwargs), options))
+        return Job(self._client, *self._client.enqueue(self._code, *call(args, kwargs), options))
 
     def delay_many(
         self, calls: Iterable[tuple[Any, ...] | dict[str, Any]], **options: Unpack[EnqueueOptions]
@@ -68,7 +69,7 @@ class Task(Marked, Generic[P, R]):
         An item is a tuple of positional arguments or a dict of keyword arguments. An iterator of
         a million is streamed: neither it nor the jobs are held in memory.
         """
-        return JobBatch(self._client, self._client.enqueue_many(self._code, calls, options))
+        return JobBatch(self._client, *enqueue_many(self._client, self._code, calls, options))
 
     def s(self, *args: Any, **kwargs: Any) -> Signature:
         """A call for a workflow, not enqueued yet: it takes the result of what comes before it as its first argument."""

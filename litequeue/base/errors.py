@@ -148,6 +148,17 @@ class SoftTimeout(BaseException):
 # -- the file ----------------------------------------------------------------------------------
 
 
+class AlreadyEnqueued(LitequeueError, RuntimeError):
+    """A job of the task has the key, and its task says ``on_conflict="raise"``; nothing was stored. ``job_id`` is that job's."""
+
+    def __init__(self, message: str, job_id: int) -> None:
+        super().__init__(message, job_id)
+        self.job_id = job_id
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class StoreError(LitequeueError, OSError):
     """The database file cannot be used; the message has its path."""
 

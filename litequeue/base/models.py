@@ -40,6 +40,23 @@ class NewJob(NamedTuple):
     columns: JobColumns
 
 
+class UniqueKey(NamedTuple):
+    """The key of a job about to be inserted, and what becomes of that where another has it; times in microseconds."""
+
+    text: str
+    until: str | int = "finish"  # or "start"; a length of time
+    on_conflict: str = "return"  # or "raise" or "replace"
+    debounce: int | None = None  # it is due so long after the last enqueue,
+    max_wait: int | None = None  # and at most so long after the first
+
+
+class Enqueued(NamedTuple):
+    """What an enqueue came to."""
+
+    id: int
+    is_new: bool  # False: the job was there, and had its key
+
+
 @dataclass(frozen=True, slots=True)
 class TaskOrigin:
     """Where the code of a task is, and the options that an enqueue by name falls back on."""

@@ -59,6 +59,8 @@ def enqueue(arguments: argparse.Namespace) -> int:
         note_unknown_task(task, app._client.store.jobs.origins)
         job = app.send_task(task, args, kwargs, **options)
         say(job.id)
+        if not job.is_new:
+            complain(f"job {job.id} was there: it has the key {job.info().unique_key}")
         sys.stdout.flush()
         if arguments.wait is None:
             return 0
@@ -149,12 +151,13 @@ def job(arguments: argparse.Namespace) -> int:
         info, waits, output, steps = handle.info(), handle.why_waiting(), handle.output(), handle.steps()
         flows = app._client.store.flows
         flow, parents = flows.of_job(handle.id), flows.parents(handle.id)
+        holder = app._client.store.reports.key_holder(handle.id, app._client.clock.now())
     if arguments.json:
         pieces = [as_dict(piece) for piece in output]
         links = {"flow": flow, "parents": parents}
         render.print_json({**as_dict(info), **links, "why_waiting": waits, "output": pieces, "steps": list(map(as_dict, steps))})
     else:
-        render.print_job(info, waits, flow, parents)
+        render.print_job(info, waits, flow, parents, holder)
         render.print_steps(steps, info)
         render.print_output(output)
     return 0
@@ -216,6 +219,9 @@ def _each(
                 text = (done if acted else refused).format("being cancelled" if acted and state == "running" else state)
                 cause = None if acted else app._client.store.flows.cause(each)
                 say(f"job {each} {text}" + ("" if cause is None or state != "cancelled" else f", for job {cause}: retry that, and it waits for it again"))
+                holder = app._client.store.reports.key_holder(each, app._client.clock.now()) if acted and act is not Job.cancel else None
+                if holder is not None:
+                    say(f"job {each} runs without its key {handle.info().unique_key}, which job {holder} has")
                 code = code if acted else 1
             except JobNotFound as error:
                 complain(error)

@@ -140,8 +140,9 @@ def job_row(info: JobInfo) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def print_job(info: JobInfo, waits: str | None, flow: int | None, parents: Sequence[int]) -> None:
-    """Everything about one job; ``waits``: why it does not start; ``flow``: of which it is a part; ``parents``: whom it waited for."""
+def print_job(info: JobInfo, waits: str | None, flow: int | None, parents: Sequence[int], holder: int | None = None) -> None:
+    """Everything about one job; ``waits``: why it does not start; ``flow``: of which it is a part; ``parents``: whom it waited for;
+    ``holder``: who has its key in its place."""
     info = info.masked()
     lines = [
         ("job", str(info.id)),
@@ -150,6 +151,7 @@ def print_job(info: JobInfo, waits: str | None, flow: int | None, parents: Seque
         ("schedule", "" if info.schedule is None else f"{info.schedule}, tick {_zoned(info.scheduled_for)}"),
         ("flow", "" if flow is None else str(flow)),
         ("parents", "" if not parents else ", ".join(map(str, parents[:5])) + (f" and {len(parents) - 5:,} others" if len(parents) > 5 else "")),
+        ("key", (info.unique_key or "") + (f", which job {holder} has" if holder else "")),
         ("queue", f"{info.queue}, priority {info.priority}, {info.pool} pool"),
         ("args", stored_json(info.args)),
         ("kwargs", stored_json(info.kwargs)),

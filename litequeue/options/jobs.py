@@ -17,11 +17,14 @@ from .kinds import (
     DEADLINE,
     FLAG,
     JOBS,
+    KEY,
+    KEY_SPEC,
     LENGTH,
     MOMENT,
     NAME,
     NAMES,
     SPAN,
+    UNTIL,
     Exceptions,
     Span,
     integer,
@@ -32,6 +35,7 @@ from .option import Option
 MAX_PRIORITY: Final = 1_000_000
 MAX_RETRIES: Final = 1_000_000
 WHEN: Final = {"on_success": "success", "on_failure": "failed"}  # by option: at which end what it names is called
+CONFLICT: Final = ("return", "raise", "replace")
 POOLS: Final = ("thread", "process", "async")
 
 
@@ -73,6 +77,10 @@ class EnqueueOptions(JobOptions, total=False):
         Span | datetime | None,
         Option(DEADLINE, "if not started so long after the enqueue, or by then, never", said="as the task says"),
     ]
+    unique: Annotated[
+        bool | str | None,
+        Option(KEY, "a key that at most one job of the task has, in place of what the task says; False: none", said="as the task says"),
+    ]
     on_success: Annotated[
         Any, Option(CALLBACKS, "a task, or `task.s(...)`, that is called with the result once it has succeeded", said="as the task says")
     ]
@@ -109,6 +117,24 @@ class TaskOptions(JobOptions, total=False):
     secret: Annotated[
         str | Sequence[str] | None, Option(NAMES, "the names of arguments that are shown as `***` wherever a job is", said="none")
     ]
+    unique: Annotated[
+        bool | str | Sequence[str] | None,
+        Option(KEY_SPEC, 'at most one job of equal arguments: `True` for all of them, names as in `("user_id",)`, or a pattern, '
+               '`"user:{user_id}"`', False, "`False`"),
+    ]  # fmt: skip
+    unique_until: Annotated[
+        Span | None,
+        Option(UNTIL, 'how long a job keeps others out: until its `"finish"`, until its `"start"`, or for so long', "finish", '`"finish"`'),
+    ]
+    on_conflict: Annotated[
+        str | None,
+        Option(one_of(*CONFLICT), 'what an enqueue does that is kept out: `"return"` the job that there is, `"raise"` AlreadyEnqueued, '
+               '`"replace"` the arguments and options of the one that there is, if it has not started', "return", '`"return"`'),
+    ]  # fmt: skip
+    debounce: Annotated[
+        Span | None, Option(LENGTH, "run so long after the last of several enqueues, once, with its arguments", said="no")
+    ]
+    max_wait: Annotated[Span | None, Option(LENGTH, "but no longer than that after the first of them", said="for ever")]
     on_success: Annotated[Any, Option(CALLBACKS, "a task, or `task.s(...)`, that is called with each result", said="none")]
     on_failure: Annotated[
         Any, Option(CALLBACKS, "the same, called with each of its jobs that is discarded (a dict)", said="none")

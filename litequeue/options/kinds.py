@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from ..base import backoff, checks
+from ..base import backoff, checks, keyspec
 from ..base.errors import InvalidArgument, InvalidType
 from .option import Kind, as_it_is
 
@@ -124,6 +124,17 @@ def _jobs(value: Any, name: str) -> tuple[Any, ...]:
     return found
 
 
+def _unique_once(value: Any, name: str) -> str | bool:
+    """Of one enqueue: False, or the key itself."""
+    if value is True:
+        raise InvalidArgument(f"{name} of an enqueue is a key, or False; what a task's keys are made of is said with the task")
+    return False if value is False else checks.line(value, name)
+
+
+def _until(value: Any, name: str) -> str | int:
+    return value if value in ("finish", "start") else int(checks.span(value, name, zero=False))
+
+
 FLAG: Final = Kind(checks.flag, None, as_it_is)
 NAME: Final = Kind(checks.name, "NAME")
 ADDRESSES: Final = Kind(_addresses, "ADDRESS", joined=", ")
@@ -136,3 +147,6 @@ CLASSES: Final = Kind(_classes)
 CALLBACKS: Final = Kind(_callback, "TASK")
 JOBS: Final = Kind(_jobs, "ID,ID", lambda text: text.split(","))
 BACKOFF: Final = Kind(lambda value, name: backoff.check(value))
+KEY_SPEC: Final = Kind(keyspec.check)
+KEY: Final = Kind(_unique_once, "KEY|no", lambda text: False if text == "no" else text)
+UNTIL: Final = Kind(_until)

@@ -6,6 +6,7 @@ file.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Unpack
@@ -13,7 +14,7 @@ from typing import Any, Final, Unpack
 from .. import triggers
 from ..base import checks, durations
 from ..base.errors import InvalidArgument
-from ..base.models import NewJob, TaskOrigin
+from ..base.models import NewJob, TaskOrigin, UniqueKey
 from ..options.schedules import TimeOptions
 from ..triggers import At, Cron, Every, Trigger, firing
 
@@ -29,6 +30,7 @@ class NewSchedule:
     job: NewJob  # a template: its times do not count
     rules: Mapping[str, Any]  # the clean RuleOptions
     origin: TaskOrigin | None  # where the task's code is
+    key: UniqueKey | None = None  # of the job of each tick
     module: str | None = None  # that declares it; None: added at run time
     directory: str | None = None
     path: str | None = None  # the file that it was declared for
@@ -50,6 +52,7 @@ class NewSchedule:
             "name": self.name, "trigger": triggers.spec_of(self.trigger), "task": job.task, "args": job.args,
             "kwargs": job.kwargs, **job.columns._asdict(), "expires": expires, **self.rules, "module": self.module,
             "directory": self.directory, "anchor_at": now, "next_tick_at": None, "fires_at": None, "boot": None,
+            "unique_key": None if self.key is None else json.dumps(self.key[:2]),
         }  # fmt: skip
 
     def _boot(self, boot: str | None) -> str | None:
@@ -81,6 +84,7 @@ def define(
     job: NewJob,
     rules: Mapping[str, Any],
     origin: TaskOrigin | None,
+    key: UniqueKey | None = None,
     *,
     declared_for: str | None = None,
 ) -> NewSchedule:
@@ -97,6 +101,7 @@ def define(
         job=job,
         rules={**rules, "grace": default_grace(trigger) if rules["grace"] is None else rules["grace"]},
         origin=origin,
+        key=key,
         module=None if home is None else home.module,
         directory=None if home is None else home.directory,
         path=declared_for,

@@ -15,6 +15,7 @@ from ..base import checks
 from ..base.bell import TIMES
 from ..base.clock import boot_id
 from ..base.errors import InvalidArgument, ScheduleNotFound
+from ..base.models import NewJob, UniqueKey
 from ..base.records import ScheduleInfo, TickInfo
 from ..client import Client
 from ..given import call
@@ -99,7 +100,7 @@ class Schedules:
         trigger = changed_trigger(old["trigger"], changes)
         code = self._tasks.get(old["task"]) or self._client.builtin(old["task"])
         job = changed_job(old, changes, self._client.template(code or old["task"]), self._texts(code, old, changes), now)
-        new = define(old["name"], trigger, job, changed_rules(old, changes), None)
+        new = define(old["name"], trigger, job, changed_rules(old, changes), None, self._key(code or old["task"], job))
         fresh = new.row(now)
         retime = any(fresh[key] != old[key] for key in ("trigger", "jitter"))
         if retime or _is_over(known) and given_of(TimeOptions, changes):
@@ -107,6 +108,13 @@ class Schedules:
         else:
             fresh |= {key: old[key] for key in ("trigger", *KEPT_OVER_A_RESTART)}
         return Change(fresh, now, known, retime=retime)
+
+    def _key(self, code: TaskCode | str, job: NewJob) -> UniqueKey | None:
+        template = self._client.template(code)
+        if template.unique is None:
+            return None
+        key, _ = self._client.key_of(template, self._client.codec.decode(job.args), self._client.codec.decode(job.kwargs), None)
+        return key
 
     def _texts(self, code: TaskCode | None, old: Mapping[str, Any], changes: Mapping[str, Any]) -> tuple[str, str]:
         if not changes.keys() & {"args", "kwargs"}:
@@ -153,14 +161,15 @@ class Schedules:
         self._client.ring(addresses, TIMES)
 
     def run_now(self, name: str) -> Job[Any]:
-        """Make a job of it now, whatever the time and whatever runs. Its ticks stay. Raises ScheduleNotFound."""
+        """Make a job of it now, whatever the time and whatever runs; or find the one that has its key, if its task is unique. Its ticks stay. Raises
+        ScheduleNotFound."""
         checks.name(name, "the schedule's name")
         made = self._client.store.schedules.run_now(name, self._client.clock.now())
         if made is None:
             raise self._unknown(name)
-        job_id, addresses = made
+        found, addresses = made
         self._client.ring(addresses)
-        return Job(self._client, job_id)
+        return Job(self._client, *found)
 
     # -- looking -------------------------------------------------------------------------------------
 
@@ -206,7 +215,7 @@ class Schedules:
         texts = self._client.encode_call(name, positional, named)
         job = self._client.new_job(self._client.template(code), texts, given)
         origin = code.origin if isinstance(code, TaskCode) else None
-        return define(name, trigger, job, rules, origin, declared_for=self._client.path if declared else None)
+        return define(name, trigger, job, rules, origin, self._key(code, job), declared_for=self._client.path if declared else None)
 
     def _stored(self, name: str) -> Stored:
         known = self._client.store.schedules.stored(checks.name(name, "the schedule's name"))

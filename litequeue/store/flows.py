@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from ..base.bell import Address
 from ..base.errors import JobNotFound
-from ..base.models import Membership, NewJob, TaskOrigin
+from ..base.models import Enqueued, Membership, NewJob, TaskOrigin, UniqueKey
 from .bells import everyone
 from .file import Database
 from .links import graph, telling
@@ -101,19 +101,27 @@ class Flows:
 
     def enqueue_one(
         self, job: NewJob, parents: Sequence[int], delay: int | None, callbacks: Sequence[tuple[str, str]], origin: TaskOrigin | None,
-        batch: Membership | None,
-    ) -> tuple[int, list[Address]]:  # fmt: skip
+        batch: Membership | None, key: UniqueKey | None = None,
+    ) -> tuple[Enqueued, list[Address]]:  # fmt: skip
         """Store one job that waits for others, has callbacks (when, JSON), or joins a batch: its id, and whom to wake. ``delay``: microseconds from when
-        it may run."""
+        it may run. Where another has its ``key``, that one as it is, which joins no batch. Raises AlreadyEnqueued."""
         edges = [Edge(-parent, 0, position) for position, parent in enumerate(parents)]
         alone = Graph([job], edges, [Wait(0, delay=delay)] if edges else [], [(0, *callback) for callback in callbacks])
         with self._database.write(durable=True) as connection:
             if origin is not None:
                 record_origin(connection, origin, job.created_at)
+            if key is not None:
+                from . import keys
+
+                holder, is_changed = keys.holder(connection, job, key)
+                if holder is not None:
+                    return Enqueued(holder, False), everyone(connection) if is_changed else []
             (job_id,) = graph.insert(connection, alone, job.created_at)
+            if key is not None:
+                keys.hold(connection, job.task, key, job_id, job.created_at)
             if batch is not None:
                 join(connection, batch, job_id, job_id)
-            return job_id, everyone(connection)
+            return Enqueued(job_id, True), everyone(connection)
 
     def ends(self, flow: int) -> list[int]:
         """The job whose end is its own, if there is one. Raises JobNotFound."""

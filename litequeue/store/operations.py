@@ -11,7 +11,7 @@ from typing import Final
 
 from ..base.bell import Address
 from ..base.clock import monotonic
-from . import steps
+from . import keys, steps
 from .bells import everyone
 from .file import Database
 from .links import keeping, telling
@@ -83,6 +83,7 @@ def revive(connection: sqlite3.Connection, jobs: Iterable[int], now: int, *, fro
         if from_start or row[0] == "succeeded":
             connection.execute(steps.FORGET, parameters)
         connection.execute(REOPEN, parameters)
+        keys.revived(connection, job, now)
         back.append(job)
     revived(connection, back, now)
     return back
@@ -141,6 +142,7 @@ class Operations:
         with self._database.write(durable=False) as connection:
             until = monotonic() + seconds  # not before: where many wait for the lock, each round would be over as it began
             connection.execute(CLOSE_ALL)
+            (has_keys,) = connection.execute(keys.ANY).fetchone()
             (remembers,) = connection.execute(steps.ANY).fetchone()
             (has_flows,) = connection.execute(keeping.ANY_FLOWS).fetchone()
             while True:
@@ -153,6 +155,8 @@ class Operations:
                 if remembers:
                     connection.execute(steps.PRUNE_STEPS, {"ids": text})
                     connection.execute(steps.PRUNE_LISTENERS, {"ids": text})
+                if has_keys:
+                    keys.prune(connection, text, now)
                 found = connection.execute(PRUNE_JOBS, {"ids": text}).rowcount
                 if has_flows:
                     keeping.forget_flows(connection, text)

@@ -27,6 +27,7 @@ from .source import source_of
 if TYPE_CHECKING:
     from ..base.masking import Secrets
     from .callbacks import Callback
+    from .keys import Unique
 
 MARK: Final = "__litequeue_code__"  # the attribute by which a module's object shows that it is a task
 
@@ -46,19 +47,22 @@ class Template(NamedTuple):
     columns: JobColumns
     expires: int | None  # microseconds from the enqueue
     callbacks: Sequence[Callback] = ()
+    unique: Unique | None = None
 
     @classmethod
     def of(cls, task: str, origin: TaskOrigin | None) -> Template:
         """Of a task whose code is not here: as its producers recorded it. Else the worker that claims a job says it."""
         recorded = {} if origin is None else _recorded(origin.options)
         columns = {name: value for name, value in recorded.items() if name in JobColumns._fields}
-        return cls(task, JobColumns(**columns), recorded.get("expires"))
+        return cls(task, JobColumns(**columns), recorded.get("expires"), unique=_recorded_unique(recorded.get("unique")))
 
     def recorded(self, secret: Secrets | None) -> str:
         """As producers record it, JSON; with what of its arguments is ``secret``, for who shows jobs without its code."""
         said: dict[str, Any] = {**self.columns._asdict(), "expires": self.expires}
         if self.callbacks:
             said["callbacks"] = [[callback.runs_when, json.loads(callback.job)] for callback in self.callbacks]
+        if self.unique is not None:
+            said["unique"] = self.unique.as_json()
         return json.dumps(said if secret is None else {**said, "secret": secret.as_json()})
 
 
@@ -86,6 +90,14 @@ def _recorded(options: str) -> dict[str, Any]:
     if not isinstance(found, dict) or not all(isinstance(value, kinds.get(name, object)) for name, value in found.items()):
         return {}
     return found
+
+
+def _recorded_unique(found: Any) -> Unique | None:
+    if found is None:
+        return None
+    from .keys import recorded_unique
+
+    return recorded_unique(found)
 
 
 def check_columns(task: str, columns: JobColumns) -> None:
@@ -152,8 +164,8 @@ class TaskCode:
         if self.callbacks:
             self.columns = self.columns._replace(links=1)
         self.name = clean["name"] or _name_of(home, qualname)
-        self.template = Template(self.name, self.columns, clean["expires"], self.callbacks)
         self._signature = signature_of(function)
+        self.template = Template(self.name, self.columns, clean["expires"], self.callbacks, self._unique(clean, options))
         self.secret = None if clean["secret"] is None else self._secrets(clean["secret"])
         self.origin = self._find_origin(home, qualname)
         loadable = self.origin is not None and self.origin.is_loadable
@@ -176,6 +188,14 @@ class TaskCode:
         from .callbacks import callbacks_of
 
         return callbacks_of(clean)
+
+    def _unique(self, clean: Mapping[str, Any], given: Mapping[str, Any]) -> Unique | None:
+        if not (clean["unique"] or any(given.get(name) is not None for name in ("unique_until", "on_conflict", "debounce", "max_wait"))):
+            return None
+        with forkguard.inside:  # for the few tasks that are
+            from .keys import unique_of
+
+        return unique_of(self.name, self._signature, clean, given, self.codec)
 
     def _secrets(self, names: Sequence[str]) -> Secrets:
         with forkguard.inside:  # imported here: half a millisecond, for the few tasks that have some

@@ -19,6 +19,7 @@ from ..options import EnqueueOptions, checked
 from ..store.batches import Child
 from ..store.links.telling import JOIN
 from ..tasks.context import running_job
+from ..unique import without_key
 from .flow import Flow
 from .shapes import Signature
 
@@ -108,7 +109,7 @@ def _prepared(client: Client, options: dict[str, Any]) -> Callable[[], int]:
         takes = not signature.immutable
         code = signature._code
         code.check_call((0, *signature.args) if takes else signature.args, signature.kwargs)
-        said = dict(signature.options)
+        said = without_key(code.template, signature.options, "what is called at the end of a batch")
         if client.callbacks_of(said):
             raise InvalidArgument(f"what is called at the end of a batch has no callbacks of its own: {option}={signature!r:.100}")
         texts = client.encode_call(signature.task, signature.args, signature.kwargs)
@@ -124,7 +125,7 @@ def _prepared(client: Client, options: dict[str, Any]) -> Callable[[], int]:
 
     def begin() -> int:
         flow = client.store.batches.begin(children, origins, client.clock.now())
-        client.recorded(origins)
+        client.recorded(origin.task for origin in origins)
         return flow
 
     return begin

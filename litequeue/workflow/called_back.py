@@ -12,11 +12,14 @@ from typing import Any
 from ..base.errors import InvalidArgument
 from ..options import WHEN, EnqueueOptions, checked, stored
 from ..tasks import TaskCode, columns_of
+from ..unique import without_key
 
 
 def written(code: TaskCode, args: str, kwargs: str, options: Mapping[str, Any], *, takes: bool) -> str:
     """A call of a task, encoded, as a callback. Raises what an enqueue of it raises."""
     given = checked(EnqueueOptions, options, "a callback")
+    if code.template.unique is not None or "unique" in given:
+        given = without_key(code.template, given, "a callback")
     for option in ("eta", "after", *WHEN):
         if option in given:
             raise InvalidArgument(f"a callback takes no {option}: it begins when the job that it belongs to has ended")

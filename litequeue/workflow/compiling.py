@@ -17,6 +17,7 @@ from ..store.links.graph import Edge, Graph, Wait
 from ..store.links.telling import JOIN
 from ..tasks import TaskCode
 from ..tasks.each import check_items
+from ..unique import without_key
 
 MOST_CHILDREN: Final = 1_000  # of one job: they are told in one transaction
 _OF_THE_FIRST: Final = ("countdown", "eta")
@@ -205,6 +206,8 @@ def graph_of(made: Plan, client: Client, options: Mapping[str, Any]) -> tuple[Gr
             jobs.append(NewJob(JOIN, "[]", "{}", "available", now, now, None, JobColumns(max_attempts=1)))
         else:
             said = {**(options if place in firsts else later), **call.options}
+            if call._code.template.unique is not None or "unique" in said:
+                said = without_key(call._code.template, said, "a step of a workflow")
             if parents and said.get("countdown") is not None:
                 delay = int(checked(EnqueueOptions, {"countdown": said.pop("countdown")}, "a signature")["countdown"])
             args = ([], *call.args) if node.nothing else call.args

@@ -58,7 +58,7 @@ class Shape:
         client = client_of(made)
         jobs, origins = graph_of(made, client, options)
         flow, addresses = client.store.flows.enqueue(jobs, made.end, made.gathers, origins, client.clock.now(), client.batch())
-        client.recorded(origins)
+        client.recorded(origin.task for origin in origins)
         client.ring(addresses)
         return Flow(client, flow)
 
@@ -76,7 +76,7 @@ class Shape:
         jobs, origins = graph_of(made, client, {})
         if origins:
             client.store.jobs.record_origins(origins, client.clock.now())
-            client.recorded(origins)
+            client.recorded(origin.task for origin in origins)
         return [*jobs, made.end]
 
     async def adelay(self) -> Flow:

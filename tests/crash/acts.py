@@ -156,7 +156,7 @@ def delay_many(victim: Victim, db: Path) -> None:
     store = Store(str(db))
     store.reports.state(1)  # the opening has a sweep of its own
     victim.arm()
-    ids, _ = store.jobs.enqueue_many(new_job(), ((f"[{n}]", "{}") for n in range(60)))
+    ids, *_ = store.jobs.enqueue_many(new_job(), ((f"[{n}]", "{}") for n in range(60)))
     assert len(ids) == 60
     victim.say("done")
     store.close()

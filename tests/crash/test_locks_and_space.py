@@ -47,7 +47,7 @@ def test_an_enqueue_waits_for_a_lock_that_is_held_for_a_time(
     store = Store(str(db))
     store.jobs.enqueue(new_job())
     with hog(db, 0.7) as outsider:
-        ids, _ = store.jobs.enqueue_many(new_job(), [("[]", "{}")] * 3)
+        ids, *_ = store.jobs.enqueue_many(new_job(), [("[]", "{}")] * 3)
         assert time.monotonic() - outsider.since > 0.5
     assert list(ids) == [2, 3, 4]
     store.close()
@@ -217,7 +217,7 @@ def test_a_full_disk_at_enqueue_takes_a_batch_whole_or_not_at_all(tmp_path: Path
             store.jobs.enqueue_many(new_job(), ((f'["{n}", "{"x" * 1000}"]', "{}") for n in range(2000)))
         assert store.reports.stats().states == {"available": 1}
         assert store.jobs.enqueue(new_job())[0] == 2
-        ids, _ = store.jobs.enqueue_many(new_job(), [("[]", "{}")] * 50)
+        ids, *_ = store.jobs.enqueue_many(new_job(), [("[]", "{}")] * 50)
         assert list(ids) == list(range(3, 53))
         with store.database.read() as connection:
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)

@@ -285,7 +285,7 @@ def test_a_claim_given_back_unstarted_is_no_execution(store: Store, clock: FakeC
 
 
 def test_delay_many_is_all_or_nothing_with_consecutive_ids(store: Store) -> None:
-    ids, _ = store.jobs.enqueue_many(new_job(), ((f"[{n}]", "{}") for n in range(1000)))
+    ids, *_ = store.jobs.enqueue_many(new_job(), ((f"[{n}]", "{}") for n in range(1000)))
     assert [store.reports.job(i).args for i in (ids[0], ids[-1])] == ["[0]", "[999]"]  # type: ignore[union-attr]
     assert len(ids) == 1000
 

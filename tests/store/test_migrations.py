@@ -28,7 +28,7 @@ NOW = FakeClock().now()
 VERSIONS = [migration.number for migration in ledger.MIGRATIONS]
 ITS_TABLES = {
     1: ("jobs", "attempts", "tasks", "workers", "queues"), 2: ("schedules", "ticks", "output"), 3: (),
-    4: ("edges", "waits", "flows", "flow_jobs"), 5: ("steps", "events", "listeners", "callbacks"), 6: (), 7: (),
+    4: ("edges", "waits", "flows", "flow_jobs"), 5: ("steps", "events", "listeners", "callbacks"), 6: (), 7: (), 8: ("keys",),
 }  # fmt: skip
 
 
@@ -122,6 +122,8 @@ def fill(db: Path, version: int) -> None:
             insert("events", name="delivered", at=NOW, prune_at=NOW + 10**12)
             insert("callbacks", job_id=3, number=0, runs_when="failed", job="{}")
             insert("listeners", name="paid", job_id=3, step="wait")
+        if version >= 8:
+            insert("keys", job_id=1, task="tests.task", key="user 5", holds=1, until="finish")
         if version >= 2:
             insert("output", job_id=5, attempt=1, number=1, stream="stdout", at=NOW, text="hello\n")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 import litequeue.store
-from litequeue.store import Store
+from litequeue.store import Store, keys
 from litequeue.store.schedules import firing, history, table
 from litequeue.store.turn import claim, expire, look, promote, settle
 
@@ -24,7 +24,7 @@ def statements(module: object) -> dict[str, str]:
     """The constants of a module that are SQL, by name."""
     return {
         name: text for name, text in vars(module).items()
-        if name.isupper() and not name.startswith("_") and isinstance(text, str) and SQL.match(text) and "STAGE" not in name
+        if name.isupper() and not name.startswith("_") and isinstance(text, str) and SQL.match(text) and "STAGE" not in name and not name.endswith("_CREATE")
     }  # fmt: skip
 
 
@@ -58,7 +58,10 @@ def plan(store: Store, sql: str) -> list[str]:
     parameters: object = (None,) * sql.count("?") if "?" in sql else defaultdict(lambda: None)
     if "?" not in sql:
         parameters = dict.fromkeys(re.findall(r":(\w+)", sql))
-    with store.database.read() as connection:
+    with store.database.side_connection() if "temp." in sql else store.database.read() as connection:
+        if "temp." in sql:
+            connection.execute(keys.STAGE_CREATE)
+            connection.execute(keys.PICK_CREATE)
         return [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + sql, parameters).fetchall()]
 
 

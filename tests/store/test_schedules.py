@@ -147,7 +147,7 @@ def test_resuming_waits_on_for_a_job_that_runs_and_for_none_that_has_ended(added
 def test_run_now_makes_one_job_and_one_row_for_each_call_also_beside_a_tick(added: Store) -> None:
     job = fire(added)
     made = [added.schedules.run_now("s", NOW + HOUR) for _ in range(3)]
-    jobs = [job, *(found[0] for found in made if found is not None)]
+    jobs = [job, *(found[0].id for found in made if found is not None)]
     assert jobs == [1, 2, 3, 4]
     rows = added.schedules.ticks("s", None, 10)
     assert [(row[0] - NOW - HOUR, row[3], row[5]) for row in rows[::-1]] == [

@@ -133,7 +133,7 @@ class Model:
         task = self.rng.choice(list(POOL_OF))
         fields = {"pool": POOL_OF[task], "queue": self.rng.choice(QUEUES), "max_attempts": 1}
         template = new_job(task=task, created_at=self.clock.now(), run_at=self.clock.now(), **fields)
-        _, addresses = self.store.jobs.enqueue_many(template, [("[]", "{}")] * self.rng.choice([1, 1, 1, 5]))
+        *_, addresses = self.store.jobs.enqueue_many(template, [("[]", "{}")] * self.rng.choice([1, 1, 1, 5]))
         self.ring(addresses)
 
     def hear(self) -> None:

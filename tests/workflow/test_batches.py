@@ -321,7 +321,7 @@ def test_what_it_came_to_is_there_as_long_as_somebody_waits_who_was_called_for_i
     batches, now = hand.store.batches, hand.clock.now()
     job = new_job(state="blocked", created_at=now, run_at=now)
     flow = batches.begin([Child(job._replace(task=JOIN), "success", False), Child(job, "success", True)], [], now)
-    ids, _ = hand.store.jobs.enqueue_many(new_job(created_at=now, run_at=now), [("[1]", "{}"), ("[2]", "{}")], None, (), Membership(flow, None))
+    ids, *_ = hand.store.jobs.enqueue_many(new_job(created_at=now, run_at=now), [("[1]", "{}"), ("[2]", "{}")], None, (), Membership(flow, None))
     batches.seal(flow, now)
     assert hand.claim() == list(ids)
     hand.end(*ids)

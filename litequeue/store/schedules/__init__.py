@@ -1,7 +1,7 @@
 """Schedules and their ticks in the file.
 
 Read ``table`` first, the rows of schedules: what people and code do to them. ``firing`` is the scheduler's part, the
-transaction that makes each tick once; ``history`` keeps what became of the ticks, ``stuck`` asks for jobs that do not end, ``shown`` turns rows into what people
+transaction that makes each tick once; ``keyed`` keeps ticks of unique jobs out whose key is taken, ``history`` keeps what became of the ticks, ``stuck`` asks for jobs that do not end, ``shown`` turns rows into what people
 are shown (imported by whoever shows them: it needs time zones and cron). Which ticks are due is decided in ``triggers/firing``.
 """
 

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from ...base.checks import MICROS, aware
 from ...base.models import JobColumns
+from ..keys import hold
+from .keyed import Keyed, kept_out
 
 KEEP_TICKS: Final = 90 * 86_400 * 1_000_000
 KEEP_OF_EACH: Final = 10_000  # ticks of one schedule
@@ -81,6 +83,8 @@ def insert_fired(
 ) -> list[tuple[int, int, int]]:
     """Make the jobs of ticks, and the rows of all; ``jobs``: (schedule, tick, state, outcome). As (schedule, tick, job)."""
     first = 0
+    keyed = kept_out(connection, jobs, now) if jobs else Keyed(jobs, [], {})
+    jobs, rows = keyed.jobs, rows + keyed.rows
     if jobs:
         text = json.dumps([job[:3] for job in jobs])
         connection.execute(FIRE_JOBS, {"jobs": text, "now": now})
@@ -88,6 +92,9 @@ def insert_fired(
         (last,) = connection.execute("SELECT last_insert_rowid()").fetchone()
         first = last - len(jobs) + 1
     fired = [(id_, tick, first + n) for n, (id_, tick, _, _) in enumerate(jobs)]
+    for schedule, _, job in fired:
+        if schedule in keyed.keys:
+            hold(connection, *keyed.keys[schedule], job, now)
     outcomes = [job[3] for job in jobs]
     ticks = [
         [id_, tick, None, outcome, _why_late(connection, tick, now) if outcome == "late" else None, job]

@@ -12,18 +12,19 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from ...base.bell import Address
-from ...base.models import JobColumns, Planned, Step, TaskOrigin
+from ...base.models import Enqueued, JobColumns, Planned, Step, TaskOrigin
 from ..bells import everyone
 from ..file import Database
 from ..origins import record_origin
 from .firing import BUSY
 from .history import CLOSE_OF, insert_fired
+from .keyed import of_schedule
 
 # What becomes of a tick that cannot be on time, and who is told (options/schedules).
 RULES: Final = ("catch_up", "grace", "overlap", "jitter", "on_failure", "mail_to")
 COLUMNS: Final = (
     "name", "trigger", "task", "args", "kwargs", *JobColumns._fields, "expires", *RULES, "module", "directory", "anchor_at",
-    "next_tick_at", "fires_at", "boot",
+    "next_tick_at", "fires_at", "boot", "unique_key",
 )  # fmt: skip
 
 INSERT: Final = f"""INSERT INTO litequeue_schedules ({", ".join(COLUMNS)}, paused_at, created_at, updated_at)
@@ -161,17 +162,20 @@ class Schedules:
             ).rowcount  # fmt: skip
             return everyone(connection) if count else None
 
-    def run_now(self, name: str, now: int) -> tuple[int, list[Address]] | None:
-        """Make a job of a schedule now, beside its ticks: its id, and whom to wake. None if there is no such schedule."""
+    def run_now(self, name: str, now: int) -> tuple[Enqueued, list[Address]] | None:
+        """Make a job of a schedule now, beside its ticks, or find the one that has its key; and whom to wake. None if there is no such schedule."""
         with self._database.write(durable=True) as connection:
             known = _stored(connection, name)
             if known is None:
                 return None
+            holder = of_schedule(connection, known.id, now)
+            if holder is not None:
+                return Enqueued(holder, False), []
             tick = now
             while self._is_taken(connection, name, tick):
                 tick += 1  # two within a microsecond
             fired = insert_fired(connection, [(known.id, tick, "available", "manual")], [], now)
-            return fired[0][2], everyone(connection)
+            return Enqueued(fired[0][2], True), everyone(connection)
 
     @staticmethod
     def _is_taken(connection: sqlite3.Connection, name: str, tick: int) -> bool:

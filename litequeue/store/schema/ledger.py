@@ -21,6 +21,7 @@ from . import (
     v5_steps_and_callbacks,
     v6_workflows_in_batches,
     v7_after_a_wait,
+    v8_unique_jobs,
 )
 
 # Whose ids SQLite counts on from the highest there ever was. No queue comes to half of them.
@@ -50,6 +51,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     Migration(5, "steps and callbacks", v5_steps_and_callbacks.SQL, min_reader=4),
     Migration(6, "workflows in batches", v6_workflows_in_batches.SQL, min_reader=4),
     Migration(7, "after a wait", v7_after_a_wait.SQL, min_reader=4),
+    Migration(8, "unique jobs", v8_unique_jobs.SQL, min_reader=4),
 )
 CURRENT: Final = len(MIGRATIONS)
 

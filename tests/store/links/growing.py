@@ -86,7 +86,7 @@ class Growing(Grown):
             job = job._replace(columns=job.columns._replace(links=1))
         many = [("[]", "{}")] * self.rng.randrange(1, 4)
         try:
-            ids, _ = self.store.jobs.enqueue_many(job, many, None, [callback(*one) for one in called], batch)
+            ids, *_ = self.store.jobs.enqueue_many(job, many, None, [callback(*one) for one in called], batch)
         except BatchClosed:
             return self.is_refused(batch)
         for number in ids:

@@ -1,0 +1,76 @@
+"""One task, many calls: what ``delay_many`` enqueues.
+
+Owns the reading of its items, one after the other, and what its errors say of them. How they are stored is in ``store/jobs``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .base.errors import (
+    InvalidArgument,
+    InvalidType,
+    PayloadError,
+    PayloadTooLarge,
+    SignatureMismatch,
+)
+from .client import Client
+from .options import EnqueueOptions
+from .tasks import TaskCode
+
+if TYPE_CHECKING:
+    from .tasks.keys import KeyMaker
+
+_NO_KWARGS: Mapping[str, Any] = {}
+
+
+def enqueue_many(
+    client: Client, code: TaskCode, calls: Iterable[Any], options: EnqueueOptions | None
+) -> tuple[Sequence[int], Sequence[bool] | None]:
+    """Store one job per call, all or none, in one transaction: their ids, and which are new, if not all."""
+    said: dict[str, Any] = dict(options or {})
+    if said.pop("after", None) is not None:
+        raise InvalidArgument("delay_many takes no after: group(task.s(...) for ...).apply_async(after=...) is the same for many")
+    key = None
+    if code.template.unique is not None or "unique" in said:
+        from .unique import pattern_of
+
+        key, said = pattern_of(code.template, said)
+        if key is not None and key.text:
+            raise InvalidArgument("delay_many takes no key, which all of its jobs would have: unique=False, or enqueue them one by one")
+    callbacks = client.callbacks_of(said)
+    pattern = client.new_job(code.template, ("", ""), said)
+    if callbacks:
+        pattern = pattern._replace(columns=pattern.columns._replace(links=1))
+    unique = None if key is None else code.template.unique
+    payloads = _payloads(client, code, calls, None if unique is None else unique.maker)
+    ids, is_new, addresses = client.store.jobs.enqueue_many(pattern, payloads, client.origin_of(code), callbacks, client.batch(), key)
+    client.recorded((code.name,))
+    client.ring(addresses)
+    return ids, is_new
+
+
+def _payloads(client: Client, code: TaskCode, calls: Iterable[Any], maker: KeyMaker | None) -> Iterator[tuple[str, ...]]:
+    """(args, kwargs), and the key where there is to be one."""
+    position = 0
+    try:
+        for position, item in enumerate(calls):
+            args, kwargs = _call(item)
+            code.check_call(args, kwargs)
+            texts = client.encode_call(code.name, args, kwargs)
+            yield texts if maker is None else (*texts, maker.key(args, kwargs, client.codec))
+    except (InvalidType, SignatureMismatch, PayloadError, PayloadTooLarge) as error:
+        raise type(error)(f"delay_many: item {position}: {error}") from None
+
+
+def _call(item: Any) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+    if type(item) is tuple:
+        return item, _NO_KWARGS
+    if type(item) is dict:
+        if not all(isinstance(key, str) for key in item):
+            raise InvalidType("it has a keyword that is no string")
+        return (), item
+    raise InvalidType(
+        f"it must be a tuple of arguments or a dict of keyword arguments, not {type(item).__name__}; for one argument write (x,)"
+    )
