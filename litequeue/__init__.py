@@ -75,6 +75,8 @@ if TYPE_CHECKING:
     from .base.records import (
         AttemptInfo,
         JobInfo,
+        LimitInfo,
+        LimitKeyInfo,
         OutputPiece,
         ScheduleInfo,
         Stats,
@@ -92,7 +94,7 @@ __version__ = VERSION
 __all__ = [
     "AlreadyEnqueued", "At", "AttemptInfo", "Backoff", "Batch", "BatchClosed", "CannotOpen", "CommandFailed", "Cron", "DatabaseCorrupt", "DatabaseReplaced",
     "Discard", "EventTimeout", "Every", "Flow", "InvalidArgument", "InvalidType", "Job", "JobBatch", "JobCancelled", "JobContext",
-    "JobExpired", "JobFailed", "JobInfo", "JobNotFound", "LeaseLost", "LiteQueue", "LitequeueError", "LockTimeout", "NotAQueue", "NotInATask",
+    "JobExpired", "JobFailed", "JobInfo", "JobNotFound", "LeaseLost", "LimitInfo", "LimitKeyInfo", "LiteQueue", "LitequeueError", "LockTimeout", "NotAQueue", "NotInATask",
     "OutputPiece", "PayloadCorrupt", "PayloadError", "PayloadTooLarge", "ProcessDied", "QueueBusy", "Replace", "ResultNotStored",
     "ResultTimeout", "Retry", "ScheduleInfo", "ScheduleNotFound", "SchemaTooNew", "Signature", "SignatureMismatch",
     "Snooze", "SoftTimeout", "Stats", "StepInfo", "StorageFailed", "StorageFull", "StoreError", "Task", "TaskTimeout", "TickInfo",
@@ -101,7 +103,7 @@ __all__ = [
 
 # Made when they are first asked for: see base.records. A program without schedules needs no triggers.
 _LATER = {
-    "AttemptInfo": "base.records", "JobInfo": "base.records", "OutputPiece": "base.records",
+    "AttemptInfo": "base.records", "JobInfo": "base.records", "LimitInfo": "base.records", "LimitKeyInfo": "base.records", "OutputPiece": "base.records",
     "ScheduleInfo": "base.records", "Stats": "base.records", "StepInfo": "base.records", "TickInfo": "base.records",
     "WorkerInfo": "base.records", "At": "triggers", "Cron": "triggers", "Every": "triggers", "Trigger": "triggers",
     "Batch": "workflow.batch", "Flow": "workflow.flow", "Signature": "workflow.shapes", "chain": "workflow.shapes", "chord": "workflow.shapes",

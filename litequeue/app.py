@@ -29,6 +29,7 @@ from .base.states import STATES
 from .client import Client
 from .given import call
 from .job import Job
+from .limits import LimitsOfApp
 from .locks import Locks
 from .options import TaskOptions, complete, refuse_unknown
 from .task import Task, code_of, name_of
@@ -54,7 +55,7 @@ Declarable = TypeVar("Declarable", bound=Callable[..., Any])
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class LiteQueue(Marked, Workflows, Locks):
+class LiteQueue(Marked, Workflows, Locks, LimitsOfApp):
     """A task queue in one SQLite file.
 
     ``path`` is made absolute at once; the file is created, owner-only, at the first use and not before.

@@ -16,11 +16,11 @@ from . import known
 from .base import checks, forkguard
 from .base.bell import LOOK, Address, Bell
 from .base.clock import Clock, SystemClock
-from .base.errors import PayloadTooLarge, WouldDeadlock
+from .base.errors import InvalidArgument, PayloadTooLarge, WouldDeadlock
 from .base.homes import same_directory
 from .base.log import Log
 from .base.mainguard import refuse_in_an_import
-from .base.models import Enqueued, Membership, NewJob, TaskOrigin, UniqueKey
+from .base.models import Limit, Membership, NewJob, TaskOrigin, UniqueKey
 from .base.softguard import shielded
 from .base.trust import TRUSTED
 from .given import database_path, expires_at_of, run_at_of
@@ -110,12 +110,12 @@ class Client:
 
     def enqueue(
         self, code: TaskCode, args: Sequence[Any], kwargs: Mapping[str, Any], options: EnqueueOptions | None
-    ) -> Enqueued:
-        """Store one job of a known task, or give the one that has its key. It is on disk when this returns."""
+    ) -> tuple[int, bool]:
+        """Store one job of a known task, or give the one that has its key: as ``Enqueued``. It is on disk when this returns."""
         code.check_call(args, kwargs)
         texts = self.encode_call(code.name, args, kwargs)
-        key, said = self.key_of(code.template, args, kwargs, options)
-        found = self._store_one(code.template, texts, said, self.origin_of(code), key)
+        key, said = (None, None) if code.template.unique is None and not options else self.key_of(code.template, args, kwargs, options)
+        found = self._store_one(code.template, texts, said, self.origin_of(code), key, (args, kwargs))
         self._recorded.add(code.name)
         return found
 
@@ -131,8 +131,10 @@ class Client:
         return key_of(task, args, kwargs, options or {}, self.codec)
 
     def _store_one(
-        self, task: Template, texts: tuple[str, str], options: Mapping[str, Any] | None, origin: TaskOrigin | None, key: UniqueKey | None
-    ) -> Enqueued:
+        self, task: Template, texts: tuple[str, str], options: Mapping[str, Any] | None, origin: TaskOrigin | None, key: UniqueKey | None,
+        call: tuple[Sequence[Any], Mapping[str, Any]],
+    ) -> tuple[int, bool]:  # fmt: skip
+        found: tuple[int, bool]
         batch = self.batch()
         if batch is not None or options and not _BESIDE.isdisjoint(options):
             said = dict(options or {})
@@ -140,12 +142,12 @@ class Client:
             ends = [] if after is None else self.ends_of(after)
             # From when the others have ended; where there is nothing to wait for, from now.
             delay = checked(EnqueueOptions, {"countdown": said.pop("countdown", None)} if ends else {}, "an enqueue").get("countdown")
-            found, addresses = self.store.flows.enqueue_one(self.new_job(task, texts, said), ends, delay, callbacks, origin, batch, key)
+            found, addresses = self.store.flows.enqueue_one(self.new_job(task, texts, said, call), ends, delay, callbacks, origin, batch, key)
         elif key is not None:
-            found, addresses = self.store.jobs.enqueue_unique(self.new_job(task, texts, options), key, origin)
+            found, addresses = self.store.jobs.enqueue_unique(self.new_job(task, texts, options, call), key, origin)
         else:
-            job_id, addresses = self.store.jobs.enqueue(self.new_job(task, texts, options), origin)
-            found = Enqueued(job_id, True)
+            job_id, addresses = self.store.jobs.enqueue(self.new_job(task, texts, options, call), origin)
+            found = job_id, True
         self._bell.ring(addresses)
         return found
 
@@ -153,6 +155,11 @@ class Client:
         """The batch in whose block this is called, if it is one of this file."""
         found = joining.get()
         return None if found is None or found[0] != self.path else found[1]
+
+    def declare_limit(self, limit: Limit) -> None:
+        """In memory; whoever enqueues or runs a task of it writes it down."""
+        self.hooks.limits[limit.name] = limit
+        self._recorded.clear()
 
     def callbacks_of(self, options: dict[str, Any]) -> list[tuple[str, str]]:
         """Those of an enqueue, taken out of its options: when, and the job as JSON."""
@@ -189,12 +196,12 @@ class Client:
 
     def enqueue_by_name(
         self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: EnqueueOptions | None
-    ) -> Enqueued:
+    ) -> tuple[int, bool]:
         """Store a job of a task whose code is not here, or give the one that has its key."""
         refuse_in_an_import()
         template = self.template(name)
         key, said = self.key_of(template, args, kwargs, options)
-        return self._store_one(template, self.encode_call(name, args, kwargs), said, None, key)
+        return self._store_one(template, self.encode_call(name, args, kwargs), said, None, key, (args, kwargs))
 
     def emit(self, event: str, payload: Any, keep: Any, *, replace: bool) -> bool:
         now = self.clock.now()
@@ -219,10 +226,14 @@ class Client:
         """What a task says of its jobs; of one whose code is not here, what other producers recorded."""
         return Template.of(task, self.store.jobs.origin(task)) if isinstance(task, str) else task.template
 
-    def new_job(self, task: Template, texts: tuple[str, str], options: Mapping[str, Any] | None) -> NewJob:
-        """A job that is not enqueued yet: for schedules too, which copy it."""
+    def new_job(
+        self, task: Template, texts: tuple[str, str], options: Mapping[str, Any] | None, call: tuple[Sequence[Any], Mapping[str, Any]] | None = None
+    ) -> NewJob:
+        """A job that is not enqueued yet: for schedules too, which copy it. ``call``: its arguments, if all are known."""
         if self._judged is not self.path:
             self._say_whose()
+        if task.limited is not None and call is not None:
+            task = task._replace(columns=task.columns._replace(limit_key=task.limited.key(*call, self.codec)))
         now, columns, expires = self.clock.now(), task.columns, task.expires
         if not options:  # an enqueue's usual way
             return NewJob(task.task, *texts, "available", now, now, None if expires is None else now + expires, columns)
@@ -254,9 +265,15 @@ class Client:
             return None
         refuse_in_an_import()
         self.record_targets(code.callbacks)
-        if code.origin is not None and code.origin.is_loadable:
-            self._compare(code.origin, self.store.jobs.origin(code.name))
-        return code.origin
+        origin = code.origin
+        if code.limit_name is not None and (origin is None or origin.limit is None) and self.store.limits.find(code.limit_name) is None:
+            raise InvalidArgument(
+                f"{code.name} asks the limit {code.limit_name!r}, which nobody has declared: app.limit({code.limit_name!r}, max_running=...), "
+                f"or python -m litequeue limit {self.path} {code.limit_name} --max N"
+            )
+        if origin is not None and origin.is_loadable:
+            self._compare(origin, self.store.jobs.origin(code.name))
+        return origin
 
     @staticmethod
     def _compare(new: TaskOrigin, known: TaskOrigin | None) -> None:

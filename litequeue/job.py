@@ -105,7 +105,7 @@ class Job(Generic[R_co]):
         if state is None:
             raise self._missing()
         self._client.ring(addresses)
-        return state == "available" and before != "available"
+        return before != state and (state == "available" or state == "blocked" and self._client.store.limits.is_in_line(self.id))
 
     def info(self) -> JobInfo:
         """Everything about the job at this moment, as a frozen record."""
@@ -126,6 +126,8 @@ class Job(Generic[R_co]):
         if runs:
             return waiting.held_up(info, condition, checks.aware(now), self._client.path)
         workers, conditions = store.reports.workers(now), inspection.conditions(now)
+        if info.state == "blocked" and (held := store.limits.holdup(self.id, now)) is not None:
+            return waiting.limited(*held, info.queue in store.reports.paused())
         waits = None if info.state not in ("blocked", "scheduled") else waiting.waits_for(
             store.flows.awaited(self.id), store.steps.awaited(self.id)
         )  # fmt: skip

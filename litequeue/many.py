@@ -6,7 +6,7 @@ Owns the reading of its items, one after the other, and what its errors say of t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .base.errors import (
     InvalidArgument,
@@ -18,9 +18,6 @@ from .base.errors import (
 from .client import Client
 from .options import EnqueueOptions
 from .tasks import TaskCode
-
-if TYPE_CHECKING:
-    from .tasks.keys import KeyMaker
 
 _NO_KWARGS: Mapping[str, Any] = {}
 
@@ -43,23 +40,29 @@ def enqueue_many(
     pattern = client.new_job(code.template, ("", ""), said)
     if callbacks:
         pattern = pattern._replace(columns=pattern.columns._replace(links=1))
-    unique = None if key is None else code.template.unique
-    payloads = _payloads(client, code, calls, None if unique is None else unique.maker)
-    ids, is_new, addresses = client.store.jobs.enqueue_many(pattern, payloads, client.origin_of(code), callbacks, client.batch(), key)
+    payloads = _payloads(client, code, calls, key is not None)
+    limited = code.template.limited
+    if limited is not None:  # each has its own
+        pattern = pattern._replace(columns=pattern.columns._replace(limit_key=limited.name))
+    ids, is_new, addresses = client.store.jobs.enqueue_many(pattern, payloads, client.origin_of(code), callbacks, client.batch(), key, limited is not None)
     client.recorded((code.name,))
     client.ring(addresses)
     return ids, is_new
 
 
-def _payloads(client: Client, code: TaskCode, calls: Iterable[Any], maker: KeyMaker | None) -> Iterator[tuple[str, ...]]:
-    """(args, kwargs), and the key where there is to be one."""
+def _payloads(client: Client, code: TaskCode, calls: Iterable[Any], is_keyed: bool) -> Iterator[tuple[str, ...]]:
+    """(args, kwargs), and the keys that there are to be: of unique jobs, and of their limit."""
+    limited, unique = code.template.limited, code.template.unique
+    maker = unique.maker if is_keyed and unique is not None else None
     position = 0
     try:
         for position, item in enumerate(calls):
             args, kwargs = _call(item)
             code.check_call(args, kwargs)
-            texts = client.encode_call(code.name, args, kwargs)
-            yield texts if maker is None else (*texts, maker.key(args, kwargs, client.codec))
+            texts: tuple[str, ...] = client.encode_call(code.name, args, kwargs)
+            if maker is not None:
+                texts = *texts, maker.key(args, kwargs, client.codec)
+            yield texts if limited is None else (*texts, limited.key(args, kwargs, client.codec))
     except (InvalidType, SignatureMismatch, PayloadError, PayloadTooLarge) as error:
         raise type(error)(f"delay_many: item {position}: {error}") from None
 

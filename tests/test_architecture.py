@@ -32,7 +32,7 @@ FLOORS = (
     ("worker",),
     ("schedules",),
     ("task",),
-    ("workflow", "locks"),
+    ("workflow", "locks", "limits"),
     ("lock",),
     ("jobs",),
     ("job",),

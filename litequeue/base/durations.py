@@ -43,6 +43,26 @@ def parse(text: str) -> int:
     return sum(int(count) * size for count, (_, size, _) in zip(match.groups(), UNITS, strict=True) if count)
 
 
+def rate(text: str) -> tuple[int, int]:
+    """Of a text such as ``100/m``, ``5/s`` or ``10/30s``: how many, within how many microseconds. Raises InvalidArgument."""
+    count, slash, per = text.strip().partition("/")
+    micros = 0
+    if slash and count.isascii() and count.isdigit() and len(count) < 10:
+        try:
+            micros = parse(f"1{per}" if per.isalpha() else per)
+        except InvalidArgument:
+            micros = 0
+    if not (int(count or 0) if count.isascii() and count.isdigit() else 0) or not 1_000_000 <= micros <= 366 * 86_400_000_000:
+        raise InvalidArgument(f"{text!r:.60} is no rate: so many within a second or more, such as '100/m', '5/s' or '10/30s'")
+    return int(count), micros
+
+
+def rate_text(count: int, micros: int) -> str:
+    """The text of which ``rate`` makes this."""
+    per = render(micros)
+    return f"{count}/{per[1:] if per[0] == '1' and per[1:].isalpha() else per}"
+
+
 def render(micros: int) -> str:
     """The shortest text with units that parses to this many microseconds: ``90s``, ``1h5m``, ``2d``."""
     if isinstance(micros, bool) or not isinstance(micros, int):

@@ -25,6 +25,7 @@ class JobColumns(NamedTuple):
     soft_timeout: int | None = None
     at_most_once: int = 0
     links: int | None = None  # 1: somebody is to be told of its end, if only a callback
+    limit_key: str | None = None  # of the limit that it asks for a slot: the name, or name:value
 
 
 class NewJob(NamedTuple):
@@ -50,6 +51,15 @@ class UniqueKey(NamedTuple):
     max_wait: int | None = None  # and at most so long after the first
 
 
+class Limit(NamedTuple):
+    """How many jobs of one key may run, and start."""
+
+    name: str
+    max_running: int | None = None  # at once; None: any number
+    rate: int | None = None  # within any time of that length; None: any number
+    per: int | None = None  # microseconds
+
+
 class Enqueued(NamedTuple):
     """What an enqueue came to."""
 
@@ -66,6 +76,7 @@ class TaskOrigin:
     qualname: str
     directory: str
     options: str  # JSON
+    limit: Limit | None = None  # that its jobs ask, as its code declares it
 
     @property
     def is_loadable(self) -> bool:
@@ -110,6 +121,7 @@ class ClaimedJob(NamedTuple):
     scheduled_for: int | None = None  # the tick of its schedule
     schedule: str | None = None
     inputs: str | None = None  # JSON: what it takes of the jobs that it waited for
+    limit_key: str | None = None
 
     @property
     def label(self) -> str:
@@ -215,6 +227,7 @@ class Adoption(NamedTuple):
     max_attempts: int
     at_most_once: int
     callbacks: tuple[tuple[str, str], ...] = ()  # when, and the job as JSON
+    limit_key: str | None = None
 
 
 class Printed(NamedTuple):

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from . import stored
+from .checks import aware
+from .durations import rate_text
 from .masking import Secrets
+from .models import Limit
 from .states import JobState
 
 
@@ -189,6 +193,34 @@ class TickInfo:
     started_at: datetime | None  # while the job is kept
     finished_at: datetime | None
     error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitKeyInfo:
+    """How the jobs of one key of a limit stand."""
+
+    key: str  # the limit's name, or name:value
+    running: int
+    available: int  # that have a slot, and wait for a worker
+    waiting: int  # for a slot
+    started: int  # within the time of the rate
+    next_at: datetime | None  # when the rate lets somebody start again
+
+
+@dataclass(frozen=True, slots=True)
+class LimitInfo:
+    """A limit at one moment."""
+
+    name: str
+    max_running: int | None  # None: any number
+    rate: str | None  # such as 100/m
+    keys: tuple[LimitKeyInfo, ...] = ()
+
+
+def limit_info(limit: Limit, counts: Iterable[tuple[str, int, int, int, int, int | None]]) -> LimitInfo:
+    rate = None if limit.rate is None or limit.per is None else rate_text(limit.rate, limit.per)
+    keys = [LimitKeyInfo(*count[:5], None if not count[5] else aware(count[5])) for count in counts]
+    return LimitInfo(limit.name, limit.max_running, rate, tuple(keys))
 
 
 @dataclass(frozen=True, slots=True)

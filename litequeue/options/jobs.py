@@ -23,6 +23,7 @@ from .kinds import (
     MOMENT,
     NAME,
     NAMES,
+    RATE,
     SPAN,
     UNTIL,
     Exceptions,
@@ -36,6 +37,7 @@ MAX_PRIORITY: Final = 1_000_000
 MAX_RETRIES: Final = 1_000_000
 WHEN: Final = {"on_success": "success", "on_failure": "failed"}  # by option: at which end what it names is called
 CONFLICT: Final = ("return", "raise", "replace")
+MAX_RUNNING: Final = 1_000_000
 POOLS: Final = ("thread", "process", "async")
 
 
@@ -131,6 +133,20 @@ class TaskOptions(JobOptions, total=False):
         Option(one_of(*CONFLICT), 'what an enqueue does that is kept out: `"return"` the job that there is, `"raise"` AlreadyEnqueued, '
                '`"replace"` the arguments and options of the one that there is, if it has not started', "return", '`"return"`'),
     ]  # fmt: skip
+    max_running: Annotated[
+        int | None, Option(integer(1, MAX_RUNNING), "how many of its jobs may run at once, over all workers", said="any number")
+    ]
+    rate: Annotated[
+        str | None,
+        Option(RATE, 'how many of its jobs may start within a time, over all workers, such as `"100/m"`; retries count', said="any number"),
+    ]
+    limit: Annotated[
+        str | None, Option(NAME, "the name of a limit that it shares with others, of `app.limit(...)`", said="its own")
+    ]
+    limit_key: Annotated[
+        bool | str | Sequence[str] | None,
+        Option(KEY_SPEC, 'the limit counts for each of these values by itself: a pattern, `"host:{host}"`, names, or `True`', said="for all together"),
+    ]
     debounce: Annotated[
         Span | None, Option(LENGTH, "run so long after the last of several enqueues, once, with its arguments", said="no")
     ]

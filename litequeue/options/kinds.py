@@ -135,6 +135,17 @@ def _until(value: Any, name: str) -> str | int:
     return value if value in ("finish", "start") else int(checks.span(value, name, zero=False))
 
 
+def _rate(value: Any, name: str) -> tuple[int, int]:
+    if not isinstance(value, str):
+        raise InvalidType(f"{name} must be a text such as '100/m', not {type(value).__name__}: {value!r:.60}")
+    from ..base import durations  # for the few that have one
+
+    try:
+        return durations.rate(value)
+    except InvalidArgument as error:
+        raise InvalidArgument(f"{name}: {error}") from None
+
+
 FLAG: Final = Kind(checks.flag, None, as_it_is)
 NAME: Final = Kind(checks.name, "NAME")
 ADDRESSES: Final = Kind(_addresses, "ADDRESS", joined=", ")
@@ -150,3 +161,4 @@ BACKOFF: Final = Kind(lambda value, name: backoff.check(value))
 KEY_SPEC: Final = Kind(keyspec.check)
 KEY: Final = Kind(_unique_once, "KEY|no", lambda text: False if text == "no" else text)
 UNTIL: Final = Kind(_until)
+RATE: Final = Kind(_rate, "N/SPAN")

@@ -213,7 +213,7 @@ class Schedules:
         if isinstance(code, TaskCode):
             code.check_call(positional, named)
         texts = self._client.encode_call(name, positional, named)
-        job = self._client.new_job(self._client.template(code), texts, given)
+        job = self._client.new_job(self._client.template(code), texts, given, (positional, named))
         origin = code.origin if isinstance(code, TaskCode) else None
         return define(name, trigger, job, rules, origin, self._key(code, job), declared_for=self._client.path if declared else None)
 

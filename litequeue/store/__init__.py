@@ -1,6 +1,6 @@
 """The tables, and everything that speaks SQL, bundled over one file.
 
-Read ``schema`` first, the tables; then ``jobs``, how jobs come in (``inserting``: each as a row; ``keys``: whose key another has, not at all), and ``turn``, what a worker does to them in one
+Read ``schema`` first, the tables; then ``jobs``, how jobs come in (``inserting``: each as a row; ``keys``: whose key another has, not at all; ``limits``: how many of them may run), and ``turn``, what a worker does to them in one
 transaction. ``leases`` are renewed and taken over, ``operations`` is what people do to a job, ``workers`` who is alive,
 ``bells`` whom to wake, ``links`` how jobs wait for jobs, ``flows`` those that were stored together, ``batches`` those that grow,
 ``steps`` what jobs remember of how far they came,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .flows import Flows
     from .jobs import Jobs
     from .leases import Leases
+    from .limits import Limits
     from .notices import Notices
     from .operations import Operations
     from .reports import Reports
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Store"]
 
 _PARTS: Final = {
-    "batches": "batches.Batches", "flows": "flows.Flows", "jobs": "jobs.Jobs", "leases": "leases.Leases", "notices": "notices.Notices",
+    "batches": "batches.Batches", "flows": "flows.Flows", "jobs": "jobs.Jobs", "leases": "leases.Leases", "limits": "limits.Limits", "notices": "notices.Notices",
     "operations": "operations.Operations",
     "reports": "reports.Reports", "schedules": "schedules.Schedules", "steps": "steps.Steps", "ticks": "schedules.Ticks", "workers": "workers.Workers",
 }  # fmt: skip
@@ -51,6 +52,7 @@ class Store:
     flows: Flows
     jobs: Jobs
     leases: Leases
+    limits: Limits
     notices: Notices
     operations: Operations
     reports: Reports

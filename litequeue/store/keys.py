@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from ..base.errors import AlreadyEnqueued
 from ..base.models import Enqueued, JobColumns, NewJob, UniqueKey
-from .inserting import COLUMNS, insert_job
-from .rules import KEEP
+from . import limits
+from .inserting import COLUMNS, insert_job, named
+from .rules import HAS_COME, KEEP, NO_LINE, WAITS_ELSEWHERE
 
 _FOREVER: Final = 2**62
 # A job that would be swept or dropped before it starts keeps nobody out. With the clock set back, a time ends no later than it would have begun now.
@@ -35,8 +36,12 @@ HOLD: Final = """INSERT INTO litequeue_keys (job_id, task, key, holds, until, un
 _CHANGED: Final = tuple(column for column in ("args", "kwargs", "expires_at", *JobColumns._fields) if column != "links")
 _MAY_CHANGE: Final = "finished_at IS NULL AND lease_expires_at IS NULL AND attempt = releases"
 _DUE: Final = "min(:run_at, litequeue_jobs.created_at + :most)"
+# One that has a slot gives it up, and stands in line anew: its key may be another now.
+_STATE = f"""state = CASE WHEN {WAITS_ELSEWHERE} THEN 'blocked' WHEN {_DUE} > :now THEN 'scheduled'
+        WHEN {{key}} IS NULL THEN 'available' ELSE 'blocked' END,
+    holds = CASE WHEN {{key}} IS NULL THEN NULL WHEN {WAITS_ELSEWHERE} OR {_DUE} > :now THEN {NO_LINE} ELSE {HAS_COME} END"""
 REPLACE: Final = f"""UPDATE litequeue_jobs SET {", ".join(f"{column} = :{column}" for column in _CHANGED)}, run_at = {_DUE},
-    state = CASE WHEN state = 'blocked' THEN 'blocked' WHEN {_DUE} > :now THEN 'scheduled' ELSE 'available' END
+    {_STATE.format(key=":limit_key")}
 WHERE id = :holder AND {_MAY_CHANGE}"""
 HOLDER_FOR: Final = f"""SELECT k.job_id, {_TAKEN}, {_LAPSED} FROM litequeue_keys AS mine
 LEFT JOIN litequeue_keys AS k ON k.task = mine.task AND k.key = mine.key AND k.holds = 1
@@ -115,8 +120,8 @@ def _asked(task: str, key: UniqueKey, now: int) -> dict[str, Any]:
 
 def _replace(connection: sqlite3.Connection, job: NewJob, key: UniqueKey, holder: int) -> bool:
     most = _FOREVER if key.max_wait is None else key.max_wait
-    row = {**job._asdict(), **job.columns._asdict(), "holder": holder, "now": job.created_at, "most": most}
-    del row["columns"]
+    limits.ask_of(connection, f"[{holder}]")
+    row = {**named(job), "holder": holder, "now": job.created_at, "most": most}
     return connection.execute(REPLACE, row).rowcount > 0
 
 
@@ -143,8 +148,6 @@ def prune(connection: sqlite3.Connection, ids: str, now: int) -> None:
 
 # -- many at once ------------------------------------------------------------------------------------
 
-STAGE_CREATE: Final = "CREATE TEMP TABLE litequeue_stage (args TEXT, kwargs TEXT, key TEXT)"
-STAGE_INSERT: Final = "INSERT INTO temp.litequeue_stage VALUES (?, ?, ?)"
 # Of each key the call that counts: the first, or, where each replaces the one before, the last.
 PICK_CREATE: Final = "CREATE TEMP TABLE litequeue_picked (key TEXT PRIMARY KEY, first INTEGER, place INTEGER, job_id INTEGER, is_new INTEGER) WITHOUT ROWID"
 PICK: Final = """INSERT INTO temp.litequeue_picked (key, first, place)
@@ -158,15 +161,17 @@ CROSS JOIN litequeue_keys AS k ON k.task = :task AND k.key = p.key AND k.holds =
 CROSS JOIN litequeue_jobs AS j ON j.id = k.job_id AND {_LAPSED}"""
 STARTED: Final = f"""UPDATE temp.litequeue_picked SET job_id = NULL
 WHERE job_id NOT IN (SELECT id FROM litequeue_jobs WHERE id IN (SELECT job_id FROM temp.litequeue_picked) AND {_MAY_CHANGE})"""
+REPLACED: Final = "SELECT json_group_array(job_id) FROM temp.litequeue_picked WHERE job_id IS NOT NULL"
 REFUSED: Final = "SELECT place - 1, key, job_id FROM temp.litequeue_picked WHERE job_id IS NOT NULL ORDER BY place LIMIT 1"
 REPLACE_MANY: Final = f"""UPDATE litequeue_jobs SET args = v.args, kwargs = v.kwargs,
-    {", ".join(f"{column} = :{column}" for column in _CHANGED if column not in ("args", "kwargs"))}, run_at = {_DUE},
-    state = CASE WHEN state = 'blocked' THEN 'blocked' WHEN {_DUE} > :now THEN 'scheduled' ELSE 'available' END
-FROM (SELECT p.job_id, s.args, s.kwargs FROM temp.litequeue_picked AS p JOIN temp.litequeue_stage AS s ON s.rowid = p.place
+    {", ".join(f"{column} = :{column}" for column in _CHANGED if column not in ("args", "kwargs", "limit_key"))}, run_at = {_DUE},
+    {_STATE.format(key="ifnull(v.limit_key, :limit_key)")}, limit_key = ifnull(v.limit_key, :limit_key)
+FROM (SELECT p.job_id, s.args, s.kwargs, s.limit_key FROM temp.litequeue_picked AS p JOIN temp.litequeue_stage AS s ON s.rowid = p.place
     WHERE p.job_id IS NOT NULL) AS v
 WHERE litequeue_jobs.id = v.job_id"""
+_KEPT: Final = {"limit_key": "ifnull(s.limit_key, :limit_key)"}
 MOVE: Final = f"""INSERT INTO litequeue_jobs ({", ".join(COLUMNS)})
-SELECT {", ".join(f"s.{column}" if column in ("args", "kwargs") else f":{column}" for column in COLUMNS)}
+SELECT {", ".join(f"s.{column}" if column in ("args", "kwargs") else _KEPT.get(column, f":{column}") for column in COLUMNS)}
 FROM temp.litequeue_picked AS p JOIN temp.litequeue_stage AS s ON s.rowid = p.place WHERE p.job_id IS NULL ORDER BY p.first"""
 NUMBER: Final = """UPDATE temp.litequeue_picked SET is_new = 1, job_id = :last - v.behind
 FROM (SELECT key, row_number() OVER (ORDER BY first DESC) - 1 AS behind FROM temp.litequeue_picked WHERE job_id IS NULL) AS v
@@ -200,10 +205,10 @@ def move(connection: sqlite3.Connection, template: NewJob, key: UniqueKey) -> tu
     if refused is not None:
         place, text, holder = refused
         raise AlreadyEnqueued(f"delay_many: item {place}: {taken_by(template.task, text, holder)}; nothing was stored", holder)
-    row = {**template._asdict(), **template.columns._asdict(), "now": template.created_at}
-    del row["columns"]
+    row = {**named(template), "now": template.created_at}
     if key.on_conflict == "replace":
         connection.execute(STARTED)
+        limits.ask_of(connection, connection.execute(REPLACED).fetchone()[0])
         connection.execute(REPLACE_MANY, {**row, "most": _FOREVER if key.max_wait is None else key.max_wait})
     count = connection.execute(MOVE, row).rowcount
     (last,) = connection.execute("SELECT last_insert_rowid()").fetchone()

@@ -30,5 +30,12 @@ def bounded(column: str) -> str:
 HAS_DEPENDANTS: Final = 1
 WAITS: Final = 4
 
-# As SQL: blocked by an earlier job of its schedule, and not by jobs that it waits for.
-IN_LINE: Final = f"(state = 'blocked' AND schedule_id IS NOT NULL AND ifnull(links, 0) < {WAITS})"
+# Of limited jobs, as ``holds``.
+NO_LINE, HAS_SLOT, HAS_COME, STANDS = range(4)
+# As SQL: where a job goes that may run now, a limited one into the line for its slot; both columns are set together, and by whoever lets it go.
+FREE_TO_RUN: Final = f"""state = CASE WHEN limit_key IS NULL THEN 'available' ELSE 'blocked' END,
+    holds = CASE WHEN limit_key IS NULL THEN holds ELSE {HAS_COME} END"""
+# Blocked, and not for a slot.
+WAITS_ELSEWHERE: Final = f"(state = 'blocked' AND ifnull(holds, 0) < {HAS_COME})"
+# Blocked by an earlier job of its schedule, and not by jobs that it waits for.
+IN_LINE: Final = f"(state = 'blocked' AND schedule_id IS NOT NULL AND ifnull(links, 0) < {WAITS} AND ifnull(holds, 0) < {HAS_COME})"

@@ -9,12 +9,15 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ..base.checks import counted
+from ..base.checks import aware, counted
+from ..base.durations import rate_text
 from .rules import MAX_INTERRUPTIONS
 
 if TYPE_CHECKING:
+    from ..base.models import Limit
     from ..base.records import JobInfo, WorkerInfo
     from .inspection import Condition
+    from .limits import Count
 
 
 def alive(workers: Sequence[WorkerInfo], conditions: Mapping[int, Condition]) -> list[WorkerInfo]:
@@ -63,6 +66,20 @@ def why(
             "timeout, and a thread cannot be killed: restart that worker, and run such tasks with pool=\"process\""
         )
     return None
+
+
+def limited(limit: Limit | None, count: Count, holders: Sequence[tuple[int, str]], is_paused: bool) -> str:
+    """What keeps a job in its limit's line; ``holders``: a few of those that have slots."""
+    if is_paused:
+        return "its queue is paused"
+    if limit is not None and limit.max_running is not None and count.running + count.available >= limit.max_running:
+        who = ", ".join(f"job {job}" + ("" if state == "running" else f", which is {state}") for job, state in holders)
+        more = f" and {count.running + count.available - len(holders)} more" if count.running + count.available > len(holders) else ""
+        return f"its limit {count.key} is full, at {limit.max_running} at once: {who}{more}"
+    if limit is not None and limit.rate is not None and limit.per is not None and count.started + count.available >= limit.rate:
+        again = "" if not count.asks_at else f"; the next may start at {aware(count.asks_at).astimezone():%H:%M:%S}"
+        return f"its limit {count.key} lets {rate_text(limit.rate, limit.per)} start, and {count.started} have{again}"
+    return f"it is in line for its limit {count.key}, and the next turn of a worker sees to that"
 
 
 def held_up(job: JobInfo, condition: Condition | None, now: datetime, path: str) -> str | None:

@@ -8,26 +8,26 @@ from __future__ import annotations
 import inspect
 import json
 import re
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from types import CodeType
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..base import checks, forkguard
 from ..base import stored as stored_json
 from ..base.backoff import BackoffLike
-from ..base.errors import InvalidArgument, InvalidType, SignatureMismatch
+from ..base.errors import InvalidArgument, SignatureMismatch
 from ..base.homes import Home, home_of
-from ..base.models import JobColumns, TaskOrigin
+from ..base.models import ClaimedJob, JobColumns, Limit, TaskOrigin
 from ..base.signatures import signature_of
 from ..options import TaskOptions, complete, stored
 from ..payload import Codec
+from .functions import check_function, nobody_passes, positional_arity, top_level
 from .source import source_of
 
 if TYPE_CHECKING:
     from ..base.masking import Secrets
     from .callbacks import Callback
-    from .keys import Unique
+    from .keys import LimitKeys, Unique
 
 MARK: Final = "__litequeue_code__"  # the attribute by which a module's object shows that it is a task
 
@@ -48,13 +48,15 @@ class Template(NamedTuple):
     expires: int | None  # microseconds from the enqueue
     callbacks: Sequence[Callback] = ()
     unique: Unique | None = None
+    limited: LimitKeys | None = None  # whose limit has a key of the arguments
 
     @classmethod
     def of(cls, task: str, origin: TaskOrigin | None) -> Template:
         """Of a task whose code is not here: as its producers recorded it. Else the worker that claims a job says it."""
         recorded = {} if origin is None else _recorded(origin.options)
         columns = {name: value for name, value in recorded.items() if name in JobColumns._fields}
-        return cls(task, JobColumns(**columns), recorded.get("expires"), unique=_recorded_unique(recorded.get("unique")))
+        unique, limited = _recorded_keys(recorded.get("unique"), recorded.get("limited"))
+        return cls(task, JobColumns(**columns), recorded.get("expires"), (), unique, limited)
 
     def recorded(self, secret: Secrets | None) -> str:
         """As producers record it, JSON; with what of its arguments is ``secret``, for who shows jobs without its code."""
@@ -63,6 +65,8 @@ class Template(NamedTuple):
             said["callbacks"] = [[callback.runs_when, json.loads(callback.job)] for callback in self.callbacks]
         if self.unique is not None:
             said["unique"] = self.unique.as_json()
+        if self.limited is not None:
+            said["limited"] = self.limited.as_json()
         return json.dumps(said if secret is None else {**said, "secret": secret.as_json()})
 
 
@@ -86,18 +90,18 @@ def _recorded(options: str) -> dict[str, Any]:
     except ValueError:
         return {}
     kinds: dict[str, Any] = {n: str if isinstance(v, str) else int | None for n, v in JobColumns()._asdict().items()}
-    kinds["expires"] = int | None
+    kinds |= {"expires": int | None, "limit_key": str | None}
     if not isinstance(found, dict) or not all(isinstance(value, kinds.get(name, object)) for name, value in found.items()):
         return {}
     return found
 
 
-def _recorded_unique(found: Any) -> Unique | None:
-    if found is None:
-        return None
-    from .keys import recorded_unique
+def _recorded_keys(unique: Any, limited: Any) -> tuple[Unique | None, LimitKeys | None]:
+    if unique is None and limited is None:
+        return None, None
+    from . import keys
 
-    return recorded_unique(found)
+    return keys.recorded_unique(unique), keys.recorded_limit_keys(limited)
 
 
 def check_columns(task: str, columns: JobColumns) -> None:
@@ -114,21 +118,22 @@ def check_columns(task: str, columns: JobColumns) -> None:
 class Hooks:
     """An app's functions that are called around and after its tasks; ``hooks`` fills it."""
 
-    __slots__ = ("after", "before", "discarded", "ended")
+    __slots__ = ("after", "before", "discarded", "ended", "limits")
 
     def __init__(self) -> None:
         self.before: list[Callable[..., Any]] = []
         self.after: list[Callable[..., Any]] = []
         self.ended: dict[str, list[Callable[[int], Any]]] = {}  # by the state
         self.discarded: list[TaskCode] = []  # tasks that are told of discarded jobs
+        self.limits: dict[str, Limit] = {}  # that are declared by name
 
 
 class TaskCode:
     """A registered function with its options: what the pools run."""
 
     __slots__ = (
-        "_arity", "_backoff", "_signature", "bind", "callbacks", "checked", "codec", "columns", "function", "give_up_on", "hooks", "is_async",
-        "made_by", "name", "opener", "origin", "result_ttl", "retry_on", "secret", "source", "template",
+        "_arity", "_backoff", "_limit", "_origin", "_signature", "bind", "callbacks", "checked", "codec", "columns", "function", "give_up_on", "hooks", "is_async",
+        "limit_name", "made_by", "name", "opener", "result_ttl", "retry_on", "secret", "source", "template",
     )  # fmt: skip
 
     def __init__(
@@ -142,7 +147,7 @@ class TaskCode:
     ) -> None:
         """``bind`` tells the task's app which file the worker that runs it serves; ``hooks`` are the app's;
         ``opener``: the store of that file, for what a running job asks."""
-        _check_function(function)
+        check_function(function)
         self.checked = False  # whether it was imported from where the file said, with care, and is to be so elsewhere too
         self.function = function
         self.codec = codec
@@ -165,18 +170,66 @@ class TaskCode:
             self.columns = self.columns._replace(links=1)
         self.name = clean["name"] or _name_of(home, qualname)
         self._signature = signature_of(function)
-        self.template = Template(self.name, self.columns, clean["expires"], self.callbacks, self._unique(clean, options))
+        self._limit = self._own_limit(clean)
+        self.limit_name: str | None = clean["limit"] if self._limit is None else self.name
+        limited = self._limit_keys(clean)
+        if limited is None:
+            self.columns = self.columns._replace(limit_key=self.limit_name)
+        self.template = Template(self.name, self.columns, clean["expires"], self.callbacks, self._unique(clean, options), limited)
         self.secret = None if clean["secret"] is None else self._secrets(clean["secret"])
-        self.origin = self._find_origin(home, qualname)
-        loadable = self.origin is not None and self.origin.is_loadable
+        self._origin = self._find_origin(home, qualname)
+        loadable = self._origin is not None and self._origin.is_loadable
         if self.columns.pool == "process" and (not loadable or "<" in qualname):
             raise InvalidArgument(
                 f'the task {self.name} has pool="process", so it must be importable in another '
                 "process: define it at the top level of a module or script file"
             )
-        self.made_by = _top_level()
+        self.made_by = top_level()
         self.source = source_of(function.__module__, self.made_by)
-        self._arity = _positional_arity(self._signature)
+        self._arity = positional_arity(self._signature)
+
+    @property
+    def origin(self) -> TaskOrigin | None:
+        """Where its code is, and the limit that its jobs ask, as far as this code declares it."""
+        if self.limit_name is None or self._origin is None:
+            return self._origin
+        return replace(self._origin, limit=self._limit or self.hooks.limits.get(self.limit_name))
+
+    @property
+    def is_told_of(self) -> bool:
+        """Whether those who have not its code are to know what it says."""
+        return self.secret is not None or self.limit_name is not None
+
+    def limit_key(self, job: ClaimedJob) -> str | None:
+        """Of a job that was enqueued without, since not all of its arguments were known then, or its task's options."""
+        limited = self.template.limited
+        if limited is None:
+            return self.columns.limit_key
+        try:
+            args, kwargs = self.codec.decode(job.args), self.codec.decode(job.kwargs)
+            return limited.key(args if job.inputs is None else [self.codec.decode(job.inputs), *args], kwargs, self.codec)
+        except (ValueError, TypeError):  # it cannot run, and is to come where that is said
+            return limited.name
+
+    def _own_limit(self, clean: Mapping[str, Any]) -> Limit | None:
+        most, rate, name = clean["max_running"], clean["rate"], clean["limit"]
+        has_own = most is not None or rate is not None
+        if has_own and name is not None:
+            raise InvalidArgument(f"what the limit {name} allows is said once, by app.limit({name!r}, ...): leave max_running and rate out")
+        if clean["limit_key"] and not has_own and name is None:
+            raise InvalidArgument("limit_key goes with max_running, rate or limit: what is counted for each value by itself")
+        if ":" in (self.name if has_own else name or ""):
+            raise InvalidArgument("a limit's name has no colon, so this task needs another for it than its own: limit='NAME', and app.limit(...)")
+        return Limit(self.name, most, *(rate or (None, None))) if has_own else None
+
+    def _limit_keys(self, clean: Mapping[str, Any]) -> LimitKeys | None:
+        if not clean["limit_key"] or self.limit_name is None:
+            return None
+        with forkguard.inside:
+            from .keys import LimitKeys, key_maker
+
+        maker = key_maker(self.name, self._signature, clean["limit_key"], "limit_key", self.codec, clean["secret"] or ())
+        return LimitKeys(self.limit_name, maker)
 
     def backoff(self, kwargs: str) -> BackoffLike:
         """For a job with these stored arguments."""
@@ -204,7 +257,7 @@ class TaskCode:
         return Secrets.of(self.name, self._signature, names)
 
     def _find_origin(self, home: Home | None, qualname: str) -> TaskOrigin | None:
-        if home is None or home.directory is None and self.secret is not None:
+        if home is None or home.directory is None and self.is_told_of:
             return TaskOrigin(self.name, "", qualname, "", self.template.recorded(self.secret))
         if home.directory is None:
             return None
@@ -218,41 +271,10 @@ class TaskCode:
         try:
             self._signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise SignatureMismatch(f"{self.name}{self._signature}: {error}{_nobody_passes(self._signature)}") from None
+            raise SignatureMismatch(f"{self.name}{self._signature}: {error}{nobody_passes(self._signature)}") from None
 
 
-def _nobody_passes(signature: inspect.Signature) -> str:
-    """What to do about a method's first parameter, for who waits for Python to fill it in, or some queues' ``bind=True``."""
-    first = next(iter(signature.parameters), "")
-    if first not in ("self", "cls"):
-        return ""
-    return f"; nobody passes a task its {first}: make it a @staticmethod, or a function, and ask current_job() about the running job"
 
-
-def _check_function(function: Any) -> None:
-    named = isinstance(getattr(function, "__name__", None), str) and hasattr(function, "__module__")
-    if not callable(function) or isinstance(function, type) or not named:
-        hint = "; make it a @staticmethod, which takes no class" if isinstance(function, classmethod) else ""
-        raise InvalidType(f"a task must be a function (write one with def), not {function!r:.100}{hint}")
-    if inspect.ismethod(function) and not isinstance(function.__self__, type):
-        raise InvalidType(
-            f"{function.__qualname__} is bound to an object, which a worker does not have: write a function that makes or "
-            "finds the object and calls the method, and make that the task"
-        )
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise InvalidType(
-            f"{function.__qualname__} is a generator: calling it runs nothing. "
-            "Return a list, or enqueue one job per item"
-        )
-
-
-def _top_level() -> CodeType | None:
-    """The code of a module, or of a notebook's cell, that is being executed; None where none is, or cannot be told."""
-    frame = inspect.currentframe()
-    # A function has locals of its own, and so has the body of a class.
-    while frame is not None and (frame.f_code.co_flags & inspect.CO_NEWLOCALS or frame.f_locals is not frame.f_globals):
-        frame = frame.f_back
-    return None if frame is None else frame.f_code
 
 
 def _name_of(home: Home | None, qualname: str) -> str:
@@ -275,17 +297,3 @@ def _pool(given: str | None, is_async: bool) -> str:
     if not is_async and given == "async":
         raise InvalidArgument('pool="async" is for async def functions; this one is not')
     return given
-
-
-def _positional_arity(signature: inspect.Signature) -> tuple[int, int] | None:
-    """(least, most) positional arguments of a call without keywords; None if keywords are needed."""
-    least, most = 0, 0
-    for p in signature.parameters.values():
-        if p.kind is p.VAR_POSITIONAL:
-            most = sys.maxsize
-        elif p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
-            most += 1
-            least += p.default is p.empty
-        elif p.kind is p.KEYWORD_ONLY and p.default is p.empty:
-            return None
-    return least, most

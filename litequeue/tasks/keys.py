@@ -1,4 +1,4 @@
-"""Texts that are made of a call's arguments: the keys of unique jobs.
+"""Texts that are made of a call's arguments: the keys of unique jobs, and of those whose limit counts for each value by itself.
 
 Owns how a key is written, and what of a task's signature that takes: no more than is recorded for who enqueues by name. Pure; of equal calls
 in any process the text is the same, whatever order sets and dicts had there.
@@ -43,6 +43,19 @@ class Unique(NamedTuple):
         return {**self._asdict(), "maker": None if self.maker is None else self.maker.as_json()}
 
 
+class LimitKeys(NamedTuple):
+    """The keys of a task's jobs for its limit."""
+
+    name: str
+    maker: KeyMaker
+
+    def key(self, args: Sequence[Any], kwargs: Mapping[str, Any], codec: Codec) -> str:
+        return f"{self.name}:{self.maker.key(args, kwargs, codec)}"
+
+    def as_json(self) -> list[Any]:
+        return [self.name, self.maker.as_json()]
+
+
 class KeyMaker(NamedTuple):
     """How the key of a call is made: text and arguments in turn, or all of the arguments."""
 
@@ -80,7 +93,7 @@ class KeyMaker(NamedTuple):
                 return value
             if type(value) in _PLAIN:
                 return str(value)
-        return canonical(codec.encode(value, "the key of a unique job"))
+        return canonical(codec.encode(value, "the key of a job"))
 
     def as_json(self) -> dict[str, Any]:
         """As it is recorded with the task's options."""
@@ -159,6 +172,14 @@ def recorded_unique(found: Any) -> Unique | None:
     if not all(type(time) is int and 0 < time < 2**53 for time in times):
         return None
     return Unique(maker, found["until"], found["on_conflict"], found["debounce"], found["max_wait"])
+
+
+def recorded_limit_keys(found: Any) -> LimitKeys | None:
+    """Out of ``LimitKeys.as_json``; None for what somebody else has planted."""
+    if not isinstance(found, list) or len(found) != 2 or not isinstance(found[0], str):
+        return None
+    maker = recorded_maker(found[1])
+    return None if maker is None else LimitKeys(found[0], maker)
 
 
 def recorded_maker(found: Any) -> KeyMaker | None:

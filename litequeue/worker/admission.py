@@ -121,10 +121,11 @@ def adoption(job: ClaimedJob, code: TaskCode) -> Adoption | None:
     """What to write into the job's row before it can be claimed; None if nothing."""
     says = code.columns
     by_name = job.max_attempts is None  # before anybody recorded what the task says
-    if job.pool == says.pool and (not says.at_most_once or job.at_most_once and job.max_attempts == 1) and not (by_name and code.callbacks):
+    limit_key = code.limit_key(job) if code.limit_name is not None and job.limit_key is None else None
+    if limit_key is None and job.pool == says.pool and (not says.at_most_once or job.at_most_once and job.max_attempts == 1) and not (by_name and code.callbacks):
         return None
     attempts = says.max_attempts if job.max_attempts is None else job.max_attempts
     assert attempts is not None, "a task that has code says it"
     # An enqueue may ask for it where the task does not, and cannot take it away where the task does.
     callbacks = tuple((one.runs_when, one.job) for one in code.callbacks) if by_name else ()
-    return Adoption(job.id, says.pool, 1 if says.at_most_once else attempts, says.at_most_once or job.at_most_once, callbacks)
+    return Adoption(job.id, says.pool, 1 if says.at_most_once else attempts, says.at_most_once or job.at_most_once, callbacks, limit_key)

@@ -187,9 +187,9 @@ class Coordinator:
     def _anything_to_do(self, now: int, demand: Demand | None) -> bool:
         """Many may have been told of the same; one wins, and the rest need not queue for the write lock."""
         look = self._store.jobs.look(self.id, demand)
-        due = [t for t in (look.next_due, look.next_expiry) if t is not None]
+        due = look.due()
         waits = demand is not None and (look.waiting or look.rest or not look.listening)  # it must say that it sleeps
-        if waits or look.cancelled or look.sweep or look.untold or any(t <= now for t in due):
+        if waits or look.cancelled or look.sweep or look.has_more(now) or any(t <= now for t in due):
             return True
         self._watch.expect(min(due, default=None), now, self._clock.monotonic())
         return False
@@ -212,8 +212,8 @@ class Coordinator:
             expiring = turn.look.next_expiry is not None and turn.look.next_expiry <= now
             left = len(turn.claimed) + len(turn.refused) >= demand.most or written.adopted or expiring
             self._looking.news(turn.look.next_due is not None and turn.look.next_due <= now)  # promoted
-            self._looking.saw(turn.look.rest, left or turn.look.untold)
-        due = [t for t in (turn.look.next_due, turn.look.next_expiry) if t is not None and t > now]
+            self._looking.saw(turn.look.rest, left or turn.look.has_more(now))
+        due = [t for t in turn.look.due() if t > now]
         self._watch.expect(min(due, default=None), now, mono)
         if turn.look.cancelled:
             self._running.cancel(set(turn.look.cancelled))
@@ -230,7 +230,7 @@ class Coordinator:
             return None
         below = self._admission.begin(self._clock.monotonic())
         unknown = self._catalogue.unknown_json()
-        return Demand(limits, room, self._config.queues, self._looking.begin, unknown, below, self._admission.accepts)
+        return Demand(limits, room, self._config.queues, self._looking.begin, unknown, self._plan.free(self._pools.made), below, self._admission.accepts)
 
     # -- dispatch ------------------------------------------------------------------------------------
 

@@ -82,8 +82,8 @@ class Catalogue:
         self._own = declared
         self._own_count = 0
         self._sources = sources
-        self.with_secrets = [code for code in registered.values() if code.secret is not None]  # of which others are to be told
-        self.untold |= bool(self.with_secrets)
+        self.told_of = [code for code in registered.values() if code.is_told_of]  # of which others are to be told
+        self.untold |= bool(self.told_of)
         self._run_again = False  # whether tasks whose file was changed can, since ``tend`` was last asked
         self._stale = {} if sources is None else sources.changed  # tasks whose file is not as it was imported -> what is to be said of that
         for code in registered.values():
@@ -132,8 +132,8 @@ class Catalogue:
             self._found[task] = code
             code.bind(self._path)
             self._note_declared(code)
-            if code.secret is not None:
-                self.with_secrets.append(code)
+            if code.is_told_of:
+                self.told_of.append(code)
                 self.untold = True
         return code
 

@@ -67,19 +67,20 @@ def tell_unknown(
     for task, why in unknown.items():
         journal.unknown_task(task, why)
     try:
-        _tell_secrets(store, catalogue, now)
+        _tell_options(store, catalogue, now)
         store.workers.report_unknown(worker, unknown)
     except PASSING:
         catalogue.untold = True
 
 
-def _tell_secrets(store: Store, catalogue: Catalogue, now: int) -> None:
+def _tell_options(store: Store, catalogue: Catalogue, now: int) -> None:
     """Producers without the code, which enqueue by name, record nothing of it; and an older one's record may be stale."""
     news = []
-    for code in catalogue.with_secrets:
-        known = store.jobs.origin(code.name)
-        if code.origin is not None and recorded(code.name, None if known is None else known.options) != code.secret:
-            news.append(code.origin)
+    for code in catalogue.told_of:
+        known, origin = store.jobs.origin(code.name), code.origin
+        is_news = known is None or recorded(code.name, known.options) != code.secret or known.options != code.template.recorded(code.secret)
+        if origin is not None and (is_news or origin.limit is not None):
+            news.append(origin)
     if news:
         store.jobs.record_options(news, now)
-    catalogue.with_secrets.clear()
+    catalogue.told_of.clear()

@@ -70,6 +70,10 @@ class Plan:
             return 0
         return backlog - int(self._slots[kind] * AHEAD / average)
 
+    def free(self, pools: dict[str, Pool]) -> dict[str, int]:
+        """How many slots of each pool nothing is held for."""
+        return {kind: (pools[kind].slots if kind in pools else slots) - self._held[kind] for kind, slots in self._slots.items()}
+
     def limits(self, pools: dict[str, Pool], room: int | None) -> dict[str, int]:
         """How many jobs to claim for each pool; ``room`` bounds each."""
         limits = {}

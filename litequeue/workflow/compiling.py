@@ -216,9 +216,10 @@ def graph_of(made: Plan, client: Client, options: Mapping[str, Any]) -> tuple[Gr
             else:
                 check_step(call, args, takes=node.takes is not None)
             texts = client.encode_call(call.task, args, call.kwargs)
-            if said:
+            if said or call._code.template.limited is not None:
                 callbacks += [(place, when, job) for when, job in client.callbacks_of(said)]
-                jobs.append(client.new_job(call._code.template, texts, said))
+                whole = (args, call.kwargs) if node.takes is None and EACH not in call.kwargs else None
+                jobs.append(client.new_job(call._code.template, texts, said, whole))
             else:
                 usual = usuals.get(call._code)
                 if usual is None:

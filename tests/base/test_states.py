@@ -11,6 +11,6 @@ def test_every_state_is_waiting_running_or_final() -> None:
 def test_transitions_name_known_states_and_final_ones_leave_only_by_revive() -> None:
     assert set(states.TRANSITIONS) == set(states.STATES)
     assert all(targets <= set(states.STATES) for targets in states.TRANSITIONS.values())
-    for final in states.FINAL:  # one that was cancelled with a job that it needed waits again when that is revived
-        assert states.TRANSITIONS[final] == ({"available", "blocked"} if final == "cancelled" else {"available"})
+    for final in states.FINAL:  # for a slot of its limit, or, cancelled with a job that it needed, for that
+        assert states.TRANSITIONS[final] == {"available", "blocked"}
     assert all({"cancelled", "expired"} <= states.TRANSITIONS[waiting] for waiting in states.WAITING)

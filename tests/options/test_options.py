@@ -98,7 +98,7 @@ def test_the_command_line_takes_every_option_with_its_help(words: tuple[str, ...
 
 def test_the_columns_that_keep_options_are_those_of_the_lists() -> None:
     kept = {option.column for option in options_of(TaskOptions).values() if option.column}
-    assert kept | {"links"} == set(JobColumns._fields), "whether there are callbacks is in a column, and these beside it"
+    assert kept | {"links", "limit_key"} == set(JobColumns._fields), "whether there are callbacks is in a column, and these beside it"
     assert {option.column for option in options_of(JobOptions).values()} < kept, "an enqueue says none that no job keeps"
     assert set(JobColumns._fields) <= set(COLUMNS), "a schedule keeps the job of its ticks"
     assert set(RULES) <= options_of(ScheduleOptions).keys() & set(COLUMNS)

@@ -28,7 +28,7 @@ NOW = FakeClock().now()
 VERSIONS = [migration.number for migration in ledger.MIGRATIONS]
 ITS_TABLES = {
     1: ("jobs", "attempts", "tasks", "workers", "queues"), 2: ("schedules", "ticks", "output"), 3: (),
-    4: ("edges", "waits", "flows", "flow_jobs"), 5: ("steps", "events", "listeners", "callbacks"), 6: (), 7: (), 8: ("keys",),
+    4: ("edges", "waits", "flows", "flow_jobs"), 5: ("steps", "events", "listeners", "callbacks"), 6: (), 7: (), 8: ("keys",), 9: ("limits", "asking", "starts"),
 }  # fmt: skip
 
 
@@ -40,9 +40,9 @@ def version_1(db: Path, clock: FakeClock) -> Path:
         with store.database.write(durable=True) as connection:
             for _ in STATES:
                 job = {**new_job(created_at=clock.now())._asdict(), **new_job().columns._asdict()}
-                del job["columns"], job["links"]  # which came later
+                del job["columns"], job["links"], job["limit_key"]  # which came later
                 connection.execute(f"INSERT INTO litequeue_jobs ({', '.join(job)}) VALUES ({', '.join('?' * len(job))})", (*job.values(),))
-        store.operations.pause("idle", clock.now())
+            connection.execute("INSERT INTO litequeue_queues VALUES ('idle', ?)", (clock.now(),))
         store.close()
     rows(db, "DROP TABLE litequeue_migrations")
     rows(db, "DELETE FROM litequeue_meta WHERE key = 'min_reader'")
@@ -124,6 +124,10 @@ def fill(db: Path, version: int) -> None:
             insert("listeners", name="paid", job_id=3, step="wait")
         if version >= 8:
             insert("keys", job_id=1, task="tests.task", key="user 5", holds=1, until="finish")
+        if version >= 9:
+            insert("limits", name="mailer", max_running=2)
+            insert("asking", limit_key="mailer", at=NOW)
+            insert("starts", limit_key="mailer", began=NOW, width=1, n=1)
         if version >= 2:
             insert("output", job_id=5, attempt=1, number=1, stream="stdout", at=NOW, text="hello\n")
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from ...base.states import STATES
 from ...options import EnqueueOptions
+from ...options.jobs import MAX_RUNNING
 from ...options.workers import WorkerOptions
 from . import schedules
 from .parser import (
@@ -47,6 +48,7 @@ def build() -> argparse.ArgumentParser:
     command("retry", "jobs:retry", "Run final jobs again, and waiting ones now.", _retry)
     command("emit", "events:emit", "Say that something has happened, for jobs that wait for it.", _emit)
     command("events", "events:events", "List the events that are kept, and those that jobs wait for.", _events)
+    command("limit", "limits:limit", "Show limits, or change one: how many jobs run at once, and start within a time.", _limit)
     summary = "Cancel jobs: waiting ones at once, running ones as soon as they can be stopped."
     command("cancel", "jobs:cancel", summary, _ids)
     command("pause", "jobs:pause", "Let no worker claim from a queue.", _queue)
@@ -125,6 +127,16 @@ def _events(sub: Parser) -> None:
     add = sub.add_argument
     add("--limit", type=integer(1, 10_000), default=20, metavar="N", help="default 20")
     add("--after", metavar="NAME", help="the next page: events whose names come after this one's")
+    json_option(sub)
+
+
+def _limit(sub: Parser) -> None:
+    add = sub.add_argument
+    add("name", metavar="NAME", nargs="?", help="the limit's; left out, all are listed")
+    most = integer(1, MAX_RUNNING)
+    add("--max", type=lambda text: text if text == "none" else most(text), metavar="N|none", help="so many of each key at once")
+    add("--rate", metavar="N/SPAN|none", help="so many starts of each key within a time, such as 100/m")
+    add("--remove", action="store_true", help="let its jobs run without")
     json_option(sub)
 
 

@@ -83,12 +83,13 @@ def _job(text: object, now: int) -> tuple[bool, NewJob] | None:
     if not isinstance(found, dict):
         return None
     said = {name: found.get(name, usual) for name, usual in _SAID.items()}
-    if not all(_fits(value, _SAID[name]) for name, value in said.items()):
+    limit_key = said.pop("limit_key")
+    if not all(_fits(value, _SAID[name]) for name, value in said.items()) or not (limit_key is None or _fits(limit_key, "")):
         return None
     task, args, kwargs, delay, expires, *columns = said.values()
     new = NewJob(
         task, args, kwargs, "scheduled" if delay > 0 else "available", now + max(delay, 0), now,
-        None if expires is None else now + expires, JobColumns._make(columns),
+        None if expires is None else now + expires, JobColumns._make((*columns, limit_key)),
     )  # fmt: skip
     if not (is_name(task) and is_name(new.columns.queue) and new.columns.pool in _POOLS):
         return None

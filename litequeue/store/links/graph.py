@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from ...base.errors import JobNotFound
 from ...base.models import JobColumns, NewJob
-from ..inserting import INSERT_JOB
+from ..inserting import INSERT_JOB, values_of
 from ..rules import HAS_DEPENDANTS, WAITS
 from . import following, telling
 
@@ -99,7 +99,6 @@ def _rows(jobs: Sequence[NewJob], parents: Collection[int], pending: Collection[
             links = HAS_DEPENDANTS * (has_children or bool(job.columns.links)) + WAITS * has_parents
             columns = made[job.columns, has_children, has_parents] = job.columns._replace(links=links or None)
         if has_parents:
-            task, args, kwargs, _, *rest = job
-            yield task, args, kwargs, "blocked", *rest[:-1], *columns
+            yield values_of(NewJob(job.task, job.args, job.kwargs, "blocked", *job[4:-1], columns))
         else:
-            yield *job[:-1], *columns
+            yield values_of(NewJob(*job[:-1], columns))

@@ -13,7 +13,7 @@ from .telling import IS_TOLD
 
 _PARENTS: Final = "litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id WHERE e.child_id = w.job_id"
 _WAITING: Final = """litequeue_waits AS w JOIN litequeue_jobs AS j ON j.id = w.job_id
-WHERE j.state = 'blocked' AND (j.links = 4 OR j.links = 5 OR j.links = 6)"""
+WHERE j.state = 'blocked' AND ifnull(j.holds, 0) < 2 AND (j.links = 4 OR j.links = 5 OR j.links = 6)"""
 
 RULES: Final[dict[str, str]] = {
     "counts the wrong number of parents": f"""SELECT w.job_id FROM {_WAITING}
@@ -22,7 +22,7 @@ RULES: Final[dict[str, str]] = {
         AND w.upset <> (SELECT count(*) FROM {_PARENTS} AND {IS_TOLD} AND p.state <> 'succeeded')""",
     "waits for nothing": f"SELECT w.job_id FROM {_WAITING} AND w.pending = 0",
     "waits in vain": f"SELECT w.job_id FROM {_WAITING} AND w.upset > 0 AND w.runs_when = 'success'",
-    "waits, and nobody knows how": """SELECT j.id FROM litequeue_jobs AS j WHERE j.state = 'blocked' AND j.schedule_id IS NULL
+    "waits, and nobody knows how": """SELECT j.id FROM litequeue_jobs AS j WHERE j.state = 'blocked' AND ifnull(j.holds, 0) < 2 AND j.schedule_id IS NULL
         AND NOT EXISTS (SELECT 1 FROM litequeue_waits WHERE job_id = j.id)""",
     "waits for an event, and nobody knows which": f"""SELECT id FROM litequeue_jobs AS j WHERE state = 'scheduled' AND run_at = {FOREVER}
         AND NOT EXISTS (SELECT 1 FROM litequeue_listeners WHERE job_id = j.id)""",

@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Collection
 from typing import Final
 
+from .. import limits
 from ..rules import WAITS
 from . import telling
 
@@ -29,7 +30,7 @@ BELOW: Final = """WITH RECURSIVE below (id) AS (
     JOIN litequeue_waits AS w ON w.job_id = e.child_id AND w.cause IS NOT NULL
     JOIN litequeue_jobs AS j ON j.id = e.child_id AND j.state = 'cancelled')
 SELECT json_group_array(id) FROM below WHERE id NOT IN (SELECT value FROM json_each(:ids))"""
-BLOCK: Final = """UPDATE litequeue_jobs SET state = 'blocked', finished_at = NULL, prune_at = NULL, last_error = NULL
+BLOCK: Final = """UPDATE litequeue_jobs SET state = 'blocked', holds = CASE WHEN limit_key IS NOT NULL THEN 0 END, finished_at = NULL, prune_at = NULL, last_error = NULL
 WHERE id IN (SELECT value FROM json_each(:ids))"""
 FORGET_CAUSE: Final = "UPDATE litequeue_waits SET cause = NULL WHERE job_id IN (SELECT value FROM json_each(:ids))"
 CHILDREN: Final = "SELECT DISTINCT child_id FROM litequeue_edges WHERE parent_id IN (SELECT value FROM json_each(:ids))"
@@ -47,6 +48,7 @@ def revived(connection: sqlite3.Connection, jobs: Collection[int], now: int) -> 
     again += (job for job, links, runs_on in found if links >= WAITS and not runs_on)  # cancelled while they waited: they wait on
     ids = json.dumps([*back, *again])
     connection.execute(UNTELL, {"ids": ids})
+    limits.ask_of(connection, json.dumps(again))
     connection.execute(BLOCK, {"ids": json.dumps(again)})
     connection.execute(FORGET_CAUSE, {"ids": json.dumps(again)})
     children = [child for (child,) in connection.execute(CHILDREN, {"ids": ids}).fetchall()]

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from ...base.checks import MAX_NAME
 from ...base.stored import MAX_BYTES
-from ..rules import KEEP, KEEP_DISCARDED, bounded
+from ..rules import HAS_COME, KEEP, KEEP_DISCARDED, WAITS_ELSEWHERE, bounded
 from . import following
 
 JOIN: Final = "litequeue.join"  # the task of jobs that only bring others together
@@ -26,6 +26,7 @@ BATCH: Final = 1000
 EDGES: Final = 2000
 MAX_WHY: Final = 5000  # characters of another job's error
 
+_WAITING: Final = f"(j.state = 'blocked' AND ifnull(j.holds, 0) < {HAS_COME})"
 # Of a parent p: it has ended, and its children know.
 IS_TOLD: Final = "(p.finished_at IS NOT NULL AND ifnull(p.links, 0) <> 1 AND ifnull(p.links, 0) <> 5)"
 ANY_UNTOLD: Final = "SELECT EXISTS (SELECT 1 FROM litequeue_jobs WHERE (links = 1 OR links = 5) AND finished_at IS NOT NULL)"
@@ -40,7 +41,7 @@ FROM litequeue_jobs JOIN litequeue_edges ON parent_id = id WHERE id = :id"""
 COUNT: Final = f"""UPDATE litequeue_waits SET pending = max({bounded("pending")} - v.ended, 0), upset = {bounded("upset")} + v.bad
 FROM (SELECT json_extract(value, '$[0]') AS child, json_extract(value, '$[1]') AS ended, json_extract(value, '$[2]') AS bad
     FROM json_each(:counts)) AS v
-WHERE job_id = v.child AND EXISTS (SELECT 1 FROM litequeue_jobs WHERE id = v.child AND state = 'blocked')"""
+WHERE job_id = v.child AND EXISTS (SELECT 1 FROM litequeue_jobs WHERE id = v.child AND {WAITS_ELSEWHERE})"""
 TOLD: Final = "UPDATE litequeue_jobs SET links = links + 1 WHERE id IN (SELECT value FROM json_each(:told))"
 RECOUNT: Final = f"""UPDATE litequeue_waits SET
     pending = {bounded("held")} + (SELECT count(*) FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
@@ -48,7 +49,7 @@ RECOUNT: Final = f"""UPDATE litequeue_waits SET
     upset = (SELECT count(*) FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
         WHERE e.child_id = job_id AND {IS_TOLD} AND p.state <> 'succeeded')
 WHERE job_id IN (SELECT value FROM json_each(:ids))
-    AND EXISTS (SELECT 1 FROM litequeue_jobs WHERE id = job_id AND state = 'blocked')"""
+    AND EXISTS (SELECT 1 FROM litequeue_jobs WHERE id = job_id AND {WAITS_ELSEWHERE})"""
 
 # Who wants successes and will not have them, and on and on; each with the job that is the reason. Those of ``ids`` all, since they are
 # judged now or never; below them as many as there is time for: those that are left out are told by the last of these.
@@ -59,11 +60,11 @@ DOOMED: Final = f"""WITH RECURSIVE doomed (id, cause) AS (
         ORDER BY e.position LIMIT 1)
     FROM json_each(:ids) AS v JOIN litequeue_waits AS w ON w.job_id = v.value
     JOIN litequeue_jobs AS j ON j.id = w.job_id
-    WHERE w.upset > 0 AND w.runs_when = 'success' AND j.state = 'blocked'
+    WHERE w.upset > 0 AND w.runs_when = 'success' AND {_WAITING}
     UNION
     SELECT e.child_id, d.cause FROM doomed AS d JOIN litequeue_edges AS e ON e.parent_id = d.id
     JOIN litequeue_waits AS w ON w.job_id = e.child_id AND w.runs_when = 'success'
-    JOIN litequeue_jobs AS j ON j.id = e.child_id AND j.state = 'blocked'
+    JOIN litequeue_jobs AS j ON j.id = e.child_id AND {_WAITING}
     LIMIT :limit)
 SELECT json_group_array(json_array(id, cause)) FROM (SELECT id, min(cause) AS cause FROM doomed GROUP BY id)"""
 CAUSES: Final = """UPDATE litequeue_waits SET cause = v.cause
@@ -74,14 +75,14 @@ FROM (SELECT json_extract(d.value, '$[0]') AS id, CASE WHEN c.id IS NULL THEN 'n
         ELSE 'job ' || c.id || ' (' || substr(c.task, 1, {MAX_NAME}) || '), which it needed, ' || CASE c.state WHEN 'expired' THEN 'has expired'
             ELSE 'was ' || c.state END END AS why
     FROM json_each(:doomed) AS d LEFT JOIN litequeue_jobs AS c ON c.id = json_extract(d.value, '$[1]')) AS v
-WHERE litequeue_jobs.id = v.id AND litequeue_jobs.state = 'blocked'"""
+WHERE litequeue_jobs.id = v.id AND {WAITS_ELSEWHERE}"""
 # What wanted a failure, and there was none.
-NEEDLESS: Final = """SELECT json_group_array(json_array(w.job_id, NULL)) FROM json_each(:ids) AS v
+NEEDLESS: Final = f"""SELECT json_group_array(json_array(w.job_id, NULL)) FROM json_each(:ids) AS v
 JOIN litequeue_waits AS w ON w.job_id = v.value JOIN litequeue_jobs AS j ON j.id = w.job_id
-WHERE w.pending = 0 AND w.upset = 0 AND w.runs_when = 'failed' AND j.state = 'blocked'"""
-FREE: Final = """SELECT json_group_array(w.job_id) FROM json_each(:ids) AS v
+WHERE w.pending = 0 AND w.upset = 0 AND w.runs_when = 'failed' AND {_WAITING}"""
+FREE: Final = f"""SELECT json_group_array(w.job_id) FROM json_each(:ids) AS v
 JOIN litequeue_waits AS w ON w.job_id = v.value JOIN litequeue_jobs AS j ON j.id = w.job_id
-WHERE w.pending = 0 AND j.state = 'blocked'"""
+WHERE w.pending = 0 AND {_WAITING}"""
 _PARENTS: Final = "litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id WHERE e.child_id = job_id"
 _BYTES: Final = "length(CAST({} AS BLOB))"  # of a text length() counts up to a NUL
 _ALL_BYTES: Final = f"(SELECT total(1 + ifnull({_BYTES.format('p.result')}, 4)) + 1 FROM {_PARENTS})"
@@ -97,7 +98,8 @@ WHERE job_id IN (SELECT value FROM json_each(:ids)) AND takes IS NOT NULL"""
 # A join runs nothing, and what was replaced not again: what it was given is what it comes to, and is kept as long as what that came of.
 RELEASE: Final = f"""UPDATE litequeue_jobs SET
     state = CASE WHEN w.why IS NOT NULL THEN 'discarded' WHEN task = '{JOIN}' OR w.replaced THEN 'succeeded'
-        WHEN run_at > :now OR w.delay > 0 THEN 'scheduled' ELSE 'available' END,
+        WHEN run_at > :now OR w.delay > 0 THEN 'scheduled' WHEN limit_key IS NULL THEN 'available' ELSE 'blocked' END,
+    holds = CASE WHEN limit_key IS NULL OR w.why IS NOT NULL OR w.replaced OR run_at > :now OR w.delay > 0 THEN holds ELSE {HAS_COME} END,
     run_at = CASE WHEN w.delay > 0 THEN max(run_at, :now + w.delay) ELSE run_at END,
     expires_at = CASE WHEN w.expires > 0 THEN :now + w.delay + w.expires ELSE expires_at END,
     finished_at = CASE WHEN w.why IS NOT NULL OR task = '{JOIN}' OR w.replaced THEN :now END,
@@ -116,7 +118,7 @@ FROM (SELECT job_id, {bounded("ifnull(delay, 0)")} AS delay, {bounded("expires")
     END AS why
     FROM (SELECT *, CASE WHEN inputs IS NULL AND takes = 'all' THEN CAST({_ALL_BYTES} AS INTEGER) ELSE {_BYTES.format("inputs")} END AS size
         FROM litequeue_waits WHERE job_id IN (SELECT value FROM json_each(:ids)))) AS w
-WHERE id = w.job_id AND litequeue_jobs.state = 'blocked'"""
+WHERE id = w.job_id AND {WAITS_ELSEWHERE}"""
 
 
 class Told(NamedTuple):

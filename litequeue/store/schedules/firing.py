@@ -18,7 +18,7 @@ from ...base.models import NewJob, Past, Planned, Step
 from ..bells import everyone
 from ..file import Database
 from ..notices import insert_notices
-from ..rules import IN_LINE, WAITS
+from ..rules import FREE_TO_RUN, HAS_COME, IN_LINE, WAITS, WAITS_ELSEWHERE
 from .history import (
     CLOSE_OF,
     IS_OPEN,
@@ -110,13 +110,13 @@ OVERLAPS: Final = """SELECT json_group_array(json_array(id, overlap, catch_up)) 
 WHERE id IN (SELECT value FROM json_each(:schedules))"""
 
 # A blocked job of a schedule goes when none before it is left. One that waits for what took its place has not ended.
-UNBLOCK: Final = f"""UPDATE litequeue_jobs SET state = 'available', run_at = :now
-WHERE state = 'blocked' AND id IN (
+UNBLOCK: Final = f"""UPDATE litequeue_jobs SET {FREE_TO_RUN}, run_at = :now
+WHERE {WAITS_ELSEWHERE} AND id IN (
     SELECT min(id) FROM litequeue_jobs WHERE {IN_LINE} GROUP BY schedule_id)
   AND NOT EXISTS (
     SELECT 1 FROM litequeue_ticks AS t {OPEN} CROSS JOIN litequeue_jobs AS j ON j.id = t.job_id
     WHERE t.schedule_id = litequeue_jobs.schedule_id AND {IS_OPEN}
-      AND j.finished_at IS NULL AND (j.state <> 'blocked' OR ifnull(j.links, 0) >= {WAITS}))"""
+      AND j.finished_at IS NULL AND (j.state <> 'blocked' OR ifnull(j.links, 0) >= {WAITS} OR j.holds >= {HAS_COME}))"""
 
 LISTENERS: Final = "SELECT on_failure, mail_to, queue FROM litequeue_schedules WHERE id = :id"
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from ...base.checks import MICROS, aware
 from ...base.models import JobColumns
 from ..keys import hold
+from ..rules import HAS_COME, NO_LINE
 from .keyed import Keyed, kept_out
 
 KEEP_TICKS: Final = 90 * 86_400 * 1_000_000
@@ -45,9 +46,10 @@ WHERE (schedule_id, tick_at) = (SELECT schedule_id, scheduled_for FROM litequeue
 
 # In the order given, so that the ids can be told from the last one.
 FIRE_JOBS: Final = f"""INSERT INTO litequeue_jobs
-    (task, args, kwargs, state, run_at, created_at, expires_at, schedule_id, scheduled_for, {", ".join(JobColumns._fields)})
-SELECT s.task, s.args, s.kwargs, json_extract(v.value, '$[2]'), :now, :now, :now + s.expires,
-    s.id, json_extract(v.value, '$[1]'), {", ".join(f"s.{column}" for column in JobColumns._fields)}
+    (task, args, kwargs, state, run_at, created_at, expires_at, schedule_id, scheduled_for, {", ".join(JobColumns._fields)}, holds)
+SELECT s.task, s.args, s.kwargs, CASE WHEN s.limit_key IS NULL THEN json_extract(v.value, '$[2]') ELSE 'blocked' END, :now, :now, :now + s.expires,
+    s.id, json_extract(v.value, '$[1]'), {", ".join(f"s.{column}" for column in JobColumns._fields)},
+    CASE WHEN s.limit_key IS NOT NULL THEN CASE WHEN json_extract(v.value, '$[2]') = 'blocked' THEN {NO_LINE} ELSE {HAS_COME} END END
 FROM json_each(:jobs) AS v CROSS JOIN litequeue_schedules AS s ON s.id = json_extract(v.value, '$[0]')
 ORDER BY v.key"""
 

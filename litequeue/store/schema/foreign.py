@@ -71,8 +71,9 @@ def foreign(connection: sqlite3.Connection) -> dict[str, str]:
         if kind == "trigger" and name not in _names(made) and table in _names(made):
             found[name] = f"the trigger {name} on {table}"
         elif name in _names(made):
-            difference = _difference(_words(text), _words(_statement(made, name)))
-            if difference is not None:
+            differences = [_difference(_words(text), _words(ours)) for ours in _statements(made, name)]
+            if None not in differences:
+                difference = differences[-1] or ""
                 found[name] = f"the {kind} {name}, which is not as litequeue makes it ({difference:.60})"
         elif kind == "index" and table in _names(made) and (why := _meddling(connection, name, table, text)) is not None:
             found[name] = f"the index {name} on {table}, which {why}"
@@ -159,6 +160,15 @@ def _all_sql(migrations: tuple[ledger.Migration, ...]) -> str:
         columns, sign, constraints = _statement(made, table).partition(",\n    CHECK (")
         made += f"\n{columns}, {', '.join(more)}{sign}{constraints};"
     return made
+
+
+def _statements(made: str, name: str) -> Iterator[str]:
+    """All that make this: a trigger is another one in a later version."""
+    found = _statement(made, name)
+    yield found
+    rest = made[made.index(found) + len(found) :]
+    if f" TRIGGER {name} " in rest and f"\nCREATE TRIGGER {name} " in rest:
+        yield from _statements(rest, name)
 
 
 @functools.cache

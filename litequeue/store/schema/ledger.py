@@ -22,6 +22,7 @@ from . import (
     v6_workflows_in_batches,
     v7_after_a_wait,
     v8_unique_jobs,
+    v9_limits,
 )
 
 # Whose ids SQLite counts on from the highest there ever was. No queue comes to half of them.
@@ -52,6 +53,8 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     Migration(6, "workflows in batches", v6_workflows_in_batches.SQL, min_reader=4),
     Migration(7, "after a wait", v7_after_a_wait.SQL, min_reader=4),
     Migration(8, "unique jobs", v8_unique_jobs.SQL, min_reader=4),
+    # Older code would let limited jobs run without a slot.
+    Migration(9, "limits", v9_limits.SQL, min_reader=9),
 )
 CURRENT: Final = len(MIGRATIONS)
 

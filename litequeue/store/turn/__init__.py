@@ -2,7 +2,7 @@
 
 Read ``pipeline`` first, the list of its steps; ``state`` is what they share. Each step is a function in a file of its own,
 with its SQL beside it and a sentence that says what it may assume: ``settle``, ``suspend``, ``replace``, ``output``, ``adopt``, ``look``, ``cancels``,
-``expire``, ``promote``, ``tell``, ``claim``, ``listen``. The next step is one more file and one more entry in that list.
+``expire``, ``promote``, ``tell``, ``fill``, ``claim``, ``listen``. The next step is one more file and one more entry in that list.
 
 Batches travel as *one* JSON parameter or one JSON cell, so that a whole batch is one ``sqlite3_step``. sqlite3 drops the
 GIL around each step, and a thread that computes makes us wait up to the switch interval (5 ms) to get it back: 300 jobs

@@ -49,7 +49,11 @@ _LOOK: Final = """SELECT
      FROM litequeue_jobs WHERE cancel_requested_at IS NOT NULL AND finished_at IS NULL
        AND (worker_id = :worker OR state <> 'running')),
     (SELECT listening FROM litequeue_workers WHERE id = :worker),
-    EXISTS (SELECT 1 FROM litequeue_jobs WHERE (links = 1 OR links = 5) AND finished_at IS NOT NULL)"""
+    EXISTS (SELECT 1 FROM litequeue_jobs WHERE (links = 1 OR links = 5) AND finished_at IS NOT NULL),
+    CASE WHEN EXISTS (SELECT 1 FROM litequeue_jobs WHERE holds = 2) THEN 1 ELSE 0 END
+        + CASE WHEN EXISTS (SELECT 1 FROM litequeue_jobs WHERE holds = 1) THEN 2
+            + EXISTS (SELECT 1 FROM litequeue_jobs WHERE holds = 1 AND state <> 'available' AND state <> 'running') ELSE 0 END,
+    (SELECT min(at) FROM litequeue_asking), (SELECT max(since) FROM litequeue_asking)"""
 
 
 LOOK: Final = _LOOK.format(waiting=WAITING)
@@ -78,15 +82,15 @@ def asked(of_all: str, of_named: str, worker: int, demand: Demand | None) -> tup
     return of_named, {"worker": worker, "queues": json.dumps(demand.queues), "most": MOST}
 
 
-def read(row: tuple[str, int | None, int | None, str, int | None, int]) -> Look:
+def read(row: tuple[str, int | None, int | None, str, int | None, int, int, int | None, int | None]) -> Look:
     """The row of ``LOOK`` as a value."""
-    window, next_due, next_expiry, text, listening, untold = row
+    window, next_due, next_expiry, text, listening, untold, limited, asks_at, asked_at = row
     waiting, rest = waiting_queues(window)
     if text == "[]":
-        return Look(waiting, rest, next_due, next_expiry, (), False, listening, bool(untold))
+        return Look(waiting, rest, next_due, next_expiry, (), False, listening, bool(untold), limited & 1 > 0 or limited > 3, limited > 1, asks_at, asked_at)
     cancels = json.loads(text)
     running = tuple(job for job, mine in cancels if mine)
-    return Look(waiting, rest, next_due, next_expiry, running, len(running) < len(cancels), listening, bool(untold))
+    return Look(waiting, rest, next_due, next_expiry, running, len(running) < len(cancels), listening, bool(untold), limited & 1 > 0 or limited > 3, limited > 1, asks_at, asked_at)
 
 
 def waiting_queues(text: str) -> tuple[tuple[Waiting, ...], bytes | None]:

@@ -15,6 +15,7 @@ from .adopt import adopt
 from .cancels import cancel_requested
 from .claim import claim
 from .expire import expire
+from .fill import fill
 from .listen import listen
 from .look import look
 from .output import keep_output
@@ -39,6 +40,7 @@ STEPS: Final[tuple[Step, ...]] = (
     expire,
     promote,
     tell,
+    fill,
     claim,
     listen,
 )

@@ -9,13 +9,14 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
+from ..rules import FREE_TO_RUN
 from .look import look_again
 from .state import Turn
 
 # So many in one turn: the write lock is never held for long.
 BATCH: Final = 1000
 
-PROMOTE: Final = """UPDATE litequeue_jobs SET state = 'available' WHERE id IN (
+PROMOTE: Final = f"""UPDATE litequeue_jobs SET {FREE_TO_RUN} WHERE id IN (
     SELECT id FROM litequeue_jobs
     WHERE (state = 'scheduled' OR state = 'retrying') AND run_at <= :now
     ORDER BY run_at LIMIT :limit)"""
@@ -26,4 +27,5 @@ def promote(connection: sqlite3.Connection, turn: Turn) -> None:
     due = turn.look.next_due
     if due is not None and due <= turn.now:
         connection.execute(PROMOTE, {"now": turn.now, "limit": BATCH})
+        turn.moved = True
         look_again(connection, turn)

@@ -46,6 +46,22 @@ class Look(NamedTuple):
     sweep: bool  # waiting jobs with a cancel request
     listening: int | None = None  # what this worker's row says (``bells``); None: it has none
     untold: bool = False  # something has ended for which others wait
+    unfilled: bool = False  # limited jobs have given up slots, or have come into line
+    limited: bool = False  # limited jobs have slots: some of the available ones may be such
+    asks_at: int | None = None  # when a key is to be looked at whose rate holds it back
+    asked_at: int | None = None  # when the last such time was said
+
+    def due(self) -> list[int]:
+        """When there will be something to do, by the clock alone."""
+        return [at for at in (self.next_due, self.next_expiry, self.asks_at) if at is not None]
+
+    def has_more(self, now: int) -> bool:
+        """Whether a step has left something for the next turn."""
+        return self.untold or self.unfilled or self.asks(now)
+
+    def asks(self, now: int) -> bool:
+        """Whether a key's time has come, or the clock was set back since it was said."""
+        return self.asks_at is not None and self.asks_at <= now or self.asked_at is not None and self.asked_at > now
 
 
 class Demand(NamedTuple):
@@ -56,6 +72,7 @@ class Demand(NamedTuple):
     queues: tuple[str, ...] | None = None  # None: all
     begin: bytes = b""  # where among their names to begin
     unknown: str | None = None  # JSON array of tasks without code here
+    free: dict[str, int] | None = None  # slots of each pool that nothing is held for; None: as many as the limits say
     below: int = MAX_INTERRUPTIONS  # only jobs with fewer interruptions
     accept: Callable[[ClaimedJob], bool] = lambda _: True  # asked before a job is leased; quick and pure
 
@@ -73,7 +90,7 @@ class Turn:
     """One turn: what the worker brings, and what comes of it. (A dataclass would cost every program 2 ms to import.)"""
 
     __slots__ = (
-        "adopted_rows", "adoptions", "claimed", "closed", "demand", "freed", "lease_until", "look", "lost", "now", "others",
+        "adopted_rows", "adoptions", "claimed", "closed", "demand", "freed", "lease_until", "look", "lost", "moved", "now", "others",
         "passes_on", "printed", "printed_rows", "refused", "replaced", "running", "succeeded", "suspended", "suspended_rows", "to_tell", "unsettled_rows", "waiting", "worker",
     )  # fmt: skip
 
@@ -116,6 +133,7 @@ class Turn:
         self.look = NOTHING
         self.waiting: tuple[Waiting, ...] = ()  # the queues of the look, and after a promotion those of now
         self.freed: list[int] = []  # what had waited for others, or was made, and may run now, for whichever worker
+        self.moved = False  # jobs that waited were let go: a limited one has come into line
         self.closed = False  # a step had more to do than it may in one turn: nothing is claimed before it is done
         self.claimed: list[ClaimedJob] = []
         self.refused: list[ClaimedJob] = []  # not accepted, and left as they were

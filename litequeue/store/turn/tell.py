@@ -19,4 +19,5 @@ def tell(connection: sqlite3.Connection, turn: Turn) -> None:
     told = telling.tell(connection, turn.now)
     turn.look = look._replace(untold=told.more)
     turn.freed += told.freed
+    turn.moved = True
     look_again(connection, turn)
