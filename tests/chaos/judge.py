@@ -13,11 +13,12 @@ from typing import Final
 
 from . import flow_judge
 from .evidence import ORPHAN_SECONDS, Evidence, Execution, JobRow
-from .tasks import SCHEDULES
+from .tasks import AT_ONCE, PER, SCHEDULES, STARTS
 
 FINAL: Final = ("succeeded", "discarded")
 # A worker that is younger may not have registered.
 STARTUP_SECONDS: Final = 1.0
+MOMENT: Final = 0.5  # seconds from a claim to the first line of its task
 SUSPECT: Final = "likely cause"  # discarded as the killer of three workers; here they are innocent
 
 
@@ -99,7 +100,7 @@ def only_what_we_did_goes_wrong(e: Evidence) -> Iterator[str]:
     for job in e.jobs.values():
         if job.state == "discarded" and not _may_be_discarded(job):
             yield f"job {job.id} ({job.task}) was discarded: {job.last_error}"
-        expected = {"Interrupted", "Lost", "ProcessDied"} | ({"ValueError"} if job.task == "flaky" else set())
+        expected = {"Interrupted", "Lost", "ProcessDied"} | ({"ValueError"} if job.task in ("flaky", "rated") else set())
         for row in e.attempts[job.id]:
             if row.error not in expected:
                 yield f"job {job.id} ({job.task}), execution {row.number}: {row.outcome} with {row.error}"
@@ -112,7 +113,7 @@ def _may_be_discarded(job: JobRow) -> bool:
         return True
     if job.at_most_once and job.last_error.startswith("Lost: "):
         return True
-    return job.task in ("in_process", "once_in_process", "forking_in_process") and job.last_error.startswith("ProcessDied")
+    return job.task in ("in_process", "once_in_process", "forking_in_process", "narrow_in_process") and job.last_error.startswith("ProcessDied")
 
 
 # -- promise 3: a dead worker's jobs run again, a live one's never ---------------------------------------------
@@ -161,6 +162,34 @@ def _overlap(e: Evidence, first: Execution, second: Execution) -> bool:
     return not any(start < second.began < stop for start, stop in e.frozen[first.pid])
 
 
+# -- limits ------------------------------------------------------------------------------------------------
+
+
+def never_more_at_once_than_the_limit(e: Evidence) -> Iterator[str]:
+    """By the ledger. A run lasts until its end, or its process's death; a worker that was frozen beyond its lease knows of nothing."""
+    runs = [run for job in e.jobs.values() if job.task.startswith("narrow") for run in e.executions[job.id]]
+    lasts = {id(run): run.ended if run.ended is not None else e.death(run) for run in runs}
+    for run in runs:
+        beside = [
+            other for other in runs
+            if other.began <= run.began < (lasts[id(other)] or float("inf")) and not e.froze(other.worker, run.began)
+            and not any(start < run.began < stop for start, stop in e.frozen[other.pid])
+        ]  # fmt: skip
+        dead = [other for other in beside if (death := e.death(other)) is not None and death <= run.began <= death + ORPHAN_SECONDS]
+        if len(beside) - len(dead) > AT_ONCE:
+            jobs = ", ".join(f"{other.job} since {other.began:.3f} in {other.pid}" for other in beside)
+            yield f"at {run.began:.3f} ran {len(beside)} jobs of a limit of {AT_ONCE}: {jobs}"
+
+
+def never_more_starts_than_the_rate(e: Evidence) -> Iterator[str]:
+    """By the ledger, in which a start may stand a moment after its claim; longer where its worker was frozen."""
+    runs = [run for job in e.jobs.values() if job.task == "rated" for run in e.executions[job.id]]
+    starts = sorted(run.began for run in runs if not e.any_frozen(run.began - PER, run.began + 0.1))
+    for first, last in zip(starts, starts[STARTS:], strict=False):
+        if last - first < PER - MOMENT:
+            yield f"{STARTS + 1} jobs of a rate of {STARTS} in {PER:g} s began within {last - first:.3f} s, from {first:.3f} on"
+
+
 # -- promise 4: each tick fires once -----------------------------------------------------------------------
 
 
@@ -204,6 +233,8 @@ CHECKS: Final[tuple[Callable[[Evidence], Iterator[str]], ...]] = (
     only_the_dead_and_the_frozen_are_interrupted,
     nothing_runs_twice_without_a_cause,
     no_two_runs_of_a_job_overlap,
+    never_more_at_once_than_the_limit,
+    never_more_starts_than_the_rate,
     each_tick_has_one_job,
     no_tick_is_missing,
     lambda e: flow_judge.violations(e.folder),

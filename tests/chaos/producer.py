@@ -25,6 +25,7 @@ def main(db: str, folder: str, name: str, seed: str) -> None:
     kinds = {
         tasks.quick: 5, tasks.slow: 5, tasks.flaky: 1, tasks.once: 1, tasks.in_process: 2,
         tasks.once_in_process: 0.5, tasks.in_async: 3, tasks.forking: 1, tasks.forking_in_process: 0.5,
+        tasks.narrow: 1.5, tasks.narrow_in_process: 0.7, tasks.rated: 0.8,
     }  # fmt: skip
     serial, maker = 0, flows.Maker(folder, name, rng)
     while not enough.exists():
@@ -36,8 +37,8 @@ def main(db: str, folder: str, name: str, seed: str) -> None:
         rest: tuple[float, ...] = (rng.uniform(0.01, 0.2),)
         if task is tasks.quick:
             rest = ()
-        elif task is tasks.flaky:
-            rest = (rng.randint(1, 3),)
+        elif task in (tasks.flaky, tasks.rated):
+            rest = (rng.randint(1, 3) if task is tasks.flaky else rng.choice([0, 0, 0, 1]),)
         key = f"{name}-{serial}"
         if task in (tasks.quick, tasks.in_async) and rng.random() < 0.3:
             count = rng.randint(2, 40)

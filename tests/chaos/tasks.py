@@ -97,6 +97,30 @@ def forking_in_process(ledger: str, key: str, seconds: float) -> int:
     return _work(ledger, seconds)
 
 
+AT_ONCE: Final = 2
+STARTS: Final = 20
+PER: Final = 3.0  # seconds
+app.limit("narrow", max_running=AT_ONCE)
+
+
+@app.task(limit="narrow", retries=2, backoff=0.05)
+def narrow(ledger: str, key: str, seconds: float) -> int:
+    return _work(ledger, seconds / 4)
+
+
+@app.task(limit="narrow", pool="process", retries=2, backoff=0.05)
+def narrow_in_process(ledger: str, key: str, seconds: float) -> int:
+    return _work(ledger, seconds / 4)
+
+
+@app.task(rate=f"{STARTS}/{PER:g}s", retries=4, backoff=0.05)
+def rated(ledger: str, key: str, failures: int) -> int:
+    execution = _work(ledger, 0.002)
+    if execution <= failures:
+        raise ValueError("not yet")
+    return execution
+
+
 @app.task
 async def in_async(ledger: str, key: str, seconds: float) -> int:
     _line("start", ledger)
