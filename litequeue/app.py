@@ -34,6 +34,7 @@ from .locks import Locks
 from .options import TaskOptions, complete, refuse_unknown
 from .task import Task, code_of, name_of
 from .tasks import Marked, TaskCode
+from .transactions import Transactions
 from .workflow.face import Workflows
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ Declarable = TypeVar("Declarable", bound=Callable[..., Any])
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class LiteQueue(Marked, Workflows, Locks, LimitsOfApp):
+class LiteQueue(Marked, Workflows, Locks, LimitsOfApp, Transactions):
     """A task queue in one SQLite file.
 
     ``path`` is made absolute at once; the file is created, owner-only, at the first use and not before.

@@ -89,7 +89,16 @@ class Client:
         self._bell.close()
 
     def ring(self, addresses: Iterable[Address], byte: bytes = LOOK) -> None:
-        self._bell.ring(addresses, byte)
+        opened = None if self._store is None else self._store.database.joined()
+        if opened is None:
+            self._bell.ring(addresses, byte)
+        else:
+            opened.after.append(lambda: self._bell.ring(addresses, byte))
+
+    def refuse_in_a_transaction(self, what: str) -> None:
+        """Raises WouldDeadlock where a program has a transaction open, which is not there for workers before it is committed."""
+        if self.store.database.joined() is not None:
+            raise WouldDeadlock(f"{what} inside of a transaction would wait for jobs that are not there for workers before that is committed: wait after the block")
 
     # -- enqueue -----------------------------------------------------------------------------
 
@@ -116,7 +125,8 @@ class Client:
         texts = self.encode_call(code.name, args, kwargs)
         key, said = (None, None) if code.template.unique is None and not options else self.key_of(code.template, args, kwargs, options)
         found = self._store_one(code.template, texts, said, self.origin_of(code), key, (args, kwargs))
-        self._recorded.add(code.name)
+        if code.name not in self._recorded:
+            self.recorded((code.name,))
         return found
 
     def key_of(
@@ -148,7 +158,7 @@ class Client:
         else:
             job_id, addresses = self.store.jobs.enqueue(self.new_job(task, texts, options, call), origin)
             found = job_id, True
-        self._bell.ring(addresses)
+        self.ring(addresses)
         return found
 
     def batch(self) -> Membership | None:
@@ -207,7 +217,7 @@ class Client:
         now = self.clock.now()
         text = self.codec.encode(payload, f"the payload of event {check_name(event, 'event')!r}")
         first, addresses = self.store.steps.emit(event, text, now, now + checks.span(keep, "keep", zero=False), replace=replace)
-        self._bell.ring(addresses)
+        self.ring(addresses)
         return first
 
     @staticmethod
@@ -256,8 +266,9 @@ class Client:
                 )  # fmt: skip
 
     def recorded(self, tasks: Iterable[str]) -> None:
-        """Where these are has been stored with jobs."""
-        self._recorded.update(tasks)
+        """Where these are has been stored with jobs; by a program's transaction only once that is committed, which is not known here."""
+        if self.store.database.joined() is None:
+            self._recorded.update(tasks)
 
     def origin_of(self, code: TaskCode) -> TaskOrigin | None:
         """Where the code is, for the first enqueue of each task by this process."""

@@ -164,6 +164,7 @@ class Job(Generic[R_co]):
         return row
 
     def _wait(self, patience: float | None) -> Row | None:
+        self._client.refuse_in_a_transaction(f"waiting for job {self.id}")
         # Asked first, so that what may not wait does not get by where the job happens to have ended.
         lent = self._in_a_task(blocking=True, bounded=patience is not None)
         row = self._row()
@@ -206,6 +207,7 @@ class Job(Generic[R_co]):
         return context._waiting(blocking=blocking, bounded=bounded)
 
     async def _get_async(self) -> R_co:
+        self._client.refuse_in_a_transaction(f"waiting for job {self.id}")
         row = self._row()
         if row[0] in FINAL:
             return self._unpack(row)

@@ -21,6 +21,9 @@ from .tasks import Marked, TaskCode
 from .tasks.each import MAP, STARMAP
 
 if TYPE_CHECKING:
+    import sqlite3
+
+    from .transactions import Using
     from .workflow.shapes import Signature, group
 
 P = ParamSpec("P")
@@ -107,6 +110,13 @@ class Task(Marked, Generic[P, R]):
             raise InvalidType(f"{how} takes an iterable of items, not {type(items).__name__}: {items!r:.100}")
         args = () if items is None else (list(items),)
         return Signature(self._client, self._code, args, {EACH: how}, immutable=items is not None)
+
+    def using(self, connection: sqlite3.Connection) -> Using[R]:
+        """The task, whose jobs are enqueued on the app's own ``sqlite3`` connection to the queue's file, in its transaction: they are there once
+        the app has committed. ``task.using(connection).delay(...)``, and what else enqueues; see ``app.using``."""
+        from .transactions import Using
+
+        return Using(self, self._client, connection)
 
     async def adelay(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """``delay`` that does not block the event loop while another writer has the file. With options: ``task.s(...).set(...)``,

@@ -32,7 +32,7 @@ FLOORS = (
     ("worker",),
     ("schedules",),
     ("task",),
-    ("workflow", "locks", "limits"),
+    ("workflow", "locks", "limits", "transactions"),
     ("lock",),
     ("jobs",),
     ("job",),

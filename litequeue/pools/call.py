@@ -58,7 +58,7 @@ MAX_TRACEBACK: Final = 64 << 10
 def context_of(call: Call, clock: Clock) -> JobContext:
     context = JobContext(call.job, call.max_attempts, call.timeout, clock.now())
     context._database = call.database
-    context._opener, context._codec = call.code.opener, call.code.codec
+    context._opener, context._codec, context._result_ttl = call.code.opener, call.code.codec, call.code.result_ttl
     context._trusts_anyone = call.trusts_anyone
     return context
 
@@ -90,6 +90,21 @@ def run(call: Call, context: JobContext, clock: Clock, rng: random.Random) -> Ti
     except BaseException as error:  # noqa: BLE001 - the edge: whatever it is becomes data here
         outcome = from_exception(error, call, rng)
     return Timed(outcome, context.started_at, clock.monotonic() - begin)
+
+
+def as_it_ended(context: JobContext, timed: Timed) -> Timed:
+    """What its code came to; of a job that has written its end itself that end. What came after changes nothing, but is said where it is a failure."""
+    if context._acknowledged is None:
+        return timed
+    ended, seconds = context._acknowledged
+    if not isinstance(timed.outcome, Succeeded):
+        log.error("job %d (%s) had ended with its own transaction, as succeeded, and then came to: %s", context.id, context.task, said(timed.outcome))
+    return Timed(ended, context.started_at, seconds)
+
+
+def said(outcome: Outcome) -> str:
+    """In one line."""
+    return f"{outcome.type}: {outcome.message}" if isinstance(outcome, Failed) else type(outcome).__name__.lower()
 
 
 def _enter(context: JobContext, code: TaskCode, args: Any, kwargs: Any) -> Any:

@@ -38,7 +38,7 @@ from ..tasks.finding import locate
 from ..tasks.modules import load
 from . import job_fields, logs, tie
 from .base import Call
-from .call import context_of, from_exception, run
+from .call import as_it_ended, context_of, from_exception, run
 
 TOKEN = struct.Struct("=H")
 WAKES = getattr(signal, "SIGURG", None)  # ignored unless it is handled, and used by few: Go's runtime took it for that
@@ -161,8 +161,8 @@ def _run(fields: list[Any]) -> Note:
     context._wait_rule = _wait_rule
     context._stops = _is_stopping
     if soft_timeout is None:
-        return _note(run(call, context, _clock, _rng))
-    return _note(_run_softly(call, context, soft_timeout / MICROS))
+        return _note(as_it_ended(context, run(call, context, _clock, _rng)))
+    return _note(as_it_ended(context, _run_softly(call, context, soft_timeout / MICROS)))
 
 
 def _wait_rule(blocking: bool, bounded: bool) -> AbstractContextManager[None]:

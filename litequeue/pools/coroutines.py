@@ -31,6 +31,7 @@ from .base import Call, Events, Reason
 from .call import (
     arguments,
     around,
+    as_it_ended,
     context_of,
     from_exception,
     never_awaited,
@@ -199,10 +200,10 @@ class CoroutinePool:
         else:
             error = task.exception()
             if error is None:
-                self._events.ended(call, task.result())
+                self._events.ended(call, as_it_ended(running.context, task.result()))
                 return
             outcome = from_exception(error, call, self._rng)
-        self._events.ended(call, Timed(outcome, running.context.started_at, seconds))
+        self._events.ended(call, as_it_ended(running.context, Timed(outcome, running.context.started_at, seconds)))
 
     def _why_cancelled(self, call: Call, reason: Reason | None) -> Outcome:
         if reason is Reason.SOFT_TIMEOUT:

@@ -28,7 +28,7 @@ from ..base.outcomes import NotStarted, Timed, TimedOut
 from ..base.softguard import SoftGuard
 from ..tasks.context import JobContext
 from .base import Call, Events, Reason
-from .call import context_of, from_exception, run
+from .call import as_it_ended, context_of, from_exception, run
 from .lending import MOST, Lending
 
 RUNNER_SECONDS: Final = 0.002  # of expected work for each thread that is woken
@@ -193,7 +193,7 @@ class ThreadPool:
             self._seconds = (
                 timed.seconds if average is None else average + 0.1 * (timed.seconds - average)
             )
-            self._events.ended(call, timed)
+            self._events.ended(call, as_it_ended(context, timed))
 
     def _wait_rule(self, blocking: bool, bounded: bool) -> AbstractContextManager[None]:
         return self._lending.slot()

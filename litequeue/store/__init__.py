@@ -1,7 +1,7 @@
 """The tables, and everything that speaks SQL, bundled over one file.
 
 Read ``schema`` first, the tables; then ``jobs``, how jobs come in (``inserting``: each as a row; ``keys``: whose key another has, not at all; ``limits``: how many of them may run), and ``turn``, what a worker does to them in one
-transaction. ``leases`` are renewed and taken over, ``operations`` is what people do to a job, ``workers`` who is alive,
+transaction. ``leases`` are renewed and taken over, ``acks`` are ends that jobs write themselves, ``operations`` is what people do to a job, ``workers`` who is alive,
 ``bells`` whom to wake, ``links`` how jobs wait for jobs, ``flows`` those that were stored together, ``batches`` those that grow,
 ``steps`` what jobs remember of how far they came,
 ``schedules`` the schedules and their ticks, ``notices`` who is told of failures, ``origins`` where tasks' code is,
@@ -24,6 +24,7 @@ from ..base.trust import is_anyone
 from .file import Database
 
 if TYPE_CHECKING:
+    from .acks import Acks
     from .batches import Batches
     from .flows import Flows
     from .jobs import Jobs
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["Store"]
 
 _PARTS: Final = {
+    "acks": "acks.Acks",
     "batches": "batches.Batches", "flows": "flows.Flows", "jobs": "jobs.Jobs", "leases": "leases.Leases", "limits": "limits.Limits", "notices": "notices.Notices",
     "operations": "operations.Operations",
     "reports": "reports.Reports", "schedules": "schedules.Schedules", "steps": "steps.Steps", "ticks": "schedules.Ticks", "workers": "workers.Workers",
@@ -48,6 +50,7 @@ _PARTS: Final = {
 class Store:
     """One database file's parts; a bundle without logic. Each is made, and its module imported, when it is first used."""
 
+    acks: Acks
     batches: Batches
     flows: Flows
     jobs: Jobs

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 # delay_many: rows are encoded and staged outside the write transaction, then moved in one statement.
 STAGE_CREATE: Final = "CREATE TEMP TABLE litequeue_stage (args TEXT, kwargs TEXT, key TEXT, limit_key TEXT)"
+STAGE_DROP: Final = ("DROP TABLE IF EXISTS temp.litequeue_stage", "DROP TABLE IF EXISTS temp.litequeue_picked")
 STAGE_INSERT: Final = "INSERT INTO temp.litequeue_stage ({columns}) VALUES ({values})"
 _STAGED: Final = {"args": "args", "kwargs": "kwargs", "limit_key": "ifnull(limit_key, :limit_key)"}
 STAGE_MOVE: Final = f"""INSERT INTO litequeue_jobs ({", ".join(COLUMNS)})
@@ -94,10 +95,15 @@ class Jobs:
         if key is not None:
             from . import keys
         with self._database.side_connection() as connection:
+            for sql in STAGE_DROP:  # of an earlier call in the same transaction
+                connection.execute(sql)
             connection.execute(STAGE_CREATE)
-            connection.execute("BEGIN")
+            is_open = connection.in_transaction
+            if not is_open:
+                connection.execute("BEGIN")
             connection.executemany(insert, payloads)
-            connection.execute("COMMIT")
+            if not is_open:
+                connection.execute("COMMIT")
             if key is not None:
                 keys.pick(connection, key)
             with self._database.write(durable=True, on=connection):

@@ -10,12 +10,18 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..base.checks import aware
-from ..base.errors import JobCancelled, NotInATask
+from ..base.errors import JobCancelled, NotInATask, WouldDeadlock
 from ..base.models import ClaimedJob, PastError
 from .durable import Durable
+
+if TYPE_CHECKING:
+    from ..base.statements import Statements
+    from .acknowledging import JobTransaction
+
+T = TypeVar("T")
 
 
 class WaitEnded(BaseException):
@@ -133,6 +139,34 @@ class JobContext(Durable):
         found = self._store().flows.parent_results(self.id)
         return [None if result is None else self._codec.decode(result) for result in found]
 
+    def transaction(self, *, ack: bool = True) -> JobTransaction:
+        """``with current_job().transaction() as db:`` runs SQL on the queue's file. With the end of the block the job has succeeded, with
+        ``db.result``: its rows, its end, and what it enqueued inside are stored in one transaction, or, where the block raises, none of them. So a job's
+        effects in the file happen exactly once. What the code does after the block changes nothing of that. ``ack=False``: rows that are only
+        stored while this attempt is the one that counts, and the job goes on.
+
+        Raises LeaseLost where another worker runs the job by now, JobCancelled where it was cancelled, both before anything is stored; WouldDeadlock in a
+        coroutine: ``await job.run_in_transaction(function)``."""
+        if self._job.pool == "async" and not _in_a_thread.get():
+            raise WouldDeadlock("a transaction would stop the worker's event loop for as long as it waits for the lock: await job.run_in_transaction(function)")
+        from .acknowledging import JobTransaction
+
+        return JobTransaction(self, ack=ack)
+
+    async def run_in_transaction(self, function: Callable[[Statements], T], *, ack: bool = True) -> T:
+        """``with job.transaction() as db: return function(db)``, in a thread."""
+        from asyncio import to_thread
+
+        def run() -> T:
+            token = _in_a_thread.set(True)
+            try:
+                with self.transaction(ack=ack) as db:
+                    return function(db)
+            finally:
+                _in_a_thread.reset(token)
+
+        return await to_thread(run)
+
     @property
     def cancelled(self) -> bool:
         """Whether somebody asked to cancel this job, or its lease was lost: time to stop.
@@ -149,6 +183,7 @@ class JobContext(Durable):
         return f"<JobContext {self.id} {self.task} attempt {self.attempt}>"
 
 
+_in_a_thread: ContextVar[bool] = ContextVar("litequeue_in_a_thread", default=False)
 _current: ContextVar[JobContext | None] = ContextVar("litequeue_current_job", default=None)
 
 

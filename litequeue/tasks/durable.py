@@ -23,6 +23,7 @@ from ..base.errors import (
     PayloadCorrupt,
 )
 from ..base.models import ClaimedJob
+from ..base.outcomes import Succeeded
 from ..payload import Codec
 
 MOST: Final = 10_000  # steps of one job
@@ -56,8 +57,9 @@ class Ready:
 class Durable:
     """The part of a running job that remembers."""
 
-    __slots__ = ("_codec", "_job", "_keys", "_names", "_open", "_opener", "_suspended")
+    __slots__ = ("_acknowledged", "_codec", "_job", "_keys", "_names", "_open", "_opener", "_result_ttl", "_suspended")
     _job: ClaimedJob
+    started_at: int  # wall clock, microseconds
 
     def __init__(self) -> None:
         self._opener: Callable[[], Any] | None = None  # the store of the task's app, which is not known down here
@@ -65,6 +67,8 @@ class Durable:
         self._names: dict[str, itertools.count[int]] = {}
         self._keys: dict[str, object] = {}
         self._open: dict[str, Any] = {}  # steps of a coroutine, itself, and once it runs a future of its end
+        self._acknowledged: tuple[Succeeded, float] | None = None  # it has ended itself, so long after its start
+        self._result_ttl = 0  # microseconds that it is kept then
         self._suspended: Suspend | None = None  # it was asked to end, and is to
 
     def step(self, name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

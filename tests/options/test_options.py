@@ -149,7 +149,7 @@ ACTS = {
         "base/errors.py", "worker/timeouts.py", "worker/dispatch.py", "pools/base.py", "pools/child.py",
         "pools/coroutines.py", "pools/threads.py",
     },
-    "result_ttl": {"tasks/code.py", "worker/settling.py"},
+    "result_ttl": {"tasks/code.py", "worker/settling.py", "pools/call.py"},
     "give_up_on": {"tasks/code.py", "pools/call.py"},
     "max_jobs_per_child": {"worker/pooling.py"},
     "burst": {"worker/coordinator.py", "worker/worker.py", "worker/embedded.py", "cli/service.py"},

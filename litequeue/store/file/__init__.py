@@ -1,7 +1,7 @@
 """One SQLite file: how it is opened, written by one at a time, and kept safe from what happens to files.
 
 Read ``database`` first: connections and transactions. ``connections`` opens and closes one, ``write`` is one
-transaction, ``gate`` the lock that it takes,
+transaction, ``joined`` one that a program holds open, ``borrowed`` its own connection, ``gate`` the lock that a write takes,
 ``handles`` what a process holds of a file, ``files`` makes it, ``mark`` and ``identity`` notice that it was emptied,
 replaced or put beside the log of another, ``wal`` sees to the log, ``sqlerrors`` turns SQLite's
 errors into ours, ``lock_holder`` says who holds its lock. Knows the schema and nothing of jobs. May import ``base``, and ``schema`` from beside it.

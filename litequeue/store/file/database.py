@@ -1,15 +1,14 @@
 """Connections and transactions: when the SQLite file is opened, and what for.
 
-Owns the pool of connections, BEGIN IMMEDIATE ... COMMIT under the write gate, checkpoints, the
-translation of sqlite3's errors, and what happens at a fork. Knows nothing of jobs.
+Owns the pool of connections, BEGIN IMMEDIATE ... COMMIT under the write gate, checkpoints, the translation of sqlite3's errors, and what happens at a
+fork. Knows nothing of jobs.
 
-A connection is used by one thread at a time: the two writing ones (one per durability) belong to whoever
-holds the gate, reading ones are checked out of a list. After a fork the child forgets them all without
-closing any (measured: a child's COMMIT on an inherited connection reported success and the row was gone;
-closing it would drop the parent's locks), and opens its own.
+A connection is used by one thread at a time: the two writing ones (one per durability) belong to whoever holds the gate, reading ones are checked out
+of a list. After a fork the child forgets them all without closing any (measured: a child's COMMIT on an inherited connection reported success and the
+row was gone; closing it would drop the parent's locks), and opens its own.
 
-Never opens the database, ``-wal`` or ``-shm`` but through sqlite3: closing any other descriptor of them drops
-SQLite's POSIX locks in the whole process (measured: a committed row vanished and integrity_check said ok).
+Never opens the database, ``-wal`` or ``-shm`` but through sqlite3: closing any other descriptor of them drops SQLite's POSIX locks in the whole
+process (measured: a committed row vanished and integrity_check said ok).
 """
 
 from __future__ import annotations
@@ -36,6 +35,7 @@ from .connections import (
 )
 from .files import ensure_file, refuse_unsafe, why_not_writable
 from .handles import Handles
+from .joined import Joined, Open, joined
 from .mark import refuse_strays
 from .sqlerrors import evidence_kept, translate, translated
 from .wal import Wal, copy
@@ -51,14 +51,7 @@ class Database:
     """One SQLite file in WAL mode. Safe to use from any thread, and after a fork."""
 
     def __init__(
-        self,
-        path: str,
-        *,
-        create: bool = True,
-        adopt: bool = True,
-        durability: str = "full",
-        trust: str | None = None,
-        patience: float = PATIENCE,
+        self, path: str, *, create: bool = True, adopt: bool = True, durability: str = "full", trust: str | None = None, patience: float = PATIENCE
     ) -> None:
         """``create`` a missing file, ``adopt`` one of another app by adding our tables, or refuse. ``trust``: see ``files``."""
         if sqlite3.sqlite_version_info < (3, 37):
@@ -169,17 +162,28 @@ class Database:
 
     # -- transactions --------------------------------------------------------------------------
 
-    def write(self, *, durable: bool, on: Connection | None = None) -> Write:
+    def write(self, *, durable: bool, on: Connection | None = None) -> Write | Joined:
         """``with db.write(durable=...) as connection``: BEGIN IMMEDIATE under the gate, then COMMIT.
         ``durable`` syncs the commit to the device (unless durability="normal"). Raises QueueBusy, StorageFull
-        or another StoreError; then nothing was stored. ``on`` names a side connection to write with."""
+        or another StoreError; then nothing was stored. ``on`` names a side connection to write with.
+        Where the program holds a transaction open here, it is a part of that."""
+        if (found := joined(self.path)) is not None:
+            return Joined(found)
         return Write(self, durable, on)
+
+    def joined(self) -> Open | None:
+        """The transaction that a write would join."""
+        return joined(self.path)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """A connection for single SELECTs. Fetch all of each: an open cursor blocks checkpoints."""
+        found = joined(self.path, writes=False)
         handles = self.held()
         with shielded, forkguard.inside, translated(self.path):
+            if found is not None:
+                yield found.connection
+                return
             try:
                 connection = handles.idle_readers.pop()
             except IndexError:
@@ -193,6 +197,8 @@ class Database:
         """The first row of a SELECT, or None. The hot read, without read()'s generator."""
         with shielded:
             handles = self.held()
+            if (found := joined(self.path, writes=False)) is not None:
+                return found.connection.execute(sql, parameters).fetchone()
             try:
                 connection = handles.idle_readers.pop()
             except IndexError:
@@ -209,7 +215,10 @@ class Database:
 
     @contextlib.contextmanager
     def side_connection(self) -> Iterator[Connection]:
-        """A durable writing connection of the caller's own, for TEMP tables."""
+        """A durable writing connection of the caller's own, for TEMP tables; where the program has a transaction open, that one's."""
+        if (found := joined(self.path)) is not None:
+            yield found.connection
+            return
         handles = self.held()
         with forkguard.inside, translated(self.path), contextlib.closing(self._another(handles, durable=True)) as connection:
             yield connection
@@ -288,8 +297,7 @@ class Database:
     def close(self) -> None:
         """Close every connection of this process; the next use opens anew.
 
-        A connection that another thread is using (an embedded worker's) is closed when that thread lets go
-        of it: closing it under a running statement crashes the process.
+        One that another thread is using (an embedded worker's) is closed when that lets go of it: under a running statement that crashes the process.
         """
         handles, self._handles = self._handles, None
         if handles is None or handles.pid != os.getpid():

@@ -13,7 +13,7 @@ from typing import Final
 
 from ...base import forkguard
 from ...base.as_owner import User, acting_as
-from ...base.errors import CannotOpen, QueueBusy
+from ...base.errors import CannotOpen, QueueBusy, WouldDeadlock
 from ..schema import ledger
 from . import gate, mark
 from .connections import Connection
@@ -81,6 +81,7 @@ class Handles:
         self.checked: object = None  # the news with which the schema was found fit for us
         self.data_version = -1
         self.closed = False
+        self.is_kept = False  # the write lock is, for a program's transaction
         self.turns = 0  # with the write lock
         # The last one, for the next. If one were made and ended each time, its end would swallow what signals' handlers raise.
         self.spare_turn: Turn | None = None
@@ -106,6 +107,11 @@ class Handles:
         """
         held = self._gate or self.gate
         is_left = held.owner == get_ident()
+        if is_left and self.is_kept:
+            raise WouldDeadlock(
+                f"{self._path}: a transaction is open in this thread, and this write is of another context, such as another coroutine's: it would wait for "
+                "itself. Await nothing inside of a transaction"
+            )
         if is_left and _is_inside_the_store():
             raise QueueBusy(
                 f"{self._path}: this thread is in the middle of a write, in which a signal's handler or a __del__ wants to "

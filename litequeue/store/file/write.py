@@ -110,6 +110,10 @@ class Write:
             finally:
                 shielded.__exit__()
 
+    def keep(self) -> None:
+        """It stays open while a program's code runs: who writes in this thread meanwhile, and does not join it, has not found it left behind."""
+        self._handles.is_kept = True
+
     def _checkpoint_guard(self) -> Connection:
         self._guard = self._database.guard(self._handles)
         return self._guard
@@ -123,6 +127,7 @@ class Write:
             self._is_counted = False
             forkguard.leave()
         if self._turn is not None:
+            self._handles.is_kept = False
             self._turn.leave()
             self._turn = None
 

@@ -1,0 +1,158 @@
+"""A transaction that a program holds open, and what joins it: each write of this context to that file, in a savepoint of its own.
+
+Owns which transaction that is, by context and thread, and what is to be done once it is committed. An error undoes what it has cut short, and not
+what the program did before; nothing here commits, but ``Transaction``, whose connection is ours.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextvars import ContextVar, Token
+from threading import get_ident
+from types import TracebackType
+from typing import Any, Final
+
+from ...base import forkguard
+from ...base.clock import monotonic
+from ...base.errors import StoreError, WouldDeadlock
+from ...base.log import Log
+from ...base.softguard import shielded
+from .sqlerrors import translate
+from .write import Write
+
+log = Log("litequeue.store")
+
+LONG: Final = 1.0  # seconds, from which on it is said how long nobody else could write
+
+
+class Open:
+    """A transaction of a program: its connection, and whose it is."""
+
+    def __init__(self, path: str, connection: Any, *, is_ours: bool) -> None:
+        self.path = path
+        self.connection = connection
+        self.is_ours = is_ours
+        self.thread = get_ident()
+        self.is_over = False
+        self.after: list[Callable[[], object]] = []  # once it is committed
+        self.outer = _open.get()
+        self._token: Token[Open | None] | None = None
+
+    def begin(self) -> None:
+        self._token = _open.set(self)
+
+    def end(self) -> None:
+        self.is_over = True
+        if self._token is not None:
+            token, self._token = self._token, None
+            try:
+                _open.reset(token)
+            except ValueError:  # it ends in another context than it began in
+                _open.set(self.outer)
+
+
+_open: ContextVar[Open | None] = ContextVar("litequeue_transaction", default=None)
+
+
+def joined(path: str, *, writes: bool = True) -> Open | None:
+    """The transaction that a write to this file joins, or a read. In another thread than its own, which has the lock, a read joins none, and a
+    write raises WouldDeadlock."""
+    found = _open.get()
+    while found is not None and (found.is_over or found.path != path):
+        found = found.outer
+    if found is not None and found.thread != get_ident():
+        if not writes:
+            return None
+        raise WouldDeadlock(
+            f"{path}: this context has a transaction open, and this is another thread than the transaction's: it would wait for that, and that for it. "
+            "Enqueue in the block itself, with delay() and not adelay(), or after it"
+        )
+    return found
+
+
+class Joined:
+    """What a write is inside of such a transaction."""
+
+    __slots__ = ("_open", "_text_factory")
+
+    def __init__(self, open_: Open) -> None:
+        self._open = open_
+
+    def __enter__(self) -> Any:
+        shielded.__enter__()
+        forkguard.enter()
+        try:
+            self._text_factory = self._open.connection.text_factory
+            self._open.connection.text_factory = str
+            self._open.connection.execute("SAVEPOINT litequeue")
+        except BaseException as error:
+            self._leave()
+            if isinstance(error, sqlite3.Error):
+                raise translate(error, self._open.path) from error
+            raise
+        return self._open.connection
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        connection = self._open.connection
+        try:
+            if error is not None and connection.in_transaction:  # a full disk ends it all
+                connection.execute("ROLLBACK TO litequeue")
+            if connection.in_transaction:
+                connection.execute("RELEASE litequeue")
+        except sqlite3.Error as failed:
+            raise translate(failed, self._open.path) from failed
+        finally:
+            self._leave()
+        if isinstance(error, sqlite3.Error):
+            raise translate(error, self._open.path) from error
+
+    def _leave(self) -> None:
+        self._open.connection.text_factory = self._text_factory
+        forkguard.leave()
+        shielded.__exit__()
+
+
+class _RollBack(Exception):
+    """Given to the write in the place of whatever a program's block raised, which stays as it is."""
+
+
+class Transaction:
+    """A write transaction for a program: ``connection`` is ours, with the lock, until the block ends."""
+
+    def __init__(self, database: Any) -> None:
+        self._write = Write(database, True, None)
+        self._path: str = database.path
+        self._open: Open | None = None
+        self._began = 0.0
+
+    def __enter__(self) -> Open:
+        connection = self._write.__enter__()
+        # In the block a soft timeout may come, and a fork: between two statements both do no harm.
+        self._write.keep()
+        forkguard.leave()
+        shielded.__exit__()
+        self._began = monotonic()
+        self._open = Open(self._path, connection, is_ours=True)
+        self._open.begin()
+        return self._open
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        open_ = self._open
+        assert open_ is not None
+        open_.end()
+        shielded.__enter__()
+        forkguard.enter()
+        ended = not open_.connection.in_transaction
+        if error is None and not ended:
+            self._write.__exit__(None, None, None)
+        else:
+            self._write.__exit__(_RollBack, _RollBack(), None)
+        held = monotonic() - self._began
+        if held > LONG:
+            log.warning("%s: a transaction was held open for %.1f s, in which nobody else could write", self._path, held)
+        if error is None and ended:
+            raise StoreError(f"{self._path}: the transaction was ended inside of its block; the block's end commits, and an exception rolls back")
+        if error is None:
+            for act in open_.after:
+                act()
