@@ -10,10 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from litequeue.base.models import ClaimedJob, Settled, TaskOrigin, Unsettled
+from litequeue import LiteQueue, Task
+from litequeue.base.models import ClaimedJob, Limit, Settled, TaskOrigin, Unsettled
+from litequeue.payload import Codec
 from litequeue.store import Store
+from litequeue.store.file.borrowed import Borrowed
 from litequeue.store.turn import Demand
 from litequeue.store.workers import Registration
+from litequeue.tasks.context import JobContext
 from litequeue.worker.inbox import Inbox
 from litequeue.worker.services.maintenance import Maintenance
 
@@ -265,7 +269,98 @@ def come_and_go(victim: Victim, db: Path) -> None:
     store.close()
 
 
+# -- transactions, keys, limits ---------------------------------------------------------------------------
+
+
+def jobs_and_orders(db: Path) -> None:
+    three_jobs(db)
+    with contextlib.closing(sqlite3.connect(db)) as connection, connection:
+        connection.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, paid INTEGER)")
+        connection.execute("INSERT INTO orders VALUES (1, 0)")
+
+
+def _app(db: Path) -> tuple[LiteQueue, Task[..., Any]]:
+    app = LiteQueue(db, clock=FakeClock())
+    task = app.task(name="tests.task", unique="{0}")(lambda n: n)
+    return app, task
+
+
+def transaction_of_an_app(victim: Victim, db: Path) -> None:
+    app, task = _app(db)
+    app.limits.list()  # the opening has a sweep of its own
+    victim.arm()
+    with app.transaction() as rows:
+        rows.execute("UPDATE orders SET paid = 1")
+        task.delay(7)
+        task.delay_many([(8,), (9,)])
+    victim.say("done")
+
+
+def using_a_connection(victim: Victim, db: Path) -> None:
+    app, task = _app(db)
+    app.limits.list()
+    connection = sqlite3.connect(db)
+    Borrowed._cursor = lambda borrowed: borrowed._connection  # type: ignore[assignment, method-assign, return-value]  # whose statements are seen
+    victim.arm()
+    connection.execute("UPDATE orders SET paid = 1")
+    task.using(connection).delay(7)
+    task.using(connection).delay_many([(8,), (9,)])
+    connection.commit()
+    victim.say("done")
+
+
+def transaction_of_a_job(victim: Victim, db: Path) -> None:
+    app, task = _app(db)
+    store = app._client.store
+    worker = register(store, "victim").id
+    (job,) = claim(store, worker, limit=1)
+    context = JobContext(job, 9, None, NOW)
+    context._opener, context._codec = lambda: store, Codec()
+    victim.say(f"lease {job.id} {job.attempt}")
+    victim.arm()
+    with context.transaction() as rows:
+        rows.execute("UPDATE orders SET paid = paid + 1")
+        task.delay(7)
+        rows.result = "victim's"
+    victim.say("done")
+
+
+def limited_jobs(db: Path) -> None:
+    store = Store(str(db))
+    store.limits.declare([Limit("a", 1), Limit("b", None, 3, SECOND)])
+    for key in ("a", "a", "b", "b", "b"):
+        store.jobs.enqueue(new_job(limit_key=key, max_attempts=9))
+    store.close()
+
+
+def fill_and_claim(victim: Victim, db: Path) -> None:
+    store = Store(str(db))
+    worker = register(store, "victim").id
+    victim.arm()
+    jobs = claim(store, worker)
+    assert len(jobs) == 4
+    victim.say("done")
+    for job in jobs:
+        victim.say(f"lease {job.id} {job.attempt}")
+
+
+def settle_and_fill(victim: Victim, db: Path) -> None:
+    store = Store(str(db))
+    worker = register(store, "victim").id
+    jobs = claim(store, worker)
+    for job in jobs:
+        victim.say(f"lease {job.id} {job.attempt}")
+    victim.arm()
+    claim(store, worker, succeeded=[success(job.id, job.attempt, "victim's") for job in jobs])
+    victim.say("done")
+
+
 SCENARIOS = [
+    Scenario("transaction of an app", jobs_and_orders, transaction_of_an_app, 20),
+    Scenario("using a connection of the app's", jobs_and_orders, using_a_connection, 20),
+    Scenario("transaction of a job", jobs_and_orders, transaction_of_a_job, 8),
+    Scenario("fill and claim", limited_jobs, fill_and_claim, 10),
+    Scenario("settle and fill", limited_jobs, settle_and_fill, 8),
     Scenario("first open", nothing_yet, first_open, 30),
     Scenario("first open of another app's file", of_another_app, first_open, 30),
     Scenario("enqueue", three_jobs, enqueue, 12),

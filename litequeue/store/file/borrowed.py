@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from ...base.errors import InvalidArgument, InvalidType
@@ -21,22 +21,47 @@ FIXED: Final = (3, 51, 3)
 _LEGACY: Final = -1  # sqlite3.LEGACY_TRANSACTION_CONTROL, of Python 3.12
 
 
+class Fetched:
+    """What a statement came to, read to its end: the app's own ways of reading rows are set again."""
+
+    __slots__ = ("_rows", "lastrowid", "rowcount")
+
+    def __init__(self, rows: list[Any], rowcount: int, lastrowid: int | None) -> None:
+        self._rows = iter(rows)
+        self.rowcount = rowcount
+        self.lastrowid = lastrowid
+
+    def fetchone(self) -> Any:
+        return next(self._rows, None)
+
+    def fetchall(self) -> list[Any]:
+        return list(self._rows)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._rows
+
+
 class Borrowed:
     """The app's connection, as ours are used."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
+    def execute(self, sql: str, parameters: Any = ()) -> Fetched:
         if sql == "SAVEPOINT litequeue" and not self._connection.in_transaction and self._begins_by_itself():
             self._run("BEGIN")  # as Python would before its next INSERT
         return self._run(sql, parameters)
 
-    def executemany(self, sql: str, rows: Iterable[Any]) -> sqlite3.Cursor:
-        return self._cursor().executemany(sql, rows)
+    def executemany(self, sql: str, rows: Iterable[Any]) -> None:
+        self._cursor().executemany(sql, rows)
 
-    def _run(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
-        return self._cursor().execute(sql, parameters)
+    def _run(self, sql: str, parameters: Any = ()) -> Fetched:
+        text_factory, self._connection.text_factory = self._connection.text_factory, str
+        try:
+            cursor = self._cursor().execute(sql, parameters)
+            return Fetched(cursor.fetchall(), cursor.rowcount, cursor.lastrowid)
+        finally:
+            self._connection.text_factory = text_factory
 
     def _cursor(self) -> sqlite3.Cursor:
         cursor = sqlite3.Connection.cursor(self._connection, sqlite3.Cursor)  # not what a library has put in their place
@@ -50,14 +75,6 @@ class Borrowed:
     @property
     def in_transaction(self) -> bool:
         return self._connection.in_transaction
-
-    @property
-    def text_factory(self) -> Any:
-        return self._connection.text_factory
-
-    @text_factory.setter
-    def text_factory(self, value: Any) -> None:
-        self._connection.text_factory = value
 
 
 def borrow(connection: object, path: str) -> Borrowed:

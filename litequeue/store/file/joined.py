@@ -74,7 +74,7 @@ def joined(path: str, *, writes: bool = True) -> Open | None:
 class Joined:
     """What a write is inside of such a transaction."""
 
-    __slots__ = ("_open", "_text_factory")
+    __slots__ = ("_open",)
 
     def __init__(self, open_: Open) -> None:
         self._open = open_
@@ -83,8 +83,6 @@ class Joined:
         shielded.__enter__()
         forkguard.enter()
         try:
-            self._text_factory = self._open.connection.text_factory
-            self._open.connection.text_factory = str
             self._open.connection.execute("SAVEPOINT litequeue")
         except BaseException as error:
             self._leave()
@@ -108,7 +106,6 @@ class Joined:
             raise translate(error, self._open.path) from error
 
     def _leave(self) -> None:
-        self._open.connection.text_factory = self._text_factory
         forkguard.leave()
         shielded.__exit__()
 

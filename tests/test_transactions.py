@@ -1,0 +1,526 @@
+"""Rows and jobs in one transaction: on our connection, on the app's own, and with the end of a job; together or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import signal
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from litequeue import (
+    AlreadyEnqueued,
+    InvalidArgument,
+    InvalidType,
+    JobCancelled,
+    JobNotFound,
+    LeaseLost,
+    LiteQueue,
+    PayloadError,
+    QueueBusy,
+    StoreError,
+    WouldDeadlock,
+    chain,
+    current_job,
+    group,
+)
+from litequeue.base.models import ClaimedJob
+from litequeue.payload import Codec
+from litequeue.store.turn import Demand
+from litequeue.tasks.context import JobContext
+
+from .support import wait_until, worker_process
+
+
+@pytest.fixture
+def app(db: Path) -> Iterator[LiteQueue]:
+    with LiteQueue(db) as app:
+        with app.transaction() as rows:
+            rows.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, paid INTEGER NOT NULL DEFAULT 0)")
+        yield app
+
+
+def orders(db: Path) -> list[tuple[int, int]]:
+    with contextlib.closing(sqlite3.connect(db)) as connection:
+        return connection.execute("SELECT id, paid FROM orders ORDER BY id").fetchall()
+
+
+class Oops(Exception):
+    pass
+
+
+# -- on our connection -----------------------------------------------------------------------------------
+
+
+def everything(app: LiteQueue) -> None:
+    t = app.task(name="t", unique="{0}")(lambda n=0: n)
+    plain = app.task(name="p")(lambda n=0: n)
+    first = t.delay(1)
+    assert t.delay(1) == first, "what is not committed yet is seen inside"
+    t.delay_many([(1,), (2,)])
+    t.delay_many([(2,), (3,)])
+    plain.delay_many([(1,), (2,)])
+    plain.apply_async((1,), after=first, on_success=plain)
+    (plain.s(1) | group(plain.s(), plain.s())).delay()
+    app.emit("happened", 1)
+    app.schedules.add("s", plain, every="1h")
+    app.job(first.id).cancel()
+    app.limits.set("mailer", max_running=1)
+    with app.batch() as batch:
+        plain.delay(9)
+    assert batch.progress().total == 1
+    assert first.info().state == "cancelled" and app.stats().states
+
+
+def test_rows_and_jobs_are_stored_together_or_not_at_all(app: LiteQueue, db: Path) -> None:
+    """celery PR#8491: jobs that start before the commit; #8976: none that has an id before."""
+    with pytest.raises(Oops), app.transaction() as rows:
+        rows.execute("INSERT INTO orders (id) VALUES (1)")
+        everything(app)
+        raise Oops
+    assert orders(db) == [] and app.jobs() == [] and app.schedules.list() == [] and list(app.limits) == []
+    with app.transaction() as rows:
+        rows.execute("INSERT INTO orders (id) VALUES (?)", (1,))
+        rows.executemany("INSERT INTO orders (id) VALUES (?)", [(2,), (3,)])
+        assert rows.execute("SELECT count(*) FROM orders").fetchone() == (3,)
+        everything(app)
+        with contextlib.closing(sqlite3.connect(db)) as other:
+            assert other.execute("SELECT count(*) FROM litequeue_jobs").fetchone() == (0,)
+    assert orders(db) == [(1, 0), (2, 0), (3, 0)] and len(app.jobs()) == 12
+    with app.worker(burst=True) as worker:
+        worker.join()
+    assert set(app.stats().states) == {"succeeded", "cancelled"}
+
+
+def test_where_a_tasks_code_is_is_recorded_again_after_a_rollback(app: LiteQueue) -> None:
+    t = app.task(max_running=2)(_module_task)
+    with pytest.raises(Oops), app.transaction():
+        t.delay()
+        raise Oops
+    assert app._client.store.jobs.origin(t.name) is None
+    t.delay()
+    assert app._client.store.jobs.origin(t.name) is not None and [info.name for info in app.limits] == [t.name]
+
+
+def _module_task() -> None: ...
+
+
+def test_workers_are_rung_after_the_commit_and_not_before(app: LiteQueue) -> None:
+    ran = threading.Event()
+    t = app.task(name="t")(lambda: ran.set())
+    with app.worker():
+        wait_until(lambda: app.stats().workers)
+        time.sleep(0.1)
+        with app.transaction():
+            t.delay()
+            assert not ran.wait(0.2)
+        began = time.monotonic()
+        assert ran.wait(5)
+        assert time.monotonic() - began < 0.4, "at once, and not with the next look"
+
+
+def test_an_error_inside_undoes_what_it_cut_short_and_no_more(app: LiteQueue, db: Path) -> None:
+    t = app.task(name="t", unique=True, on_conflict="raise")(lambda n: n)
+    with app.transaction() as rows:
+        rows.execute("INSERT INTO orders (id) VALUES (1)")
+        t.delay(1)
+        with pytest.raises(AlreadyEnqueued):
+            t.delay_many([(2,), (1,)])
+        with pytest.raises(JobNotFound):
+            t.apply_async((5,), after=77)
+        with pytest.raises(sqlite3.IntegrityError):
+            rows.execute("INSERT INTO orders (id) VALUES (1)")
+    assert orders(db) == [(1, 0)] and len(app.jobs()) == 1
+    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"), app.transaction() as rows:  # as sqlite3 has it
+        rows.execute("UPDATE orders SET paid = 1")
+        rows.execute("INSERT INTO orders (id) VALUES (1)")
+    assert orders(db) == [(1, 0)]
+
+
+def test_one_inside_of_another_is_a_part_of_it(app: LiteQueue, db: Path) -> None:
+    with app.transaction() as rows:
+        rows.execute("INSERT INTO orders (id) VALUES (1)")
+        with app.transaction() as inner:
+            inner.execute("INSERT INTO orders (id) VALUES (2)")
+        with pytest.raises(Oops), app.transaction() as inner:
+            inner.execute("INSERT INTO orders (id) VALUES (3)")
+            raise Oops
+    assert orders(db) == [(1, 0), (2, 0)]
+
+
+@pytest.mark.parametrize("sql", ["COMMIT", " -- really\n rollback", "/* x */ BEGIN", "End", "SAVEPOINT a", "release a"])
+def test_what_would_end_it_is_refused(app: LiteQueue, db: Path, sql: str) -> None:
+    with pytest.raises(InvalidArgument, match="whose end commits and whose exception rolls back: leave "), app.transaction() as rows:
+        rows.execute("INSERT INTO orders (id) VALUES (1)")
+        rows.execute(sql)
+    assert orders(db) == []
+    with pytest.raises(InvalidArgument, match="the transaction is over"):
+        rows.execute("SELECT 1")
+    with pytest.raises(StoreError, match="the transaction was ended inside of its block"), app.transaction() as rows:
+        rows.execute("INSERT INTO orders (id) VALUES (1)").connection.execute("COMMIT")
+
+
+def test_a_cursor_that_is_not_read_to_its_end_keeps_nothing_open(app: LiteQueue) -> None:
+    with app.transaction() as rows:
+        rows.executemany("INSERT INTO orders (id) VALUES (?)", [(n,) for n in range(500)])
+        cursor = rows.execute("SELECT * FROM orders")
+        cursor.fetchone()
+    with pytest.raises(sqlite3.ProgrammingError):
+        cursor.fetchone()
+    assert app._client.store.database.checkpoint()[0] == 0
+
+
+def test_waiting_inside_is_told_at_once(app: LiteQueue) -> None:
+    t = app.task(name="t")(lambda: 0)
+    done = t.delay()
+    done.cancel()
+    for wait in (done.get, lambda: done.wait(1), lambda: asyncio.run(_awaited(done)), group(t.s(), t.s()).delay().get):
+        with pytest.raises(WouldDeadlock, match="inside of a transaction would wait for jobs that are not there"), app.transaction():
+            wait()
+    assert app.transaction is not None and len(app.jobs()) == 4
+
+
+async def _awaited(job: Any) -> Any:
+    return await job
+
+
+def test_of_another_thread_or_coroutine_that_writes_meanwhile_nothing_is_mixed_in(app: LiteQueue, db: Path) -> None:
+    t = app.task(name="t")(lambda n: n)
+
+    async def main() -> None:
+        with app.transaction() as rows:
+            rows.execute("INSERT INTO orders (id) VALUES (1)")
+            with pytest.raises(WouldDeadlock, match="with delay\\(\\) and not adelay\\(\\)"):
+                await t.adelay(1)
+
+    asyncio.run(main())
+    assert orders(db) == [(1, 0)] and app.jobs() == []
+
+    async def other(inside: asyncio.Event) -> None:
+        await inside.wait()
+        with pytest.raises(WouldDeadlock, match="Await nothing inside of a transaction"):
+            t.delay(2)
+
+    async def two() -> None:
+        inside = asyncio.Event()
+        task = asyncio.create_task(other(inside))
+        await asyncio.sleep(0)
+        with app.transaction() as rows:
+            rows.execute("INSERT INTO orders (id) VALUES (2)")
+            inside.set()
+            await task
+
+    asyncio.run(two())
+    assert orders(db) == [(1, 0), (2, 0)] and app.jobs() == []
+    began, go_on = threading.Event(), threading.Event()
+
+    def elsewhere() -> None:
+        began.set()
+        t.delay(3)
+        go_on.set()
+
+    with pytest.raises(Oops), app.transaction():
+        thread = threading.Thread(target=elsewhere)
+        thread.start()
+        began.wait(5)
+        assert not go_on.wait(0.1), "it waits for the lock"
+        raise Oops
+    thread.join()
+    assert [info.args for info in app.jobs()] == ["[3]"]
+
+
+def test_one_that_is_held_for_long_is_said(app: LiteQueue, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("litequeue.store.file.joined.LONG", 0.05)
+    with caplog.at_level(logging.WARNING), app.transaction():
+        time.sleep(0.06)
+    assert "a transaction was held open for 0.1 s, in which nobody else could write" in caplog.text
+
+
+def test_a_child_that_is_forked_inside_leaves_it_alone(app: LiteQueue, db: Path) -> None:
+    began = time.monotonic()
+    with app.transaction() as rows:
+        rows.execute("INSERT INTO orders (id) VALUES (1)")
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+        os.waitpid(pid, 0)
+    assert orders(db) == [(1, 0)] and time.monotonic() - began < 4, "nobody waits for who is inside"
+
+
+# -- on the app's own ---------------------------------------------------------------------------------------
+
+MODES: dict[str, Callable[[Path], sqlite3.Connection]] = {
+    "as it comes": sqlite3.connect,
+    "IMMEDIATE": lambda db: sqlite3.connect(db, isolation_level="IMMEDIATE"),
+    "EXCLUSIVE": lambda db: sqlite3.connect(db, isolation_level="EXCLUSIVE"),
+    "none": lambda db: sqlite3.connect(db, isolation_level=None),
+}
+if sys.version_info >= (3, 12):
+    MODES["autocommit=False"] = lambda db: sqlite3.connect(db, autocommit=False)
+    MODES["autocommit=True"] = lambda db: sqlite3.connect(db, autocommit=True)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("commits", [True, False])
+def test_jobs_go_with_the_apps_own_transaction(app: LiteQueue, db: Path, mode: str, commits: bool) -> None:
+    t, connection = app.task(name="t")(lambda n: n), MODES[mode](db)
+    if mode in ("none", "autocommit=True"):
+        connection.execute("BEGIN")
+    connection.execute("INSERT INTO orders (id) VALUES (1)")
+    t.using(connection).delay(1)
+    t.using(connection).delay_many([(2,), (3,)])
+    t.using(connection).apply_async((4,), countdown=60)
+    with app.using(connection):
+        chain(t.s(5), t.s()).delay()
+    assert connection.in_transaction and app.jobs() == []
+    connection.execute("COMMIT" if commits else "ROLLBACK") if mode == "autocommit=True" else (connection.commit if commits else connection.rollback)()
+    assert len(app.jobs()) == len(orders(db)) * 6 == 6 * commits
+    connection.close()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_without_a_transaction_an_enqueue_does_as_the_apps_next_insert_would(app: LiteQueue, db: Path, mode: str) -> None:
+    t, connection = app.task(name="t")(lambda n: n), MODES[mode](db)
+    t.using(connection).delay(1)
+    by_itself = mode in ("none", "autocommit=True")
+    assert connection.in_transaction is not by_itself and len(app.jobs()) == by_itself
+    if not by_itself:
+        connection.commit()
+    assert len(app.jobs()) == 1
+    connection.close()
+
+
+def test_whatever_the_app_has_set_on_its_connection(app: LiteQueue, db: Path) -> None:
+    t, connection = app.task(name="t", unique=True)(lambda n: n), sqlite3.connect(db)
+    connection.row_factory = lambda cursor, row: {"a dict": row}
+    connection.text_factory = bytes
+    connection.execute("PRAGMA foreign_keys = ON")
+    assert t.using(connection).delay(1).is_new and not t.using(connection).delay(1).is_new
+    t.using(connection).delay_many([(1,), (2,)])
+    assert connection.text_factory is bytes and connection.row_factory is not None
+    connection.commit()
+    assert len(app.jobs()) == 2
+    connection.close()
+
+
+def test_what_is_no_connection_to_the_file_is_refused(app: LiteQueue, db: Path, tmp_path: Path) -> None:
+    t = app.task(name="t")(lambda: 0)
+    with pytest.raises(InvalidType, match=r"using takes a sqlite3.Connection, not PosixPath\. Of SQLAlchemy that is session"):
+        t.using(db).delay()  # type: ignore[arg-type]
+    for other in (":memory:", str(tmp_path / "other.sqlite")):
+        with pytest.raises(InvalidArgument, match="that connection's main database is .*, and the queue's is "):
+            t.using(sqlite3.connect(other)).delay()
+    os.symlink(db, tmp_path / "link.sqlite")
+    t.using(sqlite3.connect(tmp_path / "link.sqlite", isolation_level=None)).delay()
+    assert len(app.jobs()) == 1
+
+
+def test_a_transaction_that_has_read_before_another_wrote_is_told_that_it_is_too_late(app: LiteQueue, db: Path) -> None:
+    t, connection = app.task(name="t")(lambda n: n), sqlite3.connect(db, isolation_level=None, timeout=0.1)
+    connection.execute("BEGIN")
+    connection.execute("SELECT * FROM orders").fetchall()
+    t.delay(1)
+    with pytest.raises(QueueBusy):
+        t.using(connection).delay(2)
+    connection.execute("ROLLBACK")
+    assert len(app.jobs()) == 1
+    connection.close()
+
+
+def test_workers_see_it_with_their_next_look_or_when_they_are_rung(app: LiteQueue, db: Path) -> None:
+    ran = threading.Event()
+    t, connection = app.task(name="t")(lambda: ran.set()), sqlite3.connect(db)
+    with app.worker():
+        wait_until(lambda: app.stats().workers)
+        t.using(connection).delay()
+        connection.commit()
+        assert ran.wait(3)
+        ran.clear()
+        time.sleep(0.1)
+        t.using(connection).delay()
+        connection.commit()
+        began = time.monotonic()
+        app.ring()
+        assert ran.wait(3) and time.monotonic() - began < 0.4
+    connection.close()
+
+
+# -- with the end of a job ------------------------------------------------------------------------------------
+
+SITE = """
+import os, time
+from litequeue import LiteQueue, current_job
+app = LiteQueue({db!r})
+
+def pay(order):
+    with current_job().transaction() as rows:
+        rows.execute("UPDATE orders SET paid = paid + 1 WHERE id = ?", (order,))
+        told.delay(order)
+        rows.result = f"paid {{order}}"
+
+@app.task
+def told(order): ...
+
+@app.task(retries=99, backoff=0)
+def charge(order):
+    pay(order)
+
+@app.task(pool="process", retries=99, backoff=0)
+def charge_in_process(order):
+    pay(order)
+
+@app.task(retries=99, backoff=0)
+async def charge_in_coroutine(order):
+    def rows(db):
+        db.execute("UPDATE orders SET paid = paid + 1 WHERE id = ?", (order,))
+        told.delay(order)
+        db.result = f"paid {{order}}"
+        return 7
+    assert await current_job().run_in_transaction(rows) == 7
+
+@app.task(retries=1, backoff=0)
+def fails_once(order):
+    with current_job().transaction() as rows:
+        rows.execute("UPDATE orders SET paid = paid + 1 WHERE id = ?", (order,))
+        if current_job().attempt == 1:
+            raise ValueError
+    raise RuntimeError("after the end")
+"""
+
+
+@pytest.fixture
+def site(app: LiteQueue, db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    (tmp_path / "site_pay.py").write_text(SITE.format(db=str(db)))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import site_pay  # type: ignore[import-not-found]
+
+    yield site_pay
+    site_pay.app.close()
+    del sys.modules["site_pay"]
+
+
+def test_the_rows_the_result_and_the_end_in_all_three_pools(site: Any, app: LiteQueue, db: Path) -> None:
+    with app.transaction() as rows:
+        rows.executemany("INSERT INTO orders (id) VALUES (?)", [(n,) for n in range(4)])
+    jobs = [site.charge.delay(0), site.charge_in_process.delay(1), site.charge_in_coroutine.delay(2), site.fails_once.delay(3)]
+    followed = site.told.apply_async((5,), after=jobs[0])
+    with site.app.worker(burst=True) as worker:
+        worker.join()
+    assert [job.get() for job in jobs] == ["paid 0", "paid 1", "paid 2", None]
+    assert orders(db) == [(n, 1) for n in range(4)] and followed.state == "succeeded"
+    assert site.app.stats().states == {"succeeded": 8}
+
+
+def test_what_comes_after_the_end_changes_nothing_and_is_said(site: Any, app: LiteQueue, caplog: pytest.LogCaptureFixture) -> None:
+    job = site.fails_once.delay(1)
+    with caplog.at_level(logging.ERROR), site.app.worker(burst=True) as worker:
+        worker.join()
+    assert job.state == "succeeded" and job.info().failures == 1
+    assert f"job {job.id} (site_pay.fails_once) had ended with its own transaction, as succeeded, and then came to: RuntimeError: after the end" in caplog.text
+
+
+def running(app: LiteQueue) -> JobContext:
+    """A job as the pools would have it, of worker 1."""
+    app.task(name="t")(lambda: 0).delay()
+    store, now = app._client.store, app._client.clock.now()
+    (job,) = store.jobs.turn(1, now, now + 10**9, demand=Demand({"thread": 1})).claimed
+    return context_of(app, job)
+
+
+def context_of(app: LiteQueue, job: ClaimedJob) -> JobContext:
+    context = JobContext(job, 9, None, app._client.clock.now())
+    context._opener, context._codec, context._result_ttl = lambda: app._client.store, Codec(), 10**12
+    return context
+
+
+def test_a_lost_lease_and_a_cancel_are_told_before_anything_is_stored(app: LiteQueue, db: Path) -> None:
+    first, second = running(app), running(app)
+    app._client.store.leases.rescue_lapsed(1, 2**62, app._client.clock.now())
+    with pytest.raises(LeaseLost, match="this attempt is not the one that counts any more"), first.transaction() as rows:
+        rows.execute("INSERT INTO orders (id) VALUES (1)")
+    second = running(app)
+    app.job(second.id).cancel()
+    with pytest.raises(JobCancelled), second.transaction() as rows:
+        rows.execute("INSERT INTO orders (id) VALUES (1)")
+    assert orders(db) == []
+
+
+def test_fenced_rows_without_the_end_and_no_second_end(app: LiteQueue, db: Path) -> None:
+    job = running(app)
+    with job.transaction(ack=False) as rows:
+        rows.execute("INSERT INTO orders (id) VALUES (1)")
+    assert app.job(job.id).state == "running"
+    with pytest.raises(PayloadError), job.transaction() as rows:
+        rows.execute("INSERT INTO orders (id) VALUES (2)")
+        rows.result = object()
+    with job.transaction() as rows:
+        rows.result = {"paid"}
+    assert (app.job(job.id).get(), orders(db)) == ({"paid"}, [(1, 0)])
+    with pytest.raises(InvalidArgument, match="has ended with a transaction of its own already"), job.transaction():
+        pass
+
+
+def test_in_a_coroutine_it_would_stop_the_loop(app: LiteQueue) -> None:
+    said: list[str] = []
+
+    @app.task(name="a")
+    async def a() -> None:
+        try:
+            current_job().transaction()
+        except WouldDeadlock as error:
+            said.append(str(error))
+
+    a.delay()
+    with app.worker(burst=True) as worker:
+        worker.join()
+    assert said == ["a transaction would stop the worker's event loop for as long as it waits for the lock: await job.run_in_transaction(function)"]
+
+
+@pytest.mark.slow
+def test_workers_that_are_killed_all_the_time_pay_each_order_exactly_once(site: Any, app: LiteQueue, db: Path, tmp_path: Path) -> None:
+    """Rows and end both or neither: a job that had not ended pays again, and one that had does not. KILLS=200 for a minute of it."""
+    most = int(os.environ.get("KILLS", "20"))
+    rng, count = random.Random(11), 15 * most
+    with app.transaction() as rows:
+        rows.executemany("INSERT INTO orders (id) VALUES (?)", [(n,) for n in range(count)])
+    tasks = [site.charge, site.charge, site.charge_in_process, site.charge_in_coroutine]
+    for start in range(0, count, 100):
+        tasks[start // 100 % 4].delay_many((n,) for n in range(start, min(start + 100, count)))
+    kills = 0
+    with contextlib.ExitStack() as stack:
+        workers = [stack.enter_context(worker_process(db, cwd=tmp_path, wait=False)) for _ in range(2)]
+        ended = time.monotonic() + 90
+        while kills < most and time.monotonic() < ended:
+            time.sleep(rng.uniform(0.15, 0.45))
+            victim = workers.pop(rng.randrange(2))
+            os.kill(victim.pid, signal.SIGKILL)
+            kills += 1
+            workers.append(stack.enter_context(worker_process(db, cwd=tmp_path, wait=False)))
+        with site.app.worker(burst=True) as worker:
+            worker.join()
+        wait_until(lambda: not set(site.app.stats().states) - {"succeeded", "discarded"}, 60)
+    paid = dict(orders(db))
+    succeeded = {int(info.args[1:-1]) for info in _all(site.app) if info.task != "site_pay.told" and info.state == "succeeded"}
+    assert {order for order, times in paid.items() if times} == succeeded and set(paid.values()) <= {0, 1}
+    told = [int(info.args[1:-1]) for info in _all(site.app) if info.task == "site_pay.told"]
+    assert sorted(told) == sorted(succeeded)
+    assert kills == most
+
+
+def _all(app: LiteQueue) -> list[Any]:
+    found: list[Any] = []
+    while page := app.jobs(limit=10_000, before=found[-1].id if found else None):
+        found += page
+    return found
+
+
