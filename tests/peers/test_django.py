@@ -89,3 +89,56 @@ def test_tasks_use_its_models_in_threads_and_in_processes_and_its_time_zone_is_s
     assert len(ends) == 2
     for line in ends:
         assert re.match(rf"[-\d]+ [\d:]+,\d{{3}}{re.escape(OFFSET)} INFO ", line), line
+
+
+SHOP = """
+import os, sys
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "site_settings")
+import django
+django.setup()
+from django.core.management import call_command
+from django.db import connection, transaction
+from litequeue import LiteQueue
+from shop.models import Order
+
+app = LiteQueue("site.sqlite")
+
+@app.task(name="ship")
+def ship(order): ...
+
+list(app.limits)
+call_command("migrate", run_syncdb=True, verbosity=0)
+rung = []
+
+def buy(name, fails=False):
+    with transaction.atomic():
+        order = Order.objects.create(name=name)
+        ship.using(connection.connection).delay(order.id)
+        transaction.on_commit(lambda: (rung.append(name), app.ring()))
+        try:
+            with transaction.atomic():
+                Order.objects.create(name="inner")
+                ship.using(connection.connection).delay(99)
+                raise KeyError
+        except KeyError:
+            pass
+        if fails:
+            raise ZeroDivisionError
+
+buy("a")
+try:
+    buy("b", fails=True)
+except ZeroDivisionError:
+    pass
+ship.using(connection.connection).delay(7)  # in autocommit
+print([order.name for order in Order.objects.all()], rung, [info.args for info in app.jobs()])
+"""
+
+
+def test_jobs_go_with_djangos_transactions(tmp_path: Path) -> None:
+    for name, text in SITE.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "buy.py").write_text(SHOP)
+    ran = subprocess.run([sys.executable, "buy.py"], check=False, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60)
+    assert ran.stdout == "['a'] ['a'] ['[7]', '[1]']\n", ran.stderr
