@@ -23,6 +23,7 @@ from . import (
     v7_after_a_wait,
     v8_unique_jobs,
     v9_limits,
+    v10_enqueue_by_sql,
 )
 
 # Whose ids SQLite counts on from the highest there ever was. No queue comes to half of them.
@@ -55,6 +56,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     Migration(8, "unique jobs", v8_unique_jobs.SQL, min_reader=4),
     # Older code would let limited jobs run without a slot.
     Migration(9, "limits", v9_limits.SQL, min_reader=9),
+    Migration(10, "enqueue by SQL", v10_enqueue_by_sql.SQL, min_reader=9),
 )
 CURRENT: Final = len(MIGRATIONS)
 
