@@ -189,6 +189,24 @@ def test_a_child_in_line_is_left_alone_when_its_parent_is_put_back_and_fails(app
     assert end(app, holder.id) == [child.id]
 
 
+def test_a_worker_that_starts_looks_at_all_lines_and_the_doctor_at_who_has_no_slot(db: Path) -> None:
+    app = LiteQueue(db)
+    t = app.task(max_running=1, name="t")(lambda n: n)
+    holder, second = t.delay(1), t.delay(2)
+    turn(app, 0)
+    assert (holder.state, second.state) == ("available", "blocked")
+    with app.transaction() as rows:
+        rows.execute("DELETE FROM litequeue_jobs WHERE id = ?", (holder.id,))  # by whoever
+    with app.worker(burst=True) as worker:
+        worker.join()
+    assert second.state == "succeeded" and second.info().limit_key == "t"
+    assert "limit         t\n" in litequeue("job", db, second.id).stdout
+    third = t.delay(3)
+    with app.transaction() as rows:
+        rows.execute("UPDATE litequeue_jobs SET state = 'available' WHERE id = ?", (third.id,))
+    assert f"job {third.id} runs, or may, without a slot of its limit" in litequeue("doctor", db).stdout
+
+
 def test_schedules_ask_their_tasks_limit(app: LiteQueue) -> None:
     t = app.task(max_running=1, limit_key="{n}", name="t")(lambda n: n)
     app.schedules.add("s", t, every="1h", args=(5,))

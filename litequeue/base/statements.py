@@ -44,7 +44,7 @@ class Statements:
         return self._connection
 
     def _kept(self, cursor: sqlite3.Cursor) -> sqlite3.Cursor:
-        if cursor.description is not None:
+        if getattr(cursor, "description", None) is not None:  # of an app's own connection rows are read already
             self._cursors.append(cursor)
         return cursor
 

@@ -152,6 +152,7 @@ def print_job(info: JobInfo, waits: str | None, flow: int | None, parents: Seque
         ("flow", "" if flow is None else str(flow)),
         ("parents", "" if not parents else ", ".join(map(str, parents[:5])) + (f" and {len(parents) - 5:,} others" if len(parents) > 5 else "")),
         ("key", (info.unique_key or "") + (f", which job {holder} has" if holder else "")),
+        ("limit", info.limit_key or ""),
         ("queue", f"{info.queue}, priority {info.priority}, {info.pool} pool"),
         ("args", stored_json(info.args)),
         ("kwargs", stored_json(info.kwargs)),

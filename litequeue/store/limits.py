@@ -36,6 +36,10 @@ ON CONFLICT (limit_key) DO UPDATE SET at = 0"""
 ASK_OF: Final = f"""INSERT INTO litequeue_asking (limit_key, at)
 SELECT DISTINCT limit_key, 0 FROM litequeue_jobs WHERE id IN (SELECT value FROM json_each(:ids)) AND holds >= {HAS_SLOT}
 ON CONFLICT (limit_key) DO UPDATE SET at = 0"""
+# Of all that stand in line: where somebody has deleted rows that had slots, nothing else tells.
+ASK_ALL: Final = """INSERT INTO litequeue_asking (limit_key, at)
+SELECT DISTINCT limit_key, 0 FROM litequeue_jobs INDEXED BY litequeue_jobs_line WHERE holds > 1 AND state = 'blocked'
+ON CONFLICT (limit_key) DO UPDATE SET at = 0"""
 # A paused queue keeps no slots from others.
 LEAVE: Final = f"UPDATE litequeue_jobs SET state = 'blocked', holds = {HAS_COME} WHERE state = 'available' AND holds = {HAS_SLOT} AND queue = :queue"
 ASK_QUEUE: Final = """INSERT INTO litequeue_asking (limit_key, at)
@@ -143,6 +147,11 @@ def _ask(connection: sqlite3.Connection, name: str) -> None:
 def ask_of(connection: sqlite3.Connection, ids: str) -> None:
     """Before these jobs (JSON) lose their place, or their key, other than by a state of which the inbox tells."""
     connection.execute(ASK_OF, {"ids": ids})
+
+
+def ask_all(connection: sqlite3.Connection) -> None:
+    """In the transaction in which a worker comes."""
+    connection.execute(ASK_ALL)
 
 
 def paused(connection: sqlite3.Connection, queue: str) -> None:

@@ -20,6 +20,7 @@ from ..base.filelock import FileLock
 from ..base.lockfolder import LOCK, SUFFIX, LockFolder, Locks, is_ours
 from .bells import everyone
 from .file import Database
+from .limits import ask_all
 
 YOUNG: Final = 60.0  # seconds
 
@@ -121,6 +122,7 @@ class Workers:
                     "now": now,
                 },
             ).lastrowid
+            ask_all(connection)
         assert worker is not None
         return Registration(worker, folder, lock_file, lock)
 

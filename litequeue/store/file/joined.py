@@ -125,13 +125,17 @@ class Transaction:
 
     def __enter__(self) -> Open:
         connection = self._write.__enter__()
-        # In the block a soft timeout may come, and a fork: between two statements both do no harm.
-        self._write.keep()
-        forkguard.leave()
-        shielded.__exit__()
         self._began = monotonic()
         self._open = Open(self._path, connection, is_ours=True)
-        self._open.begin()
+        try:
+            self._open.begin()
+            self._write.keep()
+            # In the block a soft timeout may come, and a fork: between two statements both do no harm.
+            forkguard.leave()
+            shielded.__exit__()  # it may have been waiting for this
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
         return self._open
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:

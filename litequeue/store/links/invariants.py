@@ -1,4 +1,4 @@
-"""What holds of jobs that wait for jobs after every transaction, as SQL that finds what does not.
+"""What holds of jobs that wait, for jobs, events or slots, after every transaction, as SQL that finds what does not.
 
 Owns the list. For the tests, which ask it all the time, and for who looks after a file.
 """
@@ -30,6 +30,8 @@ RULES: Final[dict[str, str]] = {
         JOIN litequeue_steps AS s ON s.job_id = l.job_id AND s.name = l.step JOIN litequeue_jobs AS j ON j.id = l.job_id
         WHERE EXISTS (SELECT 1 FROM litequeue_events WHERE name = l.name) AND s.value IS NULL
             AND j.state = 'scheduled' AND j.run_at = ifnull(s.until, {FOREVER})""",
+    "runs, or may, without a slot of its limit": """SELECT id FROM litequeue_jobs
+        WHERE (state = 'available' OR state = 'running') AND limit_key IS NOT NULL AND holds IS NOT 1""",
     "has told others and has not ended": "SELECT id FROM litequeue_jobs WHERE (links = 2 OR links = 6) AND finished_at IS NULL",
     "waits for a job that is gone": f"""SELECT w.job_id FROM {_WAITING} AND EXISTS (SELECT 1 FROM litequeue_edges AS e
         WHERE e.child_id = w.job_id AND NOT EXISTS (SELECT 1 FROM litequeue_jobs WHERE id = e.parent_id))""",
