@@ -427,11 +427,14 @@ VARIANTS = [
 ]  # fmt: skip
 
 
+FIRST = (73, 35, 36, 34, 10, 15)  # with which those are caught that were caught last
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("broken", VARIANTS)
 def test_the_model_catches_it(broken: Callable[[Patch], None], memory: Path, monkeypatch: Patch) -> None:
     broken(monkeypatch)
-    assert caught(partial(run), memory, range(100)) != -1
+    assert caught(partial(run), memory, [*FIRST, *range(100)]) != -1
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ def without_checks(connection: sqlite3.Connection) -> None:
     connection.execute("DROP VIEW IF EXISTS litequeue_jobs_readable")
     connection.execute("DROP TRIGGER litequeue_events_heard")  # it names the tables that are replaced
     for table in TABLES:
+        connection.execute("DROP VIEW IF EXISTS litequeue_enqueue")  # no view may name what is renamed
         connection.execute(f"ALTER TABLE litequeue_{table} RENAME TO old_{table}")
         connection.execute(f"CREATE TABLE litequeue_{table} AS SELECT * FROM old_{table}")
         connection.execute(f"DROP TABLE old_{table}")
