@@ -320,10 +320,13 @@ def test_what_is_no_connection_to_the_file_is_refused(app: LiteQueue, db: Path, 
     with pytest.raises(InvalidType, match=r"using takes a sqlite3.Connection, not PosixPath\. Of SQLAlchemy that is session"):
         t.using(db).delay()  # type: ignore[arg-type]
     for other in (":memory:", str(tmp_path / "other.sqlite")):
-        with pytest.raises(InvalidArgument, match="that connection's main database is .*, and the queue's is "):
-            t.using(sqlite3.connect(other)).delay()
+        with contextlib.closing(sqlite3.connect(other)) as connection, pytest.raises(
+            InvalidArgument, match="that connection's main database is .*, and the queue's is "
+        ):
+            t.using(connection).delay()
     os.symlink(db, tmp_path / "link.sqlite")
-    t.using(sqlite3.connect(tmp_path / "link.sqlite", isolation_level=None)).delay()
+    with contextlib.closing(sqlite3.connect(tmp_path / "link.sqlite", isolation_level=None)) as connection:
+        t.using(connection).delay()
     assert len(app.jobs()) == 1
 
 
