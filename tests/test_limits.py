@@ -78,7 +78,7 @@ def test_so_many_at_once_the_best_first_and_of_each_value_by_itself(app: LiteQue
 
 
 def test_a_slot_is_given_up_by_every_end_and_every_wait(db: Path) -> None:
-    """good_job#378, solid_queue#546, #735: slots that leak. procrastinate#1599: a job that waits for its retry keeps its slot."""
+    """good_job#378, solid_queue#546, #735, PR#761, PR#689: slots that leak, or are counted twice. procrastinate#1599: a job that waits for its retry keeps its slot."""
     app, order = LiteQueue(db), list[tuple[str, int]]()
 
     @app.task(max_running=1, retries=1, backoff=0.2, name="t")
@@ -220,7 +220,7 @@ def test_schedules_ask_their_tasks_limit(app: LiteQueue) -> None:
 
 
 def test_never_more_starts_than_the_rate_in_any_window_and_the_slots_come_again(app: LiteQueue, clock: FakeClock) -> None:
-    """celery#8119: its rate_limit is per worker, and holds up other tasks."""
+    """celery#8119, PR#10291: its rate_limit is per worker, and holds up other tasks."""
     t, other = app.task(rate="10/m", name="t")(lambda n: n), app.task(name="o")(lambda n: n)
     t.delay_many((n,) for n in range(40))
     other.delay(1)
@@ -326,6 +326,7 @@ def test_a_limit_that_nobody_declared_is_refused_with_the_first_enqueue(app: Lit
     assert t.delay().id == 1
 
 
+@pytest.mark.slow
 def test_the_command_shows_and_changes_limits(app: LiteQueue, db: Path) -> None:
     app.limit("mailer", max_running=1, rate="100/m")
     t = app.task(limit="mailer", limit_key="{to}", name="t")(lambda to: to)

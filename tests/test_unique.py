@@ -367,6 +367,7 @@ def test_a_step_a_callback_and_what_takes_a_jobs_place_are_jobs_of_their_own(app
     assert job.state == "discarded" and "t is unique" in (job.info().last_error or "")
 
 
+@pytest.mark.slow
 def test_a_tick_whose_key_is_taken_is_skipped_and_says_by_which_job(db: Path) -> None:
     app = LiteQueue(db)
     t = app.task(unique=True, queue="elsewhere", name="t")(lambda n: n)
