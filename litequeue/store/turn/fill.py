@@ -7,6 +7,10 @@ as many slots as its limit says, less those that are taken, and, of a rate, less
 A rate counts starts by slices, each a 32nd of its time, which count until all of them has left the window: then never more than N starts
 fall into any window, which a token bucket does not keep (199 of 100, simulated). A worker claims limited jobs for free slots alone, never ahead.
 Slices of a time to come (the clock was set back) count as if they were of now.
+
+That a job has come into line is a value of its own row, and not a row of a table of keys that ask: 100,000 that wait before 20,000 others cost
+these nothing (0.97 of a drain without), 50,000 jobs of 10,000 keys take 2.6 times as long as without a limit (3.2 with the table, as it was designed), a serial
+key 260 us a job instead of 145. What uses no limits pays 2 % of a drain.
 """
 
 from __future__ import annotations
