@@ -59,8 +59,7 @@ class Client:
     @property
     def store(self) -> Store:
         """The store; the file is opened, and created if need be, when it is first used."""
-        # No lock, which a fork could copy while it is taken: a Store opens nothing until it is used, so
-        # two threads that both make one do no harm.
+        # No lock, which a fork could copy while it is taken: a Store opens nothing until it is used, so two may well be made.
         store = self._store
         if store is None:
             with shielded, forkguard.inside:
@@ -94,6 +93,10 @@ class Client:
             self._bell.ring(addresses, byte)
         else:
             opened.after.append(lambda: self._bell.ring(addresses, byte))
+
+    def born(self, job_id: int) -> int | None:
+        """When a job was enqueued that a program's open transaction has made; None outside of one."""
+        return None if self._store is None or self._store.database.joined() is None else self._store.reports.born(job_id)
 
     def refuse_in_a_transaction(self, what: str) -> None:
         """Raises WouldDeadlock where a program has a transaction open, which is not there for workers before it is committed."""

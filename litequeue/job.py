@@ -40,12 +40,14 @@ Row = tuple[str, str | None, str | None]
 class Job(Generic[R_co]):
     """One enqueued job. Cheap: holds an id, and reads the file when asked."""
 
-    __slots__ = ("_client", "id", "is_new")
+    __slots__ = ("_born", "_client", "id", "is_new")
     __litequeue_instead__ = "pass its id (job.id), and make a handle of that with app.job(id)"
 
     def __init__(self, client: Client, job_id: int, is_new: bool = False) -> None:
         self._client = client
         self.id = job_id
+        # Of one that a program's transaction made: when. If that is rolled back, its id is another job's.
+        self._born = client.born(job_id) if is_new else None
         self.is_new = is_new  # the enqueue that gave this handle has made the job; False too of one that was asked for by its id
 
     @property
@@ -86,6 +88,7 @@ class Job(Generic[R_co]):
         A coroutine is cancelled, a process killed, a thread sees ``current_job().cancelled``. False if it
         was final already.
         """
+        self._refuse_unborn()
         state, done, addresses = self._client.store.operations.cancel(
             self.id, self._client.clock.now()
         )
@@ -109,6 +112,7 @@ class Job(Generic[R_co]):
 
     def info(self) -> JobInfo:
         """Everything about the job at this moment, as a frozen record."""
+        self._refuse_unborn()
         found = self._client.store.reports.job(self.id)
         if found is None:
             raise self._missing()
@@ -158,10 +162,15 @@ class Job(Generic[R_co]):
     # -- waiting ---------------------------------------------------------------------------------
 
     def _row(self) -> Row:
+        self._refuse_unborn()
         row = self._client.store.reports.result(self.id)
         if row is None:
             raise self._missing()
         return row
+
+    def _refuse_unborn(self) -> None:
+        if self._born is not None and self._client.store.reports.born(self.id) != self._born:
+            raise JobNotFound(f"there is no such job: the transaction that made job {self.id} is not committed yet, or was rolled back")
 
     def _wait(self, patience: float | None) -> Row | None:
         self._client.refuse_in_a_transaction(f"waiting for job {self.id}")

@@ -17,13 +17,15 @@ R_co = TypeVar("R_co", covariant=True)
 class JobBatch(Sequence[Job[R_co]]):
     """The handles of one ``delay_many``, in order; made as they are asked for."""
 
-    __slots__ = ("_client", "_is_new", "ids")
+    __slots__ = ("_born", "_client", "_is_new", "ids")
     __litequeue_instead__ = "pass the ids, list(batch.ids), and make handles of those with app.job(id)"
 
     def __init__(self, client: Client, ids: Sequence[int], is_new: Sequence[bool] | None = None) -> None:
         self._client = client
         self.ids = ids
         self._is_new = is_new  # None: all are
+        new = next((job for place, job in enumerate(ids) if is_new is None or is_new[place]), None)
+        self._born = None if new is None else client.born(new)  # as of a job
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -37,8 +39,13 @@ class JobBatch(Sequence[Job[R_co]]):
     def __getitem__(self, index: slice) -> JobBatch[R_co]: ...
     def __getitem__(self, index: int | slice) -> Job[R_co] | JobBatch[R_co]:
         if isinstance(index, slice):
-            return JobBatch(self._client, self.ids[index], None if self._is_new is None else self._is_new[index])
-        return Job(self._client, self.ids[index], self._is_new is None or self._is_new[index])
+            found = JobBatch[R_co](self._client, self.ids[index], None if self._is_new is None else self._is_new[index])
+            found._born = self._born
+            return found
+        job = Job[R_co](self._client, self.ids[index], self._is_new is None or self._is_new[index])
+        if job.is_new and self._born is not None:
+            job._born = self._born
+        return job
 
     def __iter__(self) -> Iterator[Job[R_co]]:
         return (self[index] for index in range(len(self)))

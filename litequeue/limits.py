@@ -78,7 +78,7 @@ class Limits:
         self._client.ring(self._client.store.limits.set(new))
 
     def remove(self, name: str) -> None:
-        """Let its jobs run without. Code that declares it brings it back when it says something else. Raises InvalidArgument."""
+        """Let its jobs run without, until the code that declares it says something else than it did. Raises InvalidArgument."""
         found, addresses = self._client.store.limits.remove(checks.name(name, "the limit's name"))
         if not found:
             raise self._unknown(name)

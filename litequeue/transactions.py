@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from .base.errors import InvalidArgument
 from .base.statements import Statements
 from .client import Client
 
@@ -58,7 +59,9 @@ def using(client: Client, connection: sqlite3.Connection) -> Iterator[None]:
     from .store.file.borrowed import borrow
     from .store.file.joined import Open
 
-    path = client.store.database.path
+    path, outer = client.store.database.path, client.store.database.joined()
+    if outer is not None and outer.is_ours:
+        raise InvalidArgument("inside of app.transaction() and current_job().transaction() enqueue without using(), which is for a connection of your own")
     opened = Open(path, borrow(connection, path), is_ours=False)
     opened.begin()
     try:

@@ -50,7 +50,9 @@ def without_key(task: Template, options: Mapping[str, Any], what: str) -> dict[s
     """The options of a job that cannot have a key, without what says that it is to have none. Raises InvalidArgument where it is to."""
     said = dict(options)
     unique = said.pop("unique", None)
-    if unique is None and task.unique is not None and task.unique.maker is not None or unique not in (None, False):
+    if unique not in (None, False):
+        raise InvalidArgument(f"{what} is always a job of its own, and has no key: leave unique={unique!r:.60} out")
+    if unique is None and task.unique is not None and task.unique.maker is not None:
         raise InvalidArgument(
             f"{task.task} is unique, and {what} is always a job of its own: .set(unique=False), or enqueue it by itself with delay()"
         )

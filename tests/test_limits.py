@@ -290,13 +290,19 @@ def test_a_change_at_run_time_holds_until_the_code_says_something_else(db: Path,
     assert (found.max_running, found.rate) == (3, None)
     app.limits.remove("mailer")
     assert len(claim(app)) == 2 and list(app.limits) == []
+    program(max_running=3)
+    assert list(app.limits) == [] and len(claim(app)) == 1, "what people took away is not brought back by what the code has said before"
+    program(max_running=4)
+    assert app.limits.get("mailer").max_running == 4
+    with pytest.raises(InvalidArgument, match="there is no limit other"):
+        app.limits.remove("other")
 
 
 @pytest.mark.parametrize(
     ("options", "says"),
     [
         ({"max_running": 0}, "max_running must be"),
-        ({"rate": "5"}, "rate: '5' is no rate: so many within a second or more, such as '100/m', '5/s' or '10/30s'"),
+        ({"rate": "5"}, "rate: '5' is no rate: a whole number from 1, a stroke, and s, m, h, d or a length"),
         ({"rate": "5/ms"}, "is no rate"), ({"rate": "0/s"}, "is no rate"), ({"rate": 5}, "rate must be a text such as '100/m', not int"),
         ({"limit": "x", "max_running": 5}, "what the limit x allows is said once"),
         ({"limit_key": "{n}"}, "limit_key goes with max_running, rate or limit"),
@@ -326,6 +332,17 @@ def test_a_limit_that_nobody_declared_is_refused_with_the_first_enqueue(app: Lit
     assert t.delay().id == 1
 
 
+def test_a_worker_says_that_a_limit_is_declared_nowhere(db: Path, caplog: pytest.LogCaptureFixture) -> None:
+    app = LiteQueue(db)
+    app.task(limit="mailr", name="t")(lambda: 0)
+    app.limits.set("mailer", max_running=1)
+    with app.transaction() as rows:
+        rows.execute("INSERT INTO litequeue_enqueue (task) VALUES ('t')")
+    with app.worker(burst=True) as worker:
+        worker.join()
+    assert "task t asks the limit mailr, which nobody has declared: its jobs run without" in caplog.text
+
+
 @pytest.mark.slow
 def test_the_command_shows_and_changes_limits(app: LiteQueue, db: Path) -> None:
     app.limit("mailer", max_running=1, rate="100/m")
@@ -343,6 +360,8 @@ def test_the_command_shows_and_changes_limits(app: LiteQueue, db: Path) -> None:
     assert len(claim(app)) == 1
     assert litequeue("limit", db, "mailer", "--rate", "5/s").stdout == "limit mailer: 2 jobs at once, 5/s starts\n"
     assert '"max_running": 2' in litequeue("limit", db, "mailer", "--json").stdout
+    assert litequeue("limit", db, "new", "--max", "3").stdout == "limit new is new: 3 jobs at once\n"
+    assert litequeue("limit", db, "new", "--remove").returncode == 0
     assert litequeue("limit", db, "mailer", "--remove").stdout == "limit mailer is removed: its jobs run without\n"
     for words, says in (
         (("nobody",), "there is no limit nobody"), (("x", "--rate", "5"), "rate: '5' is no rate"), (("x", "--max", "0"), "--max"),

@@ -116,6 +116,26 @@ def test_where_a_tasks_code_is_is_recorded_again_after_a_rollback(app: LiteQueue
 def _module_task() -> None: ...
 
 
+def test_a_handle_of_what_was_rolled_back_is_no_other_jobs(app: LiteQueue, db: Path) -> None:
+    t, connection = app.task(name="t")(lambda n: n), sqlite3.connect(db)
+    handles = [t.using(connection).delay("mine"), *t.using(connection).delay_many([("mine",)])]
+    for use in (handles[0].get, handles[0].info, handles[1].cancel, lambda: handles[1].state):
+        with pytest.raises(JobNotFound, match="the transaction that made job [12] is not committed yet, or was rolled back"):
+            use()
+    connection.rollback()
+    connection.close()
+    with pytest.raises(Oops), app.transaction():
+        handles.append(t.delay("mine"))
+        raise Oops
+    with app.transaction():
+        kept = t.delay("other")
+    assert kept.id == handles[0].id == handles[2].id and kept.info().args == '["other"]'
+    t.delay("other")
+    for handle in handles:
+        with pytest.raises(JobNotFound, match="is not committed yet, or was rolled back"):
+            handle.info()
+
+
 def test_workers_are_rung_after_the_commit_and_not_before(app: LiteQueue) -> None:
     ran = threading.Event()
     t = app.task(name="t")(lambda: ran.set())
@@ -335,7 +355,7 @@ def test_a_transaction_that_has_read_before_another_wrote_is_told_that_it_is_too
     connection.execute("BEGIN")
     connection.execute("SELECT * FROM orders").fetchall()
     t.delay(1)
-    with pytest.raises(QueueBusy):
+    with pytest.raises(QueueBusy, match="this transaction has read before another one wrote, .* begin it with BEGIN IMMEDIATE"):
         t.using(connection).delay(2)
     connection.execute("ROLLBACK")
     assert len(app.jobs()) == 1
@@ -473,6 +493,41 @@ def test_fenced_rows_without_the_end_and_no_second_end(app: LiteQueue, db: Path)
     assert (app.job(job.id).get(), orders(db)) == ({"paid"}, [(1, 0)])
     with pytest.raises(InvalidArgument, match="has ended with a transaction of its own already"), job.transaction():
         pass
+
+
+def test_what_is_given_where_it_does_nothing_is_told(app: LiteQueue, db: Path, site: Any, caplog: pytest.LogCaptureFixture) -> None:
+    job = running(app)
+    with pytest.raises(AttributeError, match="has no attribute 'result'"), app.transaction() as rows:
+        rows.result = 5  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError), job.transaction(ack=False) as rows:
+        rows.result = 5
+    with pytest.raises(AttributeError), job.transaction() as rows:
+        rows.resutl = 5
+    with pytest.raises(AttributeError, match="a transaction has execute and executemany, and no commit: its block's end commits"), job.transaction() as rows:
+        rows.commit()
+    with pytest.raises(InvalidType, match="ack"):
+        job.transaction(ack="no")  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgument, match="so it cannot be inside of another transaction: make it the outer one"), app.transaction(), job.transaction():
+        pass
+    with pytest.raises(InvalidArgument, match="enqueue without using"), app.transaction(), contextlib.closing(sqlite3.connect(db)) as connection:
+        app.task(name="t2")(lambda: 0).using(connection).delay()
+
+    async def stores(_: Any) -> None: ...
+
+    @app.task(name="wrong")
+    async def wrong() -> None:
+        await current_job().run_in_transaction(stores)
+
+    @app.task(name="returns")
+    def returns() -> int:
+        with current_job().transaction():
+            return 5
+
+    refused, ignored = wrong.delay(), returns.delay()
+    with app.worker(burst=True) as worker:
+        worker.join()
+    assert refused.state == "discarded" and "and no async def: nothing was stored" in (refused.info().last_error or "")
+    assert ignored.get() is None and "what the task returned is ignored, db.result is what it comes to" in caplog.text
 
 
 def test_in_a_coroutine_it_would_stop_the_loop(app: LiteQueue) -> None:

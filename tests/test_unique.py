@@ -136,12 +136,14 @@ def test_a_default_that_cannot_be_stored_says_by_its_absence_that_nothing_was_gi
     [
         ({"unique": ("user",)}, r"unique names 'user', which is no argument of t; its arguments are: n, x"),
         ({"unique": "user:{user}"}, "unique names 'user', which is no argument"),
-        ({"unique": "user:{n.id}"}, r"unique takes arguments by their names or numbers, as in \"user:\{user_id\}\", not \{n.id\}"),
+        ({"unique": "user:{n.id}"}, r"unique takes arguments by their names or numbers alone, as in \"user:\{user_id\}\", with no attribute, !r or :format"),
         ({"unique": "user:{n"}, "unique is no pattern"),
         ({"unique": ()}, "unique must name at least one argument; True is for all of them"),
         ({"unique": 5}, r"unique must be True, names of arguments as in \(\"user_id\",\)"),
         ({"unique": ""}, "unique must not be empty"),
-        ({"unique": True, "unique_until": "done"}, "unique_until"),
+        ({"unique": ("n")}, r"unique='n' is one key for all jobs, whatever their n is: \(\"n\",\) or \"\{n\}\""),
+        ({"max_running": 1, "limit_key": "n"}, "limit_key='n' is one key for all jobs"),
+        ({"unique": True, "unique_until": "done"}, 'unique_until is "finish", "start" or a length of time: '),
         ({"unique": True, "on_conflict": "skip"}, "on_conflict must be one of return, raise, replace, not 'skip'"),
         ({"max_wait": 5}, "max_wait goes with debounce"),
         ({"debounce": 5, "max_wait": 4}, "max_wait must not be shorter than debounce"),
@@ -162,7 +164,7 @@ def test_what_goes_with_no_key_is_refused_with_the_enqueue(app: LiteQueue) -> No
         debounced.apply_async((1,), countdown=5)
     with pytest.raises(InvalidArgument, match="cannot wait for others: leave after out, or say unique=False"):
         replaced.apply_async((1,), after=other)
-    with pytest.raises(InvalidArgument, match="unique of an enqueue is a key, or False"):
+    with pytest.raises(InvalidArgument, match="unique of an enqueue is a key, a text, or False for none"):
         replaced.apply_async((1,), unique=True)
     with pytest.raises(InvalidArgument, match="delay_many takes no key"):
         replaced.delay_many([(1,)], unique="k")

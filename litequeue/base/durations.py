@@ -53,7 +53,7 @@ def rate(text: str) -> tuple[int, int]:
         except InvalidArgument:
             micros = 0
     if not (int(count or 0) if count.isascii() and count.isdigit() else 0) or not 1_000_000 <= micros <= 366 * 86_400_000_000:
-        raise InvalidArgument(f"{text!r:.60} is no rate: so many within a second or more, such as '100/m', '5/s' or '10/30s'")
+        raise InvalidArgument(f"{text!r:.60} is no rate: a whole number from 1, a stroke, and s, m, h, d or a length of time from 1s on, such as '100/m', '5/s' or '10/30s'")
     return int(count), micros
 
 

@@ -23,7 +23,9 @@ def pattern(text: str, what: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         if name is None:
             continue
         if form or conversion or not (name.isidentifier() or name.isdecimal()):
-            raise InvalidArgument(f"{what} takes arguments by their names or numbers, as in \"user:{{user_id}}\", not {{{name}}}: {text!r:.100}")
+            raise InvalidArgument(
+                f"{what} takes arguments by their names or numbers alone, as in \"user:{{user_id}}\", with no attribute, !r or :format: {text!r:.100}"
+            )
         names.append(name)
         literals.append("")
     if not text.strip():

@@ -19,13 +19,18 @@ _ENDING: Final = frozenset({"BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "
 
 
 class Statements:
-    """``db`` of ``with app.transaction() as db:``. ``execute`` and ``executemany`` are those of sqlite3; in a job's transaction ``result`` is
-    what the job comes to."""
+    """``db`` of ``with app.transaction() as db:``. ``execute`` and ``executemany`` are those of sqlite3."""
+
+    __slots__ = ("_connection", "_cursors")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection: sqlite3.Connection | None = connection
         self._cursors: list[sqlite3.Cursor] = []
-        self.result: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        advice = {"commit": "its block's end commits", "rollback": "an exception rolls back", "executescript": "execute runs one statement", "cursor": "execute gives one"}
+        of_job = "; result is of current_job().transaction()" if name == "result" else ""
+        raise AttributeError(f"a transaction has execute and executemany, and no {name}{f': {advice[name]}' if name in advice else of_job}")
 
     def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
         """Run one statement. Raises sqlite3.Error as sqlite3 does, InvalidArgument for one that begins or ends a transaction."""
@@ -54,3 +59,13 @@ class Statements:
         for cursor in self._cursors:
             cursor.close()
         self._cursors.clear()
+
+
+class Ending(Statements):
+    """``db`` of ``with current_job().transaction() as db:``; ``result`` is what the job comes to."""
+
+    __slots__ = ("result",)
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__(connection)
+        self.result: Any = None

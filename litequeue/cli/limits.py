@@ -23,13 +23,18 @@ def limit(arguments: argparse.Namespace) -> int:
             app.limits.remove(arguments.name)
             say(f"limit {arguments.name} is removed: its jobs run without")
             return 0
+        new = changes and all(arguments.name != info.name for info in app.limits)
         if changes:
             app.limits.set(arguments.name, **changes)
-        found = list(app.limits) if arguments.name is None else [app.limits.get(arguments.name)]
+        found = list(app.limits) if arguments.name is None else [info for info in app.limits if info.name == arguments.name]
+        if arguments.name is not None and not found:
+            if not changes:
+                app.limits.get(arguments.name)  # raises
+            found = [LimitInfo(arguments.name, None, None)]
     if arguments.json:
         render.print_json(list(map(as_dict, found)))
     elif changes:
-        say(f"limit {arguments.name}: {said(found[0])}")
+        say(f"limit {arguments.name}{' is new' if new else ''}: {said(found[0])}")
     else:
         rows = [row for info in found for row in _rows(info)]
         render.print_listing(("KEY", "AT ONCE", "RATE", "RUNNING", "WAITING", "STARTED", "NEXT START"), rows, "there is no limit")

@@ -127,12 +127,19 @@ def _jobs(value: Any, name: str) -> tuple[Any, ...]:
 def _unique_once(value: Any, name: str) -> str | bool:
     """Of one enqueue: False, or the key itself."""
     if value is True:
-        raise InvalidArgument(f"{name} of an enqueue is a key, or False; what a task's keys are made of is said with the task")
+        raise InvalidArgument(f"{name} of an enqueue is a key, a text, or False for none; that all jobs of a task have one is said with it: @app.task({name}=True)")
+    if value is not False and not isinstance(value, str):
+        raise InvalidType(f"{name} of an enqueue is a key, a text, or False for none, not {type(value).__name__}: {value!r:.60}")
     return False if value is False else checks.line(value, name)
 
 
 def _until(value: Any, name: str) -> str | int:
-    return value if value in ("finish", "start") else int(checks.span(value, name, zero=False))
+    if value in ("finish", "start"):
+        return str(value)
+    try:
+        return int(checks.span(value, name, zero=False))
+    except (InvalidArgument, InvalidType) as error:
+        raise type(error)(f'{name} is "finish", "start" or a length of time: {error}') from None
 
 
 def _rate(value: Any, name: str) -> tuple[int, int]:

@@ -99,6 +99,8 @@ def as_it_ended(context: JobContext, timed: Timed) -> Timed:
     ended, seconds = context._acknowledged
     if not isinstance(timed.outcome, Succeeded):
         log.error("job %d (%s) had ended with its own transaction, as succeeded, and then came to: %s", context.id, context.task, said(timed.outcome))
+    elif timed.outcome.result not in ("null", ended.result):
+        log.warning("job %d (%s) had ended with its own transaction: what the task returned is ignored, db.result is what it comes to", context.id, context.task)
     return Timed(ended, context.started_at, seconds)
 
 

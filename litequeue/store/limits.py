@@ -23,9 +23,12 @@ ON CONFLICT (name) DO UPDATE SET max_running = excluded.max_running, rate = excl
 WHERE declared IS NOT excluded.declared"""
 SET: Final = """INSERT INTO litequeue_limits (name, max_running, rate, per) VALUES (:name, :max_running, :rate, :per)
 ON CONFLICT (name) DO UPDATE SET max_running = excluded.max_running, rate = excluded.rate, per = excluded.per"""
-REMOVE: Final = "DELETE FROM litequeue_limits WHERE name = :name"
-FIND: Final = "SELECT name, max_running, rate, per FROM litequeue_limits WHERE name = :name"
-ALL: Final = "SELECT name, max_running, rate, per FROM litequeue_limits ORDER BY name"
+# What code declares stays as said, so that the same declaration does not bring it back.
+REMOVE: Final = """UPDATE litequeue_limits SET max_running = NULL, rate = NULL, per = NULL
+WHERE name = :name AND (max_running IS NOT NULL OR rate IS NOT NULL)"""
+FORGET: Final = "DELETE FROM litequeue_limits WHERE name = :name AND declared IS NULL"
+FIND: Final = "SELECT name, max_running, rate, per FROM litequeue_limits WHERE name = :name AND (max_running IS NOT NULL OR rate IS NOT NULL)"
+ALL: Final = "SELECT name, max_running, rate, per FROM litequeue_limits WHERE max_running IS NOT NULL OR rate IS NOT NULL ORDER BY name"
 _OF: Final = "limit_key >= :name AND limit_key < :name || ';' AND (limit_key = :name OR limit_key > :name || ':')"
 # Of a limit that has changed: who has a slot and does not run yet comes into line again, and each key is looked at.
 PUT_BACK: Final = f"""UPDATE litequeue_jobs SET state = 'blocked', holds = {HAS_COME}
@@ -106,6 +109,7 @@ class Limits:
         """Let jobs of that limit run without; whether there was one, and whom to wake."""
         with self._database.write(durable=True) as connection:
             found = connection.execute(REMOVE, {"name": name}).rowcount > 0
+            connection.execute(FORGET, {"name": name})
             _ask(connection, name)
             return found, everyone(connection)
 

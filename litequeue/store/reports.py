@@ -40,6 +40,7 @@ JOB_COLUMNS: Final = f"""litequeue_jobs.id, task, queue, state, pool, priority, 
     (SELECT options FROM litequeue_tasks AS o WHERE o.name = task)"""
 
 RESULT: Final = "SELECT state, result, last_error FROM litequeue_jobs WHERE id = :id"
+BORN: Final = "SELECT created_at FROM litequeue_jobs WHERE id = :id"
 STATE: Final = "SELECT state FROM litequeue_jobs WHERE id = :id"
 JOB: Final = f"SELECT {JOB_COLUMNS} FROM litequeue_jobs WHERE id = :id"
 ATTEMPTS: Final = f"""SELECT attempt, outcome, {_WORKER_NAME.format(table="litequeue_attempts")},
@@ -101,6 +102,11 @@ class Reports:
 
     def state(self, job_id: int) -> str | None:
         row = self._database.one(STATE, {"id": job_id})
+        return None if row is None else row[0]
+
+    def born(self, job_id: int) -> int | None:
+        """When it was enqueued, in microseconds."""
+        row = self._database.one(BORN, {"id": job_id})
         return None if row is None else row[0]
 
     def key_holder(self, job_id: int, now: int) -> int | None:

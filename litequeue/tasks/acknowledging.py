@@ -12,7 +12,7 @@ from ..base.checks import MICROS
 from ..base.clock import SystemClock
 from ..base.errors import InvalidArgument
 from ..base.outcomes import Succeeded
-from ..base.statements import Statements
+from ..base.statements import Ending, Statements
 from .durable import Durable
 
 
@@ -29,7 +29,12 @@ class JobTransaction:
         context = self._context
         if context._acknowledged is not None:
             raise InvalidArgument(f"job {context._job.id} has ended with a transaction of its own already: what is to go with that belongs into that block")
-        acks = context._store().acks
+        store = context._store()
+        if store.database.joined() is not None:
+            raise InvalidArgument(
+                f"the end of current_job().transaction() is the end of job {context._job.id}, so it cannot be inside of another transaction: make it the outer one"
+            )
+        acks = store.acks
         self._open = acks.transaction()
         connection = self._open.__enter__().connection
         try:
@@ -37,13 +42,13 @@ class JobTransaction:
         except BaseException as error:
             self._open.__exit__(type(error), error, None)
             raise
-        self._statements = Statements(connection)
+        self._statements = Ending(connection) if self._ack else Statements(connection)
         return self._statements
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         context, statements = self._context, self._statements
         assert statements is not None
-        connection, result = statements._connection, statements.result
+        connection, result = statements._connection, getattr(statements, "result", None)
         statements._end()
         outcome: tuple[Succeeded, float] | None = None
         try:

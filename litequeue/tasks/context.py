@@ -12,13 +12,12 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..base.checks import aware
-from ..base.errors import JobCancelled, NotInATask, WouldDeadlock
+from ..base.checks import aware, flag
+from ..base.errors import InvalidType, JobCancelled, NotInATask, WouldDeadlock
 from ..base.models import ClaimedJob, PastError
 from .durable import Durable
 
 if TYPE_CHECKING:
-    from ..base.statements import Statements
     from .acknowledging import JobTransaction
 
 T = TypeVar("T")
@@ -151,17 +150,25 @@ class JobContext(Durable):
             raise WouldDeadlock("a transaction would stop the worker's event loop for as long as it waits for the lock: await job.run_in_transaction(function)")
         from .acknowledging import JobTransaction
 
-        return JobTransaction(self, ack=ack)
+        return JobTransaction(self, ack=flag(ack, "ack"))
 
-    async def run_in_transaction(self, function: Callable[[Statements], T], *, ack: bool = True) -> T:
+    async def run_in_transaction(self, function: Callable[[Any], T], *, ack: bool = True) -> T:
         """``with job.transaction() as db: return function(db)``, in a thread."""
         from asyncio import to_thread
+        from inspect import isawaitable, iscoroutinefunction
+
+        plain = "run_in_transaction takes a plain function, which is called with db in a thread, and no async def: nothing was stored"
+        if iscoroutinefunction(function):
+            raise InvalidType(plain)
 
         def run() -> T:
             token = _in_a_thread.set(True)
             try:
                 with self.transaction(ack=ack) as db:
-                    return function(db)
+                    value = function(db)
+                    if isawaitable(value):
+                        raise InvalidType(plain)
+                    return value
             finally:
                 _in_a_thread.reset(token)
 

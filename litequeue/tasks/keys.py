@@ -125,6 +125,8 @@ def key_maker(
 
     if isinstance(spec, str):
         literals, names = keyspec.pattern(spec, what)
+        if not names and (spec in parameters or spec in named):
+            raise InvalidArgument(f'{what}={spec!r} is one key for all jobs, whatever their {spec} is: ("{spec}",) or "{{{spec}}}"')
     else:
         chosen = tuple(parameters) if spec is True else tuple(spec)
         literals = tuple(f"{' ' * bool(n)}{name}=" for n, name in enumerate(chosen)) + ("",)

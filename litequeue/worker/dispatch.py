@@ -79,6 +79,8 @@ def _tell_options(store: Store, catalogue: Catalogue, now: int) -> None:
     for code in catalogue.told_of:
         known, origin = store.jobs.origin(code.name), code.origin
         is_news = known is None or recorded(code.name, known.options) != code.secret or known.options != code.template.recorded(code.secret)
+        if code.limit_name is not None and (origin is None or origin.limit is None) and store.limits.find(code.limit_name) is None:
+            log.warning("task %s asks the limit %s, which nobody has declared: its jobs run without. app.limit(%r, ...)", code.name, code.limit_name, code.limit_name)
         if origin is not None and (is_news or origin.limit is not None):
             news.append(origin)
     if news:

@@ -49,12 +49,12 @@ def test_a_row_becomes_a_job_with_what_its_task_says(app: LiteQueue, connection:
 @pytest.mark.parametrize(
     ("columns", "values", "says"),
     [
-        ("task", (None,), "task must be the name of a task, such as 'tasks.add'"), ("task", (" ",), "task must be"), ("task", (5,), "task must be"),
+        ("task", (None,), "task must be the name of a task, such as 'tasks.add'"), ("task", (" ",), "task must be"), ("task", ("a task",), "task must be"), ("task, queue", ("t", "no queue"), "queue must be"), ("task", (5,), "task must be"),
         ("task, args", ("t", "1"), "args must be the text of a JSON array"), ("task, args", ("t", 1), "args must be"),
         ("task, args", ("t", '{"n": 1}'), "args must be"), ("task, kwargs", ("t", "[1]"), "kwargs must be the text of a JSON object"),
         ("task, queue", ("t", ""), "queue must be a name"), ("task, priority", ("t", "high"), "priority must be a whole number"),
-        ("task, priority", ("t", 10**7), "priority must be"), ("task, delay", ("t", -1), "delay must be seconds"),
-        ("task, delay", ("t", "5s"), "delay must be seconds"), ("task, delay", ("t", 1e300), "delay must be seconds"),
+        ("task, priority", ("t", 10**7), "priority must be"), ("task, delay", ("t", -1), "delay must be a number of seconds"),
+        ("task, delay", ("t", "5s"), "delay must be a number of seconds"), ("task, delay", ("t", 1e300), "delay must be a number of seconds"),
     ],
 )  # fmt: skip
 def test_what_makes_no_job_is_refused(app: LiteQueue, connection: sqlite3.Connection, columns: str, values: tuple[Any, ...], says: str) -> None:

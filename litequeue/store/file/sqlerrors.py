@@ -17,6 +17,11 @@ from .lock_holder import holder, why_held_up
 def translate(error: sqlite3.Error, path: str, connection: sqlite3.Connection | None = None) -> errors.LitequeueError:
     """The fitting error; anything unforeseen is a StoreError with SQLite's words. ``connection``: where it came from, rolled back."""
     code = _code(error)
+    if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_BUSY_SNAPSHOT:
+        return errors.QueueBusy(
+            f"{path}: this transaction has read before another one wrote, and can write nothing any more: roll it back, and begin it with BEGIN IMMEDIATE. "
+            "Nothing was stored"
+        )
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return errors.QueueBusy(f"{path}: {_who_is_busy(path)}")
     if code == sqlite3.SQLITE_FULL:

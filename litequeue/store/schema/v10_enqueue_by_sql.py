@@ -17,16 +17,16 @@ SELECT task, args, kwargs, queue, priority, 0 FROM litequeue_jobs WHERE 0;
 CREATE TRIGGER litequeue_enqueue_insert INSTEAD OF INSERT ON litequeue_enqueue
 BEGIN
     SELECT RAISE(ABORT, 'litequeue_enqueue: task must be the name of a task, such as ''tasks.add''')
-    WHERE typeof(NEW.task) <> 'text' OR trim(NEW.task) = '' OR length(NEW.task) > 200;
+    WHERE typeof(NEW.task) <> 'text' OR NEW.task = '' OR length(NEW.task) > 200 OR NEW.task GLOB '*[' || char(1) || '- ]*';
     SELECT RAISE(ABORT, 'litequeue_enqueue: args must be the text of a JSON array, such as ''[1, "two"]''')
     WHERE NEW.args IS NOT NULL AND (typeof(NEW.args) <> 'text' OR substr(trim(NEW.args, char(9, 10, 13, 32)), 1, 1) <> '[' OR substr(trim(NEW.args, char(9, 10, 13, 32)), -1) <> ']');
     SELECT RAISE(ABORT, 'litequeue_enqueue: kwargs must be the text of a JSON object, such as ''{{"n": 1}}''')
     WHERE NEW.kwargs IS NOT NULL AND (typeof(NEW.kwargs) <> 'text' OR substr(trim(NEW.kwargs, char(9, 10, 13, 32)), 1, 1) <> '{{' OR substr(trim(NEW.kwargs, char(9, 10, 13, 32)), -1) <> '}}');
     SELECT RAISE(ABORT, 'litequeue_enqueue: queue must be a name')
-    WHERE NEW.queue IS NOT NULL AND (typeof(NEW.queue) <> 'text' OR trim(NEW.queue) = '' OR length(NEW.queue) > 200);
+    WHERE NEW.queue IS NOT NULL AND (typeof(NEW.queue) <> 'text' OR NEW.queue = '' OR length(NEW.queue) > 200 OR NEW.queue GLOB '*[' || char(1) || '- ]*');
     SELECT RAISE(ABORT, 'litequeue_enqueue: priority must be a whole number from -1000000 to 1000000')
     WHERE NEW.priority IS NOT NULL AND (typeof(NEW.priority) <> 'integer' OR NEW.priority < -1000000 OR NEW.priority > 1000000);
-    SELECT RAISE(ABORT, 'litequeue_enqueue: delay must be seconds, from 0 to a thousand years')
+    SELECT RAISE(ABORT, 'litequeue_enqueue: delay must be a number of seconds, such as 10 or 0.5')
     WHERE NEW.delay IS NOT NULL
         AND (typeof(NEW.delay) <> 'integer' AND typeof(NEW.delay) <> 'real' OR NEW.delay < 0 OR NEW.delay > 31557600000);
     INSERT INTO litequeue_jobs (task, args, kwargs, queue, priority, state, created_at, run_at)
