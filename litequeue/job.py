@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import dataclasses
 import importlib
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -89,9 +90,7 @@ class Job(Generic[R_co]):
         was final already.
         """
         self._refuse_unborn()
-        state, done, addresses = self._client.store.operations.cancel(
-            self.id, self._client.clock.now()
-        )
+        state, done, addresses = self._client.store.operations.cancel(self.id, self._client.clock.now())
         if state is None:
             raise self._missing()
         self._client.ring(addresses)
@@ -131,7 +130,10 @@ class Job(Generic[R_co]):
             return waiting.held_up(info, condition, checks.aware(now), self._client.path)
         workers, conditions = store.reports.workers(now), inspection.conditions(now)
         if info.state == "blocked" and (held := store.limits.holdup(self.id, now)) is not None:
-            return waiting.limited(*held, info.queue in store.reports.paused())
+            text = waiting.limited(*held, info.queue in store.reports.paused())
+            if text is not None:
+                return text
+            info = dataclasses.replace(info, state="available")  # a worker's turn, and it would be
         waits = None if info.state not in ("blocked", "scheduled") else waiting.waits_for(
             store.flows.awaited(self.id), store.steps.awaited(self.id)
         )  # fmt: skip
@@ -256,9 +258,7 @@ class Job(Generic[R_co]):
         raise failed from _rebuilt(failure[0], failure[1])
 
     def _missing(self) -> JobNotFound:
-        return JobNotFound(
-            f"there is no job {self.id} in {self._client.path}: it never was, or it was pruned"
-        )
+        return JobNotFound(f"there is no job {self.id} in {self._client.path}: it never was, or it was pruned")
 
     def _too_late(self, seconds: float) -> ResultTimeout:
         info, waits = self.info(), self.why_waiting()

@@ -71,11 +71,11 @@ class Limits:
                 raise InvalidType(f"a limit has no option {given!r}; it has {', '.join(ALLOWED)}")
         if not changes:
             raise InvalidArgument(f"say what is to change of the limit {name}: max_running or rate")
-        known = self._client.store.limits.find(name)
         new = limit_of(name, changes)
+        known = self._client.store.limits.find(name)
         if known is not None:
             new = Limit(name, *(new[1:2] if "max_running" in changes else known[1:2]), *(new[2:] if "rate" in changes else known[2:]))
-        self._client.ring(self._client.store.limits.set(new))
+        self._client.ring(self._client.store.limits.set(new, self._client.clock.now()))
 
     def remove(self, name: str) -> None:
         """Let its jobs run without, until the code that declares it says something else than it did. Raises InvalidArgument."""

@@ -108,6 +108,11 @@ class Task(Marked, Generic[P, R]):
 
         if isinstance(items, (str, bytes)) or items is not None and not isinstance(items, Iterable):
             raise InvalidType(f"{how} takes an iterable of items, not {type(items).__name__}: {items!r:.100}")
+        if self._code.template.limited is not None:
+            raise InvalidArgument(
+                f"{self.name}.{how} makes all of its calls in one job, and the limit of {self.name} counts for each value of its limit_key by itself: "
+                f"group({self.name}.s(...) for ...), a job for each"
+            )
         args = () if items is None else (list(items),)
         return Signature(self._client, self._code, args, {EACH: how}, immutable=items is not None)
 

@@ -32,10 +32,11 @@ class Transactions:
         """``with app.transaction() as db:`` runs SQL on the queue's file, and everything that is enqueued in the block goes with it, in one durable
         transaction: rows and jobs together, or, where the block raises, neither. Nobody else writes meanwhile, so keep it short; waiting for a job inside raises
         WouldDeadlock. Inside another one it is a part of that. Raises QueueBusy, StorageFull or another StoreError at its beginning or its end."""
-        database = self._client.store.database
-        outer = database.joined()
+        outer = self._client.store.database.joined()
         if outer is not None:
-            with database.write(durable=True) as connection:
+            from .store.file.joined import Nested
+
+            with Nested(outer) as connection:
                 yield from _statements(connection)
             return
         with self._client.store.acks.transaction() as opened:

@@ -96,6 +96,28 @@ def test_a_slot_is_given_up_by_every_end_and_every_wait(db: Path) -> None:
     assert [how for how, _ in order][:3] == ["fail", "snooze", "last"]
 
 
+def test_many_calls_in_one_job_are_refused_where_each_value_counts_by_itself(app: LiteQueue) -> None:
+    t = app.task(max_running=1, limit_key="{host}", name="t")(lambda host: host)
+    for act in (t.map, t.starmap, lambda items: t.chunks(items, 2)):
+        with pytest.raises(InvalidArgument, match=r"makes all of its calls in one job, and the limit of t counts for each value .*: group\(t\.s\(\.\.\.\)"):
+            act(["a", "b"])
+    plain = app.task(max_running=1, name="p")(lambda host: host)
+    plain.map(["a", "b"]).delay()
+    assert app.jobs()[0].limit_key == "p"
+
+
+def test_a_rate_of_a_shorter_time_holds_from_then_on(app: LiteQueue, clock: FakeClock) -> None:
+    t = app.task(rate="10/d", name="t")(lambda n: n)
+    t.delay_many((n,) for n in range(30))
+    assert len(claim(app)) == 10
+    clock.advance(1)
+    assert claim(app) == []
+    app.limits.set("t", rate="10/s")
+    assert claim(app) == []
+    clock.advance(1.1)
+    assert len(claim(app)) == 10
+
+
 def test_a_shared_limit_holds_for_all_of_its_tasks(app: LiteQueue) -> None:
     app.limit("db", max_running=3)
     one, other = (app.task(limit="db", name=name)(lambda n: n) for name in ("one", "other"))
@@ -259,7 +281,7 @@ def test_it_says_when_the_next_may_start(app: LiteQueue, clock: FakeClock) -> No
     t = app.task(rate="1/m", name="t")(lambda n: n)
     t.delay(1)
     job = t.delay(2)
-    assert job.why_waiting() == "it is in line for its limit t, and the next turn of a worker sees to that"
+    assert (job.why_waiting() or "").startswith("no worker serves this file: ")
     claim(app)
     (info,) = app.limits
     assert info == LimitInfo("t", None, "1/m", info.keys) and info.keys[0].next_at is not None

@@ -187,18 +187,54 @@ def test_what_would_end_it_is_refused(app: LiteQueue, db: Path, sql: str) -> Non
     assert orders(db) == []
     with pytest.raises(InvalidArgument, match="the transaction is over"):
         rows.execute("SELECT 1")
-    with pytest.raises(StoreError, match="the transaction was ended inside of its block"), app.transaction() as rows:
-        rows.execute("INSERT INTO orders (id) VALUES (1)").connection.execute("COMMIT")
+    for staying in ("PRAGMA foreign_keys = ON", "attach 'x' as y", ";; \ufeffCOMMIT"):
+        with pytest.raises(InvalidArgument), app.transaction() as rows:
+            rows.execute(staying)
 
 
-def test_a_cursor_that_is_not_read_to_its_end_keeps_nothing_open(app: LiteQueue) -> None:
+def test_where_sqlite_itself_ends_it_nothing_is_stored_and_that_is_said(app: LiteQueue, db: Path) -> None:
+    t = app.task(name="u")(lambda n: n)
+    job = running(app)
+    for opens in (app.transaction, job.transaction, lambda: job.transaction(ack=False)):
+        for act in (lambda rows: rows.execute("INSERT INTO orders (id) VALUES (3)"), lambda _: t.delay(1), lambda _: None):
+            with pytest.raises(StoreError, match="the transaction was ended inside of its block, by SQLite"), opens() as rows:
+                rows.execute("INSERT INTO orders (id) VALUES (2)")
+                with contextlib.suppress(sqlite3.IntegrityError):
+                    rows.execute("INSERT OR ROLLBACK INTO orders (id) VALUES (2)")
+                act(rows)
+    assert orders(db) == [] and len(app.jobs()) == 1 and app.job(job.id).state == "running"
+    t.delay(2)
+    assert len(app.jobs()) == 2, "the lock is free"
+
+
+def test_what_a_statement_gives_is_read_to_its_end(app: LiteQueue, db: Path) -> None:
+    t = app.task(name="t", unique=True)(lambda n: n)
     with app.transaction() as rows:
-        rows.executemany("INSERT INTO orders (id) VALUES (?)", [(n,) for n in range(500)])
-        cursor = rows.execute("SELECT * FROM orders")
-        cursor.fetchone()
-    with pytest.raises(sqlite3.ProgrammingError):
-        cursor.fetchone()
+        rows.executemany("INSERT INTO orders (id) VALUES (?)", [(n,) for n in range(50)])
+    for _ in range(2):
+        with app.transaction() as rows:
+            found = rows.execute("SELECT id FROM orders")
+            assert found.description[0][0] == "id" and found.fetchone() == (0,) and found.fetchmany(2) == [(1,), (2,)]
+            t.delay_many(found)
+            t.delay_many(rows.execute("SELECT id FROM orders"))
+            for (n,) in rows.execute("UPDATE orders SET paid = paid + 1 WHERE id < 3 RETURNING id"):
+                t.delay(n)
+    assert len(app.jobs(limit=100)) == 50
     assert app._client.store.database.checkpoint()[0] == 0
+    with contextlib.closing(sqlite3.connect(db, isolation_level=None)) as connection:
+        for (n,) in connection.execute("SELECT id FROM orders WHERE id < 3"):
+            t.using(connection).delay_many([(n,), (100 + n,)])
+        connection.execute("BEGIN")
+        half = connection.execute("INSERT INTO orders (id) VALUES (60), (61) RETURNING id")
+        half.fetchone()
+        with pytest.raises(QueueBusy, match=r"is not read to its end: \.fetchall\(\) the rows of its RETURNING"):
+            t.using(connection).delay(1)
+        half.close()
+        connection.execute("ROLLBACK")
+        with pytest.raises(PayloadError):
+            t.using(connection).delay_many([(200,), (object(),)])
+        assert not connection.in_transaction
+    assert len(app.jobs(limit=100)) == 53
 
 
 def test_waiting_inside_is_told_at_once(app: LiteQueue) -> None:
@@ -267,16 +303,52 @@ def test_one_that_is_held_for_long_is_said(app: LiteQueue, caplog: pytest.LogCap
     assert "a transaction was held open for 0.1 s, in which nobody else could write" in caplog.text
 
 
-def test_a_child_that_is_forked_inside_leaves_it_alone(app: LiteQueue, db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_is_forked_inside_is_told_that_it_cannot_use_the_file(app: LiteQueue, db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite's table of locks is copied with the write lock taken: the child would wait for that for ever."""
     monkeypatch.setattr(forkguard, "_inside", 0)  # tests that cut writes short leave some counted
-    began = time.monotonic()
+    t, began = app.task(name="t")(lambda n: n), time.monotonic()
     with app.transaction() as rows:
         rows.execute("INSERT INTO orders (id) VALUES (1)")
-        pid = os.fork()
+        with app.transaction():
+            pid = os.fork()
         if pid == 0:
-            os._exit(0)
-        os.waitpid(pid, 0)
-    assert orders(db) == [(1, 0)] and time.monotonic() - began < 4, "nobody waits for who is inside"
+            try:
+                t.delay("of the child")
+            except StoreError as error:
+                os._exit(7 if "was forked inside of a transaction" in str(error) else 8)
+            os._exit(9)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+    assert orders(db) == [(1, 0)] and app.jobs() == []
+    assert time.monotonic() - began < 4, "nobody waits for who is inside"
+
+
+@pytest.mark.slow
+def test_a_soft_timeout_comes_in_a_block_and_in_one_inside_of_it(app: LiteQueue, db: Path) -> None:
+    def busy() -> None:
+        end = time.monotonic() + 8
+        while time.monotonic() < end:
+            time.sleep(0.01)
+
+    @app.task(name="one", soft_timeout=1)
+    def one() -> None:
+        time.sleep(0.6)  # the worker has written what it had to
+        with app.transaction() as rows:
+            rows.execute("INSERT INTO orders (id) VALUES (1)")
+            busy()
+
+    @app.task(name="two", soft_timeout=1)
+    def two() -> None:
+        time.sleep(0.6)
+        with app.transaction(), app.transaction() as rows:
+            rows.execute("INSERT INTO orders (id) VALUES (1)")
+            busy()
+
+    for task in (one, two):
+        job, began = task.delay(), time.monotonic()
+        with app.worker(burst=True) as worker:
+            worker.join()
+        assert job.state == "discarded" and "soft_timeout has passed" in (job.info().last_error or "") and time.monotonic() - began < 5
+    assert orders(db) == []
 
 
 # -- on the app's own ---------------------------------------------------------------------------------------

@@ -58,6 +58,9 @@ def settle(app: LiteQueue) -> list[int]:
 # -- which calls are equal -----------------------------------------------------------------------------------
 
 
+THREE = UUID(int=3)
+
+
 class Colour(enum.Enum):
     RED = "red"
 
@@ -101,6 +104,16 @@ def test_a_pattern_writes_texts_as_they_are(app: LiteQueue) -> None:
     assert not t.delay(user="bob", host="here").is_new
     assert t.delay("a\nb").info().unique_key == 'here/"a\\nb"'
     assert t.delay([1, 2]).info().unique_key == "here/[1,2]"
+
+
+def test_a_default_and_the_same_value_given_are_one_key(app: LiteQueue) -> None:
+    moment = datetime(2026, 1, 2)
+
+    @app.task(unique="{n}:{a}:{b}:{c}:{d}:{e}", name="t")
+    def t(n: int, a: Any = None, b: Any = True, c: Any = moment, d: Any = THREE, e: Any = "text") -> None: ...
+
+    assert t.delay(1) == t.delay(1, None, True, moment, UUID(int=3), "text")
+    assert app.jobs()[0].unique_key == f"1:None:True:{moment}:{UUID(int=3)}:text"
 
 
 def test_two_tasks_have_keys_of_their_own(app: LiteQueue) -> None:
@@ -166,6 +179,10 @@ def test_what_goes_with_no_key_is_refused_with_the_enqueue(app: LiteQueue) -> No
         replaced.apply_async((1,), after=other)
     with pytest.raises(InvalidArgument, match="unique of an enqueue is a key, a text, or False for none"):
         replaced.apply_async((1,), unique=True)
+    with pytest.raises(InvalidArgument, match="must be text that UTF-8 can say"):
+        replaced.apply_async((1,), unique="\ud800")
+    with pytest.raises(InvalidType, match="unique of an enqueue is a key, a text, or False for none, not int: 17"):
+        replaced.apply_async((1,), unique=17)  # type: ignore[typeddict-item]
     with pytest.raises(InvalidArgument, match="delay_many takes no key"):
         replaced.delay_many([(1,)], unique="k")
     with pytest.raises(SignatureMismatch):

@@ -6,59 +6,91 @@ Owns that check, and the face of such a transaction. Knows no file.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from .errors import InvalidArgument
+from .errors import InvalidArgument, StoreError
 
 if TYPE_CHECKING:
     import sqlite3
 
-_FIRST: Final = re.compile(r"(?:\s+|--[^\n]*\n?|/\*.*?\*/)*(\w*)", re.DOTALL)
+_FIRST: Final = re.compile(r"(?:[\s;\ufeff]+|--[^\n]*\n?|/\*.*?\*/)*(\w*)", re.DOTALL)
 _ENDING: Final = frozenset({"BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"})
+_STAYING: Final = frozenset({"PRAGMA", "ATTACH", "DETACH", "VACUUM"})
+
+
+class Fetched:
+    """What a statement came to, read to its end: none that is open keeps others from being run, or the log from being written anew."""
+
+    __slots__ = ("_rows", "description", "lastrowid", "rowcount")
+
+    def __init__(self, cursor: sqlite3.Cursor) -> None:
+        self._rows = iter(cursor.fetchall())
+        self.description = cursor.description
+        self.rowcount = cursor.rowcount
+        self.lastrowid = cursor.lastrowid
+
+    def fetchone(self) -> Any:
+        return next(self._rows, None)
+
+    def fetchmany(self, size: int = 1) -> list[Any]:
+        return list(islice(self._rows, size))
+
+    def fetchall(self) -> list[Any]:
+        return list(self._rows)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._rows
 
 
 class Statements:
-    """``db`` of ``with app.transaction() as db:``. ``execute`` and ``executemany`` are those of sqlite3."""
+    """``db`` of ``with app.transaction() as db:``. ``execute`` and ``executemany`` are those of sqlite3, and what they give is read to its end."""
 
-    __slots__ = ("_connection", "_cursors")
+    __slots__ = ("_connection",)
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection: sqlite3.Connection | None = connection
-        self._cursors: list[sqlite3.Cursor] = []
 
     def __getattr__(self, name: str) -> Any:
         advice = {"commit": "its block's end commits", "rollback": "an exception rolls back", "executescript": "execute runs one statement", "cursor": "execute gives one"}
         of_job = "; result is of current_job().transaction()" if name == "result" else ""
         raise AttributeError(f"a transaction has execute and executemany, and no {name}{f': {advice[name]}' if name in advice else of_job}")
 
-    def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
-        """Run one statement. Raises sqlite3.Error as sqlite3 does, InvalidArgument for one that begins or ends a transaction."""
-        return self._kept(self._at(sql).execute(sql, parameters))
+    def execute(self, sql: str, parameters: Any = ()) -> Fetched:
+        """Run one statement. Raises sqlite3.Error as sqlite3 does, InvalidArgument for one that begins or ends a transaction, or would stay set on
+        litequeue's own connection, StoreError where SQLite itself has ended the transaction."""
+        found = self._at(sql).execute(sql, parameters)
+        return found if isinstance(found, Fetched) else Fetched(found)
 
-    def executemany(self, sql: str, rows: Iterable[Any]) -> sqlite3.Cursor:
-        """Run it with each of the rows."""
-        return self._kept(self._at(sql).executemany(sql, rows))
+    def executemany(self, sql: str, rows: Iterable[Any]) -> None:
+        """Run it with each of the rows. Raises as ``execute``."""
+        self._at(sql).executemany(sql, rows)
 
     def _at(self, sql: str) -> sqlite3.Connection:
         if self._connection is None:
             raise InvalidArgument("the transaction is over: its block has ended")
         found = _FIRST.match(sql)
-        if found is not None and found[1].upper() in _ENDING:
-            raise InvalidArgument(f"the transaction is the block's, whose end commits and whose exception rolls back: leave {found[1]} out")
+        word = "" if found is None else found[1].upper()
+        if word in _ENDING:
+            raise InvalidArgument(f"the transaction is the block's, whose end commits and whose exception rolls back: leave {word} out")
+        if word in _STAYING:
+            raise InvalidArgument(f"{word} is for a connection of your own, with app.using(connection): here it would stay set on litequeue's, or do nothing")
+        if not self._connection.in_transaction:
+            raise ended("")
         return self._connection
 
-    def _kept(self, cursor: sqlite3.Cursor) -> sqlite3.Cursor:
-        if getattr(cursor, "description", None) is not None:  # of an app's own connection rows are read already
-            self._cursors.append(cursor)
-        return cursor
-
     def _end(self) -> None:
-        """One that was not read to its end would keep its snapshot, and so the log from being written anew."""
         self._connection = None
-        for cursor in self._cursors:
-            cursor.close()
-        self._cursors.clear()
+
+
+def ended(path: str) -> StoreError:
+    """Of a transaction that SQLite has ended inside of its block: what came after would be stored by itself."""
+    where = f"{path}: " if path else ""
+    return StoreError(
+        f"{where}the transaction was ended inside of its block, by SQLite (a statement with OR ROLLBACK, a trigger's RAISE(ROLLBACK), a full disk) or by a "
+        "COMMIT: the block's end commits, and an exception rolls back. Nothing more of it is stored"
+    )
 
 
 class Ending(Statements):

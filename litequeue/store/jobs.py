@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from .turn import Demand, Look, Turn
 
 # delay_many: rows are encoded and staged outside the write transaction, then moved in one statement.
-STAGE_CREATE: Final = "CREATE TEMP TABLE litequeue_stage (args TEXT, kwargs TEXT, key TEXT, limit_key TEXT)"
-STAGE_DROP: Final = ("DROP TABLE IF EXISTS temp.litequeue_stage", "DROP TABLE IF EXISTS temp.litequeue_picked")
+STAGE_CREATE: Final = "CREATE TEMP TABLE IF NOT EXISTS litequeue_stage (args TEXT, kwargs TEXT, key TEXT, limit_key TEXT)"
+STAGE_EMPTY: Final = "DELETE FROM temp.litequeue_stage"
 STAGE_INSERT: Final = "INSERT INTO temp.litequeue_stage ({columns}) VALUES ({values})"
 _STAGED: Final = {"args": "args", "kwargs": "kwargs", "limit_key": "ifnull(limit_key, :limit_key)"}
 STAGE_MOVE: Final = f"""INSERT INTO litequeue_jobs ({", ".join(COLUMNS)})
@@ -95,15 +95,19 @@ class Jobs:
         if key is not None:
             from . import keys
         with self._database.side_connection() as connection:
-            for sql in STAGE_DROP:  # of an earlier call in the same transaction
-                connection.execute(sql)
             connection.execute(STAGE_CREATE)
             is_open = connection.in_transaction
             if not is_open:
                 connection.execute("BEGIN")
-            connection.executemany(insert, payloads)
-            if not is_open:
-                connection.execute("COMMIT")
+            try:
+                connection.execute(STAGE_EMPTY)  # of an earlier call in the same transaction
+                connection.executemany(insert, payloads)
+                if not is_open:
+                    connection.execute("COMMIT")
+            except BaseException:
+                if not is_open and connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
             if key is not None:
                 keys.pick(connection, key)
             with self._database.write(durable=True, on=connection):

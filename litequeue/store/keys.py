@@ -149,7 +149,8 @@ def prune(connection: sqlite3.Connection, ids: str, now: int) -> None:
 # -- many at once ------------------------------------------------------------------------------------
 
 # Of each key the call that counts: the first, or, where each replaces the one before, the last.
-PICK_CREATE: Final = "CREATE TEMP TABLE litequeue_picked (key TEXT PRIMARY KEY, first INTEGER, place INTEGER, job_id INTEGER, is_new INTEGER) WITHOUT ROWID"
+PICK_CREATE: Final = "CREATE TEMP TABLE IF NOT EXISTS litequeue_picked (key TEXT PRIMARY KEY, first INTEGER, place INTEGER, job_id INTEGER, is_new INTEGER) WITHOUT ROWID"
+PICK_EMPTY: Final = "DELETE FROM temp.litequeue_picked"
 PICK: Final = """INSERT INTO temp.litequeue_picked (key, first, place)
 SELECT key, min(rowid), CASE WHEN :last THEN max(rowid) ELSE min(rowid) END FROM temp.litequeue_stage GROUP BY key"""
 TWICE: Final = """SELECT s.rowid - 1, p.first - 1, p.key FROM temp.litequeue_stage AS s JOIN temp.litequeue_picked AS p ON p.key = s.key
@@ -187,6 +188,7 @@ FROM temp.litequeue_stage AS s JOIN temp.litequeue_picked AS p ON p.key = s.key 
 def pick(connection: sqlite3.Connection, key: UniqueKey) -> None:
     """Before the write lock is taken, once all calls are in the stage."""
     connection.execute(PICK_CREATE)
+    connection.execute(PICK_EMPTY)
     connection.execute(PICK, {"last": key.on_conflict == "replace"})
 
 

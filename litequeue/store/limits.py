@@ -48,6 +48,15 @@ LEAVE: Final = f"UPDATE litequeue_jobs SET state = 'blocked', holds = {HAS_COME}
 ASK_QUEUE: Final = """INSERT INTO litequeue_asking (limit_key, at)
 SELECT DISTINCT limit_key, 0 FROM litequeue_jobs INDEXED BY litequeue_jobs_line WHERE holds > 1 AND state = 'blocked' AND queue = :queue
 ON CONFLICT (limit_key) DO UPDATE SET at = 0"""
+# Of a rate whose time has become shorter: what started within it counts as if it were of now, or a slice of a day's rate would hold one of seconds up.
+RESLICE: Final = f"""INSERT INTO litequeue_starts (limit_key, began, width, n)
+SELECT limit_key, :now / :width * :width, :width, sum(n) FROM litequeue_starts
+WHERE {_OF} AND width > :width AND began + width + :per > :now GROUP BY limit_key
+ON CONFLICT (limit_key, began) DO UPDATE SET n = n + excluded.n, width = excluded.width"""
+DROP_WIDE: Final = f"DELETE FROM litequeue_starts WHERE {_OF} AND width > :width"
+# Of one that somebody has changed by other means.
+LINE_UP: Final = f"""UPDATE litequeue_jobs SET state = 'blocked', holds = {HAS_COME}
+WHERE id = :id AND state = 'available' AND limit_key IS NOT NULL AND holds IS NOT {HAS_SLOT}"""
 IN_LINE: Final = "SELECT 1 FROM litequeue_jobs WHERE id = :id AND holds > 1 AND state = 'blocked'"
 
 NAME_OF: Final = "CASE instr({key}, ':') WHEN 0 THEN {key} ELSE substr({key}, 1, instr({key}, ':') - 1) END"
@@ -92,17 +101,17 @@ class Limits:
         with self._database.read() as connection:
             return [Limit._make(row) for row in connection.execute(ALL).fetchall()]
 
-    def declare(self, limits: Sequence[Limit]) -> list[Address]:
+    def declare(self, limits: Sequence[Limit], now: int = 0) -> list[Address]:
         """What code says of its limits; whom to wake."""
         with self._database.write(durable=True) as connection:
-            changed = [declare(connection, limit) for limit in limits]
+            changed = [declare(connection, limit, now) for limit in limits]
             return everyone(connection) if any(changed) else []
 
-    def set(self, limit: Limit) -> list[Address]:
+    def set(self, limit: Limit, now: int) -> list[Address]:
         """What people say; whom to wake."""
         with self._database.write(durable=True) as connection:
             connection.execute(SET, limit._asdict())
-            _ask(connection, limit.name)
+            _changed(connection, limit, now)
             return everyone(connection)
 
     def remove(self, name: str) -> tuple[bool, list[Address]]:
@@ -110,7 +119,7 @@ class Limits:
         with self._database.write(durable=True) as connection:
             found = connection.execute(REMOVE, {"name": name}).rowcount > 0
             connection.execute(FORGET, {"name": name})
-            _ask(connection, name)
+            _changed(connection, Limit(name), 0)
             return found, everyone(connection)
 
     def counts(self, now: int, name: str | None = None, most: int = 1000) -> list[Count]:
@@ -134,18 +143,21 @@ class Limits:
         return self.find(key.partition(":")[0]), count, holders
 
 
-def declare(connection: sqlite3.Connection, limit: Limit) -> bool:
+def declare(connection: sqlite3.Connection, limit: Limit, now: int) -> bool:
     """Inside the caller's transaction; whether that has changed anything."""
     declared = json.dumps(limit[1:])
     changed = connection.execute(DECLARE, {**limit._asdict(), "declared": declared}).rowcount > 0
     if changed:
-        _ask(connection, limit.name)
+        _changed(connection, limit, now)
     return changed
 
 
-def _ask(connection: sqlite3.Connection, name: str) -> None:
+def _changed(connection: sqlite3.Connection, limit: Limit, now: int) -> None:
+    asked = {"name": limit.name, "now": now, "per": limit.per, "width": (limit.per or 0) // 32}
+    for sql in (RESLICE, DROP_WIDE) if limit.per and now else ():
+        connection.execute(sql, asked)
     for sql in (PUT_BACK, ASK):
-        connection.execute(sql, {"name": name})
+        connection.execute(sql, asked)
 
 
 def ask_of(connection: sqlite3.Connection, ids: str) -> None:

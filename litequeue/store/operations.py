@@ -116,6 +116,7 @@ class Operations:
                 if from_start:
                     connection.execute(steps.FORGET_WAITING, parameters)
                 connection.execute(HURRY, parameters)
+                connection.execute(limits.LINE_UP, parameters)
                 counted_anew(connection, job_id, now)
             row = connection.execute(STATE, parameters).fetchone()
             return (row[0] if row else None), everyone(connection)

@@ -35,20 +35,20 @@ ALL_TASKS: Final = "SELECT name, module, qualname, directory, options, recorded_
 def record_origin(connection: sqlite3.Connection, origin: TaskOrigin, now: int) -> None:
     """Inside the caller's transaction; writes nothing where it stands already."""
     connection.execute(RECORD_TASK, _row(origin, now))
-    _declare(connection, origin)
+    _declare(connection, origin, now)
 
 
 def record_options(connection: sqlite3.Connection, origin: TaskOrigin, now: int) -> None:
     """The same of its options alone, if the task stands there."""
     connection.execute(RECORD_OPTIONS, _row(origin, now))
-    _declare(connection, origin)
+    _declare(connection, origin, now)
 
 
-def _declare(connection: sqlite3.Connection, origin: TaskOrigin) -> None:
+def _declare(connection: sqlite3.Connection, origin: TaskOrigin, now: int) -> None:
     if origin.limit is not None:
         from .limits import declare  # of few tasks
 
-        declare(connection, origin.limit)
+        declare(connection, origin.limit, now)
 
 
 def _row(origin: TaskOrigin, now: int) -> dict[str, Any]:

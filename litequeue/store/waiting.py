@@ -68,8 +68,8 @@ def why(
     return None
 
 
-def limited(limit: Limit | None, count: Count, holders: Sequence[tuple[int, str]], is_paused: bool) -> str:
-    """What keeps a job in its limit's line; ``holders``: a few of those that have slots."""
+def limited(limit: Limit | None, count: Count, holders: Sequence[tuple[int, str]], is_paused: bool) -> str | None:
+    """What keeps a job in its limit's line, None if nothing but that a worker has yet to look; ``holders``: a few of those that have slots."""
     if is_paused:
         return "its queue is paused"
     if limit is not None and limit.max_running is not None and count.running + count.available >= limit.max_running:
@@ -79,7 +79,7 @@ def limited(limit: Limit | None, count: Count, holders: Sequence[tuple[int, str]
     if limit is not None and limit.rate is not None and limit.per is not None and count.started + count.available >= limit.rate:
         again = "" if not count.asks_at else f"; the next may start at {aware(count.asks_at).astimezone():%H:%M:%S}"
         return f"its limit {count.key} lets {rate_text(limit.rate, limit.per)} start, and {count.started} have{again}"
-    return f"it is in line for its limit {count.key}, and the next turn of a worker sees to that"
+    return None
 
 
 def held_up(job: JobInfo, condition: Condition | None, now: datetime, path: str) -> str | None:

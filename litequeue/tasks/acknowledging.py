@@ -12,7 +12,7 @@ from ..base.checks import MICROS
 from ..base.clock import SystemClock
 from ..base.errors import InvalidArgument
 from ..base.outcomes import Succeeded
-from ..base.statements import Ending, Statements
+from ..base.statements import Ending, Statements, ended
 from .durable import Durable
 
 
@@ -48,10 +48,13 @@ class JobTransaction:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         context, statements = self._context, self._statements
         assert statements is not None
-        connection, result = statements._connection, getattr(statements, "result", None)
+        connection: Any = statements._connection
+        result = getattr(statements, "result", None)
         statements._end()
         outcome: tuple[Succeeded, float] | None = None
         try:
+            if error is None and not connection.in_transaction:
+                raise ended("")
             if error is None and self._ack:
                 assert context._codec is not None
                 text = context._codec.encode(result, "the result")

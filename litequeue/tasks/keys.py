@@ -79,7 +79,7 @@ class KeyMaker(NamedTuple):
                 text = self._written(bound[name], codec)
             else:
                 text = self.defaults.get(name, "")
-                if self.plain and text.startswith('"'):
+                if self.plain and text:
                     text = self._written(codec.decode(text), codec)
             found += [_digest(text) if name in self.hidden else text, literal]
         text = "".join(found)

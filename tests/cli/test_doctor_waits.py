@@ -64,6 +64,7 @@ CHANGES = [
         INSERT INTO litequeue_steps (job_id, name, attempt, at) VALUES (5, 'wait', 1, 1);
         INSERT INTO litequeue_listeners (name, job_id, step) VALUES ('paid', 5, 'wait')""", 5,
     ),
+    Change("runs, or may, without a slot of its limit", "UPDATE litequeue_jobs SET state = 'available', limit_key = 'a' WHERE id = 1", 1),
     Change("has told others and has not ended", "UPDATE litequeue_jobs SET links = 2 WHERE id = 1", 1),
     Change("waits for a job that is gone", "DELETE FROM litequeue_jobs WHERE id = 2", 3, "cancelled"),
 ]  # fmt: skip

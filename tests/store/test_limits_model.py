@@ -232,7 +232,7 @@ class Model:
             for key in KEYS:
                 if key.partition(":")[0] == name:
                     self.excess[key] = sum(state == "running" and of == key for state, _, of, _ in self.jobs.values())
-        self.store.limits.set(new)
+        self.store.limits.set(new, self.clock.now())
         self.limits[name] = new
 
     def set_back(self) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final
 
 from ...base.errors import InvalidArgument, InvalidType
+from ...base.statements import Fetched
 from ..schema import ledger
 from .sqlerrors import translated
 
@@ -19,26 +20,6 @@ _FILE: Final = "SELECT file FROM pragma_database_list WHERE name = 'main'"
 # Before it a commit that wrapped the log round, while another connection made a checkpoint, could damage the file.
 FIXED: Final = (3, 51, 3)
 _LEGACY: Final = -1  # sqlite3.LEGACY_TRANSACTION_CONTROL, of Python 3.12
-
-
-class Fetched:
-    """What a statement came to, read to its end: the app's own ways of reading rows are set again."""
-
-    __slots__ = ("_rows", "lastrowid", "rowcount")
-
-    def __init__(self, rows: list[Any], rowcount: int, lastrowid: int | None) -> None:
-        self._rows = iter(rows)
-        self.rowcount = rowcount
-        self.lastrowid = lastrowid
-
-    def fetchone(self) -> Any:
-        return next(self._rows, None)
-
-    def fetchall(self) -> list[Any]:
-        return list(self._rows)
-
-    def __iter__(self) -> Iterator[Any]:
-        return self._rows
 
 
 class Borrowed:
@@ -58,8 +39,7 @@ class Borrowed:
     def _run(self, sql: str, parameters: Any = ()) -> Fetched:
         text_factory, self._connection.text_factory = self._connection.text_factory, str
         try:
-            cursor = self._cursor().execute(sql, parameters)
-            return Fetched(cursor.fetchall(), cursor.rowcount, cursor.lastrowid)
+            return Fetched(self._cursor().execute(sql, parameters))
         finally:
             self._connection.text_factory = text_factory
 

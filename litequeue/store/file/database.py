@@ -217,7 +217,8 @@ class Database:
     def side_connection(self) -> Iterator[Connection]:
         """A durable writing connection of the caller's own, for TEMP tables; where the program has a transaction open, that one's."""
         if (found := joined(self.path)) is not None:
-            yield found.connection
+            with translated(self.path):
+                yield found.connection
             return
         handles = self.held()
         with forkguard.inside, translated(self.path), contextlib.closing(self._another(handles, durable=True)) as connection:

@@ -6,6 +6,7 @@ what the program did before; nothing here commits, but ``Transaction``, whose co
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from contextvars import ContextVar, Token
@@ -15,9 +16,10 @@ from typing import Any, Final
 
 from ...base import forkguard
 from ...base.clock import monotonic
-from ...base.errors import StoreError, WouldDeadlock
+from ...base.errors import QueueBusy, StoreError, WouldDeadlock
 from ...base.log import Log
 from ...base.softguard import shielded
+from ...base.statements import ended
 from .sqlerrors import translate
 from .write import Write
 
@@ -34,6 +36,7 @@ class Open:
         self.connection = connection
         self.is_ours = is_ours
         self.thread = get_ident()
+        self.pid = os.getpid()
         self.is_over = False
         self.after: list[Callable[[], object]] = []  # once it is committed
         self.outer = _open.get()
@@ -61,6 +64,11 @@ def joined(path: str, *, writes: bool = True) -> Open | None:
     found = _open.get()
     while found is not None and (found.is_over or found.path != path):
         found = found.outer
+    if found is not None and found.pid != os.getpid():
+        raise StoreError(
+            f"{path}: this process was forked inside of a transaction of its parent's, and SQLite takes that for its own here, for ever: fork before it or "
+            "after it, or start the process anew (spawn)"
+        )
     if found is not None and found.thread != get_ident():
         if not writes:
             return None
@@ -83,10 +91,17 @@ class Joined:
         shielded.__enter__()
         forkguard.enter()
         try:
+            if self._open.is_ours and not self._open.connection.in_transaction:
+                raise ended(self._open.path)
             self._open.connection.execute("SAVEPOINT litequeue")
         except BaseException as error:
             self._leave()
             if isinstance(error, sqlite3.Error):
+                if "SQL statements in progress" in str(error):
+                    raise QueueBusy(
+                        f"{self._open.path}: a statement of this connection that writes is not read to its end: .fetchall() the rows of its RETURNING "
+                        "before you enqueue. Nothing was stored"
+                    ) from error
                 raise translate(error, self._open.path) from error
             raise
         return self._open.connection
@@ -108,6 +123,28 @@ class Joined:
     def _leave(self) -> None:
         forkguard.leave()
         shielded.__exit__()
+
+
+class Nested(Joined):
+    """The same around a program's code: in between a soft timeout may come, and a fork."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> Any:
+        connection = super().__enter__()
+        forkguard.leave()
+        try:
+            shielded.__exit__()
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
+        return connection
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        shielded.__enter__()
+        forkguard.enter()
+        is_theirs = isinstance(error, sqlite3.Error)  # and stays as it is
+        super().__exit__(_RollBack if is_theirs else kind, _RollBack() if is_theirs else error, traceback)
 
 
 class _RollBack(Exception):
@@ -144,16 +181,16 @@ class Transaction:
         open_.end()
         shielded.__enter__()
         forkguard.enter()
-        ended = not open_.connection.in_transaction
-        if error is None and not ended:
+        is_ended = not open_.connection.in_transaction
+        if error is None and not is_ended:
             self._write.__exit__(None, None, None)
         else:
             self._write.__exit__(_RollBack, _RollBack(), None)
         held = monotonic() - self._began
         if held > LONG:
             log.warning("%s: a transaction was held open for %.1f s, in which nobody else could write", self._path, held)
-        if error is None and ended:
-            raise StoreError(f"{self._path}: the transaction was ended inside of its block; the block's end commits, and an exception rolls back")
+        if error is None and is_ended:
+            raise ended(self._path)
         if error is None:
             for act in open_.after:
                 act()

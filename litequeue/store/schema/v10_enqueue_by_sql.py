@@ -17,11 +17,13 @@ SELECT task, args, kwargs, queue, priority, 0 FROM litequeue_jobs WHERE 0;
 CREATE TRIGGER litequeue_enqueue_insert INSTEAD OF INSERT ON litequeue_enqueue
 BEGIN
     SELECT RAISE(ABORT, 'litequeue_enqueue: task must be the name of a task, such as ''tasks.add''')
-    WHERE typeof(NEW.task) <> 'text' OR NEW.task = '' OR length(NEW.task) > 200 OR NEW.task GLOB '*[' || char(1) || '- ]*';
+    WHERE typeof(NEW.task) <> 'text' OR NEW.task = '' OR NEW.task = 'litequeue.join' OR length(NEW.task) > 200 OR NEW.task GLOB '*[' || char(1) || '- ]*';
     SELECT RAISE(ABORT, 'litequeue_enqueue: args must be the text of a JSON array, such as ''[1, "two"]''')
     WHERE NEW.args IS NOT NULL AND (typeof(NEW.args) <> 'text' OR substr(trim(NEW.args, char(9, 10, 13, 32)), 1, 1) <> '[' OR substr(trim(NEW.args, char(9, 10, 13, 32)), -1) <> ']');
     SELECT RAISE(ABORT, 'litequeue_enqueue: kwargs must be the text of a JSON object, such as ''{{"n": 1}}''')
     WHERE NEW.kwargs IS NOT NULL AND (typeof(NEW.kwargs) <> 'text' OR substr(trim(NEW.kwargs, char(9, 10, 13, 32)), 1, 1) <> '{{' OR substr(trim(NEW.kwargs, char(9, 10, 13, 32)), -1) <> '}}');
+    SELECT RAISE(ABORT, 'litequeue_enqueue: the arguments may have 1048576 characters: store the data elsewhere, and pass its key')
+    WHERE ifnull(length(NEW.args), 0) + ifnull(length(NEW.kwargs), 0) > 1048576;
     SELECT RAISE(ABORT, 'litequeue_enqueue: queue must be a name')
     WHERE NEW.queue IS NOT NULL AND (typeof(NEW.queue) <> 'text' OR NEW.queue = '' OR length(NEW.queue) > 200 OR NEW.queue GLOB '*[' || char(1) || '- ]*');
     SELECT RAISE(ABORT, 'litequeue_enqueue: priority must be a whole number from -1000000 to 1000000')
