@@ -332,10 +332,6 @@ def reviving_to_available(patch: Patch) -> None:
     changed(patch, operations, "REVIVE", (TO_LINE, "'available'"))
 
 
-def hurrying_to_available(patch: Patch) -> None:
-    changed(patch, operations, "HURRY", (TO_LINE, "'available'"))
-
-
 def letting_children_go_to_available(patch: Patch) -> None:
     changed(patch, telling, "RELEASE", ("WHEN limit_key IS NULL THEN 'available' ELSE 'blocked' END", "ELSE 'available' END"))
 
@@ -419,7 +415,7 @@ def replacing_with_the_slot(patch: Patch) -> None:
 
 VARIANTS = [
     rescuing_to_available, rescuing_with_the_slot, leaving_to_available, giving_back_with_the_slot, promoting_to_available, reviving_to_available,
-    hurrying_to_available, letting_children_go_to_available, waking_to_available, adopting_to_available,
+    letting_children_go_to_available, waking_to_available, adopting_to_available,
     dropping_slices_as_soon_as_their_beginning_has_left, counting_by_the_window_that_runs, counting_no_starts, counting_first_starts_alone,
     giving_slots_to_more_than_may_start, ignoring_starts_of_a_time_to_come, forgetting_who_has_left, looking_at_those_alone_who_still_stand_in_line,
     asking_no_more_after_a_start, asking_once_a_rate_is_used_up, keeping_slots_in_a_paused_queue, resuming_without_asking,

@@ -26,6 +26,7 @@ from litequeue.worker.reporting import BATCH, Reporter
 from litequeue.worker.services.declaring import Declarer
 from litequeue.worker.services.scheduler import Scheduler
 
+from ..faults import hog_of_the_gate
 from ..older import made_by
 from ..support import FakeClock, environment, new_job, wait_until, worker_process
 
@@ -436,7 +437,7 @@ def test_a_file_that_takes_no_writes_delays_the_telling_and_that_is_known(db: Pa
     office.discard()
     reporter = office.reporter("tell")
     office.store.database.patience = 0.05
-    with closing(Store(str(db))) as other, other.database.write(durable=False):
+    with hog_of_the_gate(db):
         assert not reporter.report(office.clock)
         assert reporter.refused  # the worker's next slow look tries again
     assert reporter.report(office.clock)
