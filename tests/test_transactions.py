@@ -621,7 +621,7 @@ def test_in_a_coroutine_it_would_stop_the_loop(app: LiteQueue) -> None:
 @pytest.mark.slow
 def test_workers_that_are_killed_all_the_time_pay_each_order_exactly_once(site: Any, app: LiteQueue, db: Path, tmp_path: Path) -> None:
     """Rows and end both or neither: a job that had not ended pays again, and one that had does not. KILLS=200 for a minute of it."""
-    most = int(os.environ.get("KILLS", "20"))
+    most = int(os.environ.get("KILLS", "8"))
     rng, count = random.Random(11), 15 * most
     with app.transaction() as rows:
         rows.executemany("INSERT INTO orders (id) VALUES (?)", [(n,) for n in range(count)])
