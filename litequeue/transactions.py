@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .base.errors import InvalidArgument
-from .base.statements import Statements
 from .client import Client
 
 if TYPE_CHECKING:
     import sqlite3
 
+    from .base.statements import Statements
     from .job import Job
     from .jobs import JobBatch
 
@@ -72,6 +72,8 @@ def using(client: Client, connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _statements(connection: Any) -> Iterator[Statements]:
+    from .base.statements import Statements
+
     statements = Statements(connection)
     try:
         yield statements

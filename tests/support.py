@@ -10,11 +10,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from litequeue.base.models import JobColumns, NewJob
+from litequeue import LiteQueue
+from litequeue.base.models import JobColumns, NewJob, Settled
+from litequeue.store.turn import Demand, Turn
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = (sys.executable, "-m", "litequeue")
@@ -143,6 +145,12 @@ def new_job(**fields: Any) -> NewJob:
         "created_at": 1_700_000_000_000_000, "expires_at": None, "columns": JobColumns(**{"max_attempts": 1, **columns}),
     }  # fmt: skip
     return NewJob(**{**defaults, **fields})
+
+
+def turn_of(app: LiteQueue, most: int = 100, *, succeeded: Sequence[Settled] = (), **demand: Any) -> Turn:
+    """A turn of worker 1, which has room for so many; by the app's clock."""
+    now = app._client.clock.now()
+    return app._client.store.jobs.turn(1, now, now + 10**9, succeeded=succeeded, demand=Demand({"thread": most}, **demand))
 
 
 def ledger_lines(path: Path) -> list[str]:

@@ -27,13 +27,13 @@ from litequeue import (
 )
 from litequeue.base.clock import SystemClock
 from litequeue.base.models import Settled
-from litequeue.store.turn import Demand, Turn
 
 from .support import (
     FakeClock,
     environment,
     ledger_lines,
     litequeue,
+    turn_of,
     wait_until,
     worker_process,
 )
@@ -49,20 +49,15 @@ def app(db: Path, clock: FakeClock) -> LiteQueue:
     return LiteQueue(db, clock=clock)
 
 
-def turn(app: LiteQueue, most: int = 100, **given: Any) -> Turn:
-    now = app._client.clock.now()
-    return app._client.store.jobs.turn(1, now, now + 10**9, demand=Demand({"thread": most}, **given))
-
-
 def claim(app: LiteQueue, most: int = 100) -> list[int]:
-    return [job.id for job in turn(app, most).claimed]
+    return [job.id for job in turn_of(app, most).claimed]
 
 
 def end(app: LiteQueue, *jobs: int) -> list[int]:
     """They succeed; who is claimed then."""
     now = app._client.clock.now()
     done = [Settled(job, 1, now, now, "1", now + 10**12, None) for job in jobs]
-    return [job.id for job in app._client.store.jobs.turn(1, now, now + 10**9, succeeded=done, demand=Demand({"thread": 100})).claimed]
+    return [job.id for job in turn_of(app, succeeded=done).claimed]
 
 
 # -- at once -------------------------------------------------------------------------------------------------
@@ -123,7 +118,7 @@ def test_a_shared_limit_holds_for_all_of_its_tasks(app: LiteQueue) -> None:
     one, other = (app.task(limit="db", name=name)(lambda n: n) for name in ("one", "other"))
     one.delay_many((n,) for n in range(5))
     other.delay_many((n,) for n in range(5))
-    assert len(claim(app)) == 3 == len(turn(app).claimed) + 3
+    assert len(claim(app)) == 3 == len(turn_of(app).claimed) + 3
     assert [info.keys[0].running for info in app.limits] == [3]
 
 
@@ -131,7 +126,7 @@ def test_a_worker_claims_limited_jobs_for_free_slots_alone(app: LiteQueue) -> No
     limited, free = app.task(max_running=10, name="l")(lambda n: n), app.task(name="f")(lambda n: n)
     limited.delay_many((n,) for n in range(10))
     free.delay_many((n,) for n in range(10))
-    found = turn(app, 20, free={"thread": 3}).claimed
+    found = turn_of(app, 20, free={"thread": 3}).claimed
     assert [job.task for job in found] == ["l"] * 3 + ["f"] * 10
 
 
@@ -187,7 +182,7 @@ def test_a_paused_queue_keeps_no_slots_from_others(app: LiteQueue) -> None:
     app.limit("db", max_running=1)
     one, other = (app.task(limit="db", queue=name, name=name)(lambda: 0) for name in ("one", "other"))
     first, second = one.delay(), other.delay()
-    turn(app, 0)
+    turn_of(app, 0)
     assert first.state == "available"
     app.pause("one")
     assert claim(app) == [second.id] and first.why_waiting() == "its queue is paused"
@@ -206,7 +201,7 @@ def test_a_child_in_line_is_left_alone_when_its_parent_is_put_back_and_fails(app
     assert child.state == "blocked" and "its limit t is full" in (child.why_waiting() or "")
     parent.retry()
     parent.cancel()
-    turn(app)
+    turn_of(app)
     assert (parent.state, child.state) == ("cancelled", "blocked")
     assert end(app, holder.id) == [child.id]
 
@@ -215,7 +210,7 @@ def test_a_worker_that_starts_looks_at_all_lines_and_the_doctor_at_who_has_no_sl
     app = LiteQueue(db)
     t = app.task(max_running=1, name="t")(lambda n: n)
     holder, second = t.delay(1), t.delay(2)
-    turn(app, 0)
+    turn_of(app, 0)
     assert (holder.state, second.state) == ("available", "blocked")
     with app.transaction() as rows:
         rows.execute("DELETE FROM litequeue_jobs WHERE id = ?", (holder.id,))  # by whoever
@@ -249,7 +244,7 @@ def test_never_more_starts_than_the_rate_in_any_window_and_the_slots_come_again(
     starts: list[float] = []
     others = 0
     for _ in range(700):
-        for job in turn(app).claimed:
+        for job in turn_of(app).claimed:
             if job.task == "t":
                 starts.append(clock.monotonic())
             others += job.task == "o"
@@ -264,7 +259,7 @@ def test_retries_count_as_starts_and_a_set_back_clock_lets_nobody_start_too_earl
     t = app.task(rate="3/m", retries=9, name="t")(lambda n: n)
     for n in range(5):
         t.delay(n)
-    first = turn(app).claimed
+    first = turn_of(app).claimed
     assert len(first) == 3
     app._client.store.leases.rescue_worker(1, "w", clock.now())
     assert claim(app) == []

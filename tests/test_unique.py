@@ -29,9 +29,8 @@ from litequeue import (
     group,
 )
 from litequeue.base.clock import SystemClock
-from litequeue.store.turn import Demand
 
-from .support import FakeClock, environment, litequeue, wait_until
+from .support import FakeClock, environment, litequeue, turn_of, wait_until
 
 
 @pytest.fixture
@@ -45,8 +44,7 @@ def app(db: Path, clock: FakeClock) -> LiteQueue:
 
 
 def claim(app: LiteQueue) -> list[int]:
-    now = app._client.clock.now()
-    return [job.id for job in app._client.store.jobs.turn(1, now, now + 10**9, demand=Demand({"thread": 10})).claimed]
+    return [job.id for job in turn_of(app).claimed]
 
 
 def settle(app: LiteQueue) -> list[int]:

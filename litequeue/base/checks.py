@@ -161,6 +161,19 @@ def line(value: object, what: str) -> str:
     return value
 
 
+def is_utf8(text: str) -> bool:
+    """Whether UTF-8 can say it: it has no half of a character."""
+    return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def utf8_line(value: object, what: str) -> str:
+    """``line``, of what the file can keep as text."""
+    text = line(value, what)
+    if not is_utf8(text):
+        raise InvalidArgument(f"{what} must be text that UTF-8 can say, and {text!r:.100} has half a character")
+    return text
+
+
 def address(value: str, what: str) -> str:
     """A mail address as a header has it, or the name of a user of this host, as cron's MAILTO takes them."""
     if not _ADDRESS.fullmatch(value):

@@ -130,12 +130,7 @@ def _unique_once(value: Any, name: str) -> str | bool:
         raise InvalidArgument(f"{name} of an enqueue is a key, a text, or False for none; that all jobs of a task have one is said with it: @app.task({name}=True)")
     if value is not False and not isinstance(value, str):
         raise InvalidType(f"{name} of an enqueue is a key, a text, or False for none, not {type(value).__name__}: {value!r:.60}")
-    if value is False:
-        return False
-    text = checks.line(value, name)
-    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
-        raise InvalidArgument(f"{name} must be text that UTF-8 can say, and {text!r:.100} has half a character")
-    return text
+    return False if value is False else checks.utf8_line(value, name)
 
 
 def _until(value: Any, name: str) -> str | int:

@@ -21,7 +21,7 @@ from .links import telling
 from .links.joining import GIVEN_UP, children_of
 from .operations import cancel
 from .origins import record_origin
-from .rules import WAITS, WAITS_ELSEWHERE, bounded
+from .rules import WAITS, bounded, waits_elsewhere
 
 
 class Child(NamedTuple):
@@ -42,7 +42,7 @@ CLOSE: Final = "UPDATE litequeue_flows SET open = 0 WHERE id = :flow"
 GIVE_UP: Final = f"UPDATE litequeue_flows SET open = {GIVEN_UP} WHERE id = :flow"
 RELEASE: Final = f"""UPDATE litequeue_waits SET held = 0, pending = max({bounded("pending")} - {bounded("held")}, 0)
 WHERE job_id IN (SELECT value FROM json_each(:children))
-    AND EXISTS (SELECT 1 FROM litequeue_jobs WHERE id = job_id AND {WAITS_ELSEWHERE})"""
+    AND EXISTS (SELECT 1 FROM litequeue_jobs WHERE id = job_id AND {waits_elsewhere()})"""
 RELEASE_REST: Final = "UPDATE litequeue_waits SET held = 0 WHERE job_id IN (SELECT value FROM json_each(:children))"
 
 

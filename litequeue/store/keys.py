@@ -16,7 +16,7 @@ from ..base.errors import AlreadyEnqueued
 from ..base.models import Enqueued, JobColumns, NewJob, UniqueKey
 from . import limits
 from .inserting import COLUMNS, insert_job, named
-from .rules import HAS_COME, KEEP, NO_LINE, WAITS_ELSEWHERE
+from .rules import EXPIRED, HAS_COME, KEEP, NO_LINE, waits_elsewhere
 
 _FOREVER: Final = 2**62
 # A job that would be swept or dropped before it starts keeps nobody out. With the clock set back, a time ends no later than it would have begun now.
@@ -28,8 +28,7 @@ _LAPSED: Final = "k.until_at IS NULL AND j.expires_at <= :now AND j.finished_at 
 HOLDER: Final = f"""SELECT k.job_id, {_TAKEN}, {_LAPSED}
 FROM {_HOLDER} WHERE k.task = :task AND k.key = :key AND k.holds = 1"""
 # One that was not started in time, before another has its key: the clock may be set back, and it would be in time again.
-EXPIRE: Final = """UPDATE litequeue_jobs SET state = 'expired', finished_at = :now, prune_at = :prune_at, last_error = 'not started before its deadline'
-WHERE id IN (SELECT value FROM json_each(:ids)) AND expires_at <= :now AND finished_at IS NULL AND lease_expires_at IS NULL"""
+EXPIRE: Final = f"UPDATE litequeue_jobs SET {EXPIRED} WHERE id IN (SELECT value FROM json_each(:ids))"
 LET_GO: Final = "UPDATE litequeue_keys SET holds = NULL WHERE job_id = :holder"
 HOLD: Final = """INSERT INTO litequeue_keys (job_id, task, key, holds, until, until_at) VALUES (:id, :task, :key, 1, :until, :until_at)"""
 # What one that has not started is to do, and when; not when it came, and for whom it waits.
@@ -37,9 +36,9 @@ _CHANGED: Final = tuple(column for column in ("args", "kwargs", "expires_at", *J
 _MAY_CHANGE: Final = "finished_at IS NULL AND lease_expires_at IS NULL AND attempt = releases"
 _DUE: Final = "min(:run_at, litequeue_jobs.created_at + :most)"
 # One that has a slot gives it up, and stands in line anew: its key may be another now.
-_STATE = f"""state = CASE WHEN {WAITS_ELSEWHERE} THEN 'blocked' WHEN {_DUE} > :now THEN 'scheduled'
+_STATE = f"""state = CASE WHEN {waits_elsewhere()} THEN 'blocked' WHEN {_DUE} > :now THEN 'scheduled'
         WHEN {{key}} IS NULL THEN 'available' ELSE 'blocked' END,
-    holds = CASE WHEN {{key}} IS NULL THEN NULL WHEN {WAITS_ELSEWHERE} OR {_DUE} > :now THEN {NO_LINE} ELSE {HAS_COME} END"""
+    holds = CASE WHEN {{key}} IS NULL THEN NULL WHEN {waits_elsewhere()} OR {_DUE} > :now THEN {NO_LINE} ELSE {HAS_COME} END"""
 REPLACE: Final = f"""UPDATE litequeue_jobs SET {", ".join(f"{column} = :{column}" for column in _CHANGED)}, run_at = {_DUE},
     {_STATE.format(key=":limit_key")}
 WHERE id = :holder AND {_MAY_CHANGE}"""

@@ -13,7 +13,7 @@ from typing import Any, Final
 from ..base.clock import monotonic
 from ..base.models import Lease, LostJob, Rescued
 from .file import Database
-from .rules import HAS_COME, KEEP_DISCARDED, MAX_INTERRUPTIONS
+from .rules import KEEP_DISCARDED, MAX_INTERRUPTIONS, free_to_run
 from .workers import BEAT, STOPPED
 
 SHORT_WAIT: Final = 0.2  # seconds for the write lock
@@ -38,8 +38,7 @@ _FATE = """CASE
             THEN 'Interrupted: ' || (interruptions + 1) || ' workers died while it ran; it is the likely cause'
         ELSE 'Interrupted: ' || :why END"""
 _RESCUE = f"""UPDATE litequeue_jobs SET
-    state = CASE WHEN {_DOOMED} THEN 'discarded' WHEN limit_key IS NULL THEN 'available' ELSE 'blocked' END,
-    holds = CASE WHEN {_DOOMED} OR limit_key IS NULL THEN holds ELSE {HAS_COME} END,
+    {free_to_run(_DOOMED, "'discarded'")},
     finished_at = CASE WHEN {_DOOMED} THEN :now END,
     prune_at = CASE WHEN {_DOOMED} THEN :prune_at END,
     lease_expires_at = NULL, interruptions = interruptions + 1, last_error = {_FATE},
@@ -68,8 +67,7 @@ LAPSED_WORKERS: Final = """SELECT json_group_array(worker_id) FROM (
 # job had started, and does not start again.
 _SHUT_DOWN = "'Lost: the worker was shut down; it runs at most once'"
 RELEASE_WORKER: Final = f"""UPDATE litequeue_jobs SET
-    state = CASE WHEN at_most_once THEN 'discarded' WHEN limit_key IS NULL THEN 'available' ELSE 'blocked' END,
-    holds = CASE WHEN at_most_once OR limit_key IS NULL THEN holds ELSE {HAS_COME} END,
+    {free_to_run("at_most_once", "'discarded'")},
     finished_at = CASE WHEN at_most_once THEN :now END,
     prune_at = CASE WHEN at_most_once THEN :prune_at END,
     last_error = CASE WHEN at_most_once THEN {_SHUT_DOWN} ELSE last_error END,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from ..base.bell import Address
@@ -100,12 +99,6 @@ class Limits:
     def all(self) -> list[Limit]:
         with self._database.read() as connection:
             return [Limit._make(row) for row in connection.execute(ALL).fetchall()]
-
-    def declare(self, limits: Sequence[Limit], now: int = 0) -> list[Address]:
-        """What code says of its limits; whom to wake."""
-        with self._database.write(durable=True) as connection:
-            changed = [declare(connection, limit, now) for limit in limits]
-            return everyone(connection) if any(changed) else []
 
     def set(self, limit: Limit, now: int) -> list[Address]:
         """What people say; whom to wake."""

@@ -16,7 +16,7 @@ from .bells import everyone
 from .file import Database
 from .links import keeping, telling
 from .links.revival import counted_anew, revived
-from .rules import FREE_TO_RUN, IN_LINE, KEEP
+from .rules import IN_LINE, KEEP, free_to_run
 from .schedules import CLOSE_ALL, REOPEN
 
 CANCEL_WAITING: Final = """UPDATE litequeue_jobs
@@ -28,7 +28,7 @@ SET cancel_requested_at = coalesce(cancel_requested_at, :now)
 WHERE id = :id AND state = 'running'"""
 
 REVIVE: Final = f"""UPDATE litequeue_jobs
-SET {FREE_TO_RUN}, run_at = {steps.IN_TIME}, failures = 0, interruptions = 0, finished_at = NULL, prune_at = NULL,
+SET {free_to_run()}, run_at = {steps.IN_TIME}, failures = 0, interruptions = 0, finished_at = NULL, prune_at = NULL,
     result = NULL, last_error = NULL, cancel_requested_at = NULL, expires_at = NULL,
     reported_at = CASE WHEN reported_at <= created_at THEN reported_at END  -- what itself tells of another stays silent
 WHERE id = :id AND finished_at IS NOT NULL
@@ -36,7 +36,7 @@ WHERE id = :id AND finished_at IS NOT NULL
     AND NOT (ifnull(links, 0) > 3 AND EXISTS (
     SELECT 1 FROM litequeue_waits WHERE job_id = :id AND cause IS NOT NULL))  -- only what is its cause can be put back"""
 
-HURRY: Final = f"""UPDATE litequeue_jobs SET {FREE_TO_RUN}, run_at = min(run_at, {steps.IN_TIME})
+HURRY: Final = f"""UPDATE litequeue_jobs SET {free_to_run()}, run_at = min(run_at, {steps.IN_TIME})
 WHERE id = :id AND (state = 'scheduled' OR state = 'retrying' OR {IN_LINE})"""
 # It had put other work in its place, and runs anew.
 PUT_ASIDE: Final = "DELETE FROM litequeue_edges WHERE child_id = (SELECT job_id FROM litequeue_waits WHERE job_id = :id AND replaced)"

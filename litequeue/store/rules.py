@@ -32,10 +32,22 @@ WAITS: Final = 4
 
 # Of limited jobs, as ``holds``.
 NO_LINE, HAS_SLOT, HAS_COME, STANDS = range(4)
-# As SQL: where a job goes that may run now, a limited one into the line for its slot; both columns are set together, and by whoever lets it go.
-FREE_TO_RUN: Final = f"""state = CASE WHEN limit_key IS NULL THEN 'available' ELSE 'blocked' END,
-    holds = CASE WHEN limit_key IS NULL THEN holds ELSE {HAS_COME} END"""
-# Blocked, and not for a slot.
-WAITS_ELSEWHERE: Final = f"(state = 'blocked' AND ifnull(holds, 0) < {HAS_COME})"
-# Blocked by an earlier job of its schedule, and not by jobs that it waits for.
-IN_LINE: Final = f"(state = 'blocked' AND schedule_id IS NOT NULL AND ifnull(links, 0) < {WAITS} AND ifnull(holds, 0) < {HAS_COME})"
+
+
+def free_to_run(unless: str = "", state: str = "") -> str:
+    """As SQL: where a job goes that may run now, a limited one into the line for its slot; both columns are set together, and by whoever lets it
+    go. ``unless`` this is so: then it gets that ``state``."""
+    first, other = (f"WHEN {unless} THEN {state} ", f"{unless} OR ") if unless else ("", "")
+    return f"""state = CASE {first}WHEN limit_key IS NULL THEN 'available' ELSE 'blocked' END,
+    holds = CASE WHEN {other}limit_key IS NULL THEN holds ELSE {HAS_COME} END"""
+
+
+def waits_elsewhere(job: str = "") -> str:
+    """As SQL, of a job by this name and a dot: it is blocked, and not for a slot."""
+    return f"({job}state = 'blocked' AND ifnull({job}holds, 0) < {HAS_COME})"
+
+
+# As SQL: blocked by an earlier job of its schedule, and not by jobs that it waits for.
+IN_LINE: Final = f"({waits_elsewhere()} AND schedule_id IS NOT NULL AND ifnull(links, 0) < {WAITS})"
+# What becomes of a job that was not started in time.
+EXPIRED: Final = "state = 'expired', finished_at = :now, prune_at = :prune_at, last_error = 'not started before its deadline'"

@@ -11,7 +11,7 @@ import inspect
 import itertools
 from collections.abc import Callable, Generator, Sequence
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..base import checks
 from ..base.errors import (
@@ -23,8 +23,10 @@ from ..base.errors import (
     PayloadCorrupt,
 )
 from ..base.models import ClaimedJob
-from ..base.outcomes import Succeeded
 from ..payload import Codec
+
+if TYPE_CHECKING:
+    from ..base.outcomes import Succeeded
 
 MOST: Final = 10_000  # steps of one job
 LONGEST: Final = 200  # characters of a name
@@ -229,9 +231,7 @@ class Durable:
 
 def check_name(value: object, what: str) -> str:
     """Of a step or an event: a line of at most 200 characters."""
-    text = checks.line(value, what)
-    if any("\ud800" <= char <= "\udfff" for char in text):
-        raise InvalidArgument(f"{what} must be text that UTF-8 can say, and {text!r:.100} has half a character")
+    text = checks.utf8_line(value, what)
     if len(text) > LONGEST:
         raise InvalidArgument(f"{what} may have {LONGEST} characters, not {len(text)}: {text!r:.100}")
     return text

@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -177,10 +178,10 @@ def claim_jobs(victim: Victim, db: Path) -> None:
         victim.say(f"lease {job.id} {job.attempt}")
 
 
-def settle_and_claim(victim: Victim, db: Path) -> None:
+def settle_and_claim(victim: Victim, db: Path, *, limit: int = 2) -> None:
     store = Store(str(db))
     worker = register(store, "victim").id
-    jobs = claim(store, worker, limit=2)
+    jobs = claim(store, worker, limit)
     for job in jobs:
         victim.say(f"lease {job.id} {job.attempt}")
     victim.arm()
@@ -327,40 +328,19 @@ def transaction_of_a_job(victim: Victim, db: Path) -> None:
 
 def limited_jobs(db: Path) -> None:
     store = Store(str(db))
-    store.limits.declare([Limit("a", 1), Limit("b", None, 3, SECOND)])
+    for limit in (Limit("a", 1), Limit("b", None, 3, SECOND)):
+        store.limits.set(limit, NOW)
     for key in ("a", "a", "b", "b", "b"):
         store.jobs.enqueue(new_job(limit_key=key, max_attempts=9))
     store.close()
-
-
-def fill_and_claim(victim: Victim, db: Path) -> None:
-    store = Store(str(db))
-    worker = register(store, "victim").id
-    victim.arm()
-    jobs = claim(store, worker)
-    assert len(jobs) == 4
-    victim.say("done")
-    for job in jobs:
-        victim.say(f"lease {job.id} {job.attempt}")
-
-
-def settle_and_fill(victim: Victim, db: Path) -> None:
-    store = Store(str(db))
-    worker = register(store, "victim").id
-    jobs = claim(store, worker)
-    for job in jobs:
-        victim.say(f"lease {job.id} {job.attempt}")
-    victim.arm()
-    claim(store, worker, succeeded=[success(job.id, job.attempt, "victim's") for job in jobs])
-    victim.say("done")
 
 
 SCENARIOS = [
     Scenario("transaction of an app", jobs_and_orders, transaction_of_an_app, 20),
     Scenario("using a connection of the app's", jobs_and_orders, using_a_connection, 20),
     Scenario("transaction of a job", jobs_and_orders, transaction_of_a_job, 8),
-    Scenario("fill and claim", limited_jobs, fill_and_claim, 10),
-    Scenario("settle and fill", limited_jobs, settle_and_fill, 8),
+    Scenario("fill and claim", limited_jobs, claim_jobs, 10),
+    Scenario("settle and fill", limited_jobs, partial(settle_and_claim, limit=10), 8),
     Scenario("first open", nothing_yet, first_open, 30),
     Scenario("first open of another app's file", of_another_app, first_open, 30),
     Scenario("enqueue", three_jobs, enqueue, 12),

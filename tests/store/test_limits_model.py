@@ -269,7 +269,8 @@ class Model:
 def run(store: Store, clock: FakeClock, seed: int, *, deeds: int = 120) -> Counter[str]:
     """What happened, and how often."""
     model = Model(store, clock, random.Random(seed))
-    store.limits.declare(list(LIMITS.values()))
+    for limit in LIMITS.values():
+        store.limits.set(limit, clock.now())
     model.check()
     often: list[tuple[Callable[[], None], int]] = [
         (model.enqueue, 6), (model.enqueue_many, 2), (model.enqueue_replacing, 2), (model.enqueue_behind, 5), (model.turn, 16), (model.adopt, 1),
@@ -320,8 +321,8 @@ def leaving_to_available(patch: Patch) -> None:
 
 
 def giving_back_with_the_slot(patch: Patch) -> None:
-    changed(patch, settle, "SETTLE_OTHER", ("limit_key IS NOT NULL THEN 'blocked'", "false THEN 'blocked'"),
-            ("limit_key IS NOT NULL THEN 2", "false THEN 2"))  # fmt: skip
+    changed(patch, settle, "SETTLE_OTHER", ("WHEN limit_key IS NULL THEN 'available' ELSE 'blocked' END", "ELSE 'available' END"),
+            ("OR limit_key IS NULL THEN holds ELSE 2 END", "OR true THEN holds END"))  # fmt: skip
 
 
 def promoting_to_available(patch: Patch) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from ...base import stored
-from ...base.checks import is_name
+from ...base.checks import is_name, is_utf8
 from ...base.models import JobColumns, NewJob
 from ..inserting import insert_job
 from ..reports import described
@@ -99,5 +99,5 @@ def _job(text: object, now: int) -> tuple[bool, NewJob] | None:
 def _fits(value: object, usual: object) -> bool:
     """Whether a column takes it that has this one."""
     if isinstance(usual, str):
-        return isinstance(value, str) and (value.isascii() or not any("\ud800" <= c <= "\udfff" for c in value))
+        return isinstance(value, str) and is_utf8(value)
     return usual is None and value is None or isinstance(value, int) and abs(value) <= LONGEST

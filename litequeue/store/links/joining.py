@@ -13,7 +13,7 @@ from typing import Final
 from ...base import stored
 from ...base.errors import BatchClosed, JobNotFound
 from ...base.models import Membership
-from ..rules import HAS_DEPENDANTS, WAITS_ELSEWHERE, bounded
+from ..rules import HAS_DEPENDANTS, bounded, waits_elsewhere
 
 FLOW_OF_JOB: Final = """SELECT flow_id FROM litequeue_flow_jobs
 WHERE first_id = (SELECT max(first_id) FROM litequeue_flow_jobs WHERE first_id <= :id) AND last_id >= :id"""
@@ -32,7 +32,7 @@ LINK: Final = f"""UPDATE litequeue_jobs SET links = ifnull(links, 0) | {HAS_DEPE
 WHERE id BETWEEN :first AND :last"""
 COUNT: Final = f"""UPDATE litequeue_waits SET pending = {bounded("pending")} + :last - :first + 1
 WHERE job_id IN (SELECT value FROM json_each(:children))
-    AND EXISTS (SELECT 1 FROM litequeue_jobs WHERE id = job_id AND {WAITS_ELSEWHERE})"""
+    AND EXISTS (SELECT 1 FROM litequeue_jobs WHERE id = job_id AND {waits_elsewhere()})"""
 EXTEND: Final = "UPDATE litequeue_flow_jobs SET last_id = :last WHERE flow_id = :flow AND last_id = :first - 1"
 
 

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from ...base.checks import MAX_NAME
 from ...base.stored import MAX_BYTES
-from ..rules import HAS_COME, KEEP, KEEP_DISCARDED, WAITS_ELSEWHERE, bounded
+from ..rules import HAS_COME, KEEP, KEEP_DISCARDED, bounded, waits_elsewhere
 from . import following
 
 JOIN: Final = "litequeue.join"  # the task of jobs that only bring others together
@@ -26,7 +26,7 @@ BATCH: Final = 1000
 EDGES: Final = 2000
 MAX_WHY: Final = 5000  # characters of another job's error
 
-_WAITING: Final = f"(j.state = 'blocked' AND ifnull(j.holds, 0) < {HAS_COME})"
+_WAITING: Final = waits_elsewhere("j.")
 # Of a parent p: it has ended, and its children know.
 IS_TOLD: Final = "(p.finished_at IS NOT NULL AND ifnull(p.links, 0) <> 1 AND ifnull(p.links, 0) <> 5)"
 ANY_UNTOLD: Final = "SELECT EXISTS (SELECT 1 FROM litequeue_jobs WHERE (links = 1 OR links = 5) AND finished_at IS NOT NULL)"
@@ -41,7 +41,7 @@ FROM litequeue_jobs JOIN litequeue_edges ON parent_id = id WHERE id = :id"""
 COUNT: Final = f"""UPDATE litequeue_waits SET pending = max({bounded("pending")} - v.ended, 0), upset = {bounded("upset")} + v.bad
 FROM (SELECT json_extract(value, '$[0]') AS child, json_extract(value, '$[1]') AS ended, json_extract(value, '$[2]') AS bad
     FROM json_each(:counts)) AS v
-WHERE job_id = v.child AND EXISTS (SELECT 1 FROM litequeue_jobs WHERE id = v.child AND {WAITS_ELSEWHERE})"""
+WHERE job_id = v.child AND EXISTS (SELECT 1 FROM litequeue_jobs WHERE id = v.child AND {waits_elsewhere()})"""
 TOLD: Final = "UPDATE litequeue_jobs SET links = links + 1 WHERE id IN (SELECT value FROM json_each(:told))"
 RECOUNT: Final = f"""UPDATE litequeue_waits SET
     pending = {bounded("held")} + (SELECT count(*) FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
@@ -49,7 +49,7 @@ RECOUNT: Final = f"""UPDATE litequeue_waits SET
     upset = (SELECT count(*) FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
         WHERE e.child_id = job_id AND {IS_TOLD} AND p.state <> 'succeeded')
 WHERE job_id IN (SELECT value FROM json_each(:ids))
-    AND EXISTS (SELECT 1 FROM litequeue_jobs WHERE id = job_id AND {WAITS_ELSEWHERE})"""
+    AND EXISTS (SELECT 1 FROM litequeue_jobs WHERE id = job_id AND {waits_elsewhere()})"""
 
 # Who wants successes and will not have them, and on and on; each with the job that is the reason. Those of ``ids`` all, since they are
 # judged now or never; below them as many as there is time for: those that are left out are told by the last of these.
@@ -75,7 +75,7 @@ FROM (SELECT json_extract(d.value, '$[0]') AS id, CASE WHEN c.id IS NULL THEN 'n
         ELSE 'job ' || c.id || ' (' || substr(c.task, 1, {MAX_NAME}) || '), which it needed, ' || CASE c.state WHEN 'expired' THEN 'has expired'
             ELSE 'was ' || c.state END END AS why
     FROM json_each(:doomed) AS d LEFT JOIN litequeue_jobs AS c ON c.id = json_extract(d.value, '$[1]')) AS v
-WHERE litequeue_jobs.id = v.id AND {WAITS_ELSEWHERE}"""
+WHERE litequeue_jobs.id = v.id AND {waits_elsewhere()}"""
 # What wanted a failure, and there was none.
 NEEDLESS: Final = f"""SELECT json_group_array(json_array(w.job_id, NULL)) FROM json_each(:ids) AS v
 JOIN litequeue_waits AS w ON w.job_id = v.value JOIN litequeue_jobs AS j ON j.id = w.job_id
@@ -118,7 +118,7 @@ FROM (SELECT job_id, {bounded("ifnull(delay, 0)")} AS delay, {bounded("expires")
     END AS why
     FROM (SELECT *, CASE WHEN inputs IS NULL AND takes = 'all' THEN CAST({_ALL_BYTES} AS INTEGER) ELSE {_BYTES.format("inputs")} END AS size
         FROM litequeue_waits WHERE job_id IN (SELECT value FROM json_each(:ids)))) AS w
-WHERE id = w.job_id AND {WAITS_ELSEWHERE}"""
+WHERE id = w.job_id AND {waits_elsewhere()}"""
 
 
 class Told(NamedTuple):

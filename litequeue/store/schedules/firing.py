@@ -18,7 +18,7 @@ from ...base.models import NewJob, Past, Planned, Step
 from ..bells import everyone
 from ..file import Database
 from ..notices import insert_notices
-from ..rules import FREE_TO_RUN, HAS_COME, IN_LINE, WAITS, WAITS_ELSEWHERE
+from ..rules import HAS_COME, IN_LINE, WAITS, free_to_run, waits_elsewhere
 from .history import (
     CLOSE_OF,
     IS_OPEN,
@@ -110,8 +110,8 @@ OVERLAPS: Final = """SELECT json_group_array(json_array(id, overlap, catch_up)) 
 WHERE id IN (SELECT value FROM json_each(:schedules))"""
 
 # A blocked job of a schedule goes when none before it is left. One that waits for what took its place has not ended.
-UNBLOCK: Final = f"""UPDATE litequeue_jobs SET {FREE_TO_RUN}, run_at = :now
-WHERE {WAITS_ELSEWHERE} AND id IN (
+UNBLOCK: Final = f"""UPDATE litequeue_jobs SET {free_to_run()}, run_at = :now
+WHERE {waits_elsewhere()} AND id IN (
     SELECT min(id) FROM litequeue_jobs WHERE {IN_LINE} GROUP BY schedule_id)
   AND NOT EXISTS (
     SELECT 1 FROM litequeue_ticks AS t {OPEN} CROSS JOIN litequeue_jobs AS j ON j.id = t.job_id

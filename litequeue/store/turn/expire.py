@@ -5,15 +5,13 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from ..rules import KEEP
+from ..rules import EXPIRED, KEEP
 from .state import Turn
 
 # So many in one turn: the write lock is never held for long.
 BATCH: Final = 1000
 
-EXPIRE: Final = """UPDATE litequeue_jobs
-SET state = 'expired', finished_at = :now, prune_at = :prune_at,
-    last_error = 'not started before its deadline'
+EXPIRE: Final = f"""UPDATE litequeue_jobs SET {EXPIRED}
 WHERE id IN (
     SELECT id FROM litequeue_jobs
     WHERE expires_at IS NOT NULL AND finished_at IS NULL AND lease_expires_at IS NULL

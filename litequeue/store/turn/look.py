@@ -10,6 +10,7 @@ import json
 import sqlite3
 from typing import Any, Final
 
+from ...base.checks import is_utf8
 from .state import Demand, Look, Turn, Waiting
 
 # So many queues in one look. Those of a window are served by priority and age; where more have jobs, one window after another.
@@ -105,4 +106,4 @@ def waiting_queues(text: str) -> tuple[tuple[Waiting, ...], bytes | None]:
 
 def _can_be_named(queue: str) -> bool:
     """In JSON, and then in SQL. The jobs of a planted queue with another name stay where they are."""
-    return "\0" not in queue and (queue.isascii() or not any("\ud800" <= c <= "\udfff" for c in queue))
+    return "\0" not in queue and is_utf8(queue)

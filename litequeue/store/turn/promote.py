@@ -9,14 +9,14 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from ..rules import FREE_TO_RUN
+from ..rules import free_to_run
 from .look import look_again
 from .state import Turn
 
 # So many in one turn: the write lock is never held for long.
 BATCH: Final = 1000
 
-PROMOTE: Final = f"""UPDATE litequeue_jobs SET {FREE_TO_RUN} WHERE id IN (
+PROMOTE: Final = f"""UPDATE litequeue_jobs SET {free_to_run()} WHERE id IN (
     SELECT id FROM litequeue_jobs
     WHERE (state = 'scheduled' OR state = 'retrying') AND run_at <= :now
     ORDER BY run_at LIMIT :limit)"""

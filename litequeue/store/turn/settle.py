@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ...base.models import Lease, Settled
-from ..rules import HAS_COME
+from ..rules import free_to_run
 from ..steps import AFTER_ITS_WAITS
 from .state import Turn
 
@@ -73,8 +73,7 @@ WHERE v.error_type IS NOT NULL
 ON CONFLICT DO NOTHING"""
 
 SETTLE_OTHER: Final = f"""UPDATE litequeue_jobs
-SET state = CASE WHEN v.state = 'available' AND limit_key IS NOT NULL THEN 'blocked' ELSE v.state END,
-    holds = CASE WHEN v.state = 'available' AND limit_key IS NOT NULL THEN {HAS_COME} ELSE holds END, lease_expires_at = NULL, releases = releases + v.unstarted,
+SET {free_to_run("v.state <> 'available'", "v.state")}, lease_expires_at = NULL, releases = releases + v.unstarted,
     started_at = CASE WHEN v.unstarted THEN NULL ELSE coalesce(v.started_at, litequeue_jobs.started_at) END,
     worker_id = CASE WHEN v.unstarted THEN NULL ELSE worker_id END,
     finished_at = v.finished_at, run_at = CASE WHEN v.run_at IS NULL THEN litequeue_jobs.run_at ELSE max(v.run_at, {AFTER_ITS_WAITS}) END,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from ..rules import FREE_TO_RUN
+from ..rules import free_to_run
 from ..steps import IN_TIME
 from .state import Turn
 
@@ -34,7 +34,7 @@ GIVE: Final = """UPDATE litequeue_steps SET at = :now, (value, event) = (
     SELECT e.payload, e.name FROM litequeue_listeners AS l JOIN litequeue_events AS e ON e.name = l.name
     WHERE l.job_id = litequeue_steps.job_id ORDER BY e.at, e.name LIMIT 1)
 WHERE (job_id, name) IN (SELECT job_id, step FROM litequeue_listeners WHERE job_id IN (SELECT value FROM json_each(:happened)))"""
-WAKE: Final = f"""UPDATE litequeue_jobs SET {FREE_TO_RUN}, run_at = min(run_at, {IN_TIME})
+WAKE: Final = f"""UPDATE litequeue_jobs SET {free_to_run()}, run_at = min(run_at, {IN_TIME})
 WHERE id IN (SELECT value FROM json_each(:happened)) AND state = 'scheduled'"""
 DEAF: Final = "DELETE FROM litequeue_listeners WHERE job_id IN (SELECT value FROM json_each(:happened))"
 
