@@ -12,15 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
-from . import known
+from . import known, origins
 from .base import checks, forkguard
 from .base.bell import LOOK, Address, Bell
 from .base.clock import Clock, SystemClock
-from .base.errors import InvalidArgument, PayloadTooLarge, WouldDeadlock
-from .base.homes import same_directory
+from .base.errors import PayloadTooLarge, WouldDeadlock
 from .base.log import Log
 from .base.mainguard import refuse_in_an_import
-from .base.models import Limit, Membership, NewJob, TaskOrigin, UniqueKey
+from .base.models import Membership, NewJob, TaskOrigin
 from .base.softguard import shielded
 from .base.trust import TRUSTED
 from .given import database_path, expires_at_of, run_at_of
@@ -31,7 +30,9 @@ from .tasks import Hooks, TaskCode, Template, columns_of
 from .tasks.durable import check_name
 
 if TYPE_CHECKING:
+    from .base.exact import Limit, UniqueKey
     from .store import Store
+    from .store.file.joined import Open
     from .tasks.callbacks import Callback
 
 log = Log("litequeue.tasks")
@@ -88,19 +89,23 @@ class Client:
         self._bell.close()
 
     def ring(self, addresses: Iterable[Address], byte: bytes = LOOK) -> None:
-        opened = None if self._store is None else self._store.database.joined()
+        opened = self._opened()
         if opened is None:
             self._bell.ring(addresses, byte)
         else:
             opened.after.append(lambda: self._bell.ring(addresses, byte))
 
+    def _opened(self) -> Open | None:
+        """The transaction that a program has open here."""
+        return self.store.database.joined()
+
     def born(self, job_id: int) -> int | None:
         """When a job was enqueued that a program's open transaction has made; None outside of one."""
-        return None if self._store is None or self._store.database.joined() is None else self._store.reports.born(job_id)
+        return None if self._opened() is None else self.store.reports.born(job_id)
 
     def refuse_in_a_transaction(self, what: str) -> None:
         """Raises WouldDeadlock where a program has a transaction open, which is not there for workers before it is committed."""
-        if self.store.database.joined() is not None:
+        if self._opened() is not None:
             raise WouldDeadlock(f"{what} inside of a transaction would wait for jobs that are not there for workers before that is committed: wait after the block")
 
     # -- enqueue -----------------------------------------------------------------------------
@@ -270,7 +275,7 @@ class Client:
 
     def recorded(self, tasks: Iterable[str]) -> None:
         """Where these are has been stored with jobs; by a program's transaction only once that is committed, which is not known here."""
-        if self.store.database.joined() is None:
+        if self._opened() is None:
             self._recorded.update(tasks)
 
     def origin_of(self, code: TaskCode) -> TaskOrigin | None:
@@ -280,36 +285,11 @@ class Client:
         refuse_in_an_import()
         self.record_targets(code.callbacks)
         origin = code.origin
-        if code.limit_name is not None and (origin is None or origin.limit is None) and self.store.limits.find(code.limit_name) is None:
-            raise InvalidArgument(
-                f"{code.name} asks the limit {code.limit_name!r}, which nobody has declared: app.limit({code.limit_name!r}, max_running=...), "
-                f"or python -m litequeue limit {self.path} {code.limit_name} --max N"
-            )
+        if code.limit_name is not None and (origin is None or origin.limit is None):
+            origins.refuse_undeclared(code.name, code.limit_name, self.store, self.path)
         if origin is not None and origin.is_loadable:
-            self._compare(origin, self.store.jobs.origin(code.name))
+            origins.compare(origin, self.store.jobs.origin(code.name))
         return origin
-
-    @staticmethod
-    def _compare(new: TaskOrigin, known: TaskOrigin | None) -> None:
-        """Say so where two programs call two tasks the same: x/main.py and y/main.py both have main.run, and a worker loads
-        the one of which a job was enqueued last.
-
-        Said and not refused, since nothing tells them from two releases of one program, which is unpacked beside its
-        predecessor and goes on with the jobs of that.
-        """
-        if known is None or not known.is_loadable or same_directory(known.directory, new.directory):
-            return
-        if new.module.partition(".")[0] == __package__:  # a command: each worker runs it with its own litequeue
-            return
-        with forkguard.inside:
-            from .tasks.modules import source_files
-
-        if source_files(known.module, known.directory):
-            log.warning(
-                "task %s was recorded from %s before, which is still there, and is now from %s: a worker runs all its jobs with "
-                "the code there. If those are two programs, and not two releases of one, give one's task another name=",
-                new.task, known.directory, new.directory,
-            )  # fmt: skip
 
 
 def client_of(path: str) -> Client:

@@ -15,7 +15,6 @@ from .client import Client
 from .given import call
 from .job import Job
 from .jobs import JobBatch
-from .many import enqueue_many
 from .options import EnqueueOptions
 from .tasks import Marked, TaskCode
 from .tasks.each import MAP, STARMAP
@@ -23,7 +22,7 @@ from .tasks.each import MAP, STARMAP
 if TYPE_CHECKING:
     import sqlite3
 
-    from .transactions import Using
+    from .using import Using
     from .workflow.shapes import Signature, group
 
 P = ParamSpec("P")
@@ -72,6 +71,8 @@ class Task(Marked, Generic[P, R]):
         An item is a tuple of positional arguments or a dict of keyword arguments. An iterator of
         a million is streamed: neither it nor the jobs are held in memory.
         """
+        from .many import enqueue_many
+
         return JobBatch(self._client, *enqueue_many(self._client, self._code, calls, options))
 
     def s(self, *args: Any, **kwargs: Any) -> Signature:
@@ -119,7 +120,7 @@ class Task(Marked, Generic[P, R]):
     def using(self, connection: sqlite3.Connection) -> Using[R]:
         """The task, whose jobs are enqueued on the app's own ``sqlite3`` connection to the queue's file, in its transaction: they are there once
         the app has committed. ``task.using(connection).delay(...)``, and what else enqueues; see ``app.using``."""
-        from .transactions import Using
+        from .using import Using
 
         return Using(self, self._client, connection)
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from .base.errors import InvalidArgument
-from .base.models import UniqueKey
+from .base.exact import UniqueKey
 from .options import EnqueueOptions, checked
 from .payload import Codec
 from .tasks import Template

@@ -1,7 +1,7 @@
 """The ground floor: values, words and small tools that every other room stands on. It imports nothing of ours.
 
 Read ``errors`` first, then ``states`` and ``models``. ``errors`` has the one family of exceptions, ``states`` the
-states of a job and the moves between them, ``models`` the values that move between the rooms, ``outcomes`` what running
+states of a job and the moves between them, ``models`` the values that move between the rooms, ``exact`` those of unique jobs and limits, ``outcomes`` what running
 a call can come to, ``records`` what people are shown, ``abridged`` what of a failed job is handed on. ``checks`` judges what users hand us, with ``durations`` for
 spans of time, ``keyspec`` for what a key is made of, and ``backoff`` for the wait before a retry. ``clock`` is the only one that reads the wall clock, and makes
 randomness. ``bell`` wakes other processes, through a ``loopback`` socket, ``filelock`` is a lock that the kernel drops with its holder, ``namedlocks`` many of them in one file, ``lockfolder``

@@ -8,7 +8,10 @@ themselves; no I/O.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from .exact import Limit
 
 EACH: Final = "litequeue.each"  # a keyword of jobs that call their task for each of many items (``tasks/each``)
 
@@ -39,32 +42,6 @@ class NewJob(NamedTuple):
     created_at: int
     expires_at: int | None
     columns: JobColumns
-
-
-class UniqueKey(NamedTuple):
-    """The key of a job about to be inserted, and what becomes of that where another has it; times in microseconds."""
-
-    text: str
-    until: str | int = "finish"  # or "start"; a length of time
-    on_conflict: str = "return"  # or "raise" or "replace"
-    debounce: int | None = None  # it is due so long after the last enqueue,
-    max_wait: int | None = None  # and at most so long after the first
-
-
-class Limit(NamedTuple):
-    """How many jobs of one key may run, and start."""
-
-    name: str
-    max_running: int | None = None  # at once; None: any number
-    rate: int | None = None  # within any time of that length; None: any number
-    per: int | None = None  # microseconds
-
-
-class Enqueued(NamedTuple):
-    """What an enqueue came to."""
-
-    id: int
-    is_new: bool  # False: the job was there, and had its key
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from typing import Any
 from . import stored
 from .checks import aware
 from .durations import rate_text
+from .exact import Limit
 from .masking import Secrets
-from .models import Limit
 from .states import JobState
 
 

@@ -14,7 +14,8 @@ from typing import Any, Final, Unpack
 from .. import triggers
 from ..base import checks, durations
 from ..base.errors import InvalidArgument
-from ..base.models import NewJob, TaskOrigin, UniqueKey
+from ..base.exact import UniqueKey
+from ..base.models import NewJob, TaskOrigin
 from ..options.schedules import TimeOptions
 from ..triggers import At, Cron, Every, Trigger, firing
 

@@ -15,7 +15,8 @@ from ..base import checks
 from ..base.bell import TIMES
 from ..base.clock import boot_id
 from ..base.errors import InvalidArgument, ScheduleNotFound
-from ..base.models import NewJob, UniqueKey
+from ..base.exact import UniqueKey
+from ..base.models import NewJob
 from ..base.records import ScheduleInfo, TickInfo
 from ..client import Client
 from ..given import call

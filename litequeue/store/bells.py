@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ..base.bell import TOKEN_BYTES, Address
-from .file.borrowed import Borrowed
+from .file.connections import Connection
 
 AWAKE: Final = 0
 BESIDE_CALLS: Final = 1
@@ -66,9 +66,9 @@ def everyone(connection: sqlite3.Connection) -> list[Address]:
     return connection.execute(ADDRESSES).fetchall()
 
 
-def one_for(connection: sqlite3.Connection | Borrowed, queue: str, task: str, pool: str) -> list[Address]:
+def one_for(connection: sqlite3.Connection, queue: str, task: str, pool: str) -> list[Address]:
     """Whom to tell once the caller's transaction is committed, which has brought such a job: as few as will do."""
-    if isinstance(connection, Borrowed):
+    if not isinstance(connection, Connection):  # the app's own
         return []  # nobody knows when it is committed: those who are told then are all of them
     asleep = connection.execute(FOR_JOB, {"queue": queue, "task": task, "pool": pool}).fetchall()
     if not asleep:

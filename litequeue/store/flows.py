@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 
 from ..base.bell import Address
 from ..base.errors import JobNotFound
-from ..base.models import Enqueued, Membership, NewJob, TaskOrigin, UniqueKey
+from ..base.exact import Enqueued, UniqueKey
+from ..base.models import Membership, NewJob, TaskOrigin
 from .bells import everyone
 from .file import Database
 from .links import graph, telling

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 from ..base.bell import Address
 from ..base.models import (
     Adoption,
-    Enqueued,
     Membership,
     NewJob,
     Printed,
@@ -20,7 +19,6 @@ from ..base.models import (
     Settled,
     Suspension,
     TaskOrigin,
-    UniqueKey,
     Unsettled,
 )
 from .bells import one_for
@@ -29,6 +27,7 @@ from .inserting import COLUMNS, insert_job, named
 from .origins import ALL_TASKS, TASK_ORIGIN, record_options, record_origin
 
 if TYPE_CHECKING:
+    from ..base.exact import Enqueued, UniqueKey
     from .turn import Demand, Look, Turn
 
 # delay_many: rows are encoded and staged outside the write transaction, then moved in one statement.

@@ -13,7 +13,8 @@ import sqlite3
 from typing import Any, Final
 
 from ..base.errors import AlreadyEnqueued
-from ..base.models import Enqueued, JobColumns, NewJob, UniqueKey
+from ..base.exact import Enqueued, UniqueKey
+from ..base.models import JobColumns, NewJob
 from . import limits
 from .inserting import COLUMNS, insert_job, named
 from .rules import EXPIRED, HAS_COME, KEEP, NO_LINE, waits_elsewhere

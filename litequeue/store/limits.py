@@ -11,7 +11,7 @@ import sqlite3
 from typing import Final, NamedTuple
 
 from ..base.bell import Address
-from ..base.models import Limit
+from ..base.exact import Limit
 from .bells import everyone
 from .file import Database
 from .rules import HAS_COME, HAS_SLOT

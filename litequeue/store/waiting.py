@@ -14,7 +14,7 @@ from ..base.durations import rate_text
 from .rules import MAX_INTERRUPTIONS
 
 if TYPE_CHECKING:
-    from ..base.models import Limit
+    from ..base.exact import Limit
     from ..base.records import JobInfo, WorkerInfo
     from .inspection import Condition
     from .limits import Count

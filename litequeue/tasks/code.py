@@ -17,7 +17,7 @@ from ..base import stored as stored_json
 from ..base.backoff import BackoffLike
 from ..base.errors import InvalidArgument, SignatureMismatch
 from ..base.homes import Home, home_of
-from ..base.models import ClaimedJob, JobColumns, Limit, TaskOrigin
+from ..base.models import ClaimedJob, JobColumns, TaskOrigin
 from ..base.signatures import signature_of
 from ..options import TaskOptions, complete, stored
 from ..payload import Codec
@@ -25,6 +25,7 @@ from .functions import check_function, nobody_passes, positional_arity, top_leve
 from .source import source_of
 
 if TYPE_CHECKING:
+    from ..base.exact import Limit
     from ..base.masking import Secrets
     from .callbacks import Callback
     from .keys import LimitKeys, Unique
@@ -220,7 +221,12 @@ class TaskCode:
             raise InvalidArgument("limit_key goes with max_running, rate or limit: what is counted for each value by itself")
         if ":" in (self.name if has_own else name or ""):
             raise InvalidArgument("a limit's name has no colon, so this task needs another for it than its own: limit='NAME', and app.limit(...)")
-        return Limit(self.name, most, *(rate or (None, None))) if has_own else None
+        if not has_own:
+            return None
+        with forkguard.inside:  # for the few tasks that have one
+            from ..base.exact import Limit
+
+        return Limit(self.name, most, *(rate or (None, None)))
 
     def _limit_keys(self, clean: Mapping[str, Any]) -> LimitKeys | None:
         if not clean["limit_key"] or self.limit_name is None:

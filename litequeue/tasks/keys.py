@@ -17,7 +17,7 @@ from uuid import UUID
 
 from ..base import keyspec
 from ..base.errors import InvalidArgument
-from ..base.models import UniqueKey
+from ..base.exact import UniqueKey
 from ..options.jobs import CONFLICT
 from ..payload import Codec
 

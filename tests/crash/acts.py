@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from litequeue import LiteQueue, Task
-from litequeue.base.models import ClaimedJob, Limit, Settled, TaskOrigin, Unsettled
+from litequeue.base.exact import Limit
+from litequeue.base.models import ClaimedJob, Settled, TaskOrigin, Unsettled
 from litequeue.payload import Codec
 from litequeue.store import Store
 from litequeue.store.file.borrowed import Borrowed

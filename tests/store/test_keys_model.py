@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from litequeue import AlreadyEnqueued
-from litequeue.base.models import ClaimedJob, Enqueued, Settled, UniqueKey, Unsettled
+from litequeue.base.exact import Enqueued, UniqueKey
+from litequeue.base.models import ClaimedJob, Settled, Unsettled
 from litequeue.base.states import FINAL
 from litequeue.store import Store, keys, operations
 from litequeue.store.turn import Demand

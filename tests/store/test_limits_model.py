@@ -20,14 +20,13 @@ from typing import Any
 
 import pytest
 
+from litequeue.base.exact import Limit, UniqueKey
 from litequeue.base.models import (
     Adoption,
     ClaimedJob,
-    Limit,
     NewJob,
     Settled,
     Suspension,
-    UniqueKey,
     Unsettled,
 )
 from litequeue.base.states import FINAL

@@ -17,10 +17,9 @@ from typing import Any
 
 import pytest
 
-from litequeue import InvalidArgument, LiteQueue
+from litequeue import InvalidArgument, LiteQueue, origins
 from litequeue.base.homes import as_named
 from litequeue.base.models import TaskOrigin
-from litequeue.client import Client
 from litequeue.commands.command import NAME
 
 from ..prepared import litequeue
@@ -254,7 +253,7 @@ def test_two_installations_of_litequeue_are_not_told_apart_by_their_commands(tmp
     origin = TaskOrigin(NAME, "litequeue.commands.command", "run_command", "/here", "{}")
     (tmp_path / "litequeue" / "commands").mkdir(parents=True)
     (tmp_path / "litequeue" / "commands" / "command.py").touch()
-    Client._compare(origin, replace(origin, directory=str(tmp_path)))
+    origins.compare(origin, replace(origin, directory=str(tmp_path)))
     assert caplog.text == ""
 
 

@@ -19,7 +19,6 @@ from ...base.clock import monotonic
 from ...base.errors import QueueBusy, StoreError, WouldDeadlock
 from ...base.log import Log
 from ...base.softguard import shielded
-from ...base.statements import ended
 from .sqlerrors import translate
 from .write import Write
 
@@ -92,6 +91,10 @@ class Joined:
         forkguard.enter()
         try:
             if self._open.is_ours and not self._open.connection.in_transaction:
+                from ...base.statements import (
+                    ended,  # where a program has a transaction, it is there
+                )
+
                 raise ended(self._open.path)
             self._open.connection.execute("SAVEPOINT litequeue")
         except BaseException as error:
@@ -190,6 +193,8 @@ class Transaction:
         if held > LONG:
             log.warning("%s: a transaction was held open for %.1f s, in which nobody else could write", self._path, held)
         if error is None and is_ended:
+            from ...base.statements import ended
+
             raise ended(self._path)
         if error is None:
             for act in open_.after:

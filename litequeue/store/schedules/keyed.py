@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from ...base import stored
-from ...base.models import UniqueKey
+from ...base.exact import UniqueKey
 from .. import keys
 
 KEYS: Final = """SELECT id, task, unique_key FROM litequeue_schedules

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from ...base.bell import Address
-from ...base.models import Enqueued, JobColumns, Planned, Step, TaskOrigin
+from ...base.exact import Enqueued
+from ...base.models import JobColumns, Planned, Step, TaskOrigin
 from ..bells import everyone
 from ..file import Database
 from ..origins import record_origin
