@@ -38,6 +38,8 @@ from .support import (
     worker_process,
 )
 
+pytestmark = pytest.mark.beside
+
 
 @pytest.fixture
 def clock() -> FakeClock:

@@ -41,6 +41,8 @@ from litequeue.tasks.context import JobContext
 
 from .support import turn_of, wait_until, worker_process
 
+pytestmark = pytest.mark.beside
+
 
 @pytest.fixture
 def app(db: Path) -> Iterator[LiteQueue]:

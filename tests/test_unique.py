@@ -32,6 +32,8 @@ from litequeue.base.clock import SystemClock
 
 from .support import FakeClock, environment, litequeue, turn_of, wait_until
 
+pytestmark = pytest.mark.beside
+
 
 @pytest.fixture
 def clock() -> FakeClock:

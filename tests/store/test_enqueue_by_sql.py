@@ -12,6 +12,8 @@ import pytest
 
 from litequeue import LiteQueue
 
+pytestmark = pytest.mark.beside
+
 
 @pytest.fixture
 def app(db: Path) -> Iterator[LiteQueue]:
