@@ -91,9 +91,8 @@ class Joined:
         forkguard.enter()
         try:
             if self._open.is_ours and not self._open.connection.in_transaction:
-                from ...base.statements import (
-                    ended,  # where a program has a transaction, it is there
-                )
+                # Of our own transactions alone, whose module has loaded it.
+                from ...base.statements import ended
 
                 raise ended(self._open.path)
             self._open.connection.execute("SAVEPOINT litequeue")
