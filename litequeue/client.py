@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
@@ -88,7 +88,9 @@ class Client:
             store.close()
         self._bell.close()
 
-    def ring(self, addresses: Iterable[Address], byte: bytes = LOOK) -> None:
+    def ring(self, addresses: Collection[Address], byte: bytes = LOOK) -> None:
+        if not addresses:  # as most enqueues beside a busy worker
+            return
         opened = self._opened()
         if opened is None:
             self._bell.ring(addresses, byte)

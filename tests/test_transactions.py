@@ -655,5 +655,3 @@ def _all(app: LiteQueue) -> list[Any]:
     while page := app.jobs(limit=10_000, before=found[-1].id if found else None):
         found += page
     return found
-
-

@@ -280,9 +280,6 @@ class TaskCode:
             raise SignatureMismatch(f"{self.name}{self._signature}: {error}{nobody_passes(self._signature)}") from None
 
 
-
-
-
 def _name_of(home: Home | None, qualname: str) -> str:
     if home is None:
         raise InvalidArgument(

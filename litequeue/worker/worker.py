@@ -184,7 +184,6 @@ class Worker:
             def beat() -> float:
                 return heartbeat.tick() if watchdog.look() else heartbeat.interval
 
-
             def declare_rest() -> None:
                 if ticker.has_ended:  # else it may be at it
                     clockwork.declare_rest()

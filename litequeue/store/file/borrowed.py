@@ -80,5 +80,3 @@ def borrow(connection: object, path: str) -> Borrowed:
         if sqlite3.sqlite_version_info < FIXED:
             borrowed.execute("PRAGMA wal_autocheckpoint = 0")  # workers make them
     return borrowed
-
-

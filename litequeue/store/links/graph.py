@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Collection, Sequence
+from itertools import starmap
+from typing import Final, NamedTuple
 
 from ...base.errors import JobNotFound
 from ...base.models import JobColumns, NewJob
-from ..inserting import INSERT_JOB, values_of
+from ..inserting import Insertion
 from ..rules import HAS_DEPENDANTS, WAITS
 from . import following, telling
 
@@ -73,7 +74,9 @@ def insert(connection: sqlite3.Connection, graph: Graph, now: int) -> range:
         connection.execute(LINK, ids)
     pending = Counter(edge.child for edge in graph.edges)
     parents = {edge.parent for edge in graph.edges}.union(place for place, *_ in graph.callbacks)
-    connection.executemany(INSERT_JOB, _rows(graph.jobs, parents, pending))
+    linked, columns = _linked(graph.jobs, parents, pending)
+    insertion = Insertion(columns, expire=any(job.expires_at is not None for job in graph.jobs))
+    connection.executemany(insertion.sql, starmap(insertion.values, linked))
     (last,) = connection.execute("SELECT last_insert_rowid()").fetchone()
     first = last - len(graph.jobs) + 1  # AUTOINCREMENT under the write lock: nobody's ids can lie between ours
     edges = [(-e.parent if e.parent < 0 else first + e.parent, first + e.child, e.position) for e in graph.edges]
@@ -89,16 +92,17 @@ def insert(connection: sqlite3.Connection, graph: Graph, now: int) -> range:
     return range(first, last + 1)
 
 
-def _rows(jobs: Sequence[NewJob], parents: Collection[int], pending: Collection[int]) -> Iterator[tuple[Any, ...]]:
-    """Most jobs of a graph have the columns of the one before them."""
+def _linked(
+    jobs: Sequence[NewJob], parents: Collection[int], pending: Collection[int]
+) -> tuple[list[tuple[NewJob, str, JobColumns]], Collection[JobColumns]]:
+    """Each with its state and its columns in the graph; and which columns there are: most have those of the one before them."""
     made: dict[tuple[JobColumns, bool, bool], JobColumns] = {}
+    linked = []
     for place, job in enumerate(jobs):
         has_children, has_parents = place in parents, place in pending
         columns = made.get((job.columns, has_children, has_parents))
         if columns is None:
             links = HAS_DEPENDANTS * (has_children or bool(job.columns.links)) + WAITS * has_parents
             columns = made[job.columns, has_children, has_parents] = job.columns._replace(links=links or None)
-        if has_parents:
-            yield values_of(NewJob(job.task, job.args, job.kwargs, "blocked", *job[4:-1], columns))
-        else:
-            yield values_of(NewJob(*job[:-1], columns))
+        linked.append((job, "blocked" if has_parents else job.state, columns))
+    return linked, made.values()
