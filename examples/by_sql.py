@@ -33,7 +33,7 @@ def main():
     connection.rollback()  # and the job with it
     connection.close()
 
-    with app.worker(burst=True) as worker:
+    with app.worker(threads=1, burst=True) as worker:  # one after the other, as they were made
         worker.join()
     print("by_sql: done")
 
