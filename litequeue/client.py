@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from . import known, origins
-from .base import checks, forkguard
+from .base import checks
 from .base.bell import LOOK, Address, Bell
 from .base.clock import Clock, SystemClock
 from .base.errors import PayloadTooLarge, WouldDeadlock
@@ -63,7 +63,7 @@ class Client:
         # No lock, which a fork could copy while it is taken: a Store opens nothing until it is used, so two may well be made.
         store = self._store
         if store is None:
-            with shielded, forkguard.inside:
+            with shielded:
                 # SQLite and ours: a third of what importing the package would cost.
                 from .store import Store
 
@@ -145,8 +145,7 @@ class Client:
         """The key of a job, and the options without what says it. Raises InvalidArgument for what contradicts a key."""
         if task.unique is None and not (options and "unique" in options):
             return None, options
-        with forkguard.inside:  # most programs have none
-            from .unique import key_of
+        from .unique import key_of  # most programs have none
 
         return key_of(task, args, kwargs, options or {}, self.codec)
 
@@ -186,8 +185,7 @@ class Client:
         given = {option: options.pop(option) for option in WHEN if option in options}
         if not given:
             return []
-        with forkguard.inside:  # most programs have none
-            from .tasks.callbacks import callbacks_of
+        from .tasks.callbacks import callbacks_of  # most programs have none
 
         found = callbacks_of(checked(EnqueueOptions, given, "an enqueue"))
         self.record_targets(found)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .base import forkguard
 from .base.errors import InvalidArgument
 from .base.homes import same_directory
 from .base.log import Log
@@ -30,8 +29,7 @@ def compare(new: TaskOrigin, known: TaskOrigin | None) -> None:
         return
     if new.module.partition(".")[0] == __package__:  # a command: each worker runs it with its own litequeue
         return
-    with forkguard.inside:
-        from .tasks.modules import source_files
+    from .tasks.modules import source_files
 
     if source_files(known.module, known.directory):
         log.warning(

@@ -303,6 +303,15 @@ def test_one_that_is_held_for_long_is_said(app: LiteQueue, caplog: pytest.LogCap
     assert "a transaction was held open for 0.1 s, in which nobody else could write" in caplog.text
 
 
+def _told(act: Callable[[], object]) -> int:
+    """Of a fork's child, as its exit code."""
+    try:
+        act()
+    except StoreError as error:
+        return 7 if "was forked inside of a transaction" in str(error) else 8
+    return 9
+
+
 def test_a_child_that_is_forked_inside_is_told_that_it_cannot_use_the_file(app: LiteQueue, db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite's table of locks is copied with the write lock taken: the child would wait for that for ever."""
     monkeypatch.setattr(forkguard, "_inside", 0)  # tests that cut writes short leave some counted
@@ -311,15 +320,60 @@ def test_a_child_that_is_forked_inside_is_told_that_it_cannot_use_the_file(app: 
         rows.execute("INSERT INTO orders (id) VALUES (1)")
         with app.transaction():
             pid = os.fork()
-        if pid == 0:
-            try:
-                t.delay("of the child")
-            except StoreError as error:
-                os._exit(7 if "was forked inside of a transaction" in str(error) else 8)
-            os._exit(9)
+            if pid == 0:
+                os._exit(_told(lambda: t.delay("of the child")))
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
     assert orders(db) == [(1, 0)] and app.jobs() == []
     assert time.monotonic() - began < 4, "nobody waits for who is inside"
+
+
+def test_a_child_that_is_forked_inside_cannot_end_it(app: LiteQueue, db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A COMMIT of the child's, on what it has of its parent's connection, would succeed and tear the log."""
+    monkeypatch.setattr(forkguard, "_inside", 0)
+
+    def forks_and_goes_on(child: list[int]) -> None:
+        with app.transaction() as rows:
+            rows.execute("INSERT INTO orders (id) VALUES (1)")
+            with app.transaction():
+                child.append(os.fork())
+                if child == [0]:
+                    child.append(_told(lambda: rows.execute("INSERT INTO orders (id) VALUES (2)")))
+
+    child: list[int] = []
+    if _told(lambda: forks_and_goes_on(child)) != 9:
+        os._exit(child[1])  # of the child alone: its block could not end
+    assert os.waitstatus_to_exitcode(os.waitpid(child[0], 0)[1]) == 7
+    assert orders(db) == [(1, 0)]
+    with app.transaction() as rows:
+        rows.execute("INSERT INTO orders (id) VALUES (3)")
+    assert orders(db) == [(1, 0), (3, 0)]
+
+
+@pytest.mark.parametrize(("held", "told"), [(0.3, 9), (1.5, 7)])
+def test_a_fork_waits_for_another_threads_transaction_and_if_it_is_long_its_child_is_told(
+    app: LiteQueue, monkeypatch: pytest.MonkeyPatch, held: float, told: int
+) -> None:
+    """Before it was, the child waited until its patience was over, for what nobody would ever give back in it."""
+    monkeypatch.setattr(forkguard, "_inside", 0)
+    monkeypatch.setattr(forkguard, "PATIENCE", 1.0)
+    t, began, may_end = app.task(name="t")(lambda n: n), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with app.transaction():
+            began.set()
+            may_end.wait(held)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    began.wait(5)
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(20)
+        os._exit(_told(lambda: t.delay("of the child")))
+    may_end.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == told
+    assert len(app.jobs()) == (told == 9)
 
 
 @pytest.mark.slow

@@ -1,18 +1,27 @@
-"""No fork while a thread is inside SQLite, or imports what a first use needs.
+"""No fork while another thread is inside SQLite, has a transaction open, or imports what a first use needs.
 
 Owns one count per process. A fork copies SQLite's mutexes as they are: a child made while another thread was
 inside the library waits for ever at its first use of it (seen at the first of 40 forks beside a thread that
-commits). The lock of a module that another thread is importing is copied likewise (seen of two thirds of the forks beside a
-thread's first enqueue). So each use is counted, and ``os.fork`` waits until nobody is inside, a few milliseconds; it waits
+commits). So each use is counted, and ``os.fork`` waits until nobody is inside, a few milliseconds; it waits
 no longer than PATIENCE, in case the forking thread itself is the one inside.
+
+SQLite's tables of locks are copied too: in the child of a fork beside a transaction its write lock stays taken, by nobody. So a fork waits for those
+of other threads likewise, and ``left_open`` says in a child which files it has to do without.
+
+The lock of a module that another thread is importing is copied likewise (seen of two thirds of the forks beside a
+thread's first enqueue), and a module is imported wherever it is first needed. No name of importlib's public face tells of it, so
+its table of locks is read: of our modules and of Python's own, since somebody else's may run a program for as long as it is imported.
 """
 
 from __future__ import annotations
 
+import _imp
 import logging  # noqa: F401 - what is to be done before a fork is done in reverse: else its lock would be held while we wait
 import os
+import sys
 import threading
 import time
+from typing import Any, Final
 
 from .clock import monotonic
 
@@ -20,6 +29,12 @@ PATIENCE = 5.0  # seconds
 
 _lock = threading.Lock()
 _inside = 0
+_open: dict[str, int] = {}  # transactions of the program's own blocks: the file, and the thread
+left_open: set[str] = set()  # files whose lock this process, a fork's child, has found taken and nobody will give back
+
+# By the modules' names, weakly; an entry lives for as long as a thread has the lock or waits for it.
+_module_locks: Final[dict[str, Any]] = getattr(sys.modules["_frozen_importlib"], "_module_locks", {})
+_OURS: Final = sys.stdlib_module_names | {"litequeue"}
 
 
 def enter() -> None:
@@ -35,7 +50,7 @@ def leave() -> None:
 
 
 class _Inside:
-    """``with forkguard.inside:`` around a use of SQLite, or an import. Nests; has no state of its own."""
+    """``with forkguard.inside:`` around a use of SQLite. Nests; has no state of its own."""
 
     def __enter__(self) -> None:
         enter()
@@ -47,24 +62,52 @@ class _Inside:
 inside = _Inside()
 
 
+def begin(path: str) -> None:
+    """A transaction is open in this thread until ``end``; it may run for as long as a program likes, and may fork."""
+    _open[path] = threading.get_ident()
+
+
+def end(path: str) -> None:
+    _open.pop(path, None)
+
+
+def _is_wrong_moment() -> bool:
+    """Under both locks: the import lock is needed to come to the lock of any module."""
+    me = threading.get_ident()
+    if _inside or any(thread != me for thread in list(_open.values())):
+        return True
+    importing = [found() for name, found in list(_module_locks.items()) if name.partition(".")[0] in _OURS]
+    return any(lock is not None and lock.owner != me for lock in importing)
+
+
 def _before() -> None:
     global _inside
     deadline = monotonic() + PATIENCE
-    _lock.acquire()
-    while _inside and monotonic() < deadline:
-        _lock.release()
+    while True:
+        _imp.acquire_lock()
+        # Not waited for: a finalizer may run, and want the other of the two, in a thread that has one.
+        if _lock.acquire(blocking=False):
+            if not _is_wrong_moment() or monotonic() >= deadline:
+                break
+            _lock.release()
+        _imp.release_lock()
         time.sleep(0.000_1)
-        _lock.acquire()
     _inside = 0  # who is still counted may be gone: what a signal's handler raises can come before the end is counted
+
+
+def _after_in_parent() -> None:
+    _lock.release()
+    _imp.release_lock()
 
 
 def _after_in_child() -> None:
     global _inside, _lock
     _inside = 0
     _lock = threading.Lock()
+    left_open.update(_open)
+    _open.clear()
+    _imp.release_lock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before, after_in_parent=lambda: _lock.release(), after_in_child=_after_in_child
-    )
+    os.register_at_fork(before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child)

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from . import forkguard
 from .errors import WouldDeadlock
 from .filelock import FileLock
 
@@ -92,7 +93,7 @@ def of(database: str, opened: Callable[[str], FileLock]) -> NamedLocks:
     path = database + SUFFIX
     found = _of.get(path)
     if found is None:
-        with _opening:
+        with forkguard.inside, _opening:
             found = _of.get(path)
             if found is None:
                 found = _of[path] = NamedLocks(opened(path))

@@ -5,11 +5,13 @@ Owns that check, and the face of such a transaction. Knows no file.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
+from . import forkguard
 from .errors import InvalidArgument, StoreError
 
 if TYPE_CHECKING:
@@ -47,10 +49,11 @@ class Fetched:
 class Statements:
     """``db`` of ``with app.transaction() as db:``. ``execute`` and ``executemany`` are those of sqlite3, and what they give is read to its end."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_pid")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection: sqlite3.Connection | None = connection
+        self._pid = os.getpid()
 
     def __getattr__(self, name: str) -> Any:
         advice = {"commit": "its block's end commits", "rollback": "an exception rolls back", "executescript": "execute runs one statement", "cursor": "execute gives one"}
@@ -60,12 +63,14 @@ class Statements:
     def execute(self, sql: str, parameters: Any = ()) -> Fetched:
         """Run one statement. Raises sqlite3.Error as sqlite3 does, InvalidArgument for one that begins or ends a transaction, or would stay set on
         litequeue's own connection, StoreError where SQLite itself has ended the transaction."""
-        found = self._at(sql).execute(sql, parameters)
-        return found if isinstance(found, Fetched) else Fetched(found)
+        with forkguard.inside:
+            found = self._at(sql).execute(sql, parameters)
+            return found if isinstance(found, Fetched) else Fetched(found)
 
     def executemany(self, sql: str, rows: Iterable[Any]) -> None:
         """Run it with each of the rows. Raises as ``execute``."""
-        self._at(sql).executemany(sql, rows)
+        with forkguard.inside:
+            self._at(sql).executemany(sql, rows)
 
     def _at(self, sql: str) -> sqlite3.Connection:
         if self._connection is None:
@@ -76,6 +81,8 @@ class Statements:
             raise InvalidArgument(f"the transaction is the block's, whose end commits and whose exception rolls back: leave {word} out")
         if word in _STAYING:
             raise InvalidArgument(f"{word} is for a connection of your own, with app.using(connection): here it would stay set on litequeue's, or do nothing")
+        if self._pid != os.getpid():
+            raise forked("")
         if not self._connection.in_transaction:
             raise ended("")
         return self._connection
@@ -90,6 +97,15 @@ def ended(path: str) -> StoreError:
     return StoreError(
         f"{where}the transaction was ended inside of its block, by SQLite (a statement with OR ROLLBACK, a trigger's RAISE(ROLLBACK), a full disk) or by a "
         "COMMIT: the block's end commits, and an exception rolls back. Nothing more of it is stored"
+    )
+
+
+def forked(path: str) -> StoreError:
+    """Of a transaction that a fork's child has found open."""
+    where = f"{path}: " if path else ""
+    return StoreError(
+        f"{where}this process was forked inside of a transaction of its parent's, and SQLite takes that for its own here, for ever: fork before it or "
+        "after it, or start the process anew (spawn)"
     )
 
 

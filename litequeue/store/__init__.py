@@ -18,7 +18,6 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Final
 
-from ..base import forkguard
 from ..base.softguard import shielded
 from ..base.trust import is_anyone
 from .file import Database
@@ -75,7 +74,7 @@ class Store:
             raise AttributeError(f"a store has no part {name!r}")
         module, _, part = _PARTS[name].partition(".")
         # Two threads may both make one: they are alike.
-        with shielded, forkguard.inside:
+        with shielded:
             made = getattr(importlib.import_module(f".{module}", __name__), part)(self.database)
         setattr(self, name, made)
         return made

@@ -10,7 +10,7 @@ import sqlite3
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from ..base import forkguard, stored
+from ..base import stored
 from ..base.checks import MICROS, aware
 from ..base.masking import recorded
 from .file import Database
@@ -260,8 +260,7 @@ def described(connection: sqlite3.Connection, job_id: int) -> str:
 
 def _import_records() -> None:
     """What rows become, imported with the first: who only waits for a result does without."""
-    with forkguard.inside:
-        from ..base import records  # noqa: F401
+    from ..base import records  # noqa: F401
 
 
 def _time(stamp: int | None) -> datetime | None:

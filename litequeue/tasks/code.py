@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ..base import checks, forkguard
+from ..base import checks
 from ..base import stored as stored_json
 from ..base.backoff import BackoffLike
 from ..base.errors import InvalidArgument, SignatureMismatch
@@ -223,16 +223,14 @@ class TaskCode:
             raise InvalidArgument("a limit's name has no colon, so this task needs another for it than its own: limit='NAME', and app.limit(...)")
         if not has_own:
             return None
-        with forkguard.inside:  # for the few tasks that have one
-            from ..base.exact import Limit
+        from ..base.exact import Limit  # for the few tasks that have one
 
         return Limit(self.name, most, *(rate or (None, None)))
 
     def _limit_keys(self, clean: Mapping[str, Any]) -> LimitKeys | None:
         if not clean["limit_key"] or self.limit_name is None:
             return None
-        with forkguard.inside:
-            from .keys import LimitKeys, key_maker
+        from .keys import LimitKeys, key_maker
 
         maker = key_maker(self.name, self._signature, clean["limit_key"], "limit_key", self.codec, clean["secret"] or ())
         return LimitKeys(self.limit_name, maker)
@@ -251,14 +249,12 @@ class TaskCode:
     def _unique(self, clean: Mapping[str, Any], given: Mapping[str, Any]) -> Unique | None:
         if not (clean["unique"] or any(given.get(name) is not None for name in ("unique_until", "on_conflict", "debounce", "max_wait"))):
             return None
-        with forkguard.inside:  # for the few tasks that are
-            from .keys import unique_of
+        from .keys import unique_of  # for the few tasks that are
 
         return unique_of(self.name, self._signature, clean, given, self.codec)
 
     def _secrets(self, names: Sequence[str]) -> Secrets:
-        with forkguard.inside:  # imported here: half a millisecond, for the few tasks that have some
-            from ..base.masking import Secrets
+        from ..base.masking import Secrets
 
         return Secrets.of(self.name, self._signature, names)
 

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any, Final
 
+from ...base import forkguard
 from ...base.errors import InvalidArgument, InvalidType
 from ...base.statements import Fetched
 from ..schema import ledger
@@ -39,7 +40,8 @@ class Borrowed:
     def _run(self, sql: str, parameters: Any = ()) -> Fetched:
         text_factory, self._connection.text_factory = self._connection.text_factory, str
         try:
-            return Fetched(self._cursor().execute(sql, parameters))
+            with forkguard.inside:
+                return Fetched(self._cursor().execute(sql, parameters))
         finally:
             self._connection.text_factory = text_factory
 

@@ -32,7 +32,6 @@ from collections.abc import Iterator
 from threading import get_ident
 from typing import Final
 
-from ...base import forkguard
 from ...base.clock import monotonic
 from ...base.errors import QueueBusy
 from ...base.filelock import FileLock
@@ -99,8 +98,7 @@ class WriteGate:
         return self.owner == get_ident()
 
     def _wait_for_file(self, patience: float) -> None:
-        with forkguard.inside:
-            import random  # 2.5 ms, which who never waits does not need
+        import random  # 2.5 ms, which who never waits does not need
 
         began = monotonic()
         in_front = False

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from ...base import forkguard
 from ...base.clock import monotonic
-from ...base.errors import QueueBusy, StoreError, WouldDeadlock
+from ...base.errors import QueueBusy, WouldDeadlock
 from ...base.log import Log
 from ...base.softguard import shielded
 from .sqlerrors import translate
@@ -44,6 +44,13 @@ class Open:
     def begin(self) -> None:
         self._token = _open.set(self)
 
+    def verify(self) -> None:
+        """Raises StoreError in a fork's child: a COMMIT of its own would succeed, and tear the log."""
+        if self.pid != os.getpid():
+            from ...base.statements import forked
+
+            raise forked(self.path)
+
     def end(self) -> None:
         self.is_over = True
         if self._token is not None:
@@ -63,11 +70,10 @@ def joined(path: str, *, writes: bool = True) -> Open | None:
     found = _open.get()
     while found is not None and (found.is_over or found.path != path):
         found = found.outer
-    if found is not None and found.pid != os.getpid():
-        raise StoreError(
-            f"{path}: this process was forked inside of a transaction of its parent's, and SQLite takes that for its own here, for ever: fork before it or "
-            "after it, or start the process anew (spawn)"
-        )
+    if path in forkguard.left_open or found is not None and found.pid != os.getpid():
+        from ...base.statements import forked
+
+        raise forked(path)
     if found is not None and found.thread != get_ident():
         if not writes:
             return None
@@ -111,6 +117,7 @@ class Joined:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         connection = self._open.connection
         try:
+            self._open.verify()
             if error is not None and connection.in_transaction:  # a full disk ends it all
                 connection.execute("ROLLBACK TO litequeue")
             if connection.in_transaction:
@@ -128,7 +135,7 @@ class Joined:
 
 
 class Nested(Joined):
-    """The same around a program's code: in between a soft timeout may come, and a fork."""
+    """The same around a program's code: in between a soft timeout may come, and a fork of this thread's."""
 
     __slots__ = ()
 
@@ -169,7 +176,8 @@ class Transaction:
         try:
             self._open.begin()
             self._write.keep()
-            # In the block a soft timeout may come, and a fork: between two statements both do no harm.
+            forkguard.begin(self._path)
+            # In the block a soft timeout may come, and a fork of this thread's: between two statements both do no harm.
             forkguard.leave()
             shielded.__exit__()  # it may have been waiting for this
         except BaseException as error:
@@ -181,8 +189,10 @@ class Transaction:
         open_ = self._open
         assert open_ is not None
         open_.end()
+        open_.verify()
         shielded.__enter__()
         forkguard.enter()
+        forkguard.end(self._path)
         is_ended = not open_.connection.in_transaction
         if error is None and not is_ended:
             self._write.__exit__(None, None, None)
