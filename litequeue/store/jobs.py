@@ -174,15 +174,17 @@ class Jobs:
         demand: Demand | None = None,
         running: int | None = None,
         passes_on: bool = True,
+        patience: float | None = None,
     ) -> Turn:
-        """Settle what ended, put due jobs where they can be claimed, claim, and say who sleeps from now on; one transaction."""
+        """Settle what ended, put due jobs where they can be claimed, claim, and say who sleeps from now on; one transaction. Raises QueueBusy
+        once the write lock was not had for ``patience`` seconds, instead of the usual."""
         from .turn import Turn, pipeline  # who only enqueues takes none
 
         turn = Turn(
             worker, now, lease_until, succeeded=succeeded, others=others, suspended=suspended, replaced=replaced, adoptions=adoptions,
             printed=printed, demand=demand, running=running, passes_on=passes_on,
         )  # fmt: skip
-        with self._database.write(durable=False) as connection:
+        with self._database.write(durable=False, patience=patience) as connection:
             for step in pipeline.STEPS:
                 step(connection, turn)
         return turn

@@ -8,6 +8,7 @@ store's. A *turn* is one transaction: settle what ended, promote what is due, cl
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from collections.abc import Sequence
 
@@ -29,6 +30,7 @@ from .inbox import Dead, Held, Inbox, Look, Started, Stop
 from .looking import Looking
 from .neighbours import Neighbours
 from .outgoing import Outgoing
+from .patience import Patience
 from .planning import Plan
 from .pooling import Pools
 from .reporting import Reporter
@@ -41,7 +43,6 @@ from .timeouts import Key
 log = Log("litequeue.worker")
 
 TEND_PAUSE = 0.005  # while calls wait in a pool
-RETRY_PAUSE = 0.25  # after a turn that the file refused
 
 
 class Coordinator:
@@ -78,7 +79,7 @@ class Coordinator:
         self._looking = Looking()
         self._teller = Teller()
         self._watch = Watch(store.database, clock)
-        self._refused_until = 0.0
+        self._patience = Patience(store.database.patience)
         self._taken = 0
         self.moved_at = clock.monotonic()
 
@@ -128,13 +129,11 @@ class Coordinator:
 
     def seconds_until_due(self) -> float:
         now = self._clock.monotonic()
-        if now < self._refused_until:
-            return self._refused_until - now
+        if now < self._patience.refused_until:
+            return self._patience.refused_until - now
         if self._looking.yes:
             return 0.0
-        due = min(self._watch.due(), self._running.next_timeout())
-        if self._pools.backlogged():
-            due = min(due, now + TEND_PAUSE)
+        due = min(self._watch.due(), self._running.next_timeout(), now + TEND_PAUSE if self._pools.backlogged() else math.inf)
         return max(due - now, 0.0)
 
     def _slow_look(self) -> None:
@@ -156,7 +155,7 @@ class Coordinator:
             return
         demand = self._demand() if claiming else None
         now, mono = self._clock.now(), self._clock.monotonic()
-        if mono < self._refused_until:
+        if mono < self._patience.refused_until:
             return
         has_peers = self._neighbours.has_peers()
         try:
@@ -176,12 +175,13 @@ class Coordinator:
                 demand=demand,
                 running=len(self.calls) if has_peers else None,
                 passes_on=self._looking.passes_on or bool(self.outgoing),
+                patience=self._patience.until(self._running.next_timeout(), mono),
             )
-        except PASSING as error:
-            # What ended is kept and written once there is room; until then nothing new is claimed.
-            self.outgoing.endings.refused(error)
-            self._refused_until = self._clock.monotonic() + RETRY_PAUSE
+        except PASSING as error:  # what ended is kept and written once there is room; until then nothing new is claimed
+            if self._patience.is_refused(error, mono, self._clock.monotonic()):
+                self.outgoing.endings.refused(error)
             return
+        self._patience.had()
         self._after(turn, demand, now)
 
     def _anything_to_do(self, now: int, demand: Demand | None) -> bool:

@@ -1,15 +1,16 @@
 """One connection: how it is opened, and closed.
 
-Owns the PRAGMAs, and that SQLite makes, opens and deletes its files as whom root is to act as there (``as_owner``). It does so at
+Owns the PRAGMAs, how long it waits for others, and that SQLite makes, opens and deletes its files as whom root is to act as there (``as_owner``). It does so at
 the first look, in ``open_connection``, at its first sync, when the last one of all closes, and when the journal mode changes; in
 between a connection in WAL mode has them open, and goes by no path. Any other mode makes a journal at each write.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from ...base.as_owner import User, acting_as, keeper
 from ...base.errors import CannotOpen
@@ -42,6 +43,17 @@ class Connection(sqlite3.Connection):
                 self.keep(self)
             if not isinstance(error, Exception):  # those say that it was never opened, or that the program ends
                 raise
+
+
+@contextlib.contextmanager
+def waiting(connection: sqlite3.Connection, seconds: float) -> Iterator[None]:
+    """In the block it waits for so long where another one writes, or reads what is to be cut."""
+    (usual,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+    try:
+        yield
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {usual}")
 
 
 def open_connection(path: str, user: User | None, *, patience: float, synced: bool, read_only: bool = False) -> Connection:

@@ -162,14 +162,14 @@ class Database:
 
     # -- transactions --------------------------------------------------------------------------
 
-    def write(self, *, durable: bool, on: Connection | None = None) -> Write | Joined:
+    def write(self, *, durable: bool, on: Connection | None = None, patience: float | None = None) -> Write | Joined:
         """``with db.write(durable=...) as connection``: BEGIN IMMEDIATE under the gate, then COMMIT.
         ``durable`` syncs the commit to the device (unless durability="normal"). Raises QueueBusy, StorageFull
-        or another StoreError; then nothing was stored. ``on`` names a side connection to write with.
+        or another StoreError; then nothing was stored. ``on`` names a side connection to write with, ``patience`` seconds instead of the usual.
         Where the program holds a transaction open here, it is a part of that."""
         if (found := joined(self.path)) is not None:
             return Joined(found)
-        return Write(self, durable, on)
+        return Write(self, durable, on, patience)
 
     def joined(self) -> Open | None:
         """The transaction that a write would join."""

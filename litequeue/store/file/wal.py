@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ...base.errors import StoreError
+from .connections import waiting
 from .files import log_size
 
 # When a checkpoint is due: after so many commits, or ROWS times as many changed rows. Each costs two fsyncs, so rarer is
@@ -91,11 +92,5 @@ def copy(connection: sqlite3.Connection, guard: sqlite3.Connection) -> tuple[int
 
 def _truncate(connection: sqlite3.Connection) -> None:
     """Give up at once where a reader is in the way: waiting for it would stall every writer."""
-    (patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
-    connection.execute("PRAGMA busy_timeout = 0")
-    try:
+    with contextlib.suppress(sqlite3.Error), waiting(connection, 0):
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    except sqlite3.Error:
-        pass
-    finally:
-        connection.execute(f"PRAGMA busy_timeout = {patience}")

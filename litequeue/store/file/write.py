@@ -14,7 +14,7 @@ from typing import Protocol
 from ...base import forkguard
 from ...base.softguard import shielded
 from . import gate
-from .connections import Connection
+from .connections import Connection, waiting
 from .handles import Handles, Turn
 from .sqlerrors import translate
 from .wal import Wal
@@ -45,12 +45,13 @@ class Write:
     A signal's handler may raise anywhere, and in the first line of ``__exit__`` too: then what this object held is let go of by its turn.
     """
 
-    __slots__ = ("_before", "_connection", "_database", "_durable", "_guard", "_handles", "_is_counted", "_on", "_turn")
+    __slots__ = ("_before", "_connection", "_database", "_durable", "_guard", "_handles", "_is_counted", "_on", "_patience", "_turn")
 
-    def __init__(self, database: _Database, durable: bool, on: Connection | None) -> None:
+    def __init__(self, database: _Database, durable: bool, on: Connection | None, patience: float | None = None) -> None:
         self._database = database
         self._durable = durable
         self._on = on
+        self._patience = patience
         self._connection: sqlite3.Connection | None = None
         self._guard: Connection | None = None
         self._is_counted = False
@@ -63,7 +64,7 @@ class Write:
             while True:
                 handles = self._handles = database.held()
                 try:
-                    self._turn = handles.enter(database.patience)
+                    self._turn = handles.enter(database.patience if self._patience is None else self._patience)
                 except gate.GateClosed:
                     continue
                 if not handles.closed:
@@ -74,7 +75,11 @@ class Write:
             connection = self._connection = database.writer(handles, self._durable, self._on)
             handles.identity.verify()
             self._before = connection.total_changes
-            connection.execute("BEGIN IMMEDIATE")
+            if self._patience is None:
+                connection.execute("BEGIN IMMEDIATE")
+            else:  # of who writes without the gate
+                with waiting(connection, self._patience):
+                    connection.execute("BEGIN IMMEDIATE")
             if not handles.marked:
                 handles.mark()
             if handles.checked is not handles.identity.news:

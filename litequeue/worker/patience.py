@@ -1,0 +1,42 @@
+"""How long a turn waits for the write lock, and when it tries again.
+
+Owns that: as long as anybody does, but no longer than until a call that runs has used up its time, since the thread that waits is the one that
+ends it, and a program's transaction may hold the lock for seconds. What was cut short for that was not refused: the turn begins again at once.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..base.errors import QueueBusy
+
+RETRY_PAUSE: Final = 0.25  # after a turn that the file refused
+SHORTEST: Final = 0.05
+
+
+class Patience:
+    """Times are monotonic seconds. For the coordinator's thread."""
+
+    def __init__(self, usual: float) -> None:
+        self.refused_until = 0.0
+        self._usual = usual
+        self._waits_since: float | None = None
+
+    def until(self, deadline: float, now: float) -> float | None:
+        """How long to wait from now on, where the next call's time is up at ``deadline``; None: as long as anybody."""
+        left = max(deadline - now, SHORTEST)
+        return left if left < self._usual else None
+
+    def is_refused(self, error: Exception, began: float, now: float) -> bool:
+        """Whether that was no wait that was cut short. If so, the next turn comes after a pause."""
+        if self._waits_since is None:
+            self._waits_since = began
+        if isinstance(error, QueueBusy) and now - self._waits_since < self._usual:
+            return False
+        self._waits_since = None
+        self.refused_until = now + RETRY_PAUSE
+        return True
+
+    def had(self) -> None:
+        """The lock was."""
+        self._waits_since = None
