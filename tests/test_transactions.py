@@ -512,6 +512,7 @@ def test_workers_see_it_with_their_next_look_or_when_they_are_rung(app: LiteQueu
 
 SITE = """
 import os, time
+import os, time
 from litequeue import LiteQueue, current_job
 app = LiteQueue({db!r})
 
@@ -540,6 +541,16 @@ async def charge_in_coroutine(order):
         db.result = f"paid {{order}}"
         return 7
     assert await current_job().run_in_transaction(rows) == 7
+
+@app.task(pool="process", retries=1)
+def dies(order):
+    pay(order)
+    os._exit(3)
+
+@app.task(pool="process", timeout=2)
+def hangs(order):
+    pay(order)
+    time.sleep(60)
 
 @app.task(retries=1, backoff=0)
 def fails_once(order):
@@ -580,6 +591,24 @@ def test_what_comes_after_the_end_changes_nothing_and_is_said(site: Any, app: Li
         worker.join()
     assert job.state == "succeeded" and job.info().failures == 1
     assert f"job {job.id} (site_pay.fails_once) had ended with its own transaction, as succeeded, and then came to: RuntimeError: after the end" in caplog.text
+
+
+def test_a_process_that_dies_after_the_end_has_succeeded(site: Any, app: LiteQueue, db: Path, caplog: pytest.LogCaptureFixture) -> None:
+    heard: list[tuple[str, int]] = []
+    site.app.on("succeeded")(lambda job: heard.append(("succeeded", job.id)))
+    site.app.on("discarded")(lambda job: heard.append(("discarded", job.id)))
+    with app.transaction() as rows:
+        rows.execute("INSERT INTO orders (id) VALUES (1)")
+    dies, hangs = site.dies.delay(1), site.hangs.delay(1)
+    with caplog.at_level(logging.WARNING), site.app.worker() as worker:
+        assert wait_until(lambda: {dies.state, hangs.state} == {"succeeded"})
+        assert wait_until(lambda: len(heard) == 4, 15)
+        worker.stop()
+    assert orders(db) == [(1, 2)] and [job.info().failures for job in (dies, hangs)] == [0, 0]
+    assert sorted(heard) == sorted(("succeeded", job.id) for job in app.jobs())
+    assert f"job {dies.id} site_pay.dies: had ended with its own transaction, as succeeded, and then came to: ProcessDied: " in caplog.text
+    assert f"job {hangs.id} site_pay.hangs: had ended with its own transaction, as succeeded, and then came to: TaskTimeout: " in caplog.text
+    assert "lost its lease" not in caplog.text
 
 
 def running(app: LiteQueue) -> JobContext:

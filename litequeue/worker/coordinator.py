@@ -197,7 +197,7 @@ class Coordinator:
     def _after(self, turn: Turn, demand: Demand | None, now: int) -> None:
         mono = self._clock.monotonic()
         self._neighbours.tell_more(turn.to_tell)
-        written = self.outgoing.written(turn.lost)
+        written = self.outgoing.written(turn.lost, turn.ended_themselves)
         self._telling |= written.discarded
         if written.ends:
             self._teller.tell(written.ends)

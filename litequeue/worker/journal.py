@@ -49,16 +49,18 @@ class Endings:
     def add(self, call: Call, timed: Timed, settled: Settled | Unsettled) -> None:
         self._kept.append((call, timed, settled))
 
-    def written(self, lost: Collection[Lease]) -> None:
-        """All of them were, but for the leases that were no longer ours."""
+    def written(self, lost: Collection[Lease], ended_themselves: Collection[Lease] = ()) -> None:
+        """All of them were, but for the leases that were no longer ours, and those of jobs that had written their end themselves."""
         kept, self._kept, self._why = self._kept, [], ""
         self._refusals.over("the file takes writes again")
-        quiet = not lost and not log.isEnabledFor(logging.INFO)
+        quiet = not lost and not ended_themselves and not log.isEnabledFor(logging.INFO)
         for call, timed, settled in kept:
             if quiet and type(settled) is Settled and settled.note is None:
                 continue
             if lost and Lease(call.job.id, call.job.attempt) in lost:
                 _dropped(call, timed)
+            elif ended_themselves and Lease(call.job.id, call.job.attempt) in ended_themselves:
+                _ignored(call, timed, settled)
             else:
                 _ended(call, timed, settled)
 
@@ -90,6 +92,14 @@ def _dropped(call: Call, timed: Timed) -> None:
     log.warning(
         "job %d %s: attempt %d had lost its lease; its result, after %.3f s, was dropped",
         job.id, job.label, job.execution, timed.seconds, extra=_fields(job, seconds=timed.seconds),
+    )  # fmt: skip
+
+
+def _ignored(call: Call, timed: Timed, settled: Settled | Unsettled) -> None:
+    job, error = call.job, "" if isinstance(settled, Settled) or not settled.error_type else f"{settled.error_type}: {settled.error_message}"
+    log.error(
+        "job %d %s: had ended with its own transaction, as succeeded, and then came to: %s", job.id, job.label,
+        error[:500] or type(timed.outcome).__name__.lower(), extra=_fields(job, seconds=timed.seconds),
     )  # fmt: skip
 
 

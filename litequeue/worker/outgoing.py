@@ -6,7 +6,7 @@ coordinator's thread alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from ..base.models import (
@@ -49,7 +49,7 @@ class Outgoing:
         self.printed: list[Printed] = []
         self.endings = journal.Endings(monotonic)
         self._of_schedule = False
-        self._ends: list[End] = []
+        self._heard: list[tuple[Call, str]] = []  # whose end an app's functions may be told of
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
@@ -66,10 +66,7 @@ class Outgoing:
             self.others.append(settled)  # type: ignore[arg-type]
         self._of_schedule |= call.job.scheduled_for is not None
         if call.code.hooks.ended:
-            event = "succeeded" if type(settled) is Settled else settled.state  # type: ignore[union-attr]
-            functions = call.code.hooks.ended.get(event)
-            if functions:
-                self._ends.append(End(call.job.id, call.job.attempt, event, tuple(functions)))
+            self._heard.append((call, "succeeded" if type(settled) is Settled else settled.state))  # type: ignore[union-attr]
         self.endings.add(call, timed, settled)
 
     def keep(self, printed: Iterable[tuple[Call, int, str, str]], now: int) -> None:
@@ -78,13 +75,22 @@ class Outgoing:
             if len(self.printed) < MOST_PRINTED:
                 self.printed.append(Printed(call.job.id, call.job.execution, number, stream, now, text))
 
-    def written(self, lost: Collection[Lease]) -> Written:
-        """All of it is written, but for the leases that were no longer ours."""
-        self.endings.written(lost)
+    def written(self, lost: Collection[Lease], ended_themselves: Collection[Lease] = ()) -> Written:
+        """All of it is written, but for the leases that were no longer ours, and those of jobs that had written their end themselves."""
+        self.endings.written(lost, ended_themselves)
         found = Written(
             bool(self.succeeded or self.others), any(row.state == "discarded" for row in self.others), self._of_schedule,
-            bool(self.adoptions), [end for end in self._ends if (end.job, end.attempt) not in lost],
+            bool(self.adoptions), list(self._ends(lost, ended_themselves)),
         )  # fmt: skip
         self.succeeded, self.others, self.suspended, self.replaced, self.adoptions, self.printed = [], [], [], [], [], []
-        self._of_schedule, self._ends = False, []
+        self._of_schedule, self._heard = False, []
         return found
+
+    def _ends(self, lost: Collection[Lease], ended_themselves: Collection[Lease]) -> Iterator[End]:
+        for call, event in self._heard:
+            lease = Lease(call.job.id, call.job.attempt)
+            event = "succeeded" if lease in ended_themselves else event
+            functions = call.code.hooks.ended.get(event)
+            if functions and lease not in lost:
+                yield End(*lease, event, tuple(functions))
+

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ...base.models import Lease, Settled
@@ -91,6 +91,10 @@ HELD: Final = f"""SELECT json_group_array(json_array(v.id, v.attempt)) FROM (
     FROM json_each(:rows)) AS v
 JOIN litequeue_jobs ON {_FENCE}"""
 
+# Of those that are not: what the job itself has ended, in its own transaction, and then died.
+ENDED_ITSELF: Final = """SELECT json_group_array(json_array(j.id, j.attempt)) FROM json_each(:rows) AS v
+JOIN litequeue_jobs AS j ON j.id = json_extract(v.value, '$[0]') AND j.attempt = json_extract(v.value, '$[1]') AND j.state = 'succeeded'"""
+
 
 def settle_succeeded(connection: sqlite3.Connection, turn: Turn) -> None:
     """May assume nothing: it comes first, and most of what a turn writes are these. The usual answer, that all of them
@@ -99,8 +103,7 @@ def settle_succeeded(connection: sqlite3.Connection, turn: Turn) -> None:
         # Those that matched are final with our attempt's number now, so "still running" cannot tell: ask
         # for the rows that are not as we wrote them.
         marks = json.dumps([(row.id, row.attempt, row.finished_at) for row in turn.succeeded])
-        (text,) = connection.execute(NOT_SETTLED, {"rows": marks}).fetchone()
-        turn.lost |= {Lease(*row) for row in json.loads(text)}
+        turn.lost |= _leases(connection, NOT_SETTLED, {"rows": marks})
 
 
 def _all_found(connection: sqlite3.Connection, values: Sequence[Settled]) -> bool:
@@ -119,9 +122,15 @@ def settle_others(connection: sqlite3.Connection, turn: Turn) -> None:
     if not turn.others:
         return
     rows = {"rows": turn.unsettled_rows}
-    (text,) = connection.execute(HELD, rows).fetchone()
-    held = {Lease(*row) for row in json.loads(text)}
-    turn.lost |= {Lease(row.id, row.attempt) for row in turn.others} - held
+    not_held = {Lease(row.id, row.attempt) for row in turn.others} - _leases(connection, HELD, rows)
+    if not_held:
+        turn.ended_themselves = _leases(connection, ENDED_ITSELF, rows)
+        turn.lost |= not_held - turn.ended_themselves
     if any(row.error_type is not None for row in turn.others):
         connection.execute(RECORD_ATTEMPTS, rows)  # before the fence falls
     connection.execute(SETTLE_OTHER, rows)
+
+
+def _leases(connection: sqlite3.Connection, sql: str, rows: Mapping[str, str]) -> set[Lease]:
+    (text,) = connection.execute(sql, rows).fetchone()
+    return {Lease(*row) for row in json.loads(text)}

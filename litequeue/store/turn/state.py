@@ -90,7 +90,7 @@ class Turn:
     """One turn: what the worker brings, and what comes of it. (A dataclass would cost every program 2 ms to import.)"""
 
     __slots__ = (
-        "adopted_rows", "adoptions", "claimed", "closed", "demand", "freed", "lease_until", "look", "lost", "moved", "now", "others",
+        "adopted_rows", "adoptions", "claimed", "closed", "demand", "ended_themselves", "freed", "lease_until", "look", "lost", "moved", "now", "others",
         "passes_on", "printed", "printed_rows", "refused", "replaced", "running", "succeeded", "suspended", "suspended_rows", "to_tell", "unsettled_rows", "waiting", "worker",
     )  # fmt: skip
 
@@ -130,6 +130,7 @@ class Turn:
         self.printed_rows = _encoded(printed)
         # What the steps find.
         self.lost: set[Lease] = set()  # settled by us, but no longer ours: the results were dropped
+        self.ended_themselves: set[Lease] = set()  # in a transaction of their own, which counts, whatever they came to then
         self.look = NOTHING
         self.waiting: tuple[Waiting, ...] = ()  # the queues of the look, and after a promotion those of now
         self.freed: list[int] = []  # what had waited for others, or was made, and may run now, for whichever worker
