@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -246,15 +247,15 @@ def test_what_failed_strangely_is_described_to_who_takes_it(planted: Planted, na
 
 
 @pytest.mark.parametrize("column", ["pending", "upset", "held", "delay", "cause", "replaced"])
-@pytest.mark.parametrize("number", NUMBERS)
-def test_a_wait_of_any_number_holds_nobody_up(planted: Planted, column: str, number: int) -> None:
+def test_a_wait_of_any_number_holds_nobody_up(planted: Planted, column: str) -> None:
     parents = [planted.job(**PARENT), planted.job(**FAILED)]
     others = [planted.job(**PARENT, id=90), planted.job(**FAILED, id=91)]
     for runs_when in ("success", "failed", "ended"):
         for takes in (None, "one", "all"):
             for parent, other in zip(parents, others, strict=True):
-                job = planted.wait(parent, runs_when=runs_when, takes=takes, **{column: number})
-                planted.row("edges", parent_id=other, child_id=job, position=1)
+                for number in NUMBERS:
+                    job = planted.wait(parent, runs_when=runs_when, takes=takes, **{column: number})
+                    planted.row("edges", parent_id=other, child_id=job, position=1)
     sound = planted.wait(parents[0], takes="one")
     planted.serve_and_look()
     assert planted.state(sound) == "succeeded"
@@ -355,8 +356,10 @@ CHILDREN: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", CHILDREN)
-@pytest.mark.parametrize("is_open", [1, 0, HUGE])
+CLOSED = ("none", "twice", "numbers beyond", "nobody", "no list", "missing")  # of which nobody should read the children
+
+
+@pytest.mark.parametrize(("name", "is_open"), [*((name, 1) for name in CHILDREN), *itertools.product(CLOSED, (0, HUGE))])
 def test_a_batch_of_any_children_holds_nobody_up(planted: Planted, name: str, is_open: int) -> None:
     text = CHILDREN[name]
     planted.next = 104
@@ -449,21 +452,21 @@ def test_an_event_at_any_time_holds_nobody_up(planted: Planted, number: int) -> 
     assert [job.state for job in jobs] == ["succeeded"] * 3
 
 
-STEPS: dict[str, dict[str, Any]] = {
-    **{f"{column} is {number}": {column: number} for column in ("until", "attempt", "at") for number in NUMBERS},
-    **{f"a value: {name}": {"value": text} for name, text in TEXTS.items()},
-    **{f"an event: {name}": {"event": text, "value": "1"} for name, text in TEXTS.items()},
+STEPS: dict[str, list[dict[str, Any]]] = {
+    **{f"any {column}": [{column: number} for number in NUMBERS] for column in ("until", "attempt", "at")},
+    **{f"a value: {name}": [{"value": text}] for name, text in TEXTS.items()},
+    **{f"an event: {name}": [{"event": text, "value": "1"}] for name, text in TEXTS.items()},
 }
 
 
 @pytest.mark.parametrize("name", STEPS)
 def test_a_step_of_any_kind_holds_nobody_up(planted: Planted, name: str) -> None:
     """Of one that waits for an event, for one of several, sleeps, has steps; that ran, and that has not."""
-    for attempt in (1, 0):
-        for word, args in (("wait_for:x", '["x"]'), ("wait_for:y", '[["y", "x"], 1]'), ("sleep", '["sleep"]'), ("step", '["step"]')):
-            job = planted.job(task=HEAR, args=args, attempt=attempt, max_attempts=1)
-            planted.row("steps", job_id=job, name=word, **{"attempt": 1, "at": 1, **STEPS[name]})
-            planted.row("steps", job_id=job, name="other", **{"attempt": 1, "at": 1, **STEPS[name]})
+    kinds = (("wait_for:x", '["x"]'), ("wait_for:y", '[["y", "x"], 1]'), ("sleep", '["sleep"]'), ("step", '["step"]'))
+    for attempt, (word, args), columns in itertools.product((1, 0), kinds, STEPS[name]):
+        job = planted.job(task=HEAR, args=args, attempt=attempt, max_attempts=1)
+        planted.row("steps", job_id=job, name=word, **{"attempt": 1, "at": 1, **columns})
+        planted.row("steps", job_id=job, name="other", **{"attempt": 1, "at": 1, **columns})
     planted.serve_and_look()
     for job in planted.jobs:
         planted.app.job(job).retry()
