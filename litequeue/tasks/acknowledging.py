@@ -6,7 +6,7 @@ Owns when it begins, behind the fence, and that its end is the job's. The SQL of
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from ..base.checks import MICROS
 from ..base.clock import SystemClock
@@ -15,17 +15,20 @@ from ..base.outcomes import Succeeded
 from ..base.statements import Ending, Statements, ended
 from .durable import Durable
 
+S = TypeVar("S", bound=Statements)
 
-class JobTransaction:
+
+class JobTransaction(Generic[S]):
     """``with current_job().transaction() as db:``"""
 
-    def __init__(self, context: Durable, *, ack: bool) -> None:
+    def __init__(self, context: Durable, face: type[S]) -> None:
         self._context = context
-        self._ack = ack
+        self._face = face
+        self._ack = issubclass(face, Ending)
         self._open: Any = None
-        self._statements: Statements | None = None
+        self._statements: S | None = None
 
-    def __enter__(self) -> Statements:
+    def __enter__(self) -> S:
         context = self._context
         if context._acknowledged is not None:
             raise InvalidArgument(f"job {context._job.id} has ended with a transaction of its own already: what is to go with that belongs into that block")
@@ -42,7 +45,7 @@ class JobTransaction:
         except BaseException as error:
             self._open.__exit__(type(error), error, None)
             raise
-        self._statements = Ending(connection) if self._ack else Statements(connection)
+        self._statements = self._face(connection)
         return self._statements
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from ..base.checks import aware, flag
 from ..base.errors import InvalidType, JobCancelled, NotInATask, WouldDeadlock
@@ -18,6 +18,7 @@ from ..base.models import ClaimedJob, PastError
 from .durable import Durable
 
 if TYPE_CHECKING:
+    from ..base.statements import Ending, Statements
     from .acknowledging import JobTransaction
 
 T = TypeVar("T")
@@ -138,7 +139,11 @@ class JobContext(Durable):
         found = self._store().flows.parent_results(self.id)
         return [None if result is None else self._codec.decode(result) for result in found]
 
-    def transaction(self, *, ack: bool = True) -> JobTransaction:
+    @overload
+    def transaction(self, *, ack: Literal[True] = True) -> JobTransaction[Ending]: ...
+    @overload
+    def transaction(self, *, ack: bool) -> JobTransaction[Statements]: ...
+    def transaction(self, *, ack: bool = True) -> JobTransaction[Any]:
         """``with current_job().transaction() as db:`` runs SQL on the queue's file. With the end of the block the job has succeeded, with
         ``db.result``: its rows, its end, and what it enqueued inside are stored in one transaction, or, where the block raises, none of them. So a job's
         effects in the file happen exactly once. What the code does after the block changes nothing of that. ``ack=False``: rows that are only
@@ -148,9 +153,10 @@ class JobContext(Durable):
         coroutine: ``await job.run_in_transaction(function)``."""
         if self._job.pool == "async" and not _in_a_thread.get():
             raise WouldDeadlock("a transaction would stop the worker's event loop for as long as it waits for the lock: await job.run_in_transaction(function)")
+        from ..base.statements import Ending, Statements
         from .acknowledging import JobTransaction
 
-        return JobTransaction(self, ack=flag(ack, "ack"))
+        return JobTransaction(self, Ending if flag(ack, "ack") else Statements)
 
     async def run_in_transaction(self, function: Callable[[Any], T], *, ack: bool = True) -> T:
         """``with job.transaction() as db: return function(db)``, in a thread."""

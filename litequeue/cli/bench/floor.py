@@ -39,6 +39,27 @@ _CLAIM = """UPDATE floor SET state = 'running', worker = 1, lease = ? WHERE id I
 _ACK = """UPDATE floor SET state = 'done', finished = ?, result = '8'
 WHERE id IN (SELECT value FROM json_each(?)) AND state = 'running'"""
 
+# An app's own table, in the queue's file.
+ORDERS = "CREATE TABLE orders (id INTEGER PRIMARY KEY, paid INTEGER NOT NULL DEFAULT 0)"
+ORDER = "INSERT INTO orders (id) VALUES (?)"
+PAY = "UPDATE orders SET paid = paid + 1 WHERE id = ?"
+
+
+class Orders:
+    """An app's own connection to them."""
+
+    def __init__(self, path: str) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None)
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+
+    def pay(self, number: int) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.execute(PAY, (number,))
+        self._connection.execute("COMMIT")
+
+    def close(self) -> None:
+        self._connection.close()
+
 
 class Floor:
     """A raw database beside the measured one."""

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any
 
-from ...base.models import ClaimedJob, Settled, Unsettled
+from ...base.models import Unsettled
 from ...store.turn import Demand
 from ...workflow.shapes import chain, chord, group
 from . import tasks
-from .rig import Bench, Figure, percentile
+from .rig import FAR, Bench, Figure, drain, percentile, timed
 
-FAR: int = 4 * 10**15  # in 2096: all is due
 TURN: int = 256  # jobs that are claimed and settled in one
 
 
@@ -31,13 +29,13 @@ def flows(bench: Bench) -> Iterator[Figure]:
             many = 1 if name == "chain" else TURN
             bench.fresh()
             tasks.noop.delay()
-            plain = _timed(lambda: tasks.add.delay_many(rows))
-            plain_drain = _drain(many)
+            plain = timed(lambda: tasks.add.delay_many(rows))
+            plain_drain = drain(many)
             bench.fresh()
             tasks.noop.delay()
-            seconds.append(_timed(shape.delay))
+            seconds.append(timed(shape.delay))
             stored[name].append(seconds[-1] / plain)
-            drained[name].append(_drain(many) / plain_drain)
+            drained[name].append(drain(many) / plain_drain)
     for name in shapes:
         yield Figure(f"{name} of {count:,} stored, of plain jobs", percentile(stored[name], 0.5), "ratio", 1.5, False)
         yield Figure("  drained, of plain jobs", percentile(drained[name], 0.5), "ratio", 1.6, False)
@@ -56,7 +54,7 @@ def cascade(bench: Bench) -> Iterator[Figure]:
     began = time.perf_counter()
     others = [end]
     while others or store.jobs.look(1, None).untold:
-        length = _timed(lambda others=others: store.jobs.turn(1, FAR, FAR + 1, others=others))
+        length = timed(lambda others=others: store.jobs.turn(1, FAR, FAR + 1, others=others))
         longest, others = max(longest, length), []
     total = time.perf_counter() - began
     assert flow.state == "cancelled"
@@ -75,21 +73,3 @@ def nested(bench: Bench) -> Iterator[Figure]:
         seconds = time.perf_counter() - began
     assert found == 55 * count
     yield Figure(f"{count:,} chords of 10 in a chord, done", 12 * count / seconds, "jobs/s", 2_000, True)
-
-
-def _timed(work: Any) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
-def _drain(many: int) -> float:
-    """Seconds until all jobs of the file have ended, with so many of them a turn."""
-    store, count = tasks.app._client.store, sum(tasks.app.stats().states.values())
-    began = time.perf_counter()
-    held: list[ClaimedJob] = []
-    while count > 0:
-        ended = [Settled(job.id, job.attempt, FAR, FAR, "7", FAR, None) for job in held]
-        held = store.jobs.turn(1, FAR, FAR + 1, succeeded=ended, demand=Demand({"thread": many})).claimed
-        count -= len(ended)
-    return time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""What measurements share: fresh databases, worker processes, and the form of a figure.
+"""What measurements share: fresh databases, worker processes, a drain without one, and the form of a figure.
 """
 
 from __future__ import annotations
@@ -15,10 +15,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ...base.errors import WorkerFailed
+from ...base.models import ClaimedJob, Settled
+from ...store.turn import Demand
 from . import tasks
+
+FAR: Final = 4 * 10**15  # in 2096: all is due
 
 
 class Figure(NamedTuple):
@@ -113,3 +117,21 @@ def _bytecode() -> str:
 
 def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(int(len(values) * share), len(values) - 1)]
+
+
+def timed(work: Any) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def drain(many: int, count: int | None = None) -> float:
+    """Seconds until so many jobs of the file have ended, or all, with so many of them a turn."""
+    store, count = tasks.app._client.store, sum(tasks.app.stats().states.values()) if count is None else count
+    began = time.perf_counter()
+    held: list[ClaimedJob] = []
+    while count > 0:
+        ended = [Settled(job.id, job.attempt, FAR, FAR, "7", FAR, None) for job in held]
+        held = store.jobs.turn(1, FAR, FAR + 1, succeeded=ended, demand=Demand({"thread": many})).claimed
+        count -= len(ended)
+    return time.perf_counter() - began
