@@ -79,8 +79,10 @@ def once(*args: Any) -> str:
 @app.task
 async def in_async(*args: Any) -> str:
     folder, *_, comes_to = _begin(args)
-    await asyncio.sleep(0.03)
-    _end(folder)
+    try:
+        await asyncio.sleep(0.03)
+    finally:  # when it is cancelled, too: it may be put back
+        _end(folder)
     return comes_to
 
 

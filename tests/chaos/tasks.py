@@ -124,8 +124,10 @@ def rated(ledger: str, key: str, failures: int) -> int:
 @app.task
 async def in_async(ledger: str, key: str, seconds: float) -> int:
     _line("start", ledger)
-    await asyncio.sleep(seconds)
-    _line("end", ledger)
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        _line("end", ledger)
     return current_job().attempt
 
 
