@@ -156,10 +156,16 @@ def _overlap(e: Evidence, first: Execution, second: Execution) -> bool:
         late = first.ended is not None and first.ended > max(second.began, death + ORPHAN_SECONDS)
     else:
         late = first.ended is None or first.ended > second.began
-    if not late or e.froze(first.worker, second.began):
+    if not late or e.froze(first.worker, second.began) or _was_killed_for_a_cancel(e, first, second.began):
         return False
     # Its process was frozen as its worker died: it could not know, and dies when it is thawed.
     return not any(start < second.began < stop for start, stop in e.frozen[first.pid])
+
+
+def _was_killed_for_a_cancel(e: Evidence, run: Execution, by: float) -> bool:
+    """Its process, by its worker, before that was written down; then it was put back."""
+    rows = [row for row in e.attempts[run.job] if row.number == run.number and row.outcome == "cancelled"]
+    return run.ended is None and run.pid != run.worker and any(e.clock(row.at) <= by for row in rows)
 
 
 # -- limits ------------------------------------------------------------------------------------------------
