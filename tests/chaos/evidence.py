@@ -199,6 +199,11 @@ class Evidence:
         # Half a lease: the last renewal may have been a while ago.
         return any(min(end, before) - start >= self.lease / 2 for start, end in self.frozen[worker])
 
+    def was_held_up(self, worker: int, at: float) -> bool:
+        """Whether it stood still then, after another one had for so long that nobody could write, if that had the lock."""
+        stands = any(start <= at <= end for start, end in self.frozen[worker])
+        return stands and any(min(end, at) - start >= self.lease and end >= at - self.lease for times in self.frozen.values() for start, end in times)
+
     def was_well(self, worker: int, since: float, until: float) -> bool:
         """Whether a worker was up all that time, and nobody touched it."""
         if self.up[worker] > since or self.killed.get(worker, until) < until:

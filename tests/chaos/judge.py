@@ -122,7 +122,7 @@ def _may_be_discarded(job: JobRow) -> bool:
 def only_the_dead_and_the_frozen_are_interrupted(e: Evidence) -> Iterator[str]:
     for row in itertools.chain(*e.attempts.values()):
         at = e.clock(row.at)
-        if row.outcome == "interrupted" and e.killed.get(row.worker, at) >= at and not e.froze(row.worker, at):
+        if row.outcome == "interrupted" and e.killed.get(row.worker, at) >= at and not e.froze(row.worker, at) and not e.was_held_up(row.worker, at):
             yield f"job {row.job} was taken from worker {row.worker}, which was neither dead nor frozen"
 
 
