@@ -10,12 +10,16 @@ of other threads likewise, and ``left_open`` says in a child which files it has 
 
 The lock of a module that another thread is importing is copied likewise (seen of two thirds of the forks beside a
 thread's first enqueue), and a module is imported wherever it is first needed. No name of importlib's public face tells of it, so
-its table of locks is read: of our modules and of Python's own, since somebody else's may run a program for as long as it is imported.
+its table of locks is read: of our modules and of Python's own, since somebody else's may run a program for as long as it is imported. A fork waits
+for them, and as one may begin right after that, the child forgets what it finds begun, and imports it anew. The import lock itself, which would keep others
+from beginning, is not taken: logging's is waited for after us, and who configures that imports with it.
+
+What waits for a transaction or an import is short: the hooks of modules that were imported after us have run already, and the other thread
+may want what they have taken.
 """
 
 from __future__ import annotations
 
-import _imp
 import logging  # noqa: F401 - what is to be done before a fork is done in reverse: else its lock would be held while we wait
 import os
 import sys
@@ -25,9 +29,10 @@ from typing import Any, Final
 
 from .clock import monotonic
 
-PATIENCE = 5.0  # seconds
+PATIENCE = 5.0  # seconds, for who is inside SQLite
+SHORT = 1.0  # and for the others
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # a signal's handler may fork in a thread that has it
 _inside = 0
 _open: dict[str, int] = {}  # transactions of the program's own blocks: the file, and the thread
 left_open: set[str] = set()  # files whose lock this process, a fork's child, has found taken and nobody will give back
@@ -71,42 +76,43 @@ def end(path: str) -> None:
     _open.pop(path, None)
 
 
-def _is_wrong_moment() -> bool:
-    """Under both locks: the import lock is needed to come to the lock of any module."""
-    me = threading.get_ident()
-    if _inside or any(thread != me for thread in list(_open.values())):
-        return True
-    importing = [found() for name, found in list(_module_locks.items()) if name.partition(".")[0] in _OURS]
-    return any(lock is not None and lock.owner != me for lock in importing)
-
-
 def _before() -> None:
     global _inside
-    deadline = monotonic() + PATIENCE
-    while True:
-        _imp.acquire_lock()
-        # Not waited for: a finalizer may run, and want the other of the two, in a thread that has one.
-        if _lock.acquire(blocking=False):
-            if not _is_wrong_moment() or monotonic() >= deadline:
-                break
-            _lock.release()
-        _imp.release_lock()
+    began = monotonic()
+    _lock.acquire()
+    while (waited := monotonic() - began) < PATIENCE and (_inside or waited < SHORT and (_others_have_one_open() or _importing())):
+        _lock.release()
         time.sleep(0.000_1)
+        _lock.acquire()
     _inside = 0  # who is still counted may be gone: what a signal's handler raises can come before the end is counted
+
+
+def _others_have_one_open() -> bool:
+    me = threading.get_ident()
+    return any(thread != me for thread in list(_open.values()))
+
+
+def _importing() -> list[str]:
+    """The modules that other threads are at."""
+    me = threading.get_ident()
+    locks = [(name, found()) for name, found in list(_module_locks.items()) if name.partition(".")[0] in _OURS]
+    return [name for name, lock in locks if lock is not None and lock.owner != me]
 
 
 def _after_in_parent() -> None:
     _lock.release()
-    _imp.release_lock()
 
 
 def _after_in_child() -> None:
     global _inside, _lock
     _inside = 0
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     left_open.update(_open)
     _open.clear()
-    _imp.release_lock()
+    for name in _importing():
+        _module_locks.pop(name, None)
+        if getattr(getattr(sys.modules.get(name), "__spec__", None), "_initializing", False):
+            del sys.modules[name]
 
 
 if hasattr(os, "register_at_fork"):
