@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import sqlite3
+import subprocess
 import sys
 import threading
 import time
@@ -39,7 +40,7 @@ from litequeue.base.models import ClaimedJob
 from litequeue.payload import Codec
 from litequeue.tasks.context import JobContext
 
-from .support import turn_of, wait_until, worker_process
+from .support import environment, turn_of, wait_until, worker_process
 
 pytestmark = pytest.mark.beside
 
@@ -347,6 +348,43 @@ def test_a_child_that_is_forked_inside_cannot_end_it(app: LiteQueue, db: Path, m
     with app.transaction() as rows:
         rows.execute("INSERT INTO orders (id) VALUES (3)")
     assert orders(db) == [(1, 0), (3, 0)]
+
+
+FORKS_INSIDE = """
+import os, sys, sqlite3
+from litequeue import LiteQueue
+app = LiteQueue("db.sqlite")
+with app.transaction() as db:
+    db.execute("CREATE TABLE big (v TEXT)")
+def ends():
+    if how == "exit": sys.exit(5)
+    if how == "raise": raise ValueError
+    if how == "os._exit": os._exit(5)
+how = sys.argv[1]
+with app.transaction() as db:
+    db.executemany("INSERT INTO big (v) VALUES (?)", (("x" * 1000,) for _ in range(6000)))
+    pid = os.fork()
+    if pid == 0:
+        ends()
+    else:
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        db.execute("SELECT count(*) FROM big").fetchall()
+        with app.transaction():
+            db.execute("INSERT INTO big (v) VALUES (1)")
+print(sqlite3.connect("db.sqlite").execute("PRAGMA integrity_check").fetchall())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("how", "code", "said"), [("exit", 5, ""), ("raise", 1, "ValueError"), ("os._exit", 5, ""), ("goes on", 1, "was forked inside")])
+def test_however_a_child_ends_its_parents_transaction_is_whole(tmp_path: Path, how: str, code: int, said: str) -> None:
+    """SQLite rolled back as Python freed the child's copy of the connection: of what is more than its cache, a part lay in the log, whose table
+    both share, and the file was malformed."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORKS_INSIDE, how], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == f"{code}\n[('ok',)]\n", done.stderr
+    assert said in done.stderr and done.stderr.count("Traceback") == bool(said)
 
 
 @pytest.mark.parametrize(("held", "told"), [(0.3, 9), (1.5, 7)])

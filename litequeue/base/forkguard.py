@@ -6,7 +6,7 @@ commits). So each use is counted, and ``os.fork`` waits until nobody is inside, 
 no longer than PATIENCE, in case the forking thread itself is the one inside.
 
 SQLite's tables of locks are copied too: in the child of a fork beside a transaction its write lock stays taken, by nobody. So a fork waits for those
-of other threads likewise, and ``left_open`` says in a child which files it has to do without.
+of other threads likewise, and ``left_open`` says in a child which files it has to do without. What is open in them is its parent's, and is never closed here.
 
 The lock of a module that another thread is importing is copied likewise (seen of two thirds of the forks beside a
 thread's first enqueue), and a module is imported wherever it is first needed. No name of importlib's public face tells of it, so
@@ -34,7 +34,7 @@ SHORT = 1.0  # and for the others
 
 _lock = threading.RLock()  # a signal's handler may fork in a thread that has it
 _inside = 0
-_open: dict[str, int] = {}  # transactions of the program's own blocks: the file, and the thread
+_open: dict[str, tuple[int, object]] = {}  # transactions of the program's own blocks: the file, the thread and the connection
 left_open: set[str] = set()  # files whose lock this process, a fork's child, has found taken and nobody will give back
 
 # By the modules' names, weakly; an entry lives for as long as a thread has the lock or waits for it.
@@ -67,9 +67,9 @@ class _Inside:
 inside = _Inside()
 
 
-def begin(path: str) -> None:
+def begin(path: str, connection: object) -> None:
     """A transaction is open in this thread until ``end``; it may run for as long as a program likes, and may fork."""
-    _open[path] = threading.get_ident()
+    _open[path] = threading.get_ident(), connection
 
 
 def end(path: str) -> None:
@@ -89,7 +89,7 @@ def _before() -> None:
 
 def _others_have_one_open() -> bool:
     me = threading.get_ident()
-    return any(thread != me for thread in list(_open.values()))
+    return any(thread != me for thread, _ in list(_open.values()))
 
 
 def _importing() -> list[str]:
@@ -107,12 +107,23 @@ def _after_in_child() -> None:
     global _inside, _lock
     _inside = 0
     _lock = threading.RLock()
-    left_open.update(_open)
-    _open.clear()
+    if _open:
+        _keep_away()
     for name in _importing():
         _module_locks.pop(name, None)
         if getattr(getattr(sys.modules.get(name), "__spec__", None), "_initializing", False):
             del sys.modules[name]
+
+
+def _keep_away() -> None:
+    """From what the parent has open. As this process ends Python would free the connections: SQLite rolls back what is open as it closes one, with the
+    parent's own table of the log in its hands (of a transaction beyond SQLite's 2 MB of cache, which lies in the log in part, the file was left malformed)."""
+    from .as_owner import keeper
+
+    left_open.update(_open)
+    for _, connection in _open.values():
+        keeper()(connection)
+    _open.clear()
 
 
 if hasattr(os, "register_at_fork"):

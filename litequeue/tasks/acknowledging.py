@@ -56,9 +56,9 @@ class JobTransaction(Generic[S]):
         statements._end()
         outcome: tuple[Succeeded, float] | None = None
         try:
-            if error is None and not connection.in_transaction:
+            if error is None and not self._open.is_parents and not connection.in_transaction:
                 raise ended("")
-            if error is None and self._ack:
+            if error is None and self._ack and not self._open.is_parents:
                 assert context._codec is not None
                 text = context._codec.encode(result, "the result")
                 now = SystemClock().now()

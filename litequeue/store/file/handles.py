@@ -58,7 +58,7 @@ class Turn:
 
     def __del__(self) -> None:
         handles: Handles | None = getattr(self, "handles", None)
-        if handles is not None and self.is_ours() and self.gate.is_mine():
+        if handles is not None and handles.pid == os.getpid() and self.is_ours() and self.gate.is_mine():
             handles.roll_back()
             self.gate.release()
 

@@ -44,12 +44,10 @@ class Open:
     def begin(self) -> None:
         self._token = _open.set(self)
 
-    def verify(self) -> None:
-        """Raises StoreError in a fork's child: a COMMIT of its own would succeed, and tear the log."""
-        if self.pid != os.getpid():
-            from ...base.statements import forked
-
-            raise forked(self.path)
+    @property
+    def is_parents(self) -> bool:
+        """In a fork's child, which must not touch it: a COMMIT of its own would succeed, and tear the log."""
+        return self.pid != os.getpid()
 
     def end(self) -> None:
         self.is_over = True
@@ -70,7 +68,7 @@ def joined(path: str, *, writes: bool = True) -> Open | None:
     found = _open.get()
     while found is not None and (found.is_over or found.path != path):
         found = found.outer
-    if path in forkguard.left_open or found is not None and found.pid != os.getpid():
+    if path in forkguard.left_open or found is not None and found.is_parents:
         from ...base.statements import forked
 
         raise forked(path)
@@ -116,8 +114,10 @@ class Joined:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         connection = self._open.connection
+        if self._open.is_parents:
+            self._leave()
+            return _leave_to_parent(self._open.path, error)
         try:
-            self._open.verify()
             if error is not None and connection.in_transaction:  # a full disk ends it all
                 connection.execute("ROLLBACK TO litequeue")
             if connection.in_transaction:
@@ -156,6 +156,14 @@ class Nested(Joined):
         super().__exit__(_RollBack if is_theirs else kind, _RollBack() if is_theirs else error, traceback)
 
 
+def _leave_to_parent(path: str, error: BaseException | None) -> None:
+    """What ends a block in a fork's child stays as it is; where that is its end, StoreError."""
+    if error is None:
+        from ...base.statements import forked
+
+        raise forked(path)
+
+
 class _RollBack(Exception):
     """Given to the write in the place of whatever a program's block raised, which stays as it is."""
 
@@ -176,7 +184,7 @@ class Transaction:
         try:
             self._open.begin()
             self._write.keep()
-            forkguard.begin(self._path)
+            forkguard.begin(self._path, connection)
             # In the block a soft timeout may come, and a fork of this thread's: between two statements both do no harm.
             forkguard.leave()
             shielded.__exit__()  # it may have been waiting for this
@@ -185,11 +193,17 @@ class Transaction:
             raise
         return self._open
 
+    @property
+    def is_parents(self) -> bool:
+        """As of the ``Open``."""
+        return self._open is not None and self._open.is_parents
+
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         open_ = self._open
         assert open_ is not None
         open_.end()
-        open_.verify()
+        if open_.is_parents:
+            return _leave_to_parent(self._path, error)
         shielded.__enter__()
         forkguard.enter()
         forkguard.end(self._path)
