@@ -145,9 +145,9 @@ class Jobs:
             for origin in origins:
                 record_origin(connection, origin, now)
 
-    def record_options(self, origins: Iterable[TaskOrigin], now: int) -> None:
+    def record_options(self, origins: Iterable[TaskOrigin], now: int, patience: float | None = None) -> None:
         """What a worker's code says of its tasks."""
-        with self._database.write(durable=False) as connection:
+        with self._database.write(durable=False, patience=patience) as connection:
             for origin in origins:
                 record_options(connection, origin, now)
 

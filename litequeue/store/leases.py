@@ -93,12 +93,12 @@ class Leases:
             (text,) = connection.execute(HELD_BY_WORKER, {"worker": worker}).fetchone()
         return {Lease(*row) for row in json.loads(text)}
 
-    def make_durable(self, worker: int, now: int) -> None:
+    def make_durable(self, worker: int, now: int, patience: float | None = None) -> None:
         """Sync everything committed so far: before an at-most-once job starts, its claim must stay.
 
         A commit at synchronous=FULL syncs the earlier ones of the log too; it has to write something.
         """
-        with self._database.write(durable=True) as connection:
+        with self._database.write(durable=True, patience=patience) as connection:
             connection.execute(BEAT, {"worker": worker, "now": now})
 
     def rescue_worker(self, worker: int, name: str, now: int) -> Rescued:

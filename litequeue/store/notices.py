@@ -41,11 +41,11 @@ class Notices:
         with self._database.read() as connection:
             return connection.execute(UNREPORTED, {"limit": limit}).fetchall()
 
-    def report(self, told: Sequence[Telling], origins: Sequence[TaskOrigin], now: int) -> int:
+    def report(self, told: Sequence[Telling], origins: Sequence[TaskOrigin], now: int, patience: float | None = None) -> int:
         """Tick jobs off, each with the jobs that tell of it; how many tell. Those that somebody else ticked off
         in the meantime are left alone."""
         count = 0
-        with self._database.write(durable=True) as connection:
+        with self._database.write(durable=True, patience=patience) as connection:
             for origin in origins:
                 record_origin(connection, origin, now)
             for job_id, jobs in told:

@@ -223,9 +223,9 @@ class Workers:
         state = None if holder is None else process_state(holder)
         return state is not None and state not in ("T", "Z", "X")
 
-    def report_unknown(self, worker: int, unknown: dict[str, str]) -> None:
+    def report_unknown(self, worker: int, unknown: dict[str, str], patience: float | None = None) -> None:
         """Show on the worker's row which tasks it has no code for, and why."""
-        with self._database.write(durable=False) as connection:
+        with self._database.write(durable=False, patience=patience) as connection:
             connection.execute(
                 REPORT_UNKNOWN, {"worker": worker, "unknown": json.dumps(unknown)}
             )

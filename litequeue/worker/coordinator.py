@@ -69,8 +69,6 @@ class Coordinator:
         self._rng = rng
         self._inbox = inbox
         self._neighbours = others
-        self._reporter = Reporter(store, catalogue, config.on_failure, config.mail_to)
-        self._telling = True  # there may be discarded jobs that somebody wants to hear of
         self._plan = Plan(config.slots, clock)
         self._pools = Pools(config, inbox, clock, rng, locks, catalogue.homes)
         self._running = Running(self._pools)
@@ -79,7 +77,9 @@ class Coordinator:
         self._looking = Looking()
         self._teller = Teller()
         self._watch = Watch(store.database, clock)
-        self._patience = Patience(store.database.patience)
+        self._patience = Patience(store.database.patience, self._running.next_timeout, clock.monotonic)
+        self._reporter = Reporter(store, catalogue, config.on_failure, config.mail_to, self._patience)
+        self._telling = True  # there may be discarded jobs that somebody wants to hear of
         self._taken = 0
         self.moved_at = clock.monotonic()
 
@@ -175,7 +175,7 @@ class Coordinator:
                 demand=demand,
                 running=len(self.calls) if has_peers else None,
                 passes_on=self._looking.passes_on or bool(self.outgoing),
-                patience=self._patience.until(self._running.next_timeout(), mono),
+                patience=self._patience.now(),
             )
         except PASSING as error:  # what ended is kept and written once there is room; until then nothing new is claimed
             if self._patience.is_refused(error, mono, self._clock.monotonic()):
@@ -239,7 +239,7 @@ class Coordinator:
         self.outgoing.others += [impossible(job, why, self._clock.now()) for job, why in without]
         self._running.add(itertools.chain(*batches.values()))
         once = [call for calls in batches.values() for call in calls if call.job.at_most_once]
-        refused = bool(once) and not is_durable(self._store, self.id, self._clock.now())
+        refused = bool(once) and not is_durable(self._store, self.id, self._clock.now(), self._patience)
         for kind, calls in batches.items():
             self._taken += len(calls)
             self._plan.dispatched(kind, len(calls))
@@ -265,7 +265,7 @@ class Coordinator:
 
     def _tell_unknown(self, met: Sequence[tuple[ClaimedJob, UnknownTask]]) -> None:
         if met or self._catalogue.untold:
-            tell_unknown(self._store, self.id, self._catalogue, met, self._clock.now())
+            tell_unknown(self._store, self.id, self._catalogue, met, self._clock.now(), self._patience)
 
     # -- what ends -------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from ..store import Store
 from ..tasks import TaskCode
 from . import journal
 from .discovery import Catalogue
+from .patience import Patience
 
 log = Log("litequeue.worker")
 
@@ -46,10 +47,10 @@ def calls_of(
     return calls, without
 
 
-def is_durable(store: Store, worker: int, now: int) -> bool:
+def is_durable(store: Store, worker: int, now: int, patience: Patience) -> bool:
     """Before an at-most-once job starts, a power cut must no longer be able to undo its claim: sync it. Whether it is."""
     try:
-        store.leases.make_durable(worker, now)
+        store.leases.make_durable(worker, now, patience.now())
     except PASSING as error:
         log.warning("%s; jobs that run at most once are put back", error)
         return False
@@ -57,7 +58,7 @@ def is_durable(store: Store, worker: int, now: int) -> bool:
 
 
 def tell_unknown(
-    store: Store, worker: int, catalogue: Catalogue, met: Iterable[tuple[ClaimedJob, UnknownTask]], now: int
+    store: Store, worker: int, catalogue: Catalogue, met: Iterable[tuple[ClaimedJob, UnknownTask]], now: int, patience: Patience
 ) -> None:
     """Log of the jobs ``met`` that their code is not here, and write for others to read which tasks cannot run here, and what
     is secret of those that can."""
@@ -67,13 +68,13 @@ def tell_unknown(
     for task, why in unknown.items():
         journal.unknown_task(task, why)
     try:
-        _tell_options(store, catalogue, now)
-        store.workers.report_unknown(worker, unknown)
+        _tell_options(store, catalogue, now, patience)
+        store.workers.report_unknown(worker, unknown, patience.now())
     except PASSING:
         catalogue.untold = True
 
 
-def _tell_options(store: Store, catalogue: Catalogue, now: int) -> None:
+def _tell_options(store: Store, catalogue: Catalogue, now: int, patience: Patience) -> None:
     """Producers without the code, which enqueue by name, record nothing of it; and an older one's record may be stale."""
     news = []
     for code in catalogue.told_of:
@@ -84,5 +85,5 @@ def _tell_options(store: Store, catalogue: Catalogue, now: int) -> None:
         if origin is not None and (is_news or origin.limit is not None):
             news.append(origin)
     if news:
-        store.jobs.record_options(news, now)
+        store.jobs.record_options(news, now, patience.now())
     catalogue.told_of.clear()

@@ -1,4 +1,4 @@
-"""How long a turn waits for the write lock, and when it tries again.
+"""How long the coordinator waits for the write lock, and when a turn tries again.
 
 Owns that: as long as anybody does, but no longer than until a call that runs has used up its time, since the thread that waits is the one that
 ends it, and a program's transaction may hold the lock for seconds. What was cut short for that was not refused: the turn begins again at once.
@@ -6,6 +6,7 @@ ends it, and a program's transaction may hold the lock for seconds. What was cut
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from ..base.errors import QueueBusy
@@ -17,14 +18,17 @@ SHORTEST: Final = 0.05
 class Patience:
     """Times are monotonic seconds. For the coordinator's thread."""
 
-    def __init__(self, usual: float) -> None:
+    def __init__(self, usual: float, next_timeout: Callable[[], float], monotonic: Callable[[], float]) -> None:
+        """``next_timeout``: when the next call's time is up; infinity if never."""
         self.refused_until = 0.0
         self._usual = usual
+        self._next_timeout = next_timeout
+        self._monotonic = monotonic
         self._waits_since: float | None = None
 
-    def until(self, deadline: float, now: float) -> float | None:
-        """How long to wait from now on, where the next call's time is up at ``deadline``; None: as long as anybody."""
-        left = max(deadline - now, SHORTEST)
+    def now(self) -> float | None:
+        """Seconds, from now on; None: as long as anybody."""
+        left = max(self._next_timeout() - self._monotonic(), SHORTEST)
         return left if left < self._usual else None
 
     def is_refused(self, error: Exception, began: float, now: float) -> bool:

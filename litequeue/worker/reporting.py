@@ -21,6 +21,7 @@ from ..base.models import NewJob, TaskOrigin
 from ..store import Store
 from ..store.notices import Telling
 from .discovery import Catalogue
+from .patience import Patience
 
 if TYPE_CHECKING:
     from ..base.records import JobInfo
@@ -35,8 +36,9 @@ MOST_LEFT = 10_000  # jobs that are remembered to be left to others
 class Reporter:
     """For the coordinator's thread, since it may have to load code."""
 
-    def __init__(self, store: Store, catalogue: Catalogue, on_failure: str | None, mail_to: str | None) -> None:
+    def __init__(self, store: Store, catalogue: Catalogue, on_failure: str | None, mail_to: str | None, patience: Patience) -> None:
         self._store = store
+        self._patience = patience
         self._catalogue = catalogue
         self._on_failure = on_failure
         self._mail_to = mail_to
@@ -55,7 +57,7 @@ class Reporter:
                 tellings = [telling for telling in found if telling is not None]
                 if not tellings:
                     break
-                told += self._store.notices.report(tellings, self._origins(), now)
+                told += self._store.notices.report(tellings, self._origins(), now, self._patience.now())
         except PASSING as error:
             log.warning("telling of discarded jobs has to wait: %s", error)
             self.refused = True

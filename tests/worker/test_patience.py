@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sqlite3
 import threading
 import time
@@ -20,15 +21,16 @@ BUSY = QueueBusy("held")
 
 
 def test_a_turn_waits_until_the_next_calls_time_is_up_or_as_long_as_anybody() -> None:
-    patience = Patience(30.0)
-    assert patience.until(103.0, 100.0) == 3.0
-    assert patience.until(130.5, 100.0) is None
-    assert patience.until(float("inf"), 100.0) is None
-    assert patience.until(100.0, 100.0) == SHORTEST, "what is late already must not make it turn and turn"
+    def waits(until: float) -> float | None:
+        return Patience(30.0, lambda: until, lambda: 100.0).now()
+
+    assert waits(103.0) == 3.0
+    assert waits(130.5) is None and waits(math.inf) is None
+    assert waits(100.0) == SHORTEST, "what is late already must not make it turn and turn"
 
 
 def test_what_is_cut_short_is_refused_once_the_lock_was_not_had_for_as_long_as_anybody_waits() -> None:
-    patience = Patience(30.0)
+    patience = Patience(30.0, lambda: math.inf, lambda: 100.0)
     assert not patience.is_refused(BUSY, 100.0, 103.0)
     assert not patience.is_refused(BUSY, 103.0, 129.0)
     assert patience.is_refused(BUSY, 129.0, 131.0)
@@ -79,3 +81,43 @@ def test_timeouts_come_in_time_while_a_transaction_holds_the_lock(
         other.get(timeout=5)
     assert seconds and seconds[0] < 1.7
     assert [record.message for record in caplog.records if "keeps" in record.message or "within" in record.message] == []
+
+
+@pytest.mark.slow
+@pytest.mark.beside
+@pytest.mark.parametrize("kind", ["fails", "once"])
+def test_timeouts_come_in_time_whatever_else_the_worker_wants_to_write(app: LiteQueue, db: Path, kind: str) -> None:
+    """Telling of what was discarded, or the sync before a job that runs at most once: somebody has the lock right after the turn."""
+    began = threading.Event()
+    seconds: list[float] = []
+
+    @app.task(name="slow", soft_timeout=1.5)
+    def slow() -> None:
+        since = time.monotonic()
+        began.set()
+        try:
+            while time.monotonic() < since + 8:
+                time.sleep(0.01)
+        except SoftTimeout:
+            seconds.append(time.monotonic() - since)
+
+    @app.task(name="fails")
+    def fails() -> None:
+        raise ValueError
+
+    once = app.task(name="once", at_most_once=True)(lambda: None)
+    told = app.on_discarded(app.task(name="told")(lambda job: None))
+    job = slow.delay()
+    connection = sqlite3.connect(db, isolation_level=None)
+    with app.worker(threads=2):
+        assert began.wait(5)
+        other = (fails if kind == "fails" else once).delay()
+        state = "discarded" if kind == "fails" else "running"
+        wait_until(lambda: connection.execute("SELECT state FROM litequeue_jobs WHERE id = ?", (other.id,)).fetchone() == (state,) or other.done())
+        connection.execute("BEGIN IMMEDIATE")
+        time.sleep(2.5)
+        connection.execute("COMMIT")
+        job.wait(5)
+        wait_until(lambda: other.done() and (kind == "once" or app.jobs(task=told.name)))
+    connection.close()
+    assert seconds and seconds[0] < 2.3

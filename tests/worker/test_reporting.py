@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import sqlite3
@@ -22,6 +23,7 @@ from litequeue.store.inspection import Inspection
 from litequeue.task import Task
 from litequeue.worker.config import WorkerConfig
 from litequeue.worker.discovery import Catalogue
+from litequeue.worker.patience import Patience
 from litequeue.worker.reporting import BATCH, Reporter
 from litequeue.worker.services.declaring import Declarer
 from litequeue.worker.services.scheduler import Scheduler
@@ -36,6 +38,8 @@ NOW = 1_700_000_000_000_000
 PUT = "cat >> {0}; echo >> {0}"
 FLAGS = ("--threads", 2, "--processes", 0, "--async", 4)
 
+ALWAYS = Patience(30.0, lambda: math.inf, lambda: 0.0)
+
 
 class Office:
     """A file with discarded jobs, and what is told of them; the clock is the test's."""
@@ -45,7 +49,7 @@ class Office:
 
     def reporter(self, on_failure: str | None = None, *handlers: Task[..., Any]) -> Reporter:
         codes = {task.name: task.__litequeue_code__ for task in handlers}
-        return Reporter(self.store, Catalogue(codes, path=self.store.path, origin=None, monotonic=lambda: 0.0), on_failure, None)
+        return Reporter(self.store, Catalogue(codes, path=self.store.path, origin=None, monotonic=lambda: 0.0), on_failure, None, ALWAYS)
 
     def discard(self, count: int = 1, **fields: Any) -> list[int]:
         ids = list(self.store.jobs.enqueue_many(new_job(**fields), [("[]", "{}")] * count)[0])
