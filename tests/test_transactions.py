@@ -350,6 +350,23 @@ def test_a_child_that_is_forked_inside_cannot_end_it(app: LiteQueue, db: Path, m
     assert orders(db) == [(1, 0), (3, 0)]
 
 
+def test_a_child_that_is_forked_beside_a_transaction_of_the_programs_own_is_told_whose_lock_it_waits_for(app: LiteQueue, db: Path) -> None:
+    t = app.task(name="t")(lambda n: n)
+    t.delay(1)
+    connection = sqlite3.connect(db, isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    pid = os.fork()
+    if pid == 0:
+        app._client.store.database.patience = 0.3
+        try:
+            t.delay(2)
+        except QueueBusy as error:
+            os._exit(7 if "which started this one" in str(error) and "fork before it or after it" in str(error) else 8)
+        os._exit(9)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+    connection.close()
+
+
 FORKS_INSIDE = """
 import os, sys, sqlite3
 from litequeue import LiteQueue
@@ -628,7 +645,7 @@ def test_what_comes_after_the_end_changes_nothing_and_is_said(site: Any, app: Li
     with caplog.at_level(logging.ERROR), site.app.worker(burst=True) as worker:
         worker.join()
     assert job.state == "succeeded" and job.info().failures == 1
-    assert f"job {job.id} (site_pay.fails_once) had ended with its own transaction, as succeeded, and then came to: RuntimeError: after the end" in caplog.text
+    assert f"job {job.id} site_pay.fails_once: had ended with its own transaction, as succeeded, and then came to: RuntimeError: after the end" in caplog.text
 
 
 def test_a_process_that_dies_after_the_end_has_succeeded(site: Any, app: LiteQueue, db: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -40,6 +40,7 @@ from ..base.outcomes import (
     Succeeded,
     Suspended,
     Timed,
+    TimedOut,
 )
 from ..options.kinds import GRAPH
 from ..tasks import TaskCode
@@ -98,15 +99,21 @@ def as_it_ended(context: JobContext, timed: Timed) -> Timed:
         return timed
     ended, seconds = context._acknowledged
     if not isinstance(timed.outcome, Succeeded):
-        log.error("job %d (%s) had ended with its own transaction, as succeeded, and then came to: %s", context.id, context.task, said(timed.outcome))
+        log.error("job %d %s: had ended with its own transaction, as succeeded, and then came to: %s", context.id, context._job.label, said(timed.outcome))
     elif timed.outcome.result not in ("null", ended.result):
-        log.warning("job %d (%s) had ended with its own transaction: what the task returned is ignored, db.result is what it comes to", context.id, context.task)
+        log.warning("job %d %s: had ended with its own transaction: what the task returned is ignored, db.result is what it comes to", context.id, context._job.label)
     return Timed(ended, context.started_at, seconds)
 
 
 def said(outcome: Outcome) -> str:
     """In one line."""
+    if isinstance(outcome, TimedOut):
+        return f"TaskTimeout: {still_running(outcome)}"
     return f"{outcome.type}: {outcome.message}" if isinstance(outcome, Failed) else type(outcome).__name__.lower()
+
+
+def still_running(outcome: TimedOut) -> str:
+    return f"still running after {outcome.seconds:g} s"
 
 
 def _enter(context: JobContext, code: TaskCode, args: Any, kwargs: Any) -> Any:

@@ -101,6 +101,7 @@ def _ignored(call: Call, timed: Timed, settled: Settled | Unsettled) -> None:
         "job %d %s: had ended with its own transaction, as succeeded, and then came to: %s", job.id, job.label,
         error[:500] or type(timed.outcome).__name__.lower(), extra=_fields(job, seconds=timed.seconds),
     )  # fmt: skip
+    log.info("job %d %s: succeeded", job.id, job.label, extra=_fields(job))
 
 
 def _ended(call: Call, timed: Timed, settled: Settled | Unsettled) -> None:

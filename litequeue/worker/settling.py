@@ -26,7 +26,7 @@ from ..base.outcomes import (
     TimedOut,
 )
 from ..pools.base import Call, Reason
-from ..pools.call import retry_delay
+from ..pools.call import retry_delay, still_running
 from ..store.rules import FOREVER, KEEP, KEEP_DISCARDED
 
 
@@ -66,7 +66,7 @@ def settle(
         delay = retry_delay(ProcessDied(outcome.how), call, rng)
         error = ("ProcessDied", outcome.how, "")
     elif isinstance(outcome, TimedOut):
-        text = f"still running after {outcome.seconds:g} s"
+        text = still_running(outcome)
         delay = retry_delay(TaskTimeout(text), call, rng)
         error = ("TaskTimeout", text, outcome.traceback)
     else:

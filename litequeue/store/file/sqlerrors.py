@@ -72,6 +72,11 @@ def _who_is_busy(path: str) -> str:
     why = why_held_up(path)
     if why is not None:
         return f"{why}. Nothing was stored"
+    if pid == os.getppid():
+        return (
+            f"process {pid}, which started this one, held SQLite's write lock for too long. Nothing was stored; try again. If it had a transaction open as this one was "
+            "forked, SQLite takes that for its own here, for ever: fork before it or after it, or start the process anew (spawn)"
+        )
     who = "another program" if pid is None else f"process {pid}, another program,"
     return f"{who} held SQLite's write lock for too long (one that does not use litequeue). Nothing was stored; try again"
 
