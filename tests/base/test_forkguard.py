@@ -10,7 +10,7 @@ import pytest
 
 from ..support import environment
 
-pytestmark = [pytest.mark.slow, pytest.mark.beside]
+pytestmark = pytest.mark.beside
 
 
 def run(code: str, cwd: Path) -> str:
@@ -51,6 +51,7 @@ thread.join()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seconds", "is_still_at_it"), [(0.3, False), (4.0, True)])
 def test_a_child_imports_anew_what_another_thread_was_at_for_long(tmp_path: Path, seconds: float, is_still_at_it: bool) -> None:
     assert run(SLOW.replace("SECONDS", str(seconds)), tmp_path) == f"0 shortly {is_still_at_it}\n"
@@ -83,6 +84,7 @@ print(os.waitpid(pid, 0)[1])
     assert said == "0\n"
 
 
+@pytest.mark.slow
 def test_a_signals_handler_may_fork_wherever_it_interrupts(tmp_path: Path) -> None:
     """In the middle of the count it waited for its own thread, for ever."""
     said = run(

@@ -240,7 +240,7 @@ def test_a_worker_with_the_code_writes_what_is_secret_once(db: Path, monkeypatch
 
     written: list[Any] = []
     record = Jobs.record_options
-    monkeypatch.setattr(Jobs, "record_options", lambda self, origins, now: (written.append(origins), record(self, origins, now)))
+    monkeypatch.setattr(Jobs, "record_options", lambda self, origins, *more: (written.append(origins), record(self, origins, *more)))
     for _ in range(2):
         with LiteQueue(db) as app:
             failing(app, name="tests.log_in")
