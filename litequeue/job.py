@@ -26,11 +26,12 @@ from .base.errors import (
 )
 from .base.states import FINAL, JobState
 from .client import Client, client_of
+from .shown import Shown
 from .subscription import Subscription
 from .tasks.context import _current
 
 if TYPE_CHECKING:
-    from .base.records import JobInfo, OutputPiece, StepInfo
+    from .base.records import JobInfo
     from .options.kinds import Span
 
 R_co = TypeVar("R_co", covariant=True)
@@ -38,7 +39,7 @@ R_co = TypeVar("R_co", covariant=True)
 Row = tuple[str, str | None, str | None]
 
 
-class Job(Generic[R_co]):
+class Job(Shown, Generic[R_co]):
     """One enqueued job. Cheap: holds an id, and reads the file when asked."""
 
     __slots__ = ("_born", "_client", "id", "is_new")
@@ -149,18 +150,6 @@ class Job(Generic[R_co]):
     def __litequeue_ends__(self, path: str) -> list[int]:
         return same_file(self, [self.id], path)
 
-    def steps(self) -> list[StepInfo]:
-        """What the job has done for good, or waits for, in the order of time."""
-        return self._client.store.reports.steps(self.id)
-
-    def output(self, *, after: OutputPiece | None = None) -> list[OutputPiece]:
-        """What a command's attempts printed so far, in order; with ``after``, what came since that piece.
-
-        Of each attempt's streams the first and the last 64 KiB are kept, as long as the job is.
-        """
-        attempt, number = (0, 0) if after is None else (after.attempt, after.number)
-        return self._client.store.reports.output(self.id, attempt, number)
-
     # -- waiting ---------------------------------------------------------------------------------
 
     def _row(self) -> Row:
@@ -218,17 +207,20 @@ class Job(Generic[R_co]):
         return context._waiting(blocking=blocking, bounded=bounded)
 
     async def _get_async(self) -> R_co:
+        return self._unpack(await self._final_async())
+
+    async def _final_async(self) -> Row:
         self._client.refuse_in_a_transaction(f"waiting for job {self.id}")
         row = self._row()
         if row[0] in FINAL:
-            return self._unpack(row)
+            return row
         with self._in_a_task(blocking=False, bounded=False), Subscription(self._client) as subscription:
             while True:
                 again = monotonic() + subscription.renew()
                 while True:
                     row = self._row()
                     if row[0] in FINAL:
-                        return self._unpack(row)
+                        return row
                     _give_up_waiting(blocking=False)
                     left = again - monotonic()
                     if left <= 0:

@@ -36,7 +36,7 @@ FLOORS = (
     ("lock", "limit", "using"),
     ("jobs",),
     ("job",),
-    ("subscription", "many"),
+    ("subscription", "many", "shown"),
     ("client",),
     ("given", "known", "origins", "unique"),
     ("store", "pools", "commands"),

@@ -218,6 +218,16 @@ class Printed(NamedTuple):
     text: str
 
 
+class Said(NamedTuple):
+    """How far an attempt says that it is, and what else it shows; both as JSON."""
+
+    job_id: int
+    execution: int
+    at: int
+    said: str | None
+    meta: str | None
+
+
 class Planned(NamedTuple):
     """A schedule as the scheduler reads it; the fields are the columns of DUE."""
 

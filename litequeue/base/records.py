@@ -6,7 +6,6 @@ enqueues need not pay.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -100,6 +99,28 @@ class StepInfo:
     attempt: int  # which wrote it
     at: datetime
     event: str | None = None  # whose payload the value is
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """How far a job says that it is."""
+
+    done: float
+    total: float | None  # of so many; None: it does not know
+    note: str | None  # what it is at
+    speed: float | None  # so many more a second, since this attempt said the first; None: not known yet
+    attempt: int  # which said so
+    at: datetime  # when that was written down
+
+    @property
+    def share(self) -> float | None:
+        """What is done, from 0 to 1; None without a total."""
+        return None if not self.total else min(self.done / self.total, 1.0)
+
+    @property
+    def left(self) -> float | None:
+        """The seconds that the rest takes at this speed; None where that cannot be told."""
+        return None if self.total is None or not self.speed else max(self.total - self.done, 0) / self.speed
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,8 +275,13 @@ def as_dict(value: Any) -> dict[str, Any]:
         text = found.get(part)
         if text is None:
             continue
-        found[part] = stored.shown(text)
-        if isinstance(value, JobInfo):
-            with contextlib.suppress(ValueError):  # planted by somebody
-                found[part] = stored.loads(text)
+        found[part] = value_of(text) if isinstance(value, JobInfo) else stored.shown(text)
     return found
+
+
+def value_of(text: str) -> Any:
+    """Stored JSON as what it says, or in few words why not, where somebody planted something else."""
+    try:
+        return stored.loads(text)
+    except ValueError:
+        return stored.shown(text)

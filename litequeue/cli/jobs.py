@@ -9,7 +9,7 @@ import argparse
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from ..app import LiteQueue
@@ -23,7 +23,7 @@ from ..base.errors import (
     LitequeueError,
     NotAQueue,
 )
-from ..base.records import OutputPiece, as_dict
+from ..base.records import as_dict, value_of
 from ..commands.command import NAME as COMMAND
 from ..given import database_path
 from ..job import Job
@@ -34,11 +34,10 @@ from ..workflow.flow import Flow
 from . import render
 from .calls import command_of, options_given, parse_call, refuse_command_options
 from .doctor import work
+from .following import follow, print_pieces
 from .grammar.parser import DATABASE, USUAL
 from .notes import note_command, note_unknown_task
-from .printing import complain, hand_on, say
-
-FOLLOW_SECONDS = 0.2
+from .printing import complain, say
 
 
 def existing(db: str) -> LiteQueue:
@@ -71,7 +70,7 @@ def enqueue(arguments: argparse.Namespace) -> int:
             complain(error)
             code = 1
         if arguments.command:
-            _print(job.output())
+            print_pieces(job.output())
         elif code == 0:
             say(job.info().result or "")
     return code
@@ -147,46 +146,23 @@ def job(arguments: argparse.Namespace) -> int:
     with existing(arguments.db) as app:
         handle = app.job(arguments.id)
         if arguments.follow:
-            return _follow(handle)
+            return follow(handle)
         info, waits, output, steps = handle.info(), handle.why_waiting(), handle.output(), handle.steps()
         flows = app._client.store.flows
         flow, parents = flows.of_job(handle.id), flows.parents(handle.id)
         holder = app._client.store.reports.key_holder(handle.id, app._client.clock.now())
+        progress, meta = handle.progress(), app._client.store.shown.meta(handle.id)
     if arguments.json:
         pieces = [as_dict(piece) for piece in output]
         links = {"flow": flow, "parents": parents}
-        render.print_json({**as_dict(info), **links, "why_waiting": waits, "output": pieces, "steps": list(map(as_dict, steps))})
+        shown = {"progress": progress and as_dict(progress), "meta": None if meta is None else value_of(meta)}
+        render.print_json({**as_dict(info), **links, **shown, "why_waiting": waits, "output": pieces, "steps": list(map(as_dict, steps))})
     else:
         render.print_job(info, waits, flow, parents, holder)
+        render.print_progress(progress, meta)
         render.print_steps(steps, info)
         render.print_output(output)
     return 0
-
-
-def _follow(handle: Job[Any]) -> int:
-    """Print what a command prints until it has ended; 0 if it succeeded."""
-    last, waits = None, handle.why_waiting()
-    if waits:
-        complain(f"job {handle.id} waits: {waits}")
-    while True:
-        ended = handle.wait(FOLLOW_SECONDS)
-        pieces = handle.output(after=last)
-        last = pieces[-1] if pieces else last
-        _print(pieces)
-        if ended:
-            info = handle.info()
-            if info.state == "succeeded":
-                return 0
-            why = f": {info.last_error}" if info.last_error else ""
-            complain(f"job {handle.id} is {info.state}{why}")
-            return 1
-
-
-def _print(pieces: Iterable[OutputPiece]) -> None:
-    """What a command printed, each to where it printed it."""
-    for piece in pieces:
-        if piece.stream != "usage":
-            hand_on(piece.text, sys.stderr if piece.stream == "stderr" else sys.stdout)
 
 
 def retry(arguments: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..base.checks import MICROS, clean, clean_lines
 from ..base.errors import InvalidArgument
-from ..base.records import JobInfo, OutputPiece, Stats, StepInfo
+from ..base.records import JobInfo, JobProgress, OutputPiece, Stats, StepInfo
 from ..base.stored import loads, nesting
 from ..base.stored import shown as stored_json
 from ..commands.command import NAME as COMMAND
@@ -183,6 +183,20 @@ def print_job(info: JobInfo, waits: str | None, flow: int | None, parents: Seque
         text = attempt.traceback or f"{attempt.error_type}: {attempt.error_message}"
         for line in text.rstrip("\n").split("\n"):
             say("    " + line)
+
+
+def amount(progress: JobProgress) -> str:
+    """How much is done."""
+    done = f"{progress.done:,.10g}"
+    return f"{done} done" if progress.total is None else f"{done} of {progress.total:,.10g}"
+
+
+def print_progress(progress: JobProgress | None, meta: str | None) -> None:
+    """What a job shows of itself."""
+    if progress is not None:
+        say(f"{'progress':<12}  {amount(progress)}{f', {progress.note}' if progress.note else ''}, at {_zoned(progress.at)}")
+    if meta is not None:
+        say(f"{'meta':<12}  {stored_json(meta)}")
 
 
 def print_steps(steps: Sequence[StepInfo], info: JobInfo) -> None:

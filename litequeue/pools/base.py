@@ -57,6 +57,9 @@ class Events(Protocol):
     def printed(self, call: Call, number: int, stream: str, text: str) -> None:
         """A piece of what a running call prints; the pieces of one call are numbered."""
 
+    def said(self, job: ClaimedJob, said: str | None, meta: str | None) -> None:
+        """How far a running call says that it is, and what else it shows: as JSON, in place of what it said before."""
+
     def stirred(self) -> None:
         """Something happened that ``tend`` should see to."""
 

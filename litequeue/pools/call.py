@@ -94,7 +94,9 @@ def run(call: Call, context: JobContext, clock: Clock, rng: random.Random) -> Ti
 
 
 def as_it_ended(context: JobContext, timed: Timed) -> Timed:
-    """What its code came to; of a job that has written its end itself that end. What came after changes nothing, but is said where it is a failure."""
+    """The end of it: what its code came to; of a job that has written its end itself that end. What came after changes nothing, but is said where it is a failure."""
+    if context._progress is not None:
+        context._progress.end()
     if context._acknowledged is None:
         return timed
     ended, seconds = context._acknowledged

@@ -46,6 +46,7 @@ RECORD = struct.Struct("=HI")  # index of the call, length of the JSON that foll
 
 # (name of the outcome's class, its fields, started_at, seconds)
 Note = tuple[str, list[Any], int, float]
+SAID = 1 << 15  # beside the index: the call goes on, and this is how far it says that it is
 
 
 class Channel(NamedTuple):
@@ -60,6 +61,8 @@ class Channel(NamedTuple):
 _channel: Channel | None = None
 _imports: list[tuple[str, str]] = []  # still to be imported
 _codes: dict[str, TaskCode] = {}
+_index = 0  # of the call that runs
+_inline: list[tuple[int, bytes]] = []  # what is noted where there is no file for it
 _clock = SystemClock()
 _rng = random.Random()
 
@@ -124,13 +127,14 @@ def load_codes(origins: Sequence[tuple[TaskOrigin, bool]], database: str) -> dic
     return missing
 
 
-def run_inline(wires: str) -> list[Note]:
-    """Run a batch where descriptors cannot be shared (Windows)."""
-    notes = []
-    for fields in json.loads(wires):
-        notes.append(_run(fields))
+def run_inline(wires: str) -> list[tuple[int, bytes]]:
+    """Run a batch where descriptors cannot be shared (Windows); the notes, by index."""
+    global _index
+    _inline.clear()
+    for _index, fields in enumerate(json.loads(wires)):
+        _inline.append((_index, json.dumps(_run(fields)).encode()))
         logs.flush_streams()
-    return notes
+    return list(_inline)
 
 
 def run_batch(size: int) -> int:
@@ -138,19 +142,32 @@ def run_batch(size: int) -> int:
     assert _channel is not None
     tokens, notes = _channel.tokens.fileno(), _channel.notes.fileno()
     wires = json.loads(os.pread(_channel.calls.fileno(), size, 0))
+    global _index
     count, me = 0, os.getpid()
     while True:
         try:
             (index,) = TOKEN.unpack(os.read(tokens, TOKEN.size))
         except BlockingIOError:
             return count
+        _index = index
         note = _run(wires[index])
         if os.getpid() != me:
             os._exit(0)  # the task forked: what its child makes of it is not for us to report
         logs.flush_streams()
-        body = json.dumps(note).encode()
-        os.write(notes, RECORD.pack(index, len(body)) + body)
+        _write(notes, index, note)
         count += 1
+
+
+def _write(notes: int, index: int, note: object) -> None:
+    body = json.dumps(note).encode()
+    os.write(notes, RECORD.pack(index, len(body)) + body)
+
+
+def _say(job: ClaimedJob, said: str | None, meta: str | None) -> None:
+    if _channel is None:
+        _inline.append((_index | SAID, json.dumps((said, meta)).encode()))
+    else:
+        _write(_channel.notes.fileno(), _index | SAID, (said, meta))
 
 
 def _run(fields: list[Any]) -> Note:
@@ -160,9 +177,9 @@ def _run(fields: list[Any]) -> Note:
     context = context_of(call, _clock)
     context._wait_rule = _wait_rule
     context._stops = _is_stopping
-    if soft_timeout is None:
-        return _note(as_it_ended(context, run(call, context, _clock, _rng)))
-    return _note(as_it_ended(context, _run_softly(call, context, soft_timeout / MICROS)))
+    context._tell = _say
+    timed = run(call, context, _clock, _rng) if soft_timeout is None else _run_softly(call, context, soft_timeout / MICROS)
+    return _note(as_it_ended(context, timed) if context.has_said else timed)
 
 
 def _wait_rule(blocking: bool, bounded: bool) -> AbstractContextManager[None]:

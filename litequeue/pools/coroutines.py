@@ -166,6 +166,7 @@ class CoroutinePool:
             context = context_of(call, self._clock)
             context._wait_rule = self._wait_rule
             context._stops = self._is_stopping
+            context._tell = self._events.said
             context._emitter = functools.partial(self._print, call, itertools.count(1))
             work = _run(call, context, self._clock, self._rng)
             running = _Running(context, loop.create_task(work), self._clock.monotonic())

@@ -37,6 +37,7 @@ BATCH_SECONDS: Final = 0.05
 MAX_BATCH: Final = 64
 FRUITLESS_DEATHS: Final = 3
 NOTES: Final = sys.platform != "win32"  # whether a child can note what has ended, see ``slot``
+HEAR_PAUSE: Final = 0.2  # seconds between two looks at what running calls say
 IDLE_SECONDS: Final = 300.0
 JOBS_PER_CHILD: Final = 10_000
 EXIT_SECONDS: Final = 1.0  # for children that retire as the pool stops
@@ -95,6 +96,8 @@ class ProcessPool:
             if (slot.starting or slot.loading) and now - slot.since > self._import_seconds:
                 self._give_back(slot.take_back(), slot.loading, takes_too_long(self._import_seconds))
                 slot.kill(Reason.SHUTDOWN)
+            if slot.batch and not slot.loading and now - slot.heard_at > HEAR_PAUSE:
+                slot.hear(now)
             idle_too_long = slot.idle and now - slot.since > self._idle_seconds
             if idle_too_long or (slot.idle and slot.jobs >= self._jobs_per_child):
                 self._slots.remove(slot)

@@ -68,7 +68,8 @@ class Slot:
         self._indices: dict[int, Call] = {}
         self._wires = b""
         self._loaded: dict[str, TaskCode] = {}
-        self._read = 0  # how far the notes were read
+        self._read = self._heard = 0  # how far the notes were read, and for what calls say while they run
+        self.heard_at = now
         self._channel, self._token_writer, self._stop_writer = _open_channel()
         context = Context()
         self._executor = executors.ProcessPoolExecutor(
@@ -140,7 +141,7 @@ class Slot:
             # Parent and child share the file's offset: rewinding it here rewinds the child's writes.
             os.ftruncate(self._channel.notes.fileno(), 0)
             os.lseek(self._channel.notes.fileno(), 0, os.SEEK_SET)
-            self._read = 0
+            self._read = self._heard = 0
             os.pwrite(self._channel.calls.fileno(), self._wires, 0)
             tokens = b"".join(child.TOKEN.pack(i) for i in self._indices)
             os.write(self._token_writer, tokens)
@@ -170,25 +171,37 @@ class Slot:
         if self._channel is not None:
             os.write(self._stop_writer, b"!")
 
-    def finished(self, inline: list[child.Note] | None) -> list[tuple[Call, Timed]]:
-        """Calls that have ended since the last look, in the order in which they ended."""
-        notes = enumerate(inline) if inline is not None else self._new_notes()
+    def hear(self, now: float) -> None:
+        """Hand on how far calls say that they are, before any of them has ended."""
+        self.heard_at, before = now, self._read
+        self._read = max(self._heard, self._read)
+        for index, note in self._new_notes():
+            if index & child.SAID:
+                self._events.said(self._indices[index & ~child.SAID].job, *json.loads(note))
+        self._heard, self._read = self._read, before
+
+    def finished(self, inline: Sequence[tuple[int, bytes]] | None) -> list[tuple[Call, Timed]]:
+        """Calls that have ended since the last look, in the order in which they ended; what they said is handed on, again or at last."""
         found = []
-        for index, (kind, fields, started_at, seconds) in notes:
-            call = self._indices[index]
+        for index, note in self._new_notes() if inline is None else inline:
+            call = self._indices[index & ~child.SAID]
             if call not in self.batch:
                 continue  # said twice: the task had forked, and both sides returned
+            if index & child.SAID:
+                self._events.said(call.job, *json.loads(note))
+                continue
+            kind, fields, started_at, seconds = json.loads(note)
             self.batch.remove(call)
             found.append((call, Timed(OUTCOMES[kind](*fields), started_at, seconds)))
         return found
 
     def has_noted(self, call: Call) -> bool:
         before = self._read
-        noted = any(self._indices[index] == call for index, _ in self._new_notes())
+        noted = any(not index & child.SAID and self._indices[index] == call for index, _ in self._new_notes())
         self._read = before
         return noted
 
-    def _new_notes(self) -> list[tuple[int, child.Note]]:
+    def _new_notes(self) -> list[tuple[int, bytes]]:
         if self._channel is None:
             return []
         fd = self._channel.notes.fileno()
@@ -199,7 +212,7 @@ class Slot:
             body = data[offset + head : offset + head + length]
             if len(body) < length:
                 break  # killed in the middle of a write
-            notes.append((index, json.loads(body)))
+            notes.append((index, body))
             offset += head + length
         self._read += offset
         return notes

@@ -176,6 +176,7 @@ class ThreadPool:
             context = context_of(call, self._clock)
             context._wait_rule = self._wait_rule
             context._stops = self._is_stopping
+            context._tell = self._events.said
             try:
                 if call.timeout is None and call.soft_timeout is None:
                     self._running[key] = _Running(context, None)
@@ -193,7 +194,7 @@ class ThreadPool:
             self._seconds = (
                 timed.seconds if average is None else average + 0.1 * (timed.seconds - average)
             )
-            self._events.ended(call, as_it_ended(context, timed))
+            self._events.ended(call, as_it_ended(context, timed) if context.has_said else timed)
 
     def _wait_rule(self, blocking: bool, bounded: bool) -> AbstractContextManager[None]:
         return self._lending.slot()

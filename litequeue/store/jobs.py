@@ -6,7 +6,7 @@ logging happens inside a transaction. What people do to a job that exists (cance
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from ..base.bell import Address
@@ -16,6 +16,7 @@ from ..base.models import (
     NewJob,
     Printed,
     Replacement,
+    Said,
     Settled,
     Suspension,
     TaskOrigin,
@@ -171,6 +172,7 @@ class Jobs:
         replaced: Sequence[Replacement] = (),
         adoptions: Sequence[Adoption] = (),
         printed: Sequence[Printed] = (),
+        said: Mapping[int, Said] = {},
         demand: Demand | None = None,
         running: int | None = None,
         passes_on: bool = True,
@@ -182,7 +184,7 @@ class Jobs:
 
         turn = Turn(
             worker, now, lease_until, succeeded=succeeded, others=others, suspended=suspended, replaced=replaced, adoptions=adoptions,
-            printed=printed, demand=demand, running=running, passes_on=passes_on,
+            printed=printed, said=said, demand=demand, running=running, passes_on=passes_on,
         )  # fmt: skip
         with self._database.write(durable=False, patience=patience) as connection:
             for step in pipeline.STEPS:

@@ -60,6 +60,7 @@ PRUNE_ATTEMPTS: Final = (
     "DELETE FROM litequeue_attempts WHERE job_id IN (SELECT value FROM json_each(:ids))"
 )
 PRUNE_OUTPUT: Final = "DELETE FROM litequeue_output WHERE job_id IN (SELECT value FROM json_each(:ids))"
+PRUNE_PROGRESS: Final = "DELETE FROM litequeue_progress WHERE job_id IN (SELECT value FROM json_each(:ids))"
 
 
 def cancel(connection: sqlite3.Connection, job_id: int, now: int) -> bool:
@@ -155,6 +156,7 @@ class Operations:
                     text = keeping.prunable(connection, text, now)
                 connection.execute(PRUNE_ATTEMPTS, {"ids": text})
                 connection.execute(PRUNE_OUTPUT, {"ids": text})
+                connection.execute(PRUNE_PROGRESS, {"ids": text})
                 if remembers:
                     connection.execute(steps.PRUNE_STEPS, {"ids": text})
                     connection.execute(steps.PRUNE_LISTENERS, {"ids": text})

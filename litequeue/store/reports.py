@@ -21,9 +21,7 @@ if TYPE_CHECKING:  # see records for why
     from ..base.records import (
         AttemptInfo,
         JobInfo,
-        OutputPiece,
         Stats,
-        StepInfo,
         WorkerInfo,
     )
 
@@ -81,11 +79,6 @@ FROM litequeue_workers WHERE :all OR stopped_at IS NULL ORDER BY id"""
 STUCK: Final = """SELECT worker_id, pool, count(*) FROM litequeue_jobs
 WHERE state = 'running' AND started_at + timeout < :now - 2000000 GROUP BY worker_id, pool"""
 
-STEPS: Final = """SELECT s.name, s.value, s.until, s.attempt - j.releases, s.at, s.event
-FROM litequeue_steps AS s JOIN litequeue_jobs AS j ON j.id = s.job_id WHERE s.job_id = :id ORDER BY s.at, s.name"""
-OUTPUT: Final = """SELECT attempt, number, stream, at, text FROM litequeue_output
-WHERE job_id = :id AND (attempt, number) > (:attempt, :number) ORDER BY attempt, number"""
-
 
 class Reports:
     """Read-only views of the file."""
@@ -129,26 +122,6 @@ class Reports:
                 return None
             attempts = connection.execute(ATTEMPTS, {"id": job_id}).fetchall()
         return _job(row, tuple(map(_attempt, attempts)))
-
-    def steps(self, job_id: int) -> list[StepInfo]:
-        """What a job remembers of how far it came."""
-        _import_records()
-        from ..base.records import StepInfo
-
-        with self._database.read() as connection:
-            rows = connection.execute(STEPS, {"id": job_id}).fetchall()
-        return [StepInfo(name, value, None if until is None else aware(until), attempt, aware(at), event)
-                for name, value, until, attempt, at, event in rows]  # fmt: skip
-
-    def output(self, job_id: int, attempt: int, number: int) -> list[OutputPiece]:
-        """What a job printed, after a piece that is known already."""
-        _import_records()
-        from ..base.records import OutputPiece
-
-        parameters = {"id": job_id, "attempt": attempt, "number": number}
-        with self._database.read() as connection:
-            rows = connection.execute(OUTPUT, parameters).fetchall()
-        return [OutputPiece(a, n, stream, aware(at), text) for a, n, stream, at, text in rows]
 
     def jobs(
         self,

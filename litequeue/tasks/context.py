@@ -6,7 +6,7 @@ the worker; for the rest it asks the store of the task's app, which whoever made
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from datetime import datetime
@@ -20,6 +20,7 @@ from .durable import Durable
 if TYPE_CHECKING:
     from ..base.statements import Ending, Statements
     from .acknowledging import JobTransaction
+    from .progress import Progress
 
 T = TypeVar("T")
 
@@ -44,7 +45,7 @@ class JobContext(Durable):
     __litequeue_instead__ = "pass what you need of it, such as current_job().id"
 
     __slots__ = (
-        "_cancelled", "_database", "_emitter", "_grace", "_max_attempts", "_stops", "_timeout", "_trusts_anyone", "_usage",
+        "_cancelled", "_database", "_emitter", "_grace", "_max_attempts", "_progress", "_stops", "_tell", "_timeout", "_trusts_anyone", "_usage",
         "_wait_rule", "started_at",
     )  # fmt: skip
 
@@ -63,6 +64,8 @@ class JobContext(Durable):
         self._database: str | None = None  # the file that the job came from
         self._trusts_anyone = False  # who can write that, as the worker was told
         self._emitter: Emitter | None = None  # of whoever keeps the output; None: it is dropped
+        self._progress: Progress | None = None  # once the job has said anything
+        self._tell: Callable[[ClaimedJob, str | None, str | None], None] | None = None  # of whoever keeps that; None: it is dropped
         self._usage: Mapping[str, Any] | None = None  # of a command: what it used, however it ended
 
     def _emit(self, stream: str, text: str) -> None:
@@ -138,6 +141,35 @@ class JobContext(Durable):
         assert self._codec is not None
         found = self._store().flows.parent_results(self.id)
         return [None if result is None else self._codec.decode(result) for result in found]
+
+    def progress(self, done: float, total: float | None = None, note: str | None = None) -> None:
+        """Say how far the job is: ``done`` of ``total``, and in a note of at most 200 characters at what. People see it with ``job.progress()`` and
+        ``job DB ID --follow``. It is stored at most twice a second, so call it as often as you like. Raises InvalidType or InvalidArgument for what
+        is no amount."""
+        self._said().say(done, total, note)
+
+    def track(self, rows: Iterable[T], total: float | None = None, note: str | None = None) -> Iterator[T]:
+        """``for row in current_job().track(rows):`` goes through the rows, and says how many of them are done; ``total``: how many there are, where
+        ``len(rows)`` cannot tell."""
+        return self._said().track(rows, total, note)
+
+    @property
+    def meta(self) -> MutableMapping[str, Any]:
+        """Small values by names that the task wants to show while it runs, and after: ``current_job().meta["page"] = 7``. Stored as ``progress``;
+        ``job.meta`` has them. Raises PayloadError, or PayloadTooLarge beyond 16 KiB in all."""
+        return self._said().meta
+
+    def _said(self) -> Progress:
+        if self._progress is None:
+            from .progress import Progress
+
+            assert self._codec is not None
+            self._progress, self.has_said = Progress(self._hand_on, self._codec), True
+        return self._progress
+
+    def _hand_on(self, said: str | None, meta: str | None) -> None:
+        if self._tell is not None:
+            self._tell(self._job, said, meta)
 
     @overload
     def transaction(self, *, ack: Literal[True] = True) -> JobTransaction[Ending]: ...

@@ -100,8 +100,7 @@ class Coordinator:
 
     def receive(self, timeout: float) -> None:
         """Wait for messages and take them in; look at the clocks."""
-        messages = self._inbox.drain(timeout)
-        self.moved_at = self._clock.monotonic()
+        messages, self.moved_at = self._inbox.drain(timeout), self._clock.monotonic()
         for message in messages:
             if isinstance(message, Look):
                 self._looking.news(passed_on=message.passed_on)
@@ -115,8 +114,8 @@ class Coordinator:
             elif isinstance(message, Dead):
                 raise WorkerFailed(f"the {message.service} died: {message.error!r}") from message.error
         self._pools.tend()
-        # Before the ends: a job that is final shows all that it printed.
-        self.outgoing.keep(self._inbox.take_printed(), self._clock.now())
+        # Before the ends: a job that is final shows all that it printed, and said.
+        self.outgoing.keep(self._inbox.take_printed(), self._inbox.take_said(), self._clock.now())
         self._take_in(self._inbox.take_ended())
         mono = self._clock.monotonic()
         self._running.enforce_timeouts(mono)
@@ -172,6 +171,7 @@ class Coordinator:
                 replaced=self.outgoing.replaced,
                 adoptions=self.outgoing.adoptions,
                 printed=self.outgoing.printed,
+                said=self.outgoing.said,
                 demand=demand,
                 running=len(self.calls) if has_peers else None,
                 passes_on=self._looking.passes_on or bool(self.outgoing),

@@ -10,7 +10,7 @@ import queue
 from collections import deque
 from typing import NamedTuple, TypeVar
 
-from ..base.models import Lease
+from ..base.models import ClaimedJob, Lease
 from ..base.outcomes import Timed
 from ..pools.base import Call
 
@@ -64,6 +64,7 @@ class Inbox:
         self._queue: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._ended: deque[tuple[Call, Timed]] = deque()
         self._printed: deque[tuple[Call, int, str, str]] = deque()
+        self._said: deque[tuple[ClaimedJob, str | None, str | None]] = deque()
         self._stirred = False
         self._looks: set[bool] = set()  # in the queue
 
@@ -92,6 +93,10 @@ class Inbox:
         self._printed.append((call, number, stream, text))
         self.stirred()
 
+    def said(self, job: ClaimedJob, said: str | None, meta: str | None) -> None:
+        self._said.append((job, said, meta))
+        self.stirred()
+
     # -- the coordinator ---------------------------------------------------------------------
 
     def drain(self, timeout: float) -> list[Message]:
@@ -113,6 +118,9 @@ class Inbox:
 
     def take_printed(self) -> list[tuple[Call, int, str, str]]:
         return _all_of(self._printed)
+
+    def take_said(self) -> list[tuple[ClaimedJob, str | None, str | None]]:
+        return _all_of(self._said)
 
 
 def _all_of(waiting: deque[T]) -> list[T]:

@@ -11,9 +11,11 @@ from typing import Final, NamedTuple
 
 from ..base.models import (
     Adoption,
+    ClaimedJob,
     Lease,
     Printed,
     Replacement,
+    Said,
     Settled,
     Suspension,
     Unsettled,
@@ -47,13 +49,14 @@ class Outgoing:
         self.replaced: list[Replacement] = []  # the same
         self.adoptions: list[Adoption] = []
         self.printed: list[Printed] = []
+        self.said: dict[int, Said] = {}  # by job: the last that each says
         self.endings = journal.Endings(monotonic)
         self._of_schedule = False
         self._heard: list[tuple[Call, str]] = []  # whose end an app's functions may be told of
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
-        return bool(self.succeeded or self.others or self.adoptions or self.printed)
+        return bool(self.succeeded or self.others or self.adoptions or self.printed or self.said)
 
     def end(self, call: Call, timed: Timed, settled: Settled | Unsettled, now: int) -> None:
         if type(timed.outcome) is Suspended:
@@ -69,11 +72,13 @@ class Outgoing:
             self._heard.append((call, "succeeded" if type(settled) is Settled else settled.state))  # type: ignore[union-attr]
         self.endings.add(call, timed, settled)
 
-    def keep(self, printed: Iterable[tuple[Call, int, str, str]], now: int) -> None:
-        """What running jobs printed, as far as there is room."""
+    def keep(self, printed: Iterable[tuple[Call, int, str, str]], said: Iterable[tuple[ClaimedJob, str | None, str | None]], now: int) -> None:
+        """What running jobs printed, as far as there is room, and how far they say that they are."""
         for call, number, stream, text in printed:
             if len(self.printed) < MOST_PRINTED:
                 self.printed.append(Printed(call.job.id, call.job.execution, number, stream, now, text))
+        for job, how_far, meta in said:
+            self.said[job.id] = Said(job.id, job.execution, now, how_far, meta)
 
     def written(self, lost: Collection[Lease], ended_themselves: Collection[Lease] = ()) -> Written:
         """All of it is written, but for the leases that were no longer ours, and those of jobs that had written their end themselves."""
@@ -83,6 +88,7 @@ class Outgoing:
             bool(self.adoptions), list(self._ends(lost, ended_themselves)),
         )  # fmt: skip
         self.succeeded, self.others, self.suspended, self.replaced, self.adoptions, self.printed = [], [], [], [], [], []
+        self.said = {}
         self._of_schedule, self._heard = False, []
         return found
 

@@ -77,6 +77,7 @@ class _Events:
     def __init__(self, inbox: Inbox, clock: Clock) -> None:
         self.ended = inbox.ended
         self.printed = inbox.printed
+        self.said = inbox.said
         self.stirred = inbox.stirred
         self.lent = inbox.look
         self._put = inbox.put

@@ -90,7 +90,7 @@ class Reporter:
         listeners = Listeners.of((self._on_failure, on_failure), (self._mail_to, mail_to), self._catalogue.handlers())
         if not listeners:
             return None if self._is_left(info, now) else []
-        output = [as_dict(piece) for piece in self._store.reports.output(job_id, info.attempt, 0)]
+        output = [as_dict(piece) for piece in self._store.shown.output(job_id, info.attempt, 0)]
         return of_job({**as_dict(info), "output": output}, listeners, socket.gethostname(), now)
 
     def _is_left(self, job: JobInfo, now: int) -> bool:

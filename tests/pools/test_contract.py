@@ -47,6 +47,7 @@ class Harness:
     def __init__(self, kind: str, slots: int = 2, **options: Any) -> None:
         self.reports: dict[int, Timed] = {}
         self.begun: list[int] = []
+        self.told: list[tuple[int, str | None, str | None]] = []
         clock, rng = SystemClock(), random.Random(1)
         self.pool: Pool
         if kind == "thread":
@@ -63,6 +64,9 @@ class Harness:
 
     def started(self, call: Call) -> None:
         self.begun.append(call.job.id)
+
+    def said(self, job: ClaimedJob, said: str | None, meta: str | None) -> None:
+        self.told.append((job.id, said, meta))
 
     def stirred(self) -> None:
         pass

@@ -29,6 +29,7 @@ VERSIONS = [migration.number for migration in ledger.MIGRATIONS]
 ITS_TABLES = {
     1: ("jobs", "attempts", "tasks", "workers", "queues"), 2: ("schedules", "ticks", "output"), 3: (),
     4: ("edges", "waits", "flows", "flow_jobs"), 5: ("steps", "events", "listeners", "callbacks"), 6: (), 7: (), 8: ("keys",), 9: ("limits", "asking", "starts"), 10: (),
+    11: ("progress",),
 }  # fmt: skip
 
 
@@ -130,6 +131,8 @@ def fill(db: Path, version: int) -> None:
             insert("starts", limit_key="mailer", began=NOW, width=1, n=1)
         if version >= 2:
             insert("output", job_id=5, attempt=1, number=1, stream="stdout", at=NOW, text="hello\n")
+        if version >= 11:
+            insert("progress", job_id=3, attempt=1, at=NOW, said="[1, 2, null, null]")
 
 
 def held(db: Path, columns: dict[str, str]) -> dict[str, list[tuple[Any, ...]]]:

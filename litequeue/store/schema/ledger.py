@@ -24,6 +24,7 @@ from . import (
     v8_unique_jobs,
     v9_limits,
     v10_enqueue_by_sql,
+    v11_progress,
 )
 
 # Whose ids SQLite counts on from the highest there ever was. No queue comes to half of them.
@@ -57,6 +58,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     # Older code would let limited jobs run without a slot.
     Migration(9, "limits", v9_limits.SQL, min_reader=9),
     Migration(10, "enqueue by SQL", v10_enqueue_by_sql.SQL, min_reader=9),
+    Migration(11, "progress", v11_progress.SQL, min_reader=9),
 )
 CURRENT: Final = len(MIGRATIONS)
 

@@ -19,6 +19,7 @@ from .fill import fill
 from .listen import listen
 from .look import look
 from .output import keep_output
+from .progress import keep_progress
 from .promote import promote
 from .replace import replace
 from .settle import settle_others, settle_succeeded
@@ -34,6 +35,7 @@ STEPS: Final[tuple[Step, ...]] = (
     suspend,
     replace,
     keep_output,
+    keep_progress,
     adopt,
     look,
     cancel_requested,

@@ -6,7 +6,7 @@ Owns the values, and no SQL. What is encoded is encoded here, before the transac
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from ...base.bell import Address
@@ -16,6 +16,7 @@ from ...base.models import (
     Lease,
     Printed,
     Replacement,
+    Said,
     Settled,
     Suspension,
     Unsettled,
@@ -91,7 +92,7 @@ class Turn:
 
     __slots__ = (
         "adopted_rows", "adoptions", "claimed", "closed", "demand", "ended_themselves", "freed", "lease_until", "look", "lost", "moved", "now", "others",
-        "passes_on", "printed", "printed_rows", "refused", "replaced", "running", "succeeded", "suspended", "suspended_rows", "to_tell", "unsettled_rows", "waiting", "worker",
+        "passes_on", "printed", "printed_rows", "refused", "replaced", "running", "said", "succeeded", "suspended", "suspended_rows", "to_tell", "unsettled_rows", "waiting", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -106,6 +107,7 @@ class Turn:
         replaced: Sequence[Replacement] = (),
         adoptions: Sequence[Adoption] = (),
         printed: Sequence[Printed] = (),
+        said: Mapping[int, Said] = {},
         demand: Demand | None = None,
         running: int | None = None,
         passes_on: bool = True,
@@ -121,6 +123,7 @@ class Turn:
         self.replaced = replaced
         self.adoptions = adoptions
         self.printed = printed
+        self.said = said
         self.demand = demand
         self.running = running
         self.passes_on = passes_on
