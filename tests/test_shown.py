@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import sys
 import threading
@@ -119,7 +120,7 @@ def test_the_last_attempts_word_counts_and_a_job_that_is_gone_has_none(app: Lite
     found = job.progress()
     assert found is not None and (found.done, found.total, found.speed, found.left, found.attempt) == (5, 10, 2.5, 2.0, 2)
     assert job.meta == {"a": 1}
-    with sqlite3.connect(app.path) as connection:
+    with contextlib.closing(sqlite3.connect(app.path)) as connection:
         assert connection.execute("SELECT count(*) FROM litequeue_progress").fetchone() == (1,)
 
 
@@ -128,7 +129,7 @@ def test_what_is_shown_goes_with_its_job(app: LiteQueue) -> None:
     keep(app, said(job.id, 1, "[1, 2, null, null]"))
     job.cancel()
     app._client.store.operations.prune(10**17, 1.0)
-    with sqlite3.connect(app.path) as connection:
+    with contextlib.closing(sqlite3.connect(app.path)) as connection:
         assert connection.execute("SELECT count(*) FROM litequeue_progress").fetchone() == (0,)
 
 
