@@ -22,7 +22,7 @@ from typing import (
 )
 
 from . import task
-from .base import checks, forkguard
+from .base import checks
 from .base.clock import Clock, SystemClock
 from .base.mainguard import refuse_in_an_import
 from .base.states import STATES
@@ -31,6 +31,7 @@ from .given import call
 from .job import Job
 from .limits import LimitsOfApp
 from .locks import Locks
+from .loops import Loops
 from .options import TaskOptions, complete, refuse_unknown
 from .task import Task, code_of, name_of
 from .tasks import Marked, TaskCode
@@ -56,7 +57,7 @@ Declarable = TypeVar("Declarable", bound=Callable[..., Any])
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class LiteQueue(Marked, Workflows, Locks, LimitsOfApp, Transactions):
+class LiteQueue(Marked, Workflows, Locks, LimitsOfApp, Transactions, Loops):
     """A task queue in one SQLite file.
 
     ``path`` is made absolute at once; the file is created, owner-only, at the first use and not before.
@@ -133,8 +134,7 @@ class LiteQueue(Marked, Workflows, Locks, LimitsOfApp, Transactions):
         return found
 
     def _hooks(self) -> Any:
-        with forkguard.inside:
-            from .tasks import hooks
+        from .tasks import hooks
         return hooks
 
     def register_type(
@@ -153,8 +153,7 @@ class LiteQueue(Marked, Workflows, Locks, LimitsOfApp, Transactions):
     @property
     def schedules(self) -> Schedules:
         """The file's schedules: add, update, remove, pause, resume, run_now, list, get, ticks."""
-        with forkguard.inside:
-            from .schedules.face import (
+        from .schedules.face import (
                 Schedules,  # a program without schedules does not pay for them
             )
 
@@ -184,8 +183,7 @@ class LiteQueue(Marked, Workflows, Locks, LimitsOfApp, Transactions):
 
         ``anchor``, ``after`` and ``run_immediately`` as in ``Every``.
         """
-        with forkguard.inside:
-            from .triggers import Every
+        from .triggers import Every
 
         trigger = Every(period, anchor=anchor, after=after, run_immediately=run_immediately)
         return self._declare({"trigger": trigger, **options})
@@ -195,8 +193,7 @@ class LiteQueue(Marked, Workflows, Locks, LimitsOfApp, Transactions):
         return self._declare({"trigger": trigger, **options})
 
     def _declare(self, options: dict[str, Any]) -> Callable[[Declarable], Declarable]:
-        with forkguard.inside:
-            from .schedules.decorators import decorate
+        from .schedules.decorators import decorate
 
         return decorate(self.schedules, self.task, self._declared, options)
 
@@ -272,9 +269,8 @@ class LiteQueue(Marked, Workflows, Locks, LimitsOfApp, Transactions):
         ends where this one starts. A task whose source file is changed is left to a program with the new code, unless
         ``stale="run"``. Raises InvalidArgument or InvalidType for an option that it cannot take.
         """
-        with forkguard.inside:
-            from .options.workers import EmbeddedOptions
-            from .worker.embedded import GRACE, EmbeddedWorker
+        from .options.workers import EmbeddedOptions
+        from .worker.embedded import GRACE, EmbeddedWorker
 
         refuse_unknown(EmbeddedOptions, options, "a worker")
         if options.get("grace") is None:
@@ -287,8 +283,7 @@ class LiteQueue(Marked, Workflows, Locks, LimitsOfApp, Transactions):
 
         In the main thread the signals are handled: the first drains, a second leaves at once. Options as of ``worker``.
         """
-        with forkguard.inside:
-            from .worker.signals import StopSignals
+        from .worker.signals import StopSignals
 
         worker = self._build_worker(options)
         signals = StopSignals(lambda now: worker.stop(now=now))
@@ -300,8 +295,7 @@ class LiteQueue(Marked, Workflows, Locks, LimitsOfApp, Transactions):
 
     def _build_worker(self, options: WorkerOptions, *, watching: bool = False) -> Worker:
         refuse_in_an_import()
-        with forkguard.inside:  # a program that only enqueues does not pay for the worker
-            from .worker.building import build
+        from .worker.building import build
 
         client = self._client
         return build(client.store, client.path, client.clock, self._tasks, self._declared, options, watching=watching)

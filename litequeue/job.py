@@ -181,7 +181,7 @@ class Job(Shown, Generic[R_co]):
                     row = self._row()
                     if row[0] in FINAL:
                         return row
-                    _give_up_waiting(blocking=True)
+                    give_up_waiting(blocking=True)
                     left = again - monotonic()
                     if left <= 0:
                         break
@@ -195,7 +195,7 @@ class Job(Shown, Generic[R_co]):
             left = min(subscription.renew(), seconds)
             if left > 0:
                 subscription.hear(left)
-            _give_up_waiting(blocking=True)
+            give_up_waiting(blocking=True)
 
     def _in_a_task(self, *, blocking: bool, bounded: bool) -> contextlib.AbstractContextManager[None]:
         """What the pool wants done around a running task's wait; nothing outside of one."""
@@ -221,7 +221,7 @@ class Job(Shown, Generic[R_co]):
                     row = self._row()
                     if row[0] in FINAL:
                         return row
-                    _give_up_waiting(blocking=False)
+                    give_up_waiting(blocking=False)
                     left = again - monotonic()
                     if left <= 0:
                         break
@@ -278,7 +278,7 @@ class Job(Shown, Generic[R_co]):
         return f"<Job {self.id}>"
 
 
-def _give_up_waiting(*, blocking: bool) -> None:
+def give_up_waiting(*, blocking: bool) -> None:
     context = _current.get()
     if context is not None:
         context._give_up_waiting(blocking=blocking)

@@ -32,7 +32,7 @@ FLOORS = (
     ("worker",),
     ("schedules",),
     ("task",),
-    ("workflow", "locks", "limits", "transactions"),
+    ("workflow", "locks", "limits", "transactions", "loops"),
     ("lock", "limit", "using"),
     ("jobs",),
     ("job",),

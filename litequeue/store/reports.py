@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..base import stored
 from ..base.checks import MICROS, aware
+from ..base.errors import JobNotFound
 from ..base.masking import recorded
 from .file import Database
 from .links.joining import RANGES
@@ -80,6 +82,11 @@ STUCK: Final = """SELECT worker_id, pool, count(*) FROM litequeue_jobs
 WHERE state = 'running' AND started_at + timeout < :now - 2000000 GROUP BY worker_id, pool"""
 
 
+# What is none of ours, too: who asks for it is told.
+ENDED: Final = """SELECT v.value, j.id IS NULL FROM json_each(:ids) AS v LEFT JOIN litequeue_jobs AS j ON j.id = v.value
+WHERE j.id IS NULL OR j.finished_at IS NOT NULL ORDER BY j.finished_at, v.value"""
+
+
 class Reports:
     """Read-only views of the file."""
 
@@ -122,6 +129,15 @@ class Reports:
                 return None
             attempts = connection.execute(ATTEMPTS, {"id": job_id}).fetchall()
         return _job(row, tuple(map(_attempt, attempts)))
+
+    def ended(self, jobs: Sequence[int]) -> list[int]:
+        """Which of these jobs are final, what ended first first. Raises JobNotFound for one that is not there."""
+        with self._database.read() as connection:
+            rows = connection.execute(ENDED, {"ids": json.dumps(jobs)}).fetchall()
+        for job, is_gone in rows:
+            if is_gone:
+                raise JobNotFound(f"there is no job {job} in {self._database.path}: it never was, or it was pruned")
+        return [job for job, _ in rows]
 
     def jobs(
         self,

@@ -121,6 +121,17 @@ class EmbeddedWorker:
     def __enter__(self) -> Self:
         return self.start()
 
+    async def __aenter__(self) -> Self:
+        """``async with app.worker():`` in a running event loop, which goes on meanwhile."""
+        from asyncio import to_thread
+
+        return await to_thread(self.start)
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        from asyncio import shield, to_thread
+
+        await shield(to_thread(self.stop))
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
