@@ -86,7 +86,7 @@ def line(progress: JobProgress) -> str:
     if progress.note:
         words.append(clean(progress.note))
     share = progress.share
-    return ", ".join(words) if share is None else f"{share:4.0%} {_drawn(share)} {', '.join(words)}"
+    return ", ".join(words) if share is None else f"{int(share * 100):3}% {_drawn(share)} {', '.join(words)}"  # 100 when it is
 
 
 def _drawn(share: float) -> str:

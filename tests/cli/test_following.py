@@ -1,0 +1,93 @@
+"""``job --follow``, and what ``job`` shows of what a job says itself."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from litequeue import LiteQueue, current_job
+from litequeue.base.models import Said
+from litequeue.base.records import JobProgress
+from litequeue.cli import following, main
+
+from ..support import environment
+
+pytestmark = pytest.mark.beside
+
+NOW = datetime(2026, 11, 27, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("progress", "text"),
+    [
+        ((3, None, None, None), "3 done"),
+        ((3, None, "reading\x1b[2J", 12.34), r"3 done, 12.3/s, reading\x1b[2J"),
+        ((0, 4, None, None), "  0% ........................ 0 of 4"),
+        ((1, 4, "a.csv", 2.0), " 25% ######.................. 1 of 4, 2/s, 1.5 s left, a.csv"),
+        ((999, 1000, None, None), " 99% #######################. 999 of 1,000"),
+        ((4, 4, None, 2.0), "100% ######################## 4 of 4, 2/s"),
+        ((5, 4, None, None), "100% ######################## 5 of 4"),
+        ((1, 0, None, None), "1 of 0"),
+        ((1_234_567, 5_000_000.5, None, None), " 24% #####................... 1,234,567 of 5,000,000.5"),
+    ],
+)
+def test_a_bar_is_drawn_of_what_is_known(progress: Any, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "_drawn", lambda share: "#" * int(share * 24) + "." * (24 - int(share * 24)))
+    assert following.line(JobProgress(*progress, 1, NOW)) == text
+
+
+def test_job_shows_what_the_job_said_and_as_json_too(app: LiteQueue, db: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    job = app.task(name="t")(lambda: 0).delay()
+    assert main(["job", str(db), str(job.id)]) == 0 and "progress" not in capsys.readouterr().out
+    said = Said(job.id, 1, 10**15, '[5, 10, "rows\\u001b", 2.5]', '{"page": 7, "who": {"$set": ["a"]}}')
+    app._client.store.jobs.turn(1, 10**15, 10**15, said={job.id: said})
+    assert main(["job", str(db), str(job.id)]) == 0
+    out = capsys.readouterr().out
+    assert "\nprogress      5 of 10, rows\\x1b, at 2001-09-09 " in out and '\nmeta          {"page": 7, "who": {"$set": ["a"]}}\n' in out
+    assert main(["job", str(db), str(job.id), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["progress"]["done"] == 5 and found["progress"]["speed"] == 2.5 and found["meta"] == {"page": 7, "who": {"$set": ["a"]}}
+
+
+@pytest.mark.slow
+def test_a_terminal_has_the_bar_and_a_pipe_has_not(app: LiteQueue, db: Path, tmp_path: Path) -> None:
+    @app.task(name="rows")
+    def rows() -> None:
+        for _ in current_job().track(iter(range(1000)), total=5, note="rows"):
+            if (tmp_path / "seen").exists():
+                break
+            time.sleep(0.05)
+        current_job().progress(5, 5, "rows")
+
+    job = rows.delay()
+    words = [sys.executable, "-m", "litequeue", "job", str(db), str(job.id), "--follow"]
+    terminal, end = pty.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    with app.worker(threads=1):
+        shown = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=end, stderr=end, env=environment())
+        piped = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+        os.close(end)
+        text = b""
+        try:
+            while chunk := os.read(terminal, 4096):
+                text += chunk
+                if b" of 5" in text:
+                    (tmp_path / "seen").touch()
+        except OSError:  # how a terminal ends
+            pass
+        assert (shown.wait(20), piped.wait(20)) == (0, 0)
+    os.close(terminal)
+    assert (tmp_path / "seen").exists() and text.decode().rstrip().rpartition("\x1b[K")[2].startswith("100% ") and b" 5 of 5" in text
+    assert piped.communicate() == ("", "")
