@@ -24,6 +24,7 @@ from typing import (
 from . import task
 from .base import checks
 from .base.clock import Clock, SystemClock
+from .base.errors import InvalidArgument
 from .base.mainguard import refuse_in_an_import
 from .base.states import STATES
 from .client import Client
@@ -229,10 +230,11 @@ class LiteQueue(Marked, Workflows, Locks, LimitsOfApp, Transactions, Loops):
         queue: str | None = None,
         task: Task[..., Any] | str | None = None,
         flow: int | None = None,
+        tag: str | None = None,
         before: int | None = None,
         limit: int = 50,
     ) -> list[JobInfo]:
-        """Jobs, newest first; ``flow``: those of that one, by its id. The next page is the one ``before`` the last id of this."""
+        """Jobs, newest first; ``flow``: those of that one, by its id; ``tag``: those with that word, for which flow must be left out. The next page is the one ``before`` the last id of this."""
         if state is not None:
             checks.one_of(state, "state", STATES)
         if queue is not None:
@@ -240,9 +242,12 @@ class LiteQueue(Marked, Workflows, Locks, LimitsOfApp, Transactions, Loops):
         for name, number in (("flow", flow), ("before", before)):
             if number is not None:
                 checks.integer(number, name, 1, 2**63 - 1)
+        if tag is not None and flow is not None:
+            raise InvalidArgument("jobs are asked for by flow or by tag, not by both")
         limit = checks.integer(limit, "limit", 1, 10_000)
         return self._client.store.reports.jobs(
-            state=state, queue=queue, task=None if task is None else name_of(task), flow=flow, before=before, limit=limit
+            state=state, queue=queue, task=None if task is None else name_of(task), flow=flow,
+            tag=None if tag is None else checks.name(tag, "tag"), before=before, limit=limit,
         )
 
     def stats(self) -> Stats:

@@ -117,7 +117,7 @@ def tasks(arguments: argparse.Namespace) -> int:
 
 
 def jobs(arguments: argparse.Namespace) -> int:
-    asked = {key: getattr(arguments, key) for key in ("state", "queue", "task", "flow", "before")}
+    asked = {key: getattr(arguments, key) for key in ("state", "queue", "task", "flow", "tag", "before")}
     if arguments.queue is not None:
         checks.name(arguments.queue, "--queue")
     with existing(arguments.db) as app:

@@ -153,6 +153,7 @@ def print_job(info: JobInfo, waits: str | None, flow: int | None, parents: Seque
         ("parents", "" if not parents else ", ".join(map(str, parents[:5])) + (f" and {len(parents) - 5:,} others" if len(parents) > 5 else "")),
         ("key", (info.unique_key or "") + (f", which job {holder} has" if holder else "")),
         ("limit", info.limit_key or ""),
+        ("tags", ", ".join(info.tags)),
         ("queue", f"{info.queue}, priority {info.priority}, {info.pool} pool"),
         ("args", stored_json(info.args)),
         ("kwargs", stored_json(info.kwargs)),

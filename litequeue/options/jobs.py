@@ -5,6 +5,7 @@ Owns both lists. A task's options say how its jobs are to be; those that an enqu
 task is made.
 """
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final, TypedDict
@@ -25,6 +26,7 @@ from .kinds import (
     NAMES,
     RATE,
     SPAN,
+    TAGS,
     UNTIL,
     Exceptions,
     Span,
@@ -67,6 +69,10 @@ class JobOptions(TypedDict, total=False):
     ]  # fmt: skip
     at_most_once: Annotated[
         bool | None, Option(FLAG, "rather lose a job than run it twice", False, column="at_most_once", stored=int)
+    ]
+    tags: Annotated[
+        str | Sequence[str] | None,
+        Option(TAGS, "words by which people find its jobs, in place of what the task says; at most 20", said="none", column="tags", stored=json.dumps),
     ]
 
 

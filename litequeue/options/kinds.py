@@ -17,6 +17,8 @@ CALLBACK: Final = "__litequeue_callback__"  # what is called once a job has ende
 GRAPH: Final = "__litequeue_graph__"  # a shape says by it which jobs it comes to
 ENDS: Final = "__litequeue_ends__"  # what a handle tells the jobs by whose end is its own
 
+MAX_TAGS: Final = 20
+
 Span = str | float | timedelta  # "1h30m", seconds, or a timedelta
 Exceptions = type[BaseException] | tuple[type[BaseException], ...]
 
@@ -81,6 +83,13 @@ def _names(value: Any, name: str) -> tuple[str, ...]:
     if not names:
         raise InvalidArgument(f"{name} must name at least one; leave it out for all")
     return names
+
+
+def _tags(value: Any, name: str) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(_names(value, name)))
+    if len(found) > MAX_TAGS:
+        raise InvalidArgument(f"{name} are {len(found)}, and a job may have {MAX_TAGS}")
+    return found
 
 
 def _addresses(value: Any, name: str) -> str:
@@ -157,6 +166,7 @@ FLAG: Final = Kind(checks.flag, None, as_it_is)
 NAME: Final = Kind(checks.name, "NAME")
 ADDRESSES: Final = Kind(_addresses, "ADDRESS", joined=", ")
 NAMES: Final = Kind(_names, "A,B", lambda text: text.split(","))
+TAGS: Final = Kind(_tags, "A,B", lambda text: text.split(","))
 SPAN: Final = Kind(checks.span, "SPAN")  # clean: microseconds
 LENGTH: Final = Kind(lambda value, name: checks.span(value, name, zero=False), "SPAN")  # the same, but not zero
 MOMENT: Final = Kind(lambda value, name: checks.aware(checks.moment(value, name)), "TIME", moment_typed)

@@ -1,6 +1,6 @@
 """The tables, and everything that speaks SQL, bundled over one file.
 
-Read ``schema`` first, the tables; then ``jobs``, how jobs come in (``inserting``: each as a row; ``keys``: whose key another has, not at all; ``limits``: how many of them may run), and ``turn``, what a worker does to them in one
+Read ``schema`` first, the tables; then ``jobs``, how jobs come in (``inserting``: each as a row; ``keys``: whose key another has, not at all; ``limits``: how many of them may run; ``tags``: by which words they are found), and ``turn``, what a worker does to them in one
 transaction. ``leases`` are renewed and taken over, ``acks`` are ends that jobs write themselves, ``operations`` is what people do to a job, ``workers`` who is alive,
 ``bells`` whom to wake, ``links`` how jobs wait for jobs, ``flows`` those that were stored together, ``batches`` those that grow,
 ``steps`` what jobs remember of how far they came,

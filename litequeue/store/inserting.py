@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ..base.models import JobColumns, NewJob
 from .rules import HAS_COME, NO_LINE
+from .tags import note
 
 _OWN: Final = NewJob._fields[:-1]
 _STATE: Final = _OWN.index("state")
@@ -55,7 +56,7 @@ def named(job: NewJob) -> dict[str, Any]:
     return dict(zip(COLUMNS, (*job[:_STATE], state, *job[_STATE + 1 : -1], *job.columns, holds), strict=True))
 
 
-# By the columns but their limit's key, which may be another for each job.
+# By the columns but their limit's key and their tags, which may be others for each job.
 @lru_cache(maxsize=256)
 def _insertion(columns: JobColumns, expire: bool) -> Insertion:
     return Insertion([columns], expire=expire)
@@ -64,8 +65,12 @@ def _insertion(columns: JobColumns, expire: bool) -> Insertion:
 def insert_job(connection: sqlite3.Connection, job: NewJob) -> int:
     """Inside the caller's transaction; the job's id."""
     columns = job.columns
-    alike = columns if columns.limit_key is None else columns._replace(limit_key="")
+    alike = columns
+    if columns.limit_key is not None or columns.tags is not None:
+        alike = columns._replace(limit_key=None if columns.limit_key is None else "", tags=None if columns.tags is None else "")
     insertion = _insertion(alike, job.expires_at is not None)
     job_id = connection.execute(insertion.sql, insertion.values(job, job.state, columns)).lastrowid
     assert job_id is not None
+    if columns.tags is not None:
+        note(connection, job_id, job_id)
     return job_id

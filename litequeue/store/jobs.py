@@ -26,6 +26,7 @@ from .bells import one_for
 from .file import Database
 from .inserting import COLUMNS, insert_job, named
 from .origins import ALL_TASKS, TASK_ORIGIN, record_options, record_origin
+from .tags import note
 
 if TYPE_CHECKING:
     from ..base.exact import Enqueued, UniqueKey
@@ -118,6 +119,8 @@ class Jobs:
                 else:
                     count = connection.execute(STAGE_MOVE, named(template)).rowcount
                     (last,) = connection.execute("SELECT last_insert_rowid()").fetchone()
+                if template.columns.tags is not None:
+                    note(connection, last - count + 1, last)
                 first = last - count + 1  # AUTOINCREMENT under the write lock: nobody's ids can lie between ours
                 for number, (when, job) in enumerate(callbacks):
                     connection.execute(CALLBACKS, {"first": first, "last": last, "number": number, "when": when, "job": job})

@@ -18,6 +18,7 @@ from ..base.models import JobColumns, NewJob
 from . import limits
 from .inserting import COLUMNS, insert_job, named
 from .rules import EXPIRED, HAS_COME, KEEP, NO_LINE, waits_elsewhere
+from .tags import note_anew
 
 _FOREVER: Final = 2**62
 # A job that would be swept or dropped before it starts keeps nobody out. With the clock set back, a time ends no later than it would have begun now.
@@ -122,7 +123,10 @@ def _replace(connection: sqlite3.Connection, job: NewJob, key: UniqueKey, holder
     most = _FOREVER if key.max_wait is None else key.max_wait
     limits.ask_of(connection, f"[{holder}]")
     row = {**named(job), "holder": holder, "now": job.created_at, "most": most}
-    return connection.execute(REPLACE, row).rowcount > 0
+    is_replaced = connection.execute(REPLACE, row).rowcount > 0
+    if is_replaced:
+        note_anew(connection, f"[{holder}]", job.columns.tags)
+    return is_replaced
 
 
 def holder_for(connection: sqlite3.Connection, job: int, now: int) -> int | None:
@@ -210,8 +214,10 @@ def move(connection: sqlite3.Connection, template: NewJob, key: UniqueKey) -> tu
     row = {**named(template), "now": template.created_at}
     if key.on_conflict == "replace":
         connection.execute(STARTED)
-        limits.ask_of(connection, connection.execute(REPLACED).fetchone()[0])
+        (replaced,) = connection.execute(REPLACED).fetchone()
+        limits.ask_of(connection, replaced)
         connection.execute(REPLACE_MANY, {**row, "most": _FOREVER if key.max_wait is None else key.max_wait})
+        note_anew(connection, replaced, template.columns.tags)
     count = connection.execute(MOVE, row).rowcount
     (last,) = connection.execute("SELECT last_insert_rowid()").fetchone()
     connection.execute(NUMBER, {"last": last})

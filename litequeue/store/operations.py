@@ -11,7 +11,7 @@ from typing import Final
 
 from ..base.bell import Address
 from ..base.clock import monotonic
-from . import keys, limits, steps
+from . import keys, limits, steps, tags
 from .bells import everyone
 from .file import Database
 from .links import keeping, telling
@@ -147,6 +147,7 @@ class Operations:
             until = monotonic() + seconds  # not before: where many wait for the lock, each round would be over as it began
             connection.execute(CLOSE_ALL)
             (has_keys,) = connection.execute(keys.ANY).fetchone()
+            (has_tags,) = connection.execute(tags.ANY).fetchone()
             (remembers,) = connection.execute(steps.ANY).fetchone()
             (has_flows,) = connection.execute(keeping.ANY_FLOWS).fetchone()
             while True:
@@ -160,6 +161,8 @@ class Operations:
                 if remembers:
                     connection.execute(steps.PRUNE_STEPS, {"ids": text})
                     connection.execute(steps.PRUNE_LISTENERS, {"ids": text})
+                if has_tags:
+                    connection.execute(tags.FORGET, {"ids": text})
                 if has_keys:
                     keys.prune(connection, text, now)
                 found = connection.execute(PRUNE_JOBS, {"ids": text}).rowcount

@@ -36,7 +36,7 @@ JOB_COLUMNS: Final = f"""litequeue_jobs.id, task, queue, state, pool, priority, 
     interruptions, max_attempts, timeout, at_most_once, {_WORKER_NAME.format(table="litequeue_jobs")},
     created_at, run_at, started_at, finished_at, expires_at, lease_expires_at, cancel_requested_at,
     result, last_error, (SELECT name FROM litequeue_schedules AS s WHERE s.id = schedule_id), scheduled_for,
-    limit_key, (SELECT key FROM litequeue_keys AS u WHERE u.job_id = litequeue_jobs.id),
+    limit_key, tags, (SELECT key FROM litequeue_keys AS u WHERE u.job_id = litequeue_jobs.id),
     (SELECT options FROM litequeue_tasks AS o WHERE o.name = task)"""
 
 RESULT: Final = "SELECT state, result, last_error FROM litequeue_jobs WHERE id = :id"
@@ -59,6 +59,11 @@ CROSS JOIN litequeue_jobs ON litequeue_jobs.id BETWEEN r.first_id AND r.last_id
 WHERE (:state IS NULL OR state = :state) AND (:queue IS NULL OR queue = :queue)
   AND (:task IS NULL OR task = :task) AND (:before IS NULL OR litequeue_jobs.id < :before)
 ORDER BY litequeue_jobs.id DESC LIMIT :limit"""
+# By the index of the words, from the newest on.
+LIST_TAGGED: Final = f"""SELECT {JOB_COLUMNS} FROM litequeue_tags AS t CROSS JOIN litequeue_jobs ON litequeue_jobs.id = t.job_id
+WHERE t.tag = :tag AND (:state IS NULL OR state = :state) AND (:queue IS NULL OR queue = :queue)
+  AND (:task IS NULL OR task = :task) AND (:before IS NULL OR t.job_id < :before)
+ORDER BY t.job_id DESC LIMIT :limit"""
 COUNTS: Final = "SELECT queue, state, count(*) FROM litequeue_jobs GROUP BY queue, state"
 # Each by its own index: who has finished a million does not count those.
 STILL_TO_DO: Final = """SELECT queue, state, count(*) FROM litequeue_jobs WHERE state = 'available' GROUP BY queue
@@ -146,14 +151,15 @@ class Reports:
         queue: str | None = None,
         task: str | None = None,
         flow: int | None = None,
+        tag: str | None = None,
         before: int | None = None,
         limit: int = 50,
     ) -> list[JobInfo]:
         """Newest first. ``before`` is the id to go on from, for the next page."""
-        parameters = {"state": state, "queue": queue, "task": task, "flow": flow, "before": before, "limit": limit}
+        parameters = {"state": state, "queue": queue, "task": task, "flow": flow, "tag": tag, "before": before, "limit": limit}
         _import_records()
         with self._database.read() as connection:
-            rows = connection.execute(LIST_JOBS if flow is None else LIST_FLOW, parameters).fetchall()
+            rows = connection.execute(LIST_TAGGED if tag is not None else LIST_JOBS if flow is None else LIST_FLOW, parameters).fetchall()
         return [_job(row) for row in rows]
 
     def paused(self) -> tuple[str, ...]:
@@ -262,7 +268,7 @@ def _job(row: tuple[Any, ...], attempts: tuple[AttemptInfo, ...] = ()) -> JobInf
     (
         id_, task, queue, state, pool, priority, args, kwargs, attempt, failures, interruptions,
         max_attempts, timeout, at_most_once, worker, created, run, started, finished, expires,
-        lease, cancel, result, last_error, schedule, scheduled_for, limit_key, unique_key, options,
+        lease, cancel, result, last_error, schedule, scheduled_for, limit_key, tags, unique_key, options,
     ) = row  # fmt: skip
     return JobInfo(
         id=id_,
@@ -292,6 +298,7 @@ def _job(row: tuple[Any, ...], attempts: tuple[AttemptInfo, ...] = ()) -> JobInf
         schedule=schedule,
         scheduled_for=_time(scheduled_for),
         limit_key=limit_key,
+        tags=() if tags is None else tuple(tag for tag in _parsed(tags, list) if isinstance(tag, str)),
         unique_key=unique_key,
         attempts=attempts,
         secret=recorded(task, options),

@@ -91,7 +91,7 @@ def _recorded(options: str) -> dict[str, Any]:
     except ValueError:
         return {}
     kinds: dict[str, Any] = {n: str if isinstance(v, str) else int | None for n, v in JobColumns()._asdict().items()}
-    kinds |= {"expires": int | None, "limit_key": str | None}
+    kinds |= {"expires": int | None, "limit_key": str | None, "tags": str | None}
     if not isinstance(found, dict) or not all(isinstance(value, kinds.get(name, object)) for name, value in found.items()):
         return {}
     return found

@@ -29,7 +29,7 @@ VERSIONS = [migration.number for migration in ledger.MIGRATIONS]
 ITS_TABLES = {
     1: ("jobs", "attempts", "tasks", "workers", "queues"), 2: ("schedules", "ticks", "output"), 3: (),
     4: ("edges", "waits", "flows", "flow_jobs"), 5: ("steps", "events", "listeners", "callbacks"), 6: (), 7: (), 8: ("keys",), 9: ("limits", "asking", "starts"), 10: (),
-    11: ("progress",),
+    11: ("progress",), 12: ("tags",),
 }  # fmt: skip
 
 
@@ -41,7 +41,7 @@ def version_1(db: Path, clock: FakeClock) -> Path:
         with store.database.write(durable=True) as connection:
             for _ in STATES:
                 job = {**new_job(created_at=clock.now())._asdict(), **new_job().columns._asdict()}
-                del job["columns"], job["links"], job["limit_key"]  # which came later
+                del job["columns"], job["links"], job["limit_key"], job["tags"]  # which came later
                 connection.execute(f"INSERT INTO litequeue_jobs ({', '.join(job)}) VALUES ({', '.join('?' * len(job))})", (*job.values(),))
             connection.execute("INSERT INTO litequeue_queues VALUES ('idle', ?)", (clock.now(),))
         store.close()
@@ -133,6 +133,8 @@ def fill(db: Path, version: int) -> None:
             insert("output", job_id=5, attempt=1, number=1, stream="stdout", at=NOW, text="hello\n")
         if version >= 11:
             insert("progress", job_id=3, attempt=1, at=NOW, said="[1, 2, null, null]")
+        if version >= 12:
+            insert("tags", job_id=3, tag="import")
 
 
 def held(db: Path, columns: dict[str, str]) -> dict[str, list[tuple[Any, ...]]]:

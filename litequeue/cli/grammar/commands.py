@@ -90,6 +90,7 @@ def _jobs(sub: Parser) -> None:
     add("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
     add("--queue", metavar="NAME", help="those of this queue")
     add("--task", metavar="NAME", help="those of this task, such as tasks.add")
+    add("--tag", metavar="WORD", help="those with this tag")
     add("--limit", type=integer(1, 10_000), default=20, metavar="N", help="default 20")
     add("--before", type=job_id, metavar="ID", help="the next page: jobs before this one")
     json_option(sub)

@@ -71,6 +71,7 @@ def make(connection: sqlite3.Connection, parent: int, state: str, text: object, 
 
 _POOLS: Final = ("thread", "process", "async")
 # What may be said of the job, and what it is where that is not said.
+_TEXTS: Final = ("tags", "limit_key")  # that may be, or not
 _SAID: Final[dict[str, Any]] = {"task": "", "args": "[]", "kwargs": "{}", "delay": 0, "expires": None, **JobColumns()._asdict()}
 
 
@@ -83,13 +84,12 @@ def _job(text: object, now: int) -> tuple[bool, NewJob] | None:
     if not isinstance(found, dict):
         return None
     said = {name: found.get(name, usual) for name, usual in _SAID.items()}
-    limit_key = said.pop("limit_key")
-    if not all(_fits(value, _SAID[name]) for name, value in said.items()) or not (limit_key is None or _fits(limit_key, "")):
+    if not all(value is None and name in _TEXTS or _fits(value, "" if name in _TEXTS else _SAID[name]) for name, value in said.items()):
         return None
     task, args, kwargs, delay, expires, *columns = said.values()
     new = NewJob(
         task, args, kwargs, "scheduled" if delay > 0 else "available", now + max(delay, 0), now,
-        None if expires is None else now + expires, JobColumns._make((*columns, limit_key)),
+        None if expires is None else now + expires, JobColumns._make(columns),
     )  # fmt: skip
     if not (is_name(task) and is_name(new.columns.queue) and new.columns.pool in _POOLS):
         return None

@@ -17,6 +17,7 @@ from ...base.errors import JobNotFound
 from ...base.models import JobColumns, NewJob
 from ..inserting import Insertion
 from ..rules import HAS_DEPENDANTS, WAITS
+from ..tags import note
 from . import following, telling
 
 
@@ -79,6 +80,8 @@ def insert(connection: sqlite3.Connection, graph: Graph, now: int) -> range:
     connection.executemany(insertion.sql, starmap(insertion.values, linked))
     (last,) = connection.execute("SELECT last_insert_rowid()").fetchone()
     first = last - len(graph.jobs) + 1  # AUTOINCREMENT under the write lock: nobody's ids can lie between ours
+    if any(one.tags is not None for one in columns):
+        note(connection, first, last)
     edges = [(-e.parent if e.parent < 0 else first + e.parent, first + e.child, e.position) for e in graph.edges]
     connection.executemany(INSERT_EDGE, edges)
     waits = [(first + w.child, pending[w.child], w.runs_when, w.takes, w.delay, w.inputs) for w in graph.waits]

@@ -15,6 +15,7 @@ from ...base.checks import MICROS, aware
 from ...base.models import JobColumns
 from ..keys import hold
 from ..rules import HAS_COME, NO_LINE
+from ..tags import note
 from .keyed import Keyed, kept_out
 
 KEEP_TICKS: Final = 90 * 86_400 * 1_000_000
@@ -93,6 +94,7 @@ def insert_fired(
         # AUTOINCREMENT under the write lock: nobody's ids can lie between ours.
         (last,) = connection.execute("SELECT last_insert_rowid()").fetchone()
         first = last - len(jobs) + 1
+        note(connection, first, last)
     fired = [(id_, tick, first + n) for n, (id_, tick, _, _) in enumerate(jobs)]
     for schedule, _, job in fired:
         if schedule in keyed.keys:

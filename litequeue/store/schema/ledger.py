@@ -25,6 +25,7 @@ from . import (
     v9_limits,
     v10_enqueue_by_sql,
     v11_progress,
+    v12_tags,
 )
 
 # Whose ids SQLite counts on from the highest there ever was. No queue comes to half of them.
@@ -59,6 +60,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     Migration(9, "limits", v9_limits.SQL, min_reader=9),
     Migration(10, "enqueue by SQL", v10_enqueue_by_sql.SQL, min_reader=9),
     Migration(11, "progress", v11_progress.SQL, min_reader=9),
+    Migration(12, "tags", v12_tags.SQL, min_reader=9),
 )
 CURRENT: Final = len(MIGRATIONS)
 
