@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,17 +41,12 @@ def test_what_is_cut_short_is_refused_once_the_lock_was_not_had_for_as_long_as_a
     assert patience.is_refused(StorageFull("full"), 169.0, 169.1)
 
 
-@pytest.mark.slow
-@pytest.mark.beside
-@pytest.mark.parametrize("takes_the_gate", [True, False], ids=["our transaction", "a program's own"])
-def test_timeouts_come_in_time_while_a_transaction_holds_the_lock(
-    app: LiteQueue, db: Path, caplog: pytest.LogCaptureFixture, takes_the_gate: bool
-) -> None:
-    """They came when it was over: the thread that sees to them waited for the lock, to write what had ended."""
+def slow_task(app: LiteQueue, soft_timeout: float) -> tuple[Any, threading.Event, list[float]]:
+    """A task that does not end before its soft timeout; when it has begun, and after how many seconds that came."""
     began = threading.Event()
     seconds: list[float] = []
 
-    @app.task(name="slow", soft_timeout=1.0)
+    @app.task(name="slow", soft_timeout=soft_timeout)
     def slow() -> None:
         since = time.monotonic()
         began.set()
@@ -60,6 +56,17 @@ def test_timeouts_come_in_time_while_a_transaction_holds_the_lock(
         except SoftTimeout:
             seconds.append(time.monotonic() - since)
 
+    return slow, began, seconds
+
+
+@pytest.mark.slow
+@pytest.mark.beside
+@pytest.mark.parametrize("takes_the_gate", [True, False], ids=["our transaction", "a program's own"])
+def test_timeouts_come_in_time_while_a_transaction_holds_the_lock(
+    app: LiteQueue, db: Path, caplog: pytest.LogCaptureFixture, takes_the_gate: bool
+) -> None:
+    """They came when it was over: the thread that sees to them waited for the lock, to write what had ended."""
+    slow, began, seconds = slow_task(app, soft_timeout=1.0)
     quick = app.task(name="quick")(lambda: may_end.wait(5) and None)
     may_end = threading.Event()
     job, other = slow.delay(), quick.delay()
@@ -88,18 +95,7 @@ def test_timeouts_come_in_time_while_a_transaction_holds_the_lock(
 @pytest.mark.parametrize("kind", ["fails", "once"])
 def test_timeouts_come_in_time_whatever_else_the_worker_wants_to_write(app: LiteQueue, db: Path, kind: str) -> None:
     """Telling of what was discarded, or the sync before a job that runs at most once: somebody has the lock right after the turn."""
-    began = threading.Event()
-    seconds: list[float] = []
-
-    @app.task(name="slow", soft_timeout=1.5)
-    def slow() -> None:
-        since = time.monotonic()
-        began.set()
-        try:
-            while time.monotonic() < since + 8:
-                time.sleep(0.01)
-        except SoftTimeout:
-            seconds.append(time.monotonic() - since)
+    slow, began, seconds = slow_task(app, soft_timeout=1.5)
 
     @app.task(name="fails")
     def fails() -> None:
