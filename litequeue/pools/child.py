@@ -179,7 +179,7 @@ def _run(fields: list[Any]) -> Note:
     context._stops = _is_stopping
     context._tell = _say
     timed = run(call, context, _clock, _rng) if soft_timeout is None else _run_softly(call, context, soft_timeout / MICROS)
-    return _note(as_it_ended(context, timed) if context.has_said else timed)
+    return _note(as_it_ended(context, timed))
 
 
 def _wait_rule(blocking: bool, bounded: bool) -> AbstractContextManager[None]:

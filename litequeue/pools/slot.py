@@ -173,17 +173,18 @@ class Slot:
 
     def hear(self, now: float) -> None:
         """Hand on how far calls say that they are, before any of them has ended."""
-        self.heard_at, before = now, self._read
-        self._read = max(self._heard, self._read)
-        for index, note in self._new_notes():
+        self.heard_at = now
+        notes, self._heard = self._notes(self._heard)
+        for index, note in notes:
             if index & child.SAID:
                 self._events.said(self._indices[index & ~child.SAID].job, *json.loads(note))
-        self._heard, self._read = self._read, before
 
     def finished(self, inline: Sequence[tuple[int, bytes]] | None) -> list[tuple[Call, Timed]]:
         """Calls that have ended since the last look, in the order in which they ended; what they said is handed on, again or at last."""
         found = []
-        for index, note in self._new_notes() if inline is None else inline:
+        if inline is None:
+            inline, self._read = self._notes(self._read)
+        for index, note in inline:
             call = self._indices[index & ~child.SAID]
             if call not in self.batch:
                 continue  # said twice: the task had forked, and both sides returned
@@ -196,16 +197,14 @@ class Slot:
         return found
 
     def has_noted(self, call: Call) -> bool:
-        before = self._read
-        noted = any(not index & child.SAID and self._indices[index] == call for index, _ in self._new_notes())
-        self._read = before
-        return noted
+        return any(not index & child.SAID and self._indices[index] == call for index, _ in self._notes(self._read)[0])
 
-    def _new_notes(self) -> list[tuple[int, bytes]]:
+    def _notes(self, start: int) -> tuple[list[tuple[int, bytes]], int]:
+        """Those from there on, and where they end."""
         if self._channel is None:
-            return []
+            return [], start
         fd = self._channel.notes.fileno()
-        data = os.pread(fd, os.fstat(fd).st_size - self._read, self._read)
+        data = os.pread(fd, os.fstat(fd).st_size - start, start)
         notes, offset, head = [], 0, child.RECORD.size
         while offset + head <= len(data):
             index, length = child.RECORD.unpack_from(data, offset)
@@ -214,8 +213,7 @@ class Slot:
                 break  # killed in the middle of a write
             notes.append((index, body))
             offset += head + length
-        self._read += offset
-        return notes
+        return notes, start + offset
 
     def rest(self, now: float) -> None:
         self._indices.clear()

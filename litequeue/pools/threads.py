@@ -194,7 +194,7 @@ class ThreadPool:
             self._seconds = (
                 timed.seconds if average is None else average + 0.1 * (timed.seconds - average)
             )
-            self._events.ended(call, as_it_ended(context, timed) if context.has_said else timed)
+            self._events.ended(call, as_it_ended(context, timed))
 
     def _wait_rule(self, blocking: bool, bounded: bool) -> AbstractContextManager[None]:
         return self._lending.slot()

@@ -74,4 +74,4 @@ class JobTransaction(Generic[S]):
             raise
         self._open.__exit__(kind, error, traceback)
         if outcome is not None:
-            context._acknowledged, context.has_said = outcome, True
+            context._acknowledged = outcome

@@ -164,7 +164,7 @@ class JobContext(Durable):
             from .progress import Progress
 
             assert self._codec is not None
-            self._progress, self.has_said = Progress(self._hand_on, self._codec), True
+            self._progress = Progress(self._hand_on, self._codec)
         return self._progress
 
     def _hand_on(self, said: str | None, meta: str | None) -> None:

@@ -59,7 +59,7 @@ class Ready:
 class Durable:
     """The part of a running job that remembers."""
 
-    __slots__ = ("_acknowledged", "_codec", "_job", "_keys", "_names", "_open", "_opener", "_result_ttl", "_suspended", "has_said")
+    __slots__ = ("_acknowledged", "_codec", "_job", "_keys", "_names", "_open", "_opener", "_result_ttl", "_suspended")
     _job: ClaimedJob
     started_at: int  # wall clock, microseconds
 
@@ -69,7 +69,6 @@ class Durable:
         self._names: dict[str, itertools.count[int]] = {}
         self._keys: dict[str, object] = {}
         self._open: dict[str, Any] = {}  # steps of a coroutine, itself, and once it runs a future of its end
-        self.has_said = False  # anything that is to be seen to at its end, beside what its code comes to: progress, or an end of its own
         self._acknowledged: tuple[Succeeded, float] | None = None  # it has ended itself, so long after its start
         self._result_ttl = 0  # microseconds that it is kept then
         self._suspended: Suspend | None = None  # it was asked to end, and is to
