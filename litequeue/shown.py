@@ -29,9 +29,11 @@ class Shown:
         return self._client.store.shown.steps(self.id)
 
     def output(self, *, after: OutputPiece | None = None) -> list[OutputPiece]:
-        """What a command's attempts printed so far, in order; with ``after``, what came since that piece.
+        """What the job's attempts printed and logged so far, in order, as of the last half second; with ``after``, what came since that piece.
+        ``piece.stream`` is ``"stdout"``, ``"stderr"``, or ``"log"``, in lines with time, level and logger; of a command there is ``"usage"``, JSON.
 
-        Of each attempt's streams the first and the last 64 KiB are kept, as long as the job is.
+        Of each attempt's streams the first and the last 64 KiB are kept, as long as the job is. A number that is missing says that something
+        before a piece was left out.
         """
         attempt, number = (0, 0) if after is None else (after.attempt, after.number)
         return self._client.store.shown.output(self.id, attempt, number)

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from ..base.checks import clean
-from ..base.records import JobProgress, OutputPiece
+from ..base.records import JobProgress, OutputPiece, as_dict
 from ..job import Job
 from .printing import complain, hand_on, put
-from .render import amount, duration
+from .render import amount, duration, print_json, print_output
 
 PAUSE: Final = 0.2  # seconds between two looks
 BAR: Final = 24  # characters
@@ -47,10 +47,22 @@ def follow(handle: Job[Any]) -> int:
 
 
 def print_pieces(pieces: Iterable[OutputPiece]) -> None:
-    """What was printed, each to where it was."""
+    """What was printed and logged, each to where it was."""
     for piece in pieces:
         if piece.stream != "usage":
-            hand_on(piece.text, sys.stderr if piece.stream == "stderr" else sys.stdout)
+            hand_on(piece.text, sys.stdout if piece.stream == "stdout" else sys.stderr)
+
+
+def print_log(pieces: Sequence[OutputPiece], as_json: bool) -> None:
+    """``--log``: all of it on standard output; of several attempts, which is whose."""
+    if as_json:
+        print_json([as_dict(piece) for piece in pieces])
+    elif len({piece.attempt for piece in pieces}) > 1:
+        print_output(pieces)
+    else:
+        for piece in pieces:
+            if piece.stream != "usage":
+                hand_on(piece.text, sys.stdout)
 
 
 class Bar:

@@ -34,10 +34,12 @@ from ..workflow.flow import Flow
 from . import render
 from .calls import command_of, options_given, parse_call, refuse_command_options
 from .doctor import work
-from .following import follow, print_pieces
+from .following import follow, print_log, print_pieces
 from .grammar.parser import DATABASE, USUAL
 from .notes import note_command, note_unknown_task
 from .printing import complain, say
+
+LINES = 40  # of an attempt's output, among everything about its job
 
 
 def existing(db: str) -> LiteQueue:
@@ -147,6 +149,10 @@ def job(arguments: argparse.Namespace) -> int:
         handle = app.job(arguments.id)
         if arguments.follow:
             return follow(handle)
+        if arguments.log:
+            handle.info()  # raises where there is none
+            print_log(handle.output(), as_json=arguments.json)
+            return 0
         info, waits, output, steps = handle.info(), handle.why_waiting(), handle.output(), handle.steps()
         flows = app._client.store.flows
         flow, parents = flows.of_job(handle.id), flows.parents(handle.id)
@@ -161,7 +167,7 @@ def job(arguments: argparse.Namespace) -> int:
         render.print_job(info, waits, flow, parents, holder)
         render.print_progress(progress, meta)
         render.print_steps(steps, info)
-        render.print_output(output)
+        render.print_output(output, LINES)
     return 0
 
 

@@ -216,8 +216,8 @@ def print_steps(steps: Sequence[StepInfo], info: JobInfo) -> None:
         say(f"step {step.name}, attempt {step.attempt}, {_zoned(step.at)}: {what if len(what) <= 200 else what[:199] + '...'}")
 
 
-def print_output(pieces: Sequence[OutputPiece]) -> None:
-    """What a command's attempts printed, each with what it used."""
+def print_output(pieces: Sequence[OutputPiece], most: int | None = None) -> None:
+    """What a job's attempts printed and logged, each with what it used; of each so many lines of the end at most."""
     for attempt, found in itertools.groupby(pieces, key=lambda piece: piece.attempt):
         say()
         say(f"output of attempt {attempt}")
@@ -231,7 +231,11 @@ def print_output(pieces: Sequence[OutputPiece]) -> None:
                 text += "\n[... more than can be kept was left out here ...]\n"
             before = piece.number
             text += piece.text
-        for line in text.rstrip("\n").split("\n"):
+        lines = text.rstrip("\n").split("\n")
+        if most is not None and len(lines) > most + 1:
+            put(f"    [{len(lines) - most:,} lines before these: --log]\n")
+            lines = lines[-most:]
+        for line in lines:
             put(f"    {clean_lines(line)}\n")
 
 

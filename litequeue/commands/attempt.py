@@ -224,7 +224,7 @@ class _Output:
     """Both streams on their way to the job's context: at most one chunk of each per ``PACE``."""
 
     def __init__(self, context: JobContext) -> None:
-        self._emit = context._emit
+        self._context = context
         self._loop = asyncio.get_running_loop()
         self._streams = {"stdout": Capped(), "stderr": Capped()}
         self._timer: asyncio.TimerHandle | None = None
@@ -246,8 +246,9 @@ class _Output:
             self._timer = self._loop.call_at(now + PACE, self._flush)
 
     def _say(self, name: str, text: str) -> None:
-        for start in range(0, len(text), CHUNK):
-            self._emit(name, text[start : start + CHUNK])
+        if self._context._keeps:
+            for start in range(0, len(text), CHUNK):
+                self._context._emit(name, text[start : start + CHUNK])
 
     def close(self) -> None:
         """Hand on all that waits."""

@@ -161,4 +161,8 @@ class TaskOptions(JobOptions, total=False):
     on_failure: Annotated[
         Any, Option(CALLBACKS, "the same, called with each of its jobs that is discarded (a dict)", said="none")
     ]
+    output: Annotated[
+        str | None,
+        Option(one_of("keep", "drop"), "what becomes of what it prints and logs, beside going where it goes: it is kept with each job, or not", "keep", '`"keep"`'),
+    ]
     result_ttl: Annotated[Span | None, Option(SPAN, "how long a succeeded job is kept", 86_400, "a day")]

@@ -38,6 +38,10 @@ class WorkerOptions(TypedDict, total=False):
     name: Annotated[str | None, Option(NAME, "shown in stats and jobs", said="HOST-PID")]
     lease: Annotated[Span | None, Option(LEASE, "a frozen worker's jobs are taken by others after so long", 60)]
     grace: Annotated[Span | None, Option(SPAN, "for running jobs at shutdown", 30)]
+    output: Annotated[
+        Literal["keep", "drop"] | None,
+        Option(one_of("keep", "drop"), "what becomes of what jobs print and log, beside going where it goes: it is kept with each, or not", "keep"),
+    ]
     on_failure: Annotated[
         str | None,
         Option(line("COMMAND"), "for the shell; given each discarded job, or missed tick, as one line of JSON on its input", said="none"),

@@ -28,6 +28,7 @@ class Call(NamedTuple):
     database: str  # the file that the task's app is bound to
     claimed_at: float = 0.0  # monotonic, of the worker
     trusts_anyone: bool = False  # who can write the file, with what a command does
+    keeps: bool = True  # what it prints and logs
 
     def without_secrets(self, text: str) -> str:
         """A text that came of it, such as an error, without its secret arguments."""
@@ -54,11 +55,11 @@ class Events(Protocol):
     def started(self, call: Call) -> None:
         """A call with a time limit has begun: its clock runs from now."""
 
-    def printed(self, call: Call, number: int, stream: str, text: str) -> None:
-        """A piece of what a running call prints; the pieces of one call are numbered."""
+    def printed(self, job: ClaimedJob, number: int, stream: str, text: str) -> bool:
+        """A piece of what a running call prints; the pieces of one call are numbered. Whether it was taken: always."""
 
-    def said(self, job: ClaimedJob, said: str | None, meta: str | None) -> None:
-        """How far a running call says that it is, and what else it shows: as JSON, in place of what it said before."""
+    def said(self, job: ClaimedJob, said: str | None, meta: str | None) -> bool:
+        """How far a running call says that it is, and what else it shows: as JSON, in place of what it said before. The same."""
 
     def stirred(self) -> None:
         """Something happened that ``tend`` should see to."""

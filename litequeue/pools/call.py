@@ -60,7 +60,7 @@ def context_of(call: Call, clock: Clock) -> JobContext:
     context = JobContext(call.job, call.max_attempts, call.timeout, clock.now())
     context._database = call.database
     context._opener, context._codec, context._result_ttl = call.code.opener, call.code.codec, call.code.result_ttl
-    context._trusts_anyone = call.trusts_anyone
+    context._trusts_anyone, context._keeps, context._secret = call.trusts_anyone, call.keeps, call.code.secret
     return context
 
 
@@ -97,6 +97,8 @@ def as_it_ended(context: JobContext, timed: Timed) -> Timed:
     """The end of it: what its code came to; of a job that has written its end itself that end. What came after changes nothing, but is said where it is a failure."""
     if context._progress is not None:
         context._progress.end()
+    if context._kept is not None:
+        context._kept.end()
     if context._acknowledged is None:
         return timed
     ended, seconds = context._acknowledged

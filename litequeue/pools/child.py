@@ -36,17 +36,18 @@ from ..tasks import TaskCode
 from ..tasks.context import JobContext
 from ..tasks.finding import locate
 from ..tasks.modules import load
-from . import job_fields, logs, tie
+from . import capturing, job_fields, live, logs, tie
 from .base import Call
 from .call import as_it_ended, context_of, from_exception, run
 
 TOKEN = struct.Struct("=H")
 WAKES = getattr(signal, "SIGURG", None)  # ignored unless it is handled, and used by few: Go's runtime took it for that
-RECORD = struct.Struct("=HI")  # index of the call, length of the JSON that follows
 
 # (name of the outcome's class, its fields, started_at, seconds)
 Note = tuple[str, list[Any], int, float]
-SAID = 1 << 15  # beside the index: the call goes on, and this is how far it says that it is
+# Beside the index: the call goes on, and
+SAID = 1 << 15  # this is how far it says that it is,
+PRINTED = 1 << 14  # this is what it prints: [number, stream, text].
 
 
 class Channel(NamedTuple):
@@ -55,10 +56,14 @@ class Channel(NamedTuple):
     tokens: Connection
     calls: Connection
     notes: Connection
+    live: Connection
     stop: Connection  # has something to read once the worker takes on nothing more
 
 
 _channel: Channel | None = None
+_live: live.Writer | None = None
+_pid = 0  # of this process; what a task forks off has another
+_is_over = False  # the code of the call that runs: what it leaves is noted, and does not wait any more
 _imports: list[tuple[str, str]] = []  # still to be imported
 _codes: dict[str, TaskCode] = {}
 _index = 0  # of the call that runs
@@ -76,8 +81,9 @@ def start(
 ) -> None:
     """The initializer of the executor's process, a child of ``parent``; ``locks``: how the path of its lock begins;
     ``imports``: modules, with their directories, for before its first task; ``lines``: how the worker logs."""
-    global _channel, _imports
-    _channel, _imports = channel, list(imports)
+    global _channel, _imports, _live, _pid
+    _channel, _imports, _pid = channel, list(imports), os.getpid()
+    _live = None if channel is None else live.Writer(channel.live.fileno())
     multiprocessing.set_start_method(None, force=True)  # ours is set, so a module that sets one would fail here
     # Ctrl-C goes to the whole process group, systemd's SIGTERM to the whole cgroup; when to stop is the
     # parent's to say, which uses SIGKILL. Handled and not ignored: what a task starts would inherit that.
@@ -108,7 +114,7 @@ def ready() -> None:
 
 def wire(call: Call) -> list[Any]:
     """A call as text."""
-    return [call.job, call.max_attempts, call.timeout, call.soft_timeout, call.database]
+    return [call.job, call.max_attempts, call.timeout, call.soft_timeout, call.database, call.keeps]
 
 
 def load_codes(origins: Sequence[tuple[TaskOrigin, bool]], database: str) -> dict[str, str]:
@@ -143,7 +149,7 @@ def run_batch(size: int) -> int:
     tokens, notes = _channel.tokens.fileno(), _channel.notes.fileno()
     wires = json.loads(os.pread(_channel.calls.fileno(), size, 0))
     global _index
-    count, me = 0, os.getpid()
+    count = 0
     while True:
         try:
             (index,) = TOKEN.unpack(os.read(tokens, TOKEN.size))
@@ -151,7 +157,7 @@ def run_batch(size: int) -> int:
             return count
         _index = index
         note = _run(wires[index])
-        if os.getpid() != me:
+        if os.getpid() != _pid:
             os._exit(0)  # the task forked: what its child makes of it is not for us to report
         logs.flush_streams()
         _write(notes, index, note)
@@ -160,40 +166,65 @@ def run_batch(size: int) -> int:
 
 def _write(notes: int, index: int, note: object) -> None:
     body = json.dumps(note).encode()
-    os.write(notes, RECORD.pack(index, len(body)) + body)
+    os.write(notes, live.HEAD.pack(index, len(body)) + body)
 
 
-def _say(job: ClaimedJob, said: str | None, meta: str | None) -> None:
+class _Host:
+    """Of the running call."""
+
+    def said(self, job: ClaimedJob, said: str | None, meta: str | None) -> bool:
+        return _tell(SAID, (said, meta))
+
+    def printed(self, job: ClaimedJob, number: int, stream: str, text: str) -> bool:
+        return _tell(PRINTED, (number, stream, text))
+
+    def wait_rule(self, blocking: bool, bounded: bool) -> AbstractContextManager[None]:
+        """A process cannot lend its slot; but with a timeout nothing hangs for ever."""
+        if not bounded:
+            raise WouldDeadlock(
+                "a process task that waits for a job keeps its slot, and all slots may come to wait: give get() or "
+                "wait() a timeout, or run the waiting task in a thread"
+            )
+        return contextlib.nullcontext()
+
+    def is_stopping(self) -> bool:
+        return _channel is not None and _channel.stop.poll()
+
+
+_host = _Host()
+
+
+def _tell(kind: int, what: tuple[Any, ...]) -> bool:
+    if os.getpid() != _pid:
+        return True  # a fork's child is no job of ours
     if _channel is None:
-        _inline.append((_index | SAID, json.dumps((said, meta)).encode()))
+        _inline.append((_index | kind, json.dumps(what).encode()))
+    elif _is_over:
+        _write(_channel.notes.fileno(), _index | kind, what)
     else:
-        _write(_channel.notes.fileno(), _index | SAID, (said, meta))
+        assert _live is not None
+        with contextlib.suppress(OSError):  # of a task that closes what it did not open
+            return _live.send(_index | kind, json.dumps(what).encode())
+    return True
 
 
 def _run(fields: list[Any]) -> Note:
-    row, max_attempts, timeout, soft_timeout, database = fields
+    global _is_over
+    row, max_attempts, timeout, soft_timeout, database, keeps = fields
+    if keeps:
+        capturing.keep_output()
     job = ClaimedJob._make(row)
-    call = Call(job, _codes[job.task], max_attempts, timeout, soft_timeout, database)
+    call = Call(job, _codes[job.task], max_attempts, timeout, soft_timeout, database, keeps=keeps)
     context = context_of(call, _clock)
-    context._wait_rule = _wait_rule
-    context._stops = _is_stopping
-    context._tell = _say
+    context._host = _host
     timed = run(call, context, _clock, _rng) if soft_timeout is None else _run_softly(call, context, soft_timeout / MICROS)
-    return _note(as_it_ended(context, timed))
-
-
-def _wait_rule(blocking: bool, bounded: bool) -> AbstractContextManager[None]:
-    """A process cannot lend its slot; but with a timeout nothing hangs for ever."""
-    if not bounded:
-        raise WouldDeadlock(
-            "a process task that waits for a job keeps its slot, and all slots may come to wait: give get() or "
-            "wait() a timeout, or run the waiting task in a thread"
-        )
-    return contextlib.nullcontext()
-
-
-def _is_stopping() -> bool:
-    return _channel is not None and _channel.stop.poll()
+    _is_over = True
+    timed = as_it_ended(context, timed)
+    _is_over = False
+    unread = b"" if _live is None else _live.leave()
+    if unread and _channel is not None:
+        os.write(_channel.notes.fileno(), unread)
+    return _note(timed)
 
 
 def _run_softly(call: Call, context: JobContext, seconds: float) -> Timed:

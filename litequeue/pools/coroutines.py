@@ -10,12 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import itertools
 import json
 import os
 import random
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -88,6 +87,7 @@ class CoroutinePool:
         self._slots = slots
         self._lending = Lending(events.lent)
         self._events = events
+        self.said, self.printed = events.said, events.printed
         self._clock = clock
         self._rng = rng
         self._running: dict[tuple[int, int], _Running] = {}
@@ -164,10 +164,7 @@ class CoroutinePool:
         loop = asyncio.get_running_loop()
         for call in calls:
             context = context_of(call, self._clock)
-            context._wait_rule = self._wait_rule
-            context._stops = self._is_stopping
-            context._tell = self._events.said
-            context._emitter = functools.partial(self._print, call, itertools.count(1))
+            context._host = self
             work = _run(call, context, self._clock, self._rng)
             running = _Running(context, loop.create_task(work), self._clock.monotonic())
             self._running[call.job.id, call.job.attempt] = running
@@ -175,13 +172,10 @@ class CoroutinePool:
                 self._events.started(call)
             running.task.add_done_callback(functools.partial(self._done, call, running))
 
-    def _is_stopping(self) -> bool:
+    def is_stopping(self) -> bool:
         return self._waits_end
 
-    def _print(self, call: Call, numbers: Iterator[int], stream: str, text: str) -> None:
-        self._events.printed(call, next(numbers), stream, text)
-
-    def _wait_rule(self, blocking: bool, bounded: bool) -> AbstractContextManager[None]:
+    def wait_rule(self, blocking: bool, bounded: bool) -> AbstractContextManager[None]:
         if blocking and threading.current_thread() is self._thread:
             raise WouldDeadlock("get() and wait() block the loop that all coroutines share; write `await job`")
         return self._lending.slot()

@@ -26,7 +26,7 @@ from ..base.clock import Clock, monotonic
 from ..base.lockfolder import Locks
 from ..base.outcomes import Timed
 from ..tasks import TaskCode
-from . import child, group, logs
+from . import child, group, live, logs
 from .base import Call, Events, Reason
 from .spawning import Context
 
@@ -68,9 +68,10 @@ class Slot:
         self._indices: dict[int, Call] = {}
         self._wires = b""
         self._loaded: dict[str, TaskCode] = {}
-        self._read = self._heard = 0  # how far the notes were read, and for what calls say while they run
+        self._read = 0  # how far the notes were
         self.heard_at = now
-        self._channel, self._token_writer, self._stop_writer = _open_channel()
+        self._channel, self._token_writer, self._stop_writer, self._live_reader = _open_channel()
+        self._live = live.Reader(self._live_reader)
         context = Context()
         self._executor = executors.ProcessPoolExecutor(
             1, mp_context=context, initializer=child.start, initargs=(self._channel, os.getpid(), locks, imports, logs.chosen)
@@ -141,7 +142,7 @@ class Slot:
             # Parent and child share the file's offset: rewinding it here rewinds the child's writes.
             os.ftruncate(self._channel.notes.fileno(), 0)
             os.lseek(self._channel.notes.fileno(), 0, os.SEEK_SET)
-            self._read = self._heard = 0
+            self._read = 0
             os.pwrite(self._channel.calls.fileno(), self._wires, 0)
             tokens = b"".join(child.TOKEN.pack(i) for i in self._indices)
             os.write(self._token_writer, tokens)
@@ -172,32 +173,40 @@ class Slot:
             os.write(self._stop_writer, b"!")
 
     def hear(self, now: float) -> None:
-        """Hand on how far calls say that they are, before any of them has ended."""
+        """Hand on what calls say before they have ended."""
         self.heard_at = now
-        notes, self._heard = self._notes(self._heard)
-        for index, note in notes:
-            if index & child.SAID:
-                self._events.said(self._indices[index & ~child.SAID].job, *json.loads(note))
+        if self._channel is not None:
+            for about, note in self._live.read():
+                self._pass_on(about, note)
+
+    def _pass_on(self, about: int, note: bytes) -> bool:
+        """Whether it is what a call says while it runs."""
+        if about & child.SAID:
+            return self._events.said(self._indices[about & ~child.SAID].job, *json.loads(note))
+        if about & child.PRINTED:
+            return self._events.printed(self._indices[about & ~child.PRINTED].job, *json.loads(note))
+        return False
 
     def finished(self, inline: Sequence[tuple[int, bytes]] | None) -> list[tuple[Call, Timed]]:
-        """Calls that have ended since the last look, in the order in which they ended; what they said is handed on, again or at last."""
+        """Calls that have ended since the last look, in the order in which they ended; what they said first is handed on before."""
         found = []
+        self.hear(self.heard_at)
+        self._live.start_anew()
         if inline is None:
             inline, self._read = self._notes(self._read)
         for index, note in inline:
-            call = self._indices[index & ~child.SAID]
+            if self._pass_on(index, note):
+                continue
+            call = self._indices[index]
             if call not in self.batch:
                 continue  # said twice: the task had forked, and both sides returned
-            if index & child.SAID:
-                self._events.said(call.job, *json.loads(note))
-                continue
             kind, fields, started_at, seconds = json.loads(note)
             self.batch.remove(call)
             found.append((call, Timed(OUTCOMES[kind](*fields), started_at, seconds)))
         return found
 
     def has_noted(self, call: Call) -> bool:
-        return any(not index & child.SAID and self._indices[index] == call for index, _ in self._notes(self._read)[0])
+        return any(self._indices.get(index) == call for index, _ in self._notes(self._read)[0])
 
     def _notes(self, start: int) -> tuple[list[tuple[int, bytes]], int]:
         """Those from there on, and where they end."""
@@ -205,15 +214,8 @@ class Slot:
             return [], start
         fd = self._channel.notes.fileno()
         data = os.pread(fd, os.fstat(fd).st_size - start, start)
-        notes, offset, head = [], 0, child.RECORD.size
-        while offset + head <= len(data):
-            index, length = child.RECORD.unpack_from(data, offset)
-            body = data[offset + head : offset + head + length]
-            if len(body) < length:
-                break  # killed in the middle of a write
-            notes.append((index, body))
-            offset += head + length
-        return notes, start + offset
+        notes, length = live.split(data)
+        return notes, start + length
 
     def rest(self, now: float) -> None:
         self._indices.clear()
@@ -276,19 +278,22 @@ class Slot:
             self._channel = None
             os.close(self._token_writer)
             os.close(self._stop_writer)
+            os.close(self._live_reader)
 
 
-def _open_channel() -> tuple[child.Channel | None, int, int]:
+def _open_channel() -> tuple[child.Channel | None, int, int, int]:
     if sys.platform == "win32":  # pragma: no cover - descriptors cannot be passed on like this
-        return None, -1, -1
+        return None, -1, -1, -1
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
     stop, stop_writer = os.pipe()
+    live_reader, live_writer = live.open_pipe()
     with tempfile.TemporaryFile() as calls, tempfile.TemporaryFile() as notes:
         channel = child.Channel(
             Connection(reader),
             Connection(os.dup(calls.fileno())),
             Connection(os.dup(notes.fileno())),
+            Connection(live_writer),
             Connection(stop),
         )
-    return channel, writer, stop_writer
+    return channel, writer, stop_writer, live_reader

@@ -54,6 +54,7 @@ class ThreadPool:
         self._slots = slots
         self._lending = Lending(events.lent)
         self._events = events
+        self.said, self.printed = events.said, events.printed
         self._clock = clock
         self._rng = rng
         self._todo: deque[Call] = deque()
@@ -174,9 +175,7 @@ class ThreadPool:
                     return
             key = (call.job.id, call.job.attempt)
             context = context_of(call, self._clock)
-            context._wait_rule = self._wait_rule
-            context._stops = self._is_stopping
-            context._tell = self._events.said
+            context._host = self
             try:
                 if call.timeout is None and call.soft_timeout is None:
                     self._running[key] = _Running(context, None)
@@ -196,10 +195,10 @@ class ThreadPool:
             )
             self._events.ended(call, as_it_ended(context, timed))
 
-    def _wait_rule(self, blocking: bool, bounded: bool) -> AbstractContextManager[None]:
+    def wait_rule(self, blocking: bool, bounded: bool) -> AbstractContextManager[None]:
         return self._lending.slot()
 
-    def _is_stopping(self) -> bool:
+    def is_stopping(self) -> bool:
         return self._stopping
 
     def _run_limited(self, call: Call, context: JobContext) -> Timed:

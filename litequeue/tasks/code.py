@@ -133,7 +133,7 @@ class TaskCode:
     """A registered function with its options: what the pools run."""
 
     __slots__ = (
-        "_arity", "_backoff", "_limit", "_origin", "_signature", "bind", "callbacks", "checked", "codec", "columns", "function", "give_up_on", "hooks", "is_async",
+        "_arity", "_backoff", "_limit", "_origin", "_signature", "bind", "callbacks", "checked", "codec", "columns", "function", "give_up_on", "hooks", "is_async", "keeps",
         "limit_name", "made_by", "name", "opener", "result_ttl", "retry_on", "secret", "source", "template",
     )  # fmt: skip
 
@@ -162,6 +162,7 @@ class TaskCode:
         self.retry_on: tuple[type[BaseException], ...] = clean["retry_on"]
         self.give_up_on: tuple[type[BaseException], ...] = clean["give_up_on"]
         self.result_ttl: int = clean["result_ttl"]
+        self.keeps: bool = clean["output"] == "keep"
         self._backoff: BackoffLike = clean["backoff"]
         home = home_of(function.__module__, getattr(function, "__globals__", None))
         qualname = getattr(function, "__qualname__", function.__name__)

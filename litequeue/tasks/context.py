@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, overload
 
 from ..base.checks import aware, flag
 from ..base.errors import InvalidType, JobCancelled, NotInATask, WouldDeadlock
@@ -18,8 +18,10 @@ from ..base.models import ClaimedJob, PastError
 from .durable import Durable
 
 if TYPE_CHECKING:
+    from ..base.masking import Secrets
     from ..base.statements import Ending, Statements
     from .acknowledging import JobTransaction
+    from .kept import Kept
     from .progress import Progress
 
 T = TypeVar("T")
@@ -32,11 +34,19 @@ class WaitEnded(BaseException):
     """
 
 
-# (stream, text): called from the thread that the job runs in; quick, and never raises.
-Emitter = Callable[[str, str], None]
+class Host(Protocol):
+    """Where the job runs."""
 
-# (whether it blocks the thread, whether it has a timeout) -> what to do around it.
-WaitRule = Callable[[bool, bool], AbstractContextManager[None]]
+    def said(self, job: ClaimedJob, said: str | None, meta: str | None) -> bool:
+        """How far it is, as JSON; whether it was taken. Quick, and never raises; so the next."""
+
+    def printed(self, job: ClaimedJob, number: int, stream: str, text: str) -> bool: ...
+
+    def wait_rule(self, blocking: bool, bounded: bool) -> AbstractContextManager[None]:
+        """What to do around a wait for another job, which blocks its thread or does not, and has a timeout or has none."""
+
+    def is_stopping(self) -> bool:
+        """Whether the worker takes on nothing more: a wait for another job cannot end."""
 
 
 class JobContext(Durable):
@@ -45,8 +55,8 @@ class JobContext(Durable):
     __litequeue_instead__ = "pass what you need of it, such as current_job().id"
 
     __slots__ = (
-        "_cancelled", "_database", "_emitter", "_grace", "_max_attempts", "_progress", "_stops", "_tell", "_timeout", "_trusts_anyone", "_usage",
-        "_wait_rule", "started_at",
+        "_cancelled", "_database", "_grace", "_host", "_keeps", "_kept", "_max_attempts", "_pieces", "_progress", "_secret", "_timeout", "_trusts_anyone", "_usage",
+        "started_at",
     )  # fmt: skip
 
     def __init__(
@@ -58,32 +68,40 @@ class JobContext(Durable):
         self._timeout = timeout
         self.started_at = started_at  # wall clock, microseconds
         self._cancelled = False
-        self._stops: Callable[[], bool] | None = None  # whether the worker takes on nothing more: a wait for another job cannot end
+        self._host: Host | None = None
         self._grace: float | None = None  # seconds for what it started in other processes; None: as it likes
-        self._wait_rule: WaitRule | None = None  # of the pool that runs the job
         self._database: str | None = None  # the file that the job came from
         self._trusts_anyone = False  # who can write that, as the worker was told
-        self._emitter: Emitter | None = None  # of whoever keeps the output; None: it is dropped
+        self._keeps = True  # what the job prints and logs
+        self._pieces = 0  # the number of the last that was handed on
+        self._kept: Kept | None = None  # once the job has said anything
+        self._secret: Secrets | None = None  # of its arguments
         self._progress: Progress | None = None  # once the job has said anything
-        self._tell: Callable[[ClaimedJob, str | None, str | None], None] | None = None  # of whoever keeps that; None: it is dropped
         self._usage: Mapping[str, Any] | None = None  # of a command: what it used, however it ended
 
-    def _emit(self, stream: str, text: str) -> None:
-        """Hand on a chunk of output."""
-        if self._emitter is not None:
-            self._emitter(stream, text)
+    def _emit(self, stream: str, text: str, is_after_gap: bool = False) -> bool:
+        """Hand on a piece of output, whose number tells whether something is missing before it; whether it was taken."""
+        number = self._pieces + 1 + is_after_gap
+        if self._host is not None and not self._host.printed(self._job, number, stream, text):
+            return False
+        self._pieces = number
+        return True
+
+    def _hider(self) -> Callable[[str], str] | None:
+        """What takes its secret arguments out of a text, if it has any."""
+        return None if self._secret is None else self._secret.hider(self._job.args, self._job.kwargs)
 
     def _give_up_waiting(self, *, blocking: bool) -> None:
         """Raise WaitEnded if a wait for another job has no end to come, and JobCancelled where a thread waits, of which nothing
         else can end the wait."""
-        if self._stops is not None and self._stops() and not self._job.at_most_once:
+        if self._host is not None and self._host.is_stopping() and not self._job.at_most_once:
             raise WaitEnded("the worker stops, and the job that is waited for does not run here any more")
         if blocking and self._cancelled:
             raise JobCancelled(f"job {self.id} was cancelled while it waited for another")
 
     def _waiting(self, *, blocking: bool, bounded: bool) -> AbstractContextManager[None]:
         """Around the task's waiting for another job. Raises WouldDeadlock where that must not be."""
-        return nullcontext() if self._wait_rule is None else self._wait_rule(blocking, bounded)
+        return nullcontext() if self._host is None else self._host.wait_rule(blocking, bounded)
 
     @property
     def id(self) -> int:
@@ -167,9 +185,8 @@ class JobContext(Durable):
             self._progress = Progress(self._hand_on, self._codec)
         return self._progress
 
-    def _hand_on(self, said: str | None, meta: str | None) -> None:
-        if self._tell is not None:
-            self._tell(self._job, said, meta)
+    def _hand_on(self, said: str | None, meta: str | None) -> bool:
+        return self._host is None or self._host.said(self._job, said, meta)
 
     @overload
     def transaction(self, *, ack: Literal[True] = True) -> JobTransaction[Ending]: ...

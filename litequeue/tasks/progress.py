@@ -1,33 +1,28 @@
 """How far a running job says that it is, and what else it wants to show.
 
-Owns what was said last, and that it is handed on at most twice a second however often something is said, from a thread that looks for what is new: the
-task pays for an assignment. What is said before the job ends is handed on with its end. Storing it is the worker's.
+Owns what was said last, and that it is handed on at most twice a second however often something is said (``ticking``): the task pays for an assignment.
+What is said before the job ends is handed on with its end. Storing it is the worker's.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import os
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from operator import length_hint
 from typing import Any, Final, TypeVar
 
 from ..base.clock import monotonic
 from ..base.errors import InvalidArgument, InvalidType, PayloadTooLarge
-from ..base.softguard import shielded
 from ..payload import Codec
+from . import ticking
 
 T = TypeVar("T")
 
-PAUSE: Final = 0.5  # seconds between two looks for what is new
-FIRST: Final = 0.05  # before the first, which is what people wait for
 LONGEST: Final = 200  # characters of a note; what is longer is cut
 MOST: Final = 16 << 10  # characters of all that is shown
 
-Tell = Callable[[str | None, str | None], None]  # (said, meta), as they are stored; quick, never raises
+Tell = Callable[[str | None, str | None], bool]  # (said, meta), as they are stored; whether it was taken; quick, never raises
 
 
 class Progress:
@@ -43,7 +38,7 @@ class Progress:
         self._note: str | None = None
         self._began = self._since = 0.0  # the first that was said, and when
         self.meta = Meta(self, codec)
-        _ticker.look_at(self)
+        ticking.look_at(self)
 
     def say(self, done: float, total: float | None, note: str | None) -> None:
         """Raises InvalidType or InvalidArgument for what is no amount, or no text."""
@@ -75,11 +70,12 @@ class Progress:
         """What is new, if anything is."""
         if self._is_new:
             self._is_new = False
-            self._tell(self._said(), self.meta.text())
+            if not self._tell(self._said(), self.meta.text()):
+                self._is_new = True
 
     def end(self) -> None:
         """Nothing more is said."""
-        _ticker.look_away(self)
+        ticking.look_away(self)
         self.hand_on()
 
     def _said(self) -> str | None:
@@ -140,47 +136,3 @@ def _number(value: Any, name: str) -> None:
             return
         raise InvalidArgument(f"{name} must not be less than zero: {value!r:.60}")
     raise InvalidType(f"{name} must be a number, not {type(value).__name__}: {value!r:.60}")
-
-
-class _Ticker:
-    """The thread that looks for what is new, while anybody may say something."""
-
-    def __init__(self) -> None:
-        self._watched: set[Progress] = set()
-        self._lock = threading.Lock()  # also while something is handed on: none comes after the end of its job
-        self._thread: threading.Thread | None = None
-
-    def look_at(self, progress: Progress) -> None:
-        with shielded, self._lock:
-            self._watched.add(progress)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="litequeue-progress", daemon=True)
-                self._thread.start()
-
-    def look_away(self, progress: Progress) -> None:
-        with self._lock:
-            self._watched.discard(progress)
-
-    def _run(self) -> None:
-        time.sleep(FIRST)
-        while True:
-            with self._lock:
-                if not self._watched:
-                    self._thread = None
-                    return
-                for progress in self._watched:
-                    progress.hand_on()
-            time.sleep(PAUSE)
-
-
-_ticker = _Ticker()
-
-
-def _after_in_child() -> None:
-    """The thread is not there, and who goes on is no job."""
-    global _ticker
-    _ticker = _Ticker()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_in_child)

@@ -235,7 +235,7 @@ class Coordinator:
     # -- dispatch ------------------------------------------------------------------------------------
 
     def _dispatch(self, jobs: list[ClaimedJob], mono: float) -> None:
-        batches, without = calls_of(jobs, self._catalogue, self._store.path, mono)
+        batches, without = calls_of(jobs, self._catalogue, self._store.path, mono, self._config.output == "keep")
         self.outgoing.others += [impossible(job, why, self._clock.now()) for job, why in without]
         self._running.add(itertools.chain(*batches.values()))
         once = [call for calls in batches.values() for call in calls if call.job.at_most_once]

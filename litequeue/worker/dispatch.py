@@ -22,25 +22,25 @@ from .patience import Patience
 log = Log("litequeue.worker")
 
 
-def call_of(job: ClaimedJob, code: TaskCode, database: str, claimed_at: float, trusts_anyone: bool = False) -> Call:
+def call_of(job: ClaimedJob, code: TaskCode, database: str, claimed_at: float, trusts_anyone: bool = False, keeps: bool = True) -> Call:
     """The job's row says it; where it says nothing, the task."""
     says = code.columns
     attempts = says.max_attempts if job.max_attempts is None else job.max_attempts
     assert attempts is not None, "a task that has code says it"
     timeout = says.timeout if job.timeout is None else job.timeout
     soft = says.soft_timeout if job.soft_timeout is None else job.soft_timeout
-    return Call(job, code, attempts, timeout, soft, database, claimed_at, trusts_anyone)
+    return Call(job, code, attempts, timeout, soft, database, claimed_at, trusts_anyone, keeps and code.keeps)
 
 
 def calls_of(
-    jobs: Iterable[ClaimedJob], catalogue: Catalogue, database: str, claimed_at: float
+    jobs: Iterable[ClaimedJob], catalogue: Catalogue, database: str, claimed_at: float, keeps: bool = True
 ) -> tuple[dict[str, list[Call]], list[tuple[ClaimedJob, str]]]:
     """By pool; and those that can be no call anywhere, with the reason."""
     calls: dict[str, list[Call]] = {}
     without = []
     for job in jobs:
         try:
-            call = call_of(job, catalogue.find(job.task), database, claimed_at, catalogue.trusts_anyone)
+            call = call_of(job, catalogue.find(job.task), database, claimed_at, catalogue.trusts_anyone, keeps)
             calls.setdefault(job.pool, []).append(call)
         except UnknownTask as error:
             without.append((job, str(error)))

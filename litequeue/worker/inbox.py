@@ -63,7 +63,7 @@ class Inbox:
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._ended: deque[tuple[Call, Timed]] = deque()
-        self._printed: deque[tuple[Call, int, str, str]] = deque()
+        self._printed: deque[tuple[ClaimedJob, int, str, str]] = deque()
         self._said: deque[tuple[ClaimedJob, str | None, str | None]] = deque()
         self._stirred = False
         self._looks: set[bool] = set()  # in the queue
@@ -88,14 +88,16 @@ class Inbox:
         self._ended.append((call, timed))
         self.stirred()
 
-    def printed(self, call: Call, number: int, stream: str, text: str) -> None:
+    def printed(self, job: ClaimedJob, number: int, stream: str, text: str) -> bool:
         """A piece of what a job prints; the pieces of one attempt are numbered."""
-        self._printed.append((call, number, stream, text))
+        self._printed.append((job, number, stream, text))
         self.stirred()
+        return True
 
-    def said(self, job: ClaimedJob, said: str | None, meta: str | None) -> None:
+    def said(self, job: ClaimedJob, said: str | None, meta: str | None) -> bool:
         self._said.append((job, said, meta))
         self.stirred()
+        return True
 
     # -- the coordinator ---------------------------------------------------------------------
 
@@ -116,7 +118,7 @@ class Inbox:
     def take_ended(self) -> list[tuple[Call, Timed]]:
         return _all_of(self._ended)
 
-    def take_printed(self) -> list[tuple[Call, int, str, str]]:
+    def take_printed(self) -> list[tuple[ClaimedJob, int, str, str]]:
         return _all_of(self._printed)
 
     def take_said(self) -> list[tuple[ClaimedJob, str | None, str | None]]:

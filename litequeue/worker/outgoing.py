@@ -26,7 +26,7 @@ from . import journal
 from .settling import replacement, suspension
 from .telling import End
 
-MOST_PRINTED: Final = 1_000  # pieces of output that are kept while the file takes none
+MOST_PRINTED: Final = 16 << 20  # characters of output that are kept while the file takes none
 
 
 class Written(NamedTuple):
@@ -49,6 +49,7 @@ class Outgoing:
         self.replaced: list[Replacement] = []  # the same
         self.adoptions: list[Adoption] = []
         self.printed: list[Printed] = []
+        self._characters = 0  # of those
         self.said: dict[int, Said] = {}  # by job: the last that each says
         self.endings = journal.Endings(monotonic)
         self._of_schedule = False
@@ -72,11 +73,12 @@ class Outgoing:
             self._heard.append((call, "succeeded" if type(settled) is Settled else settled.state))  # type: ignore[union-attr]
         self.endings.add(call, timed, settled)
 
-    def keep(self, printed: Iterable[tuple[Call, int, str, str]], said: Iterable[tuple[ClaimedJob, str | None, str | None]], now: int) -> None:
+    def keep(self, printed: Iterable[tuple[ClaimedJob, int, str, str]], said: Iterable[tuple[ClaimedJob, str | None, str | None]], now: int) -> None:
         """What running jobs printed, as far as there is room, and how far they say that they are."""
-        for call, number, stream, text in printed:
-            if len(self.printed) < MOST_PRINTED:
-                self.printed.append(Printed(call.job.id, call.job.execution, number, stream, now, text))
+        for job, number, stream, text in printed:
+            if self._characters < MOST_PRINTED:
+                self._characters += len(text)
+                self.printed.append(Printed(job.id, job.execution, number, stream, now, text))
         for job, how_far, meta in said:
             self.said[job.id] = Said(job.id, job.execution, now, how_far, meta)
 
@@ -88,7 +90,7 @@ class Outgoing:
             bool(self.adoptions), list(self._ends(lost, ended_themselves)),
         )  # fmt: skip
         self.succeeded, self.others, self.suspended, self.replaced, self.adoptions, self.printed = [], [], [], [], [], []
-        self.said = {}
+        self.said, self._characters = {}, 0
         self._of_schedule, self._heard = False, []
         return found
 

@@ -20,7 +20,7 @@ from ..base.clock import Clock
 from ..base.errors import PASSING, LitequeueError
 from ..base.log import Log
 from ..base.states import STATES
-from ..pools import job_fields
+from ..pools import capturing, job_fields
 from ..pools.base import Reason
 from ..store import Store
 from ..store.inspection import damage_told
@@ -67,6 +67,8 @@ class Worker:
         self._poke_after = 0.0
         self._leavings: contextlib.ExitStack | None = None
         self.on_stuck: Callable[[], None] = self._give_up_jobs  # else for a process that is nothing but this worker
+        if config.output == "keep":
+            capturing.keep_output()
         job_fields.put_on_records()  # not in run(): an app goes on, and may log, while the thread of its worker begins
 
     def stop(self, *, now: bool = False) -> None:

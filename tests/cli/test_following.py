@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from litequeue import LiteQueue, current_job
-from litequeue.base.models import Said
+from litequeue.base.models import Printed, Said
 from litequeue.base.records import JobProgress
 from litequeue.cli import following, main
 
@@ -91,3 +91,30 @@ def test_a_terminal_has_the_bar_and_a_pipe_has_not(app: LiteQueue, db: Path, tmp
     os.close(terminal)
     assert (tmp_path / "seen").exists() and text.decode().rstrip().rpartition("\x1b[K")[2].startswith("100% ") and b" 5 of 5" in text
     assert piped.communicate() == ("", "")
+
+
+def printed(app: LiteQueue, pieces: list[tuple[int, int, str, str]]) -> int:
+    """A job whose attempts have printed this: (attempt, number, stream, text)."""
+    job = app.task(name="t")(lambda: 0).delay()
+    rows = [Printed(job.id, attempt, number, stream, 10**15, text) for attempt, number, stream, text in pieces]
+    app._client.store.jobs.turn(1, 10**15, 10**15, printed=rows)
+    return job.id
+
+
+def test_log_is_what_a_job_printed_and_logged_and_nothing_else(app: LiteQueue, db: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    logged = "2026-11-27 08:15:00,250 INFO shop: packing\x1b[2J\n"
+    job = printed(app, [(1, 1, "stdout", "".join(f"{number}\n" for number in range(100))), (1, 2, "log", logged), (1, 3, "usage", "{}")])
+    assert main(["job", str(db), str(job), "--log"]) == 0
+    assert capsys.readouterr().out == "".join(f"{number}\n" for number in range(100)) + logged, "as it was: for a pipe"
+    assert main(["job", str(db), str(job)]) == 0
+    shown = capsys.readouterr().out
+    assert "    [62 lines before these: --log]\n    62\n" in shown and r"INFO shop: packing\x1b[2J" in shown
+    assert main(["job", str(db), str(job), "--log", "--json"]) == 0
+    assert [piece["stream"] for piece in json.loads(capsys.readouterr().out)] == ["stdout", "log", "usage"]
+
+
+def test_log_tells_attempts_apart_and_a_job_that_is_not_there(app: LiteQueue, db: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    job = printed(app, [(1, 1, "stdout", "a\n"), (2, 1, "stdout", "b\n")])
+    assert main(["job", str(db), str(job), "--log"]) == 0
+    assert capsys.readouterr().out == "\noutput of attempt 1\n    a\n\noutput of attempt 2\n    b\n"
+    assert main(["job", str(db), "777", "--log"]) == 1 and "there is no job 777" in capsys.readouterr().err

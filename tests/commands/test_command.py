@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -24,7 +24,7 @@ from litequeue.base.errors import CommandFailed, InvalidArgument, InvalidType, S
 from litequeue.base.models import ClaimedJob
 from litequeue.commands import account, attempt, supervisor
 from litequeue.commands.command import NAME, TASK, check_command, run_command
-from litequeue.tasks.context import JobContext, _current
+from litequeue.tasks.context import Host, JobContext, _current
 from litequeue.tasks.finding import locate
 
 from ..crash.logged import alive
@@ -41,11 +41,12 @@ class Run:
             7, 2, 0, NAME, "[]", "{}", "default", "async", 0, 0, 0, 1, None, None, 0, 0, 0, None
         )  # fmt: skip
         self.context = JobContext(job, 1, None, 0)
-        self.context._emitter = self.take
+        self.context._host = cast(Host, self)  # of which a command asks nothing else
         self.chunks: list[tuple[float, str, str]] = []
 
-    def take(self, stream: str, text: str) -> None:
+    def printed(self, job: ClaimedJob, number: int, stream: str, text: str) -> bool:
         self.chunks.append((time.monotonic(), stream, text))
+        return True
 
     def said(self, stream: str = "stdout") -> str:
         return "".join(text for _, name, text in self.chunks if name == stream)
@@ -591,8 +592,8 @@ async def test_a_flood_is_bounded_and_disturbs_nobody() -> None:
     assert sorted(late)[len(late) // 2] < 0.02
 
 
-def test_an_emitter_is_not_needed(run: Run) -> None:
-    run.context._emitter = None
+def test_nobody_needs_to_take_the_output(run: Run) -> None:
+    run.context._host = None
     assert run.to_the_end(["echo", "x"])["stdout_bytes"] == 2
 
 

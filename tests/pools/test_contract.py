@@ -65,8 +65,12 @@ class Harness:
     def started(self, call: Call) -> None:
         self.begun.append(call.job.id)
 
-    def said(self, job: ClaimedJob, said: str | None, meta: str | None) -> None:
+    def said(self, job: ClaimedJob, said: str | None, meta: str | None) -> bool:
         self.told.append((job.id, said, meta))
+        return True
+
+    def printed(self, job: ClaimedJob, number: int, stream: str, text: str) -> bool:
+        return True
 
     def stirred(self) -> None:
         pass

@@ -11,7 +11,7 @@ import pytest
 
 from litequeue import InvalidArgument, InvalidType, PayloadError, PayloadTooLarge
 from litequeue.payload import Codec
-from litequeue.tasks import progress
+from litequeue.tasks import ticking
 from litequeue.tasks.progress import Progress
 
 from ..support import wait_until
@@ -20,13 +20,14 @@ from ..support import wait_until
 class Heard(list[tuple[Any, Any]]):
     """What was handed on."""
 
-    def tell(self, said: str | None, meta: str | None) -> None:
+    def tell(self, said: str | None, meta: str | None) -> bool:
         self.append((None if said is None else json.loads(said), meta))
+        return True
 
 
 @pytest.fixture
 def heard(monkeypatch: pytest.MonkeyPatch) -> Heard:
-    monkeypatch.setattr(progress, "_ticker", progress._Ticker())
+    monkeypatch.setattr(ticking, "_ticker", ticking._Ticker())
     return Heard()
 
 
@@ -39,12 +40,12 @@ def test_the_last_word_is_handed_on_with_the_end_and_nothing_after_it(heard: Hea
     assert len(heard) <= 3, "however often something is said"
     count = len(heard)
     said.say(1000, 1000, None)
-    progress._ticker._run()  # nobody is looked at any more
+    ticking._ticker._run()  # nobody is looked at any more
     assert len(heard) == count
 
 
 def test_what_is_new_is_handed_on_while_the_job_goes_on_and_what_is_not_is_not(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "PAUSE", 0.02)
+    monkeypatch.setattr(ticking, "PAUSE", 0.02)
     said = Progress(heard.tell, Codec())
     said.say(1, None, None)
     wait_until(lambda: heard == [([1, None, None, None], None)])

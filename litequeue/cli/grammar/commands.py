@@ -103,7 +103,8 @@ def _flow(sub: Parser) -> None:
 
 def _job(sub: Parser) -> None:
     sub.add_argument("id", type=job_id, metavar="ID", help="the job's")
-    sub.add_argument("--follow", action="store_true", help="print a command's output until it ends")
+    sub.add_argument("--follow", action="store_true", help="print what it prints and logs, and how far it is, until it ends")
+    sub.add_argument("--log", action="store_true", help="print only what its attempts have printed and logged, all that is kept")
     json_option(sub)
 
 

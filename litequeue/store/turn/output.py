@@ -33,6 +33,6 @@ def keep_output(connection: sqlite3.Connection, turn: Turn) -> None:
     """May assume that the ends of these attempts come no earlier than their output: a job that is final shows all of it."""
     if turn.printed:
         connection.execute(PRINT, {"rows": turn.printed_rows})
-        for row in turn.printed:
-            if row.number % TRIM_EVERY == 0:
-                connection.execute(TRIM_OUTPUT, {**row._asdict(), "keep": KEEP_OUTPUT})
+        # A number may be left out, as a sign that something was: two next to each other are not.
+        for job_id, execution in {row[:2] for row in turn.printed if row.number % TRIM_EVERY < 2 <= row.number}:
+            connection.execute(TRIM_OUTPUT, {"job_id": job_id, "execution": execution, "keep": KEEP_OUTPUT})

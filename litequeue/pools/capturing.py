@@ -1,0 +1,115 @@
+"""What tasks print and log is kept with their jobs: where it is seen.
+
+Owns the three places that are looked at, in processes that run a worker or are of its pool, and in no others: ``write`` of the objects that were
+``sys.stdout`` and ``sys.stderr`` as the worker was made, and ``Logger.callHandlers``. All goes where it went before, and outside of a job nothing is kept.
+
+- The stream stays the object that it was, which others may hold, compare or ask: only its ``write`` is another one. An object in its place (Celery's way) is
+  not what a program's own code has put there. Where a task has put another (``redirect_stdout``), it is for that.
+- A record is kept that its logger hands to handlers: levels, filters and ``disabled`` of the program's configuration hold, and no handler is added that it would find,
+  or remove. What a handler then writes to the streams, in the same thread, is the same line again and not kept.
+- What child processes of a task and code in C write to the descriptors is not seen, nor what threads of its own say: they are of no job.
+
+A write in a job takes 0.5 us more by it, a logged line 3; outside of one 0.1.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import os
+import sys
+import threading
+from typing import Any, Final
+
+from ..base.softguard import shielded
+from ..tasks.context import JobContext, _current
+from ..tasks.kept import Kept
+from .json_lines import legible
+
+MARK: Final = "__litequeue_keeps__"
+
+_is_ours = False  # this process; one that a task forks is not, and nobody reads what it would keep
+_plain = logging.Formatter("%(message)s")  # and the traceback, and the stack
+_running = _current.get
+
+
+class _Thread(threading.local):
+    logs: JobContext | None = None  # whose record is with the handlers
+
+
+_thread = _Thread()
+_making = threading.Lock()
+
+
+def keep_output() -> None:
+    """From now on, in this process."""
+    global _is_ours
+    _is_ours = True
+    _keep_records()
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        with contextlib.suppress(AttributeError, TypeError):  # there is none, or it is of a kind that nothing can be put on
+            if not hasattr(stream.write, MARK):
+                stream.write = _keeping(stream.write, name)
+
+
+def _keeping(write: Any, name: str) -> Any:
+    @functools.wraps(write)
+    def and_keep(text: Any) -> Any:
+        context = _running()
+        if context is not None and _thread.logs is not context:
+            kept = context._kept or _kept(context)
+            if kept is not None and isinstance(text, str):
+                kept.write(name, text)
+        return write(text)
+
+    setattr(and_keep, MARK, True)
+    return and_keep
+
+
+@functools.cache  # two threads that come first at once wrap it twice: see below
+def _keep_records() -> None:
+    handle = logging.Logger.callHandlers
+
+    @functools.wraps(handle)
+    def and_keep(self: logging.Logger, record: logging.LogRecord) -> None:
+        context = _running()
+        kept = None if context is None or _thread.logs is context else context._kept or _kept(context)
+        if kept is None:
+            handle(self, record)
+            return
+        try:
+            _thread.logs = context
+            handle(self, record)
+        finally:  # after them, which have put the traceback into words
+            _thread.logs = None
+            kept.log(record.created, record.levelname, record.name, _text(record))
+
+    logging.Logger.callHandlers = and_keep  # type: ignore[method-assign]
+
+
+def _text(record: logging.LogRecord) -> str:
+    if record.exc_info is None and record.stack_info is None and "message" in record.__dict__:
+        return record.message  # as a handler's formatter has made it
+    try:
+        return _plain.format(record)
+    except Exception:  # noqa: BLE001 - also what an argument's own __str__ raises
+        return _plain.format(legible(record))
+
+
+def _kept(context: JobContext) -> Kept | None:
+    if context._kept is None and context._keeps and _is_ours:
+        with shielded, _making:  # a job may have several threads
+            if context._kept is None:
+                context._kept = Kept(context._emit, context._hider())
+    return context._kept
+
+
+def _after_in_child() -> None:
+    global _is_ours
+    _is_ours = False
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_in_child)
