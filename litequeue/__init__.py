@@ -69,7 +69,7 @@ from .base.version import VERSION
 from .job import Job
 from .jobs import JobBatch
 from .task import Task
-from .tasks.context import JobContext, current_job
+from .tasks.context import JobContext, current_job, is_failure
 
 if TYPE_CHECKING:
     from .base.records import (
@@ -98,7 +98,7 @@ __all__ = [
     "OutputPiece", "PayloadCorrupt", "PayloadError", "PayloadTooLarge", "ProcessDied", "QueueBusy", "Replace", "ResultNotStored",
     "ResultTimeout", "Retry", "ScheduleInfo", "ScheduleNotFound", "SchemaTooNew", "Signature", "SignatureMismatch",
     "Snooze", "SoftTimeout", "Stats", "StepInfo", "StorageFailed", "StorageFull", "StoreError", "Task", "TaskTimeout", "TickInfo",
-    "Trigger", "UnknownTask", "WorkerFailed", "WorkerInfo", "WouldDeadlock", "chain", "chord", "current_job", "group",
+    "Trigger", "UnknownTask", "WorkerFailed", "WorkerInfo", "WouldDeadlock", "chain", "chord", "current_job", "group", "is_failure",
 ]  # fmt: skip
 
 # Made when they are first asked for: see base.records. A program without schedules needs no triggers.

@@ -29,6 +29,7 @@ from .base.mainguard import refuse_in_an_import
 from .base.states import STATES
 from .client import Client
 from .given import call
+from .hooks import HooksOfApp
 from .job import Job
 from .limits import LimitsOfApp
 from .locks import Locks
@@ -55,10 +56,9 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 Declarable = TypeVar("Declarable", bound=Callable[..., Any])
-F = TypeVar("F", bound=Callable[..., Any])
 
 
-class LiteQueue(Marked, Workflows, Locks, LimitsOfApp, Transactions, Loops):
+class LiteQueue(Marked, Workflows, Locks, LimitsOfApp, Transactions, Loops, HooksOfApp):
     """A task queue in one SQLite file.
 
     ``path`` is made absolute at once; the file is created, owner-only, at the first use and not before.
@@ -116,27 +116,6 @@ class LiteQueue(Marked, Workflows, Locks, LimitsOfApp, Transactions, Loops):
         )
         self._client.hooks.discarded.append(told.__litequeue_code__)
         return told
-
-    def before_run(self, function: F) -> F:
-        """Have ``function(job)`` called before each execution of this app's tasks, where the task is called. What it raises is as if the
-        task had."""
-        self._client.hooks.before.append(self._hooks().plain_function(function, "app.before_run", "job"))
-        return function
-
-    def after_run(self, function: F) -> F:
-        """Have ``function(job, error)`` called after each, the last declared first; what that raises is logged. ``error``: or None."""
-        self._client.hooks.after.append(self._hooks().plain_function(function, "app.after_run", "job", "error"))
-        return function
-
-    def on(self, event: str) -> Callable[[F], F]:
-        """Have ``function(job)`` called in a thread of the worker that has written that a job has ``"succeeded"``, was ``"discarded"`` or
-        ``"cancelled"``, or is ``"retrying"``: at most once. What must not be lost is a callback, or ``on_discarded``."""
-        found: Callable[[F], F] = self._hooks().ends(self._client.hooks, event, self.job)
-        return found
-
-    def _hooks(self) -> Any:
-        from .tasks import hooks
-        return hooks
 
     def register_type(
         self, cls: type, encode: Callable[[Any], Any] | None = None, decode: Callable[[Any], Any] | None = None, *,

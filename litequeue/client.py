@@ -6,23 +6,21 @@ workers after a commit. The faces that users see are ``app``, ``task`` and ``job
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from . import known, origins
 from .base import checks
 from .base.bell import LOOK, Address, Bell
 from .base.clock import Clock, SystemClock
 from .base.errors import PayloadTooLarge, WouldDeadlock
-from .base.log import Log
 from .base.mainguard import refuse_in_an_import
 from .base.models import Membership, NewJob, TaskOrigin
 from .base.softguard import shielded
 from .base.trust import TRUSTED
-from .given import database_path, expires_at_of, run_at_of
+from .given import database_path, expires_at_of, run_at_of, say_whose
 from .options import WHEN, EnqueueOptions, checked, stored
 from .options.kinds import ENDS
 from .payload import MAX_BYTES, Codec
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
     from .store.file.joined import Open
     from .tasks.callbacks import Callback
 
-log = Log("litequeue.tasks")
+T = TypeVar("T")
 
 joining: Final = ContextVar[tuple[str, Membership] | None]("litequeue_batch", default=None)  # a file, and how to join in it
 _BESIDE: Final = {"after", *WHEN}  # options that are stored beside the job's row
@@ -131,6 +129,22 @@ class Client:
         self, code: TaskCode, args: Sequence[Any], kwargs: Mapping[str, Any], options: EnqueueOptions | None
     ) -> tuple[int, bool]:
         """Store one job of a known task, or give the one that has its key: as ``Enqueued``. It is on disk when this returns."""
+        if self.hooks.observers:
+            return self.observed(code.template, 1, options, lambda said: self._enqueue(code, args, kwargs, said), _only)
+        return self._enqueue(code, args, kwargs, options)
+
+    def observed(
+        self, task: Template, count: int | None, options: Mapping[str, Any] | None, enqueue: Callable[[Any], T],
+        id_of: Callable[[T], int | None] = lambda _: None,
+    ) -> T:  # fmt: skip
+        """An enqueue, with the app's hooks around it, which may add headers."""
+        from .tasks.observers import sending
+
+        return sending(self.hooks.observers, task, count, options, enqueue, id_of)
+
+    def _enqueue(
+        self, code: TaskCode, args: Sequence[Any], kwargs: Mapping[str, Any], options: EnqueueOptions | None
+    ) -> tuple[int, bool]:
         code.check_call(args, kwargs)
         texts = self.encode_call(code.name, args, kwargs)
         key, said = (None, None) if code.template.unique is None and not options else self.key_of(code.template, args, kwargs, options)
@@ -218,8 +232,15 @@ class Client:
         """Store a job of a task whose code is not here, or give the one that has its key."""
         refuse_in_an_import()
         template = self.template(name)
+        if self.hooks.observers:
+            return self.observed(template, 1, options, lambda said: self._enqueue_by_name(template, args, kwargs, said), _only)
+        return self._enqueue_by_name(template, args, kwargs, options)
+
+    def _enqueue_by_name(
+        self, template: Template, args: Sequence[Any], kwargs: Mapping[str, Any], options: EnqueueOptions | None
+    ) -> tuple[int, bool]:
         key, said = self.key_of(template, args, kwargs, options)
-        return self._store_one(template, self.encode_call(name, args, kwargs), said, None, key, (args, kwargs))
+        return self._store_one(template, self.encode_call(template.task, args, kwargs), said, None, key, (args, kwargs))
 
     def emit(self, event: str, payload: Any, keep: Any, *, replace: bool) -> bool:
         now = self.clock.now()
@@ -249,7 +270,8 @@ class Client:
     ) -> NewJob:
         """A job that is not enqueued yet: for schedules too, which copy it. ``call``: its arguments, if all are known."""
         if self._judged is not self.path:
-            self._say_whose()
+            self._judged = self.path
+            say_whose(self.path)
         if task.limited is not None and call is not None:
             task = task._replace(columns=task.columns._replace(limit_key=task.limited.key(*call, self.codec)))
         now, columns, expires = self.clock.now(), task.columns, task.expires
@@ -260,18 +282,6 @@ class Client:
         run_at = run_at_of(given, now)
         state = "scheduled" if run_at > now else "available"
         return NewJob(task.task, *texts, state, run_at, now, expires_at_of(given, expires, now, run_at), columns)
-
-    def _say_whose(self) -> None:
-        """Say so where the file is another user's: he reads what is enqueued there, and what a program waits for is of his making.
-        Said and not refused, since he may be meant: root at a user's file, or whoever is let in. Root's own is nobody else's."""
-        self._judged = self.path
-        with contextlib.suppress(OSError, AttributeError):  # it is yet to be made; Windows has no uids
-            owner, me = os.stat(self.path).st_uid, os.geteuid()
-            if owner not in (me, 0):
-                log.warning(
-                    "%s belongs to another user (uid %d, and this program runs as uid %d), who can read what is enqueued there, and "
-                    "decides what becomes of it", self.path, owner, me,
-                )  # fmt: skip
 
     def recorded(self, tasks: Iterable[str]) -> None:
         """Where these are has been stored with jobs; by a program's transaction only once that is committed, which is not known here."""
@@ -290,6 +300,10 @@ class Client:
         if origin is not None and origin.is_loadable:
             origins.compare(origin, self.store.jobs.origin(code.name))
         return origin
+
+
+def _only(enqueued: tuple[int, bool]) -> int:
+    return enqueued[0]
 
 
 def client_of(path: str) -> Client:

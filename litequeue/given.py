@@ -1,10 +1,11 @@
 """What a program gives, checked before anything is done with it: the file's path, a call's arguments, when a job is to run.
 
-Owns these checks, which are of no option alone. Opens nothing.
+Owns these checks, which are of no option alone. Opens no file.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -13,6 +14,9 @@ from typing import Any
 from .base import checks
 from .base.errors import InvalidArgument, InvalidType
 from .base.here import absolute
+from .base.log import Log
+
+log = Log("litequeue.tasks")
 
 
 def database_path(path: object) -> str:
@@ -64,3 +68,15 @@ def expires_at_of(given: Mapping[str, Any], default: int | None, now: int, run_a
             "counts from the enqueue, not from countdown or eta"
         )
     return expires_at
+
+
+def say_whose(path: str) -> None:
+    """Say so where the file is another user's: he reads what is enqueued there, and what a program waits for is of his making.
+    Said and not refused, since he may be meant: root at a user's file, or whoever is let in. Root's own is nobody else's."""
+    with contextlib.suppress(OSError, AttributeError):  # it is yet to be made; Windows has no uids
+        owner, me = os.stat(path).st_uid, os.geteuid()
+        if owner not in (me, 0):
+            log.warning(
+                "%s belongs to another user (uid %d, and this program runs as uid %d), who can read what is enqueued there, and "
+                "decides what becomes of it", path, owner, me,
+            )  # fmt: skip

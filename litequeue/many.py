@@ -5,7 +5,7 @@ Owns the reading of its items, one after the other, and what its errors say of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from typing import Any
 
 from .base.errors import (
@@ -26,6 +26,15 @@ def enqueue_many(
     client: Client, code: TaskCode, calls: Iterable[Any], options: EnqueueOptions | None
 ) -> tuple[Sequence[int], Sequence[bool] | None]:
     """Store one job per call, all or none, in one transaction: their ids, and which are new, if not all."""
+    if client.hooks.observers:
+        count = len(calls) if isinstance(calls, Sized) else None
+        return client.observed(code.template, count, options, lambda said: _enqueue_many(client, code, calls, said))
+    return _enqueue_many(client, code, calls, options)
+
+
+def _enqueue_many(
+    client: Client, code: TaskCode, calls: Iterable[Any], options: EnqueueOptions | None
+) -> tuple[Sequence[int], Sequence[bool] | None]:
     said: dict[str, Any] = dict(options or {})
     if said.pop("after", None) is not None:
         raise InvalidArgument("delay_many takes no after: group(task.s(...) for ...).apply_async(after=...) is the same for many")

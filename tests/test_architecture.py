@@ -32,7 +32,7 @@ FLOORS = (
     ("worker",),
     ("schedules",),
     ("task",),
-    ("workflow", "locks", "limits", "transactions", "loops"),
+    ("workflow", "locks", "limits", "transactions", "loops", "hooks"),
     ("lock", "limit", "using"),
     ("jobs",),
     ("job",),

@@ -29,6 +29,7 @@ class JobColumns(NamedTuple):
     at_most_once: int = 0
     links: int | None = None  # 1: somebody is to be told of its end, if only a callback
     tags: str | None = None  # a JSON array of words by which people find it
+    headers: str | None = None  # a JSON object, for observers
     limit_key: str | None = None  # of the limit that it asks for a slot: the name, or name:value
 
 

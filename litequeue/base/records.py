@@ -69,6 +69,7 @@ class JobInfo:
     scheduled_for: datetime | None = None  # the tick
     limit_key: str | None = None  # of the limit that it asks: its name, or name:value
     tags: tuple[str, ...] = ()  # words by which people find it
+    headers: str | None = None  # JSON, for observers
     unique_key: str | None = None  # under which it was made; of secret arguments a digest
     attempts: tuple[AttemptInfo, ...] = ()
     secret: Secrets | None = None  # which arguments are

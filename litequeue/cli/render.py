@@ -154,6 +154,7 @@ def print_job(info: JobInfo, waits: str | None, flow: int | None, parents: Seque
         ("key", (info.unique_key or "") + (f", which job {holder} has" if holder else "")),
         ("limit", info.limit_key or ""),
         ("tags", ", ".join(info.tags)),
+        ("headers", info.headers or ""),
         ("queue", f"{info.queue}, priority {info.priority}, {info.pool} pool"),
         ("args", stored_json(info.args)),
         ("kwargs", stored_json(info.kwargs)),

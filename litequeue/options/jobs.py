@@ -6,7 +6,7 @@ task is made.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final, TypedDict
 
@@ -17,6 +17,7 @@ from .kinds import (
     CLASSES,
     DEADLINE,
     FLAG,
+    HEADERS,
     JOBS,
     KEY,
     KEY_SPEC,
@@ -73,6 +74,10 @@ class JobOptions(TypedDict, total=False):
     tags: Annotated[
         str | Sequence[str] | None,
         Option(TAGS, "words by which people find its jobs, in place of what the task says; at most 20", said="none", column="tags", stored=json.dumps),
+    ]
+    headers: Annotated[
+        Mapping[str, Any] | None,
+        Option(HEADERS, "small values by names that travel with its jobs, for `current_job().headers` and observers; 8 KiB", said="none", column="headers", stored=json.dumps),
     ]
 
 

@@ -5,7 +5,9 @@ Owns these pairs. The checks themselves are ``base``'s; a kind that one option a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -18,6 +20,7 @@ GRAPH: Final = "__litequeue_graph__"  # a shape says by it which jobs it comes t
 ENDS: Final = "__litequeue_ends__"  # what a handle tells the jobs by whose end is its own
 
 MAX_TAGS: Final = 20
+MAX_HEADERS: Final = 8 << 10  # bytes, as JSON
 
 Span = str | float | timedelta  # "1h30m", seconds, or a timedelta
 Exceptions = type[BaseException] | tuple[type[BaseException], ...]
@@ -90,6 +93,28 @@ def _tags(value: Any, name: str) -> tuple[str, ...]:
     if len(found) > MAX_TAGS:
         raise InvalidArgument(f"{name} are {len(found)}, and a job may have {MAX_TAGS}")
     return found
+
+
+def _headers(value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InvalidType(f"{name} must be a dict of values by names, not {type(value).__name__}: {value!r:.100}")
+    for key, item in value.items():
+        if not isinstance(key, str):
+            raise InvalidType(f"{name} has texts as its names, not {type(key).__name__}: {key!r:.60}")
+        if type(item) not in (str, int, float, bool, type(None)) or type(item) is float and not math.isfinite(item):
+            raise InvalidType(f"{name}[{key!r:.60}] must be a text, a number, a bool or None, not {type(item).__name__}: {item!r:.60}")
+    found = dict(value)
+    size = len(json.dumps(found))
+    if size > MAX_HEADERS:
+        raise InvalidArgument(f"{name} take {size:,} bytes, and may take {MAX_HEADERS:,}: they are for what observers need")
+    return found
+
+
+def _object_typed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise InvalidArgument(f"{text!r:.100} is no JSON ({error}); such as '{{\"request\": \"r-17\"}}'") from None
 
 
 def _addresses(value: Any, name: str) -> str:
@@ -166,6 +191,7 @@ FLAG: Final = Kind(checks.flag, None, as_it_is)
 NAME: Final = Kind(checks.name, "NAME")
 ADDRESSES: Final = Kind(_addresses, "ADDRESS", joined=", ")
 NAMES: Final = Kind(_names, "A,B", lambda text: text.split(","))
+HEADERS: Final = Kind(_headers, "JSON", _object_typed)
 TAGS: Final = Kind(_tags, "A,B", lambda text: text.split(","))
 SPAN: Final = Kind(checks.span, "SPAN")  # clean: microseconds
 LENGTH: Final = Kind(lambda value, name: checks.span(value, name, zero=False), "SPAN")  # the same, but not zero

@@ -60,7 +60,7 @@ def context_of(call: Call, clock: Clock) -> JobContext:
     context = JobContext(call.job, call.max_attempts, call.timeout, clock.now())
     context._database = call.database
     context._opener, context._codec, context._result_ttl = call.code.opener, call.code.codec, call.code.result_ttl
-    context._trusts_anyone, context._keeps, context._secret = call.trusts_anyone, call.keeps, call.code.secret
+    context._trusts_anyone, context._keeps, context._code = call.trusts_anyone, call.keeps, call.code
     return context
 
 
@@ -99,8 +99,17 @@ def as_it_ended(context: JobContext, timed: Timed) -> Timed:
         context._progress.end()
     if context._kept is not None:
         context._kept.end()
-    if context._acknowledged is None:
-        return timed
+    if context._acknowledged is not None:
+        timed = _as_it_wrote_itself(context, timed)
+    if context._code is not None and context._code.hooks.observers:
+        with forkguard.inside:
+            from ..tasks import observers
+        observers.ended(context, timed)
+    return timed
+
+
+def _as_it_wrote_itself(context: JobContext, timed: Timed) -> Timed:
+    assert context._acknowledged is not None
     ended, seconds = context._acknowledged
     if not isinstance(timed.outcome, Succeeded):
         log.error("job %d %s: had ended with its own transaction, as succeeded, and then came to: %s", context.id, context._job.label, said(timed.outcome))
@@ -122,7 +131,7 @@ def still_running(outcome: TimedOut) -> str:
 
 def _enter(context: JobContext, code: TaskCode, args: Any, kwargs: Any) -> Any:
     _current.set(context)
-    if code.hooks.before or code.hooks.after:
+    if code.hooks.around:
         with around(code, context):
             return _called(context, code, args, kwargs)
     return _called(context, code, args, kwargs)
@@ -231,26 +240,18 @@ def _is_of_a_program_that_ends(error: BaseException, call: Call) -> bool:
     return "interpreter shutdown" in text or text.startswith("cannot schedule new futures after")
 
 
-# What retry_on speaks of. sys.exit() is the task's own word that it has ended; others that are no Exception, such as
-# SoftTimeout, come from outside of it.
-_MEANT = (Exception, SystemExit, KeyboardInterrupt)
-
-
 def retry_delay(error: BaseException, call: Call, rng: random.Random) -> int | None:
     """Microseconds until the next attempt; None if there is none.
 
-    ``give_up_on`` wins over ``retry_on``. A backoff function that raises is replaced by the default.
+    A backoff function that raises is replaced by the default.
     """
     code, failures = call.code, call.job.failures
     if failures + 1 >= call.max_attempts:
         return None
     try:
-        if isinstance(error, Retry):
-            if error.delay is not None:
-                return checks.span(error.delay, "Retry(delay)")
-        elif isinstance(error, code.give_up_on) or (
-            isinstance(error, _MEANT) and not isinstance(error, code.retry_on)
-        ):
+        if isinstance(error, Retry) and error.delay is not None:
+            return checks.span(error.delay, "Retry(delay)")
+        if not code.retries_on(error):
             return None
         return backoff.delay_micros(code.backoff(call.job.kwargs), failures + 1, error, rng)
     except BaseException as wrong:  # noqa: BLE001 - the user's backoff function

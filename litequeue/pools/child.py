@@ -128,6 +128,10 @@ def load_codes(origins: Sequence[tuple[TaskOrigin, bool]], database: str) -> dic
                 del _imports[0]
             code = _codes[origin.task] = locate(origin, check=check)
             code.bind(database)
+            if code.hooks.observers:
+                from ..tasks import observers
+
+                observers.stop_at_exit(code.hooks)
         except UnknownTask as error:
             missing[origin.task] = str(error)
     return missing

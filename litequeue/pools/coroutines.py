@@ -63,7 +63,7 @@ async def _run(call: Call, context: JobContext, clock: Clock, rng: random.Random
     try:
         args, kwargs = arguments(call)
         _current.set(context)  # each asyncio task has a context of its own
-        with around(code, context) if code.hooks.before or code.hooks.after else nullcontext():
+        with around(code, context) if code.hooks.around else nullcontext():
             each = await_each(context, code.function, args, kwargs) if EACH in kwargs else code.function(*args, **kwargs)
             result = await each
         outcome = succeeded(call, result) if context._suspended is None else swallowed(context._suspended)

@@ -56,7 +56,10 @@ def named(job: NewJob) -> dict[str, Any]:
     return dict(zip(COLUMNS, (*job[:_STATE], state, *job[_STATE + 1 : -1], *job.columns, holds), strict=True))
 
 
-# By the columns but their limit's key and their tags, which may be others for each job.
+# By the columns but for these, which may be others for each job.
+_OTHERS: Final = ("tags", "headers", "limit_key")
+
+
 @lru_cache(maxsize=256)
 def _insertion(columns: JobColumns, expire: bool) -> Insertion:
     return Insertion([columns], expire=expire)
@@ -66,8 +69,9 @@ def insert_job(connection: sqlite3.Connection, job: NewJob) -> int:
     """Inside the caller's transaction; the job's id."""
     columns = job.columns
     alike = columns
-    if columns.limit_key is not None or columns.tags is not None:
-        alike = columns._replace(limit_key=None if columns.limit_key is None else "", tags=None if columns.tags is None else "")
+    if columns.limit_key is not None or columns.tags is not None or columns.headers is not None:
+        others: dict[str, Any] = {name: "" for name in _OTHERS if getattr(columns, name) is not None}
+        alike = columns._replace(**others)
     insertion = _insertion(alike, job.expires_at is not None)
     job_id = connection.execute(insertion.sql, insertion.values(job, job.state, columns)).lastrowid
     assert job_id is not None

@@ -36,7 +36,7 @@ JOB_COLUMNS: Final = f"""litequeue_jobs.id, task, queue, state, pool, priority, 
     interruptions, max_attempts, timeout, at_most_once, {_WORKER_NAME.format(table="litequeue_jobs")},
     created_at, run_at, started_at, finished_at, expires_at, lease_expires_at, cancel_requested_at,
     result, last_error, (SELECT name FROM litequeue_schedules AS s WHERE s.id = schedule_id), scheduled_for,
-    limit_key, tags, (SELECT key FROM litequeue_keys AS u WHERE u.job_id = litequeue_jobs.id),
+    limit_key, tags, headers, (SELECT key FROM litequeue_keys AS u WHERE u.job_id = litequeue_jobs.id),
     (SELECT options FROM litequeue_tasks AS o WHERE o.name = task)"""
 
 RESULT: Final = "SELECT state, result, last_error FROM litequeue_jobs WHERE id = :id"
@@ -268,7 +268,7 @@ def _job(row: tuple[Any, ...], attempts: tuple[AttemptInfo, ...] = ()) -> JobInf
     (
         id_, task, queue, state, pool, priority, args, kwargs, attempt, failures, interruptions,
         max_attempts, timeout, at_most_once, worker, created, run, started, finished, expires,
-        lease, cancel, result, last_error, schedule, scheduled_for, limit_key, tags, unique_key, options,
+        lease, cancel, result, last_error, schedule, scheduled_for, limit_key, tags, headers, unique_key, options,
     ) = row  # fmt: skip
     return JobInfo(
         id=id_,
@@ -299,6 +299,7 @@ def _job(row: tuple[Any, ...], attempts: tuple[AttemptInfo, ...] = ()) -> JobInf
         scheduled_for=_time(scheduled_for),
         limit_key=limit_key,
         tags=() if tags is None else tuple(tag for tag in _parsed(tags, list) if isinstance(tag, str)),
+        headers=headers,
         unique_key=unique_key,
         attempts=attempts,
         secret=recorded(task, options),

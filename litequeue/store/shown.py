@@ -23,6 +23,11 @@ PROGRESS: Final = "SELECT attempt, at, said FROM litequeue_progress WHERE job_id
 META: Final = "SELECT meta FROM litequeue_progress WHERE job_id = :id AND meta IS NOT NULL"
 
 
+# Both only while the attempt is the one that counts.
+HEADERS: Final = """SELECT headers, CASE WHEN attempt = :attempt AND state = 'running' THEN (SELECT name FROM litequeue_workers AS w WHERE w.id = worker_id) END
+FROM litequeue_jobs WHERE id = :id"""
+
+
 class Shown:
     """Of one job at a time."""
 
@@ -37,6 +42,15 @@ class Shown:
             rows = connection.execute(STEPS, {"id": job_id}).fetchall()
         return [StepInfo(name, value, None if until is None else aware(until), attempt, aware(at), event)
                 for name, value, until, attempt, at, event in rows]  # fmt: skip
+
+    def headers(self, job_id: int, attempt: int) -> tuple[dict[str, Any], str | None]:
+        """What came with the enqueue, and the name of the worker that has this attempt."""
+        text, worker = self._database.one(HEADERS, {"id": job_id, "attempt": attempt}) or (None, None)
+        try:
+            found = {} if text is None else stored.loads(text)
+        except ValueError:
+            found = {}
+        return found if isinstance(found, dict) else {}, worker
 
     def output(self, job_id: int, attempt: int, number: int) -> list[OutputPiece]:
         """What a job printed, after a piece that is known already."""

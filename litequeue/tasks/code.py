@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ..base import checks
 from ..base import stored as stored_json
 from ..base.backoff import BackoffLike
-from ..base.errors import InvalidArgument, SignatureMismatch
+from ..base.errors import InvalidArgument, Retry, SignatureMismatch
 from ..base.homes import Home, home_of
 from ..base.models import ClaimedJob, JobColumns, TaskOrigin
 from ..base.signatures import signature_of
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from .callbacks import Callback
     from .keys import LimitKeys, Unique
 
+# What retry_on speaks of. sys.exit() is the task's own word that it has ended; others that are no Exception, such as
+# SoftTimeout, come from outside of it.
+_MEANT: Final = (Exception, SystemExit, KeyboardInterrupt)
 MARK: Final = "__litequeue_code__"  # the attribute by which a module's object shows that it is a task
 
 
@@ -91,7 +94,7 @@ def _recorded(options: str) -> dict[str, Any]:
     except ValueError:
         return {}
     kinds: dict[str, Any] = {n: str if isinstance(v, str) else int | None for n, v in JobColumns()._asdict().items()}
-    kinds |= {"expires": int | None, "limit_key": str | None, "tags": str | None}
+    kinds |= {"expires": int | None, "limit_key": str | None, "tags": str | None, "headers": str | None}
     if not isinstance(found, dict) or not all(isinstance(value, kinds.get(name, object)) for name, value in found.items()):
         return {}
     return found
@@ -119,9 +122,11 @@ def check_columns(task: str, columns: JobColumns) -> None:
 class Hooks:
     """An app's functions that are called around and after its tasks; ``hooks`` fills it."""
 
-    __slots__ = ("after", "before", "discarded", "ended", "limits")
+    __slots__ = ("after", "around", "before", "discarded", "ended", "limits", "observers")
 
     def __init__(self) -> None:
+        self.around = False  # whether there is anything around an execution
+        self.observers: list[Any] = []  # of ``app.use``
         self.before: list[Callable[..., Any]] = []
         self.after: list[Callable[..., Any]] = []
         self.ended: dict[str, list[Callable[[int], Any]]] = {}  # by the state
@@ -235,6 +240,12 @@ class TaskCode:
 
         maker = key_maker(self.name, self._signature, clean["limit_key"], "limit_key", self.codec, clean["secret"] or ())
         return LimitKeys(self.limit_name, maker)
+
+    def retries_on(self, error: BaseException) -> bool:
+        """Whether a job that has failed with it runs again, while attempts are left: ``give_up_on`` wins over ``retry_on``."""
+        if isinstance(error, Retry):
+            return True
+        return not (isinstance(error, self.give_up_on) or isinstance(error, _MEANT) and not isinstance(error, self.retry_on))
 
     def backoff(self, kwargs: str) -> BackoffLike:
         """For a job with these stored arguments."""

@@ -13,14 +13,21 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, overload
 
 from ..base.checks import aware, flag
-from ..base.errors import InvalidType, JobCancelled, NotInATask, WouldDeadlock
+from ..base.errors import (
+    InvalidType,
+    JobCancelled,
+    NotInATask,
+    Retry,
+    Signal,
+    WouldDeadlock,
+)
 from ..base.models import ClaimedJob, PastError
-from .durable import Durable
+from .durable import Durable, Suspend
 
 if TYPE_CHECKING:
-    from ..base.masking import Secrets
     from ..base.statements import Ending, Statements
     from .acknowledging import JobTransaction
+    from .code import TaskCode
     from .kept import Kept
     from .progress import Progress
 
@@ -55,7 +62,7 @@ class JobContext(Durable):
     __litequeue_instead__ = "pass what you need of it, such as current_job().id"
 
     __slots__ = (
-        "_cancelled", "_database", "_grace", "_host", "_keeps", "_kept", "_max_attempts", "_pieces", "_progress", "_secret", "_timeout", "_trusts_anyone", "_usage",
+        "_cancelled", "_code", "_database", "_grace", "_headers", "_host", "_keeps", "_kept", "_max_attempts", "_pieces", "_progress", "_timeout", "_trusts_anyone", "_usage",
         "started_at",
     )  # fmt: skip
 
@@ -75,7 +82,8 @@ class JobContext(Durable):
         self._keeps = True  # what the job prints and logs
         self._pieces = 0  # the number of the last that was handed on
         self._kept: Kept | None = None  # once the job has said anything
-        self._secret: Secrets | None = None  # of its arguments
+        self._code: TaskCode | None = None
+        self._headers: tuple[dict[str, Any], str | None] | None = None  # once somebody has asked; and the worker's name
         self._progress: Progress | None = None  # once the job has said anything
         self._usage: Mapping[str, Any] | None = None  # of a command: what it used, however it ended
 
@@ -89,7 +97,8 @@ class JobContext(Durable):
 
     def _hider(self) -> Callable[[str], str] | None:
         """What takes its secret arguments out of a text, if it has any."""
-        return None if self._secret is None else self._secret.hider(self._job.args, self._job.kwargs)
+        secret = None if self._code is None else self._code.secret
+        return None if secret is None else secret.hider(self._job.args, self._job.kwargs)
 
     def _give_up_waiting(self, *, blocking: bool) -> None:
         """Raise WaitEnded if a wait for another job has no end to come, and JobCancelled where a thread waits, of which nothing
@@ -142,6 +151,37 @@ class JobContext(Durable):
         """The tick of its schedule that the job was made for (aware, UTC); None if no schedule made it."""
         tick = self._job.scheduled_for
         return None if tick is None else aware(tick)
+
+    @property
+    def due_at(self) -> datetime:
+        """When the job was to run: at once, after its countdown, or at its tick or retry (aware, UTC)."""
+        return aware(self._job.run_at)
+
+    @property
+    def schedule(self) -> str | None:
+        """The name of the schedule that made the job; None if none did."""
+        return self._job.schedule
+
+    @property
+    def headers(self) -> dict[str, Any]:
+        """The small values that came with the enqueue (``apply_async(headers=...)``, ``app.use``). Asks the file, once."""
+        return self._asked()[0]
+
+    @property
+    def worker(self) -> str | None:
+        """The name of the worker that runs the job; None if it has another by now. Asks the file, once."""
+        return self._asked()[1]
+
+    def _asked(self) -> tuple[dict[str, Any], str | None]:
+        if self._headers is None:
+            self._headers = self._store().shown.headers(self.id, self._job.attempt)
+        return self._headers
+
+    def will_retry(self, error: BaseException) -> bool:
+        """Whether the job is tried again if this is what it fails with: for who reports failures, which may care for the last alone."""
+        if not is_failure(error) and not isinstance(error, Retry) or not self.retries_left:
+            return False
+        return self._code is None or self._code.retries_on(error)
 
     @property
     def errors(self) -> tuple[PastError, ...]:
@@ -243,6 +283,12 @@ class JobContext(Durable):
 
     def __repr__(self) -> str:
         return f"<JobContext {self.id} {self.task} attempt {self.attempt}>"
+
+
+def is_failure(error: BaseException) -> bool:
+    """Whether a task that raises it has failed. Else it steers its job with it (``Retry``, ``Snooze``, ``Discard``, ``Replace``, ``JobCancelled``), or was itself ended
+    so. (A coroutine's timeout comes to it as a cancel, which is none: of ``app.use``, ``ended`` tells.)"""
+    return not isinstance(error, (Signal, JobCancelled, Suspend, WaitEnded, GeneratorExit)) and type(error).__name__ != "CancelledError"
 
 
 _in_a_thread: ContextVar[bool] = ContextVar("litequeue_in_a_thread", default=False)

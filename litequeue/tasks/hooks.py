@@ -57,13 +57,18 @@ def ends(hooks: Hooks, event: Any, handle: Callable[[int], Any]) -> Callable[[An
 class Around:
     """``with Around(code, context):`` where the task is called, in its thread, process or event loop."""
 
-    __slots__ = ("_code", "_context")
+    __slots__ = ("_code", "_context", "_observers")
 
     def __init__(self, code: TaskCode, context: JobContext) -> None:
         self._code = code
         self._context = context
 
     def __enter__(self) -> Self:
+        self._observers = None
+        if self._code.hooks.observers:
+            from . import observers
+
+            self._observers = observers.Around(self._code.hooks.observers, "run", self._context)
         try:
             for hook in self._code.hooks.before:
                 hook(self._context)
@@ -82,3 +87,5 @@ class Around:
             except Exception as wrong:
                 log.error("job %d %s: after_run %s raised %s: %s", self._context.id, self._code.name, getattr(hook, "__qualname__", hook),
                           type(wrong).__name__, wrong, exc_info=wrong)  # fmt: skip
+        if self._observers is not None:
+            self._observers.leave(error)

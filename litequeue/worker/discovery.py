@@ -65,8 +65,8 @@ class Catalogue:
         the app whose worker this is; then other apps' are not written to its file. ``homes``: of the modules that
         were named outright. ``sources``: of the tasks, where a change of them matters. ``trusts_anyone``: who can write the file, with
         what is run."""
-        self._registered = registered
-        self._found: dict[str, TaskCode] = {}
+        self.registered = registered
+        self.found: dict[str, TaskCode] = {}
         self._path = path
         self._origin = origin
         self.trusts_anyone = trusts_anyone
@@ -100,7 +100,7 @@ class Catalogue:
 
     def known(self, task: str) -> TaskCode | None:
         """The code of a task, if it is here already."""
-        return self._registered.get(task) or self._found.get(task)
+        return self.registered.get(task) or self.found.get(task)
 
     def find(self, task: str) -> TaskCode:
         """The code of a task, looked for if need be; raises UnknownTask saying why there is none."""
@@ -129,7 +129,7 @@ class Catalogue:
             self.lacks(task, str(error))
             raise
         if code is not None:
-            self._found[task] = code
+            self.found[task] = code
             code.bind(self._path)
             self._note_declared(code)
             if code.is_told_of:
@@ -273,7 +273,7 @@ class Catalogue:
 
     def handlers(self) -> tuple[TaskCode, ...]:
         """The tasks that the loaded apps have told of discarded jobs."""
-        codes = (*self._registered.values(), *self._found.values())
+        codes = (*self.registered.values(), *self.found.values())
         return tuple({handler.name: handler for code in codes for handler in code.hooks.discarded}.values())
 
     def lacks(self, task: str, why: str) -> None:

@@ -194,6 +194,7 @@ class Worker:
             for service in (Service("heartbeat", beat, self._died), self._housekeeper, ticker):
                 stack.callback(service.stop)
                 service.start()
+            stack.callback(self._say_that_it_ends)
             stack.callback(self._coordinator.stop_pools)
             # Peers that sleep get to know us, so that they notice should we die.
             listener.ear.tell(LOOK, self._store.workers.addresses())
@@ -219,6 +220,15 @@ class Worker:
             return  # the lock goes with the process, and then a peer does it
         registration.close()
         log.info("worker %s stopped%s", self.name, left)
+
+    def _say_that_it_ends(self) -> None:
+        """To what the apps of its tasks have for observers."""
+        codes = (*self._catalogue.registered.values(), *self._catalogue.found.values())
+        hooks = {id(code.hooks): code.hooks for code in codes if code.hooks.observers}
+        if hooks:
+            from ..tasks import observers
+
+            observers.stop(hooks.values())
 
     def _left(self) -> str:
         """What a worker that ends by itself leaves undone: what is due later, has no code here, or is one job too many."""

@@ -22,6 +22,7 @@ from .compiling import (
     CHAIN,
     GROUP,
     RUNS_WHEN,
+    Plan,
     check_step,
     client_of,
     graph_of,
@@ -56,6 +57,13 @@ class Shape:
         ``countdown`` and ``eta`` are when the first steps may run."""
         made = plan(self)
         client = client_of(made)
+        if client.hooks.observers:
+            first = next(node.call._code.template for node in made.nodes if node.call is not None)
+            return client.observed(first, sum(node.call is not None for node in made.nodes), options, lambda said: self._enqueue(made, client, said or {}))
+        return self._enqueue(made, client, options)
+
+    @staticmethod
+    def _enqueue(made: Plan, client: Client, options: Any) -> Flow:
         jobs, origins = graph_of(made, client, options)
         flow, addresses = client.store.flows.enqueue(jobs, made.end, made.gathers, origins, client.clock.now(), client.batch())
         client.recorded(origin.task for origin in origins)

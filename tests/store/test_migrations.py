@@ -29,7 +29,7 @@ VERSIONS = [migration.number for migration in ledger.MIGRATIONS]
 ITS_TABLES = {
     1: ("jobs", "attempts", "tasks", "workers", "queues"), 2: ("schedules", "ticks", "output"), 3: (),
     4: ("edges", "waits", "flows", "flow_jobs"), 5: ("steps", "events", "listeners", "callbacks"), 6: (), 7: (), 8: ("keys",), 9: ("limits", "asking", "starts"), 10: (),
-    11: ("progress",), 12: ("tags",),
+    11: ("progress",), 12: ("tags",), 13: (),
 }  # fmt: skip
 
 
@@ -41,7 +41,7 @@ def version_1(db: Path, clock: FakeClock) -> Path:
         with store.database.write(durable=True) as connection:
             for _ in STATES:
                 job = {**new_job(created_at=clock.now())._asdict(), **new_job().columns._asdict()}
-                del job["columns"], job["links"], job["limit_key"], job["tags"]  # which came later
+                del job["columns"], job["links"], job["limit_key"], job["tags"], job["headers"]  # which came later
                 connection.execute(f"INSERT INTO litequeue_jobs ({', '.join(job)}) VALUES ({', '.join('?' * len(job))})", (*job.values(),))
             connection.execute("INSERT INTO litequeue_queues VALUES ('idle', ?)", (clock.now(),))
         store.close()

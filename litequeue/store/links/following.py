@@ -71,7 +71,7 @@ def make(connection: sqlite3.Connection, parent: int, state: str, text: object, 
 
 _POOLS: Final = ("thread", "process", "async")
 # What may be said of the job, and what it is where that is not said.
-_TEXTS: Final = ("tags", "limit_key")  # that may be, or not
+_TEXTS: Final = ("tags", "headers", "limit_key")  # that may be, or not
 _SAID: Final[dict[str, Any]] = {"task": "", "args": "[]", "kwargs": "{}", "delay": 0, "expires": None, **JobColumns()._asdict()}
 
 

@@ -26,6 +26,7 @@ from . import (
     v10_enqueue_by_sql,
     v11_progress,
     v12_tags,
+    v13_headers,
 )
 
 # Whose ids SQLite counts on from the highest there ever was. No queue comes to half of them.
@@ -61,6 +62,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     Migration(10, "enqueue by SQL", v10_enqueue_by_sql.SQL, min_reader=9),
     Migration(11, "progress", v11_progress.SQL, min_reader=9),
     Migration(12, "tags", v12_tags.SQL, min_reader=9),
+    Migration(13, "headers", v13_headers.SQL, min_reader=9),
 )
 CURRENT: Final = len(MIGRATIONS)
 
