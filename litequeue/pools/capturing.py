@@ -9,7 +9,7 @@ Owns the three places that are looked at, in processes that run a worker or are 
   or remove. What a handler then writes to the streams, in the same thread, is the same line again and not kept.
 - What child processes of a task and code in C write to the descriptors is not seen, nor what threads of its own say: they are of no job.
 
-A write in a job takes 0.5 us more by it, a logged line 3; outside of one 0.1.
+A write in a job takes 0.3 us more by it, a logged line 1.8; outside of one 0.05 and 0.1.
 """
 
 from __future__ import annotations

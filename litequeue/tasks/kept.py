@@ -2,7 +2,7 @@
 
 Owns the bound on what waits in between, whatever the job says and however fast: of all that it says the beginning, and of what it says between two looks
 (``ticking``) the last ``MOST_WAITING`` writes. The task pays for an append; lines are put together, and times are put into words, only where they are
-kept: 100,000 logged lines cost 0.15 of what logging them to a file does. How much of it is kept for good is the store's, and who takes part is the pools'.
+kept: a job that logs 100,000 lines to a file takes 1.11 of its time without. How much of it is kept for good is the store's, and who takes part is the pools'.
 
 Nothing here takes a lock in the task's thread, since SoftTimeout could leave it taken: each append is one step, and what is counted beside it may be a little off.
 """
