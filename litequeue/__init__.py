@@ -42,6 +42,7 @@ from .base.errors import (
     LitequeueError,
     LockTimeout,
     NotAQueue,
+    NotBound,
     NotInATask,
     PayloadCorrupt,
     PayloadError,
@@ -94,7 +95,7 @@ __version__ = VERSION
 __all__ = [
     "AlreadyEnqueued", "At", "AttemptInfo", "Backoff", "Batch", "BatchClosed", "CannotOpen", "CommandFailed", "Cron", "DatabaseCorrupt", "DatabaseReplaced",
     "Discard", "EventTimeout", "Every", "Flow", "InvalidArgument", "InvalidType", "Job", "JobBatch", "JobCancelled", "JobContext",
-    "JobExpired", "JobFailed", "JobInfo", "JobNotFound", "LeaseLost", "LimitInfo", "LimitKeyInfo", "LiteQueue", "LitequeueError", "LockTimeout", "NotAQueue", "NotInATask",
+    "JobExpired", "JobFailed", "JobInfo", "JobNotFound", "LeaseLost", "LimitInfo", "LimitKeyInfo", "LiteQueue", "LitequeueError", "LockTimeout", "NotAQueue", "NotBound", "NotInATask",
     "OutputPiece", "PayloadCorrupt", "PayloadError", "PayloadTooLarge", "ProcessDied", "QueueBusy", "Replace", "ResultNotStored",
     "ResultTimeout", "Retry", "ScheduleInfo", "ScheduleNotFound", "SchemaTooNew", "Signature", "SignatureMismatch",
     "Snooze", "SoftTimeout", "Stats", "StepInfo", "StorageFailed", "StorageFull", "StoreError", "Task", "TaskTimeout", "TickInfo",

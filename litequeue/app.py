@@ -15,7 +15,6 @@ from typing import (
     Any,
     Literal,
     ParamSpec,
-    Self,
     TypeVar,
     Unpack,
     overload,
@@ -27,8 +26,8 @@ from .base.clock import Clock, SystemClock
 from .base.errors import InvalidArgument
 from .base.mainguard import refuse_in_an_import
 from .base.states import STATES
-from .client import Client
-from .given import call
+from .binding import Binding, client_for
+from .given import LATER, call
 from .hooks import HooksOfApp
 from .job import Job
 from .limits import LimitsOfApp
@@ -58,10 +57,11 @@ R = TypeVar("R")
 Declarable = TypeVar("Declarable", bound=Callable[..., Any])
 
 
-class LiteQueue(Marked, Workflows, Locks, LimitsOfApp, Transactions, Loops, HooksOfApp):
+class LiteQueue(Marked, Binding, Workflows, Locks, LimitsOfApp, Transactions, Loops, HooksOfApp):
     """A task queue in one SQLite file.
 
-    ``path`` is made absolute at once; the file is created, owner-only, at the first use and not before.
+    ``path`` is made absolute at once; the file is created, owner-only, at the first use and not before. Left out, or a function that returns it,
+    it is asked for then: see ``bind``.
     ``durability="full"`` syncs every enqueue to the device before it returns, so that a job survives
     a power cut; ``"normal"`` leaves the syncing to SQLite's checkpoints: faster, and a power cut may lose
     the last few jobs, a crash of processes none. ``trust="anyone"`` also opens a file beside which others than its owner and
@@ -72,16 +72,17 @@ class LiteQueue(Marked, Workflows, Locks, LimitsOfApp, Transactions, Loops, Hook
     __litequeue_instead__ = "pass its path (app.path), and open that with LiteQueue(path)"
 
     def __init__(
-        self, path: str | os.PathLike[str], *, durability: str = "full", trust: str | None = None, clock: Clock | None = None
-    ) -> None:
-        self._client = Client(path, durability=durability, trust=trust, clock=clock or SystemClock())
+        self, path: str | os.PathLike[str] | Callable[[], str | os.PathLike[str]] = LATER, *, durability: str = "full", trust: str | None = None,
+        clock: Clock | None = None,
+    ) -> None:  # fmt: skip
+        self._client = client_for(path, durability=durability, trust=trust, clock=clock or SystemClock())
         self._tasks = self.__litequeue_tasks__ = dict[str, TaskCode]()
         self._declared: dict[str, NewSchedule] = {}
         self.__litequeue_schedules__ = self._declared
 
     @property
     def path(self) -> str:
-        """The database file, absolute."""
+        """The database file, absolute. Raises NotBound where nobody has said it yet."""
         return self._client.path
 
     # -- tasks -------------------------------------------------------------------------------------
@@ -133,9 +134,7 @@ class LiteQueue(Marked, Workflows, Locks, LimitsOfApp, Transactions, Loops, Hook
     @property
     def schedules(self) -> Schedules:
         """The file's schedules: add, update, remove, pause, resume, run_now, list, get, ticks."""
-        from .schedules.face import (
-                Schedules,  # a program without schedules does not pay for them
-            )
+        from .schedules.face import Schedules
 
         return Schedules(self._client, self._tasks)
 
@@ -283,16 +282,3 @@ class LiteQueue(Marked, Workflows, Locks, LimitsOfApp, Transactions, Loops, Hook
 
         client = self._client
         return build(client.store, client.path, client.clock, self._tasks, self._declared, options, watching=watching)
-
-    def close(self) -> None:
-        """Close this process's connections to the file; the next use opens it again."""
-        self._client.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<LiteQueue {self.path}>"

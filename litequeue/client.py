@@ -15,12 +15,12 @@ from . import known, origins
 from .base import checks
 from .base.bell import LOOK, Address, Bell
 from .base.clock import Clock, SystemClock
-from .base.errors import PayloadTooLarge, WouldDeadlock
+from .base.errors import InvalidArgument, PayloadTooLarge, WouldDeadlock
 from .base.mainguard import refuse_in_an_import
 from .base.models import Membership, NewJob, TaskOrigin
 from .base.softguard import shielded
 from .base.trust import TRUSTED
-from .given import database_path, expires_at_of, run_at_of, say_whose
+from .given import LATER, database_path, expires_at_of, run_at_of, say_whose
 from .options import WHEN, EnqueueOptions, checked, stored
 from .options.kinds import ENDS
 from .payload import MAX_BYTES, Codec
@@ -42,8 +42,12 @@ _BESIDE: Final = {"after", *WHEN}  # options that are stored beside the job's ro
 class Client:
     """One file as an app sees it. Safe in any thread and after a fork."""
 
+    path: str
+
     def __init__(self, path: object, *, durability: str, trust: str | None = None, clock: Clock) -> None:
-        self.path = database_path(path)
+        self._is_judged = True  # whose the file is needs not be said, or was
+        if path is not LATER:
+            self._go_to(database_path(path))
         self.durability = checks.one_of(durability, "durability", ("full", "normal"))
         self.trust = None if trust is None else checks.one_of(trust, "trust", TRUSTED)
         self.clock = clock
@@ -51,9 +55,17 @@ class Client:
         self._bell = Bell()
         self._store: Store | None = None
         self._recorded: set[str] = set()
-        self._judged = ""  # the path of which it was said whose it is
         self.hooks = Hooks()
-        known.note(self.path, self)
+
+    @property
+    def bound(self) -> str | None:
+        """The path, if it is known already."""
+        return self.__dict__.get("path")
+
+    def _go_to(self, path: str) -> None:
+        self.path = path
+        self._is_judged = False
+        known.note(path, self)
 
     @property
     def store(self) -> Store:
@@ -74,10 +86,14 @@ class Client:
         A worker in another directory imports the module that said ``LiteQueue("db.sqlite")``: what its
         tasks enqueue belongs into the worker's file, not into one beside wherever the worker stands.
         """
-        if os.path.realpath(self.path) != os.path.realpath(path):
+        known.serving = path
+        if self.bound is None or os.path.realpath(self.bound) != os.path.realpath(path):
             self.close()
-            self.path = path
-            known.note(path, self)
+            self._go_to(path)
+
+    def rebind(self, path: object) -> None:
+        """``app.bind``. Raises InvalidArgument."""
+        raise InvalidArgument(f"this app works on {self.path}, as it was made: bind() is for one that is made without a path, LiteQueue()")
 
     def close(self) -> None:
         store, self._store = self._store, None
@@ -269,8 +285,8 @@ class Client:
         self, task: Template, texts: tuple[str, str], options: Mapping[str, Any] | None, call: tuple[Sequence[Any], Mapping[str, Any]] | None = None
     ) -> NewJob:
         """A job that is not enqueued yet: for schedules too, which copy it. ``call``: its arguments, if all are known."""
-        if self._judged is not self.path:
-            self._judged = self.path
+        if not self._is_judged:
+            self._is_judged = True
             say_whose(self.path)
         if task.limited is not None and call is not None:
             task = task._replace(columns=task.columns._replace(limit_key=task.limited.key(*call, self.codec)))

@@ -1,6 +1,6 @@
 """What a program gives, checked before anything is done with it: the file's path, a call's arguments, when a job is to run.
 
-Owns these checks, which are of no option alone. Opens no file.
+Owns these checks, which are of no option alone, and the name of the variable that may say the path. Opens nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import contextlib
 import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from .base import checks
 from .base.errors import InvalidArgument, InvalidType
@@ -17,6 +17,18 @@ from .base.here import absolute
 from .base.log import Log
 
 log = Log("litequeue.tasks")
+
+DATABASE: Final = "LITEQUEUE_DB"  # in the environment
+
+
+class _Later:
+    """In the place of a path that nobody has said; no None, which an option that is missing somewhere comes to."""
+
+    def __repr__(self) -> str:
+        return "said later"
+
+
+LATER: Final[Any] = _Later()
 
 
 def database_path(path: object) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from weakref import ref
 
 _known: dict[str, ref[Any]] = {}
+serving: str | None = None  # the file of which this process runs jobs, if a worker has told it
 
 
 def note(path: str, client: object) -> None:

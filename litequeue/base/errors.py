@@ -46,6 +46,10 @@ class UnknownTask(LitequeueError, LookupError):
     """A task's name for which no code could be found."""
 
 
+class NotBound(LitequeueError, RuntimeError):
+    """An app was used before anybody said which file it works on."""
+
+
 class ScheduleNotFound(LitequeueError, LookupError):
     """There is no schedule of that name."""
 

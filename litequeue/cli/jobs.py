@@ -25,7 +25,7 @@ from ..base.errors import (
 )
 from ..base.records import as_dict, value_of
 from ..commands.command import NAME as COMMAND
-from ..given import database_path
+from ..given import DATABASE, database_path
 from ..job import Job
 from ..options import EnqueueOptions
 from ..store import Store
@@ -35,7 +35,7 @@ from . import render
 from .calls import command_of, options_given, parse_call, refuse_command_options
 from .doctor import work
 from .following import follow, print_log, print_pieces
-from .grammar.parser import DATABASE, USUAL
+from .grammar.parser import USUAL
 from .notes import note_command, note_unknown_task
 from .printing import complain, say
 

@@ -34,7 +34,7 @@ class NewSchedule:
     key: UniqueKey | None = None  # of the job of each tick
     module: str | None = None  # that declares it; None: added at run time
     directory: str | None = None
-    path: str | None = None  # the file that it was declared for
+    path: str | None = None  # the file that it was declared for, where that was known then
 
     def values(self, now: int, boot: str | None) -> dict[str, Any]:
         """The columns of its row, for one that begins now."""
@@ -87,7 +87,8 @@ def define(
     origin: TaskOrigin | None,
     key: UniqueKey | None = None,
     *,
-    declared_for: str | None = None,
+    declared: bool = False,
+    path: str | None = None,
 ) -> NewSchedule:
     """A schedule of parts that are checked each by itself; raises InvalidArgument if they do not go together."""
     jitter = rules["jitter"]
@@ -95,7 +96,7 @@ def define(
         raise InvalidArgument(
             f"jitter ({durations.render(jitter)}) must be shorter than the period ({durations.render(trigger.micros)})"
         )
-    home = origin if declared_for is not None else None
+    home = origin if declared else None
     return NewSchedule(
         name=checks.name(name, "the schedule's name"),
         trigger=trigger,
@@ -105,7 +106,7 @@ def define(
         key=key,
         module=None if home is None else home.module,
         directory=None if home is None else home.directory,
-        path=declared_for,
+        path=path,
     )
 
 

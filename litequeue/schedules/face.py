@@ -216,7 +216,7 @@ class Schedules:
         texts = self._client.encode_call(name, positional, named)
         job = self._client.new_job(self._client.template(code), texts, given, (positional, named))
         origin = code.origin if isinstance(code, TaskCode) else None
-        return define(name, trigger, job, rules, origin, self._key(code, job), declared_for=self._client.path if declared else None)
+        return define(name, trigger, job, rules, origin, self._key(code, job), declared=declared, path=self._client.bound if declared else None)
 
     def _stored(self, name: str) -> Stored:
         known = self._client.store.schedules.stored(checks.name(name, "the schedule's name"))

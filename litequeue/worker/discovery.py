@@ -229,9 +229,9 @@ class Catalogue:
         return True
 
     def _of_this_file(self, found: list[NewSchedule]) -> list[NewSchedule]:
-        """Not those of the module's other apps. An app may say a file that is not where the worker's is."""
-        here = os.path.realpath(self._path)
-        mine = [new for new in found if new.path is not None and os.path.realpath(new.path) == here]
+        """Not those of the module's other apps. An app may say a file that is not where the worker's is, or none."""
+        here, unsaid = os.path.realpath(self._path), self._own is None
+        mine = [new for new in found if (unsaid if new.path is None else os.path.realpath(new.path) == here)]
         return mine if mine or self._own is not None else found
 
     def declares(self) -> bool:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn
 
 from ...base.errors import InvalidArgument
+from ...given import DATABASE
 from ...options import JobOptions, options_of
 from ...options.kinds import integer_typed
 
-DATABASE: Final = "LITEQUEUE_DB"  # in the environment
 # What can be typed for words in capitals that say too little, below the help of whatever takes one.
 FORMS: Final = {
     "SPAN": "a length of time: seconds, or with units, as in 90s, 1h30m or 2d",

@@ -82,7 +82,7 @@ def import_tasks(names: list[str], db: str) -> tuple[dict[str, TaskCode], list[H
                     f"--import {name}: there is already a task named {task!r}, {where(other)}; this one is {where(code)}: give one "
                     "of them another name=, or each a worker of its own"
                 )
-        apps |= {os.path.realpath(app.path): app._client.trust for app in vars(module).values() if type(app) is LiteQueue}
+        apps |= {os.path.realpath(app._client.bound or db): app._client.trust for app in vars(module).values() if type(app) is LiteQueue}
         home = home_of(module.__name__)
         if home is not None:
             homes.append(home)
