@@ -85,6 +85,7 @@ if TYPE_CHECKING:
         TickInfo,
         WorkerInfo,
     )
+    from .shared import shared_task
     from .triggers import At, Cron, Every, Trigger
     from .workflow.batch import Batch
     from .workflow.flow import Flow
@@ -99,7 +100,7 @@ __all__ = [
     "OutputPiece", "PayloadCorrupt", "PayloadError", "PayloadTooLarge", "ProcessDied", "QueueBusy", "Replace", "ResultNotStored",
     "ResultTimeout", "Retry", "ScheduleInfo", "ScheduleNotFound", "SchemaTooNew", "Signature", "SignatureMismatch",
     "Snooze", "SoftTimeout", "Stats", "StepInfo", "StorageFailed", "StorageFull", "StoreError", "Task", "TaskTimeout", "TickInfo",
-    "Trigger", "UnknownTask", "WorkerFailed", "WorkerInfo", "WouldDeadlock", "chain", "chord", "current_job", "group", "is_failure",
+    "Trigger", "UnknownTask", "WorkerFailed", "WorkerInfo", "WouldDeadlock", "chain", "chord", "current_job", "group", "is_failure", "shared_task",
 ]  # fmt: skip
 
 # Made when they are first asked for: see base.records. A program without schedules needs no triggers.
@@ -108,7 +109,7 @@ _LATER = {
     "ScheduleInfo": "base.records", "Stats": "base.records", "StepInfo": "base.records", "TickInfo": "base.records",
     "WorkerInfo": "base.records", "At": "triggers", "Cron": "triggers", "Every": "triggers", "Trigger": "triggers",
     "Batch": "workflow.batch", "Flow": "workflow.flow", "Signature": "workflow.shapes", "chain": "workflow.shapes", "chord": "workflow.shapes",
-    "group": "workflow.shapes",
+    "group": "workflow.shapes", "shared_task": "shared",
 }  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from typing import (
     overload,
 )
 
-from . import task
+from . import known, task
 from .base import checks
 from .base.clock import Clock, SystemClock
 from .base.errors import InvalidArgument
@@ -79,6 +79,7 @@ class LiteQueue(Marked, Binding, Workflows, Locks, LimitsOfApp, Transactions, Lo
         self._tasks = self.__litequeue_tasks__ = dict[str, TaskCode]()
         self._declared: dict[str, NewSchedule] = {}
         self.__litequeue_schedules__ = self._declared
+        known.note_app(self)
 
     @property
     def path(self) -> str:
@@ -278,6 +279,7 @@ class LiteQueue(Marked, Binding, Workflows, Locks, LimitsOfApp, Transactions, Lo
 
     def _build_worker(self, options: WorkerOptions, *, watching: bool = False) -> Worker:
         refuse_in_an_import()
+        self._take_what_is_free()
         from .worker.building import build
 
         client = self._client

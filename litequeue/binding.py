@@ -1,27 +1,48 @@
-"""What an app has of its file, as a thing that is bound and closed.
+"""What an app has of its file, as a thing that is bound and closed, and of tasks that were made without an app.
 
-Owns nothing: a part of ``LiteQueue``. Where a path comes from that is not said as the app is made is in ``late``.
+Owns nothing: a part of ``LiteQueue``. Where a path comes from that is not said as the app is made is in ``late``, whose a shared task is in ``shared``.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Any, Self
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Self
 
+from . import known
 from .client import Client
 from .given import LATER
+
+if TYPE_CHECKING:
+    from .task import Task
+    from .tasks import TaskCode
 
 
 class Binding:
     """A base of the app."""
 
     _client: Client
+    _tasks: dict[str, TaskCode]
 
     def bind(self, path: str | os.PathLike[str]) -> None:
         """Say which file an app works on that was made as ``LiteQueue()``: in a factory, ``app.bind(config["QUEUE"])``. Where it is said again the
         last counts, until the app's first use; after that once it is closed. In a worker, and in a test, it is for afterwards. Raises
         InvalidArgument."""
         self._client.rebind(path)
+
+    def adopt(self, *tasks: Task[..., Any] | ModuleType) -> None:
+        """Make shared tasks this app's, those of ``@shared_task``, by themselves or by their modules; of several apps the last counts. Where a process
+        has one app, that is done by itself. Raises InvalidType for what is none, InvalidArgument for a name that is taken here."""
+        from .shared import adopt
+
+        adopt(self, tasks)
+
+    def _take_what_is_free(self) -> None:
+        """A worker is about to run the app's tasks: of a process's only app these are also the shared ones that nobody has adopted."""
+        if known.shared:
+            from .shared import offer
+
+            offer(self)
 
     def close(self) -> None:
         """Close this process's connections to the file; the next use opens it again."""

@@ -171,6 +171,12 @@ def register(
     if isinstance(function, Task):
         raise InvalidType(f"{function.name} is a task already; @app.task goes below @app.cron, @app.every and @app.schedule")
     code = TaskCode(function, client.codec, client.bind, options, client.hooks, lambda: client.store)
+    enter(registry, code)
+    return Task(client, code)
+
+
+def enter(registry: dict[str, TaskCode], code: TaskCode) -> None:
+    """Raises InvalidArgument where its name is another's."""
     known = registry.get(code.name)
     if known is not None and _is_another(known, code):
         raise InvalidArgument(
@@ -178,7 +184,6 @@ def register(
             "If a decorator or a factory made them, let it use functools.wraps; or give one of them another name="
         )
     registry[code.name] = code
-    return Task(client, code)
 
 
 def _is_another(known: TaskCode, new: TaskCode) -> bool:

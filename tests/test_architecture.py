@@ -30,7 +30,7 @@ FLOORS = (
     ("__init__",),
     ("app",),
     ("worker", "binding"),
-    ("schedules",),
+    ("schedules", "shared"),
     ("task",),
     ("workflow", "locks", "limits", "transactions", "loops", "hooks"),
     ("lock", "limit", "using", "late"),

@@ -47,7 +47,7 @@ class UnknownTask(LitequeueError, LookupError):
 
 
 class NotBound(LitequeueError, RuntimeError):
-    """An app was used before anybody said which file it works on."""
+    """An app was used before anybody said which file it works on, or a shared task before it was anybody's."""
 
 
 class ScheduleNotFound(LitequeueError, LookupError):

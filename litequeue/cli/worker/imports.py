@@ -72,6 +72,9 @@ def import_tasks(names: list[str], db: str) -> tuple[dict[str, TaskCode], list[H
             log.debug("importing %s", name, exc_info=error)
             said = str(error) if isinstance(error, UnknownTask) else told(error)
             raise UnknownTask(f"--import {name}: {said}{_where_not(name, error)}") from error
+        own = [app for app in vars(module).values() if type(app) is LiteQueue]
+        for app in own:
+            app._take_what_is_free()
         codes = tasks_of(module)
         if not codes:
             raise InvalidArgument(f"--import {name}: the module has no tasks and no LiteQueue app")
@@ -82,7 +85,7 @@ def import_tasks(names: list[str], db: str) -> tuple[dict[str, TaskCode], list[H
                     f"--import {name}: there is already a task named {task!r}, {where(other)}; this one is {where(code)}: give one "
                     "of them another name=, or each a worker of its own"
                 )
-        apps |= {os.path.realpath(app._client.bound or db): app._client.trust for app in vars(module).values() if type(app) is LiteQueue}
+        apps |= {os.path.realpath(app._client.bound or db): app._client.trust for app in own}
         home = home_of(module.__name__)
         if home is not None:
             homes.append(home)
