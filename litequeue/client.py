@@ -1,36 +1,30 @@
-"""What an app, its tasks and its job handles share: the file, the codec, the clock and the bell.
+"""What an app, its tasks and its job handles share: the file (``opening``), the codec, the clock and the bell.
 
-Owns opening the store at first use (never at import), turning a call and its options into a NewJob, ringing the
-workers after a commit. The faces that users see are ``app``, ``task`` and ``job``.
+Owns turning a call and its options into a NewJob, and storing it. The faces that users see are ``app``, ``task`` and ``job``.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from . import known, origins
 from .base import checks
-from .base.bell import LOOK, Address, Bell
-from .base.clock import Clock, SystemClock
-from .base.errors import InvalidArgument, PayloadTooLarge, WouldDeadlock
+from .base.clock import SystemClock
+from .base.errors import PayloadTooLarge, WouldDeadlock
 from .base.mainguard import refuse_in_an_import
 from .base.models import Membership, NewJob, TaskOrigin
-from .base.softguard import shielded
-from .base.trust import TRUSTED
-from .given import LATER, database_path, expires_at_of, run_at_of, say_whose
+from .given import expires_at_of, run_at_of, say_whose
+from .opening import Opening
 from .options import WHEN, EnqueueOptions, checked, stored
 from .options.kinds import ENDS
-from .payload import MAX_BYTES, Codec
-from .tasks import Hooks, TaskCode, Template, columns_of
+from .payload import MAX_BYTES
+from .tasks import TaskCode, Template, columns_of
 from .tasks.durable import check_name
 
 if TYPE_CHECKING:
     from .base.exact import Limit, UniqueKey
-    from .store import Store
-    from .store.file.joined import Open
     from .tasks.callbacks import Callback
 
 T = TypeVar("T")
@@ -39,92 +33,8 @@ joining: Final = ContextVar[tuple[str, Membership] | None]("litequeue_batch", de
 _BESIDE: Final = {"after", *WHEN}  # options that are stored beside the job's row
 
 
-class Client:
+class Client(Opening):
     """One file as an app sees it. Safe in any thread and after a fork."""
-
-    path: str
-
-    def __init__(self, path: object, *, durability: str, trust: str | None = None, clock: Clock) -> None:
-        self._is_judged = True  # whose the file is needs not be said, or was
-        if path is not LATER:
-            self._go_to(database_path(path))
-        self.durability = checks.one_of(durability, "durability", ("full", "normal"))
-        self.trust = None if trust is None else checks.one_of(trust, "trust", TRUSTED)
-        self.clock = clock
-        self.codec = Codec()
-        self._bell = Bell()
-        self._store: Store | None = None
-        self._recorded: set[str] = set()
-        self.hooks = Hooks()
-
-    @property
-    def bound(self) -> str | None:
-        """The path, if it is known already."""
-        return self.__dict__.get("path")
-
-    def _go_to(self, path: str) -> None:
-        self.path = path
-        self._is_judged = False
-        known.note(path, self)
-
-    @property
-    def store(self) -> Store:
-        """The store; the file is opened, and created if need be, when it is first used."""
-        # No lock, which a fork could copy while it is taken: a Store opens nothing until it is used, so two may well be made.
-        store = self._store
-        if store is None:
-            with shielded:
-                # SQLite and ours: a third of what importing the package would cost.
-                from .store import Store
-
-            store = self._store = Store(self.path, durability=self.durability, trust=self.trust)
-        return store
-
-    def bind(self, path: str) -> None:
-        """Work on the file that the worker serves.
-
-        A worker in another directory imports the module that said ``LiteQueue("db.sqlite")``: what its
-        tasks enqueue belongs into the worker's file, not into one beside wherever the worker stands.
-        """
-        known.serving = path
-        if self.bound is None or os.path.realpath(self.bound) != os.path.realpath(path):
-            self.close()
-            self._go_to(path)
-
-    def rebind(self, path: object) -> None:
-        """``app.bind``. Raises InvalidArgument."""
-        raise InvalidArgument(f"this app works on {self.path}, as it was made: bind() is for one that is made without a path, LiteQueue()")
-
-    def close(self) -> None:
-        store, self._store = self._store, None
-        self._recorded.clear()
-        if store is not None:
-            store.close()
-        self._bell.close()
-
-    def ring(self, addresses: Collection[Address], byte: bytes = LOOK) -> None:
-        if not addresses:  # as most enqueues beside a busy worker
-            return
-        opened = self._opened()
-        if opened is None:
-            self._bell.ring(addresses, byte)
-        else:
-            opened.after.append(lambda: self._bell.ring(addresses, byte))
-
-    def _opened(self) -> Open | None:
-        """The transaction that a program has open here."""
-        return self.store.database.joined()
-
-    def born(self, job_id: int) -> int | None:
-        """When a job was enqueued that a program's open transaction has made; None outside of one."""
-        return None if self._opened() is None else self.store.reports.born(job_id)
-
-    def refuse_in_a_transaction(self, what: str) -> None:
-        """Raises WouldDeadlock where a program has a transaction open, which is not there for workers before it is committed."""
-        if self._opened() is not None:
-            raise WouldDeadlock(f"{what} inside of a transaction would wait for jobs that are not there for workers before that is committed: wait after the block")
-
-    # -- enqueue -----------------------------------------------------------------------------
 
     def encode_call(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, str]:
         """A call's arguments as stored. Raises PayloadError naming the argument, or PayloadTooLarge."""

@@ -38,6 +38,7 @@ FLOORS = (
     ("job",),
     ("subscription", "many", "shown"),
     ("client",),
+    ("opening",),
     ("given", "known", "origins", "unique"),
     ("store", "pools", "commands"),
     ("triggers", "tasks"),
