@@ -64,9 +64,15 @@ class Client(Opening):
         id_of: Callable[[T], int | None] = lambda _: None,
     ) -> T:  # fmt: skip
         """An enqueue, with the app's hooks around it, which may add headers."""
-        from .tasks.observers import sending
+        from .tasks.observers import headers_of, sending
 
-        return sending(self.hooks.observers, task, count, options, enqueue, id_of)
+        def go_on(said: Mapping[str, Any] | None, added: dict[str, Any]) -> T:
+            if added:
+                given = (said or {}).get("headers")
+                said = {**(said or {}), "headers": {**(headers_of(task.columns.headers) if given is None else given), **added}}
+            return enqueue(said)
+
+        return sending(self.hooks.observers, task, count, options, go_on, id_of)
 
     def _enqueue(
         self, code: TaskCode, args: Sequence[Any], kwargs: Mapping[str, Any], options: EnqueueOptions | None

@@ -22,6 +22,7 @@ from ..store.rules import FOREVER
 from .calls import command_in, command_line
 from .printing import complain, put, say
 
+LEFT_OUT = "\n[... more than can be kept was left out here ...]\n"
 INDENTED = 24  # levels; a job's own are three at most, and people read no more
 _NOTHING: dict[str, int] = {}
 _COLOURS = {
@@ -229,7 +230,7 @@ def print_output(pieces: Sequence[OutputPiece], most: int | None = None) -> None
                 text += ("" if text.endswith("\n") or not text else "\n") + f"[{_usage(piece.text)}]\n"
                 continue
             if piece.number > before + 1:
-                text += "\n[... more than can be kept was left out here ...]\n"
+                text += LEFT_OUT
             before = piece.number
             text += piece.text
         lines = text.rstrip("\n").split("\n")

@@ -94,17 +94,22 @@ def run(call: Call, context: JobContext, clock: Clock, rng: random.Random) -> Ti
 
 
 def as_it_ended(context: JobContext, timed: Timed) -> Timed:
-    """The end of it: what its code came to; of a job that has written its end itself that end. What came after changes nothing, but is said where it is a failure."""
-    if context._progress is not None:
-        context._progress.end()
-    if context._kept is not None:
-        context._kept.end()
-    if context._acknowledged is not None:
-        timed = _as_it_wrote_itself(context, timed)
-    if context._code is not None and context._code.hooks.observers:
-        with forkguard.inside:
-            from ..tasks import observers
-        observers.ended(context, timed)
+    """The end of it: what its code came to; of a job that has written its end itself that end. What came after changes nothing, but is said where it is a failure.
+    Never raises: the job would run for ever."""
+    try:
+        if context._progress is not None:
+            context._progress.end()
+        if context._kept is not None:
+            context._kept.end()
+        context._host = None
+        if context._acknowledged is not None:
+            timed = _as_it_wrote_itself(context, timed)
+        if context._code is not None and context._code.hooks.observers:
+            with forkguard.inside:
+                from ..tasks import observers
+            observers.ended(context, timed)
+    except BaseException as error:
+        log.error("job %d %s: at its end: %s: %s", context.id, context._job.label, type(error).__name__, error, exc_info=error)
     return timed
 
 
@@ -223,8 +228,6 @@ def _meaning(error: BaseException, call: Call, rng: random.Random) -> Outcome:
         return Cancelled(message_of(error, call))
     text, trace = message_of(error, call), traceback_of(error, call)
     kind = "TaskTimeout" if isinstance(error, SoftTimeout) else type_name(error)
-    if isinstance(error, PayloadCorrupt):
-        return Failed(kind, text, trace, None)
     delay = retry_delay(error, call, rng)
     if delay is None and isinstance(error, Retry):
         text += f"; no attempts were left (retries={call.max_attempts - 1})"

@@ -63,7 +63,6 @@ class Channel(NamedTuple):
 _channel: Channel | None = None
 _live: live.Writer | None = None
 _pid = 0  # of this process; what a task forks off has another
-_is_over = False  # the code of the call that runs: what it leaves is noted, and does not wait any more
 _imports: list[tuple[str, str]] = []  # still to be imported
 _codes: dict[str, TaskCode] = {}
 _index = 0  # of the call that runs
@@ -174,13 +173,33 @@ def _write(notes: int, index: int, note: object) -> None:
 
 
 class _Host:
-    """Of the running call."""
+    """Of one call, for as long as it runs: a thread that it has left may speak when another does."""
+
+    is_prompt = True
+
+    def __init__(self, index: int) -> None:
+        self._index = index
+        self.is_ending = False  # what is left is noted, and does not wait any more
 
     def said(self, job: ClaimedJob, said: str | None, meta: str | None) -> bool:
-        return _tell(SAID, (said, meta))
+        return self._tell(SAID, (said, meta))
 
     def printed(self, job: ClaimedJob, number: int, stream: str, text: str) -> bool:
-        return _tell(PRINTED, (number, stream, text))
+        return self._tell(PRINTED, (number, stream, text))
+
+    def _tell(self, kind: int, what: tuple[Any, ...]) -> bool:
+        if os.getpid() != _pid or self is not _host:
+            return True  # a fork's child is no job of ours
+        about, body = self._index | kind, json.dumps(what).encode()
+        if _channel is None:
+            _inline.append((about, body))
+            return True
+        with contextlib.suppress(OSError):  # of a task that closes what it did not open
+            if not self.is_ending:
+                assert _live is not None
+                return _live.send(about, body)
+            os.write(_channel.notes.fileno(), live.HEAD.pack(about, len(body)) + body)
+        return True
 
     def wait_rule(self, blocking: bool, bounded: bool) -> AbstractContextManager[None]:
         """A process cannot lend its slot; but with a timeout nothing hangs for ever."""
@@ -195,36 +214,22 @@ class _Host:
         return _channel is not None and _channel.stop.poll()
 
 
-_host = _Host()
-
-
-def _tell(kind: int, what: tuple[Any, ...]) -> bool:
-    if os.getpid() != _pid:
-        return True  # a fork's child is no job of ours
-    if _channel is None:
-        _inline.append((_index | kind, json.dumps(what).encode()))
-    elif _is_over:
-        _write(_channel.notes.fileno(), _index | kind, what)
-    else:
-        assert _live is not None
-        with contextlib.suppress(OSError):  # of a task that closes what it did not open
-            return _live.send(_index | kind, json.dumps(what).encode())
-    return True
+_host: _Host | None = None  # of the call that runs
 
 
 def _run(fields: list[Any]) -> Note:
-    global _is_over
+    global _host
     row, max_attempts, timeout, soft_timeout, database, keeps = fields
     if keeps:
         capturing.keep_output()
     job = ClaimedJob._make(row)
     call = Call(job, _codes[job.task], max_attempts, timeout, soft_timeout, database, keeps=keeps)
     context = context_of(call, _clock)
-    context._host = _host
+    context._host = _host = _Host(_index)
     timed = run(call, context, _clock, _rng) if soft_timeout is None else _run_softly(call, context, soft_timeout / MICROS)
-    _is_over = True
+    _host.is_ending = True
     timed = as_it_ended(context, timed)
-    _is_over = False
+    _host = None
     unread = b"" if _live is None else _live.leave()
     if unread and _channel is not None:
         os.write(_channel.notes.fileno(), unread)

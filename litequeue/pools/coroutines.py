@@ -82,6 +82,7 @@ class CoroutinePool:
     """The pool of kind "async"."""
 
     kind = "async"
+    is_prompt = False
 
     def __init__(self, slots: int, events: Events, clock: Clock, rng: random.Random) -> None:
         self._slots = slots

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import struct
+import threading
 from typing import Final
 
 HEAD: Final = struct.Struct("=HI")  # what the record is about, and the length of what follows
@@ -29,19 +30,28 @@ def open_pipe() -> tuple[int, int]:
 
 
 class Writer:
-    """For one thread at a time."""
+    """From any thread. None waits for another: what comes while one is at it is not taken."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
+        self._lock = threading.Lock()
         self._rest = self._record = b""
 
     def send(self, about: int, body: bytes) -> bool:
         """Whether it was taken."""
-        if self._rest and not self._push():
+        if not self._lock.acquire(blocking=False):
             return False
-        self._rest = self._record = HEAD.pack(about, len(body)) + body
-        before = len(self._rest)
-        return self._push() or len(self._rest) < before
+        try:
+            if self._rest and not self._push():
+                return False
+            self._rest = self._record = HEAD.pack(about, len(body)) + body
+            before = len(self._rest)
+            if self._push() or len(self._rest) < before:
+                return True
+            self._rest = b""
+            return False
+        finally:
+            self._lock.release()
 
     def _push(self) -> bool:
         """As much as there is room for; whether that was all."""

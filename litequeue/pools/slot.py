@@ -180,12 +180,13 @@ class Slot:
                 self._pass_on(about, note)
 
     def _pass_on(self, about: int, note: bytes) -> bool:
-        """Whether it is what a call says while it runs."""
+        """Whether that is all there is to do with it: it is what a call says while it runs, or nobody's."""
+        call = self._indices.get(about & ~(child.SAID | child.PRINTED))
+        if call is None or not about & (child.SAID | child.PRINTED):
+            return call is None
         if about & child.SAID:
-            return self._events.said(self._indices[about & ~child.SAID].job, *json.loads(note))
-        if about & child.PRINTED:
-            return self._events.printed(self._indices[about & ~child.PRINTED].job, *json.loads(note))
-        return False
+            return self._events.said(call.job, *json.loads(note))
+        return self._events.printed(call.job, *json.loads(note))
 
     def finished(self, inline: Sequence[tuple[int, bytes]] | None) -> list[tuple[Call, Timed]]:
         """Calls that have ended since the last look, in the order in which they ended; what they said first is handed on before."""

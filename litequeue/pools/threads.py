@@ -49,6 +49,7 @@ class ThreadPool:
     """The pool of kind "thread"."""
 
     kind = "thread"
+    is_prompt = False
 
     def __init__(self, slots: int, events: Events, clock: Clock, rng: random.Random) -> None:
         self._slots = slots

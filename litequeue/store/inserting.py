@@ -65,6 +65,18 @@ def _insertion(columns: JobColumns, expire: bool) -> Insertion:
     return Insertion([columns], expire=expire)
 
 
+# Of jobs that another one has led to.
+HEADERS: Final = "SELECT headers FROM litequeue_jobs WHERE id = :parent"
+INHERIT: Final = "UPDATE litequeue_jobs SET headers = :headers WHERE id BETWEEN :first AND :last AND headers IS NULL"
+
+
+def inherit_headers(connection: sqlite3.Connection, parent: int, first: int, last: int) -> None:
+    """These, which are new, have those of their parent unless they have some: a trace goes on with them."""
+    (headers,) = connection.execute(HEADERS, {"parent": parent}).fetchone() or (None,)
+    if isinstance(headers, str):
+        connection.execute(INHERIT, {"headers": headers, "first": first, "last": last})
+
+
 def insert_job(connection: sqlite3.Connection, job: NewJob) -> int:
     """Inside the caller's transaction; the job's id."""
     columns = job.columns

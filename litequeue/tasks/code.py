@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ..base import checks
 from ..base import stored as stored_json
 from ..base.backoff import BackoffLike
-from ..base.errors import InvalidArgument, Retry, SignatureMismatch
+from ..base.errors import InvalidArgument, PayloadCorrupt, Retry, SignatureMismatch
 from ..base.homes import Home, home_of
 from ..base.models import ClaimedJob, JobColumns, TaskOrigin
 from ..base.signatures import signature_of
@@ -245,7 +245,7 @@ class TaskCode:
         """Whether a job that has failed with it runs again, while attempts are left: ``give_up_on`` wins over ``retry_on``."""
         if isinstance(error, Retry):
             return True
-        return not (isinstance(error, self.give_up_on) or isinstance(error, _MEANT) and not isinstance(error, self.retry_on))
+        return not isinstance(error, PayloadCorrupt) and not (isinstance(error, self.give_up_on) or isinstance(error, _MEANT) and not isinstance(error, self.retry_on))
 
     def backoff(self, kwargs: str) -> BackoffLike:
         """For a job with these stored arguments."""

@@ -6,6 +6,7 @@ the worker; for the rest it asks the store of the task's app, which whoever made
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
@@ -52,6 +53,10 @@ class Host(Protocol):
     def wait_rule(self, blocking: bool, bounded: bool) -> AbstractContextManager[None]:
         """What to do around a wait for another job, which blocks its thread or does not, and has a timeout or has none."""
 
+    @property
+    def is_prompt(self) -> bool:
+        """Whether what is printed is to be handed on at once, as far as that is cheap: a crash would lose what waits."""
+
     def is_stopping(self) -> bool:
         """Whether the worker takes on nothing more: a wait for another job cannot end."""
 
@@ -75,7 +80,7 @@ class JobContext(Durable):
         self._timeout = timeout
         self.started_at = started_at  # wall clock, microseconds
         self._cancelled = False
-        self._host: Host | None = None
+        self._host: Host | None = None  # None again once the job is over: what its code still says is nobody's
         self._grace: float | None = None  # seconds for what it started in other processes; None: as it likes
         self._database: str | None = None  # the file that the job came from
         self._trusts_anyone = False  # who can write that, as the worker was told
@@ -222,7 +227,7 @@ class JobContext(Durable):
             from .progress import Progress
 
             assert self._codec is not None
-            self._progress = Progress(self._hand_on, self._codec)
+            self._progress = Progress(self._hand_on, self._codec, is_over=self._host is None)
         return self._progress
 
     def _hand_on(self, said: str | None, meta: str | None) -> bool:
@@ -288,7 +293,8 @@ class JobContext(Durable):
 def is_failure(error: BaseException) -> bool:
     """Whether a task that raises it has failed. Else it steers its job with it (``Retry``, ``Snooze``, ``Discard``, ``Replace``, ``JobCancelled``), or was itself ended
     so. (A coroutine's timeout comes to it as a cancel, which is none: of ``app.use``, ``ended`` tells.)"""
-    return not isinstance(error, (Signal, JobCancelled, Suspend, WaitEnded, GeneratorExit)) and type(error).__name__ != "CancelledError"
+    asyncio: Any = sys.modules.get("asyncio")
+    return not isinstance(error, (Signal, JobCancelled, Suspend, WaitEnded, GeneratorExit, *([] if asyncio is None else [asyncio.CancelledError])))
 
 
 _in_a_thread: ContextVar[bool] = ContextVar("litequeue_in_a_thread", default=False)

@@ -81,11 +81,13 @@ class Around:
         self._after(error)
 
     def _after(self, error: BaseException | None) -> None:
-        for hook in reversed(self._code.hooks.after):
-            try:
-                hook(self._context, error)
-            except Exception as wrong:
-                log.error("job %d %s: after_run %s raised %s: %s", self._context.id, self._code.name, getattr(hook, "__qualname__", hook),
-                          type(wrong).__name__, wrong, exc_info=wrong)  # fmt: skip
-        if self._observers is not None:
-            self._observers.leave(error)
+        try:
+            for hook in reversed(self._code.hooks.after):
+                try:
+                    hook(self._context, error)
+                except Exception as wrong:
+                    log.error("job %d %s: after_run %s raised %s: %s", self._context.id, self._code.name, getattr(hook, "__qualname__", hook),
+                              type(wrong).__name__, wrong, exc_info=wrong)  # fmt: skip
+        finally:
+            if self._observers is not None:
+                self._observers.leave(error)

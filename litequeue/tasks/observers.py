@@ -9,11 +9,13 @@ from __future__ import annotations
 import atexit
 import functools
 import inspect
+import json
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
-from ..base.errors import InvalidArgument, InvalidType, TaskTimeout
+from ..base import stored
+from ..base.errors import InvalidArgument, InvalidType, SoftTimeout, TaskTimeout
 from ..base.log import Log
 from ..base.outcomes import (
     Cancelled,
@@ -72,51 +74,68 @@ def checked(given: Any) -> Any:
     return given
 
 
-class Around:
-    """The context managers that the hooks have for this."""
+# What may come to a hook from outside; all else that it raises is its own, and ends nothing.
+_FROM_OUTSIDE: Final = (SoftTimeout, KeyboardInterrupt)
 
-    def __init__(self, hooks: Iterable[Any], name: str, what: Any) -> None:
+
+class Around:
+    """The context managers that the hooks have for this. Raises what comes from outside, once all that were entered are left."""
+
+    def __init__(self, hooks: Iterable[Any], name: str, what: Any, look: Callable[[Any], None] = lambda hook: None) -> None:
+        """``look`` is called after each that was entered."""
         self._name = name
         self._entered: list[Any] = []
         for hook in hooks:
-            make = getattr(hook, name, None)
-            if make is not None:
-                try:
-                    manager = make(what)
-                    manager.__enter__()
-                except Exception as wrong:  # noqa: BLE001  # of somebody's else; a SoftTimeout is none, and goes on
-                    _tell(hook, name, wrong)
-                else:
-                    self._entered.append(manager)
+            try:
+                make = getattr(hook, name, None)
+                if make is None:
+                    continue
+                manager = make(what)
+                manager.__enter__()
+                self._entered.append(manager)
+                look(hook)
+            except _FROM_OUTSIDE as error:
+                self.leave(error)
+                raise
+            except BaseException as wrong:  # noqa: BLE001
+                _tell(hook, name, wrong)
 
     def leave(self, error: BaseException | None) -> None:
         """They see it, whatever it is, and change nothing of it."""
+        outside: BaseException | None = None
         while self._entered:
-            manager = self._entered.pop()
+            manager, seen = self._entered.pop(), outside or error
             try:
-                manager.__exit__(None if error is None else type(error), error, None if error is None else error.__traceback__)
-            except Exception as wrong:  # noqa: BLE001
-                if wrong is not error:
+                manager.__exit__(None if seen is None else type(seen), seen, None if seen is None else seen.__traceback__)
+            except _FROM_OUTSIDE as came:
+                outside = came if came is not seen else outside
+            except BaseException as wrong:  # noqa: BLE001
+                if wrong is not seen:
                     _tell(manager, self._name, wrong)
+        if outside is not None:
+            raise outside
 
 
 def sending(
-    hooks: Sequence[Any], template: Template, count: int | None, options: Mapping[str, Any] | None, enqueue: Callable[[Mapping[str, Any] | None], T],
-    id_of: Callable[[T], int | None],
+    hooks: Sequence[Any], template: Template, count: int | None, options: Mapping[str, Any] | None,
+    enqueue: Callable[[Mapping[str, Any] | None, dict[str, Any]], T], id_of: Callable[[T], int | None],
 ) -> T:  # fmt: skip
-    """Enqueue with these options and what the hooks put into the headers."""
-    said = dict(options or {})
-    given = said.get("headers")
-    known = HEADERS.check(given, "headers") if given is not None else _known(template)
-    sent = Sent(template.task, said.get("queue") or template.columns.queue, count, dict(known))
-    around = Around(hooks, "enqueue", sent)
+    """Enqueue with these options, and with what the hooks have put into the headers."""
+    given = None if options is None else options.get("headers")
+    known: dict[str, Any] = HEADERS.check(given, "headers") if given is not None else headers_of(template.columns.headers)
+    sent = Sent(template.task, (options or {}).get("queue") or template.columns.queue, count, dict(known))
+    good = dict(known)
+
+    def look(hook: Any) -> None:
+        nonlocal good
+        try:
+            good = HEADERS.check(sent.headers, f"the headers as {type(hook).__qualname__} has filled them")
+        finally:
+            sent.headers = dict(good)
+
+    around = Around(hooks, "enqueue", sent, look)
     try:
-        if sent.headers != known:
-            try:
-                said["headers"] = HEADERS.check(sent.headers, "the headers that app.use's hooks have filled")
-            except (TypeError, ValueError) as wrong:
-                log.error("%s: enqueued without: %s", template.task, wrong)
-        found = enqueue(said or None)
+        found = enqueue(options, {name: value for name, value in good.items() if name not in known or known[name] is not value})
         sent.id = id_of(found)
     except BaseException as error:
         around.leave(error)
@@ -125,11 +144,18 @@ def sending(
     return found
 
 
-def _known(template: Template) -> dict[str, Any]:
-    import json
+def headers_of(text: str | None) -> dict[str, Any]:
+    """As they are stored; none where somebody has planted something else."""
+    try:
+        found = {} if text is None else stored.loads(text)
+    except ValueError:
+        found = {}
+    return found if isinstance(found, dict) else {}
 
-    text = template.columns.headers
-    return {} if text is None else json.loads(text)
+
+def with_headers(text: str | None, added: Mapping[str, Any]) -> str:
+    """The stored ones, and these."""
+    return json.dumps({**headers_of(text), **added})
 
 
 def ended(context: JobContext, timed: Timed) -> None:
@@ -137,12 +163,12 @@ def ended(context: JobContext, timed: Timed) -> None:
     assert context._code is not None
     said = _as_it_is(context, timed)
     for hook in context._code.hooks.observers:
-        function = getattr(hook, "ended", None)
-        if function is not None:
-            try:
+        try:
+            function = getattr(hook, "ended", None)
+            if function is not None:
                 function(context, said)
-            except Exception as wrong:  # noqa: BLE001
-                _tell(hook, "ended", wrong)
+        except BaseException as wrong:  # noqa: BLE001
+            _tell(hook, "ended", wrong)
 
 
 def _as_it_is(context: JobContext, timed: Timed) -> Ended:
@@ -174,7 +200,7 @@ def _stop(hooks: Sequence[Any]) -> None:
     for hook in hooks:
         try:
             hook.stopping()
-        except Exception as wrong:  # noqa: BLE001
+        except BaseException as wrong:  # noqa: BLE001
             _tell(hook, "stopping", wrong)
 
 
@@ -184,5 +210,5 @@ def stop_at_exit(hooks: Hooks) -> None:
     atexit.register(lambda: _stop([hook for hook in hooks.observers if getattr(hook, "stopping", None) is not None]))
 
 
-def _tell(whose: Any, name: str, wrong: Exception) -> None:
+def _tell(whose: Any, name: str, wrong: BaseException) -> None:
     log.error("%s of %s raised %s: %s", name, f"{type(whose).__module__}.{type(whose).__qualname__}", type(wrong).__name__, wrong, exc_info=wrong)

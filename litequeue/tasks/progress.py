@@ -28,17 +28,20 @@ Tell = Callable[[str | None, str | None], bool]  # (said, meta), as they are sto
 class Progress:
     """One attempt's."""
 
-    __slots__ = ("_began", "_done", "_is_new", "_note", "_since", "_tell", "_total", "meta")
+    __slots__ = ("_began", "_done", "_is_new", "_note", "_over", "_since", "_tell", "_total", "meta")
 
-    def __init__(self, tell: Tell, codec: Codec) -> None:
+    def __init__(self, tell: Tell, codec: Codec, *, is_over: bool = False) -> None:
+        """``is_over``: the job has ended, and what it says is for itself alone."""
         self._tell = tell
         self._is_new = False
+        self._over = is_over
         self._done: float | None = None
         self._total: float | None = None
         self._note: str | None = None
         self._began = self._since = 0.0  # the first that was said, and when
         self.meta = Meta(self, codec)
-        ticking.look_at(self)
+        if not is_over:
+            ticking.look_at(self)
 
     def say(self, done: float, total: float | None, note: str | None) -> None:
         """Raises InvalidType or InvalidArgument for what is no amount, or no text."""
@@ -66,16 +69,18 @@ class Progress:
         """For ``meta``."""
         self._is_new = True
 
-    def hand_on(self) -> None:
-        """What is new, if anything is."""
+    def hand_on(self) -> bool:
+        """What is new, if anything is. Whether there may be more later."""
         if self._is_new:
             self._is_new = False
             if not self._tell(self._said(), self.meta.text()):
                 self._is_new = True
+        return not self._over
 
     def end(self) -> None:
         """Nothing more is said."""
         ticking.look_away(self)
+        self._over = True
         self.hand_on()
 
     def _said(self) -> str | None:

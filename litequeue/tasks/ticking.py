@@ -5,33 +5,40 @@ Owns that thread, which is there as long as anybody is looked at, and that nothi
 
 from __future__ import annotations
 
+import contextvars
 import os
 import threading
 import time
 from typing import Final, Protocol
 
+from ..base.log import Log
 from ..base.softguard import shielded
+
+log = Log("litequeue.jobs")
 
 PAUSE: Final = 0.5  # seconds between two looks
 FIRST: Final = 0.05  # before the first, which is what people wait for
 
 
 class Watched(Protocol):
-    def hand_on(self) -> None:
-        """What is new, if anything is. Quick, and never raises."""
+    def hand_on(self) -> bool:
+        """What is new, if anything is. Quick. Whether there may be more later."""
 
 
 class _Ticker:
     def __init__(self) -> None:
         self._watched: set[Watched] = set()
-        self._lock = threading.Lock()  # also while something is handed on: none comes after the end of its job
+        # Also while something is handed on: none comes after the end of its job. A signal's handler or an object's end may come to speak where this
+        # thread has it.
+        self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
 
     def look_at(self, watched: Watched) -> None:
         with shielded, self._lock:
             self._watched.add(watched)
             if self._thread is None:
-                thread = threading.Thread(target=self._run, name="litequeue-progress", daemon=True)
+                # In no job's context, which some Pythons would hand on.
+                thread = threading.Thread(target=contextvars.Context().run, args=(self._run,), name="litequeue-progress", daemon=True)
                 try:
                     thread.start()
                 except RuntimeError:  # the program ends, or may have no more threads: what there is comes with the job's end
@@ -49,8 +56,14 @@ class _Ticker:
                 if not self._watched:
                     self._thread = None
                     return
-                for watched in self._watched:
-                    watched.hand_on()
+                for watched in list(self._watched):
+                    try:
+                        more = watched.hand_on()
+                    except Exception as error:
+                        more = False
+                        log.error("what a job says is not handed on any more: %s: %s", type(error).__name__, error, exc_info=error)
+                    if not more:
+                        self._watched.discard(watched)
             time.sleep(PAUSE)
 
 

@@ -12,6 +12,7 @@ from ..base.errors import PASSING, UnknownTask
 from ..base.log import Log
 from ..base.masking import recorded
 from ..base.models import ClaimedJob
+from ..pools import capturing
 from ..pools.base import Call
 from ..store import Store
 from ..tasks import TaskCode
@@ -35,7 +36,9 @@ def call_of(job: ClaimedJob, code: TaskCode, database: str, claimed_at: float, t
 def calls_of(
     jobs: Iterable[ClaimedJob], catalogue: Catalogue, database: str, claimed_at: float, keeps: bool = True
 ) -> tuple[dict[str, list[Call]], list[tuple[ClaimedJob, str]]]:
-    """By pool; and those that can be no call anywhere, with the reason."""
+    """By pool; and those that can be no call anywhere, with the reason. ``keeps``: what they print and log, to streams that may be others than before."""
+    if keeps:
+        capturing.keep_output()
     calls: dict[str, list[Call]] = {}
     without = []
     for job in jobs:

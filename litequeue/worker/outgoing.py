@@ -76,9 +76,11 @@ class Outgoing:
     def keep(self, printed: Iterable[tuple[ClaimedJob, int, str, str]], said: Iterable[tuple[ClaimedJob, str | None, str | None]], now: int) -> None:
         """What running jobs printed, as far as there is room, and how far they say that they are."""
         for job, number, stream, text in printed:
-            if self._characters < MOST_PRINTED:
-                self._characters += len(text)
-                self.printed.append(Printed(job.id, job.execution, number, stream, now, text))
+            self._characters += len(text)
+            self.printed.append(Printed(job.id, job.execution, number, stream, now, text))
+        if self._characters > MOST_PRINTED:  # the numbers tell that some is missing; what is said last is worth most
+            del self.printed[: len(self.printed) // 2]
+            self._characters = sum(len(piece.text) for piece in self.printed)
         for job, how_far, meta in said:
             self.said[job.id] = Said(job.id, job.execution, now, how_far, meta)
 

@@ -14,6 +14,7 @@ from ..base.models import EACH
 from ..client import Client
 from ..given import call
 from ..options import EnqueueOptions, checked, refuse_unknown
+from ..store.links.telling import JOIN
 from ..tasks import TaskCode
 from . import written
 from .called_back import written as written_call
@@ -58,13 +59,24 @@ class Shape:
         made = plan(self)
         client = client_of(made)
         if client.hooks.observers:
-            first = next(node.call._code.template for node in made.nodes if node.call is not None)
-            return client.observed(first, sum(node.call is not None for node in made.nodes), options, lambda said: self._enqueue(made, client, said or {}))
-        return self._enqueue(made, client, options)
+            from ..tasks.observers import sending
+
+            calls = [node.call for node in made.nodes if node.call is not None]
+            first = calls[0]._code.template
+            first = first._replace(columns=first.columns._replace(headers=None))  # each step has its own
+            return sending(client.hooks.observers, first, len(calls), options, lambda said, added: self._enqueue(made, client, said or {}, added), lambda _: None)
+        return self._enqueue(made, client, options, {})
 
     @staticmethod
-    def _enqueue(made: Plan, client: Client, options: Any) -> Flow:
+    def _enqueue(made: Plan, client: Client, options: Mapping[str, Any], added: dict[str, Any]) -> Flow:
+        """``added``: headers for each job, beside its own."""
         jobs, origins = graph_of(made, client, options)
+        if added:
+            from ..tasks.observers import with_headers
+
+            jobs = jobs._replace(jobs=[
+                job if job.task == JOIN else job._replace(columns=job.columns._replace(headers=with_headers(job.columns.headers, added))) for job in jobs.jobs
+            ])  # fmt: skip
         flow, addresses = client.store.flows.enqueue(jobs, made.end, made.gathers, origins, client.clock.now(), client.batch())
         client.recorded(origin.task for origin in origins)
         client.ring(addresses)

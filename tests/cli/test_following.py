@@ -113,6 +113,12 @@ def test_log_is_what_a_job_printed_and_logged_and_nothing_else(app: LiteQueue, d
     assert [piece["stream"] for piece in json.loads(capsys.readouterr().out)] == ["stdout", "log", "usage"]
 
 
+def test_log_says_where_something_is_missing(app: LiteQueue, db: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    job = printed(app, [(1, 1, "stdout", "a\n"), (1, 3, "stdout", "b\n")])
+    assert main(["job", str(db), str(job), "--log"]) == 0
+    assert capsys.readouterr().out == "a\n\n[... more than can be kept was left out here ...]\nb\n"
+
+
 def test_log_tells_attempts_apart_and_a_job_that_is_not_there(app: LiteQueue, db: Path, capsys: pytest.CaptureFixture[str]) -> None:
     job = printed(app, [(1, 1, "stdout", "a\n"), (2, 1, "stdout", "b\n")])
     assert main(["job", str(db), str(job), "--log"]) == 0

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import itertools
 import logging
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -22,7 +24,7 @@ from ..support import wait_until
 pytestmark = pytest.mark.beside
 
 SITE = """
-import asyncio, contextlib, io, logging, os, sys, threading, time
+import asyncio, contextlib, contextvars, io, logging, os, sys, threading, time
 from litequeue import LiteQueue, current_job
 
 app = LiteQueue({db!r})
@@ -72,7 +74,36 @@ def work(how):
         os.closerange(3, 200)
         print("after")
         time.sleep(0.7)
+    elif how == "leaves a thread":
+        context = contextvars.copy_context()
+        job = current_job()
+        threading.Timer(0.3, context.run, (late, job)).start()
+    elif how == "waits":
+        time.sleep(1)
+        print("mine")
+    elif how == "crashes":
+        print("about to crash")
+        log.error("last words")
+        os.kill(os.getpid(), 11)
+    elif how == "wraps":
+        sys.stdout = Tee(sys.stdout)
+        print("once")
     return how
+
+def late(job):
+    print("late")
+    log.warning("late")
+    job.progress(9, 9)
+
+class Tee:
+    def __init__(self, stream):
+        self.stream = stream
+
+    def write(self, text):
+        return self.stream.write(text)
+
+    def flush(self):
+        self.stream.flush()
 
 @app.task(retries=1, backoff=0)
 def in_thread(how): return work(how)
@@ -107,8 +138,12 @@ POOLS = ["in_thread", "in_process", "in_coroutine"]
 
 
 def streams(job: Job[Any], attempt: int = 1) -> list[tuple[str, str]]:
-    """Of an attempt; without the time of what was logged."""
-    return [(piece.stream, piece.text[24:] if piece.stream == "log" else piece.text) for piece in job.output() if piece.attempt == attempt]
+    """Of an attempt, as far as pieces follow each other; without the times of what was logged."""
+    pieces = [piece for piece in job.output() if piece.attempt == attempt]
+    return [
+        (stream, re.sub(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ", "", "".join(piece.text for piece in found), flags=re.MULTILINE))
+        for stream, found in itertools.groupby(pieces, key=lambda piece: piece.stream)
+    ]
 
 
 @pytest.mark.slow
@@ -181,6 +216,35 @@ def test_a_task_that_closes_what_is_not_its_own_harms_only_itself(site: Any) -> 
         job = site.in_process.delay("closes")
         assert job.wait(timeout=30)
         assert site.in_process.delay("speaks").get(timeout=20) == "speaks"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", POOLS)
+def test_what_a_thread_says_after_its_jobs_end_is_nobodys(kind: str, site: Any) -> None:
+    with site.app.worker(threads=1, processes=1):
+        first = getattr(site, kind).delay("leaves a thread")
+        first.get(timeout=20)
+        second = getattr(site, kind).delay("waits")
+        second.get(timeout=20)
+        wait_until(lambda: not any(thread.name == "litequeue-progress" for thread in threading.enumerate()))
+    assert streams(first) == [] and first.progress() is None
+    assert streams(second) == [("stdout", "mine\n")] and second.progress() is None
+
+
+@pytest.mark.slow
+def test_a_process_that_crashes_leaves_what_it_has_said(site: Any) -> None:
+    with site.app.worker():
+        job = site.in_process.delay("crashes")
+        assert job.wait(timeout=30)
+    assert streams(job) == [("stdout", "about to crash\n"), ("log", "ERROR site.log: last words\n")]
+
+
+@pytest.mark.slow
+def test_a_stream_that_is_put_around_another_is_kept_once(site: Any) -> None:
+    with site.app.worker(processes=1):
+        jobs = [site.in_process.delay("wraps") for _ in range(3)]
+        assert [job.get(timeout=20) for job in jobs] == ["wraps"] * 3
+    assert [streams(job) for job in jobs] == [[("stdout", "once\n")]] * 3
 
 
 @pytest.mark.slow
@@ -268,6 +332,65 @@ def test_the_programs_filters_and_levels_hold_and_odd_records_are_kept(app: Lite
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # one that lands in a __del__ is raised again
+def test_a_stream_that_comes_after_the_worker_is_seen(app: LiteQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    with app.worker():
+        monkeypatch.setattr(sys, "stdout", io.StringIO())
+        job = app.task(name="speaks")(lambda: print("x")).delay()
+        job.get(timeout=20)
+    assert streams(job) == [("stdout", "x\n")]
+
+
+class Says:
+    """Printed when garbage is collected, wherever that is."""
+
+    def __init__(self) -> None:
+        self.me = self
+
+    def __del__(self) -> None:
+        print("gone")
+
+
+def test_an_objects_end_in_the_middle_of_a_first_word_holds_nobody_up(app: LiteQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+
+    @app.task(name="speaks")
+    def speaks(n: int) -> None:
+        gc.collect()
+        gc.disable()
+        garbage = [Says() for _ in range(3)]
+        del garbage
+        gc.set_threshold(gc.get_count()[0] + n)
+        gc.enable()
+        print("hello")
+
+    before = gc.get_threshold()
+    try:
+        with app.worker(threads=1):
+            jobs = [speaks.delay(n) for n in range(1, 40)]
+            for job in jobs:
+                job.get(timeout=20)
+    finally:
+        gc.set_threshold(*before)
+        gc.enable()
+    assert all("hello\n" in "".join(text for _, text in streams(job)) for job in jobs)
+
+
+def test_no_record_makes_a_task_fail_that_would_not_else(app: LiteQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = logging.getLogger("site.odd")
+    monkeypatch.setattr(log, "propagate", False)
+    monkeypatch.setattr(log, "handlers", [logging.NullHandler()])
+
+    def speak() -> None:
+        log.error("x", exc_info=(1, 2, 3))  # type: ignore[arg-type]
+        record = logging.makeLogRecord({"name": "site.odd", "levelno": 40, "levelname": "ERROR", "msg": "archived", "created": "2026"})
+        log.handle(record)
+        record.message = None  # type: ignore[assignment]
+        log.handle(record)
+
+    job = in_a_worker(app, speak)
+    assert [text.split(" ", 1)[-1] for text in "".join(piece.text for piece in job.output()).splitlines()[-2:]] == ["ERROR site.odd: archived"] * 2
+
+
 def test_a_soft_timeout_in_the_middle_of_prints_leaves_all_in_order(app: LiteQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", io.StringIO())
     with app.worker(threads=1):

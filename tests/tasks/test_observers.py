@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import json
+import sqlite3
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from litequeue import (
     InvalidType,
     JobFailed,
     LiteQueue,
+    Replace,
     Retry,
     Snooze,
     chain,
@@ -171,11 +175,99 @@ def test_what_a_hook_raises_is_logged_and_changes_nothing(app: LiteQueue, caplog
     task = app.task(name="t")(lambda: 7)
     job = task.apply_async(headers={"from": "me"})
     run_all(app)
-    assert job.get() == 7 and json.loads(job.info().headers or "") == {"from": "me"}
+    assert job.get() == 7 and json.loads(job.info().headers or "") == {"from": "me", "w": 1}
     assert [told[1] for told in watch.told] == ["enqueue", "enqueued", "run", "ran", "ended", "stopping"]
     text = caplog.text
-    for where in ("enqueued without: the headers that app.use's hooks have filled['odd'] must be", "enqueue of", "before the run", "after the end", "at the stop"):
+    for where in ("the headers as Broken has filled them['odd'] must be", "enqueue of", "before the run", "after the end", "at the stop"):
         assert where in text, where
+
+
+class Exits:
+    """Each way out of a hook that is no Exception."""
+
+    def __init__(self, how: BaseException) -> None:
+        self.how = how
+
+    @contextlib.contextmanager
+    def run(self, job: Any) -> Iterator[None]:
+        yield
+        raise self.how
+
+    @property
+    def ended(self) -> Any:
+        raise self.how
+
+
+@pytest.mark.parametrize("pool", ["thread", "async"])
+def test_no_way_out_of_a_hook_costs_the_job_its_end_or_others_theirs(app: LiteQueue, pool: str) -> None:
+    watch = app.use(Watch())
+    for how in (SystemExit(3), KeyError("x"), asyncio.CancelledError(), pytest.fail.Exception("no")):
+        with contextlib.suppress(BaseException):
+            app._client.hooks.observers.append(Exits(how))
+
+    async def fine_too() -> int:
+        return 7
+
+    task = app.task(name="t")((lambda: 7) if pool == "thread" else fine_too)
+    with app.worker(threads=1):
+        assert [task.delay().get(timeout=20) for _ in range(2)] == [7, 7]
+    assert [told[1] for told in watch.told if told[1] in ("ran", "ended")] == ["ran", "ended"] * 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_a_soft_timeout_in_a_hook_leaves_those_that_were_entered(app: LiteQueue, where: str) -> None:
+    watch = app.use(Watch())
+
+    class Slow:
+        @contextlib.contextmanager
+        def run(self, job: Any) -> Iterator[None]:
+            deadline = time.monotonic() + 10
+            while where == "before" and time.monotonic() < deadline:
+                pass
+            yield
+            while time.monotonic() < deadline:
+                pass
+
+    app.use(Slow())
+    with app.worker():
+        assert app.task(name="t", soft_timeout=0.1)(lambda: 7).delay().wait(timeout=20)
+    assert [told[1:3] for told in watch.told if told[1] == "raised"] == [("raised", "SoftTimeout")]
+
+
+def test_each_step_of_a_workflow_keeps_its_own_headers_beside_what_a_hook_adds(app: LiteQueue) -> None:
+    app.use(Watch())
+    a = app.task(name="a", headers={"team": "a"})(lambda *_: 0)
+    b = app.task(name="b", headers={"team": "b"})(lambda *_: 0)
+    chain(a.s(), b.s(), b.s().set(headers={"own": 1})).delay()
+    found = {info.id: json.loads(info.headers or "") for info in app.jobs()}
+    assert [found[id_] for id_ in sorted(found)] == [{"team": "a", "w": 0}, {"team": "b", "w": 0}, {"own": 1, "w": 0}]
+
+
+def test_what_a_job_leads_to_has_its_headers(app: LiteQueue) -> None:
+    after = app.task(name="after")(lambda *_: 0)
+    own = app.task(name="own", headers={"b": 2})(lambda *_: 0)
+
+    @app.task(name="replaces")
+    def replaces() -> None:
+        raise Replace(after.si() | own.si())
+
+    app.task(name="t", on_success=after)(lambda: 0).apply_async(headers={"a": 1})
+    replaces.apply_async(headers={"a": 1})
+    run_all(app)
+    found = [(info.task, info.headers) for info in app.jobs(limit=100) if info.task in ("after", "own")]
+    assert sorted(found, key=repr) == [("after", '{"a": 1}'), ("after", '{"a": 1}'), ("own", '{"b": 2}')]
+
+
+def test_a_hooks_wrong_header_costs_others_none_of_theirs_and_planted_ones_end_nothing(app: LiteQueue, db: Path) -> None:
+    app.use(Watch())
+    app.use(Broken())
+    app.use(Watch("z"))
+    assert json.loads(app.enqueue("t").info().headers or "") == {"w": 0, "z": 1}
+    with contextlib.closing(sqlite3.connect(db)) as connection, connection:
+        connection.execute("INSERT INTO litequeue_tasks (name, module, qualname, directory, options, recorded_at) VALUES ('u', 'm', 'u', '/', ?, 1)",
+                           ('{"headers": "{bad"}',))  # fmt: skip
+    assert json.loads(app.enqueue("u").info().headers or "") == {"w": 0, "z": 1}
 
 
 def test_an_enqueue_that_fails_is_seen_and_raised(app: LiteQueue) -> None:
@@ -290,6 +382,7 @@ def test_what_is_no_observer_is_refused(app: LiteQueue, given: Any, error: type[
 
 def test_what_ends_a_task_from_outside_is_no_failure() -> None:
     assert is_failure(ValueError()) and is_failure(SystemExit()) and is_failure(KeyboardInterrupt())
+    assert is_failure(concurrent.futures.CancelledError())
     assert not any(map(is_failure, (Retry(), Snooze(1), Discard(), asyncio.CancelledError(), GeneratorExit(), WaitEnded())))
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 from ...base import stored
 from ...base.checks import is_name, is_utf8
 from ...base.models import JobColumns, NewJob
-from ..inserting import insert_job
+from ..inserting import inherit_headers, insert_job
 from ..reports import described
 from ..rules import LONGEST, WAITS
 
@@ -66,6 +66,7 @@ def make(connection: sqlite3.Connection, parent: int, state: str, text: object, 
         made["inputs"] = described(connection, parent)
     for sql in (LINK, GIVE, EDGE):
         connection.execute(sql, made)
+    inherit_headers(connection, parent, job, job)
     return [job]
 
 

@@ -10,6 +10,7 @@ import sqlite3
 from typing import Final
 
 from ...base.models import JobColumns, NewJob
+from ..inserting import inherit_headers
 from ..links import graph
 from ..links.graph import Edge, Graph, Wait
 from ..links.joining import FLOW_OF_JOB, INSERT_RANGE
@@ -40,6 +41,7 @@ def replace(connection: sqlite3.Connection, turn: Turn) -> None:
         new = [NewJob._make((*fields, JobColumns._make(columns))) for *fields, columns in jobs]
         made = Graph(new, [Edge._make(edge) for edge in edges], [Wait._make(wait) for wait in waits], callbacks)
         ids = graph.insert(connection, made, turn.now)
+        inherit_headers(connection, job, ids[0], ids[-1])
         turn.freed += ids
         asked = {"id": job, "end": ids[end], "keep": keep}
         for sql in (WAIT, FORGET, EDGE, LINK):
