@@ -220,6 +220,15 @@ class Printed(NamedTuple):
     text: str
 
 
+class Used(NamedTuple):
+    """What an attempt has used."""
+
+    job_id: int
+    execution: int
+    cpu_time: int  # microseconds
+    max_rss: int | None  # bytes
+
+
 class Said(NamedTuple):
     """How far an attempt says that it is, and what else it shows; both as JSON."""
 

@@ -82,9 +82,17 @@ Outcome = (
 )
 
 
+class Usage(NamedTuple):
+    """What a call has used."""
+
+    cpu_seconds: float  # with what it has started and waited for
+    max_rss: int | None  # bytes, the most that its process had; None: nobody can tell
+
+
 class Timed(NamedTuple):
     """An outcome with when it happened: wall clock at the start (us) and how long it took (s)."""
 
     outcome: Outcome
     started_at: int
     seconds: float
+    usage: Usage | None = None  # None: too short to be measured, or in no process of its own

@@ -32,6 +32,8 @@ class AttemptInfo:
     error_type: str
     error_message: str
     traceback: str
+    cpu_seconds: float | None = None  # as of JobInfo
+    max_rss_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -71,6 +73,8 @@ class JobInfo:
     tags: tuple[str, ...] = ()  # words by which people find it
     headers: str | None = None  # JSON, for observers
     unique_key: str | None = None  # under which it was made; of secret arguments a digest
+    cpu_seconds: float | None = None  # of the last attempt, in the process pool or of a command, with what it had waited for; None: too short to measure
+    max_rss_bytes: int | None = None  # the most that its process had in memory meanwhile
     attempts: tuple[AttemptInfo, ...] = ()
     secret: Secrets | None = None  # which arguments are
 

@@ -167,6 +167,7 @@ def print_job(info: JobInfo, waits: str | None, flow: int | None, parents: Seque
         ("started", _zoned(info.started_at)),
         ("finished", _zoned(info.finished_at)),
         ("took", took(info)),
+        ("used", ", ".join(_used(info.max_rss_bytes, info.cpu_seconds))),
         ("expires", _zoned(info.expires_at)),
         ("cancel asked", _zoned(info.cancel_requested_at)),
         ("result", "" if info.result is None else stored_json(info.result)),
@@ -182,7 +183,7 @@ def print_job(info: JobInfo, waits: str | None, flow: int | None, parents: Seque
     for attempt in info.attempts:
         say()
         who = f" on {attempt.worker}" if attempt.worker else ""
-        say(f"attempt {attempt.attempt} {attempt.outcome}{who}, {_zoned(attempt.finished_at)}")
+        say(", ".join([f"attempt {attempt.attempt} {attempt.outcome}{who}", _zoned(attempt.finished_at), *_used(attempt.max_rss_bytes, attempt.cpu_seconds)]))
         text = attempt.traceback or f"{attempt.error_type}: {attempt.error_message}"
         for line in text.rstrip("\n").split("\n"):
             say("    " + line)
@@ -247,12 +248,17 @@ def _usage(text: str) -> str:
         code = used.get("exit_code")
         words = [f"exit code {code}" if code is not None else "killed"]
         if used.get("seconds") is not None:
-            words.append(f"{duration(used['seconds'])}, {duration(used['cpu_seconds'])} of CPU")
-        if used.get("max_rss_bytes"):
-            words.append(f"{used['max_rss_bytes'] / 1e6:.1f} MB")
+            words.append(duration(used["seconds"]))
+        words += _used(used.get("max_rss_bytes"), used.get("cpu_seconds"))
     except (ValueError, TypeError, KeyError, AttributeError):  # planted by somebody
         return "what it used cannot be read"
     return ", ".join(words)
+
+
+def _used(max_rss_bytes: int | None, cpu_seconds: float | None) -> list[str]:
+    """What was measured."""
+    words = [f"{duration(cpu_seconds)} of CPU"] if cpu_seconds is not None else []
+    return [*words, f"peak {size(max_rss_bytes)}"] if max_rss_bytes else words
 
 
 def _attempts(info: JobInfo) -> str:

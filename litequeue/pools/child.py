@@ -36,15 +36,15 @@ from ..tasks import TaskCode
 from ..tasks.context import JobContext
 from ..tasks.finding import locate
 from ..tasks.modules import load
-from . import capturing, job_fields, live, logs, tie
+from . import capturing, job_fields, live, logs, tie, usage
 from .base import Call
 from .call import as_it_ended, context_of, from_exception, run
 
 TOKEN = struct.Struct("=H")
 WAKES = getattr(signal, "SIGURG", None)  # ignored unless it is handled, and used by few: Go's runtime took it for that
 
-# (name of the outcome's class, its fields, started_at, seconds)
-Note = tuple[str, list[Any], int, float]
+# (name of the outcome's class, its fields, started_at, seconds), and the fields of its Usage if it has one
+Note = tuple[Any, ...]
 # Beside the index: the call goes on, and
 SAID = 1 << 15  # this is how far it says that it is,
 PRINTED = 1 << 14  # this is what it prints: [number, stream, text].
@@ -133,6 +133,7 @@ def load_codes(origins: Sequence[tuple[TaskOrigin, bool]], database: str) -> dic
                 observers.stop_at_exit(code.hooks)
         except UnknownTask as error:
             missing[origin.task] = str(error)
+    usage.of_call(usage.SHORTEST)  # what that took is no call's
     return missing
 
 
@@ -140,6 +141,7 @@ def run_inline(wires: str) -> list[tuple[int, bytes]]:
     """Run a batch where descriptors cannot be shared (Windows); the notes, by index."""
     global _index
     _inline.clear()
+    usage.begin()
     for _index, fields in enumerate(json.loads(wires)):
         _inline.append((_index, json.dumps(_run(fields)).encode()))
         logs.flush_streams()
@@ -153,6 +155,7 @@ def run_batch(size: int) -> int:
     wires = json.loads(os.pread(_channel.calls.fileno(), size, 0))
     global _index
     count = 0
+    usage.begin()
     while True:
         try:
             (index,) = TOKEN.unpack(os.read(tokens, TOKEN.size))
@@ -233,7 +236,7 @@ def _run(fields: list[Any]) -> Note:
     unread = b"" if _live is None else _live.leave()
     if unread and _channel is not None:
         os.write(_channel.notes.fileno(), unread)
-    return _note(timed)
+    return _note(timed) + usage.of_call(timed.seconds)
 
 
 def _run_softly(call: Call, context: JobContext, seconds: float) -> Timed:

@@ -23,7 +23,14 @@ from ..base.clock import Clock
 from ..base.errors import SoftTimeout, WouldDeadlock
 from ..base.log import Log
 from ..base.models import EACH
-from ..base.outcomes import Interrupted, Outcome, Succeeded, Timed, TimedOut
+from ..base.outcomes import (
+    Interrupted,
+    Outcome,
+    Succeeded,
+    Timed,
+    TimedOut,
+    Usage,
+)
 from ..tasks.context import JobContext, _current
 from ..tasks.each import await_each
 from .base import Call, Events, Reason
@@ -183,11 +190,18 @@ class CoroutinePool:
 
     def _done(self, call: Call, running: _Running, task: asyncio.Task[Timed]) -> None:
         self._running.pop((call.job.id, call.job.attempt), None)
-        if running.context._usage is not None:
-            running.context._emit("usage", json.dumps(running.context._usage))
-        seconds = self._clock.monotonic() - running.begin
+        used = running.context._usage
+        if used is not None:
+            running.context._emit("usage", json.dumps(used))
         if os.getpid() != self._pid:
             os._exit(0)  # the task forked: the child's end of it is not for us to report
+        timed = self._timed(call, running, task)
+        if used is not None and used["cpu_seconds"] is not None:
+            timed = timed._replace(usage=Usage(used["cpu_seconds"], used["max_rss_bytes"]))
+        self._events.ended(call, as_it_ended(running.context, timed))
+
+    def _timed(self, call: Call, running: _Running, task: asyncio.Task[Timed]) -> Timed:
+        seconds = self._clock.monotonic() - running.begin
         if running.reason is Reason.TIMEOUT:
             # However it ended, it was too late.
             outcome: Outcome = TimedOut((call.timeout or 0) / MICROS)
@@ -196,10 +210,9 @@ class CoroutinePool:
         else:
             error = task.exception()
             if error is None:
-                self._events.ended(call, as_it_ended(running.context, task.result()))
-                return
+                return task.result()
             outcome = from_exception(error, call, self._rng)
-        self._events.ended(call, as_it_ended(running.context, Timed(outcome, running.context.started_at, seconds)))
+        return Timed(outcome, running.context.started_at, seconds)
 
     def _why_cancelled(self, call: Call, reason: Reason | None) -> Outcome:
         if reason is Reason.SOFT_TIMEOUT:

@@ -290,7 +290,7 @@ class ProcessPool:
             if self._fruitless >= FRUITLESS_DEATHS:
                 blamed = not_started.pop(0)
         if blamed is not None:
-            self._events.ended(blamed, Timed(self._verdict(slot, blamed), slot.began_at, 0.0))
+            self._events.ended(blamed, Timed(self._verdict(slot, blamed), slot.began_at, 0.0, slot.watched.used))
         self._give_back([*slot.batch, *not_started])
         slot.batch.clear()
         self._replace(slot)

@@ -29,6 +29,7 @@ from ..tasks import TaskCode
 from . import child, group, live, logs
 from .base import Call, Events, Reason
 from .spawning import Context
+from .watched import Watched
 
 OUTCOMES: Final = {
     cls.__name__: cls
@@ -78,6 +79,7 @@ class Slot:
         )
         self._watch(self._executor.submit(child.ready))
         self._process = context.process
+        self.watched = Watched(lambda: None if self._process is None else self._process.pid)
         # concurrent.futures would join its thread, and so the running call, when the app exits.
         self._manager: threading.Thread | None = getattr(self._executor, "_executor_manager_thread", None)
         getattr(executors, "_threads_wakeups", {}).pop(self._manager, None)
@@ -135,6 +137,7 @@ class Slot:
     def begin(self, clock: Clock) -> None:
         """Let the batch, or what is left of it, run; raises if the child has died meanwhile."""
         self.began_at = clock.now()
+        self.watched.begins()
         try:
             if self._channel is None:
                 self._watch(self._executor.submit(child.run_inline, self._wires.decode()))
@@ -175,6 +178,7 @@ class Slot:
     def hear(self, now: float) -> None:
         """Hand on what calls say before they have ended."""
         self.heard_at = now
+        self.watched.look()
         if self._channel is not None:
             for about, note in self._live.read():
                 self._pass_on(about, note)
@@ -201,9 +205,9 @@ class Slot:
             call = self._indices[index]
             if call not in self.batch:
                 continue  # said twice: the task had forked, and both sides returned
-            kind, fields, started_at, seconds = json.loads(note)
+            kind, fields, started_at, seconds, *used = json.loads(note)
             self.batch.remove(call)
-            found.append((call, Timed(OUTCOMES[kind](*fields), started_at, seconds)))
+            found.append((call, Timed(OUTCOMES[kind](*fields), started_at, seconds, outcomes.Usage(*used) if used else None)))
         return found
 
     def has_noted(self, call: Call) -> bool:
@@ -225,6 +229,7 @@ class Slot:
 
     def kill(self, reason: Reason) -> None:
         self.killed_for = reason
+        self.watched.look()
         self._kill()
 
     def _kill(self) -> None:

@@ -21,6 +21,7 @@ from ..base.models import (
     Suspension,
     TaskOrigin,
     Unsettled,
+    Used,
 )
 from .bells import one_for
 from .file import Database
@@ -176,6 +177,7 @@ class Jobs:
         adoptions: Sequence[Adoption] = (),
         printed: Sequence[Printed] = (),
         said: Mapping[int, Said] = {},
+        used: Sequence[Used] = (),
         demand: Demand | None = None,
         running: int | None = None,
         passes_on: bool = True,
@@ -187,7 +189,7 @@ class Jobs:
 
         turn = Turn(
             worker, now, lease_until, succeeded=succeeded, others=others, suspended=suspended, replaced=replaced, adoptions=adoptions,
-            printed=printed, said=said, demand=demand, running=running, passes_on=passes_on,
+            printed=printed, said=said, used=used, demand=demand, running=running, passes_on=passes_on,
         )  # fmt: skip
         with self._database.write(durable=False, patience=patience) as connection:
             for step in pipeline.STEPS:

@@ -60,6 +60,7 @@ PRUNE_ATTEMPTS: Final = (
     "DELETE FROM litequeue_attempts WHERE job_id IN (SELECT value FROM json_each(:ids))"
 )
 PRUNE_OUTPUT: Final = "DELETE FROM litequeue_output WHERE job_id IN (SELECT value FROM json_each(:ids))"
+PRUNE_USAGE: Final = "DELETE FROM litequeue_usage WHERE job_id IN (SELECT value FROM json_each(:ids))"
 PRUNE_PROGRESS: Final = "DELETE FROM litequeue_progress WHERE job_id IN (SELECT value FROM json_each(:ids))"
 
 
@@ -158,6 +159,7 @@ class Operations:
                 connection.execute(PRUNE_ATTEMPTS, {"ids": text})
                 connection.execute(PRUNE_OUTPUT, {"ids": text})
                 connection.execute(PRUNE_PROGRESS, {"ids": text})
+                connection.execute(PRUNE_USAGE, {"ids": text})
                 if remembers:
                     connection.execute(steps.PRUNE_STEPS, {"ids": text})
                     connection.execute(steps.PRUNE_LISTENERS, {"ids": text})

@@ -31,21 +31,24 @@ if TYPE_CHECKING:  # see records for why
 T = TypeVar("T")
 
 _WORKER_NAME = "(SELECT name FROM litequeue_workers AS w WHERE w.id = {table}.worker_id)"
+# By the last attempt.
+_USED = "(SELECT {column} FROM litequeue_usage AS a WHERE a.job_id = litequeue_jobs.id AND a.attempt = litequeue_jobs.attempt - releases)"
 
 JOB_COLUMNS: Final = f"""litequeue_jobs.id, task, queue, state, pool, priority, args, kwargs, attempt - releases, failures,
     interruptions, max_attempts, timeout, at_most_once, {_WORKER_NAME.format(table="litequeue_jobs")},
     created_at, run_at, started_at, finished_at, expires_at, lease_expires_at, cancel_requested_at,
     result, last_error, (SELECT name FROM litequeue_schedules AS s WHERE s.id = schedule_id), scheduled_for,
     limit_key, tags, headers, (SELECT key FROM litequeue_keys AS u WHERE u.job_id = litequeue_jobs.id),
+    {_USED.format(column="cpu_time")}, {_USED.format(column="max_rss")},
     (SELECT options FROM litequeue_tasks AS o WHERE o.name = task)"""
 
 RESULT: Final = "SELECT state, result, last_error FROM litequeue_jobs WHERE id = :id"
 BORN: Final = "SELECT created_at FROM litequeue_jobs WHERE id = :id"
 STATE: Final = "SELECT state FROM litequeue_jobs WHERE id = :id"
 JOB: Final = f"SELECT {JOB_COLUMNS} FROM litequeue_jobs WHERE id = :id"
-ATTEMPTS: Final = f"""SELECT attempt, outcome, {_WORKER_NAME.format(table="litequeue_attempts")},
-    started_at, finished_at, error_type, error_message, traceback
-FROM litequeue_attempts WHERE job_id = :id ORDER BY attempt"""
+ATTEMPTS: Final = f"""SELECT litequeue_attempts.attempt, outcome, {_WORKER_NAME.format(table="litequeue_attempts")},
+    started_at, finished_at, error_type, error_message, traceback, cpu_time, max_rss
+FROM litequeue_attempts LEFT JOIN litequeue_usage USING (job_id, attempt) WHERE job_id = :id ORDER BY attempt"""
 LAST_FAILURE: Final = """SELECT error_type, error_message, traceback FROM litequeue_attempts
 WHERE job_id = :id ORDER BY attempt DESC LIMIT 1"""
 
@@ -100,9 +103,7 @@ class Reports:
 
     def result(self, job_id: int) -> tuple[str, str | None, str | None] | None:
         """(state, result, last_error) of a job."""
-        row: tuple[str, str | None, str | None] | None = self._database.one(
-            RESULT, {"id": job_id}
-        )
+        row: tuple[str, str | None, str | None] | None = self._database.one(RESULT, {"id": job_id})
         return row
 
     def state(self, job_id: int) -> str | None:
@@ -262,13 +263,17 @@ def _time(stamp: int | None) -> datetime | None:
     return None if stamp is None else aware(stamp)
 
 
+def _seconds(micros: int | None) -> float | None:
+    return None if micros is None else micros / MICROS
+
+
 def _job(row: tuple[Any, ...], attempts: tuple[AttemptInfo, ...] = ()) -> JobInfo:
     from ..base.records import JobInfo
 
     (
         id_, task, queue, state, pool, priority, args, kwargs, attempt, failures, interruptions,
         max_attempts, timeout, at_most_once, worker, created, run, started, finished, expires,
-        lease, cancel, result, last_error, schedule, scheduled_for, limit_key, tags, headers, unique_key, options,
+        lease, cancel, result, last_error, schedule, scheduled_for, limit_key, tags, headers, unique_key, cpu_time, max_rss, options,
     ) = row  # fmt: skip
     return JobInfo(
         id=id_,
@@ -283,7 +288,7 @@ def _job(row: tuple[Any, ...], attempts: tuple[AttemptInfo, ...] = ()) -> JobInf
         failures=failures,
         interruptions=interruptions,
         max_attempts=max_attempts,
-        timeout=None if timeout is None else timeout / MICROS,
+        timeout=_seconds(timeout),
         at_most_once=bool(at_most_once),
         worker=worker,
         created_at=aware(created),
@@ -301,6 +306,8 @@ def _job(row: tuple[Any, ...], attempts: tuple[AttemptInfo, ...] = ()) -> JobInf
         tags=() if tags is None else tuple(tag for tag in _parsed(tags, list) if isinstance(tag, str)),
         headers=headers,
         unique_key=unique_key,
+        cpu_seconds=_seconds(cpu_time),
+        max_rss_bytes=max_rss,
         attempts=attempts,
         secret=recorded(task, options),
     )
@@ -309,7 +316,5 @@ def _job(row: tuple[Any, ...], attempts: tuple[AttemptInfo, ...] = ()) -> JobInf
 def _attempt(row: tuple[Any, ...]) -> AttemptInfo:
     from ..base.records import AttemptInfo
 
-    number, outcome, worker, started, finished, kind, message, traceback = row
-    return AttemptInfo(
-        number, outcome, worker, _time(started), _time(finished), kind, message, traceback
-    )
+    number, outcome, worker, started, finished, kind, message, traceback, cpu_time, max_rss = row
+    return AttemptInfo(number, outcome, worker, _time(started), _time(finished), kind, message, traceback, _seconds(cpu_time), max_rss)

@@ -171,7 +171,7 @@ class Coordinator:
                 replaced=self.outgoing.replaced,
                 adoptions=self.outgoing.adoptions,
                 printed=self.outgoing.printed,
-                said=self.outgoing.said,
+                said=self.outgoing.said, used=self.outgoing.used,
                 demand=demand,
                 running=len(self.calls) if has_peers else None,
                 passes_on=self._looking.passes_on or bool(self.outgoing),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final, NamedTuple
 
+from ..base.checks import MICROS
 from ..base.models import (
     Adoption,
     ClaimedJob,
@@ -19,6 +20,7 @@ from ..base.models import (
     Settled,
     Suspension,
     Unsettled,
+    Used,
 )
 from ..base.outcomes import Replaced, Suspended, Timed
 from ..pools.base import Call
@@ -50,6 +52,7 @@ class Outgoing:
         self.adoptions: list[Adoption] = []
         self.printed: list[Printed] = []
         self._characters = 0  # of those
+        self.used: list[Used] = []
         self.said: dict[int, Said] = {}  # by job: the last that each says
         self.endings = journal.Endings(monotonic)
         self._of_schedule = False
@@ -68,6 +71,8 @@ class Outgoing:
             self.succeeded.append(settled)
         else:
             self.others.append(settled)  # type: ignore[arg-type]
+        if timed.usage is not None:
+            self.used.append(Used(call.job.id, call.job.execution, int(timed.usage.cpu_seconds * MICROS), timed.usage.max_rss))
         self._of_schedule |= call.job.scheduled_for is not None
         if call.code.hooks.ended:
             self._heard.append((call, "succeeded" if type(settled) is Settled else settled.state))  # type: ignore[union-attr]
@@ -92,7 +97,7 @@ class Outgoing:
             bool(self.adoptions), list(self._ends(lost, ended_themselves)),
         )  # fmt: skip
         self.succeeded, self.others, self.suspended, self.replaced, self.adoptions, self.printed = [], [], [], [], [], []
-        self.said, self._characters = {}, 0
+        self.used, self.said, self._characters = [], {}, 0
         self._of_schedule, self._heard = False, []
         return found
 

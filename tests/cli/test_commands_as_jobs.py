@@ -79,6 +79,7 @@ def test_what_a_command_used_and_printed_is_kept_with_its_job(
     assert usage["exit_code"] == code
     assert 0 < usage["cpu_seconds"] < 10 and 0 < usage["seconds"] < 30
     assert usage["max_rss_bytes"] > 50_000_000
+    assert (found["cpu_seconds"], found["max_rss_bytes"]) == (usage["cpu_seconds"], usage["max_rss_bytes"])
     text = shown(app, job, capsys)
     assert "    out\n" in text and "    err\n" in text and f"[exit code {code}, " in text and " of CPU, " in text
     if code:

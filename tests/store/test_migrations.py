@@ -29,7 +29,7 @@ VERSIONS = [migration.number for migration in ledger.MIGRATIONS]
 ITS_TABLES = {
     1: ("jobs", "attempts", "tasks", "workers", "queues"), 2: ("schedules", "ticks", "output"), 3: (),
     4: ("edges", "waits", "flows", "flow_jobs"), 5: ("steps", "events", "listeners", "callbacks"), 6: (), 7: (), 8: ("keys",), 9: ("limits", "asking", "starts"), 10: (),
-    11: ("progress",), 12: ("tags",), 13: (),
+    11: ("progress",), 12: ("tags",), 13: (), 14: ("usage",),
 }  # fmt: skip
 
 
@@ -135,6 +135,8 @@ def fill(db: Path, version: int) -> None:
             insert("progress", job_id=3, attempt=1, at=NOW, said="[1, 2, null, null]")
         if version >= 12:
             insert("tags", job_id=3, tag="import")
+        if version >= 14:
+            insert("usage", job_id=6, attempt=1, cpu_time=4_500_000, max_rss=123_000_000)
 
 
 def held(db: Path, columns: dict[str, str]) -> dict[str, list[tuple[Any, ...]]]:

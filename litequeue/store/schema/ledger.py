@@ -27,6 +27,7 @@ from . import (
     v11_progress,
     v12_tags,
     v13_headers,
+    v14_usage,
 )
 
 # Whose ids SQLite counts on from the highest there ever was. No queue comes to half of them.
@@ -63,6 +64,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     Migration(11, "progress", v11_progress.SQL, min_reader=9),
     Migration(12, "tags", v12_tags.SQL, min_reader=9),
     Migration(13, "headers", v13_headers.SQL, min_reader=9),
+    Migration(14, "usage", v14_usage.SQL, min_reader=9),
 )
 CURRENT: Final = len(MIGRATIONS)
 

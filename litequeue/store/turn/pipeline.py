@@ -26,6 +26,7 @@ from .settle import settle_others, settle_succeeded
 from .state import Turn
 from .suspend import suspend
 from .tell import tell
+from .usage import keep_usage
 
 Step = Callable[[sqlite3.Connection, Turn], None]
 
@@ -36,6 +37,7 @@ STEPS: Final[tuple[Step, ...]] = (
     replace,
     keep_output,
     keep_progress,
+    keep_usage,
     adopt,
     look,
     cancel_requested,

@@ -20,6 +20,7 @@ from ...base.models import (
     Settled,
     Suspension,
     Unsettled,
+    Used,
 )
 from ..rules import MAX_INTERRUPTIONS
 
@@ -92,7 +93,7 @@ class Turn:
 
     __slots__ = (
         "adopted_rows", "adoptions", "claimed", "closed", "demand", "ended_themselves", "freed", "lease_until", "look", "lost", "moved", "now", "others",
-        "passes_on", "printed", "printed_rows", "refused", "replaced", "running", "said", "succeeded", "suspended", "suspended_rows", "to_tell", "unsettled_rows", "waiting", "worker",
+        "passes_on", "printed", "printed_rows", "refused", "replaced", "running", "said", "succeeded", "suspended", "suspended_rows", "to_tell", "unsettled_rows", "used", "waiting", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -108,6 +109,7 @@ class Turn:
         adoptions: Sequence[Adoption] = (),
         printed: Sequence[Printed] = (),
         said: Mapping[int, Said] = {},
+        used: Sequence[Used] = (),
         demand: Demand | None = None,
         running: int | None = None,
         passes_on: bool = True,
@@ -124,6 +126,7 @@ class Turn:
         self.adoptions = adoptions
         self.printed = printed
         self.said = said
+        self.used = used
         self.demand = demand
         self.running = running
         self.passes_on = passes_on
