@@ -28,6 +28,7 @@ from .base.errors import (
     BatchClosed,
     CannotOpen,
     CommandFailed,
+    CpuTimeExceeded,
     DatabaseCorrupt,
     DatabaseReplaced,
     Discard,
@@ -41,6 +42,7 @@ from .base.errors import (
     LeaseLost,
     LitequeueError,
     LockTimeout,
+    MemoryExceeded,
     NotAQueue,
     NotBound,
     NotInATask,
@@ -94,9 +96,9 @@ if TYPE_CHECKING:
 __version__ = VERSION
 
 __all__ = [
-    "AlreadyEnqueued", "At", "AttemptInfo", "Backoff", "Batch", "BatchClosed", "CannotOpen", "CommandFailed", "Cron", "DatabaseCorrupt", "DatabaseReplaced",
+    "AlreadyEnqueued", "At", "AttemptInfo", "Backoff", "Batch", "BatchClosed", "CannotOpen", "CommandFailed", "CpuTimeExceeded", "Cron", "DatabaseCorrupt", "DatabaseReplaced",
     "Discard", "EventTimeout", "Every", "Flow", "InvalidArgument", "InvalidType", "Job", "JobBatch", "JobCancelled", "JobContext",
-    "JobExpired", "JobFailed", "JobInfo", "JobNotFound", "LeaseLost", "LimitInfo", "LimitKeyInfo", "LiteQueue", "LitequeueError", "LockTimeout", "NotAQueue", "NotBound", "NotInATask",
+    "JobExpired", "JobFailed", "JobInfo", "JobNotFound", "LeaseLost", "LimitInfo", "LimitKeyInfo", "LiteQueue", "LitequeueError", "LockTimeout", "MemoryExceeded", "NotAQueue", "NotBound", "NotInATask",
     "OutputPiece", "PayloadCorrupt", "PayloadError", "PayloadTooLarge", "ProcessDied", "QueueBusy", "Replace", "ResultNotStored",
     "ResultTimeout", "Retry", "ScheduleInfo", "ScheduleNotFound", "SchemaTooNew", "Signature", "SignatureMismatch",
     "Snooze", "SoftTimeout", "Stats", "StepInfo", "StorageFailed", "StorageFull", "StoreError", "Task", "TaskTimeout", "TickInfo",

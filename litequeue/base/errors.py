@@ -127,6 +127,14 @@ class ProcessDied(LitequeueError, RuntimeError):
     """The failure of an attempt whose pool process died under it."""
 
 
+class MemoryExceeded(LitequeueError, MemoryError):
+    """The failure of an attempt that needed more than the task's ``memory``."""
+
+
+class CpuTimeExceeded(LitequeueError, TimeoutError):
+    """The failure of an attempt whose process was ended at the task's ``cpu_time``."""
+
+
 class CommandFailed(LitequeueError, RuntimeError):
     """The failure of an attempt whose command could not be run, ended with another exit code than 0, or was
     killed.

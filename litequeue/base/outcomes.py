@@ -71,6 +71,12 @@ class TimedOut(NamedTuple):
     traceback: str = ""
 
 
+class CpuSpent(NamedTuple):
+    """The process that ran the call was ended at the task's ``cpu_time``."""
+
+    seconds: float
+
+
 class NotStarted(NamedTuple):
     """The pool gives the call back without having run any of it."""
 
@@ -78,7 +84,7 @@ class NotStarted(NamedTuple):
 
 
 Outcome = (
-    Succeeded | Failed | Snoozed | Suspended | Replaced | Discarded | Cancelled | Interrupted | Died | TimedOut | NotStarted
+    Succeeded | Failed | Snoozed | Suspended | Replaced | Discarded | Cancelled | Interrupted | Died | TimedOut | CpuSpent | NotStarted
 )
 
 

@@ -26,6 +26,7 @@ from .kinds import (
     NAME,
     NAMES,
     RATE,
+    SIZE,
     SPAN,
     TAGS,
     UNTIL,
@@ -114,6 +115,15 @@ class TaskOptions(JobOptions, total=False):
         Option(one_of(*POOLS), 'where it runs: `"thread"` or `"process"`; `async def` tasks run on the worker\'s event loop',
                said='`"thread"`', column="pool"),
     ]  # fmt: skip
+    memory: Annotated[
+        str | int | None, Option(SIZE, 'how much its process may have, such as `"512M"`; with `pool="process"`', said="any amount")
+    ]
+    cpu_time: Annotated[
+        Span | None, Option(LENGTH, 'how long one attempt may compute; with `pool="process"`', said="for ever")
+    ]
+    nice: Annotated[
+        int | None, Option(integer(1, 19), 'how nice its process is to others that want the CPU, up to 19; with `pool="process"`', said="not at all")
+    ]
     backoff: Annotated[
         BackoffLike | None,
         Option(BACKOFF, "before each retry: `Backoff(base=1, factor=2, cap=600, jitter=True)`, a length of time, a list of them, "

@@ -21,6 +21,8 @@ ENDS: Final = "__litequeue_ends__"  # what a handle tells the jobs by whose end 
 
 MAX_TAGS: Final = 20
 MAX_HEADERS: Final = 8 << 10  # bytes, as JSON
+LEAST_SIZE: Final = 32 << 20  # less has no process that has imported litequeue and a little more
+MOST_SIZE: Final = 1 << 50
 
 Span = str | float | timedelta  # "1h30m", seconds, or a timedelta
 Exceptions = type[BaseException] | tuple[type[BaseException], ...]
@@ -187,6 +189,23 @@ def _rate(value: Any, name: str) -> tuple[int, int]:
         raise InvalidArgument(f"{name}: {error}") from None
 
 
+def _size(value: Any, name: str) -> int:
+    found: Any = checks.whole(value)
+    if isinstance(value, str):
+        from ..base import sizes  # for the few that have one
+
+        try:
+            found = sizes.parse(value)
+        except InvalidArgument as error:
+            raise InvalidArgument(f"{name}: {error}") from None
+    elif isinstance(found, bool) or not isinstance(found, int):
+        raise InvalidType(f"{name} must be a size, such as '512M', or a number of bytes, not {type(value).__name__}: {value!r:.60}")
+    if not LEAST_SIZE <= found <= MOST_SIZE:
+        meant = f"; for megabytes write '{found}M'" if str(value) == str(found) and 0 < found < 1 << 20 else ""
+        raise InvalidArgument(f"{name} must be from {LEAST_SIZE >> 20}M to {MOST_SIZE >> 40}T, not {value!r:.60}{meant}")
+    return int(found)
+
+
 FLAG: Final = Kind(checks.flag, None, as_it_is)
 NAME: Final = Kind(checks.name, "NAME")
 ADDRESSES: Final = Kind(_addresses, "ADDRESS", joined=", ")
@@ -205,3 +224,4 @@ KEY_SPEC: Final = Kind(keyspec.check)
 KEY: Final = Kind(_unique_once, "KEY|no", lambda text: False if text == "no" else text)
 UNTIL: Final = Kind(_until)
 RATE: Final = Kind(_rate, "N/SPAN")
+SIZE: Final = Kind(_size, "SIZE")  # clean: bytes

@@ -21,6 +21,7 @@ from ..base.errors import (
     Discard,
     InvalidType,
     JobCancelled,
+    MemoryExceeded,
     PayloadCorrupt,
     Replace,
     Retry,
@@ -31,6 +32,7 @@ from ..base.log import Log
 from ..base.models import EACH
 from ..base.outcomes import (
     Cancelled,
+    CpuSpent,
     Discarded,
     Failed,
     Interrupted,
@@ -47,6 +49,7 @@ from ..tasks import TaskCode
 from ..tasks.context import JobContext, WaitEnded, _current
 from ..tasks.durable import Suspend
 from ..tasks.each import call_each
+from . import bounded
 from .base import Call, Reason
 
 log = Log("litequeue.jobs")
@@ -127,11 +130,17 @@ def said(outcome: Outcome) -> str:
     """In one line."""
     if isinstance(outcome, TimedOut):
         return f"TaskTimeout: {still_running(outcome)}"
+    if isinstance(outcome, CpuSpent):
+        return f"CpuTimeExceeded: {too_much_cpu(outcome)}"
     return f"{outcome.type}: {outcome.message}" if isinstance(outcome, Failed) else type(outcome).__name__.lower()
 
 
 def still_running(outcome: TimedOut) -> str:
     return f"still running after {outcome.seconds:g} s"
+
+
+def too_much_cpu(outcome: CpuSpent) -> str:
+    return f"cpu_time: more than {outcome.seconds:g} s"
 
 
 def _enter(context: JobContext, code: TaskCode, args: Any, kwargs: Any) -> Any:
@@ -192,6 +201,8 @@ def never_awaited(step: str) -> Outcome:
 def from_exception(error: BaseException, call: Call, rng: random.Random) -> Outcome:
     """What an exception means. Never raises, whatever the exception's own methods do."""
     try:
+        if call.code.bounds is not None:
+            error = bounded.named(error, call.code.bounds)
         return _meaning(error, call, rng)
     except BaseException as second:  # noqa: BLE001 - even isinstance() asks an object that may raise
         delay = None
@@ -227,7 +238,7 @@ def _meaning(error: BaseException, call: Call, rng: random.Random) -> Outcome:
     if isinstance(error, JobCancelled):
         return Cancelled(message_of(error, call))
     text, trace = message_of(error, call), traceback_of(error, call)
-    kind = "TaskTimeout" if isinstance(error, SoftTimeout) else type_name(error)
+    kind = "TaskTimeout" if isinstance(error, SoftTimeout) else "MemoryExceeded" if type(error) is MemoryExceeded else type_name(error)
     delay = retry_delay(error, call, rng)
     if delay is None and isinstance(error, Retry):
         text += f"; no attempts were left (retries={call.max_attempts - 1})"

@@ -19,13 +19,13 @@ import signal
 import struct
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 from ..base.checks import MICROS
-from ..base.clock import SystemClock
+from ..base.clock import Clock, SystemClock
 from ..base.errors import SoftTimeout, UnknownTask, WouldDeadlock
 from ..base.forks import reset_in_children
 from ..base.lockfolder import Locks
@@ -36,7 +36,7 @@ from ..tasks import TaskCode
 from ..tasks.context import JobContext
 from ..tasks.finding import locate
 from ..tasks.modules import load
-from . import capturing, job_fields, live, logs, tie, usage
+from . import bounded, capturing, job_fields, live, logs, tie, usage
 from .base import Call
 from .call import as_it_ended, context_of, from_exception, run
 
@@ -229,7 +229,10 @@ def _run(fields: list[Any]) -> Note:
     call = Call(job, _codes[job.task], max_attempts, timeout, soft_timeout, database, keeps=keeps)
     context = context_of(call, _clock)
     context._host = _host = _Host(_index)
-    timed = run(call, context, _clock, _rng) if soft_timeout is None else _run_softly(call, context, soft_timeout / MICROS)
+    runs = run if call.code.bounds is None else _run_bounded
+    timed = runs(call, context, _clock, _rng) if soft_timeout is None else _run_softly(runs, call, context, soft_timeout / MICROS)
+    if call.code.bounds is not None:
+        bounded.end()
     _host.is_ending = True
     timed = as_it_ended(context, timed)
     _host = None
@@ -239,14 +242,20 @@ def _run(fields: list[Any]) -> Note:
     return _note(timed) + usage.of_call(timed.seconds)
 
 
-def _run_softly(call: Call, context: JobContext, seconds: float) -> Timed:
+def _run_bounded(call: Call, context: JobContext, clock: Clock, rng: random.Random) -> Timed:
+    assert call.code.bounds is not None
+    bounded.begin(call.code.bounds)
+    return run(call, context, clock, rng)
+
+
+def _run_softly(runs: Callable[..., Timed], call: Call, context: JobContext, seconds: float) -> Timed:
     """Run with SoftTimeout raised in this, the main, thread after so many seconds."""
     guard = SoftGuard(None if WAKES is None else _wake)
     begin = _clock.monotonic()
     timer = threading.Timer(seconds, guard.fire)
     timer.daemon = True
     timer.start()
-    timed = guard.run(functools.partial(run, call, context, _clock, _rng))
+    timed = guard.run(functools.partial(runs, call, context, _clock, _rng))
     timer.cancel()
     if timed is None:
         late = from_exception(SoftTimeout(), call, _rng)

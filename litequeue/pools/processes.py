@@ -26,9 +26,11 @@ from ..base.lockfolder import Locks
 from ..base.log import Log
 from ..base.outcomes import Died, Interrupted, NotStarted, Outcome, Timed, TimedOut
 from ..tasks.modules import IMPORT_SECONDS, takes_too_long
+from . import bounded
 from .base import Call, Events, Reason
 from .slot import Slot
 from .spawning import look_nowhere_but_there
+from .watched import NOT
 
 log = Log("litequeue.worker")
 
@@ -154,12 +156,16 @@ class ProcessPool:
     # -- feeding ---------------------------------------------------------------------------------
 
     def _feed(self) -> None:
-        for slot in list(self._slots):
+        if not self._todo:
+            return
+        starting = sum(1 for slot in self._slots if slot.starting)
+        for slot in sorted(self._slots, key=lambda slot: slot.idle and slot.fits(self._todo[0])):
             if not self._todo:
                 return
-            if slot.idle and slot.has_other_code(self._todo[0]):
-                self._slots.remove(slot)
-                slot.retire()
+            if slot.idle and slot.fits(self._todo[0]) == NOT:
+                if len(self._slots) >= self._size and starting < len(self._todo):  # else one is on its way, or can be started beside it
+                    self._slots.remove(slot)
+                    slot.retire()
             elif slot.idle and slot.jobs < self._jobs_per_child:
                 batch = self._next_batch(slot)
                 try:
@@ -171,7 +177,6 @@ class ProcessPool:
                     return self._feed()
                 if not slot.loading:
                     self._note_started(slot)
-        starting = sum(1 for slot in self._slots if slot.starting)
         while len(self._slots) < self._size and starting < len(self._todo):
             if self._clock.monotonic() < self._start_after:
                 return
@@ -201,7 +206,7 @@ class ProcessPool:
         """As many of the next calls as should take BATCH_SECONDS, leaving some to the other slots.
 
         A call with a time limit goes alone, so that its clock starts with it; so does one that may run
-        only once, and one whose task was never timed.
+        only once, one with bounds, and one whose task was never timed.
         """
         batch = [self._todo.popleft()]
         if not NOTES:
@@ -217,7 +222,7 @@ class ProcessPool:
         return batch
 
     def _cost(self, call: Call) -> float:
-        alone = call.timeout is not None or call.job.at_most_once
+        alone = call.timeout is not None or call.job.at_most_once or call.code.bounds is not None
         return BATCH_SECONDS if alone else self._seconds.get(call.job.task, BATCH_SECONDS)
 
     # -- what came of it -------------------------------------------------------------------------
@@ -246,6 +251,8 @@ class ProcessPool:
             inline = future.result() if isinstance(future.result(), list) else None
             for call, timed in slot.finished(inline):
                 self._report(call, timed)
+                if call.code.bounds is not None:
+                    slot.watched.ended(timed.outcome)
             slot.rest(self._clock.monotonic())
         else:
             self._bury(slot)
@@ -290,7 +297,8 @@ class ProcessPool:
             if self._fruitless >= FRUITLESS_DEATHS:
                 blamed = not_started.pop(0)
         if blamed is not None:
-            self._events.ended(blamed, Timed(self._verdict(slot, blamed), slot.began_at, 0.0, slot.watched.used))
+            verdict = self._verdict(slot, blamed)
+            self._events.ended(blamed, Timed(verdict, slot.began_at, 0.0, slot.watched.used(verdict)))
         self._give_back([*slot.batch, *not_started])
         slot.batch.clear()
         self._replace(slot)
@@ -301,7 +309,7 @@ class ProcessPool:
             return TimedOut((call.timeout or 0) / MICROS)
         if slot.killed_for is not None:
             return Interrupted(slot.killed_for.value)
-        return Died(f"died: {slot.how_it_died()}")
+        return bounded.verdict(slot.how_it_died(), call.code.bounds)
 
     def _replace(self, slot: Slot) -> None:
         self._slots.remove(slot)

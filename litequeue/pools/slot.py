@@ -29,7 +29,7 @@ from ..tasks import TaskCode
 from . import child, group, live, logs
 from .base import Call, Events, Reason
 from .spawning import Context
-from .watched import Watched
+from .watched import NOT, Watched
 
 OUTCOMES: Final = {
     cls.__name__: cls
@@ -110,6 +110,7 @@ class Slot:
         if not new:
             self.begin(clock)
             return
+        self.watched.loads(new)
         self.loading = new
         origins = [(code.origin, code.checked) for code in new.values() if code.origin is not None]
         self._watch(self._executor.submit(child.load_codes, origins, batch[0].database))
@@ -117,6 +118,10 @@ class Slot:
     def has_other_code(self, call: Call) -> bool:
         """Whether what its child has loaded for the task is not what is to run: the module was loaded anew in this process."""
         return self._loaded.get(call.job.task, call.code) is not call.code
+
+    def fits(self, call: Call) -> int:
+        """How well, as ``Watched.fits`` has it; one that does not is to go, and another to start."""
+        return NOT if self.has_other_code(call) else self.watched.fits(call.code.bounds)
 
     def loaded(self, missing: dict[str, str]) -> list[tuple[Call, str]]:
         """The code is there, but for some tasks: their calls, which are taken back, and why."""
@@ -137,7 +142,7 @@ class Slot:
     def begin(self, clock: Clock) -> None:
         """Let the batch, or what is left of it, run; raises if the child has died meanwhile."""
         self.began_at = clock.now()
-        self.watched.begins()
+        self.watched.begins(self.batch[0])
         try:
             if self._channel is None:
                 self._watch(self._executor.submit(child.run_inline, self._wires.decode()))
@@ -179,6 +184,9 @@ class Slot:
         """Hand on what calls say before they have ended."""
         self.heard_at = now
         self.watched.look()
+        self._listen()
+
+    def _listen(self) -> None:
         if self._channel is not None:
             for about, note in self._live.read():
                 self._pass_on(about, note)
@@ -195,7 +203,7 @@ class Slot:
     def finished(self, inline: Sequence[tuple[int, bytes]] | None) -> list[tuple[Call, Timed]]:
         """Calls that have ended since the last look, in the order in which they ended; what they said first is handed on before."""
         found = []
-        self.hear(self.heard_at)
+        self._listen()
         self._live.start_anew()
         if inline is None:
             inline, self._read = self._notes(self._read)

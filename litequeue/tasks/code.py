@@ -27,6 +27,7 @@ from .source import source_of
 if TYPE_CHECKING:
     from ..base.exact import Limit
     from ..base.masking import Secrets
+    from .bounds import Bounds
     from .callbacks import Callback
     from .keys import LimitKeys, Unique
 
@@ -138,7 +139,7 @@ class TaskCode:
     """A registered function with its options: what the pools run."""
 
     __slots__ = (
-        "_arity", "_backoff", "_limit", "_origin", "_signature", "bind", "callbacks", "checked", "codec", "columns", "function", "give_up_on", "hooks", "is_async", "keeps",
+        "_arity", "_backoff", "_limit", "_origin", "_signature", "bind", "bounds", "callbacks", "checked", "codec", "columns", "function", "give_up_on", "hooks", "is_async", "keeps",
         "limit_name", "made_by", "name", "opener", "result_ttl", "retry_on", "secret", "source", "template",
     )  # fmt: skip
 
@@ -172,6 +173,7 @@ class TaskCode:
         home = home_of(function.__module__, getattr(function, "__globals__", None))
         qualname = getattr(function, "__qualname__", function.__name__)
         check_columns(clean["name"] or qualname, self.columns)
+        self.bounds = self._bounds(clean, qualname)
         self.callbacks = self._callbacks(clean)
         if self.callbacks:
             self.columns = self.columns._replace(links=1)
@@ -250,6 +252,13 @@ class TaskCode:
     def backoff(self, kwargs: str) -> BackoffLike:
         """For a job with these stored arguments."""
         return self._backoff
+
+    def _bounds(self, clean: Mapping[str, Any], qualname: str) -> Bounds | None:
+        if clean["memory"] is None and clean["cpu_time"] is None and clean["nice"] is None:
+            return None
+        from .bounds import bounds_of  # for the few tasks that have any
+
+        return bounds_of(clean["name"] or qualname, clean)
 
     def _callbacks(self, clean: Mapping[str, Any]) -> tuple[Callback, ...]:
         if clean["on_success"] is None and clean["on_failure"] is None:

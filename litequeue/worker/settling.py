@@ -9,10 +9,11 @@ import json
 import random
 
 from ..base.checks import MICROS
-from ..base.errors import ProcessDied, TaskTimeout
+from ..base.errors import CpuTimeExceeded, ProcessDied, TaskTimeout
 from ..base.models import ClaimedJob, Replacement, Settled, Suspension, Unsettled
 from ..base.outcomes import (
     Cancelled,
+    CpuSpent,
     Died,
     Discarded,
     Failed,
@@ -26,7 +27,7 @@ from ..base.outcomes import (
     TimedOut,
 )
 from ..pools.base import Call, Reason
-from ..pools.call import retry_delay, still_running
+from ..pools.call import retry_delay, still_running, too_much_cpu
 from ..store.rules import FOREVER, KEEP, KEEP_DISCARDED
 
 
@@ -69,6 +70,10 @@ def settle(
         text = still_running(outcome)
         delay = retry_delay(TaskTimeout(text), call, rng)
         error = ("TaskTimeout", text, outcome.traceback)
+    elif isinstance(outcome, CpuSpent):
+        text = too_much_cpu(outcome)
+        delay = retry_delay(CpuTimeExceeded(text), call, rng)
+        error = ("CpuTimeExceeded", text, "")
     else:
         assert isinstance(outcome, Failed)
         delay = outcome.delay

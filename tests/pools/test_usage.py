@@ -134,7 +134,7 @@ def test_calls_whose_process_does_not_live_to_tell_are_seen_from_outside(harness
         begun = usage.cpu_of(pid)
         wait_until(lambda pid=pid, begun=begun: usage.cpu_of(pid) > begun + 0.15)
         harness.pool.interrupt(call, reason)
-        assert harness.pool._slots[0].watched.used.cpu_seconds > 0.1  # type: ignore[attr-defined]
+        assert harness.pool._slots[0].watched._used.cpu_seconds > 0.1  # type: ignore[attr-defined]
         assert type(harness.result(call)) is outcome
         found = harness.reports[number].usage
         assert found is not None and 0.1 < found.cpu_seconds < 0.5, "before the kill, and not with its start"

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from litequeue import LiteQueue
+from litequeue import CpuTimeExceeded, LiteQueue, ProcessDied, TaskTimeout
 from litequeue.base.models import ClaimedJob, Settled, Unsettled
 from litequeue.base.outcomes import (
     Cancelled,
+    CpuSpent,
     Died,
     Discarded,
     Failed,
@@ -61,6 +62,7 @@ def test_a_success_is_one_even_if_a_cancel_came_too_late(app: LiteQueue) -> None
         (NotStarted(), "available", 0),
         (Died("died: SIGSEGV"), "retrying", 1),
         (TimedOut(3.0), "retrying", 1),
+        (CpuSpent(3.0), "retrying", 1),
     ],
 )
 def test_each_outcome_has_its_state(app: LiteQueue, outcome: Outcome, state: str, failed: int) -> None:
@@ -70,6 +72,13 @@ def test_each_outcome_has_its_state(app: LiteQueue, outcome: Outcome, state: str
     assert (row.finished_at is not None) == (state in ("discarded", "cancelled")) == (row.prune_at is not None)
     if state in ("retrying", "scheduled"):
         assert row.run_at == NOW + 9
+
+
+def test_what_ends_a_process_has_a_class_to_be_given_up_on(app: LiteQueue) -> None:
+    for outcome, error in ((Died("x"), ProcessDied), (TimedOut(1.0), TaskTimeout), (CpuSpent(1.5), CpuTimeExceeded)):
+        row = decide(call(app, give_up_on=error), outcome)
+        assert isinstance(row, Unsettled) and (row.state, row.error_type) == ("discarded", error.__name__)
+    assert row.error_message == "cpu_time: more than 1.5 s"
 
 
 def test_our_own_shutdown_charges_nothing(app: LiteQueue) -> None:
@@ -82,7 +91,7 @@ def test_our_own_shutdown_charges_nothing(app: LiteQueue) -> None:
 
 
 def test_the_last_attempt_is_not_retried_however_it_ended(app: LiteQueue) -> None:
-    for outcome in (Died("x"), TimedOut(1.0)):
+    for outcome in (Died("x"), TimedOut(1.0), CpuSpent(1.0)):
         row = decide(call(app, failures=2), outcome)
         assert isinstance(row, Unsettled) and row.state == "discarded"
 

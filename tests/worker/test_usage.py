@@ -1,4 +1,4 @@
-"""From what an attempt has used to what its job shows."""
+"""From the bounds of a task, and what its attempts used, to what the job shows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from litequeue import AttemptInfo, LiteQueue
+from litequeue import AttemptInfo, JobFailed, LiteQueue
 from litequeue.base.models import ClaimedJob, Settled, Unsettled, Used
 from litequeue.base.outcomes import Succeeded, Timed, Usage
 from litequeue.cli import main
@@ -20,7 +20,7 @@ from litequeue.worker.outgoing import Outgoing
 
 from ..pools import hungry
 
-pytestmark = [pytest.mark.beside, pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere less can be told")]
+pytestmark = [pytest.mark.beside, pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is kept on Linux")]
 
 
 @pytest.fixture
@@ -31,10 +31,23 @@ def starving(db: Path) -> Iterator[LiteQueue]:
 
 
 @pytest.mark.slow
-def test_a_job_has_what_it_used(starving: LiteQueue) -> None:
+def test_a_job_says_which_bound_ended_each_of_its_attempts_and_what_it_used(starving: LiteQueue) -> None:
     with starving.worker(processes=1, threads=0, async_=0):
-        fine = hungry.use.delay("computes", 0.1, 40)
+        hog, burner, fine = hungry.eat.delay("bit by bit"), hungry.burn.delay("in C"), hungry.use.delay("computes", 0.1, 40)
+        with pytest.raises(JobFailed, match="MemoryExceeded: memory: more than 128M, of which its process had ") as caught:
+            hog.get(timeout=30)
+        assert caught.value.type == "MemoryExceeded"
+        with pytest.raises(JobFailed, match=r"CpuTimeExceeded: cpu_time: more than 0\.4 s"):
+            burner.get(timeout=30)
         fine.get(timeout=30)
+    info = hog.info()
+    assert (info.state, info.failures, info.interruptions) == ("discarded", 2, 0), "retried, as any failure, and no death of a worker"
+    assert len(info.attempts) == 2
+    for attempt in info.attempts:
+        assert attempt.error_type == "MemoryExceeded"
+        assert attempt.max_rss_bytes is not None and 110 << 20 < attempt.max_rss_bytes < 140 << 20
+        assert attempt.cpu_seconds is not None and attempt.cpu_seconds > 0.01
+    assert burner.info().attempts[0].cpu_seconds == 0.4
     assert (fine.info().cpu_seconds or 0) > 0.03 and (fine.info().max_rss_bytes or 0) > 50 << 20 and not fine.info().attempts
 
 
