@@ -17,6 +17,12 @@ from ..pools.base import Call, Reason
 Key = tuple[int, int]  # a job's id and the attempt's number
 
 
+def limits_of(call: Call) -> list[tuple[Reason, int]]:
+    """What limits a call has, in microseconds."""
+    both = ((Reason.SOFT_TIMEOUT, call.soft_timeout), (Reason.TIMEOUT, call.timeout))
+    return [(reason, limit) for reason, limit in both if limit is not None]
+
+
 class Limits:
     """The deadlines of the calls that have any."""
 
@@ -26,13 +32,9 @@ class Limits:
 
     def watch(self, call: Call, started: float, live: Mapping[Key, Call]) -> None:
         """Enter a call that began then. ``live``: those that still run; others are swept out."""
-        for limit, reason in (
-            (call.soft_timeout, Reason.SOFT_TIMEOUT),
-            (call.timeout, Reason.TIMEOUT),
-        ):
-            if limit is not None:
-                entry = (started + limit / MICROS, next(self._serial), call, reason)
-                heapq.heappush(self._heap, entry)
+        for reason, limit in limits_of(call):
+            entry = (started + limit / MICROS, next(self._serial), call, reason)
+            heapq.heappush(self._heap, entry)
         if len(self._heap) > 4 * len(live) + 64:  # mostly of calls that ended in time
             self._heap = [e for e in self._heap if live.get((e[2].job.id, e[2].job.attempt)) is e[2]]
             heapq.heapify(self._heap)
