@@ -55,11 +55,13 @@ def test_the_first_example_does_what_it_says(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_tests_of_the_guide_pass(tmp_path: Path) -> None:
-    (test,) = (block for block in TASKS if "@pytest.fixture" in block)
-    (tmp_path / "test_prices.py").write_text(test)
+    program, *tests = blocks(GUIDE["testing"])
+    (tmp_path / "shop.py").write_text(program)
+    (tmp_path / "test_shop.py").write_text("from shop import app, sent, sign_up, welcome\n\n" + "\n".join(tests))
     words = [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tmp_path, tmp_path]
     done = subprocess.run(words, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False)
-    assert "1 passed" in done.stdout, done.stdout
+    assert f"{''.join(tests).count('def test_')} passed" in done.stdout, done.stdout
+    assert not (tmp_path / "db.sqlite").exists()
 
 
 @pytest.mark.slow
@@ -72,7 +74,7 @@ def test_the_chapter_of_tasks_is_one_file_as_it_says(tmp_path: Path) -> None:
             except Exception as error:
                 print(error)
 """
-    chapter = "".join(block for block in TASKS if "@pytest.fixture" not in block)
+    chapter = "".join(TASKS)
     (tmp_path / "tasks.py").write_text(chapter + extra)
     done = subprocess.run(
         [sys.executable, "tasks.py"], cwd=tmp_path, env=environment(), capture_output=True, text=True,

@@ -56,7 +56,7 @@ def testing(app: LiteQueue | None = None, *, path: str | os.PathLike[str] | None
     with ExitStack() as stack:
         if path is None:
             path = os.path.join(stack.enter_context(tempfile.TemporaryDirectory(prefix="litequeue-")), "queue.sqlite")
-        path = database_path(path)
+        path = os.path.realpath(database_path(path))  # as the store has it, which a worker's jobs are told
         fresh.make(path)
         kit = Kit(app)
         stack.enter_context(rebound(app._client, path, kit._clock, kit._on_ring))
