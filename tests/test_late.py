@@ -53,7 +53,7 @@ def test_all_can_be_declared_before_the_file_is_known(late: LiteQueue, tmp_path:
     app = LiteQueue(lambda: asked.append(1) or tmp_path / "db.sqlite")  # type: ignore[func-returns-value]
     for made in (late, app):
         task = made.task(on_failure=made.task(name="told")(print), max_running=1, name="double")(double)
-        made.every("1h")(task)
+        made.every("1h", name="s")(task)
         made.limit("l", max_running=2)
         made.on("succeeded")(print)
         made.on_discarded(made.task(name="discarded")(print))
@@ -173,14 +173,14 @@ def test_threads_that_are_first_at_once_come_to_one_file(tmp_path: Path) -> None
         assert app.stats().states["available"] == 8
 
 
-def test_schedules_of_an_app_that_is_bound_later_are_its_own(late: LiteQueue, tmp_path: Path) -> None:
-    with LiteQueue() as other:
-        late.every("1h", name="mine")(late.task(name="double")(double))
-        other.every("1h", name="theirs")(other.task(name="double")(double))
-        late.bind(tmp_path / "db.sqlite")
-        with late.worker(burst=True) as worker:
-            worker.join()
-        assert [info.name for info in late.schedules.list()] == ["mine"]
+def test_schedules_of_an_app_that_is_bound_later_are_its_own(tmp_path: Path) -> None:
+    (tmp_path / "two.py").write_text(
+        "from litequeue import LiteQueue\nmine, theirs = LiteQueue(), LiteQueue()\n"
+        "@mine.every('1h', name='mine')\n@mine.task\ndef m(): ...\n@theirs.every('1h', name='theirs')\n@theirs.task\ndef t(): ...\n"
+        "if __name__ == '__main__':\n    mine.bind('db.sqlite')\n    mine.run_worker(burst=True)\n    print([info.name for info in mine.schedules.list()])\n"
+    )
+    done = subprocess.run([sys.executable, "two.py"], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=30, check=False)
+    assert done.stdout == "['mine']\n", done.stderr
 
 
 # -- workers -----------------------------------------------------------------------------------------------

@@ -190,6 +190,16 @@ def test_a_worker_runs_those_of_a_package_without_any_app(tmp_path: Path) -> Non
         assert app.job(job.get(timeout=0)).get(timeout=0) == "thumbs.resize", done.stderr
 
 
+@pytest.mark.slow
+def test_so_does_one_that_finds_them_by_their_jobs(tmp_path: Path) -> None:
+    """And there one enqueues another, which the worker has not met."""
+    (tmp_path / "thumbs.py").write_text(THUMBS)
+    code = "import thumbs, litequeue\napp = litequeue.LiteQueue('db.sqlite')\nthumbs.resize.delay('cat.png')"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment(), timeout=30, check=True)
+    with LiteQueue(tmp_path / "db.sqlite") as app, worker_process(tmp_path / "db.sqlite", cwd="/"):
+        assert app.job(app.job(1).get(timeout=20)).get(timeout=20) == "thumbs.resize"
+
+
 SHOP = """
 import dataclasses
 from litequeue import LiteQueue

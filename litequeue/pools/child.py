@@ -175,6 +175,16 @@ def _write(notes: int, index: int, note: object) -> None:
     os.write(notes, live.HEAD.pack(index, len(body)) + body)
 
 
+def wait_rule(blocking: bool, bounded: bool) -> AbstractContextManager[None]:
+    """A process cannot lend its slot; but with a timeout nothing hangs for ever."""
+    if not bounded:
+        raise WouldDeadlock(
+            "a process task that waits for a job keeps its slot, and all slots may come to wait: give get() or "
+            "wait() a timeout, or run the waiting task in a thread"
+        )
+    return contextlib.nullcontext()
+
+
 class _Host:
     """Of one call, for as long as it runs: a thread that it has left may speak when another does."""
 
@@ -205,13 +215,7 @@ class _Host:
         return True
 
     def wait_rule(self, blocking: bool, bounded: bool) -> AbstractContextManager[None]:
-        """A process cannot lend its slot; but with a timeout nothing hangs for ever."""
-        if not bounded:
-            raise WouldDeadlock(
-                "a process task that waits for a job keeps its slot, and all slots may come to wait: give get() or "
-                "wait() a timeout, or run the waiting task in a thread"
-            )
-        return contextlib.nullcontext()
+        return wait_rule(blocking, bounded)
 
     def is_stopping(self) -> bool:
         return _channel is not None and _channel.stop.poll()

@@ -198,6 +198,7 @@ class Kit:
             client, app = self._client, self.app
             self._worker = Hand(client.store, client.path, app._tasks, app._declared, self._clock, self._run)
             client.hooks.after.append(self._failures.heard)
+            client.hooks.around = True
         return self._worker
 
     @contextmanager

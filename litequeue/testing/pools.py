@@ -91,14 +91,14 @@ class Here(ThreadPool):
         self._runners += 1
         self._work()
 
-    def _wait_rule(self, blocking: bool, bounded: bool) -> AbstractContextManager[None]:
+    def wait_rule(self, blocking: bool, bounded: bool) -> AbstractContextManager[None]:
         if self.kind == "process":
             from ..pools import child
 
-            child._wait_rule(blocking, bounded)  # refuses what has no end
-        return self._waits.around(super()._wait_rule(blocking, bounded), bounded)
+            child.wait_rule(blocking, bounded)  # refuses what has no end
+        return self._waits.around(super().wait_rule(blocking, bounded), bounded)
 
-    def _is_stopping(self) -> bool:
+    def is_stopping(self) -> bool:
         return self._waits.refuse_one_without_end()
 
     def _run_limited(self, call: Call, context: JobContext) -> Timed:
@@ -155,10 +155,10 @@ class HereAsync(CoroutinePool):
     def stop(self) -> None:
         pass
 
-    def _wait_rule(self, blocking: bool, bounded: bool) -> AbstractContextManager[None]:
-        return self._waits.around(super()._wait_rule(blocking, bounded), bounded)
+    def wait_rule(self, blocking: bool, bounded: bool) -> AbstractContextManager[None]:
+        return self._waits.around(super().wait_rule(blocking, bounded), bounded)
 
-    def _is_stopping(self) -> bool:
+    def is_stopping(self) -> bool:
         return self._waits.refuse_one_without_end()
 
 

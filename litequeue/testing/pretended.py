@@ -51,7 +51,7 @@ def inside(pool: Here | HereAsync, call: Call, clock: Clock, *, cancelled: bool)
     """``current_job()`` is this one, and with the block it ends. Raises AssertionError where the block would put it aside."""
     pool.todo.clear()
     context = context_of(call, clock)
-    context._wait_rule, context._stops, context._tell = pool._wait_rule, pool._is_stopping, pool._events.said
+    context._host = pool
     if cancelled:
         context._cancel()
     began, token = clock.monotonic(), _current.set(context)
