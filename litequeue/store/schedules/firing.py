@@ -47,15 +47,17 @@ DUE: Final = f"""SELECT json_group_array(json_array({_PLANNED})) FROM (
       AND id NOT IN (SELECT value FROM json_each(:without))
     ORDER BY fires_at LIMIT :limit)"""
 
-# Those that wait for their last job: when it ended, or NULL while it has not. A job that is gone has ended.
-AWAITING: Final = f"""SELECT json_group_array(json_array({_PLANNED}, ended_at)) FROM (
+# Those that wait for their last job, and when it ended: 0 while it has not. A job that is gone has ended. A tick that made none, since its key was
+# taken, is over when that is decided: else its schedule would wait for ever.
+AWAITING: Final = f"""SELECT json_group_array(json_array({_PLANNED}, max(ifnull(ended_at, 0), decided_at))) FROM (
     SELECT {_PLANNED}, (
         SELECT CASE WHEN t.job_finished_at IS NOT NULL THEN t.job_finished_at
-                    WHEN j.id IS NULL THEN t.decided_at ELSE j.finished_at END
+                    WHEN j.id IS NULL THEN t.decided_at ELSE ifnull(j.finished_at, 0) END
         FROM litequeue_ticks AS t LEFT JOIN litequeue_jobs AS j ON j.id = t.job_id
-        WHERE t.schedule_id = s.id AND t.job_id IS NOT NULL ORDER BY t.tick_at DESC LIMIT 1) AS ended_at
+        WHERE t.schedule_id = s.id AND t.job_id IS NOT NULL ORDER BY t.tick_at DESC LIMIT 1) AS ended_at,
+        (SELECT decided_at FROM litequeue_ticks WHERE schedule_id = s.id ORDER BY tick_at DESC LIMIT 1) AS decided_at
     FROM litequeue_schedules AS s WHERE awaiting = 1 AND disabled_at IS NULL)
-WHERE ended_at IS NOT NULL"""
+WHERE ended_at IS NOT 0 AND decided_at IS NOT NULL"""
 
 # The time was later once: the clock has been set back.
 LAST_DECIDED: Final = "SELECT max(decided_at) FROM litequeue_ticks"

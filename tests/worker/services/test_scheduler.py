@@ -253,6 +253,27 @@ def test_an_interval_after_the_finish_counts_from_the_end_of_its_job(clockwork: 
     assert clockwork.outcomes() == ["12:10 fired", "13:20 fired"]
 
 
+def test_an_interval_after_the_finish_goes_on_from_a_tick_that_made_no_job(clockwork: Clockwork) -> None:
+    @clockwork.app.task(name="tasks.unique", unique=True)
+    def unique() -> None: ...
+
+    clockwork.app.schedules.add("s", unique, trigger=Every("10m", after="finish"))
+    scheduler = clockwork.scheduler()
+    other = unique.delay()  # it has the key
+    for _ in range(2):
+        clockwork.clock.advance(600)
+        scheduler.tick()
+    other.cancel()
+    clockwork.clock.advance(600)
+    scheduler.tick()
+    assert clockwork.outcomes() == ["12:10 skipped", "12:20 skipped", "12:30 fired"]
+    clockwork.clock.advance(600)
+    scheduler.tick()
+    assert clockwork.app.schedules.get("s").state == "running"
+    clockwork.end(clockwork.jobs()[-1])
+    assert scheduler.tick() == pytest.approx(600, abs=0.01)
+
+
 def test_a_million_seconds_do_not_drift(clockwork: Clockwork) -> None:
     clockwork.add(every="1s", overlap="allow")
     scheduler = clockwork.scheduler()
