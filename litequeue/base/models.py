@@ -270,6 +270,15 @@ class Past(NamedTuple):
     reason: str
 
 
+class Fire(NamedTuple):
+    """A tick that becomes a job."""
+
+    schedule: int
+    tick: int
+    state: str  # of the job: available, or blocked by that of an earlier tick
+    outcome: str
+
+
 class Step(NamedTuple):
     """What to do with a schedule, if it still is as it was read."""
 

@@ -1,18 +1,19 @@
 """Which ticks of a schedule are to be fired, and which are past: a pure decision.
 
-Owns catch-up, grace and jitter. Given a schedule's row, its trigger and the time, it says what to do now and when
+Owns catch-up, grace, jitter and overlaps. Given a schedule's row, its trigger and the time, it says what to do now and when
 to look again; that each tick is decided once is the store's to see to.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Container, Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
 from ..base.checks import MICROS, aware
 from ..base.durations import render
-from ..base.models import Due, Past, Planned, Step
+from ..base.models import Due, Fire, Past, Planned, Step
 from .kinds import At, Cron, Every, Trigger
 from .specs import from_spec
 from .ticks import last_ticks, next_tick
@@ -95,6 +96,31 @@ def is_stuck(trigger: Trigger, tick: int, now: int) -> bool:
 def at_boot(row: Planned, boot: str, now: int) -> Step:
     """The tick of a schedule that fires once per boot."""
     return _step(row, None, None, boot=boot, fire=(Due(now, "fired"),))
+
+
+def overlapping(
+    steps: Iterable[Step], busy: Container[int], rules: Mapping[int, tuple[str, str]], taken: Container[tuple[int, int]]
+) -> tuple[list[Fire], list[tuple[int, Past]]]:
+    """Which ticks of some steps become jobs, and what became of the others, each with its schedule. ``busy``: schedules of which a job has not
+    ended; ``rules``: overlap and catch_up by schedule; ``taken``: ticks that were decided before."""
+    jobs: list[Fire] = []
+    others: list[tuple[int, Past]] = []
+    made: set[int] = set()
+    for step in steps:
+        others += [(step.id, past) for past in step.past]
+        for due in step.fire:
+            overlap, catch_up = rules[step.id]
+            if (step.id, due.tick) in taken:
+                continue
+            if overlap == "allow" or step.id not in busy and step.id not in made:
+                jobs.append(Fire(step.id, due.tick, "available", due.outcome))
+                made.add(step.id)
+            elif overlap == "queue" or catch_up == "all" and due.outcome == "late":
+                # What was missed is caught up one after another, however an overlap is treated.
+                jobs.append(Fire(step.id, due.tick, "blocked", due.outcome))
+            else:
+                others.append((step.id, Past(due.tick, None, "skipped", "the job of an earlier tick had not ended")))
+    return jobs, others
 
 
 def _step(

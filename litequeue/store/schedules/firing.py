@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from ...base.bell import Address
 from ...base.errors import StoreError
-from ...base.models import NewJob, Past, Planned, Step
+from ...base.models import Fire, NewJob, Past, Planned, Step
 from ..bells import everyone
 from ..file import Database
 from ..notices import insert_notices
@@ -267,8 +267,12 @@ class Ticks:
 
 def _decide(
     connection: sqlite3.Connection, steps: Sequence[Step], schedules: str
-) -> tuple[list[tuple[int, int, str, str]], list[list[Any]]]:
-    """The jobs to insert, as (schedule, tick, state, outcome), and the rows of ticks that are not fired."""
+) -> tuple[list[Fire], list[list[Any]]]:
+    """The jobs to insert, and the rows of ticks that are not fired."""
+    from ...triggers.firing import (
+        overlapping,  # time zones and cron, which who fires has, and who looks whether there are schedules need not
+    )
+
     (text,) = connection.execute(BUSY, {"schedules": schedules}).fetchone()
     busy: set[int] = set(json.loads(text))
     (text,) = connection.execute(OVERLAPS, {"schedules": schedules}).fetchone()
@@ -276,21 +280,5 @@ def _decide(
     ticks = json.dumps([(step.id, due.tick) for step in steps for due in step.fire])
     (text,) = connection.execute(TAKEN, {"ticks": ticks}).fetchone()
     taken = {(id_, tick) for id_, tick in json.loads(text)}
-    jobs: list[tuple[int, int, str, str]] = []
-    rows: list[list[Any]] = []
-    for step in steps:
-        rows += [[step.id, p.tick, p.through, p.outcome, p.reason, None] for p in step.past]
-        for due in step.fire:
-            overlap, catch_up = rules[step.id]
-            if (step.id, due.tick) in taken:
-                continue
-            if step.id not in busy or overlap == "allow":
-                jobs.append((step.id, due.tick, "available", due.outcome))
-                busy.add(step.id)
-            elif overlap == "queue" or catch_up == "all" and due.outcome == "late":
-                # What was missed is caught up one after another, however an overlap is treated.
-                jobs.append((step.id, due.tick, "blocked", due.outcome))
-            else:
-                reason = "the job of an earlier tick had not ended"
-                rows.append([step.id, due.tick, None, "skipped", reason, None])
-    return jobs, rows
+    jobs, past = overlapping(steps, busy, rules, taken)
+    return jobs, [[id_, p.tick, p.through, p.outcome, p.reason, None] for id_, p in past]

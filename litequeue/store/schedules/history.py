@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ...base.checks import MICROS, aware
-from ...base.models import JobColumns
+from ...base.models import Fire, JobColumns
 from ..keys import hold
 from ..rules import HAS_COME, NO_LINE
 from ..tags import note
@@ -82,9 +82,9 @@ WHERE id IN (SELECT value FROM json_each(:schedules)) AND ticks % :every < :step
 
 
 def insert_fired(
-    connection: sqlite3.Connection, jobs: Sequence[tuple[int, int, str, str]], rows: list[list[Any]], now: int
+    connection: sqlite3.Connection, jobs: Sequence[Fire], rows: list[list[Any]], now: int
 ) -> list[tuple[int, int, int]]:
-    """Make the jobs of ticks, and the rows of all; ``jobs``: (schedule, tick, state, outcome). As (schedule, tick, job)."""
+    """Make the jobs of ticks, and the rows of all. As (schedule, tick, job)."""
     first = 0
     keyed = kept_out(connection, jobs, now) if jobs else Keyed(jobs, [], {})
     jobs, rows = keyed.jobs, rows + keyed.rows

@@ -13,29 +13,28 @@ from typing import Any, Final, NamedTuple
 
 from ...base import stored
 from ...base.exact import UniqueKey
+from ...base.models import Fire
 from .. import keys
 
 KEYS: Final = """SELECT id, task, unique_key FROM litequeue_schedules
 WHERE unique_key IS NOT NULL AND id IN (SELECT value FROM json_each(:schedules))"""
 
-Tick = tuple[int, int, str, str]  # schedule, tick, state, outcome
-
 
 class Keyed(NamedTuple):
     """What of a firing may become jobs."""
 
-    jobs: Sequence[Tick]
+    jobs: Sequence[Fire]
     rows: list[list[Any]]  # of ticks that are skipped
     keys: dict[int, tuple[str, UniqueKey]]  # by schedule: the task, and the key of its job
 
 
-def kept_out(connection: sqlite3.Connection, jobs: Sequence[Tick], now: int) -> Keyed:
+def kept_out(connection: sqlite3.Connection, jobs: Sequence[Fire], now: int) -> Keyed:
     """Of jobs that are about to be made in this transaction. Where two of them have one key, the first is made."""
     rows = connection.execute(KEYS, {"schedules": json.dumps([job[0] for job in jobs])}).fetchall()
     found = {schedule: (task, key) for schedule, task, text in rows if (key := _read(text)) is not None}
     if not found:
         return Keyed(jobs, [], {})
-    made: list[Tick] = []
+    made: list[Fire] = []
     skipped: list[list[Any]] = []
     mine: set[tuple[str, str]] = set()
     for job in jobs:

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from ...base.bell import Address
 from ...base.exact import Enqueued
-from ...base.models import JobColumns, Planned, Step, TaskOrigin
+from ...base.models import Fire, JobColumns, Planned, Step, TaskOrigin
 from ..bells import everyone
 from ..file import Database
 from ..origins import record_origin
@@ -175,7 +175,7 @@ class Schedules:
             tick = now
             while self._is_taken(connection, name, tick):
                 tick += 1  # two within a microsecond
-            fired = insert_fired(connection, [(known.id, tick, "available", "manual")], [], now)
+            fired = insert_fired(connection, [Fire(known.id, tick, "available", "manual")], [], now)
             return Enqueued(fired[0][2], True), everyone(connection)
 
     @staticmethod
