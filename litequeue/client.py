@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
+from copy import copy
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from . import known, origins
 from .base import checks
-from .base.clock import SystemClock
+from .base.clock import Clock, SystemClock
 from .base.errors import PayloadTooLarge, WouldDeadlock
 from .base.mainguard import refuse_in_an_import
 from .base.models import Membership, NewJob, TaskOrigin
@@ -35,6 +36,12 @@ _BESIDE: Final = {"after", *WHEN}  # options that are stored beside the job's ro
 
 class Client(Opening):
     """One file as an app sees it. Safe in any thread and after a fork."""
+
+    def on_paper(self, clock: Clock) -> Client:
+        """The same for calls that are only thought through: at another time, and nothing of them is recorded."""
+        made = copy(self)
+        made.clock, made._recorded = clock, _Everything()
+        return made
 
     def encode_call(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, str]:
         """A call's arguments as stored. Raises PayloadError naming the argument, or PayloadTooLarge."""
@@ -236,6 +243,13 @@ class Client(Opening):
 
 def _only(enqueued: tuple[int, bool]) -> int:
     return enqueued[0]
+
+
+class _Everything(set[str]):
+    """What has been said of every task that there is."""
+
+    def __contains__(self, task: object) -> bool:
+        return True
 
 
 def client_of(path: str) -> Client:

@@ -2,7 +2,8 @@
 
 Read ``kit`` first, what a test holds: ``testing(app)``, and what it gives. ``fixture`` is the same for pytest, ``rebinding`` has the app on the test's file
 meanwhile, which ``fresh`` makes, ``hand`` is the worker, which does one job at a time in the thread that asks it to, with its ``pools``, ``clock`` says what time it
-is there, ``enqueued`` finds and words what waits, ``failures`` raises what went wrong, ``pretended`` is a job that a test is itself. Nothing of the package imports this, and each name is imported when it is asked for: pytest by ``fixture`` alone.
+is there, ``enqueued`` finds and words what waits, ``failures`` raises what went wrong, ``pretended`` is a job that a test is itself. ``simulator`` thinks through what schedules and
+workflows will do, its parts are in ``simulated``. Nothing of the package imports this, and each name is imported when it is asked for: pytest by ``fixture`` alone.
 May import all of the package but ``cli``.
 """
 
@@ -15,10 +16,13 @@ if TYPE_CHECKING:
     from .enqueued import Enqueued
     from .fixture import queue
     from .kit import Kit, testing
+    from .simulator import Attempt, Simulation, simulate
 
-__all__ = ["Enqueued", "Kit", "queue", "testing"]
+__all__ = ["Attempt", "Enqueued", "Kit", "Simulation", "queue", "simulate", "testing"]
 
-_LATER = {"Enqueued": "enqueued", "Kit": "kit", "queue": "fixture", "testing": "kit"}
+_LATER = {
+    "Attempt": "simulator", "Enqueued": "enqueued", "Kit": "kit", "Simulation": "simulator", "queue": "fixture", "simulate": "simulator", "testing": "kit",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

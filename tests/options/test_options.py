@@ -147,13 +147,13 @@ ACTS = {
     "soft_timeout": {
         "tasks/code.py",  # shorter than the timeout?
         "base/errors.py", "worker/timeouts.py", "worker/dispatch.py", "pools/base.py", "pools/child.py",
-        "pools/coroutines.py", "pools/threads.py",
+        "pools/coroutines.py", "pools/threads.py", "testing/simulated/jobs.py", "testing/simulated/world.py",
     },
     "result_ttl": {"tasks/code.py", "worker/settling.py", "pools/call.py"},
     "give_up_on": {"tasks/code.py", "pools/call.py"},
     "max_jobs_per_child": {"worker/pooling.py"},
     "burst": {"worker/coordinator.py", "worker/worker.py", "worker/embedded.py", "cli/service.py"},
-    "catch_up": {"triggers/firing.py", "cli/crontabs.py", "cli/crontab_export.py", "base/records.py"},
+    "catch_up": {"triggers/firing.py", "cli/crontabs.py", "cli/crontab_export.py", "base/records.py", "testing/simulated/schedules.py"},
 }  # fmt: skip
 COLUMN = re.compile(r"base/models\.py|store/.*")
 

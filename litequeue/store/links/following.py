@@ -56,7 +56,7 @@ def due(connection: sqlite3.Connection, told: Sequence[int]) -> list[tuple[int, 
 
 def make(connection: sqlite3.Connection, parent: int, state: str, text: object, now: int) -> list[int]:
     """One callback; its id. What is planted, and is none, makes nothing."""
-    found = _job(text, now)
+    found = job_of(text, now)
     if found is None:
         return []
     takes, new = found
@@ -76,8 +76,8 @@ _TEXTS: Final = ("tags", "headers", "limit_key")  # that may be, or not
 _SAID: Final[dict[str, Any]] = {"task": "", "args": "[]", "kwargs": "{}", "delay": 0, "expires": None, **JobColumns()._asdict()}
 
 
-def _job(text: object, now: int) -> tuple[bool, NewJob] | None:
-    """Whether it takes what its parent came to, and itself; None for what is not as ``workflow/called_back`` writes it."""
+def job_of(text: object, now: int) -> tuple[bool, NewJob] | None:
+    """Of the JSON of a callback: whether it takes what its parent came to, and itself; None for what is not as ``workflow/called_back`` writes it."""
     try:
         found = stored.loads(text, _LENGTH) if isinstance(text, str) else None
     except ValueError:
