@@ -125,7 +125,7 @@ class LiteQueue(Marked, Binding, Workflows, Locks, LimitsOfApp, Transactions, Lo
     ) -> None:  # fmt: skip
         """Allow instances of a class in arguments and results.
 
-        ``encode`` turns one into storable values, ``decode`` back; Enum classes and dataclasses do without.
+        ``encode`` turns one into storable values, ``decode`` back; Enum classes, dataclasses and those of attrs do without.
         Workers must register it too, which they do if the tasks' module does.
         """
         self._client.codec.register(cls, encode, decode, name)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from . import known, origins
 from .base import checks
 from .base.clock import Clock, SystemClock
-from .base.errors import PayloadTooLarge, WouldDeadlock
+from .base.errors import PayloadError, PayloadTooLarge, WouldDeadlock
 from .base.mainguard import refuse_in_an_import
 from .base.models import Membership, NewJob, TaskOrigin
 from .given import expires_at_of, run_at_of, say_whose
@@ -85,7 +85,10 @@ class Client(Opening):
         self, code: TaskCode, args: Sequence[Any], kwargs: Mapping[str, Any], options: EnqueueOptions | None
     ) -> tuple[int, bool]:
         code.check_call(args, kwargs)
-        texts = self.encode_call(code.name, args, kwargs)
+        try:
+            texts = self.encode_call(code.name, args, kwargs)
+        except PayloadError as error:
+            raise code.with_name(error) from error.__cause__
         key, said = (None, None) if code.template.unique is None and not options else self.key_of(code.template, args, kwargs, options)
         found = self._store_one(code.template, texts, said, self.origin_of(code), key, (args, kwargs))
         if code.name not in self._recorded:

@@ -73,7 +73,8 @@ def _payloads(client: Client, code: TaskCode, calls: Iterable[Any], is_keyed: bo
                 texts = *texts, maker.key(args, kwargs, client.codec)
             yield texts if limited is None else (*texts, limited.key(args, kwargs, client.codec))
     except (InvalidType, SignatureMismatch, PayloadError, PayloadTooLarge) as error:
-        raise type(error)(f"delay_many: item {position}: {error}") from None
+        said = code.with_name(error) if isinstance(error, PayloadError) else error
+        raise type(error)(f"delay_many: item {position}: {said}") from error.__cause__
 
 
 def _call(item: Any) -> tuple[tuple[Any, ...], Mapping[str, Any]]:

@@ -12,8 +12,6 @@ in C): 1.2 times json.dumps for a list of 1000 ints, 1.4 for 100 small dicts.
 
 from __future__ import annotations
 
-import dataclasses
-import enum
 import functools
 import json
 import math
@@ -26,15 +24,8 @@ from ..base.stored import MAX_BYTES, MAX_DEPTH, beyond
 from .collisions import HASHED, SHORT, Collisions
 from .plain import encode_plain as _encode_plain
 from .refusal import refuse
-from .types import (
-    CONVERSIONS,
-    DECODERS,
-    ENCODERS,
-    conversion,
-    late_encoder,
-)
+from .types import DECODERS, ENCODERS, late_encoder
 
-INSTEAD: Final = "__litequeue_instead__"  # a class of ours, of which no instance can be stored, says what to pass
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _CONTAINERS: Final = frozenset({list, dict})
 _BIG_INT_BITS: Final = 12_000  # Python refuses to print or parse ints over 4300 digits
@@ -195,7 +186,9 @@ class Codec:
         if registered is not None:
             name, encode = registered
             return {"$type": [name, self._tagged(encode(value, where), where, depth)]}
-        refuse(where, _hint(kind))
+        from .ways import hint  # what is stored needs none
+
+        refuse(where, hint(kind))
 
     # -- decoding --------------------------------------------------------------------------
 
@@ -258,34 +251,6 @@ def _home(cls: type) -> str:
             "a name="
         )
     return home.name
-
-
-def _hint(kind: type) -> str:
-    shown = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    instead = next((vars(base)[INSTEAD] for base in kind.__mro__ if INSTEAD in vars(base)), None)
-    if instead is not None:
-        return f"it is a {shown}; {instead}"
-    if issubclass(kind, enum.Enum) or dataclasses.is_dataclass(kind):
-        return f"its type {shown} is not registered; call app.register_type({kind.__name__}) first"
-    for base in (dict, list, tuple, str, int, float, set):
-        if issubclass(kind, base):
-            return (
-                f"its type {shown} would come back as a plain {base.__name__}; convert it with "
-                f"{base.__name__}(...), or call app.register_type({kind.__name__}, encode, decode)"
-            )
-    for plain, words in CONVERSIONS.items():
-        if issubclass(kind, plain):
-            return (
-                f"its type {shown} would come back as a plain {plain.__name__}; convert it with {words}, or call "
-                f"app.register_type({kind.__name__}, encode, decode)"
-            )
-    written = conversion(kind)
-    if written is not None:
-        return f"its type {shown} is not supported; convert it with {written}, or call app.register_type({kind.__name__}, encode, decode)"
-    return (
-        f"its type {shown} is not supported; pass an id or a path instead, or call "
-        f"app.register_type({kind.__name__}, encode, decode)"
-    )
 
 
 def _joins_back(text: str) -> bool:

@@ -1,6 +1,6 @@
-"""How Enum classes and dataclasses are stored without an encode and decode of their own.
+"""How Enum classes, dataclasses and those of attrs are stored without an encode and decode of their own.
 
-Owns what of them is carried: an Enum's member by its name, a Flag by its number, of a dataclass the fields. Whatever an
+Owns what of them is carried: an Enum's member by its name, a Flag by its number, of a dataclass, and of attrs', the fields. Whatever an
 instance has besides would be lost without a word, so it is refused: what the class alone shows where it is registered, the
 rest where a value is stored.
 """
@@ -31,10 +31,11 @@ def derived(cls: type) -> tuple[Encoder, Decoder]:
         return _flag(cls)
     if issubclass(cls, enum.Enum):
         return _enum(cls)
-    if dataclasses.is_dataclass(cls):
-        return _dataclass(cls)
+    fields = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else getattr(cls, "__attrs_attrs__", None)
+    if fields is not None:
+        return _of_fields(cls, tuple(field.name for field in fields))
     raise InvalidArgument(
-        f"register_type({cls.__name__}) needs encode and decode: only Enum classes and dataclasses "
+        f"register_type({cls.__name__}) needs encode and decode: only Enum classes, dataclasses and those of attrs "
         "do without"
     )
 
@@ -79,9 +80,8 @@ def _flag(cls: type[enum.Flag]) -> tuple[Encoder, Decoder]:
     return encode, cls
 
 
-def _dataclass(cls: type) -> tuple[Encoder, Decoder]:
+def _of_fields(cls: type, names: tuple[str, ...]) -> tuple[Encoder, Decoder]:
     _check_class(cls)
-    names = tuple(f.name for f in dataclasses.fields(cls))
     wanted = frozenset(names)
     slots = _slots_beyond(cls, wanted)
 

@@ -15,13 +15,25 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ..base import checks
 from ..base import stored as stored_json
 from ..base.backoff import BackoffLike
-from ..base.errors import InvalidArgument, PayloadCorrupt, Retry, SignatureMismatch
+from ..base.errors import (
+    InvalidArgument,
+    PayloadCorrupt,
+    PayloadError,
+    Retry,
+    SignatureMismatch,
+)
 from ..base.homes import Home, home_of
 from ..base.models import ClaimedJob, JobColumns, TaskOrigin
 from ..base.signatures import signature_of
 from ..options import TaskOptions, complete, stored
 from ..payload import Codec
-from .functions import check_function, nobody_passes, positional_arity, top_level
+from .functions import (
+    check_function,
+    nobody_passes,
+    positional_arity,
+    top_level,
+    with_name,
+)
 from .source import source_of
 
 if TYPE_CHECKING:
@@ -285,6 +297,10 @@ class TaskCode:
         if home.directory is None:
             return None
         return TaskOrigin(self.name, home.module, qualname, home.directory, self.template.recorded(self.secret))
+
+    def with_name(self, error: PayloadError) -> PayloadError:
+        """An error that says where an argument stands that cannot be stored, with that argument's name."""
+        return with_name(error, self.name, self._signature)
 
     def check_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Raise SignatureMismatch unless the function could be called like this."""

@@ -1,4 +1,4 @@
-"""What of a function says whether and how it can be a task: its kind, its parameters, where it is being defined.
+"""What of a function says whether and how it can be a task: its kind, its parameters and their names, where it is being defined.
 
 Owns these looks at functions and frames. Keeps nothing, and calls nothing.
 """
@@ -6,11 +6,12 @@ Owns these looks at functions and frames. Keeps nothing, and calls nothing.
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from types import CodeType
 from typing import Any
 
-from ..base.errors import InvalidType
+from ..base.errors import InvalidType, PayloadError
 
 
 def nobody_passes(signature: inspect.Signature) -> str:
@@ -60,3 +61,15 @@ def positional_arity(signature: inspect.Signature) -> tuple[int, int] | None:
         elif p.kind is p.KEYWORD_ONLY and p.default is p.empty:
             return None
     return least, most
+
+
+def with_name(error: PayloadError, task: str, signature: inspect.Signature) -> PayloadError:
+    """The same error, with the name of the argument beside its place, if it says one of a call that fits."""
+    where, said = f"{task}: ", str(error)
+    found = re.match(r"args\[(\d+)\]", said.removeprefix(where))
+    if found is None:
+        return error
+    taken = [p for p in signature.parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL)]
+    parameter = taken[min(int(found[1]), len(taken) - 1)]
+    name = f"*{parameter.name}" if parameter.kind is parameter.VAR_POSITIONAL else parameter.name
+    return PayloadError(said.replace(where, f"{where}argument {name}, ", 1))
