@@ -34,6 +34,7 @@ from .limits import LimitsOfApp
 from .locks import Locks
 from .loops import Loops
 from .options import TaskOptions, complete, refuse_unknown
+from .payloads import Payloads
 from .task import Task, code_of, name_of
 from .tasks import Marked, TaskCode
 from .transactions import Transactions
@@ -57,7 +58,7 @@ R = TypeVar("R")
 Declarable = TypeVar("Declarable", bound=Callable[..., Any])
 
 
-class LiteQueue(Marked, Binding, Workflows, Locks, LimitsOfApp, Transactions, Loops, HooksOfApp):
+class LiteQueue(Marked, Binding, Payloads, Workflows, Locks, LimitsOfApp, Transactions, Loops, HooksOfApp):
     """A task queue in one SQLite file.
 
     ``path`` is made absolute at once; the file is created, owner-only, at the first use and not before. Left out, or a function that returns it,
@@ -119,16 +120,6 @@ class LiteQueue(Marked, Binding, Workflows, Locks, LimitsOfApp, Transactions, Lo
         self._client.hooks.discarded.append(told.__litequeue_code__)
         return told
 
-    def register_type(
-        self, cls: type, encode: Callable[[Any], Any] | None = None, decode: Callable[[Any], Any] | None = None, *,
-        name: str | None = None,
-    ) -> None:  # fmt: skip
-        """Allow instances of a class in arguments and results.
-
-        ``encode`` turns one into storable values, ``decode`` back; Enum classes, dataclasses and those of attrs do without.
-        Workers must register it too, which they do if the tasks' module does.
-        """
-        self._client.codec.register(cls, encode, decode, name)
 
     # -- schedules ---------------------------------------------------------------------------------
 

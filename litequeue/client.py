@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from . import known, origins
 from .base import checks
 from .base.clock import Clock, SystemClock
-from .base.errors import PayloadError, PayloadTooLarge, WouldDeadlock
+from .base.errors import PayloadError, WouldDeadlock
 from .base.mainguard import refuse_in_an_import
 from .base.models import Membership, NewJob, TaskOrigin
 from .given import expires_at_of, run_at_of, say_whose
 from .opening import Opening
 from .options import WHEN, EnqueueOptions, checked, stored
 from .options.kinds import ENDS
-from .payload import MAX_BYTES
 from .tasks import TaskCode, Template, columns_of
 from .tasks.durable import check_name
 
@@ -42,21 +41,6 @@ class Client(Opening):
         made = copy(self)
         made.clock, made._recorded = clock, _Everything()
         return made
-
-    def encode_call(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, str]:
-        """A call's arguments as stored. Raises PayloadError naming the argument, or PayloadTooLarge."""
-        if not kwargs:
-            text = self.codec.encode_plain(list(args))
-            if text is not None:
-                return text, "{}"
-        encoded = self.codec.encode(list(args), f"{name}: args") if args else "[]"
-        named = self.codec.encode(dict(kwargs), f"{name}: kwargs") if kwargs else "{}"
-        if len(encoded) + len(named) > MAX_BYTES:
-            raise PayloadTooLarge(
-                f"{name}: the arguments take {len(encoded) + len(named):,} bytes when stored; the "
-                f"limit is {MAX_BYTES:,}. Store the data elsewhere and pass its path or key"
-            )
-        return encoded, named
 
     def enqueue(
         self, code: TaskCode, args: Sequence[Any], kwargs: Mapping[str, Any], options: EnqueueOptions | None
@@ -86,7 +70,7 @@ class Client(Opening):
     ) -> tuple[int, bool]:
         code.check_call(args, kwargs)
         try:
-            texts = self.encode_call(code.name, args, kwargs)
+            texts = code.codec.encode_call(code.name, args, kwargs)
         except PayloadError as error:
             raise code.with_name(error) from error.__cause__
         key, said = (None, None) if code.template.unique is None and not options else self.key_of(code.template, args, kwargs, options)
@@ -113,7 +97,7 @@ class Client(Opening):
         batch = self.batch()
         if batch is not None or options and not _BESIDE.isdisjoint(options):
             said = dict(options or {})
-            after, callbacks = said.pop("after", None), self.callbacks_of(said)
+            after, callbacks = said.pop("after", None), self.callbacks_of(said, task.writes)
             ends = [] if after is None else self.ends_of(after)
             # From when the others have ended; where there is nothing to wait for, from now.
             delay = checked(EnqueueOptions, {"countdown": said.pop("countdown", None)} if ends else {}, "an enqueue").get("countdown")
@@ -136,14 +120,14 @@ class Client(Opening):
         self.hooks.limits[limit.name] = limit
         self._recorded.clear()
 
-    def callbacks_of(self, options: dict[str, Any]) -> list[tuple[str, str]]:
-        """Those of an enqueue, taken out of its options: when, and the job as JSON."""
+    def callbacks_of(self, options: dict[str, Any], writes: str | None) -> list[tuple[str, str]]:
+        """Those of an enqueue, taken out of its options: when, and the job as JSON. ``writes``: the codec of what they are called with."""
         given = {option: options.pop(option) for option in WHEN if option in options}
         if not given:
             return []
         from .tasks.callbacks import callbacks_of  # most programs have none
 
-        found = callbacks_of(checked(EnqueueOptions, given, "an enqueue"))
+        found = callbacks_of(checked(EnqueueOptions, given, "an enqueue"), writes)
         self.record_targets(found)
         return [(callback.runs_when, callback.job) for callback in found]
 
@@ -182,7 +166,7 @@ class Client(Opening):
         self, template: Template, args: Sequence[Any], kwargs: Mapping[str, Any], options: EnqueueOptions | None
     ) -> tuple[int, bool]:
         key, said = self.key_of(template, args, kwargs, options)
-        return self._store_one(template, self.encode_call(template.task, args, kwargs), said, None, key, (args, kwargs))
+        return self._store_one(template, self.codec.encode_call(template.task, args, kwargs), said, None, key, (args, kwargs))
 
     def emit(self, event: str, payload: Any, keep: Any, *, replace: bool) -> bool:
         now = self.clock.now()

@@ -71,7 +71,7 @@ class Job(Shown, Generic[R_co]):
         Reading does not consume it. In a thread task, waiting lends the task's slot to others; in a process task
         it needs a timeout, and a coroutine awaits the job instead, or WouldDeadlock is raised. Raises ResultTimeout, JobFailed (with the remote traceback, and
         the original exception as ``__cause__`` if it is a builtin one), JobCancelled, JobExpired,
-        ResultNotStored or JobNotFound.
+        ResultNotStored, JobNotFound, or UnknownTask for a result of another codec than JSON where the task's code is not here.
         """
         patience = _patience(timeout)
         row = self._wait(patience)
@@ -234,7 +234,7 @@ class Job(Shown, Generic[R_co]):
         if state == "succeeded":
             if result is None:
                 raise ResultNotStored(f"job {self.id} succeeded, but {last_error}")
-            value: R_co = self._client.codec.decode(result)
+            value: R_co = self._client.codec.decode_result(result)
             return value
         if state == "cancelled":
             raise JobCancelled(f"job {self.id} was cancelled")

@@ -45,7 +45,7 @@ def _enqueue_many(
         key, said = pattern_of(code.template, said)
         if key is not None and key.text:
             raise InvalidArgument("delay_many takes no key, which all of its jobs would have: unique=False, or enqueue them one by one")
-    callbacks = client.callbacks_of(said)
+    callbacks = client.callbacks_of(said, code.template.writes)
     pattern = client.new_job(code.template, ("", ""), said)
     if callbacks:
         pattern = pattern._replace(columns=pattern.columns._replace(links=1))
@@ -68,7 +68,7 @@ def _payloads(client: Client, code: TaskCode, calls: Iterable[Any], is_keyed: bo
         for position, item in enumerate(calls):
             args, kwargs = _call(item)
             code.check_call(args, kwargs)
-            texts: tuple[str, ...] = client.encode_call(code.name, args, kwargs)
+            texts: tuple[str, ...] = code.codec.encode_call(code.name, args, kwargs)
             if maker is not None:
                 texts = *texts, maker.key(args, kwargs, client.codec)
             yield texts if limited is None else (*texts, limited.key(args, kwargs, client.codec))

@@ -12,10 +12,12 @@ from typing import Any, ParamSpec, TypeVar, Unpack, cast, overload
 from weakref import ref
 
 from . import known
-from .base.errors import InvalidType
+from .base.errors import InvalidArgument, InvalidType
+from .base.stored import ZLIB
 from .client import Client, client_of
 from .options import TaskOptions, refuse_unknown
 from .payload import Codec
+from .payload.coded import of_task
 from .task import Task, enter, register
 from .tasks import Hooks, TaskCode
 
@@ -27,8 +29,6 @@ _codes: dict[str, TaskCode] = {}
 
 class Owner:
     """Stands for the client of a shared task's app. Asked for what is an app's, it is that app's."""
-
-    encode_call = Client.encode_call  # of a call that is written down where nobody has adopted the task yet
 
     def __init__(self) -> None:
         self.codec, self.hooks = Codec(), Hooks()
@@ -70,7 +70,8 @@ class Owner:
 
     def _give(self, client: Client, find: Callable[[], Client | None]) -> None:
         self._find = find
-        self.codec = self.code.codec = client.codec
+        self.codec, own = client.codec, self.code.codec
+        self.code.codec = client.codec if type(own) is Codec else of_task(client.codec, self.code.name, own.names)
         self.hooks = self.code.hooks = client.hooks
 
     @property
@@ -91,6 +92,8 @@ def shared_task(*function: Any, **options: Any) -> Any:
 
 def _share(function: Any, options: dict[str, Any]) -> Task[..., Any]:
     owner = Owner()
+    if options.get("codec") not in (None, "json", ZLIB):
+        raise InvalidArgument(f"a shared task has codec='json' or {ZLIB!r}: what others there are, and by which key they sign, is for its app to say, in a task of its own")
     task = register(cast(Client, owner), _codes, function, options)
     owner.code = task.__litequeue_code__
     known.shared[task.name] = owner

@@ -32,7 +32,7 @@ FLOORS = (
     ("worker", "binding"),
     ("schedules", "shared"),
     ("task",),
-    ("workflow", "locks", "limits", "transactions", "loops", "hooks"),
+    ("workflow", "payloads", "locks", "limits", "transactions", "loops", "hooks"),
     ("lock", "limit", "using", "late"),
     ("jobs",),
     ("job",),

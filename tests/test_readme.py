@@ -154,7 +154,7 @@ def test_the_table_of_options_is_complete() -> None:
 
 def test_the_table_of_commands_is_complete() -> None:
     table = GUIDE["operating"].split("| command | |")[1].split("\n\n")[0]
-    documented = set(re.findall(r"`(\w+)", "".join(line.split("|")[1] for line in table.splitlines()[2:])))
+    documented = set(re.findall(r"`([\w-]+)", "".join(line.split("|")[1] for line in table.splitlines()[2:])))
     actions = [a for a in commands.build()._actions if hasattr(a, "choices") and isinstance(a.choices, dict)]
     assert documented == set(actions[0].choices)
     said = GUIDE["workers"].split("## The command")[1].split("| option | meaning | default |")[1].split("\n\nStart")[0]
@@ -218,13 +218,16 @@ def test_the_readme_is_a_page_that_one_reads() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, text in GUIDE.items() if blocks(text)])
 def test_the_code_of_a_chapter_runs_and_prints_what_it_says(tmp_path: Path, name: str) -> None:
-    """A chapter's blocks are one program, so that each may build on earlier ones."""
+    """A chapter's blocks are one program, so that each may build on earlier ones, and on a key that it has made."""
+    for line in session(GUIDE[name]):
+        if "signing-key" in line:
+            assert litequeue(*line.replace("~", str(tmp_path)).split()[3:]).returncode == 0
     code = "\n".join(blocks(GUIDE[name]))
     file = re.match(r"# (\w+\.py)\n", code)
     script = tmp_path / (file[1] if file else f"{name}.py")
     script.write_text(code)
     done = subprocess.run(
-        [sys.executable, script.name], cwd=tmp_path, env=environment(), capture_output=True, text=True,
+        [sys.executable, script.name], cwd=tmp_path, env={**environment(), "HOME": str(tmp_path)}, capture_output=True, text=True,
         timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -246,7 +249,7 @@ def test_what_a_chapter_types_at_a_shell_works(tmp_path: Path, name: str) -> Non
             continue
         line = line.replace("python -m", f"{sys.executable} -m")
         done = subprocess.run(
-            line, shell=True, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=30, check=False
+            line, shell=True, cwd=tmp_path, env={**environment(), "HOME": str(tmp_path)}, capture_output=True, text=True, timeout=30, check=False
         )
         assert done.returncode == 0, (line, done.stderr)
         assert done.stdout or ".backup" in line, line

@@ -148,9 +148,9 @@ def why_not_its_own(path: str, *, anyone: bool = False) -> str | None:
     return None
 
 
-def read(path: str) -> bytes:
-    """A file's bytes, judged on the descriptor that they are read from, its directory and those above before. Raises
-    Untrusted or another OSError."""
+def read(path: str, *, private: bool = False) -> bytes:
+    """A file's bytes, judged on the descriptor that they are read from, its directory and those above before. ``private``: nobody else
+    may read it, either. Raises Untrusted or another OSError."""
     if (why := why_untrusted(path)) is not None:  # the link, too, that its last part may be
         raise Untrusted(why)
     with open(path, "rb", opener=without_waiting) as file:
@@ -159,6 +159,8 @@ def read(path: str) -> bytes:
             raise Untrusted(f"{path} is no regular file")
         if hasattr(os, "geteuid") and (why := _why(path, found, _us())) is not None:
             raise Untrusted(why)
+        if private and hasattr(os, "geteuid") and found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise Untrusted(_Fault(f"{path} can be read by others (mode {stat.S_IMODE(found.st_mode):o})", "chmod 600", path))
         return file.read()
 
 

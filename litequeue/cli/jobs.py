@@ -6,6 +6,7 @@ None of them creates a file. Each returns the exit code: 0, or 1 where a job was
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import os
 import sys
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..app import LiteQueue
-from ..base import checks
+from ..base import checks, stored
 from ..base.checks import counted
 from ..base.clock import SystemClock
 from ..base.errors import (
@@ -22,6 +23,7 @@ from ..base.errors import (
     JobNotFound,
     LitequeueError,
     NotAQueue,
+    UnknownTask,
 )
 from ..base.records import as_dict, value_of
 from ..commands.command import NAME as COMMAND
@@ -67,14 +69,16 @@ def enqueue(arguments: argparse.Namespace) -> int:
             return 0
         code = 0
         try:
-            job.get(timeout=arguments.wait)
+            with contextlib.suppress(UnknownTask):  # of a codec of the task's, which is not asked here
+                job.get(timeout=arguments.wait)
         except LitequeueError as error:
             complain(error)
             code = 1
         if arguments.command:
             print_pieces(job.output())
         elif code == 0:
-            say(job.info().result or "")
+            result = job.info().result or ""
+            say(stored.shown(result) if stored.CODEC in result else result)
     return code
 
 

@@ -15,6 +15,7 @@ from .kinds import (
     BACKOFF,
     CALLBACKS,
     CLASSES,
+    CODECS,
     DEADLINE,
     FLAG,
     HEADERS,
@@ -137,6 +138,11 @@ class TaskOptions(JobOptions, total=False):
     expires: Annotated[
         Span | None, Option(LENGTH, "a job that was not started so long after its enqueue is dropped", said="never")
     ]
+    codec: Annotated[
+        str | Sequence[str] | None,
+        Option(CODECS, 'how arguments and results are written: `"json"`, `"json+zlib"`, `"pickle"`, one of `app.register_codec`; of several the '
+               'first, and all are read', said='`"json"`'),
+    ]  # fmt: skip
     secret: Annotated[
         str | Sequence[str] | None, Option(NAMES, "the names of arguments that are shown as `***` wherever a job is", said="none")
     ]

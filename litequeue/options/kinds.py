@@ -90,6 +90,14 @@ def _names(value: Any, name: str) -> tuple[str, ...]:
     return names
 
 
+def _codecs(value: Any, name: str) -> tuple[str, ...]:
+    """Which there are is known where a task is made."""
+    given = value if isinstance(value, (list, tuple)) else (value,)
+    if not given:
+        raise InvalidArgument(f"{name} must name at least one; leave it out for JSON")
+    return tuple(dict.fromkeys(checks.line(item, name) for item in given))
+
+
 def _tags(value: Any, name: str) -> tuple[str, ...]:
     found = tuple(dict.fromkeys(_names(value, name)))
     if len(found) > MAX_TAGS:
@@ -211,6 +219,7 @@ NAME: Final = Kind(checks.name, "NAME")
 ADDRESSES: Final = Kind(_addresses, "ADDRESS", joined=", ")
 NAMES: Final = Kind(_names, "A,B", lambda text: text.split(","))
 HEADERS: Final = Kind(_headers, "JSON", _object_typed)
+CODECS: Final = Kind(_codecs)
 TAGS: Final = Kind(_tags, "A,B", lambda text: text.split(","))
 SPAN: Final = Kind(checks.span, "SPAN")  # clean: microseconds
 LENGTH: Final = Kind(lambda value, name: checks.span(value, name, zero=False), "SPAN")  # the same, but not zero

@@ -4,7 +4,7 @@ Owns the format. Plain JSON values are stored as plain JSON. Anything else is a 
 with one key that starts with ``$``, such as ``{"$tuple": [1, 2]}``; a plain dict that looks like one is
 stored as ``{"$dict": [[key, value], ...]}``, which is also the form for keys that are no strings. Never
 unpickles, imports or evaluates anything that the text names: a tag picks a decoder from a fixed table, or
-from the types that the app registered.
+from the types that the app registered. What other codecs wrote (``coded``) is refused, but for JSON that was compressed.
 
 The fast path costs ``json.dumps`` plus a look at each container's set of types (``set(map(type, x))`` runs
 in C): 1.2 times json.dumps for a list of 1000 ints, 1.4 for 100 small dicts.
@@ -15,16 +15,31 @@ from __future__ import annotations
 import functools
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
-from ..base.errors import InvalidArgument, InvalidType, PayloadCorrupt, PayloadTooLarge
-from ..base.homes import home_of
-from ..base.stored import MAX_BYTES, MAX_DEPTH, beyond
+from ..base.errors import (
+    CannotOpen,
+    InvalidArgument,
+    PayloadCorrupt,
+    PayloadTooLarge,
+    UnknownTask,
+)
+from ..base.stored import (
+    CODEC,
+    MAX_BYTES,
+    MAX_DEPTH,
+    MAX_INFLATED,
+    ZLIB,
+    beyond,
+    inflated,
+)
 from .collisions import HASHED, SHORT, Collisions
 from .plain import encode_plain as _encode_plain
-from .refusal import refuse
+from .refusal import not_here, refuse, too_large
 from .types import DECODERS, ENCODERS, late_encoder
+
+Opener = Callable[[Any], Any]  # of what stands behind the tag of a codec: the value
 
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _CONTAINERS: Final = frozenset({list, dict})
@@ -67,14 +82,16 @@ def _is_plain(value: Any) -> bool:
 
 
 class Codec:
-    """Encodes and decodes; knows the standard types and those that were registered."""
+    """Encodes and decodes; knows the standard types and those that were registered. Of an app, and of its tasks that ask for no other."""
+
+    writes: str | None = None  # the codec of calls and results, where that is not JSON
+    reads: frozenset[str] = frozenset()  # those by which they may have been written, beside JSON
 
     def __init__(self) -> None:
         self._by_class: dict[type, tuple[str, Callable[[Any, str], Any]]] = {}
         self._by_name: dict[str, Callable[[Any], Any]] = {}
-        self._decode_tagged = json.JSONDecoder(
-            object_hook=self._untag, parse_constant=_no_constant
-        ).decode
+        self._decode_tagged = json.JSONDecoder(object_hook=self._untag, parse_constant=_no_constant).decode
+        self.others: Any = None  # ``coded.Others``, once the app has any
 
     # -- registering -----------------------------------------------------------------------
 
@@ -89,24 +106,14 @@ class Codec:
 
         Both may be left out for Enum classes and dataclasses. Raises InvalidType or InvalidArgument.
         """
-        if not isinstance(cls, type):
-            raise InvalidType(f"register_type needs a class, not {cls!r:.100}")
-        if cls in ENCODERS or late_encoder(cls) or cls in _SCALARS or cls in (list, dict):
-            raise InvalidArgument(f"{cls.__name__} is built in and cannot be registered again")
-        if (encode is None) != (decode is None):
-            raise InvalidArgument("register_type needs both encode and decode, or neither")
-        if encode is None or decode is None:
-            from .derived import derived  # most programs register nothing
+        from .registering import registered  # most programs register nothing
 
-            encoder, decode = derived(cls)
-        else:
-            encoder = _without_place(encode)
-        key = name or f"{_home(cls)}.{cls.__qualname__}"
+        key, encoder, decoder = registered(cls, encode, decode, name)
         known = self._by_name.get(key)
         if known is not None and self._by_class.get(cls, ("",))[0] != key:
             raise InvalidArgument(f"another class is registered as {key!r}; give this one a name=")
         self._by_class[cls] = (key, encoder)
-        self._by_name[key] = decode
+        self._by_name[key] = decoder
 
     # -- encoding --------------------------------------------------------------------------
 
@@ -114,11 +121,10 @@ class Codec:
         """``value`` as JSON text. Raises PayloadError naming the place, or PayloadTooLarge."""
         text = self._encode(value, what)
         if len(text) > limit:
-            raise PayloadTooLarge(
-                f"{what} takes {len(text):,} bytes when stored; the limit is {limit:,}. "
-                "Store the data elsewhere and pass its path or key"
-            )
+            raise too_large(len(text), f"{what} takes", limit)
         return text
+
+    encode_result = encode
 
     def encode_plain(self, value: Any) -> str | None:
         """The hot path of ``encode``: None where the value needs more than a look at its types."""
@@ -130,6 +136,23 @@ class Codec:
             if "\\ud" not in text and len(text) <= MAX_BYTES:
                 return text
         return None
+
+    def encode_call(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, str]:
+        """A call's arguments as stored. Raises PayloadError naming the argument, or PayloadTooLarge."""
+        if not kwargs:
+            text = self.encode_plain(list(args))
+            if text is not None:
+                return text, "{}"
+        encoded = self.encode(list(args), f"{name}: args") if args else "[]"
+        named = self.encode(dict(kwargs), f"{name}: kwargs") if kwargs else "{}"
+        if len(encoded) + len(named) > MAX_BYTES:
+            raise too_large(len(encoded) + len(named), f"{name}: the arguments take")
+        return encoded, named
+
+    encode_ahead = encode_call  # before there is a job: of a schedule, a callback
+
+    def encode_step(self, value: Any, key: str) -> str:
+        return self.encode(value, f"the result of step {key!r}")
 
     def _encode(self, value: Any, what: str) -> str:
         if _is_plain(value):
@@ -192,16 +215,20 @@ class Codec:
 
     # -- decoding --------------------------------------------------------------------------
 
-    def decode(self, text: str) -> Any:
-        """The value behind ``text``. Raises PayloadCorrupt for anything that encode() never wrote."""
+    def check_ready(self) -> None:
+        """Raises CannotOpen where what it takes to read and to write is not there: a key."""
+
+    def decode(self, text: str, coded: Opener | None = None) -> Any:
+        """The value behind ``text``. Raises PayloadCorrupt for anything that encode() never wrote. ``coded``: what opens the values in it
+        that other codecs wrote."""
         why = beyond(text)
         if why is not None:
             raise PayloadCorrupt(f"the stored value is not read: {why}")
         try:
             if '"$' not in text:
                 return _decode_plain(text)
-            return self._decode_tagged(text) if len(text) <= SHORT else self._decode_counting(text)
-        except PayloadCorrupt:
+            return self._decode_tagged(text) if coded is None and len(text) <= SHORT else self._decode_counting(text, Collisions(), coded)
+        except (PayloadCorrupt, UnknownTask, CannotOpen):  # the last two of what other codecs wrote
             raise
         except RecursionError:
             raise PayloadCorrupt("the stored value is nested too deeply") from None
@@ -210,11 +237,31 @@ class Codec:
                 f"the stored value cannot be decoded: {type(error).__name__}: {error!s:.200}"
             ) from error
 
-    def _decode_counting(self, text: str) -> Any:
-        hook = functools.partial(self._untag, collisions=Collisions())
+    def decode_call(self, args: str, kwargs: str, inputs: str | None = None) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments, anew for each attempt; ``inputs``: what other jobs came to, if it takes that. Raises PayloadCorrupt."""
+        positional = [] if args == "[]" else self.decode(args)
+        named = {} if kwargs == "{}" else self.decode(kwargs)
+        if inputs is not None and type(positional) is list:
+            positional = [self.decode(inputs), *positional]
+        if type(positional) is not list or type(named) is not dict:
+            raise PayloadCorrupt("the stored arguments are not a JSON array and object")
+        return positional, named
+
+    def decode_step(self, text: str, key: str) -> Any:
+        return self.decode(text)
+
+    def decode_result(self, text: str) -> Any:
+        """What a job came to, for who asks for it: of a task with another codec, too, if its code is here. Raises PayloadCorrupt, or
+        UnknownTask where that is not."""
+        if f'"{CODEC}"' not in text:
+            return self.decode(text)
+        return self.decode(text, not_here if self.others is None else self.others.open_result)
+
+    def _decode_counting(self, text: str, collisions: Collisions, coded: Opener | None) -> Any:
+        hook = functools.partial(self._untag, collisions=collisions, coded=coded)
         return json.JSONDecoder(object_hook=hook, parse_constant=_no_constant).decode(text)
 
-    def _untag(self, found: dict[str, Any], collisions: Collisions | None = None) -> Any:
+    def _untag(self, found: dict[str, Any], collisions: Collisions | None = None, coded: Opener | None = None) -> Any:
         if len(found) != 1:
             return found
         ((tag, body),) = found.items()
@@ -231,26 +278,26 @@ class Codec:
             return decode(inner)
         decoder = DECODERS.get(tag)
         if decoder is None:
+            if tag == CODEC:
+                return self._open(body, collisions or Collisions(), coded)
             raise PayloadCorrupt(f"the stored value has the unknown tag {tag!r:.100}")
         if collisions is not None and tag in HASHED:
             collisions.count(body if tag != "$dict" else (key for key, _ in body))
         return decoder(body)
 
-
-def _without_place(encode: Callable[[Any], Any]) -> Callable[[Any, str], Any]:
-    """A user's encoder, which is not told the place that errors name."""
-    return lambda value, where: encode(value)
-
-
-def _home(cls: type) -> str:
-    """What a class's name begins with, in every process: as the names of tasks do (``base/homes``)."""
-    home = home_of(cls.__module__)
-    if home is None:
-        raise InvalidArgument(
-            f"{cls.__qualname__} is made in a shell or a notebook, and has no name that another process would know: give it "
-            "a name="
-        )
-    return home.name
+    def _open(self, body: Any, costs: Collisions, coded: Opener | None) -> Any:
+        """What a codec wrote: compressed JSON, for whoever reads JSON; anything else only for who says that it is to be read there."""
+        name, data = body[:2]
+        if name == ZLIB:
+            text = inflated(data, costs.room)
+            costs.room -= len(text)
+            why = beyond(text, MAX_INFLATED)
+            if why is not None:
+                raise PayloadCorrupt(f"the stored value is not read: {why}")
+            return self._decode_counting(text, costs, None) if '"$' in text else _decode_plain(text)
+        if coded is None:
+            raise PayloadCorrupt(f'the stored value was written by the codec {name!r:.100}, which is not read here; a task that is to, says so: codec=("json", {name!r:.100})')
+        return coded(body)
 
 
 def _joins_back(text: str) -> bool:

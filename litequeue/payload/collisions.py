@@ -1,6 +1,6 @@
 """What a stored set or dict may cost to build: somebody may have planted one of which all items have one hash.
 
-Owns that limit. Python hashes an int by its remainder by 2**61 - 1, and tuples, UUIDs and decimals by such remainders, so that
+Owns that limit, and the room that is left for what is compressed in the same value. Python hashes an int by its remainder by 2**61 - 1, and tuples, UUIDs and decimals by such remainders, so that
 anybody can write items that collide; each is then compared with all before it, in C, while no other thread runs and no
 signal is handled (measured: 36 s of a mebibyte, and without end where sets are within sets). What people store has few: -1
 and -2 have one hash, so a grid of 15**4 points has 16,448 pairs that collide.
@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from ..base.errors import PayloadCorrupt
+from ..base.stored import MAX_INFLATED
 
 HASHED: Final = frozenset({"$set", "$frozenset", "$dict"})
 MAX_PAIRS: Final = 50_000
@@ -27,6 +28,7 @@ class Collisions:
 
     def __init__(self) -> None:
         self._left = MAX_PAIRS
+        self.room = MAX_INFLATED  # characters
 
     def count(self, items: Iterable[Any]) -> None:
         """Those of one set's items, or a dict's keys, before it is built. Raises PayloadCorrupt if they are too many."""

@@ -22,7 +22,6 @@ from ..base.errors import (
     InvalidType,
     JobCancelled,
     MemoryExceeded,
-    PayloadCorrupt,
     Replace,
     Retry,
     Snooze,
@@ -67,24 +66,12 @@ def context_of(call: Call, clock: Clock) -> JobContext:
     return context
 
 
-def arguments(call: Call) -> tuple[list[Any], dict[str, Any]]:
-    """The stored arguments, decoded anew for each attempt. Raises PayloadCorrupt."""
-    job, decode = call.job, call.code.codec.decode
-    args = [] if job.args == "[]" else decode(job.args)
-    kwargs = {} if job.kwargs == "{}" else decode(job.kwargs)
-    if job.inputs is not None and type(args) is list:
-        args = [decode(job.inputs), *args]
-    if type(args) is not list or type(kwargs) is not dict:
-        raise PayloadCorrupt("the stored arguments are not a JSON array and object")
-    return args, kwargs
-
-
 def run(call: Call, context: JobContext, clock: Clock, rng: random.Random) -> Timed:
     """Run a call to its end in this thread."""
     begin = clock.monotonic()
     code = call.code
     try:
-        args, kwargs = arguments(call)
+        args, kwargs = code.codec.decode_call(call.job.args, call.job.kwargs, call.job.inputs)
         # A fresh, empty context: what a task sets in context variables does not leak into the next.
         result = contextvars.Context().run(_enter, context, code, args, kwargs)
         if context._suspended is not None:
@@ -168,7 +155,7 @@ def succeeded(call: Call, result: Any) -> Outcome:
     """A returned value as an outcome. One that cannot be stored does not undo the success:
     running the job again would repeat its effect."""
     try:
-        return Succeeded(call.code.codec.encode(result, "the result"))
+        return Succeeded(call.code.codec.encode_result(result, "the result"))
     except Exception as error:  # noqa: BLE001 - also what a registered encoder raises
         kind = type(result)  # not isinstance, which asks the object
         if kind is types.CoroutineType:

@@ -35,7 +35,6 @@ from ..tasks.context import JobContext, _current
 from ..tasks.each import await_each
 from .base import Call, Events, Reason
 from .call import (
-    arguments,
     around,
     as_it_ended,
     context_of,
@@ -68,7 +67,7 @@ async def _run(call: Call, context: JobContext, clock: Clock, rng: random.Random
     begin = clock.monotonic()
     code = call.code
     try:
-        args, kwargs = arguments(call)
+        args, kwargs = code.codec.decode_call(call.job.args, call.job.kwargs, call.job.inputs)
         _current.set(context)  # each asyncio task has a context of its own
         with around(code, context) if code.hooks.around else nullcontext():
             each = await_each(context, code.function, args, kwargs) if EACH in kwargs else code.function(*args, **kwargs)

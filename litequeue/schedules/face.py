@@ -124,7 +124,7 @@ class Schedules:
         positional, named = call(() if args is None else args, kwargs)
         if code is not None:
             code.check_call(positional, named)
-        return self._client.encode_call(old["name"], positional, named)
+        return (self._client if code is None else code).codec.encode_ahead(old["name"], positional, named)
 
     def remove(self, name: str) -> None:
         """Remove a schedule and its history; its jobs stay. Raises ScheduleNotFound.
@@ -213,7 +213,7 @@ class Schedules:
         positional, named = call(() if args is None else args, kwargs)
         if isinstance(code, TaskCode):
             code.check_call(positional, named)
-        texts = self._client.encode_call(name, positional, named)
+        texts = (code if isinstance(code, TaskCode) else self._client).codec.encode_ahead(name, positional, named)
         job = self._client.new_job(self._client.template(code), texts, given, (positional, named))
         origin = code.origin if isinstance(code, TaskCode) else None
         return define(name, trigger, job, rules, origin, self._key(code, job), declared=declared, path=self._client.bound if declared else None)

@@ -60,7 +60,7 @@ class JobTransaction(Generic[S]):
                 raise ended("")
             if error is None and self._ack and not self._open.is_parents:
                 assert context._codec is not None
-                text = context._codec.encode(result, "the result")
+                text = context._codec.encode_result(result, "the result")
                 now = SystemClock().now()
                 # As ``worker/settling`` works it out of what the pool hands on: the worker's own row is to say the same.
                 seconds = max(now - context.started_at, 0) / MICROS

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ..base.errors import InvalidArgument
 from ..options import WHEN
 from ..options.kinds import CALLBACK
 
@@ -22,8 +23,9 @@ class Callback(NamedTuple):
     code: Any = None  # a TaskCode; None: it is given by its name
 
 
-def callbacks_of(options: Mapping[str, Any]) -> tuple[Callback, ...]:
-    """Of an enqueue or a task, by its clean options."""
+def callbacks_of(options: Mapping[str, Any], writes: str | None) -> tuple[Callback, ...]:
+    """Of an enqueue or a task, by its clean options. ``writes``: the codec of what the job comes to, None for JSON. Raises InvalidArgument for
+    a task that would be called with that and does not read it."""
     found = []
     for option, runs_when in WHEN.items():
         given = options.get(option)
@@ -31,5 +33,17 @@ def callbacks_of(options: Mapping[str, Any]) -> tuple[Callback, ...]:
             found.append(Callback(runs_when, json.dumps({"task": given, "takes": 1})))
         elif given is not None:
             job, code = getattr(given, CALLBACK)()
+            if writes is not None and runs_when == "success" and json.loads(job)["takes"]:
+                check_reads(code, writes, option)
             found.append(Callback(runs_when, job, code))
     return tuple(found)
+
+
+def check_reads(code: Any, writes: str | None, where: str) -> None:
+    """Raise InvalidArgument unless the task reads what is written by that codec."""
+    if writes is not None and writes not in code.codec.reads:
+        first = code.codec.writes or "json"
+        raise InvalidArgument(
+            f'{where}: {code.name} takes a result that the codec {writes} writes, which it does not read: say codec=("{first}", "{writes}") of it, or let '
+            "it take no result, with .si()"
+        )

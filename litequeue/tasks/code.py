@@ -6,16 +6,15 @@ Owns the checks of a task's function and of calls to it. Registering is memory o
 from __future__ import annotations
 
 import inspect
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from ..base import checks
-from ..base import stored as stored_json
 from ..base.backoff import BackoffLike
 from ..base.errors import (
+    CannotOpen,
     InvalidArgument,
     PayloadCorrupt,
     PayloadError,
@@ -35,6 +34,7 @@ from .functions import (
     with_name,
 )
 from .source import source_of
+from .template import Template, check_columns
 
 if TYPE_CHECKING:
     from ..base.exact import Limit
@@ -55,81 +55,6 @@ class Marked:
     Whoever looks asks ``type(value)`` alone. A value may be a proxy that runs somebody's code when anything is asked of it,
     and raises (flask's ``current_app``): a getattr on each took every worker along that loaded such a module.
     """
-
-
-class Template(NamedTuple):
-    """How a task's jobs are where an enqueue says nothing else."""
-
-    task: str
-    columns: JobColumns
-    expires: int | None  # microseconds from the enqueue
-    callbacks: Sequence[Callback] = ()
-    unique: Unique | None = None
-    limited: LimitKeys | None = None  # whose limit has a key of the arguments
-
-    @classmethod
-    def of(cls, task: str, origin: TaskOrigin | None) -> Template:
-        """Of a task whose code is not here: as its producers recorded it. Else the worker that claims a job says it."""
-        recorded = {} if origin is None else _recorded(origin.options)
-        columns = {name: value for name, value in recorded.items() if name in JobColumns._fields}
-        unique, limited = _recorded_keys(recorded.get("unique"), recorded.get("limited"))
-        return cls(task, JobColumns(**columns), recorded.get("expires"), (), unique, limited)
-
-    def recorded(self, secret: Secrets | None) -> str:
-        """As producers record it, JSON; with what of its arguments is ``secret``, for who shows jobs without its code."""
-        said: dict[str, Any] = {**self.columns._asdict(), "expires": self.expires}
-        if self.callbacks:
-            said["callbacks"] = [[callback.runs_when, json.loads(callback.job)] for callback in self.callbacks]
-        if self.unique is not None:
-            said["unique"] = self.unique.as_json()
-        if self.limited is not None:
-            said["limited"] = self.limited.as_json()
-        return json.dumps(said if secret is None else {**said, "secret": secret.as_json()})
-
-
-def columns_of(says: Template, given: Mapping[str, Any], kept: Mapping[str, Any] | None = None) -> JobColumns:
-    """A job's columns: what the task says, over it what a schedule has ``kept``, over it what is ``given`` now."""
-    columns = says.columns._replace(**{**(kept or {}), **given})
-    if says.columns.at_most_once and given.get("at_most_once") == 0:
-        raise InvalidArgument(
-            f"{says.task} says itself that it runs at most once, and nobody else may take that away: leave at_most_once out"
-        )
-    if given.get("at_most_once") and "max_attempts" not in given and (kept is None or columns.max_attempts is None):
-        columns = columns._replace(max_attempts=1)  # the task's own retries are not what was asked for here
-    check_columns(says.task, columns)
-    return columns
-
-
-def _recorded(options: str) -> dict[str, Any]:
-    """What producers recorded; nothing where somebody planted something else."""
-    try:
-        found = stored_json.loads(options)
-    except ValueError:
-        return {}
-    kinds: dict[str, Any] = {n: str if isinstance(v, str) else int | None for n, v in JobColumns()._asdict().items()}
-    kinds |= {"expires": int | None, "limit_key": str | None, "tags": str | None, "headers": str | None}
-    if not isinstance(found, dict) or not all(isinstance(value, kinds.get(name, object)) for name, value in found.items()):
-        return {}
-    return found
-
-
-def _recorded_keys(unique: Any, limited: Any) -> tuple[Unique | None, LimitKeys | None]:
-    if unique is None and limited is None:
-        return None, None
-    from . import keys
-
-    return keys.recorded_unique(unique), keys.recorded_limit_keys(limited)
-
-
-def check_columns(task: str, columns: JobColumns) -> None:
-    """Whether what a task and an enqueue say goes together."""
-    if columns.timeout is not None and columns.soft_timeout is not None and columns.soft_timeout >= columns.timeout:
-        raise InvalidArgument("soft_timeout must be shorter than timeout, which ends the attempt")
-    if columns.at_most_once and columns.max_attempts != 1:
-        raise InvalidArgument(
-            f"{task} runs at most once (at_most_once=True), so it takes no retries, each of which would be another run: "
-            "say retries=0"
-        )
 
 
 class Hooks:
@@ -169,7 +94,6 @@ class TaskCode:
         check_function(function)
         self.checked = False  # whether it was imported from where the file said, with care, and is to be so elsewhere too
         self.function = function
-        self.codec = codec
         self.bind = bind
         self.hooks = hooks or Hooks()
         self.opener = opener
@@ -186,17 +110,18 @@ class TaskCode:
         qualname = getattr(function, "__qualname__", function.__name__)
         check_columns(clean["name"] or qualname, self.columns)
         self.bounds = self._bounds(clean, qualname)
+        self.name = clean["name"] or _name_of(home, qualname)
+        self.codec = codec if clean["codec"] is None else self._own_codec(codec, clean)
         self.callbacks = self._callbacks(clean)
         if self.callbacks:
             self.columns = self.columns._replace(links=1)
-        self.name = clean["name"] or _name_of(home, qualname)
         self._signature = signature_of(function)
         self._limit = self._own_limit(clean)
         self.limit_name: str | None = clean["limit"] if self._limit is None else self.name
         limited = self._limit_keys(clean)
         if limited is None:
             self.columns = self.columns._replace(limit_key=self.limit_name)
-        self.template = Template(self.name, self.columns, clean["expires"], self.callbacks, self._unique(clean, options), limited)
+        self.template = Template(self.name, self.columns, clean["expires"], self.callbacks, self._unique(clean, options), limited, self.codec.writes)
         self.secret = None if clean["secret"] is None else self._secrets(clean["secret"])
         self._origin = self._find_origin(home, qualname)
         loadable = self._origin is not None and self._origin.is_loadable
@@ -227,9 +152,8 @@ class TaskCode:
         if limited is None:
             return self.columns.limit_key
         try:
-            args, kwargs = self.codec.decode(job.args), self.codec.decode(job.kwargs)
-            return limited.key(args if job.inputs is None else [self.codec.decode(job.inputs), *args], kwargs, self.codec)
-        except (ValueError, TypeError):  # it cannot run, and is to come where that is said
+            return limited.key(*self.codec.decode_call(job.args, job.kwargs, job.inputs), self.codec)
+        except (ValueError, TypeError, CannotOpen):  # it cannot run, and is to come where that is said
             return limited.name
 
     def _own_limit(self, clean: Mapping[str, Any]) -> Limit | None:
@@ -277,7 +201,15 @@ class TaskCode:
             return ()
         from .callbacks import callbacks_of
 
-        return callbacks_of(clean)
+        return callbacks_of(clean, self.codec.writes)
+
+    def _own_codec(self, app: Codec, clean: Mapping[str, Any]) -> Codec:
+        from ..payload.coded import of_task  # for the few tasks that have one
+
+        found = of_task(app, self.name, clean["codec"])
+        if found.writes is not None and clean["secret"] is not None:
+            raise InvalidArgument(f"{self.name}: what is secret is hidden in arguments that are JSON, and not in what the codec {found.writes} makes of them")
+        return found
 
     def _unique(self, clean: Mapping[str, Any], given: Mapping[str, Any]) -> Unique | None:
         if not (clean["unique"] or any(given.get(name) is not None for name in ("unique_until", "on_conflict", "debounce", "max_wait"))):

@@ -203,7 +203,7 @@ class JobContext(Durable):
         they are too much to be passed on. Asks the file. Raises JobNotFound for one that is there no more."""
         assert self._codec is not None
         found = self._store().flows.parent_results(self.id)
-        return [None if result is None else self._codec.decode(result) for result in found]
+        return [None if result is None else self._codec.decode_result(result) for result in found]
 
     def progress(self, done: float, total: float | None = None, note: str | None = None) -> None:
         """Say how far the job is: ``done`` of ``total``, and in a note of at most 200 characters at what. People see it with ``job.progress()`` and

@@ -91,7 +91,7 @@ class Durable:
             return step
         found = self._find(key)
         if found is not None and found[0] is not None:
-            return self._decode(found[0])
+            return self._stored(found[0], key)
         token = _inside.set(key)
         try:
             value = function(*args, **kwargs)
@@ -110,7 +110,7 @@ class Durable:
         try:
             found = await to_thread(self._find, key) if self._may_have_steps else None
             if found is not None and found[0] is not None:
-                return self._decode(found[0])
+                return self._stored(found[0], key)
             token = _inside.set(key)
             try:
                 value = function(*args, **kwargs)
@@ -174,7 +174,8 @@ class Durable:
                 self._suspend(Suspend(key, None, until, names))
             raise EventTimeout(f"job {self._job.id}: no event {' or '.join(map(repr, names))} came in time")
         try:
-            payload = self._decode(value)
+            assert self._codec is not None
+            payload = self._codec.decode(value)
         except PayloadCorrupt as error:
             raise PayloadCorrupt(f"what was stored as the event {came!r} is no payload: {error}; emit it again with replace=True, and retry "
                                  "the job from_start") from error  # fmt: skip
@@ -215,14 +216,14 @@ class Durable:
 
     def _keep(self, key: str, value: Any) -> None:
         assert self._codec is not None
-        text = self._codec.encode(value, f"the result of step {key!r}")
+        text = self._codec.encode_step(value, key)
         if not self._store().steps.keep(self._job.id, self._job.attempt, key, text):
             raise LeaseLost(f"job {self._job.id}: its attempt {self._job.execution} is not the one that counts any more, so the result "
                             f"of step {key!r} was not stored")  # fmt: skip
 
-    def _decode(self, text: str) -> Any:
+    def _stored(self, text: str, key: str) -> Any:
         assert self._codec is not None
-        return self._codec.decode(text)
+        return self._codec.decode_step(text, key)
 
     def _suspend(self, suspend: Suspend) -> None:
         self._suspended = suspend

@@ -1,15 +1,16 @@
 """Finding the code of a stored name again.
 
-Owns the rule that a stored name runs only if the module that it points to really registers a task of that name.
+Owns the rule that a stored name runs only if the module that it points to really registers a task of that name, and what it takes to read its
+arguments is here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from types import FunctionType, ModuleType
 from typing import Any
 
-from ..base.errors import UnknownTask
+from ..base.errors import CannotOpen, UnknownTask
 from ..base.homes import home_of, loaded, same_directory
 from ..base.models import TaskOrigin
 from .code import MARK, Marked, TaskCode
@@ -29,8 +30,26 @@ def locate(origin: TaskOrigin, *, check: bool = False) -> TaskCode:
         )
     module = load(origin.module, origin.directory, check=check)
     code = _found_in(module, origin)
+    check_ready(code)
     code.checked = check
     return code
+
+
+def check_ready(code: TaskCode) -> None:
+    """Raise UnknownTask where a key is not here without which nobody can read its arguments, and sign what it comes to."""
+    try:
+        code.codec.check_ready()
+    except CannotOpen as error:
+        raise UnknownTask(str(error)) from None
+
+
+def not_ready(codes: Iterable[TaskCode]) -> Iterator[tuple[str, str]]:
+    """Those of which something is not here, each with what."""
+    for code in codes:
+        try:
+            check_ready(code)
+        except UnknownTask as error:
+            yield code.name, str(error)
 
 
 def in_loaded(task: str, homes: Iterable[tuple[str, str]]) -> TaskCode | None:
@@ -39,6 +58,7 @@ def in_loaded(task: str, homes: Iterable[tuple[str, str]]) -> TaskCode | None:
         found = loaded(module, directory)
         code = None if found is None else tasks_of(found).get(task)
         if code is not None and code.origin is not None and code.origin.module == module:
+            check_ready(code)
             return code
     return None
 

@@ -29,8 +29,9 @@ from ..base.outcomes import (
     TimedOut,
 )
 from ..options.kinds import HEADERS
-from .code import Hooks, Template
+from .code import Hooks
 from .context import JobContext
+from .template import Template
 
 log = Log("litequeue.jobs")
 T = TypeVar("T")

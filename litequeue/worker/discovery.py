@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..base.checks import is_name
@@ -23,7 +23,7 @@ from ..base.trust import SAY_SO, cure, why_untrusted
 from ..commands import command
 from ..schedules.declarations import GONE, declared_in, is_of
 from ..tasks import TaskCode
-from ..tasks.finding import in_loaded, locate
+from ..tasks.finding import in_loaded, locate, not_ready
 from ..tasks.modules import load, source_files
 from . import journal
 from .importing import Importer
@@ -88,6 +88,7 @@ class Catalogue:
         self._stale = {} if sources is None else sources.changed  # tasks whose file is not as it was imported -> what is to be said of that
         for code in registered.values():
             self._note_declared(code)
+        self._look_for_keys(registered)
         self.homes = [(home.module, home.directory) for home in homes if home.directory is not None]
         for module, directory in self.homes:
             self.note_module(module, directory)
@@ -117,11 +118,9 @@ class Catalogue:
 
     def _looked_up(self, task: str, discover: Callable[[str], TaskCode | None]) -> TaskCode | None:
         """What is known of it already, else what is discovered now, for ever or for a while."""
-        code = self.known(task)
-        if code is not None:
+        if (code := self.known(task)) is not None:
             return code
-        known = self._unknown.get(task)
-        if known is not None:
+        if (known := self._unknown.get(task)) is not None:
             raise UnknownTask(known[0])
         try:
             code = discover(task)
@@ -166,9 +165,7 @@ class Catalogue:
                 code.checked = not self.trusts_anyone
                 return code
             self._unrecorded.add(task)
-            raise UnknownTask(
-                f"no producer said where the task {task} is; start the worker with --import MODULE"
-            )
+            raise UnknownTask(f"no producer said where the task {task} is; start the worker with --import MODULE")
         return locate(origin, check=not self.trusts_anyone)
 
     def _recorded_since(self) -> bool:
@@ -187,8 +184,7 @@ class Catalogue:
 
     def why_not_believed(self) -> str | None:
         """Why nothing that the file names is run, and what to do; None if it is."""
-        why = self._others()
-        if why is None:
+        if (why := self._others()) is None:
             return None
         name_it = "" if self._origin is None else "name the code yourself with --import MODULE, "
         what = "command" if self._origin is None else "command and no code"
@@ -217,8 +213,7 @@ class Catalogue:
         """Take in what a loaded module declares; whether it is loaded, from there."""
         if (module, directory) in self._declaring:
             return True
-        found_module = loaded(module, directory)
-        if found_module is None:
+        if (found_module := loaded(module, directory)) is None:
             return False
         self._declaring.add((module, directory))
         found = self._of_this_file(declared_in(found_module, module, directory))
@@ -281,6 +276,11 @@ class Catalogue:
         self._unknown[task] = (why, self._monotonic())
         self.untold = True
 
+    def _look_for_keys(self, tasks: Iterable[str]) -> None:
+        """Of those that were named outright, or are the app's own."""
+        for task, why in not_ready([self.registered[task] for task in tasks if task in self.registered]):
+            self.lacks(task, why)
+
     def unknown(self) -> dict[str, str]:
         """The tasks that cannot run here, and why; for who tells others."""
         self.untold = False
@@ -312,9 +312,9 @@ class Catalogue:
                     self.lacks(task, self.importer.too_long)
         self._look_at_sources()
         current, self._run_again = self._run_again, False
-        limit = self._monotonic() - RETRY_SECONDS
-        old = [task for task, (_, at) in self._unknown.items() if at < limit]
+        old = [task for task, (_, at) in self._unknown.items() if at < self._monotonic() - RETRY_SECONDS]
         for task in old:
             del self._unknown[task]
             self.untold = True
+        self._look_for_keys(old)
         return self._recorded_since() or bool(old) or current

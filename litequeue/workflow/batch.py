@@ -110,9 +110,9 @@ def _prepared(client: Client, options: dict[str, Any]) -> Callable[[], int]:
         code = signature._code
         code.check_call((0, *signature.args) if takes else signature.args, signature.kwargs)
         said = without_key(code.template, signature.options, "what is called at the end of a batch")
-        if client.callbacks_of(said):
+        if client.callbacks_of(said, None):
             raise InvalidArgument(f"what is called at the end of a batch has no callbacks of its own: {option}={signature!r:.100}")
-        texts = client.encode_call(signature.task, signature.args, signature.kwargs)
+        texts = code.codec.encode_call(signature.task, signature.args, signature.kwargs)
         # From when it may run: nobody knows how long the members take.
         limits = checked(EnqueueOptions, {name: said.pop(name) for name in ("countdown", "expires") if said.get(name) is not None}, "a callback")
         delay, expires = limits.get("countdown"), limits.get("expires", code.template.expires)

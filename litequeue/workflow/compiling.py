@@ -16,6 +16,7 @@ from ..options import WHEN, EnqueueOptions, checked
 from ..store.links.graph import Edge, Graph, Wait
 from ..store.links.telling import JOIN
 from ..tasks import TaskCode
+from ..tasks.callbacks import check_reads
 from ..tasks.each import check_items
 from ..unique import without_key
 
@@ -167,6 +168,22 @@ def check_step(call: Call, args: Sequence[Any] | None = None, *, takes: bool, gi
         raise SignatureMismatch(f"{error}; its first argument is {given}: write .si(...) for a call that takes none") from None
 
 
+def check_codecs(nodes: Sequence[Node]) -> None:
+    """Raises InvalidArgument for a step that takes what it does not read. JSON all read."""
+    if not any(node.call is not None and node.call._code.codec.writes for node in nodes):
+        return
+    writes: list[dict[str, None]] = []  # of each, by which codecs that is what it comes to, or hands on
+    for node in nodes:
+        given = {name: None for parent in node.parents if node.takes and parent >= 0 for name in writes[parent]}
+        if node.call is None:
+            writes.append(given)
+            continue
+        for name in given:
+            check_reads(node.call._code, name, "a workflow")
+        own = node.call._code.codec.writes
+        writes.append({} if own is None else {own: None})
+
+
 def client_of(made: Plan) -> Client:
     """Of the app whose tasks it calls. Raises InvalidArgument for tasks of two files, or none."""
     found = {node.call._client.path: node.call._client for node in made.nodes if node.call is not None}
@@ -186,6 +203,7 @@ def graph_of(made: Plan, client: Client, options: Mapping[str, Any]) -> tuple[Gr
         raise InvalidArgument(
             "on_success and on_failure belong to a step: .set(on_failure=...) on that, one more step for the whole, or app.batch(...)"
         )
+    check_codecs(made.nodes)
     after = client.ends_of(options.pop("after")) if options.get("after") is not None else ()
     firsts = {place for place, node in enumerate(made.nodes) if node.is_first}
     if after:
@@ -215,9 +233,9 @@ def graph_of(made: Plan, client: Client, options: Mapping[str, Any]) -> tuple[Gr
                 check_items(call._code, args, call.kwargs, takes=node.takes is not None)
             else:
                 check_step(call, args, takes=node.takes is not None)
-            texts = client.encode_call(call.task, args, call.kwargs)
+            texts = call._code.codec.encode_call(call.task, args, call.kwargs)
             if said or call._code.template.limited is not None:
-                callbacks += [(place, when, job) for when, job in client.callbacks_of(said)]
+                callbacks += [(place, when, job) for when, job in client.callbacks_of(said, call._code.template.writes)]
                 whole = (args, call.kwargs) if node.takes is None and EACH not in call.kwargs else None
                 jobs.append(client.new_job(call._code.template, texts, said, whole))
             else:

@@ -156,7 +156,7 @@ class Signature(Shape):
 
     def __litequeue_callback__(self) -> tuple[str, TaskCode]:
         """As what is called once a job has ended."""
-        texts = self._client.encode_call(self.task, self.args, self.kwargs)
+        texts = self._code.codec.encode_ahead(self.task, self.args, self.kwargs)
         check_step(self, takes=not self.immutable, given="what the job that it is called for came to")
         return written_call(self._code, *texts, self.options, takes=not self.immutable), self._code
 

@@ -14,7 +14,7 @@ from litequeue.base import masking
 from litequeue.base.errors import InvalidArgument
 from litequeue.base.masking import MASK, MOST, Secrets, recorded
 from litequeue.base.signatures import signature_of
-from litequeue.base.stored import MAX_BYTES
+from litequeue.base.stored import MAX_BYTES, compressed
 from litequeue.payload import Codec
 
 pytestmark = pytest.mark.beside
@@ -161,3 +161,13 @@ def test_of_a_call_with_very_many_secrets_no_text_is_shown() -> None:
 def test_planted_tags_do_no_harm(value: Any) -> None:
     hide = secrets(plain, "password").hider(json.dumps(["ann", value, "x"]), "{}")
     assert hide("text") == "text"
+
+
+def test_of_what_another_codec_wrote_nothing_is_shown_and_of_compressed_json_what_is_not_secret() -> None:
+    secret = secrets(plain, "password")
+    tag = '{"$codec":["pickle","gARLBS4=","t","args","00"]}'
+    assert secret.call(tag, "{}") == ('"***"', '"***"')
+    assert secret.hider(tag, "{}")("who knows what is in it") == MASK
+    text = compressed(json.dumps(["ann", "battery staple"]))
+    assert secret.call(text, "{}") == ('["ann","***"]', "{}")
+    assert secret.hider(text, "{}")("battery staple is not ann's") == "*** is not ann's"

@@ -77,3 +77,26 @@ def test_text_is_shown_as_it_is_and_whatever_is_odd_as_it_stands() -> None:
     assert shown('["\\u00fcber","\\ud83d\\ude00"]') == '["über","😀"]'
     assert shown('{"a":1.50}') == '{"a":1.50}', "what needs no decoding stays"
     assert shown('["\\u12"]') == '["\\u12"]'
+
+
+def test_compressed_json_is_read_and_shown_as_what_it_is() -> None:
+    text = json.dumps([1, "\u00fc", {"a": [None]}] * 50, separators=(",", ":"))
+    written = stored.compressed(text)
+    assert stored.plain(written) == text and stored.plain(text) == text
+    assert stored.loads(written) == json.loads(text)
+    assert stored.shown(written) == text.replace("\\u00fc", "\u00fc")
+    long = stored.compressed(json.dumps("x" * stored.MAX_BYTES))
+    assert stored.loads(long) == "x" * stored.MAX_BYTES
+    assert stored.shown(long) == "<json+zlib, 1,048,578 bytes>"
+    for damaged in (written[:-9] + '"]}', '{"$codec":["json+zlib","AAAA"]}', '{"$codec":["json+zlib","eJwDAAAAAAE= "]}'):
+        with pytest.raises(ValueError):
+            stored.loads(damaged)
+        assert stored.shown(damaged).startswith("<not shown: ")
+
+
+def test_what_another_codec_wrote_is_shown_by_its_size() -> None:
+    tag = '{"$codec":["pickle","gARLBS4=","t","args","00"]}'
+    assert stored.shown(tag) == "<pickle, 5 bytes>"
+    assert stored.shown(f'[{tag},"\\u00fc"]') == '["<pickle, 5 bytes>","\u00fc"]'
+    for other in ('{"$codec":5}', '{"$codec":["x"]}', '{"$codec":["x",5]}', '{"$codec":["x","y"],"a":1}', '{"$codec":'):
+        assert stored.shown(other) == other

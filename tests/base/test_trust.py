@@ -114,6 +114,19 @@ def test_a_pipe_is_read_by_nobody_and_holds_nobody_up(folder: Path) -> None:
         read(str(folder / "pipe"))
 
 
+def test_what_is_private_nobody_else_may_read(folder: Path) -> None:
+    file = folder / "file"
+    file.write_text("x")
+    for mode, is_private in ((0o600, True), (0o400, True), (0o640, False), (0o604, False), (0o610, False)):
+        file.chmod(mode)
+        assert read(str(file)) == b"x"
+        if is_private:
+            assert read(str(file), private=True) == b"x"
+        else:
+            with pytest.raises(Untrusted, match=rf"can be read by others \(mode {mode:o}\)"):
+                read(str(file), private=True)
+
+
 @pytest.mark.parametrize("suffix", ["-journal", "-wal", "-shm"])
 def test_beside_a_database_lie_only_files_of_its_owners_with_one_name(folder: Path, suffix: str) -> None:
     db, beside = folder / "file", folder / f"file{suffix}"

@@ -173,6 +173,8 @@ DISCARDED: dict[str, dict[str, Any]] = {
     "an unregistered type": {"args": '[{"$type": ["os.system", "id"]}, 1]'},
     "a wrong body": {"args": '[{"$datetime": {"a": 1}}, 1]'},
     "an unknown tag": {"args": '[{"$exec": "id"}, 1]'},
+    "a codec that the task has not": {"args": '{"$codec":["pickle","gARLBS4=","tests.sample.add","args","00"]}'},
+    "compressed JSON that is cut": {"args": '{"$codec":["json+zlib","eJyL"]}'},
     "not UTF-8": {"args": NOT_UTF8},
     "2 MB that end early": {"args": "[" + "1," * 1_000_000},
     "nested": {"args": "[" * 50_000 + "]" * 50_000},

@@ -60,6 +60,8 @@ def build() -> argparse.ArgumentParser:
     command("doctor", "doctor.command:run", summary, _doctor)
     command("init", "jobs:init", "Make DB, or add the tables to an app's own database.")
     command("service", "service:run", "Print a systemd unit that keeps a worker up for DB.", _service)
+    summary = "Make a key, by which what tasks pickle is signed."
+    command("signing-key", "signing:signing_key", summary, _signing_key, db=False)
     command("bench", "bench.command:run", "Measure this machine against the budgets.", _bench, db=False)
     command("demo", "demo:run", "Show it at work on a temporary file, in under 10 s.", db=False)
     command("help", "help:run", "List the chapters of the guide, or print one.", _help, db=False)
@@ -149,6 +151,10 @@ def _queue(sub: Parser) -> None:
 def _doctor(sub: Parser) -> None:
     sub.add_argument("--full", action="store_true", help="check every index entry, and what each job waits for, too; slow on a big file")
     json_option(sub)
+
+
+def _signing_key(sub: Parser) -> None:
+    sub.add_argument("file", metavar="FILE", help="where there is none yet, in a folder that nobody else can write, such as ~/.config")
 
 
 def _bench(sub: Parser) -> None:
