@@ -222,3 +222,15 @@ def test_a_worker_of_the_app_finds_them_beside_its_types(tmp_path: Path) -> None
     subprocess.run([sys.executable, "shop.py"], cwd=tmp_path, env=environment(), timeout=30, check=True)
     with LiteQueue(tmp_path / "db.sqlite") as app, worker_process(tmp_path / "db.sqlite", "--import", "shop", cwd=tmp_path):
         assert app.job(app.job(1).get(timeout=20)).get(timeout=20) == "thumbs.resize"
+
+
+def test_a_shared_task_has_a_codec_that_needs_no_app(tmp_path: Path) -> None:
+    packed = shared_task(codec="json+zlib", name="packed")(len)
+    app = LiteQueue(tmp_path / "db.sqlite")
+    app.adopt(packed)
+    with app, app.worker(burst=True) as worker:
+        job = packed.delay("x" * 20_000)
+        worker.join(20)
+        assert job.get() == 20_000 and "$codec" in job.info().args
+    with pytest.raises(InvalidArgument, match="a shared task has codec='json' or 'json\\+zlib'"):
+        shared_task(codec="pickle", name="pickled")(len)
