@@ -145,7 +145,7 @@ PLACE = {"soft_timeout": "options/jobs.py", "result_ttl": "options/jobs.py", "gi
 # Beside its place and its column, only the code that acts on it.
 ACTS = {
     "soft_timeout": {
-        "tasks/code.py",  # shorter than the timeout?
+        "tasks/template.py",  # shorter than the timeout?
         "base/errors.py", "worker/timeouts.py", "worker/dispatch.py", "pools/base.py", "pools/child.py",
         "pools/coroutines.py", "pools/threads.py", "testing/simulated/jobs.py", "testing/simulated/world.py",
     },
