@@ -44,6 +44,7 @@ class Reason(enum.Enum):
     CANCEL = "cancelled"
     LOST = "lease lost"
     SHUTDOWN = "shutdown"
+    WITHDRAWN = "withdrawn"  # cancelled before it had begun
 
 
 class Events(Protocol):
@@ -88,6 +89,9 @@ class Pool(Protocol):
 
     def take_back(self, most: int | None = None) -> list[Call]:
         """Remove and return calls that have not started; those will not be reported."""
+
+    def withdraw(self, call: Call) -> bool:
+        """Give one call back, which is reported as NotStarted. False if it has begun: nothing is done about that."""
 
     def interrupt(self, call: Call, reason: Reason) -> None:
         """Stop a running call as far as this kind of pool can; its end is reported as always."""

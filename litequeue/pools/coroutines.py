@@ -120,6 +120,9 @@ class CoroutinePool:
     def take_back(self, most: int | None = None) -> list[Call]:
         return []
 
+    def withdraw(self, call: Call) -> bool:
+        return False  # each begins at once
+
     def interrupt(self, call: Call, reason: Reason) -> None:
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop has closed

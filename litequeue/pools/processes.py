@@ -121,22 +121,30 @@ class ProcessPool:
                 taken += slot.take_back()
         return taken
 
+    def withdraw(self, call: Call) -> bool:
+        slot = next((slot for slot in self._slots if call in slot.batch), None)
+        if call in self._todo:
+            self._todo.remove(call)
+        elif slot is not None and slot.loading:
+            slot.withdraw(call)
+        elif slot is not None:
+            # Those behind it too, which must not die with it; they wait for a slot again.
+            self._todo.extendleft(other for other in reversed(slot.take_back()) if other is not call)
+            if call in slot.batch:
+                return False
+        else:
+            return False
+        self._give_back([call])
+        return True
+
     def interrupt(self, call: Call, reason: Reason) -> None:
         if reason is Reason.SOFT_TIMEOUT:
             return  # the child sees to its own
-        if call in self._todo:
-            self._todo.remove(call)
-            self._give_back([call])
+        if self.withdraw(call):
             return
         for slot in self._slots:
-            if call in slot.batch and slot.loading:
-                slot.withdraw(call)
-                self._give_back([call])
-            elif call in slot.batch:
-                # Those behind it must not die with it.
-                self._give_back(slot.take_back())
-                if call in slot.batch and not slot.has_noted(call):
-                    slot.kill(reason)
+            if call in slot.batch and not slot.has_noted(call):
+                slot.kill(reason)
 
     def end_waits(self) -> None:
         for slot in self._slots:

@@ -12,7 +12,6 @@ it between two bytecodes; code that never gets there (a long C call) goes on, an
 from __future__ import annotations
 
 import concurrent.futures.thread as executors
-import contextlib
 import os
 import random
 import threading
@@ -135,14 +134,19 @@ class ThreadPool:
                 break
         return taken
 
+    def withdraw(self, call: Call) -> bool:
+        try:
+            self._todo.remove(call)
+        except ValueError:
+            return False
+        self._events.ended(call, Timed(NotStarted(), 0, 0.0))
+        return True
+
     def interrupt(self, call: Call, reason: Reason) -> None:
         running = self._running.get((call.job.id, call.job.attempt))
         if running is None:
-            if reason in (Reason.SOFT_TIMEOUT, Reason.TIMEOUT):
-                return  # it has just ended
-            with contextlib.suppress(ValueError):
-                self._todo.remove(call)
-                self._events.ended(call, Timed(NotStarted(), 0, 0.0))
+            if reason not in (Reason.SOFT_TIMEOUT, Reason.TIMEOUT):  # else it has just ended
+                self.withdraw(call)
             return
         if reason in (Reason.SOFT_TIMEOUT, Reason.TIMEOUT):
             running.timed_out = reason is Reason.TIMEOUT

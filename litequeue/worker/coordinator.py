@@ -26,7 +26,7 @@ from .admission import Admission
 from .config import WorkerConfig
 from .discovery import Catalogue
 from .dispatch import calls_of, is_durable, tell_unknown
-from .inbox import Dead, Held, Inbox, Look, Started, Stop
+from .inbox import Dead, Held, Inbox, Look, Started, Stop, Withdraw
 from .looking import Looking
 from .neighbours import Neighbours
 from .outgoing import Outgoing
@@ -105,10 +105,8 @@ class Coordinator:
             if isinstance(message, Look):
                 self._looking.news(passed_on=message.passed_on)
                 self._neighbours.on_news()
-            elif isinstance(message, Started):
-                self._running.started(message)
-            elif isinstance(message, Held):
-                self._running.notice_losses(message)
+            elif isinstance(message, (Started, Held, Withdraw)):
+                self._running.hear(message)
             elif isinstance(message, Stop):
                 self.stop = message
             elif isinstance(message, Dead):

@@ -11,8 +11,9 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import queue
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Final, Self
 
@@ -113,6 +114,24 @@ class EmbeddedWorker:
         if self._error is not None:
             error, self._error = self._error, None
             raise WorkerFailed(f"the embedded worker had died: {error!r}") from error
+
+    def withdraw(self, jobs: Iterable[int]) -> set[int]:
+        """Cancel those of these jobs that it holds and has not begun: which. What runs is left alone."""
+        taken = self._ask(jobs)
+        if taken:
+            self._ask(())  # answered after the turn that has written it
+        return taken
+
+    def wait_until_it_works(self) -> None:
+        """Until it has registered, and hears of jobs; or has died."""
+        self._ask(())
+
+    def _ask(self, jobs: Iterable[int]) -> set[int]:
+        reply = self._worker.withdraw(jobs)
+        while self._pid == os.getpid() and not self._drained.is_set():
+            with contextlib.suppress(queue.Empty):
+                return reply.get(timeout=0.1)  # it may die in between
+        return set()
 
     def join(self, timeout: Span | None = None) -> bool:
         """Wait until the worker ends by itself (burst, max_jobs), at most ``timeout`` (None: for ever). Whether it has."""

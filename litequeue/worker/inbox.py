@@ -41,6 +41,13 @@ class Held(NamedTuple):
     at: float
 
 
+class Withdraw(NamedTuple):
+    """Let these jobs not begin; ``reply`` gets those that had not, which are cancelled now."""
+
+    jobs: frozenset[int]
+    reply: queue.SimpleQueue[set[int]]
+
+
 class Stop(NamedTuple):
     """Finish what runs, within the grace; ``now``: without waiting."""
 
@@ -54,7 +61,7 @@ class Dead(NamedTuple):
     error: BaseException
 
 
-Message = Stirred | Look | Started | Held | Stop | Dead
+Message = Stirred | Look | Started | Held | Withdraw | Stop | Dead
 
 
 class Inbox:

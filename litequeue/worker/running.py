@@ -11,7 +11,7 @@ from ..base.log import Log
 from ..base.models import Lease
 from ..pools.base import Call, Reason
 from . import journal
-from .inbox import Held, Started
+from .inbox import Held, Started, Withdraw
 from .pooling import Pools
 from .timeouts import Key, Limits
 
@@ -39,10 +39,15 @@ class Running:
         """Why it was, if it was; asked once, at its end."""
         return self._why.pop((call.job.id, call.job.attempt), None) if self._why else None
 
-    # -- timeouts ------------------------------------------------------------------------------------
+    def hear(self, message: Started | Held | Withdraw) -> None:
+        if isinstance(message, Started):
+            self._limits.watch(message.call, message.at, self.calls)
+        elif isinstance(message, Held):
+            self._notice_losses(message)
+        else:
+            self._withdraw(message)
 
-    def started(self, message: Started) -> None:
-        self._limits.watch(message.call, message.at, self.calls)
+    # -- timeouts ------------------------------------------------------------------------------------
 
     def next_timeout(self) -> float:
         """Monotonic; infinity if there is none."""
@@ -61,7 +66,16 @@ class Running:
                 journal.cancelling(call)
                 self._interrupt(key, call, Reason.CANCEL)
 
-    def notice_losses(self, held: Held) -> None:
+    def _withdraw(self, message: Withdraw) -> None:
+        """Cancel those that have not begun, and nothing else."""
+        taken = set()
+        for key, call in list(self.calls.items()):
+            if key[0] in message.jobs and key not in self._why and self._pools.get(call.job.pool).withdraw(call):
+                self._why[key] = Reason.WITHDRAWN
+                taken.add(key[0])
+        message.reply.put(taken)
+
+    def _notice_losses(self, held: Held) -> None:
         for key, call in list(self.calls.items()):
             if call.claimed_at < held.at and Lease(*key) not in held.leases:
                 log.warning("job %d: its lease was lost; stopping it", key[0])

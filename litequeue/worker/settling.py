@@ -48,7 +48,9 @@ def settle(
             None if outcome.note is None else f"ResultNotStored: {outcome.note}",
         )
     if isinstance(outcome, NotStarted):
-        return _released(job, now, unstarted=True)
+        released = _released(job, now, unstarted=True)
+        withdrawn = interrupted is Reason.WITHDRAWN
+        return released._replace(state="cancelled", finished_at=now, prune_at=now + KEEP) if withdrawn else released
     if isinstance(outcome, Snoozed):
         return _back(call, "scheduled", timed, now, run_at=now + outcome.delay)
     if isinstance(outcome, Suspended):

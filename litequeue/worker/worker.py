@@ -13,6 +13,7 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from queue import SimpleQueue
 
 from ..base.bell import LOOK, MORE
 from ..base.checks import counted
@@ -30,7 +31,7 @@ from .config import WorkerConfig
 from .coordinator import Coordinator
 from .discovery import Catalogue
 from .importing import Importer
-from .inbox import Dead, Inbox, Stop
+from .inbox import Dead, Inbox, Stop, Withdraw
 from .neighbours import Neighbours
 from .services.clockwork import Clockwork
 from .services.heartbeat import Heartbeat
@@ -74,6 +75,12 @@ class Worker:
     def stop(self, *, now: bool = False) -> None:
         """Finish what runs, within the grace, then end; ``now`` does not wait. From any thread."""
         self._inbox.put(Stop(now))
+
+    def withdraw(self, jobs: Iterable[int]) -> SimpleQueue[set[int]]:
+        """Let jobs not begin, as ``Withdraw``; where the answer comes. From any thread."""
+        asked = Withdraw(frozenset(jobs), SimpleQueue())
+        self._inbox.put(asked)
+        return asked.reply
 
     @property
     def patience(self) -> float:

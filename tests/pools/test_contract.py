@@ -263,6 +263,30 @@ def test_what_has_not_begun_can_be_taken_back_from_a_busy_child(sample_app: Lite
         harness.pool.stop()
 
 
+def test_one_call_that_has_not_begun_is_withdrawn_and_the_others_run(kind: str, sample_app: LiteQueue, tmp_path: Path) -> None:
+    """In a batch with one that runs, too; what runs, or has run, is left alone."""
+    harness = Harness(kind, slots=1)
+    try:
+        if kind == "process":
+            harness.run(sample.square, 2)
+            harness.pool._seconds |= {task.name: 0.000_1 for task in (sample.wait_in_process, sample.square)}  # type: ignore[attr-defined]
+        ledger, gate = tmp_path / "ledger", tmp_path / "gate"
+        long = harness.call(WAIT[kind], str(ledger), str(gate))
+        behind = [harness.call(SIMPLE[kind], *([n] if kind != "thread" else [n, 0])) for n in range(4)]
+        harness.pool.submit([long, *behind])
+        wait_until(lambda: (harness.pool.tend(), ledger.exists())[1])
+        assert not harness.pool.withdraw(long)
+        begins_at_once = kind == "async"
+        assert harness.pool.withdraw(behind[1]) != begins_at_once
+        assert not harness.pool.withdraw(behind[1])
+        gate.touch()
+        assert isinstance(harness.result(long), Succeeded)
+        assert [type(harness.result(call)) for call in behind] == [Succeeded, Succeeded if begins_at_once else NotStarted, Succeeded, Succeeded]
+        assert not harness.pool.withdraw(behind[0])
+    finally:
+        harness.pool.stop()
+
+
 @pytest.mark.slow
 def test_a_child_is_renewed_after_so_many_jobs_and_retired_when_idle(sample_app: LiteQueue) -> None:
     harness = Harness("process", slots=1)

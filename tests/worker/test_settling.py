@@ -90,6 +90,13 @@ def test_our_own_shutdown_charges_nothing(app: LiteQueue) -> None:
         assert isinstance(decide(task, Succeeded("1"), reason), Settled)
 
 
+def test_what_was_withdrawn_is_cancelled_and_no_attempt_of_it_is_counted(app: LiteQueue) -> None:
+    row = decide(call(app), NotStarted(), Reason.WITHDRAWN)
+    assert isinstance(row, Unsettled)
+    assert (row.state, row.finished_at, row.unstarted, row.error_type) == ("cancelled", NOW, 1, None) and row.prune_at
+    assert decide(call(app), NotStarted()).state == "available"  # type: ignore[union-attr]
+
+
 def test_the_last_attempt_is_not_retried_however_it_ended(app: LiteQueue) -> None:
     for outcome in (Died("x"), TimedOut(1.0), CpuSpent(1.0)):
         row = decide(call(app, failures=2), outcome)
