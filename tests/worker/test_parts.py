@@ -30,7 +30,7 @@ from litequeue.worker.services.maintenance import (
 )
 from litequeue.worker.services.service import Service
 
-from ..support import FakeClock, new_job
+from ..support import FakeClock, new_job, wait_until
 
 pytestmark = pytest.mark.beside
 
@@ -254,6 +254,16 @@ def register(store: Store, clock: FakeClock) -> int:
     )
     registration.close()
     return registration.id
+
+
+def test_a_task_that_the_program_registers_later_is_claimed_at_once(app: LiteQueue) -> None:
+    """Its jobs of an earlier run had been met before, and would have been left alone for half a minute."""
+    job = app.send_task("later", (1,))
+    with app.worker(threads=1):
+        wait_until(lambda: any("later" in worker.unknown_tasks for worker in app.stats().workers))
+        app.task(name="later")(abs)
+        assert app.send_task("later", (-2,)).get(timeout=10) == 2
+        assert job.get(timeout=10) == 1
 
 
 def test_a_lapsed_lease_counts_only_for_a_reaper_that_was_awake(store: Store, clock: FakeClock) -> None:
