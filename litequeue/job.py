@@ -305,6 +305,9 @@ def _rebuilt(kind: str, message: str) -> BaseException | None:
     cls = getattr(builtins, kind, None)
     if isinstance(cls, type) and issubclass(cls, Exception):
         try:
+            key = message[1:-1]
+            if cls is KeyError and message == repr(key):  # its text is the repr of its key, mostly of a string
+                return KeyError(key)
             return cls(message)
         except Exception:  # noqa: BLE001 - UnicodeDecodeError and its like want more than a message
             return None

@@ -474,6 +474,18 @@ def test_a_failure_carries_its_type_message_and_traceback(app: LiteQueue) -> Non
     assert (attempt.attempt, attempt.outcome, attempt.error_type) == (1, "failed", "ValueError")
 
 
+def test_a_key_error_comes_back_with_its_key(app: LiteQueue) -> None:
+    @app.task
+    def fail(key: str) -> None:
+        raise KeyError(key)
+
+    with app.worker(threads=1):
+        for key in ("x", "it's"):
+            with pytest.raises(JobFailed) as caught:
+                fail.delay(key).get(timeout=10)
+            assert isinstance(caught.value.__cause__, KeyError) and caught.value.__cause__.args == (key,)
+
+
 def test_none_is_a_result_and_an_unstorable_one_says_so(app: LiteQueue) -> None:
     runs = []
 
