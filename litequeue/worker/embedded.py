@@ -1,6 +1,6 @@
 """A worker inside an app: a thread that is started, stopped, and holds up the app's exit for its grace at most.
 
-Owns that thread, the hook at the interpreter's exit, and that of two apps with the same tasks, file and name one has a worker:
+Owns that thread, the hook at the interpreter's exit, and that of two apps with the same tasks, file, queues and name one has a worker:
 a notebook that is run again left the worker of the first time, with its code, which then ran 34 of 40 jobs. Other workers
 stand beside each other: where any second one took the place of the first, an app with tasks of its own had none that ran
 them any more, and nor had a program after a block within a block.
@@ -50,7 +50,7 @@ class EmbeddedWorker:
         return self._worker.name
 
     def start(self) -> Self:
-        """Begin to work, in the place of a worker of another app of this program that has the same tasks, file and name. At
+        """Begin to work, in the place of a worker of another app of this program that has the same tasks, file, queues and name. At
         the interpreter's exit the worker is stopped if it still runs."""
         # The first cannot be imported any more once the main thread has ended. The other's exit hook joins child processes;
         # registered before ours, it runs after it.
@@ -76,7 +76,8 @@ class EmbeddedWorker:
     def _succeeds(self, before: EmbeddedWorker) -> bool:
         return (
             before._pid == self._pid and not before._drained.is_set() and before._tasks is not self._tasks
-            and (before._path, before.name) == (self._path, self.name) and before._tasks.keys() <= self._tasks.keys()
+            and (before._path, before.name, before._worker.queues) == (self._path, self.name, self._worker.queues)
+            and before._tasks.keys() <= self._tasks.keys()
         )  # fmt: skip
 
     def _run(self) -> None:

@@ -76,6 +76,12 @@ class Worker:
         """Finish what runs, within the grace, then end; ``now`` does not wait. From any thread."""
         self._inbox.put(Stop(now))
 
+    @property
+    def queues(self) -> tuple[str, ...] | None:
+        """Those that it serves; None: all."""
+        found: tuple[str, ...] | None = self._config.queues
+        return found
+
     def withdraw(self, jobs: Iterable[int]) -> SimpleQueue[set[int]]:
         """Let jobs not begin, as ``Withdraw``; where the answer comes. From any thread."""
         asked = Withdraw(frozenset(jobs), SimpleQueue())

@@ -338,12 +338,14 @@ def test_other_workers_stand_beside_each_other(app: LiteQueue, db: Path, tmp_pat
             assert task.delay().get(timeout=10) == 1
 
 
-def test_workers_with_names_of_their_own_stand_beside_each_other(tmp_path: Path) -> None:
+@pytest.mark.parametrize("own", ["name", "queues"])
+def test_workers_with_names_or_queues_of_their_own_stand_beside_each_other(tmp_path: Path, own: str, caplog: pytest.LogCaptureFixture) -> None:
     with LiteQueue(tmp_path / "db.sqlite") as one, LiteQueue(tmp_path / "db.sqlite") as two:
         for app in (one, two):
             app.task(name="t")(lambda: 1)
-        with one.worker(threads=1, name="a") as first, two.worker(threads=1, name="b"):
+        with one.worker(threads=1, **{own: "a"}) as first, two.worker(threads=1, **{own: "b"}):  # type: ignore[typeddict-item]
             assert not first.join(0.1)
+    assert "one of another app" not in caplog.text
 
 
 def test_of_many_that_start_at_once_one_is_left(tmp_path: Path) -> None:
