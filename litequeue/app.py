@@ -27,6 +27,7 @@ from .base.errors import InvalidArgument
 from .base.mainguard import refuse_in_an_import
 from .base.states import STATES
 from .binding import Binding, client_for
+from .futures.face import Executors
 from .given import LATER, call
 from .hooks import HooksOfApp
 from .job import Job
@@ -58,7 +59,7 @@ R = TypeVar("R")
 Declarable = TypeVar("Declarable", bound=Callable[..., Any])
 
 
-class LiteQueue(Marked, Binding, Payloads, Workflows, Locks, LimitsOfApp, Transactions, Loops, HooksOfApp):
+class LiteQueue(Marked, Binding, Payloads, Workflows, Locks, LimitsOfApp, Transactions, Loops, HooksOfApp, Executors):
     """A task queue in one SQLite file.
 
     ``path`` is made absolute at once; the file is created, owner-only, at the first use and not before. Left out, or a function that returns it,
@@ -240,7 +241,7 @@ class LiteQueue(Marked, Binding, Payloads, Workflows, Locks, LimitsOfApp, Transa
         Runs this app's tasks; what other programs enqueued for their own is left to their workers. The options are those
         of ``litequeue.options.workers.EmbeddedOptions``. ``grace`` (5 s) is how long the end of the block, or of the
         program, waits for running jobs at most. Process tasks start this program's main module anew, so a script needs
-        its ``if __name__ == "__main__":``. The worker of another app of this program with the same tasks, file and name
+        its ``if __name__ == "__main__":``. The worker of another app of this program with the same tasks, file, queues and name
         ends where this one starts. A task whose source file is changed is left to a program with the new code, unless
         ``stale="run"``. Raises InvalidArgument or InvalidType for an option that it cannot take.
         """

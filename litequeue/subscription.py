@@ -10,7 +10,7 @@ import contextlib
 import time
 from typing import Self
 
-from .base.bell import DONE, WAIT, Address, Ear
+from .base.bell import DONE, LOOK, WAIT, Address, Ear
 from .base.clock import monotonic
 from .client import Client
 
@@ -33,6 +33,11 @@ class Subscription:
         heard_by_somebody = self._ear.port is not None and self._addresses
         return SLOW_LOOK if heard_by_somebody else SLOW_LOOK_DEAF
 
+    def wake(self) -> None:
+        """End ``hear``, once. From any thread."""
+        if self._ear.port is not None:
+            self._ear.tell(LOOK, [(self._ear.port, self._ear.token)])
+
     def hear(self, seconds: float) -> None:
         if self._ear.port is None:
             time.sleep(seconds)
@@ -40,6 +45,12 @@ class Subscription:
             deadline = monotonic() + seconds
             while seconds > 0 and self._ear.hear(seconds) is None:  # nobody else wakes us
                 seconds = deadline - monotonic()
+
+    def gather(self, seconds: float) -> None:
+        """Give more so long to come, and hear all that has, for who looks for many at once."""
+        time.sleep(seconds)
+        while self._ear.hear(0.0) is not None:
+            pass
 
     async def hear_async(self, seconds: float) -> None:
         """Wait for a byte, at most so long. A future and a timer, and nothing that cancels: ``wait_for`` of Python 3.11 takes

@@ -29,6 +29,7 @@ FLOORS = (
     ("cli", "testing"),
     ("__init__",),
     ("app",),
+    ("futures",),
     ("worker", "binding"),
     ("schedules", "shared"),
     ("task",),

@@ -1,4 +1,4 @@
-"""The options of a worker: of ``app.worker``, ``app.run_worker`` and the command ``worker``.
+"""The options of a worker: of ``app.worker``, ``app.executor``, ``app.run_worker`` and the command ``worker``.
 
 Owns the lists. What contradicts each other, and what depends on the machine, is the worker's ``config``'s to see to.
 """

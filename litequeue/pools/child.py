@@ -116,16 +116,16 @@ def wire(call: Call) -> list[Any]:
     return [call.job, call.max_attempts, call.timeout, call.soft_timeout, call.database, call.keeps]
 
 
-def load_codes(origins: Sequence[tuple[TaskOrigin, bool]], database: str) -> dict[str, str]:
+def load_codes(origins: Sequence[tuple[TaskOrigin, bool, Callable[..., TaskCode] | None]], database: str) -> dict[str, str]:
     """Before their first call, which is not to begin while its module is still imported. Of each task that cannot be loaded,
-    why. ``origins``, each with whether its module is to be checked."""
+    why. ``origins``, each with whether its module is to be checked, and with who finds it there, if it is no task of that."""
     missing = {}
-    for origin, check in origins:
+    for origin, check, found_by in origins:
         try:
             while _imports:  # here and not at the start, where an error would be the death of the process
                 load(*_imports[0])
                 del _imports[0]
-            code = _codes[origin.task] = locate(origin, check=check)
+            code = _codes[origin.task] = (found_by or locate)(origin, check=check)
             code.bind(database)
             if code.hooks.observers:
                 from ..tasks import observers

@@ -112,7 +112,7 @@ class Slot:
             return
         self.watched.loads(new)
         self.loading = new
-        origins = [(code.origin, code.checked) for code in new.values() if code.origin is not None]
+        origins = [(code.origin, code.checked, code.found_by) for code in new.values() if code.origin is not None]
         self._watch(self._executor.submit(child.load_codes, origins, batch[0].database))
 
     def has_other_code(self, call: Call) -> bool:

@@ -76,7 +76,7 @@ class TaskCode:
     """A registered function with its options: what the pools run."""
 
     __slots__ = (
-        "_arity", "_backoff", "_limit", "_origin", "_signature", "bind", "bounds", "callbacks", "checked", "codec", "columns", "function", "give_up_on", "hooks", "is_async", "keeps",
+        "_arity", "_backoff", "_limit", "_origin", "_signature", "bind", "bounds", "callbacks", "checked", "codec", "columns", "found_by", "function", "give_up_on", "hooks", "is_async", "keeps",
         "limit_name", "made_by", "name", "opener", "result_ttl", "retry_on", "secret", "source", "template",
     )  # fmt: skip
 
@@ -93,6 +93,7 @@ class TaskCode:
         ``opener``: the store of that file, for what a running job asks."""
         check_function(function)
         self.checked = False  # whether it was imported from where the file said, with care, and is to be so elsewhere too
+        self.found_by: Callable[..., TaskCode] | None = None  # in a process of the pool, where it is no task of its module; as ``locate``
         self.function = function
         self.bind = bind
         self.hooks = hooks or Hooks()

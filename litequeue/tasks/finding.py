@@ -80,9 +80,10 @@ def _found_in(module: ModuleType, origin: TaskOrigin) -> TaskCode:
             f"the module {origin.module} was loaded from {actual}, but the task {origin.task} is in "
             f"the one in {origin.directory}; give one of them another name"
         )
+    plain = "without @app.task a function is run by its program's app.executor() alone, and " if type(found) is FunctionType else ""
     raise UnknownTask(
         f"{origin.module}.{origin.qualname} in {origin.directory} is not a task named {origin.task}; "
-        "if it was added since this worker started, restart the worker"
+        f"{plain}if it was added since this worker started, restart the worker"
     )
 
 
