@@ -108,9 +108,7 @@ class ProcessPool:
     def backlog(self) -> int:
         # A call that a starting child will take is not waiting for anybody.
         starting = sum(1 for slot in self._slots if slot.starting)
-        return max(len(self._todo) - starting, 0) + sum(
-            max(len(slot.batch) - 1, 0) for slot in self._slots
-        )
+        return max(len(self._todo) - starting, 0) + sum(max(len(slot.batch) - 1, 0) for slot in self._slots)
 
     def take_back(self, most: int | None = None) -> list[Call]:
         taken: list[Call] = []
@@ -189,7 +187,7 @@ class ProcessPool:
             if self._clock.monotonic() < self._start_after:
                 return
             try:
-                self._slots.append(self._new_slot())
+                self._slots.append(Slot(self._moved, self._events, self._locks, self._imports, self._clock.monotonic()))
             except OSError as error:  # no descriptors, no memory, no room for a temporary file
                 log.error("a process for the pool could not be started: %s", error)
                 self._start_after = self._clock.monotonic() + 1.0
@@ -206,9 +204,6 @@ class ProcessPool:
         for call in calls:
             told = f"in the pool's process: {why}" if call.job.task in lacking else None
             self._events.ended(call, Timed(NotStarted(told), 0, 0.0))
-
-    def _new_slot(self) -> Slot:
-        return Slot(self._moved, self._events, self._locks, self._imports, self._clock.monotonic())
 
     def _next_batch(self, slot: Slot) -> list[Call]:
         """As many of the next calls as should take BATCH_SECONDS, leaving some to the other slots.

@@ -290,7 +290,7 @@ class Catalogue:
         """The claim's parameter: these are left for a worker that knows them, or until they are imported."""
         self._look_at_sources()
         importing = self.importer.asked if self.importer is not None and self.importer.pending else []
-        left = [*(task for task in self._unknown if task not in self._registered), *importing, *self._stale]
+        left = [*(task for task in self._unknown if task not in self.registered), *importing, *self._stale]
         return json.dumps(left) if left else None
 
     def is_stale(self, task: str) -> bool:
