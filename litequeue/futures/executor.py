@@ -154,8 +154,9 @@ class Executor(futures.Executor):
         """Futures of what is left of them in the queue."""
         found: list[JobFuture] = []
         for code in dict.fromkeys(codes):
+            # Before the worker begins, which may end some of them at once.
+            left = self._client.store.futures.unfinished(code.name, self._queue or code.columns.queue)
             with self._pending.adding(code.columns.pool) as futures_of:
-                left = self._client.store.futures.unfinished(code.name, self._queue or code.columns.queue)
                 found += futures_of(Job(self._client, job) for job in left)
         return found
 
