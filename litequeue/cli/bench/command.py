@@ -19,7 +19,17 @@ from ...base.errors import CannotOpen
 from ...base.softguard import HAS_GIL
 from ...base.version import VERSION
 from .. import render
-from . import crowds, exact, flows, reaction, resources, scale, tasks, throughput
+from . import (
+    crowds,
+    exact,
+    flows,
+    output,
+    reaction,
+    resources,
+    scale,
+    tasks,
+    throughput,
+)
 from .rig import Bench, Figure
 
 
@@ -66,6 +76,6 @@ def _print(figure: Figure) -> None:
 MEASURES: tuple[Callable[[Bench], Iterator[Figure]], ...] = (
     resources.starting, throughput.enqueue, throughput.enqueue_many, throughput.drain, reaction.latency, reaction.ticks,
     scale.many_rows, scale.many_queues, scale.prune, crowds.producers, crowds.workers, crowds.bystanders,
-    flows.flows, flows.cascade, flows.nested, exact.keys, exact.limits, exact.transactions,
+    flows.flows, flows.cascade, flows.nested, exact.keys, exact.limits, exact.transactions, output.kept,
     resources.idle, reaction.rescue,
 )  # fmt: skip

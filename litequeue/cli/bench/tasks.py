@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import time
@@ -94,3 +95,41 @@ def gate(path: str) -> int:
     while not os.path.exists(path):
         time.sleep(0.005)
     return current_job().attempt
+
+
+def _talk(lines: int, path: str) -> float:
+    """Logs to a file; how many seconds that took."""
+    log = logging.getLogger("litequeue_bench")
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    log.handlers, log.propagate = [handler], False
+    log.setLevel(logging.INFO)
+    began = time.perf_counter()
+    for number in range(lines):
+        log.info("line %d of %d", number, lines)
+    seconds = time.perf_counter() - began
+    handler.close()
+    return seconds
+
+
+@app.task
+def talk(lines: int, path: str) -> float:
+    return _talk(lines, path)
+
+
+@app.task(output="drop")
+def talk_in_vain(lines: int, path: str) -> float:
+    return _talk(lines, path)
+
+
+@app.task(pool="process")
+def talk_in_a_process(lines: int, path: str) -> float:
+    return _talk(lines, path)
+
+
+@app.task(pool="process", output="drop")
+def talk_in_a_process_in_vain(lines: int, path: str) -> float:
+    return _talk(lines, path)
+
+
+TALKERS = {"a job's logged lines": (talk, talk_in_vain), "the same in a process": (talk_in_a_process, talk_in_a_process_in_vain)}
