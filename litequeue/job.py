@@ -170,6 +170,8 @@ class Job(Shown, Generic[R_co]):
         row = self._row()
         if row[0] in FINAL:
             return row
+        if patience is None:
+            self._client.before_a_wait(self.id)
         deadline = None if patience is None else monotonic() + patience
         with lent, Subscription(self._client) as subscription:
             while True:
@@ -214,6 +216,7 @@ class Job(Shown, Generic[R_co]):
         row = self._row()
         if row[0] in FINAL:
             return row
+        self._client.before_a_wait(self.id)
         with self._in_a_task(blocking=False, bounded=False), Subscription(self._client) as subscription:
             while True:
                 again = monotonic() + subscription.renew()

@@ -105,6 +105,9 @@ class Opening:
         """When a job was enqueued that a program's open transaction has made; None outside of one."""
         return None if self._opened() is None else self.store.reports.born(job_id)
 
+    def before_a_wait(self, job_id: int) -> None:
+        """Of somebody for the end of this job, which has not come, however long that takes. In a test it is asked who else could bring it."""
+
     def refuse_in_a_transaction(self, what: str) -> None:
         """Raises WouldDeadlock where a program has a transaction open, which is not there for workers before it is committed."""
         if self._opened() is not None:

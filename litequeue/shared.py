@@ -24,6 +24,8 @@ from .tasks import Hooks, TaskCode
 P = ParamSpec("P")
 R = TypeVar("R")
 
+
+
 _codes: dict[str, TaskCode] = {}
 
 
@@ -94,10 +96,22 @@ def _share(function: Any, options: dict[str, Any]) -> Task[..., Any]:
     owner = Owner()
     if options.get("codec") not in (None, "json", ZLIB):
         raise InvalidArgument(f"a shared task has codec='json' or {ZLIB!r}: what others there are, and by which key they sign, is for its app to say, in a task of its own")
-    task = register(cast(Client, owner), _codes, function, options)
+    task = register(cast(Client, owner), {}, function, options)
+    code = task.__litequeue_code__
+    before = _codes.get(code.name)
+    if before is not None and _is_of_the_script(before, code):
+        del _codes[code.name]
+    enter(_codes, code)
     owner.code = task.__litequeue_code__
     known.shared[task.name] = owner
     return task
+
+
+def _is_of_the_script(before: TaskCode, code: TaskCode) -> bool:
+    """Whether it is the same function of the program's own script, which a pool's process has twice: as the main module, and by its name."""
+    a, b = before.function, code.function
+    place = [(getattr(f.__code__, "co_filename", None), f.__code__.co_firstlineno) if hasattr(f, "__code__") else None for f in (a, b)]
+    return a.__module__ in ("__main__", "__mp_main__") and a.__qualname__ == b.__qualname__ and place[0] == place[1] is not None
 
 
 def adopt(app: Any, tasks: Iterable[object]) -> None:

@@ -234,3 +234,32 @@ def test_a_shared_task_has_a_codec_that_needs_no_app(tmp_path: Path) -> None:
         assert job.get() == 20_000 and "$codec" in job.info().args
     with pytest.raises(InvalidArgument, match="a shared task has codec='json' or 'json\\+zlib'"):
         shared_task(codec="pickle", name="pickled")(len)
+
+
+@pytest.mark.slow
+def test_a_script_with_shared_tasks_has_process_tasks_too(tmp_path: Path) -> None:
+    """The pool's process has the script twice: as the main module, and by its name."""
+    (tmp_path / "tasks.py").write_text("""
+from litequeue import LiteQueue, shared_task
+app = LiteQueue("db.sqlite")
+@shared_task
+def resize(x): return x
+@shared_task(pool="process")
+def crop(x): return x
+@app.task(pool="process")
+def draw(x): return x
+if __name__ == "__main__":
+    with app.worker(processes=1):
+        print(draw.delay(1).get(timeout=20), resize.delay(2).get(timeout=20), crop.delay(3).get(timeout=20))
+""")
+    done = subprocess.run([sys.executable, "tasks.py"], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "1 2 3\n", done.stderr
+
+
+def test_of_two_apps_the_one_that_enqueues_a_free_task_runs_it(tmp_path: Path) -> None:
+    with LiteQueue(tmp_path / "a.sqlite") as a, LiteQueue(tmp_path / "b.sqlite"):
+        free = shared_task(name="free")(len)
+        job = a.enqueue(free, "abc")
+        with a.worker(burst=True) as worker:
+            worker.join(20)
+        assert job.get() == 3

@@ -210,7 +210,7 @@ class _Raised(SoftTimeout):
 
     def __del__(self) -> None:
         guard: SoftGuard | None = getattr(self, "guard", None)
-        if guard is None:
+        if guard is None or sys.is_finalizing():
             return
         if is_swallowed(self, innermost(guard._thread)):
             guard._made -= 1

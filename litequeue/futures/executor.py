@@ -73,7 +73,7 @@ class Executor(futures.Executor):
         said = {**given, "queues": [self._queue], "stale": options.get("stale") or "run"}
         self._pending = Pending(client, functools.partial(worker, **said) if has_worker else None)
         self._pending.belong(self)
-        self.resumed: list[JobFuture] = self._resume([self._code_of(task, named=True) for task in tasks])
+        self.resumed: list[JobFuture] = self._resume([self._code_of(task, named=True) for task in _listed(tasks)])
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> JobFuture:
         """Have ``fn(*args, **kwargs)`` called: the job is on disk when this returns. ``fn``: a task, or a function at the top level of a module.
@@ -159,6 +159,12 @@ class Executor(futures.Executor):
             with self._pending.adding(code.columns.pool) as futures_of:
                 found += futures_of(Job(self._client, job) for job in left)
         return found
+
+
+def _listed(tasks: Any) -> Iterable[Callable[..., Any]]:
+    if tasks is not None and (callable(tasks) or not isinstance(tasks, Iterable)):
+        raise InvalidType(f"tasks must be a list of tasks and functions, not {tasks!r:.100}")
+    return () if tasks is None else tasks
 
 
 def _checked(max_workers: int | None, options: Mapping[str, Any]) -> dict[str, Any]:

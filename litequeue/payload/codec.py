@@ -46,7 +46,7 @@ _CONTAINERS: Final = frozenset({list, dict})
 _BIG_INT_BITS: Final = 12_000  # Python refuses to print or parse ints over 4300 digits
 
 
-def _is_plain(value: Any) -> bool:
+def _is_plain(value: Any, limit: int = MAX_BYTES) -> bool:
     """Whether json.dumps keeps ``value`` exactly, NaN, huge ints and surrogates aside.
 
     Goes level by level, so that the types of a whole level are looked at by one call in C.
@@ -75,8 +75,8 @@ def _is_plain(value: Any) -> bool:
         if keys and set(map(type, keys)) != {str}:
             return False
         seen += len(below)
-        if seen > MAX_BYTES:  # each takes two bytes and more; this also ends [x, x] inside itself
-            raise PayloadTooLarge(f"the value holds over {MAX_BYTES:,} items; store it elsewhere")
+        if seen > limit:  # each takes two bytes and more; this also ends [x, x] inside itself
+            raise PayloadTooLarge(f"the value holds over {limit:,} items; store it elsewhere")
         level = below
     return False
 
@@ -119,7 +119,7 @@ class Codec:
 
     def encode(self, value: Any, what: str = "value", limit: int = MAX_BYTES) -> str:
         """``value`` as JSON text. Raises PayloadError naming the place, or PayloadTooLarge."""
-        text = self._encode(value, what)
+        text = self._encode(value, what, limit)
         if len(text) > limit:
             raise too_large(len(text), f"{what} takes", limit)
         return text
@@ -154,8 +154,8 @@ class Codec:
     def encode_step(self, value: Any, key: str) -> str:
         return self.encode(value, f"the result of step {key!r}")
 
-    def _encode(self, value: Any, what: str) -> str:
-        if _is_plain(value):
+    def _encode(self, value: Any, what: str, limit: int) -> str:
+        if _is_plain(value, limit):
             try:
                 text = _encode_plain(value)
             except (ValueError, RecursionError):  # NaN, infinity, an int of over 4300 digits
@@ -232,10 +232,10 @@ class Codec:
             raise
         except RecursionError:
             raise PayloadCorrupt("the stored value is nested too deeply") from None
+        except MemoryError:  # of a task that may have only so much
+            raise
         except Exception as error:
-            raise PayloadCorrupt(
-                f"the stored value cannot be decoded: {type(error).__name__}: {error!s:.200}"
-            ) from error
+            raise PayloadCorrupt(f"the stored value cannot be decoded: {type(error).__name__}: {error!s:.200}") from error
 
     def decode_call(self, args: str, kwargs: str, inputs: str | None = None) -> tuple[list[Any], dict[str, Any]]:
         """The arguments, anew for each attempt; ``inputs``: what other jobs came to, if it takes that. Raises PayloadCorrupt."""

@@ -201,6 +201,8 @@ class Coded(Codec):
         raw = binascii.a2b_base64(data, strict_mode=True)
         try:
             return named.decode(raw)
+        except MemoryError:  # of a task that may have only so much
+            raise
         except Exception as error:
             raise PayloadCorrupt(f"{what} cannot be decoded: the codec {name} says {type(error).__name__}: {error!s:.200}") from error
 

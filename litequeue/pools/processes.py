@@ -42,7 +42,7 @@ NOTES: Final = sys.platform != "win32"  # whether a child can note what has ende
 HEAR_PAUSE: Final = 0.2  # seconds between two looks at what running calls say
 IDLE_SECONDS: Final = 300.0
 JOBS_PER_CHILD: Final = 10_000
-EXIT_SECONDS: Final = 3.0  # for children that retire as the pool stops: with 18 runnable on two processors one second was too short for an exit
+EXIT_SECONDS: Final = 1.5  # for children that retire as the pool stops: with 18 runnable on two processors one second was too short for an exit
 
 
 class ProcessPool:

@@ -24,7 +24,7 @@ from ..base.errors import (
 from ..base.homes import Home, home_of
 from ..base.models import ClaimedJob, JobColumns, TaskOrigin
 from ..base.signatures import signature_of
-from ..options import TaskOptions, complete, stored
+from ..options import EnqueueOptions, TaskOptions, complete, options_of, stored
 from ..payload import Codec
 from .functions import (
     check_function,
@@ -243,7 +243,9 @@ class TaskCode:
         try:
             self._signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise SignatureMismatch(f"{self.name}{self._signature}: {error}{nobody_passes(self._signature)}") from None
+            options = ", ".join(sorted(kwargs.keys() & options_of(EnqueueOptions).keys() - self._signature.parameters.keys()))
+            hint = f"; {options}: options go with apply_async(args, kwargs, {options.split(',')[0]}=...), or .s(...).set(...)" if options else ""
+            raise SignatureMismatch(f"{self.name}{self._signature}: {error}{nobody_passes(self._signature)}{hint}") from None
 
 
 def _name_of(home: Home | None, qualname: str) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
 
 from ..base import checks, durations
-from ..base.errors import InvalidType
+from ..base.errors import CannotOpen, InvalidType, PayloadCorrupt, UnknownTask
 from ..base.states import FINAL, STATES
 from ..client import Client
 from ..given import call
@@ -130,14 +130,24 @@ def instead(client: Client, task: str | None) -> str:
 
 
 def _seen(client: Client, info: JobInfo, now: int) -> Enqueued:
-    args, kwargs = client.codec.decode(info.args), client.codec.decode(info.kwargs)
+    args, kwargs = _call_of(client, info)
     masked = info.masked()
     due = int(info.run_at.timestamp() * checks.MICROS) - now
-    said = f"{info.task}{written(client.codec.decode(masked.args), client.codec.decode(masked.kwargs))}, job {info.id}, {info.state}"
+    said = f"{info.task}{written(*_call_of(client, masked))}, job {info.id}, {info.state}"
     said += f", due in {durations.render(_rounded(due))}" if due > 0 and info.state in ("scheduled", "retrying") else ""
     said += f", in the queue {info.queue}" if info.queue != "default" else ""
     said += f": {masked.last_error}" if masked.last_error else ""
     return Enqueued(Job(client, info.id), info.task, tuple(args), kwargs, info.queue, info.priority, info.state, info.run_at, said)
+
+
+def _call_of(client: Client, info: JobInfo) -> tuple[list[Any], dict[str, Any]]:
+    """By the codec of its task; of one whose code is not here, as it is stored."""
+    others = client.codec.others
+    codec = client.codec if others is None else others.tasks.get(info.task, client.codec)
+    try:
+        return codec.decode_call(info.args, info.kwargs)
+    except (PayloadCorrupt, UnknownTask, CannotOpen):
+        return [info.args], {}
 
 
 def _rounded(micros: int) -> int:

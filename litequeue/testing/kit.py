@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack
 from .. import known
 from ..app import LiteQueue
 from ..base import checks
-from ..base.errors import InvalidArgument, InvalidType
+from ..base.errors import InvalidArgument, InvalidType, WouldDeadlock
 from ..given import database_path
 from ..job import Job
 from ..options.jobs import MAX_PRIORITY
@@ -27,6 +27,7 @@ from ..pools.base import Call
 from ..task import Task, code_of
 from ..tasks import TaskCode
 from ..tasks.context import JobContext, running_job
+from ..worker import embedded
 from . import enqueued, fresh, pretended
 from .clock import VirtualClock
 from .enqueued import Enqueued, Expectation, Expected
@@ -59,7 +60,7 @@ def testing(app: LiteQueue | None = None, *, path: str | os.PathLike[str] | None
         path = os.path.realpath(database_path(path))  # as the store has it, which a worker's jobs are told
         fresh.make(path)
         kit = Kit(app)
-        stack.enter_context(rebound(app._client, path, kit._clock, kit._on_ring))
+        stack.enter_context(rebound(app._client, path, kit._clock, kit._on_ring, kit._on_wait))
         stack.callback(kit._leave)
         app._take_what_is_free()
         yield kit
@@ -235,6 +236,14 @@ class Kit:
             finally:
                 self._busy.release()
             self._failures.take_in(check=True)
+
+    def _on_wait(self, job_id: int) -> None:
+        """By the test itself; a job that waits has what is due run meanwhile."""
+        if running_job() is not None or embedded._started or any(worker.id != (self._worker and self._worker.id) for worker in self._client.store.reports.workers()):
+            return
+        raise WouldDeadlock(
+            f"job {job_id} has not run, and in a test nobody runs jobs but the test: queue.drain() first (in a coroutine, await queue.adrain()), or queue.inline = True"
+        )
 
     def _code(self, task: object, what: str) -> TaskCode:
         if not isinstance(task, Task):

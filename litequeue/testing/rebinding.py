@@ -13,12 +13,12 @@ from ..base.bell import LOOK, Address
 from ..client import Client
 from .clock import VirtualClock
 
-_OTHERS: Final = ("path", "durability", "clock", "ring", "is_held", "_is_judged")
+_OTHERS: Final = ("path", "durability", "clock", "ring", "before_a_wait", "is_held", "_is_judged")
 
 
 @contextmanager
-def rebound(client: Client, path: str, clock: VirtualClock, on_ring: Callable[[], None]) -> Iterator[None]:
-    """``on_ring`` is called whenever workers would be woken: after a commit that may have made work. An ``app.bind`` in the block is for afterwards."""
+def rebound(client: Client, path: str, clock: VirtualClock, on_ring: Callable[[], None], on_wait: Callable[[int], None]) -> Iterator[None]:
+    """``on_wait`` is called with the id of a job whose end somebody is about to wait for; ``on_ring`` whenever workers would be woken: after a commit that may have made work. An ``app.bind`` in the block is for afterwards."""
 
     def ring(addresses: Collection[Address], byte: bytes = LOOK) -> None:
         Client.ring(client, addresses, byte)
@@ -33,7 +33,7 @@ def rebound(client: Client, path: str, clock: VirtualClock, on_ring: Callable[[]
     client.close()
     try:
         client._go_to(path)
-        own.update(durability="normal", clock=clock, ring=ring, is_held=True)
+        own.update(durability="normal", clock=clock, ring=ring, before_a_wait=on_wait, is_held=True)
         yield
     finally:
         client.close()

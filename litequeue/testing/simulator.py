@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from ..app import LiteQueue
 from ..base import checks
 from ..base.errors import InvalidArgument, InvalidType
 from ..options.kinds import GRAPH
@@ -26,7 +27,6 @@ from .simulated.schedules import Schedule, Schedules
 from .simulated.world import World
 
 if TYPE_CHECKING:
-    from ..app import LiteQueue
     from ..workflow.shapes import Shape
 
 __all__ = ["Attempt", "Simulation", "simulate"]
@@ -60,6 +60,8 @@ def simulate(
 
     Raises InvalidArgument or InvalidType for what cannot be.
     """
+    if not isinstance(app, LiteQueue):
+        raise InvalidType(f"simulate takes an app, made by LiteQueue(...), not {type(app).__name__}: {app!r:.100}")
     now = app._client.clock.now() if start is None else checks.moment(start, "start")
     until = now + _days(days)
     off = given.windows(down, "down")

@@ -71,7 +71,7 @@ class Catalogue:
         self._origin = origin
         self.trusts_anyone = trusts_anyone
         self._monotonic = monotonic
-        self._unknown: dict[str, tuple[str, float]] = {}  # name -> (why, when it was tried)
+        self._unknown: dict[str, tuple[str, float, bool]] = {}  # name -> (why, when it was tried, whether its code was not found)
         self._unrecorded: set[str] = set()  # of these, those of which no producer has said where they are
         self.importer: Importer | None = None  # without one, who asks waits for as long as an import takes
         self._came: set[str] = set()  # tasks whose import had ended when that was last looked at
@@ -125,7 +125,7 @@ class Catalogue:
         try:
             code = discover(task)
         except UnknownTask as error:
-            self.lacks(task, str(error))
+            self.lacks(task, str(error), is_not_found=True)
             raise
         if code is not None:
             self.found[task] = code
@@ -271,9 +271,9 @@ class Catalogue:
         codes = (*self.registered.values(), *self.found.values())
         return tuple({handler.name: handler for code in codes for handler in code.hooks.discarded}.values())
 
-    def lacks(self, task: str, why: str) -> None:
+    def lacks(self, task: str, why: str, *, is_not_found: bool = False) -> None:
         """It cannot run here, or the pool's processes cannot load what is loaded here: half a deploy. Tried again later."""
-        self._unknown[task] = (why, self._monotonic())
+        self._unknown[task] = (why, self._monotonic(), is_not_found)
         self.untold = True
 
     def _look_for_keys(self, tasks: Iterable[str]) -> None:
@@ -284,13 +284,13 @@ class Catalogue:
     def unknown(self) -> dict[str, str]:
         """The tasks that cannot run here, and why; for who tells others."""
         self.untold = False
-        return {task: why for task, (why, _) in self._unknown.items()} | self._stale
+        return {task: why for task, (why, *_) in self._unknown.items()} | self._stale
 
     def unknown_json(self) -> str | None:
         """The claim's parameter: these are left for a worker that knows them, or until they are imported."""
         self._look_at_sources()
         importing = self.importer.asked if self.importer is not None and self.importer.pending else []
-        left = [*(task for task in self._unknown if task not in self.registered), *importing, *self._stale]
+        left = [*(task for task, (*_, not_found) in self._unknown.items() if not (not_found and task in self.registered)), *importing, *self._stale]
         return json.dumps(left) if left else None
 
     def is_stale(self, task: str) -> bool:
@@ -312,7 +312,7 @@ class Catalogue:
                     self.lacks(task, self.importer.too_long)
         self._look_at_sources()
         current, self._run_again = self._run_again, False
-        old = [task for task, (_, at) in self._unknown.items() if at < self._monotonic() - RETRY_SECONDS]
+        old = [task for task, (_, at, _) in self._unknown.items() if at < self._monotonic() - RETRY_SECONDS]
         for task in old:
             del self._unknown[task]
             self.untold = True

@@ -6,6 +6,7 @@ is stored before ``delay`` or ``apply_async``. The words are Celery's.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Unpack
 
@@ -89,7 +90,7 @@ class Shape:
         if not made.nodes:  # an empty group
             return []
         client = client_of(made)
-        if client.path != path:
+        if os.path.realpath(client.path) != os.path.realpath(path):
             raise InvalidArgument(f"its tasks belong to {client.path}, and the job that it is to replace to {path}")
         if made.gathers and made.end is not None:  # somebody takes it now
             made.nodes[made.end] = made.nodes[made.end]._replace(takes="all")

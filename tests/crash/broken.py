@@ -80,7 +80,7 @@ def shared_pool(put: Setter) -> None:
 
 
 def load_and_run(origin: TaskOrigin, database: str, wires: str) -> list[child.Note]:
-    child.load_codes([(origin, False)], database)
+    child.load_codes([(origin, False, None)], database)
     return child.run_inline(wires)
 
 
@@ -112,7 +112,7 @@ class SharedPool(processes.ProcessPool):
             if (error := future.exception()) is not None:
                 self._events.ended(call, Timed(Died(str(error)), self._clock.now(), 0.0))
                 continue
-            ((kind, fields, started_at, seconds),) = future.result()
+            ((kind, fields, started_at, seconds, *_),) = future.result()
             self._events.ended(call, Timed(slot.OUTCOMES[kind](*fields), started_at, seconds))
 
     def interrupt(self, call: Call, reason: Reason) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import sqlite3
@@ -23,11 +24,12 @@ from litequeue import (
     Replace,
     Retry,
     Snooze,
+    WouldDeadlock,
     chord,
     current_job,
     group,
 )
-from litequeue.testing import Kit
+from litequeue.testing import Kit, testing
 from litequeue.testing import failures as module
 
 pytestmark = pytest.mark.beside
@@ -555,3 +557,25 @@ def test_inline_raises_where_it_was_enqueued(app: LiteQueue, queue: Kit) -> None
         job = other.delay()
         assert job.state == "available"
     assert job.state == "succeeded"
+
+
+def test_a_test_that_waits_for_a_job_without_having_it_run_is_told(app: LiteQueue) -> None:
+    with testing(app) as queue:
+        job = app.task(name="t")(lambda: 4).delay()
+        with pytest.raises(WouldDeadlock, match=f"job {job.id} has not run, and in a test nobody runs jobs but the test: queue.drain"):
+            job.get()
+        with pytest.raises(WouldDeadlock, match="await queue.adrain"):
+            asyncio.run(job._final_async())
+        queue.drain()
+        assert job.get() == 4
+
+
+def test_a_job_of_any_codec_is_seen(app: LiteQueue) -> None:
+    app.register_codec("text", lambda value: repr(value).encode(), lambda data: __import__("ast").literal_eval(data.decode()))
+    task = app.task(name="coded", codec="text")(lambda x: x)
+    other = app.task(name="other")(lambda: 0)
+    with testing(app) as queue:
+        task.delay({1: (2,)})
+        assert queue.assert_enqueued(task, args=({1: (2,)},)).args == ({1: (2,)},)
+        queue.refute_enqueued(other)
+        queue.drain()
