@@ -151,14 +151,13 @@ class Executor(futures.Executor):
             )
 
     def _resume(self, codes: list[TaskCode]) -> list[JobFuture]:
-        """Futures of what is left of them in the queue."""
-        found: list[JobFuture] = []
-        for code in dict.fromkeys(codes):
-            # Before the worker begins, which may end some of them at once.
-            left = self._client.store.futures.unfinished(code.name, self._queue or code.columns.queue)
-            with self._pending.adding(code.columns.pool) as futures_of:
-                found += futures_of(Job(self._client, job) for job in left)
-        return found
+        """Futures of what is left of them in the queue: asked before the worker starts, which may be quick."""
+        if not codes:
+            return []
+        unfinished = self._client.store.futures.unfinished
+        left = [job for code in dict.fromkeys(codes) for job in unfinished(code.name, self._queue or code.columns.queue)]
+        with self._pending.adding(*(code.columns.pool for code in codes)) as futures_of:
+            return futures_of(Job(self._client, job) for job in left)
 
 
 def _listed(tasks: Any) -> Iterable[Callable[..., Any]]:

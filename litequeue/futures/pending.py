@@ -70,8 +70,8 @@ class Pending:
     # -- adding --------------------------------------------------------------------------------------
 
     @contextmanager
-    def adding(self, pool: str) -> Iterator[Callable[[Iterable[Job[Any]]], list[JobFuture]]]:
-        """In the block jobs are made, for calls in that pool; what it gives makes futures of them. Raises RuntimeError after ``close``, and in a fork's child."""
+    def adding(self, *pools: str) -> Iterator[Callable[[Iterable[Job[Any]]], list[JobFuture]]]:
+        """In the block jobs are made, for calls in these pools; what it gives makes futures of them. Raises RuntimeError after ``close``, and in a fork's child."""
         if self._pid not in (0, os.getpid()):
             raise RuntimeError("this executor works in the process that has forked this one: make another here with app.executor()")
         with self._lock:
@@ -79,7 +79,7 @@ class Pending:
                 raise RuntimeError("cannot schedule new futures after shutdown")
             if self._broken is not None:
                 raise WorkerFailed(self._broken)
-            self._start(pool)
+            self._start(pools)
             looks = self._looks
             yield lambda jobs: self._add(jobs, looks)
 
@@ -92,9 +92,10 @@ class Pending:
             self._wake()
         return futures
 
-    def _start(self, pool: str) -> None:
+    def _start(self, pools: Iterable[str]) -> None:
         if self._make_worker is not None:
-            _hook(pool)
+            for pool in pools:
+                _hook(pool)
         if self._pid:
             return
         if self._make_worker is not None:

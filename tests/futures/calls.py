@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import os
 import threading
@@ -22,6 +23,15 @@ def held(x: Any = None) -> Any:
     ran.append(x)
     assert go.wait(20)
     return x
+
+
+@contextlib.contextmanager
+def let_go() -> Iterator[None]:
+    """Whatever becomes of the test, nobody is held at the end of the block."""
+    try:
+        yield
+    finally:
+        go.set()
 
 
 def note(x: Any) -> Any:

@@ -36,7 +36,7 @@ from litequeue import (
     WouldDeadlock,
     current_job,
 )
-from litequeue.worker.planning import Plan
+from litequeue.worker import planning
 
 from ..support import wait_until
 from . import calls
@@ -147,9 +147,11 @@ def test_a_future_says_why_it_is_not_done_and_knows_of_other_ends(app: LiteQueue
 
 
 def test_a_call_that_has_not_begun_can_be_cancelled_also_where_a_worker_holds_it(app: LiteQueue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Plan, "PATIENCE", 60.0)  # or what it holds behind the first would be given back after 0.1 s
-    with app.executor(threads=1) as pool:
-        assert sum(pool.map(calls.add, range(50))) == 1225  # they are short, and so it takes many at once
+    # It takes as many as there are, and gives none back of those behind a long one.
+    monkeypatch.setattr(planning, "AHEAD", 1000.0)
+    monkeypatch.setattr(planning.Plan, "PATIENCE", 1000.0)
+    with app.executor(threads=1) as pool, calls.let_go():
+        assert pool.submit(calls.add, 1).result(timeout=20) == 1  # it knows now how long they take
         first, *others = futures = [pool.submit(calls.held, n) for n in range(20)]
         wait_until(lambda: calls.ran == [0] and others[-1].running())
         assert {future.job.state for future in futures} == {"running"}
@@ -248,7 +250,7 @@ def test_without_a_worker_of_its_own_others_run_the_calls(app: LiteQueue) -> Non
 
 
 def test_two_executors_of_one_app_stand_beside_each_other(app: LiteQueue) -> None:
-    with app.executor(threads=1, queue="a") as a, app.executor(threads=1, queue="b") as b, app.executor(threads=1, queue="a") as more:
+    with app.executor(threads=1, queue="a") as a, app.executor(threads=1, queue="b") as b, app.executor(threads=1, queue="a") as more, calls.let_go():
         held = a.submit(calls.held, "a")
         wait_until(lambda: calls.ran)
         assert more.submit(calls.add, 0).result(timeout=20) == 0, "a worker starts with the first call"
@@ -289,7 +291,7 @@ def test_a_map_is_in_order_all_or_nothing_and_takes_no_more_than_its_buffer(app:
 
 
 def test_a_map_that_is_not_taken_to_its_end_cancels_what_has_not_begun(app: LiteQueue) -> None:
-    with app.executor(threads=1) as pool:
+    with app.executor(threads=1) as pool, calls.let_go():
         held = pool.submit(calls.held, "first")
         wait_until(lambda: calls.ran)
         late = pool.map(calls.note, ["second", "third"], timeout=0)
