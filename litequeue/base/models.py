@@ -7,7 +7,6 @@ themselves; no I/O.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -46,8 +45,7 @@ class NewJob(NamedTuple):
     columns: JobColumns
 
 
-@dataclass(frozen=True, slots=True)
-class TaskOrigin:
+class TaskOrigin(NamedTuple):
     """Where the code of a task is, and the options that an enqueue by name falls back on."""
 
     task: str

@@ -8,7 +8,6 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from ..base import checks
@@ -140,7 +139,7 @@ class TaskCode:
         """Where its code is, and the limit that its jobs ask, as far as this code declares it."""
         if self.limit_name is None or self._origin is None:
             return self._origin
-        return replace(self._origin, limit=self._limit or self.hooks.limits.get(self.limit_name))
+        return self._origin._replace(limit=self._limit or self.hooks.limits.get(self.limit_name))
 
     @property
     def is_told_of(self) -> bool:

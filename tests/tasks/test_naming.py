@@ -11,7 +11,6 @@ import select
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -253,7 +252,7 @@ def test_two_installations_of_litequeue_are_not_told_apart_by_their_commands(tmp
     origin = TaskOrigin(NAME, "litequeue.commands.command", "run_command", "/here", "{}")
     (tmp_path / "litequeue" / "commands").mkdir(parents=True)
     (tmp_path / "litequeue" / "commands" / "command.py").touch()
-    origins.compare(origin, replace(origin, directory=str(tmp_path)))
+    origins.compare(origin, origin._replace(directory=str(tmp_path)))
     assert caplog.text == ""
 
 
