@@ -16,6 +16,7 @@ from .base.clock import Clock, SystemClock
 from .base.errors import PayloadError, WouldDeadlock
 from .base.mainguard import refuse_in_an_import
 from .base.models import Membership, NewJob, TaskOrigin
+from .base.stored import loads_as
 from .given import expires_at_of, run_at_of, say_whose
 from .opening import Opening
 from .options import WHEN, EnqueueOptions, checked, stored
@@ -55,12 +56,12 @@ class Client(Opening):
         id_of: Callable[[T], int | None] = lambda _: None,
     ) -> T:  # fmt: skip
         """An enqueue, with the app's hooks around it, which may add headers."""
-        from .tasks.observers import headers_of, sending
+        from .tasks.observers import sending
 
         def go_on(said: Mapping[str, Any] | None, added: dict[str, Any]) -> T:
             if added:
                 given = (said or {}).get("headers")
-                said = {**(said or {}), "headers": {**(headers_of(task.columns.headers) if given is None else given), **added}}
+                said = {**(said or {}), "headers": {**(loads_as(task.columns.headers, dict) if given is None else given), **added}}
             return enqueue(said)
 
         return sending(self.hooks.observers, task, count, options, go_on, id_of)

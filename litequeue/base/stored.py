@@ -12,7 +12,9 @@ import binascii
 import contextlib
 import json
 from itertools import accumulate
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+T = TypeVar("T")
 
 MAX_BYTES: Final = 1 << 20  # of a call's arguments, or of a result
 MAX_DEPTH: Final = 200  # of a value as users see it; json.loads and our own walk stay far from Python's recursion limit
@@ -69,6 +71,15 @@ def loads(text: str, most: int = MAX_BYTES) -> Any:
         return json.loads(found)
     except RecursionError:  # called from deep inside something
         raise ValueError("it is nested too deeply to be read here") from None
+
+
+def loads_as(text: str | None, kind: type[T]) -> T:
+    """Stored JSON of this kind, or an empty one where nothing is stored, or somebody planted something else."""
+    try:
+        value = None if text is None else loads(text)
+    except ValueError:
+        return kind()
+    return value if isinstance(value, kind) else kind()
 
 
 def plain(text: str) -> str:

@@ -9,12 +9,12 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
-from ..base import stored
 from ..base.checks import MICROS, aware
 from ..base.errors import JobNotFound
 from ..base.masking import recorded
+from ..base.stored import loads_as
 from .file import Database
 from .links.joining import RANGES
 from .rules import FOREVER
@@ -27,8 +27,6 @@ if TYPE_CHECKING:  # see records for why
         WorkerInfo,
     )
 
-
-T = TypeVar("T")
 
 _WORKER_NAME = "(SELECT name FROM litequeue_workers AS w WHERE w.id = {table}.worker_id)"
 # By the last attempt.
@@ -222,25 +220,16 @@ class Reports:
                 name=name,
                 pid=pid,
                 host=host,
-                queues=None if queues is None else tuple(map(str, _parsed(queues, list))),
-                slots={str(kind): n for kind, n in _parsed(slots, dict).items() if isinstance(n, int)},
+                queues=None if queues is None else tuple(map(str, loads_as(queues, list))),
+                slots={str(kind): n for kind, n in loads_as(slots, dict).items() if isinstance(n, int)},
                 started_at=aware(started),
                 heartbeat_at=aware(beat),
                 stopped_at=_time(end),
-                unknown_tasks={task: str(why) for task, why in _parsed(unknown, dict).items()},
+                unknown_tasks={task: str(why) for task, why in loads_as(unknown, dict).items()},
                 stuck=stuck.get(id_, {}),
             )
             for id_, name, pid, host, queues, slots, started, beat, end, unknown in rows
         ]
-
-
-def _parsed(text: str, kind: type[T]) -> T:
-    """Stored JSON, or an empty one where somebody planted something else."""
-    try:
-        value = stored.loads(text)
-    except ValueError:
-        return kind()
-    return value if isinstance(value, kind) else kind()
 
 
 def described(connection: sqlite3.Connection, job_id: int) -> str:
@@ -303,7 +292,7 @@ def _job(row: tuple[Any, ...], attempts: tuple[AttemptInfo, ...] = ()) -> JobInf
         schedule=schedule,
         scheduled_for=_time(scheduled_for),
         limit_key=limit_key,
-        tags=() if tags is None else tuple(tag for tag in _parsed(tags, list) if isinstance(tag, str)),
+        tags=tuple(tag for tag in loads_as(tags, list) if isinstance(tag, str)),
         headers=headers,
         unique_key=unique_key,
         cpu_seconds=_seconds(cpu_time),

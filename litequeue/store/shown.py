@@ -46,11 +46,7 @@ class Shown:
     def headers(self, job_id: int, attempt: int) -> tuple[dict[str, Any], str | None]:
         """What came with the enqueue, and the name of the worker that has this attempt."""
         text, worker = self._database.one(HEADERS, {"id": job_id, "attempt": attempt}) or (None, None)
-        try:
-            found = {} if text is None else stored.loads(text)
-        except ValueError:
-            found = {}
-        return found if isinstance(found, dict) else {}, worker
+        return stored.loads_as(text, dict), worker
 
     def output(self, job_id: int, attempt: int, number: int) -> list[OutputPiece]:
         """What a job printed, after a piece that is known already."""

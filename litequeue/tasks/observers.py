@@ -123,7 +123,7 @@ def sending(
 ) -> T:  # fmt: skip
     """Enqueue with these options, and with what the hooks have put into the headers."""
     given = None if options is None else options.get("headers")
-    known: dict[str, Any] = HEADERS.check(given, "headers") if given is not None else headers_of(template.columns.headers)
+    known: dict[str, Any] = HEADERS.check(given, "headers") if given is not None else stored.loads_as(template.columns.headers, dict)
     sent = Sent(template.task, (options or {}).get("queue") or template.columns.queue, count, dict(known))
     good = dict(known)
 
@@ -145,18 +145,9 @@ def sending(
     return found
 
 
-def headers_of(text: str | None) -> dict[str, Any]:
-    """As they are stored; none where somebody has planted something else."""
-    try:
-        found = {} if text is None else stored.loads(text)
-    except ValueError:
-        found = {}
-    return found if isinstance(found, dict) else {}
-
-
 def with_headers(text: str | None, added: Mapping[str, Any]) -> str:
     """The stored ones, and these."""
-    return json.dumps({**headers_of(text), **added})
+    return json.dumps({**stored.loads_as(text, dict), **added})
 
 
 def ended(context: JobContext, timed: Timed) -> None:
