@@ -155,12 +155,7 @@ def ended(context: JobContext, timed: Timed) -> None:
     assert context._code is not None
     said = _as_it_is(context, timed)
     for hook in context._code.hooks.observers:
-        try:
-            function = getattr(hook, "ended", None)
-            if function is not None:
-                function(context, said)
-        except BaseException as wrong:  # noqa: BLE001
-            _tell(hook, "ended", wrong)
+        _call(hook, "ended", context, said)
 
 
 def _as_it_is(context: JobContext, timed: Timed) -> Ended:
@@ -183,23 +178,30 @@ def stop(all_hooks: Iterable[Hooks]) -> None:
     """This process ends: what they have buffered can be written. No longer than some seconds."""
     found = {id(hook): hook for hooks in all_hooks for hook in hooks.observers if getattr(hook, "stopping", None) is not None}
     if found:
-        thread = threading.Thread(target=_stop, args=(list(found.values()),), name="litequeue-stopping", daemon=True)
+        thread = threading.Thread(target=_stop, args=(found.values(),), name="litequeue-stopping", daemon=True)
         thread.start()
         thread.join(STOPPING_SECONDS)
 
 
-def _stop(hooks: Sequence[Any]) -> None:
-    for hook in hooks:
-        try:
-            hook.stopping()
-        except BaseException as wrong:  # noqa: BLE001
-            _tell(hook, "stopping", wrong)
+def _stop(observers: Iterable[Any]) -> None:
+    for hook in observers:
+        _call(hook, "stopping")
 
 
 @functools.cache
 def stop_at_exit(hooks: Hooks) -> None:
     """For a process of the pool, once for each app."""
-    atexit.register(lambda: _stop([hook for hook in hooks.observers if getattr(hook, "stopping", None) is not None]))
+    atexit.register(_stop, hooks.observers)
+
+
+def _call(hook: Any, name: str, *what: Any) -> None:
+    """Of what is no context manager, if it has that."""
+    try:
+        function = getattr(hook, name, None)
+        if function is not None:
+            function(*what)
+    except BaseException as wrong:  # noqa: BLE001
+        _tell(hook, name, wrong)
 
 
 def _tell(whose: Any, name: str, wrong: BaseException) -> None:
