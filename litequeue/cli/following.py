@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from ..base.checks import clean
-from ..base.records import JobProgress, OutputPiece, as_dict
+from ..base.records import JobProgress
 from ..job import Job
-from .printing import complain, hand_on, put
-from .render import LEFT_OUT, amount, duration, print_json, print_output
+from .outputs import print_pieces, with_gaps
+from .printing import complain, put
+from .render import amount, duration
 
 PAUSE: Final = 0.2  # seconds between two looks
 BAR: Final = 24  # characters
@@ -45,37 +44,6 @@ def follow(handle: Job[Any]) -> int:
             why = f": {info.last_error}" if info.last_error else ""
             complain(f"job {handle.id} is {info.state}{why}")
             return 1
-
-
-def print_pieces(pieces: Iterable[OutputPiece]) -> None:
-    """What was printed and logged, each to where it was."""
-    for piece in pieces:
-        if piece.stream != "usage":
-            hand_on(piece.text, sys.stdout if piece.stream == "stdout" else sys.stderr)
-
-
-def with_gaps(pieces: Sequence[OutputPiece], before: OutputPiece | None = None) -> list[OutputPiece]:
-    """The same, and where some is missing a line that says so; ``before``: the one that was known already."""
-    found = []
-    for piece in pieces:
-        number = before.number if before is not None and before.attempt == piece.attempt else 0
-        if piece.number > number + 1:
-            found.append(replace(piece, text=LEFT_OUT))
-        found.append(piece)
-        before = piece
-    return found
-
-
-def print_log(pieces: Sequence[OutputPiece], as_json: bool) -> None:
-    """``--log``: all of it on standard output; of several attempts, which is whose."""
-    if as_json:
-        print_json([as_dict(piece) for piece in pieces])
-    elif len({piece.attempt for piece in pieces}) > 1:
-        print_output(pieces)
-    else:
-        for piece in with_gaps(pieces):
-            if piece.stream != "usage":
-                hand_on(piece.text, sys.stdout)
 
 
 class Bar:

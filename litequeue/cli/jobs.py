@@ -36,9 +36,10 @@ from ..workflow.flow import Flow
 from . import render
 from .calls import command_of, options_given, parse_call, refuse_command_options
 from .doctor import work
-from .following import follow, print_log, print_pieces
+from .following import follow
 from .grammar.parser import USUAL
 from .notes import note_command, note_unknown_task
+from .outputs import print_log, print_output, print_pieces
 from .printing import complain, say
 
 LINES = 40  # of an attempt's output, among everything about its job
@@ -171,7 +172,7 @@ def job(arguments: argparse.Namespace) -> int:
         render.print_job(info, waits, flow, parents, holder)
         render.print_progress(progress, meta)
         render.print_steps(steps, info)
-        render.print_output(output, LINES)
+        print_output(output, LINES)
     return 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import os
 import shutil
@@ -12,17 +11,16 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ..base.checks import MICROS, clean, clean_lines
+from ..base.checks import MICROS, clean
 from ..base.errors import InvalidArgument
-from ..base.records import JobInfo, JobProgress, OutputPiece, Stats, StepInfo
-from ..base.stored import loads, nesting
+from ..base.records import JobInfo, JobProgress, Stats, StepInfo
+from ..base.stored import nesting
 from ..base.stored import shown as stored_json
 from ..commands.command import NAME as COMMAND
 from ..store.rules import FOREVER
 from .calls import command_in, command_line
 from .printing import complain, put, say
 
-LEFT_OUT = "\n[... more than can be kept was left out here ...]\n"
 INDENTED = 24  # levels; a job's own are three at most, and people read no more
 _NOTHING: dict[str, int] = {}
 _COLOURS = {
@@ -167,7 +165,7 @@ def print_job(info: JobInfo, waits: str | None, flow: int | None, parents: Seque
         ("started", _zoned(info.started_at)),
         ("finished", _zoned(info.finished_at)),
         ("took", took(info)),
-        ("used", ", ".join(_used(info.max_rss_bytes, info.cpu_seconds))),
+        ("used", ", ".join(used(info.max_rss_bytes, info.cpu_seconds))),
         ("expires", _zoned(info.expires_at)),
         ("cancel asked", _zoned(info.cancel_requested_at)),
         ("result", "" if info.result is None else stored_json(info.result)),
@@ -183,7 +181,7 @@ def print_job(info: JobInfo, waits: str | None, flow: int | None, parents: Seque
     for attempt in info.attempts:
         say()
         who = f" on {attempt.worker}" if attempt.worker else ""
-        say(", ".join([f"attempt {attempt.attempt} {attempt.outcome}{who}", _zoned(attempt.finished_at), *_used(attempt.max_rss_bytes, attempt.cpu_seconds)]))
+        say(", ".join([f"attempt {attempt.attempt} {attempt.outcome}{who}", _zoned(attempt.finished_at), *used(attempt.max_rss_bytes, attempt.cpu_seconds)]))
         text = attempt.traceback or f"{attempt.error_type}: {attempt.error_message}"
         for line in text.rstrip("\n").split("\n"):
             say("    " + line)
@@ -219,43 +217,7 @@ def print_steps(steps: Sequence[StepInfo], info: JobInfo) -> None:
         say(f"step {step.name}, attempt {step.attempt}, {_zoned(step.at)}: {what if len(what) <= 200 else what[:199] + '...'}")
 
 
-def print_output(pieces: Sequence[OutputPiece], most: int | None = None) -> None:
-    """What a job's attempts printed and logged, each with what it used; of each so many lines of the end at most."""
-    for attempt, found in itertools.groupby(pieces, key=lambda piece: piece.attempt):
-        say()
-        say(f"output of attempt {attempt}")
-        before = 0
-        text = ""
-        for piece in found:
-            if piece.stream == "usage":
-                text += ("" if text.endswith("\n") or not text else "\n") + f"[{_usage(piece.text)}]\n"
-                continue
-            if piece.number > before + 1:
-                text += LEFT_OUT
-            before = piece.number
-            text += piece.text
-        lines = text.rstrip("\n").split("\n")
-        if most is not None and len(lines) > most + 1:
-            put(f"    [{len(lines) - most:,} lines before these: --log]\n")
-            lines = lines[-most:]
-        for line in lines:
-            put(f"    {clean_lines(line)}\n")
-
-
-def _usage(text: str) -> str:
-    try:
-        used = loads(text)
-        code = used.get("exit_code")
-        words = [f"exit code {code}" if code is not None else "killed"]
-        if used.get("seconds") is not None:
-            words.append(duration(used["seconds"]))
-        words += _used(used.get("max_rss_bytes"), used.get("cpu_seconds"))
-    except (ValueError, TypeError, KeyError, AttributeError):  # planted by somebody
-        return "what it used cannot be read"
-    return ", ".join(words)
-
-
-def _used(max_rss_bytes: int | None, cpu_seconds: float | None) -> list[str]:
+def used(max_rss_bytes: int | None, cpu_seconds: float | None) -> list[str]:
     """What was measured."""
     words = [f"{duration(cpu_seconds)} of CPU"] if cpu_seconds is not None else []
     return [*words, f"peak {size(max_rss_bytes)}"] if max_rss_bytes else words

@@ -119,6 +119,16 @@ def test_log_says_where_something_is_missing(app: LiteQueue, db: Path, capsys: p
     assert capsys.readouterr().out == "a\n\n[... more than can be kept was left out here ...]\nb\n"
 
 
+def test_a_job_is_shown_with_where_something_is_missing_and_not_before_what_it_used(app: LiteQueue, db: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    used = '{"exit_code": 0, "seconds": 1.5}'
+    job = printed(app, [(1, 2, "stdout", "a\n"), (1, 5, "usage", used), (2, 1, "stdout", "b\n"), (2, 3, "stdout", "c\n"), (2, 4, "usage", used)])
+    assert main(["job", str(db), str(job)]) == 0
+    missing = "    \n    [... more than can be kept was left out here ...]\n"
+    one, two = capsys.readouterr().out.split("output of attempt ")[1:]
+    assert one == f"1\n{missing}    a\n    [exit code 0, 1.5 s]\n\n"
+    assert two == f"2\n    b\n{missing}    c\n    [exit code 0, 1.5 s]\n"
+
+
 def test_log_tells_attempts_apart_and_a_job_that_is_not_there(app: LiteQueue, db: Path, capsys: pytest.CaptureFixture[str]) -> None:
     job = printed(app, [(1, 1, "stdout", "a\n"), (2, 1, "stdout", "b\n")])
     assert main(["job", str(db), str(job), "--log"]) == 0
