@@ -153,12 +153,13 @@ def name_of(task: object) -> str:
     return checks.name(task, "the task's name")
 
 
-def code_of(task: object, registry: Mapping[str, TaskCode], client: Client) -> TaskCode | str:
-    """The code of a task that is given itself or by its name; the name where the code is not here."""
+def code_of(task: object, registry: dict[str, TaskCode], client: Client) -> TaskCode | str:
+    """The code of a task that is given itself or by its name; the name where the code is not here. Raises InvalidArgument for a shared one
+    whose name another task of this app has."""
     if isinstance(task, Task):
         code = task.__litequeue_code__
-        if isinstance(registry, dict) and getattr(task._client, "is_free", False):
-            registry.setdefault(code.name, code)  # a shared one that nobody has adopted: this app's worker is to run what is enqueued here
+        if getattr(task._client, "is_free", False):
+            enter(registry, code)  # a shared one that nobody has adopted: this app's worker is to run what is enqueued here
         return code
     name = name_of(task)
     return registry.get(name) or client.builtin(name) or name

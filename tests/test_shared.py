@@ -130,6 +130,14 @@ def test_of_several_apps_it_is_the_ones_that_adopts_it(thumbs: Any, app: LiteQue
     assert thumbs.tidy.delay(1) == app.job(3)
 
 
+def test_an_app_that_has_another_task_of_that_name_does_not_run_it_in_its_place(thumbs: Any, app: LiteQueue, another: LiteQueue) -> None:
+    app.task(name="thumbs.resize")(print)
+    for use in (lambda: app.enqueue(thumbs.resize, "cat.png"), lambda: app.adopt(thumbs)):
+        with pytest.raises(InvalidArgument, match=r"already a task named 'thumbs\.resize'"):
+            use()
+    assert app.jobs() == []
+
+
 def test_it_stays_with_the_app_that_was_the_only_one_at_its_first_use_until_that_is_gone(thumbs: Any, tmp_path: Path) -> None:
     first = LiteQueue(tmp_path / "first")
     thumbs.resize.delay("cat.png")

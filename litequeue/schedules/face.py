@@ -42,7 +42,7 @@ from .definition import NewSchedule, define, trigger_of
 class Schedules:
     """The schedules of an app's file. Every change is on disk when the call returns, and wakes the workers."""
 
-    def __init__(self, client: Client, tasks: Mapping[str, TaskCode]) -> None:
+    def __init__(self, client: Client, tasks: dict[str, TaskCode]) -> None:
         self._client = client
         self._tasks = tasks
 
