@@ -24,8 +24,6 @@ from .tasks import Hooks, TaskCode
 P = ParamSpec("P")
 R = TypeVar("R")
 
-
-
 _codes: dict[str, TaskCode] = {}
 
 
@@ -102,7 +100,7 @@ def _share(function: Any, options: dict[str, Any]) -> Task[..., Any]:
     if before is not None and _is_of_the_script(before, code):
         del _codes[code.name]
     enter(_codes, code)
-    owner.code = task.__litequeue_code__
+    owner.code = code
     known.shared[task.name] = owner
     return task
 
@@ -110,8 +108,12 @@ def _share(function: Any, options: dict[str, Any]) -> Task[..., Any]:
 def _is_of_the_script(before: TaskCode, code: TaskCode) -> bool:
     """Whether it is the same function of the program's own script, which a pool's process has twice: as the main module, and by its name."""
     a, b = before.function, code.function
-    place = [(getattr(f.__code__, "co_filename", None), f.__code__.co_firstlineno) if hasattr(f, "__code__") else None for f in (a, b)]
-    return a.__module__ in ("__main__", "__mp_main__") and a.__qualname__ == b.__qualname__ and place[0] == place[1] is not None
+    return a.__module__ in ("__main__", "__mp_main__") and a.__qualname__ == b.__qualname__ and _place(a) == _place(b) is not None
+
+
+def _place(function: Any) -> tuple[str, int] | None:
+    code = getattr(function, "__code__", None)
+    return None if code is None else (code.co_filename, code.co_firstlineno)
 
 
 def adopt(app: Any, tasks: Iterable[object]) -> None:

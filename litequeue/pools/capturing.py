@@ -1,7 +1,7 @@
 """What tasks print and log is kept with their jobs: where it is seen.
 
 Owns the three places that are looked at, in processes that run a worker or are of its pool, and in no others: ``write`` of the objects that were
-``sys.stdout`` and ``sys.stderr`` as the worker was made, and ``Logger.callHandlers``. All goes where it went before, and outside of a job nothing is kept.
+``sys.stdout`` and ``sys.stderr`` when a worker was made or took on a batch, and ``Logger.callHandlers``. All goes where it went before, and outside of a job nothing is kept.
 
 - The stream stays the object that it was, which others may hold, compare or ask: only its ``write`` is another one. An object in its place (Celery's way) is
   not what a program's own code has put there. Where a task has put another (``redirect_stdout``), it is for that.
@@ -74,7 +74,7 @@ def _keeping(write: Any, name: str) -> Any:
     return and_keep
 
 
-@functools.cache  # two threads that come first at once wrap it twice: see below
+@functools.cache  # two threads that come first at once wrap it twice: the inner one finds the record on its way
 def _keep_records() -> None:
     handle = logging.Logger.callHandlers
 

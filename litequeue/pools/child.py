@@ -166,13 +166,12 @@ def run_batch(size: int) -> int:
         if os.getpid() != _pid:
             os._exit(0)  # the task forked: what its child makes of it is not for us to report
         logs.flush_streams()
-        _write(notes, index, note)
+        _write(notes, index, json.dumps(note).encode())
         count += 1
 
 
-def _write(notes: int, index: int, note: object) -> None:
-    body = json.dumps(note).encode()
-    os.write(notes, live.HEAD.pack(index, len(body)) + body)
+def _write(notes: int, about: int, body: bytes) -> None:
+    os.write(notes, live.HEAD.pack(about, len(body)) + body)
 
 
 def wait_rule(blocking: bool, bounded: bool) -> AbstractContextManager[None]:
@@ -211,7 +210,7 @@ class _Host:
             if not self.is_ending:
                 assert _live is not None
                 return _live.send(about, body)
-            os.write(_channel.notes.fileno(), live.HEAD.pack(about, len(body)) + body)
+            _write(_channel.notes.fileno(), about, body)
         return True
 
     def wait_rule(self, blocking: bool, bounded: bool) -> AbstractContextManager[None]:

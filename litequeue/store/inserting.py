@@ -18,6 +18,7 @@ from .tags import note
 _OWN: Final = NewJob._fields[:-1]
 _STATE: Final = _OWN.index("state")
 COLUMNS: Final = (*_OWN, *JobColumns._fields, "holds")
+_OTHERS: Final = ("tags", "headers", "limit_key")  # these may be others for each job of a task
 
 
 class Insertion:
@@ -56,12 +57,9 @@ def named(job: NewJob) -> dict[str, Any]:
     return dict(zip(COLUMNS, (*job[:_STATE], state, *job[_STATE + 1 : -1], *job.columns, holds), strict=True))
 
 
-# By the columns but for these, which may be others for each job.
-_OTHERS: Final = ("tags", "headers", "limit_key")
-
-
 @lru_cache(maxsize=256)
 def _insertion(columns: JobColumns, expire: bool) -> Insertion:
+    """By what all jobs of a task have alike, not by _OTHERS, which would be a statement for each job."""
     return Insertion([columns], expire=expire)
 
 
