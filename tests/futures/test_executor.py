@@ -7,7 +7,6 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import (
     ALL_COMPLETED,
     CancelledError,
@@ -42,14 +41,6 @@ from ..support import wait_until
 from . import calls
 
 pytestmark = pytest.mark.beside
-
-
-@pytest.fixture(autouse=True)
-def nobody_is_held() -> Iterator[None]:
-    calls.go.clear()
-    calls.ran.clear()
-    yield
-    calls.go.set()
 
 
 def test_a_call_is_a_job_and_its_future_a_real_one(app: LiteQueue) -> None:

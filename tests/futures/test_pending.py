@@ -6,7 +6,6 @@ import gc
 import os
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +19,6 @@ from ..support import wait_until
 from . import calls
 
 pytestmark = pytest.mark.beside
-
-
-@pytest.fixture(autouse=True)
-def nobody_is_held() -> Iterator[None]:
-    calls.go.clear()
-    calls.ran.clear()
-    yield
-    calls.go.set()
 
 
 def names() -> list[str]:

@@ -7,7 +7,6 @@ import mmap
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -101,15 +100,6 @@ def test_what_a_system_cannot_keep_is_said_once_by_the_worker(monkeypatch: pytes
 
 
 # -- in a process of the pool ------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def harness(tmp_path: Path) -> Iterator[Harness]:
-    hungry.app._client.bind(str(tmp_path / "db.sqlite"))
-    made = Harness("process", 1)
-    yield made
-    made.pool.stop()
-    hungry.app.close()
 
 
 def text(outcome: Any) -> str:

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,15 +84,6 @@ def test_of_a_process_that_is_gone_nothing_is_known() -> None:
 
 
 # -- in a process of the pool ------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def harness(tmp_path: Path) -> Iterator[Harness]:
-    hungry.app._client.bind(str(tmp_path / "db.sqlite"))
-    made = Harness("process", 1)
-    yield made
-    made.pool.stop()
-    hungry.app.close()
 
 
 def used(harness: Harness, *args: Any, task: Any = hungry.use, **limits: Any) -> Usage:
