@@ -7,7 +7,7 @@ the pools, ``outgoing`` keeps what is to be written, ``patience`` says how long 
 ``reporting`` tells of discarded jobs, ``telling`` an app's own functions of what ended, ``journal`` has the log's
 lines; all else reaches it through the ``inbox``.
 
-``building`` puts one together for an app, ``config`` has the settings, ``discovery`` finds the code of tasks, ``importing`` imports it beside all that, ``staleness`` tells
+``building`` puts one together for an app, ``config`` has the settings, ``discovery`` finds the code of tasks (``lacking``: of which it has not), ``importing`` imports it beside all that, ``staleness`` tells
 whether its files were changed since. ``embedded`` runs a worker inside an app, ``signals`` stops one,
 ``leaving`` ends its process although it has not stopped, ``repeated_warning`` says once what
 happens often. What ticks in threads of its own lives in ``services``. May import ``schedules``, ``store``, ``pools``, ``commands`` and all that is below them.

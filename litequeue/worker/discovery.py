@@ -1,8 +1,8 @@
 """Finding the code of the tasks that jobs name.
 
 Owns the rule of who may name code: registered tasks always; modules that producers recorded in the file,
-only if nobody but this user (or root) can write the file, unless whoever can was said to be trusted; and what was looked for in vain, which is tried
-again after a while. Imports user modules, through ``tasks`` alone, and collects the schedules that they declare.
+only if nobody but this user (or root) can write the file, unless whoever can was said to be trusted. Imports user modules, through ``tasks``
+alone, and collects the schedules that they declare. What was looked for in vain is in ``lacking``.
 """
 
 from __future__ import annotations
@@ -27,14 +27,13 @@ from ..tasks.finding import in_loaded, locate, not_ready
 from ..tasks.modules import load, source_files
 from . import journal
 from .importing import Importer
+from .lacking import Lacking
 from .staleness import Sources
 
 if TYPE_CHECKING:
     from ..schedules.definition import NewSchedule
 
 log = Log("litequeue.worker")
-
-RETRY_SECONDS = 30.0
 
 
 class Declared(NamedTuple):
@@ -65,13 +64,12 @@ class Catalogue:
         the app whose worker this is; then other apps' are not written to its file. ``homes``: of the modules that
         were named outright. ``sources``: of the tasks, where a change of them matters. ``trusts_anyone``: who can write the file, with
         what is run."""
-        self.registered = registered
-        self.found: dict[str, TaskCode] = {}
+        self._registered = registered
+        self._found: dict[str, TaskCode] = {}
         self._path = path
         self._origin = origin
         self.trusts_anyone = trusts_anyone
-        self._monotonic = monotonic
-        self._unknown: dict[str, tuple[str, float, bool]] = {}  # name -> (why, when it was tried, whether its code was not found)
+        self._unknown = Lacking(monotonic)
         self._unrecorded: set[str] = set()  # of these, those of which no producer has said where they are
         self.importer: Importer | None = None  # without one, who asks waits for as long as an import takes
         self._came: set[str] = set()  # tasks whose import had ended when that was last looked at
@@ -101,7 +99,7 @@ class Catalogue:
 
     def known(self, task: str) -> TaskCode | None:
         """The code of a task, if it is here already."""
-        return self.registered.get(task) or self.found.get(task)
+        return self._registered.get(task) or self._found.get(task)
 
     def find(self, task: str) -> TaskCode:
         """The code of a task, looked for if need be; raises UnknownTask saying why there is none."""
@@ -120,15 +118,15 @@ class Catalogue:
         """What is known of it already, else what is discovered now, for ever or for a while."""
         if (code := self.known(task)) is not None:
             return code
-        if (known := self._unknown.get(task)) is not None:
-            raise UnknownTask(known[0])
+        if (why := self._unknown.why(task)) is not None:
+            raise UnknownTask(why)
         try:
             code = discover(task)
         except UnknownTask as error:
             self.lacks(task, str(error), is_not_found=True)
             raise
         if code is not None:
-            self.found[task] = code
+            self._found[task] = code
             code.bind(self._path)
             self._note_declared(code)
             if code.is_told_of:
@@ -170,10 +168,10 @@ class Catalogue:
 
     def _recorded_since(self) -> bool:
         """Whether somebody has said by now where tasks are of which nobody had: those are looked for again."""
-        self._unrecorded &= self._unknown.keys()
+        self._unrecorded.intersection_update(self._unknown)
         came = {task for task in self._unrecorded if self._origin is not None and self._origin(task) is not None}
         for task in came:
-            del self._unknown[task]
+            self._unknown.discard(task)
         self._unrecorded -= came
         self.untold |= bool(came)
         return bool(came)
@@ -266,31 +264,34 @@ class Catalogue:
             return
         self.note_module(module, directory)
 
+    def codes(self) -> tuple[TaskCode, ...]:
+        """Of all tasks that are here."""
+        return (*self._registered.values(), *self._found.values())
+
     def handlers(self) -> tuple[TaskCode, ...]:
         """The tasks that the loaded apps have told of discarded jobs."""
-        codes = (*self.registered.values(), *self.found.values())
-        return tuple({handler.name: handler for code in codes for handler in code.hooks.discarded}.values())
+        return tuple({handler.name: handler for code in self.codes() for handler in code.hooks.discarded}.values())
 
     def lacks(self, task: str, why: str, *, is_not_found: bool = False) -> None:
         """It cannot run here, or the pool's processes cannot load what is loaded here: half a deploy. Tried again later."""
-        self._unknown[task] = (why, self._monotonic(), is_not_found)
+        self._unknown.add(task, why, is_not_found=is_not_found)
         self.untold = True
 
     def _look_for_keys(self, tasks: Iterable[str]) -> None:
         """Of those that were named outright, or are the app's own."""
-        for task, why in not_ready([self.registered[task] for task in tasks if task in self.registered]):
+        for task, why in not_ready([self._registered[task] for task in tasks if task in self._registered]):
             self.lacks(task, why)
 
     def unknown(self) -> dict[str, str]:
         """The tasks that cannot run here, and why; for who tells others."""
         self.untold = False
-        return {task: why for task, (why, *_) in self._unknown.items()} | self._stale
+        return self._unknown.reasons() | self._stale
 
     def unknown_json(self) -> str | None:
         """The claim's parameter: these are left for a worker that knows them, or until they are imported."""
         self._look_at_sources()
         importing = self.importer.asked if self.importer is not None and self.importer.pending else []
-        left = [*(task for task, (*_, not_found) in self._unknown.items() if not (not_found and task in self.registered)), *importing, *self._stale]
+        left = [*self._unknown.but_for(self._registered), *importing, *self._stale]
         return json.dumps(left) if left else None
 
     def is_stale(self, task: str) -> bool:
@@ -312,9 +313,7 @@ class Catalogue:
                     self.lacks(task, self.importer.too_long)
         self._look_at_sources()
         current, self._run_again = self._run_again, False
-        old = [task for task, (_, at, _) in self._unknown.items() if at < self._monotonic() - RETRY_SECONDS]
-        for task in old:
-            del self._unknown[task]
-            self.untold = True
+        old = self._unknown.discard_old()
+        self.untold |= bool(old)
         self._look_for_keys(old)
         return self._recorded_since() or bool(old) or current

@@ -236,8 +236,7 @@ class Worker:
 
     def _say_that_it_ends(self) -> None:
         """To what the apps of its tasks have for observers."""
-        codes = (*self._catalogue.registered.values(), *self._catalogue.found.values())
-        hooks = {id(code.hooks): code.hooks for code in codes if code.hooks.observers}
+        hooks = {id(code.hooks): code.hooks for code in self._catalogue.codes() if code.hooks.observers}
         if hooks:
             from ..tasks import observers
 

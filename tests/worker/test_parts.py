@@ -18,8 +18,9 @@ from litequeue.base.models import TaskOrigin
 from litequeue.base.trust import why_untrusted
 from litequeue.store import Store
 from litequeue.store.turn import Demand
-from litequeue.worker.discovery import RETRY_SECONDS, Catalogue
+from litequeue.worker.discovery import Catalogue
 from litequeue.worker.inbox import Held, Inbox
+from litequeue.worker.lacking import RETRY_SECONDS
 from litequeue.worker.planning import Plan
 from litequeue.worker.services.heartbeat import Heartbeat
 from litequeue.worker.services.maintenance import (

@@ -13,7 +13,7 @@ import pytest
 
 from litequeue import LiteQueue
 from litequeue.base.outcomes import NotStarted, Succeeded
-from litequeue.worker import discovery
+from litequeue.worker import lacking
 
 from ..pools.test_contract import Harness
 from ..support import environment, wait_until, worker_process
@@ -35,7 +35,7 @@ def where():
 
 def test_half_a_deploy_costs_no_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, db: Path) -> None:
     """The worker has the module, and its processes cannot import what the module needs by now: discarded at once."""
-    monkeypatch.setattr(discovery, "RETRY_SECONDS", 0.5)
+    monkeypatch.setattr(lacking, "RETRY_SECONDS", 0.5)
     monkeypatch.syspath_prepend(str(tmp_path))
     write_module(tmp_path, "half_deployed", TASKS.format(db=str(db)))
     import half_deployed  # type: ignore[import-not-found]
