@@ -26,6 +26,7 @@ from pathlib import Path
 
 import pytest
 from _pytest.runner import runtestprotocol  # private, but others are built on it
+from _pytest.warnings import catch_warnings_for_item  # private too
 
 from .prepared import litequeue
 
@@ -104,7 +105,9 @@ def _run(batch: list[pytest.Item], told: Path) -> None:
         capture.start_global_capturing()
     with told.open("ab") as file:
         for item, following in itertools.zip_longest(batch, batch[1:]):
-            reports = runtestprotocol(item, log=False, nextitem=following)
+            # Else those of whichever test this was forked from would hold.
+            with catch_warnings_for_item(config=item.config, ihook=item.ihook, when="runtest", item=item):
+                reports = runtestprotocol(item, log=False, nextitem=following)
             send = item.config.hook.pytest_report_to_serializable
             pickle.dump([send(config=item.config, report=report) for report in reports], file)
             file.flush()

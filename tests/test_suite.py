@@ -7,6 +7,7 @@ import ast
 import functools
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -157,6 +158,16 @@ def test_who_is_in_a_hurry_has_no_busy_neighbours() -> None:
             for mark in test.marks & NEIGHBOURLY.keys():
                 cost = NEIGHBOURLY[mark]
                 assert min(limits(test, file), default=cost) >= cost, (file, test.function.name)
+
+
+@pytest.mark.filterwarnings("ignore:of a test beside others:UserWarning")
+def test_a_test_beside_others_has_its_own_filters_of_warnings() -> None:
+    warnings.warn("of a test beside others", stacklevel=1)
+
+
+def test_and_not_those_of_others() -> None:
+    with pytest.raises(UserWarning):
+        warnings.warn("of a test beside others", stacklevel=1)
 
 
 # What is sensitive to what a process inherits.
