@@ -29,7 +29,7 @@ FLOORS = (
     ("cli", "testing"),
     ("__init__",),
     ("app",),
-    ("futures",),
+    ("futures", "web"),
     ("worker", "binding"),
     ("schedules", "shared"),
     ("task",),
