@@ -29,7 +29,7 @@ VERSIONS = [migration.number for migration in ledger.MIGRATIONS]
 ITS_TABLES = {
     1: ("jobs", "attempts", "tasks", "workers", "queues"), 2: ("schedules", "ticks", "output"), 3: (),
     4: ("edges", "waits", "flows", "flow_jobs"), 5: ("steps", "events", "listeners", "callbacks"), 6: (), 7: (), 8: ("keys",), 9: ("limits", "asking", "starts"), 10: (),
-    11: ("progress",), 12: ("tags",), 13: (), 14: ("usage",),
+    11: ("progress",), 12: ("tags",), 13: (), 14: ("usage",), 15: ("metrics", "gauges", "actions"),
 }  # fmt: skip
 
 
@@ -137,6 +137,10 @@ def fill(db: Path, version: int) -> None:
             insert("tags", job_id=3, tag="import")
         if version >= 14:
             insert("usage", job_id=6, attempt=1, cpu_time=4_500_000, max_rss=123_000_000)
+        if version >= 15:
+            insert("metrics", span=60, at=NOW, task="tests.task", queue="default", succeeded=1)
+            insert("gauges", span=60, at=NOW, queue="default", available=1, delayed=0, running=0, oldest_us=0, last_id=10)
+            insert("actions", at=NOW, who="ann (cli)", what="retry", target="job 6", count=1)
 
 
 def held(db: Path, columns: dict[str, str]) -> dict[str, list[tuple[Any, ...]]]:

@@ -28,6 +28,7 @@ from . import (
     v12_tags,
     v13_headers,
     v14_usage,
+    v15_history,
 )
 
 # Whose ids SQLite counts on from the highest there ever was. No queue comes to half of them.
@@ -65,6 +66,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     Migration(12, "tags", v12_tags.SQL, min_reader=9),
     Migration(13, "headers", v13_headers.SQL, min_reader=9),
     Migration(14, "usage", v14_usage.SQL, min_reader=9),
+    Migration(15, "history", v15_history.SQL, min_reader=9),
 )
 CURRENT: Final = len(MIGRATIONS)
 
