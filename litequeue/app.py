@@ -23,9 +23,7 @@ from typing import (
 from . import known, task
 from .base import checks
 from .base.clock import Clock, SystemClock
-from .base.errors import InvalidArgument
 from .base.mainguard import refuse_in_an_import
-from .base.states import STATES
 from .binding import Binding, client_for
 from .futures.face import Executors
 from .given import LATER, call
@@ -36,7 +34,8 @@ from .locks import Locks
 from .loops import Loops
 from .options import TaskOptions, complete, refuse_unknown
 from .payloads import Payloads
-from .task import Task, code_of, name_of
+from .searches import Searches
+from .task import Task, code_of
 from .tasks import Marked, TaskCode
 from .transactions import Transactions
 from .workflow.face import Workflows
@@ -44,7 +43,7 @@ from .workflow.face import Workflows
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-    from .base.records import JobInfo, Stats
+    from .base.records import Stats
     from .options import EnqueueOptions
     from .options.kinds import Span
     from .options.workers import EmbeddedOptions, WorkerOptions
@@ -59,7 +58,7 @@ R = TypeVar("R")
 Declarable = TypeVar("Declarable", bound=Callable[..., Any])
 
 
-class LiteQueue(Marked, Binding, Payloads, Workflows, Locks, LimitsOfApp, Transactions, Loops, HooksOfApp, Executors):
+class LiteQueue(Searches, Marked, Binding, Payloads, Workflows, Locks, LimitsOfApp, Transactions, Loops, HooksOfApp, Executors):
     """A task queue in one SQLite file.
 
     ``path`` is made absolute at once; the file is created, owner-only, at the first use and not before. Left out, or a function that returns it,
@@ -193,33 +192,6 @@ class LiteQueue(Marked, Binding, Payloads, Workflows, Locks, LimitsOfApp, Transa
     def job(self, job_id: int | str) -> Job[Any]:
         """The handle of a job by its id, or by the digits of it. Does not look whether it exists; using it does."""
         return Job(self._client, checks.identity(job_id, "job_id"))
-
-    def jobs(
-        self,
-        *,
-        state: str | None = None,
-        queue: str | None = None,
-        task: Task[..., Any] | str | None = None,
-        flow: int | None = None,
-        tag: str | None = None,
-        before: int | None = None,
-        limit: int = 50,
-    ) -> list[JobInfo]:
-        """Jobs, newest first; ``flow``: those of that one, by its id; ``tag``: those with that word, for which flow must be left out. The next page is the one ``before`` the last id of this."""
-        if state is not None:
-            checks.one_of(state, "state", STATES)
-        if queue is not None:
-            checks.name(queue, "queue")
-        for name, number in (("flow", flow), ("before", before)):
-            if number is not None:
-                checks.integer(number, name, 1, 2**63 - 1)
-        if tag is not None and flow is not None:
-            raise InvalidArgument("jobs are asked for by flow or by tag, not by both")
-        limit = checks.integer(limit, "limit", 1, 10_000)
-        return self._client.store.reports.jobs(
-            state=state, queue=queue, task=None if task is None else name_of(task), flow=flow,
-            tag=None if tag is None else checks.name(tag, "tag"), before=before, limit=limit,
-        )
 
     def stats(self) -> Stats:
         """Counts of jobs by state and queue, and the live workers."""

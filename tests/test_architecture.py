@@ -31,7 +31,7 @@ FLOORS = (
     ("app",),
     ("futures", "web"),
     ("worker", "binding"),
-    ("schedules", "shared"),
+    ("schedules", "shared", "searches"),
     ("task",),
     ("workflow", "payloads", "locks", "limits", "transactions", "loops", "hooks"),
     ("lock", "limit", "using", "late"),

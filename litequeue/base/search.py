@@ -77,6 +77,11 @@ def parse(text: str) -> Query:
     return Query(terms)
 
 
+def of(**texts: str | int | None) -> Query:
+    """By keys and what each is exactly, without those that are None."""
+    return Query(tuple(Term(key, (Text(str(text)),)) for key, text in texts.items() if text is not None))
+
+
 def written(query: Query) -> str:
     """As text, which ``parse`` reads back."""
     return " ".join(map(_written, query.terms))

@@ -5,7 +5,7 @@ transaction. ``leases`` are renewed and taken over, ``acks`` are ends that jobs 
 ``bells`` whom to wake, ``links`` how jobs wait for jobs, ``flows`` those that were stored together, ``batches`` those that grow,
 ``steps`` what jobs remember of how far they came,
 ``schedules`` the schedules and their ticks, ``notices`` who is told of failures, ``origins`` where tasks' code is,
-``rules`` the numbers behind. ``reports`` reads, ``futures`` for an executor, ``shown`` what jobs leave to be seen, ``waiting`` says why a job does not start or end, ``inspection`` answers the doctor.
+``rules`` the numbers behind. ``reports`` reads, ``searching`` finds the jobs that a search means, ``futures`` for an executor, ``shown`` what jobs leave to be seen, ``waiting`` says why a job does not start or end, ``inspection`` answers the doctor.
 How one SQLite file is opened and kept safe is in ``file``. Knows nothing of tasks or of user code. May import ``triggers``
 (their words) and ``base``.
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .operations import Operations
     from .reports import Reports
     from .schedules import Schedules, Ticks
+    from .searching import Searching
     from .shown import Shown
     from .steps import Steps
     from .workers import Workers
@@ -44,7 +45,7 @@ _PARTS: Final = {
     "acks": "acks.Acks",
     "batches": "batches.Batches", "flows": "flows.Flows", "futures": "futures.Futures", "jobs": "jobs.Jobs", "leases": "leases.Leases", "limits": "limits.Limits", "notices": "notices.Notices",
     "operations": "operations.Operations",
-    "reports": "reports.Reports", "schedules": "schedules.Schedules", "shown": "shown.Shown", "steps": "steps.Steps", "ticks": "schedules.Ticks", "workers": "workers.Workers",
+    "reports": "reports.Reports", "searching": "searching.Searching", "schedules": "schedules.Schedules", "shown": "shown.Shown", "steps": "steps.Steps", "ticks": "schedules.Ticks", "workers": "workers.Workers",
 }  # fmt: skip
 
 
@@ -62,6 +63,7 @@ class Store:
     operations: Operations
     reports: Reports
     schedules: Schedules
+    searching: Searching
     shown: Shown
     steps: Steps
     ticks: Ticks

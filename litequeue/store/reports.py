@@ -16,7 +16,6 @@ from ..base.errors import JobNotFound
 from ..base.masking import recorded
 from ..base.stored import loads_as
 from .file import Database
-from .links.joining import RANGES
 from .rules import FOREVER
 
 if TYPE_CHECKING:  # see records for why
@@ -50,21 +49,8 @@ FROM litequeue_attempts LEFT JOIN litequeue_usage USING (job_id, attempt) WHERE 
 LAST_FAILURE: Final = """SELECT error_type, error_message, traceback FROM litequeue_attempts
 WHERE job_id = :id ORDER BY attempt DESC LIMIT 1"""
 
-LIST_JOBS: Final = f"""SELECT {JOB_COLUMNS} FROM litequeue_jobs
-WHERE (:state IS NULL OR state = :state) AND (:queue IS NULL OR queue = :queue)
-  AND (:task IS NULL OR task = :task) AND (:before IS NULL OR id < :before)
-ORDER BY id DESC LIMIT :limit"""
-# By its ranges of ids, the newest first, and of each as many as may still be shown.
-LIST_FLOW: Final = f"""SELECT {JOB_COLUMNS} FROM {RANGES}
-CROSS JOIN litequeue_jobs ON litequeue_jobs.id BETWEEN r.first_id AND r.last_id
-WHERE (:state IS NULL OR state = :state) AND (:queue IS NULL OR queue = :queue)
-  AND (:task IS NULL OR task = :task) AND (:before IS NULL OR litequeue_jobs.id < :before)
-ORDER BY litequeue_jobs.id DESC LIMIT :limit"""
-# By the index of the words, from the newest on.
-LIST_TAGGED: Final = f"""SELECT {JOB_COLUMNS} FROM litequeue_tags AS t CROSS JOIN litequeue_jobs ON litequeue_jobs.id = t.job_id
-WHERE t.tag = :tag AND (:state IS NULL OR state = :state) AND (:queue IS NULL OR queue = :queue)
-  AND (:task IS NULL OR task = :task) AND (:before IS NULL OR t.job_id < :before)
-ORDER BY t.job_id DESC LIMIT :limit"""
+JOBS: Final = f"""SELECT {JOB_COLUMNS} FROM json_each(:ids) AS v CROSS JOIN litequeue_jobs ON litequeue_jobs.id = v.value
+ORDER BY v.key"""
 COUNTS: Final = "SELECT queue, state, count(*) FROM litequeue_jobs GROUP BY queue, state"
 # Each by its own index: who has finished a million does not count those.
 STILL_TO_DO: Final = """SELECT queue, state, count(*) FROM litequeue_jobs WHERE state = 'available' GROUP BY queue
@@ -143,24 +129,6 @@ class Reports:
                 raise JobNotFound(f"there is no job {job} in {self._database.path}: it never was, or it was pruned")
         return [job for job, _ in rows]
 
-    def jobs(
-        self,
-        *,
-        state: str | None = None,
-        queue: str | None = None,
-        task: str | None = None,
-        flow: int | None = None,
-        tag: str | None = None,
-        before: int | None = None,
-        limit: int = 50,
-    ) -> list[JobInfo]:
-        """Newest first. ``before`` is the id to go on from, for the next page."""
-        parameters = {"state": state, "queue": queue, "task": task, "flow": flow, "tag": tag, "before": before, "limit": limit}
-        _import_records()
-        with self._database.read() as connection:
-            rows = connection.execute(LIST_TAGGED if tag is not None else LIST_JOBS if flow is None else LIST_FLOW, parameters).fetchall()
-        return [_job(row) for row in rows]
-
     def paused(self) -> tuple[str, ...]:
         """The queues from which nobody claims."""
         with self._database.read() as connection:
@@ -230,6 +198,12 @@ class Reports:
             )
             for id_, name, pid, host, queues, slots, started, beat, end, unknown in rows
         ]
+
+
+def jobs_of(connection: sqlite3.Connection, ids: str) -> list[JobInfo]:
+    """Of a JSON array of ids those that are there, in its order."""
+    _import_records()
+    return [_job(row) for row in connection.execute(JOBS, {"ids": ids}).fetchall()]
 
 
 def described(connection: sqlite3.Connection, job_id: int) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
 
-from ..base import checks, durations
+from ..base import checks, durations, search
 from ..base.errors import CannotOpen, InvalidType, PayloadCorrupt, UnknownTask
 from ..base.states import FINAL, STATES
 from ..client import Client
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from ..tasks import TaskCode
 
 WAITING: Final = tuple(state for state in STATES if state not in FINAL and state != "running")
-_PAGE: Final = 500
 _MOST_SHOWN: Final = 20
 
 
@@ -114,10 +113,8 @@ def all_of(client: Client, states: Iterable[str]) -> list[Enqueued]:
 
 
 def infos_of(client: Client, state: str) -> Iterator[JobInfo]:
-    before = None
-    while page := client.store.reports.jobs(state=state, before=before, limit=_PAGE):
-        yield from page
-        before = page[-1].id
+    for ids in client.store.searching.every(search.of(state=state), client.clock.now()):
+        yield from client.store.searching.infos(ids)
 
 
 def instead(client: Client, task: str | None) -> str:
