@@ -90,6 +90,6 @@ def test_the_benchmark_measures_every_budget(tmp_path: Path) -> None:
     said = json.loads(done.stdout)
     assert said["python"].startswith(platform.python_version()) and said["sqlite"] == sqlite3.sqlite_version
     figures = said["figures"]
-    assert len(figures) == 43
+    assert len(figures) == 45
     assert all(figure["value"] > 0 and isinstance(figure["met"], bool) for figure in figures)
     assert list(tmp_path.iterdir()) == []

@@ -253,10 +253,10 @@ def limit_info(limit: Limit, counts: Iterable[tuple[str, int, int, int, int, int
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Counts over the whole file."""
+    """Counts over the whole file. Of more than 10,000 jobs some are ``AtLeast``: an int, shown as ``10,000+``."""
 
     states: dict[str, int]
-    queues: dict[str, dict[str, int]]
+    queues: dict[str, dict[str, int]]  # of more than 10,000 jobs whole for what is available and runs
     paused: tuple[str, ...]
     workers: tuple[WorkerInfo, ...]
     oldest_available: datetime | None  # since when the one that has waited longest could run

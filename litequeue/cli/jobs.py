@@ -17,6 +17,7 @@ from ..app import LiteQueue
 from ..base import checks, stored
 from ..base.checks import counted
 from ..base.clock import SystemClock
+from ..base.counts import AtLeast
 from ..base.errors import (
     CannotOpen,
     InvalidArgument,
@@ -226,7 +227,7 @@ def pause(arguments: argparse.Namespace) -> int:
 
 def resume(arguments: argparse.Namespace) -> int:
     with existing(arguments.db) as app:
-        was = arguments.queue in app.stats().paused
+        was = arguments.queue in app._client.store.reports.paused()
         app.resume(arguments.queue)
     say(f"queue {arguments.queue} {'is' if was else 'was'} not paused{' any more' if was else ''}")
     return 0
@@ -245,7 +246,8 @@ def stats(arguments: argparse.Namespace) -> int:
         shown = as_dict(found)
         for worker in shown["workers"]:
             worker["note"] = notes.get(worker["id"], "")
-        render.print_json({**shown, "file_bytes": sizes[0], "log_bytes": sizes[1]})
+        at_least = sorted(state for state, count in found.states.items() if isinstance(count, AtLeast))
+        render.print_json({**shown, "at_least": at_least, "file_bytes": sizes[0], "log_bytes": sizes[1]})
     else:
         render.print_stats(found, notes, sizes)
     return 0

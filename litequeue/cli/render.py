@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..base.checks import MICROS, clean
+from ..base.counts import AtLeast
 from ..base.errors import InvalidArgument
 from ..base.records import JobInfo, JobProgress, Stats, StepInfo
 from ..base.stored import nesting
@@ -237,15 +238,12 @@ def size(number: int) -> str:
 def print_stats(stats: Stats, notes: Mapping[int, str], sizes: tuple[int, int]) -> None:
     """``notes``: what is odd about a worker, by its id; ``sizes``: of the file and of its log."""
     states = sorted(stats.states)
+    queues = sorted({**dict.fromkeys(stats.paused, _NOTHING), **stats.queues}.items())
+    # Where not all jobs were counted, those of a state together are told more exactly than by queue.
+    rows = [*queues, *[("all", stats.states)] * any(isinstance(count, AtLeast) for count in stats.states.values())]
     print_table(
         ("QUEUE", *(state.upper() for state in states)),
-        [
-            (
-                queue + (" (paused)" if queue in stats.paused else ""),
-                *(str(counts.get(state, 0)) for state in states),
-            )
-            for queue, counts in sorted({**dict.fromkeys(stats.paused, _NOTHING), **stats.queues}.items())
-        ],
+        [(f"{queue} (paused)" if queue in stats.paused else queue, *(str(counts.get(state, 0)) for state in states)) for queue, counts in rows],
     )
     say()
     _print_workers(stats, notes)

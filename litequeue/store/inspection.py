@@ -11,14 +11,19 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from ..base.clock import monotonic
+from ..base.counts import AtLeast
 from ..base.errors import LitequeueError, QueueBusy, at_fault
+from . import counting
 from .file import Database
 from .file.lock_holder import readers, why_held_up
 from .file.sqlerrors import damaged, is_unforeseen
 from .links import invariants
 from .schema.ledger import used_up
+from .searching.sources import ALL_GROUPS, MOST_GROUPS
 from .workers import Workers, is_process, process_state
 
+BYTES: Final = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+SMALL_BYTES: Final = 16 << 20  # are checked in 30 ms
 INTEGRITY: Final = "PRAGMA integrity_check(10)"
 QUICK_CHECK: Final = "PRAGMA quick_check(10)"
 LIVE_WORKERS: Final = """SELECT id, pid, lock_file, leaving_at IS NOT NULL, heartbeat_at
@@ -28,10 +33,11 @@ FROM litequeue_jobs AS j LEFT JOIN litequeue_workers AS w ON w.id = j.worker_id 
 WHERE j.id = :id AND j.state = 'running'"""
 HELD_BY_WORKERS: Final = """SELECT worker_id, count(*), count(CASE WHEN lease_expires_at < :now THEN 1 END), max(lease_expires_at)
 FROM litequeue_jobs WHERE state = 'running' GROUP BY worker_id"""
-# Of each queue, pool and task: how many, and the oldest.
-AVAILABLE_BY_TASK: Final = """SELECT min(id), count(*), min(run_at) FROM (
-    SELECT id, queue, pool, task, run_at FROM litequeue_jobs WHERE state = 'available' LIMIT 100000)
-GROUP BY queue, pool, task ORDER BY min(run_at) LIMIT 200"""
+LOOKED_AT: Final = 5_000  # rows, of what there may be a million of
+# Of one queue, pool and priority, of those that are next: by task how many, and the oldest.
+AVAILABLE_BY_TASK: Final = """SELECT min(id), task, count(*), min(run_at) FROM (
+    SELECT id, task, run_at FROM litequeue_jobs WHERE state = 'available' AND queue = :queue AND pool = :pool AND priority = :priority
+    ORDER BY run_at, id LIMIT :most) GROUP BY task"""
 NEWEST: Final = """SELECT max(stamp) FROM (
     SELECT max(heartbeat_at) AS stamp FROM litequeue_workers
     UNION ALL
@@ -42,12 +48,17 @@ SCHEDULES: Final = """SELECT count(*), count(paused_at),
     min(CASE WHEN fires_at < :before AND paused_at IS NULL AND disabled_at IS NULL THEN fires_at END)
 FROM litequeue_schedules"""
 # A job that tells of a failure is ticked off as it is made.
-UNTOLD: Final = """SELECT count(*), max(id) FROM litequeue_jobs
-WHERE (state = 'discarded' OR state = 'retrying') AND reported_at = created_at"""
+UNTOLD: Final = """SELECT count(*), max(id) FROM (
+    SELECT * FROM (SELECT id, reported_at, created_at FROM litequeue_jobs INDEXED BY litequeue_jobs_ended
+        WHERE state = 'discarded' AND finished_at IS NOT NULL AND state <> 'succeeded' ORDER BY finished_at DESC LIMIT :most)
+    UNION ALL SELECT * FROM (SELECT id, reported_at, created_at FROM litequeue_jobs INDEXED BY litequeue_jobs_retrying
+        WHERE state = 'retrying' ORDER BY run_at LIMIT :most))
+WHERE reported_at = created_at"""
 DISABLED: Final = """SELECT name, disabled_why FROM litequeue_schedules
 WHERE disabled_at IS NOT NULL ORDER BY name LIMIT 20"""
-FEW_WAITS: Final = 100_000  # what a row says is compared with what is so in 4 us
+FEW_WAITS: Final = 1_000  # what a row says is compared with what is so in 4 us
 WAITS: Final = "SELECT count(*) FROM (SELECT 1 FROM litequeue_waits LIMIT :most)"
+JOBS: Final = "SELECT count(*) FROM (SELECT 1 FROM litequeue_jobs LIMIT :most)"
 OPEN_BATCHES: Final = "SELECT id, created_at FROM litequeue_flows WHERE open = 1 AND created_at < :before ORDER BY id LIMIT 20"
 
 
@@ -93,8 +104,12 @@ class Inspection:
         self._database = database
         self._workers = Workers(database)
 
+    def is_large(self) -> bool:
+        """Whether the file is too large to be read whole by who only wants a look."""
+        return int(self._database.one(BYTES)[0]) > SMALL_BYTES
+
     def damage(self, *, full: bool) -> list[str]:
-        """What SQLite's own check finds: the tables' structure, and if ``full`` each index entry too; and ids that are used up."""
+        """What SQLite's own check finds, reading the whole file: the tables' structure, and if ``full`` each index entry too; and ids that are used up."""
         with self._database.read() as connection:
             rows = connection.execute(INTEGRITY if full else QUICK_CHECK).fetchall()
             damage = [text for (text,) in rows if text != "ok"]
@@ -163,9 +178,20 @@ class Inspection:
         return sum(lapsed for worker, _, lapsed, _ in held if worker not in live)
 
     def waiting(self) -> list[tuple[int, int]]:
-        """Of each queue, pool and task with available jobs: the oldest one's id, and how many there are."""
+        """Of each queue, pool and task with available jobs: the oldest one's id, and how many there are among those that are next."""
+        found: dict[tuple[str, str, str], tuple[int, int, int]] = {}  # since when, the id, how many
         with self._database.read() as connection:
-            return [(id_, count) for id_, count, _ in connection.execute(AVAILABLE_BY_TASK).fetchall()]
+            groups = connection.execute(ALL_GROUPS, {"most": MOST_GROUPS}).fetchall()
+            most = LOOKED_AT // max(len(groups), 1)
+            for queue, pool, priority in groups:
+                rows = connection.execute(AVAILABLE_BY_TASK, {"queue": queue, "pool": pool, "priority": priority, "most": most}).fetchall()
+                is_cut = sum(count for _, _, count, _ in rows) == most
+                for id_, task, count, since in rows:
+                    before = found.get((queue, pool, task), (since, id_, 0))
+                    both = before[2] + count
+                    count = AtLeast(both) if is_cut or isinstance(before[2], AtLeast) else both
+                    found[queue, pool, task] = (*min(before[:2], (since, id_)), count)
+        return [(id_, count) for _, id_, count in sorted(found.values())[:MOST_GROUPS]]
 
     def newest(self) -> int | None:
         """The latest time that anybody wrote as his present: microseconds."""
@@ -173,16 +199,18 @@ class Inspection:
         return stamp
 
     def untold(self) -> tuple[int, int | None]:
-        """How many jobs that were to tell somebody of a failure failed themselves, and the last of them."""
-        count, last = self._database.one(UNTOLD)
+        """How many jobs that were to tell somebody of a failure failed themselves, and the last of them; of the newest thousands that failed."""
+        count, last = self._database.one(UNTOLD, {"most": LOOKED_AT})
         return count, last
 
     def waits_oddly(self, *, full: bool) -> list[tuple[int, str]] | None:
         """The jobs that wait for others, or for events, as they never should, with what is the matter; None where it would take long, and
         ``full`` is not asked for."""
         with self._database.read() as connection:
-            if not full and connection.execute(WAITS, {"most": FEW_WAITS}).fetchone()[0] >= FEW_WAITS:
-                return None
+            if not full:
+                for sql, most in ((WAITS, FEW_WAITS), (JOBS, counting.SMALL)):
+                    if connection.execute(sql, {"most": most}).fetchone()[0] >= most:
+                        return None
             return invariants.odd(connection)
 
     def open_batches(self, before: int) -> list[tuple[int, int]]:

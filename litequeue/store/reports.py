@@ -15,6 +15,7 @@ from ..base.checks import MICROS, aware
 from ..base.errors import JobNotFound
 from ..base.masking import recorded
 from ..base.stored import loads_as
+from . import counting
 from .file import Database
 from .rules import FOREVER
 
@@ -51,7 +52,6 @@ WHERE job_id = :id ORDER BY attempt DESC LIMIT 1"""
 
 JOBS: Final = f"""SELECT {JOB_COLUMNS} FROM json_each(:ids) AS v CROSS JOIN litequeue_jobs ON litequeue_jobs.id = v.value
 ORDER BY v.key"""
-COUNTS: Final = "SELECT queue, state, count(*) FROM litequeue_jobs GROUP BY queue, state"
 # Each by its own index: who has finished a million does not count those.
 STILL_TO_DO: Final = """SELECT queue, state, count(*) FROM litequeue_jobs WHERE state = 'available' GROUP BY queue
 UNION ALL SELECT queue, state, count(*) FROM litequeue_jobs WHERE state = 'scheduled' OR state = 'retrying' GROUP BY queue, state
@@ -61,8 +61,6 @@ WHERE state = 'available' AND task IN (SELECT value FROM json_each(:unknown)) GR
 UNUSED: Final = """SELECT NOT EXISTS (SELECT 1 FROM litequeue_tasks) AND NOT EXISTS (SELECT 1 FROM litequeue_jobs)
     AND NOT EXISTS (SELECT 1 FROM litequeue_schedules)"""
 PAUSED: Final = "SELECT name FROM litequeue_queues WHERE paused_at IS NOT NULL ORDER BY name"
-# Nobody has waited for a job before it was there, whatever its eta says.
-OLDEST: Final = """SELECT min(max(run_at, created_at)) FROM litequeue_jobs WHERE state = 'available'"""
 NEXT_DUE: Final = (
     f"SELECT min(run_at) FROM litequeue_jobs WHERE (state = 'scheduled' OR state = 'retrying') AND run_at < {FOREVER}"
 )
@@ -155,20 +153,15 @@ class Reports:
         from ..base.records import Stats
 
         with self._database.read() as connection:
-            counts = connection.execute(COUNTS).fetchall()
-            (oldest,) = connection.execute(OLDEST).fetchone()
+            states, queues = counting.count(connection)
+            since = counting.oldest(connection)
             (due,) = connection.execute(NEXT_DUE).fetchone()
-        states: dict[str, int] = {}
-        queues: dict[str, dict[str, int]] = {}
-        for queue, state, count in counts:
-            states[state] = states.get(state, 0) + count
-            queues.setdefault(queue, {})[state] = count
         return Stats(
             states=states,
             queues=queues,
             paused=self.paused(),
             workers=tuple(self.workers(now)),
-            oldest_available=_time(oldest),
+            oldest_available=_time(min(since.values(), default=None)),
             next_due=_time(due),
         )
 

@@ -75,7 +75,7 @@ def _print(figure: Figure) -> None:
 
 MEASURES: tuple[Callable[[Bench], Iterator[Figure]], ...] = (
     resources.starting, throughput.enqueue, throughput.enqueue_many, throughput.drain, reaction.latency, reaction.ticks,
-    scale.many_rows, scale.many_queues, scale.prune, crowds.producers, crowds.workers, crowds.bystanders,
+    scale.many_rows, scale.many_queues, scale.looks, scale.prune, crowds.producers, crowds.workers, crowds.bystanders,
     flows.flows, flows.cascade, flows.nested, exact.keys, exact.limits, exact.transactions, output.kept,
     resources.idle, reaction.rescue,
 )  # fmt: skip

@@ -20,8 +20,11 @@ from ...store.schedules import COLUMNS
 # Turns a table of waiting jobs into one of finished jobs, to measure a claim beside it.
 FINISH_ALL = """UPDATE litequeue_jobs
 SET state = 'succeeded', finished_at = 1, prune_at = 9999999999999999"""
+END_ALL = """UPDATE litequeue_jobs SET state = :state, finished_at = id, prune_at = 9999999999999999, last_error = 'ValueError: no'
+WHERE state = 'available'"""
 # And what is to be pruned, or waits in many queues.
 AGE_ALL = "UPDATE litequeue_jobs SET state = 'succeeded', finished_at = 1, prune_at = 1"
+COUNT_ALL = "SELECT count(*) FROM litequeue_jobs"
 SPREAD = "UPDATE litequeue_jobs SET queue = printf('queue-%05d', id % :count)"
 
 # Many schedules like one that there is.

@@ -21,6 +21,7 @@ from ...base.errors import WorkerFailed
 from ...base.models import ClaimedJob, Settled
 from ...store.turn import Demand
 from . import tasks
+from .floor import COUNT_ALL
 
 FAR: Final = 4 * 10**15  # in 2096: all is due
 
@@ -127,7 +128,9 @@ def timed(work: Any) -> float:
 
 def drain(many: int, count: int | None = None) -> float:
     """Seconds until so many jobs of the file have ended, or all, with so many of them a turn."""
-    store, count = tasks.app._client.store, sum(tasks.app.stats().states.values()) if count is None else count
+    store = tasks.app._client.store
+    if count is None:
+        (count,) = store.database.one(COUNT_ALL)
     began = time.perf_counter()
     held: list[ClaimedJob] = []
     while count > 0:

@@ -1,17 +1,21 @@
-"""What grows must not slow: claims beside a million rows and 10,000 queues, and the end of what is old.
+"""What grows must not slow: claims beside a million rows and 10,000 queues, looks at them, and the end of what is old.
 """
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Final
 
+from ...base import search
 from ...base.models import JobColumns, NewJob
 from ...store import Store
+from ...store.inspection import Inspection
 from ...store.turn import Demand
 from . import tasks
-from .floor import AGE_ALL, FINISH_ALL, SPREAD, Floor
-from .rig import Bench, Figure, percentile
+from .floor import AGE_ALL, END_ALL, FINISH_ALL, SPREAD, Floor
+from .rig import Bench, Figure, percentile, timed
 
 FEW = 3_000
 GAP = 0.002  # seconds between two enqueues beside it
@@ -42,6 +46,37 @@ def many_queues(bench: Bench) -> Iterator[Figure]:
         stores.append(store)
     small, large = stores
     yield Figure("claim with 10,000 queues, of ten", _times_as_long(large, small), "ratio", 2, False)
+
+
+def looks(bench: Bench) -> Iterator[Figure]:
+    """What people ask of a file with a million jobs, a third of them in each of three states: the slowest, and a search for what is not there."""
+    store, now = Store(bench.path()), time.time_ns() // 1000
+    for state in ("succeeded", "discarded", "available"):
+        _fill(store, bench.rounds(333_333))
+        if state != "available":
+            with store.database.write(durable=False) as connection:
+                connection.execute(END_ALL, {"state": state})
+    inspection = Inspection(store.database)
+    asked: dict[str, Callable[[], object]] = {
+        "stats": lambda: store.reports.stats(now),
+        "doctor": lambda: (inspection.waiting(), inspection.untold(), inspection.conditions(now), inspection.waits_oddly(full=False)),
+        **{f"jobs {query}": functools.partial(store.searching.find, search.parse(query), now) for query in LOOKS},
+    }
+    slowest = max(asked, key=lambda name: _best(asked[name]))
+    yield Figure("the slowest look at a million jobs", _best(asked[slowest]) * 1000, "ms", 20, False, f"({slowest})")
+    nothing = functools.partial(store.searching.find, search.parse("error:nowhere"), now)
+    yield Figure("a search for what is nowhere, until it says so", _best(nothing) * 1000, "ms", 200, False)
+    store.close()
+
+
+LOOKS: Final = (
+    "", "state:available", "state:available queue:default", "state:running", "state:scheduled", "state:retrying", "state:blocked", "state:discarded",
+    "state:cancelled,expired", "tag:x", "flow:1", "id:5..100",
+)  # fmt: skip
+
+
+def _best(work: Callable[[], object]) -> float:
+    return min(timed(work) for _ in range(5))
 
 
 def prune(bench: Bench) -> Iterator[Figure]:

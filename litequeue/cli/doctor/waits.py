@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ...base.checks import MICROS
-from ...store.inspection import FEW_WAITS, Inspection
+from ...store.inspection import Inspection
 from ...store.rules import DAY
 from .. import render
 from .finding import OK, WRONG, Finding
@@ -30,6 +30,6 @@ def workflows(inspection: Inspection, path: str, now: int, full: bool) -> Iterat
         why = "nothing that is to follow it is called; if the program in whose block it is open is gone"
         yield Finding("workflows", WRONG, f"batch {batch} has been open for {age}, and as long as it is, {why}, close it: app.batch({batch}).close()")
     if odd is None:
-        yield Finding("workflows", OK, f"{FEW_WAITS:,} jobs or more wait, or waited, for others (--full checks what they wait for)")
+        yield Finding("workflows", OK, "there are many jobs (--full checks what those that wait wait for)")
     elif not odd and not batches:
         yield Finding("workflows", OK, "all that waits for jobs or events will be told of them")

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 
 from ...base.checks import MICROS, aware, counted
+from ...base.counts import total
 from ...base.errors import LitequeueError
 from ...base.records import WorkerInfo
 from ...base.trust import is_anyone
@@ -130,7 +131,7 @@ def tasks(store: Store, inspection: Inspection, now: int) -> Iterator[Finding]:
 
 def _unserved(store: Store, waits: list[tuple[int, int]]) -> Iterator[Finding]:
     """Of jobs that no worker has tried to find the code for. Whether it would be refused can be told all the same."""
-    of_code, count = False, sum(count for _, count in waits)
+    of_code, count = False, total(count for _, count in waits)
     for job_id, jobs in waits:
         job = store.reports.job(job_id)
         if job is None or job.task == COMMAND:
@@ -153,7 +154,7 @@ def _held_up(
         job = store.reports.job(job_id)
         why = None if job is None else waiting.why(job, found, conditions, aware(now), paused, store.path)
         if job is None or why is None:
-            free += count
+            free = total((free, count))
             of_code = of_code or job is not None and job.task != COMMAND
             continue
         level = NOTE if job.queue in paused else WRONG
