@@ -31,7 +31,7 @@ FLOORS = (
     ("app",),
     ("futures", "web"),
     ("worker", "binding", "acting"),
-    ("schedules", "shared", "searches"),
+    ("schedules", "shared", "searches", "doctor"),
     ("task",),
     ("workflow", "payloads", "locks", "limits", "transactions", "loops", "hooks"),
     ("lock", "limit", "using", "late"),

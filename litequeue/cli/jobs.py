@@ -24,13 +24,13 @@ from ..base.errors import (
 )
 from ..base.records import as_dict, value_of
 from ..commands.command import NAME as COMMAND
+from ..doctor import work
 from ..given import DATABASE, database_path
 from ..options import EnqueueOptions
 from ..store import Store
 from ..store.inspection import Inspection
 from . import render
 from .calls import command_of, options_given, parse_call, refuse_command_options
-from .doctor import work
 from .following import follow
 from .grammar.parser import USUAL
 from .notes import note_command, note_unknown_task

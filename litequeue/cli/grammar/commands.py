@@ -58,7 +58,7 @@ def build() -> argparse.ArgumentParser:
     schedules.add_to(commands, command)
     command("stats", "jobs:stats", "Count jobs by state and queue; show the workers.", json_option)
     summary = "Look for what is or may go wrong; exit 0 if nothing is, 1 wrong, 3 damaged, 4 unusable, 75 busy or full."
-    command("doctor", "doctor.command:run", summary, _doctor)
+    command("doctor", "doctor:run", summary, _doctor)
     command("init", "jobs:init", "Make DB, or add the tables to an app's own database.")
     command("service", "service:run", "Print a systemd unit that keeps a worker up for DB.", _service)
     summary = "Make a key, by which what tasks pickle is signed."
