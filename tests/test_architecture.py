@@ -30,7 +30,7 @@ FLOORS = (
     ("__init__",),
     ("app",),
     ("futures", "web"),
-    ("worker", "binding", "acting"),
+    ("worker", "binding", "acting", "exposition"),
     ("schedules", "shared", "searches", "doctor"),
     ("task",),
     ("workflow", "payloads", "locks", "limits", "transactions", "loops", "hooks"),

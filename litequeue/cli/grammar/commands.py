@@ -59,6 +59,7 @@ def build() -> argparse.ArgumentParser:
     command("stats", "jobs:stats", "Count jobs by state and queue; show the workers.", json_option)
     summary = "Look for what is or may go wrong; exit 0 if nothing is, 1 wrong, 3 damaged, 4 unusable, 75 busy or full."
     command("doctor", "doctor:run", summary, _doctor)
+    command("metrics", "metrics:run", "Print metrics for Prometheus, or write them to a file for node_exporter.", _metrics)
     command("init", "jobs:init", "Make DB, or add the tables to an app's own database.")
     command("service", "service:run", "Print a systemd unit that keeps a worker up for DB.", _service)
     summary = "Make a key, by which what tasks pickle is signed."
@@ -158,6 +159,11 @@ def _queue(sub: Parser) -> None:
 def _doctor(sub: Parser) -> None:
     sub.add_argument("--full", action="store_true", help="check every index entry, and what each job waits for, too; slow on a big file")
     json_option(sub)
+
+
+def _metrics(sub: Parser) -> None:
+    sub.add_argument("--textfile", metavar="PATH", help="write them there, whole or not at all; node_exporter reads *.prom")
+    sub.add_argument("--openmetrics", action="store_true", help="in that format; else Prometheus' own, 0.0.4")
 
 
 def _signing_key(sub: Parser) -> None:
