@@ -77,9 +77,12 @@ def tag(text: Child, tone: str = "") -> Markup:
 # -- what one may do ------------------------------------------------------------------------------------
 
 
-def command(frame: Frame, *parts: str) -> str:
-    """A command of litequeue's about this file, to be typed into a shell: its name, then its words."""
-    return shlex.join(("litequeue", parts[0], frame.path, *parts[1:]))
+DEMO: Final = "litequeue demo"
+
+
+def command(frame: Frame, verb: str, *given: str) -> str:
+    """A command of litequeue's about this file, to be typed into a shell. ``verb``: such as "retry", or "schedule run"."""
+    return shlex.join(("litequeue", *verb.split(), frame.path, *given))
 
 
 def copied(text: str, label: str, *, key: str | None = None, words_: Child = None) -> Markup:

@@ -63,14 +63,14 @@ def kind(tick: TickInfo) -> str:
     return "late" if tick.outcome == "late" else "ok"
 
 
-def ticks(found: Sequence[TickInfo], now: datetime) -> Markup:
+def ticks(found: Sequence[TickInfo], now: datetime, *, is_tall: bool = False) -> Markup:
     """A bar each, the oldest first; what each was stands in its title."""
     if not found:
         return el("span", "no tick yet", class_="faint")
     kinds = Counter(map(kind, found))
     news = words.listed([f"{kinds[each]} {said}" for each, said in _SAID.items() if kinds[each]])
     bars = (el("i", class_=kind(tick), title=said(tick, now)) for tick in found)
-    return el("span", bars, class_="ticks", role="img", aria_label=f"The last {len(found)} ticks: {news}")
+    return el("span", bars, class_="ticks tall" if is_tall else "ticks", role="img", aria_label=f"The last {len(found)} ticks: {news}")
 
 
 def said(tick: TickInfo, now: datetime) -> str:
