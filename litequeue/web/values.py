@@ -147,9 +147,9 @@ def empty(text: Child, typed: str | None = None) -> Markup:
     return el("p", text, None if typed is None else (" ", el("code", typed)), class_="empty")
 
 
-def facts(*pairs: tuple[str, Child]) -> Markup:
+def facts(*pairs: tuple[str, Child], class_: str = "facts") -> Markup:
     """Names and values; a pair without a value is left out."""
-    return el("dl", (join(el("dt", name), el("dd", given)) for name, given in pairs if given not in (None, "", ())), class_="facts")
+    return el("dl", (join(el("dt", name), el("dd", given)) for name, given in pairs if given not in (None, "", ())), class_=class_)
 
 
 def error_line(kind: str, message: str, most: int = LINE) -> Markup:

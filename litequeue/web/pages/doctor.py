@@ -10,7 +10,7 @@ from typing import Final
 from ...base.checks import counted
 from ...store.pages.parts import Finding
 from ...store.pages.records import DoctorPage, Frame
-from .. import icons
+from .. import icons, words
 from ..frame import page
 from ..html import Markup, el, value
 from ..messages import Request, Response
@@ -25,7 +25,7 @@ def doctor(view: DoctorPage, frame: Frame, request: Request) -> Response:
     wrong = sum(each.level not in _ORDER for each in found)
     notes = sum(each.level == "note" for each in found)
     if wrong:
-        said = f"{counted(wrong, 'thing')} {'is' if wrong == 1 else 'are'} wrong."
+        said = f"{words.spelled(wrong)} {'thing is' if wrong == 1 else 'things are'} wrong."
     else:
         said = "Nothing is wrong." if not notes else f"Nothing is wrong; {counted(notes, 'note')}."
     badge = el("span", icons.icon("failures" if wrong else "succeeded"), class_="badge")

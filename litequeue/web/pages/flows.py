@@ -62,8 +62,8 @@ def flow(view: FlowPage, frame: Frame, request: Request) -> Response:
     row = view.row
     way = crumbs(("Workflows", to(request, "flows")), (f"flow {row.id:,}", to(request, "flows", row.id)))
     said = el(
-        "p", el("span", "enqueued ", el("b", moment(row.created_at, frame.now, form="clock"))), el("span", el("b", words.number(row.done)), f" of {counted(row.total, 'job')} succeeded"),
-        el("span", el("b", words.number(row.failed), class_="up"), " failed") if row.failed else None,
+        "p", el("span", "enqueued ", el("b", moment(row.created_at, frame.now, form="clock"))), el("span", el("b", words.number(row.done)), f" of {words.jobs(row.total)} succeeded"),
+        el("span", f"{words.number(row.failed)} failed", class_="up") if row.failed else None,
         None if row.ended_at is None else el("span", "ended ", el("b", moment(row.ended_at, frame.now, form="clock"))), class_="meta",
     )  # fmt: skip
     top = el("div", el("div", el("h1", value(row.task)), el("span", f"flow {row.id:,}", class_="muted"), progress(row), class_="title"), said, class_="jobhead", data_live="head")
@@ -108,7 +108,7 @@ def _groups(view: FlowPage, request: Request) -> Markup:
 
 def _group(each: FlowGroup, flow_id: int, request: Request) -> Markup:
     query = f"{named('flow', str(flow_id))} {named('task', each.task)}"
-    states = [part for name, count in each.states.items() for part in (search_link(request, (state(name), f" {count:,}"), f"{query} state:{name}", class_="stat"), " ")]
+    states = [part for name, count in each.states.items() for part in (search_link(request, (state(name), f" {count:,}"), f"{query} state:{name}", class_=""), " ")]
     return el(
         "tr",
         el("th", search_link(request, value(each.task, 80), query, class_="name"), scope="row", class_="grow"),

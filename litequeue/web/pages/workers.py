@@ -73,9 +73,8 @@ def _slots(row: WorkerRow) -> Markup:
         el(
             "tr",
             el("th", value(pool), scope="row"),
-            el("td", small.meter(row.busy.get(pool, 0), count, f"{row.busy.get(pool, 0)} of {count} {pool} slots busy"), class_="grow"),
-            el("td", f"{row.busy.get(pool, 0)} of {count}", class_="num"),
-            el("td", f"{row.info.stuck[pool]} stuck" if row.info.stuck.get(pool) else None, class_="num up"),
+            el("td", small.meter(row.busy.get(pool, 0), count, f"{row.busy.get(pool, 0)} of {count} {pool} slots busy", "wide"), class_="grow"),
+            el("td", f"{row.busy.get(pool, 0)} of {count}", el("span", f", {row.info.stuck[pool]} stuck", class_="up") if row.info.stuck.get(pool) else None, class_="num"),
         )
         for pool, count in row.info.slots.items()
         if count
