@@ -97,7 +97,7 @@ def strip(text: str, label: str, *, key: str | None = None) -> Markup:
     return el("div", el("code", text, tabindex=0), copied(text, f"Copy the command: {label}", key=key), class_="cli")
 
 
-def form(request: Request, target: str, *children: Child, class_: str = "in") -> Markup:
+def form(request: Request, target: str, *children: Child, class_: str | None = "in") -> Markup:
     """One that acts. Only where somebody may; without that there is no such address either."""
     return el("form", hidden("form_token", request.form_token), children, method="post", action=target, class_=class_)
 

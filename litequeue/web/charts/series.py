@@ -105,7 +105,7 @@ def _at(point: Point, span: Range, now: datetime) -> str:
 
 
 def _hatched(left: float, width: float, height: float) -> Markup:
-    return el("rect", class_="hatch", x=left, y=0, width=width, height=height, fill="url(#hatch)")
+    return el("rect", x=left, y=0, width=width, height=height, fill="url(#hatch)")
 
 
 def _unserved(points: Sequence[Point], height: float) -> Markup:

@@ -44,7 +44,7 @@ def _button(view: ActPage, label: str, icon: str, request: Request, back: Markup
     inside = [hidden("op", view.op), hidden("count", view.count.number), hidden("confirm", "yes"), hidden("q", view.query) if view.query is not None else None]
     inside += [hidden("id", each) for each in view.ids]
     pressed = el("button", icons.icon(icon), label, type="submit", class_="btn danger" if view.op == "purge" else "btn primary")
-    if not view.count.number:
+    if not view.count.number or not request.may_act:
         return el("p", back)
     return form(request, to(request, "jobs", "act"), join(*inside), pressed, back)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from ...base.states import STATES
 from ...store.pages.parts import Lane
 from ...store.pages.records import Frame, JobPage
 from .. import icons, words
@@ -101,7 +102,7 @@ def _why(view: JobPage, frame: Frame, request: Request) -> Markup | None:
     tone = "warn" if view.why_waiting is not None else _TONES.get(info.state, "warn")
     same = view.same_error
     every = None if same is None or same.jobs < 2 else search_link(request, f"See all {same.jobs:,}", same.query, class_="btn")
-    icon = icons.icon("failures" if view.why_waiting is not None else info.state)
+    icon = icons.icon("failures" if view.why_waiting is not None or info.state not in STATES else info.state)
     label = "Why it ended" if info.finished_at is not None else "How it stands"
     return el("section", icon, el("div", first, el("p", said) if said else None), every, class_=f"callout {tone}", aria_label=label, data_live="why")
 

@@ -34,7 +34,7 @@ def jobs(view: JobsPage, frame: Frame, request: Request) -> Response:
     table = rows.jobs(view.rows, request, frame.now, _WHEN[view.order], has_boxes=request.may_act, order=_ORDERS[view.order]) if view.rows else _nothing(view, frame)
     inside = (_tabs(view, request), _bulk(view, request), _news(view, request), table, _foot(view, request))
     panel = el("section", el("h2", "Jobs that match" if text else "All jobs", class_="vh"), inside, class_="panel", aria_label="Jobs", data_newest=str(view.newest))
-    listed = form(request, to(request, "jobs", "act"), hidden("q", text), panel, class_="list") if request.may_act else panel
+    listed = form(request, to(request, "jobs", "act"), hidden("q", text), panel, class_=None) if request.may_act else panel
     return page(request, frame, "Jobs", filter_field(request, view.query), listed, at="jobs", right=copy, has_search=False)
 
 
