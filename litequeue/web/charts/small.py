@@ -44,7 +44,7 @@ def mini(values: Sequence[float | None], tone: str) -> Markup:
 
 def meter(part: float, whole: float, label: str, tone: str = "") -> Markup:
     share = min(max(part / whole, 0.0), 1.0) if whole > 0 else 0.0
-    bar = el("svg", el("rect", width=share * 100, height=1), viewBox="0 0 100 1", preserveAspectRatio="none")
+    bar = el("svg", el("rect", width=share * 100, height=1), viewBox="0 0 100 1", preserveAspectRatio="none", aria_hidden="true")
     return el("span", bar, class_=f"meter {tone}".strip(), role="img", aria_label=label)
 
 

@@ -26,7 +26,7 @@ def workers(view: WorkersPage, frame: Frame, request: Request) -> Response:
 
 
 def _table(found: Sequence[WorkerRow], frame: Frame, request: Request) -> Markup:
-    columns = (("Worker", "grow"), "Busy slots", ("Runs", "opt"), ("Rate", "num"), ("Memory", "num opt"), ("Last beat", "num opt"))
+    columns = (("Worker", "grow"), "Busy slots", ("Runs", "far"), ("Rate", "num"), ("Memory", "num opt"), ("Last beat", "num opt"))
     return table(head(*columns), (_row(row, frame, request) for row in found))
 
 
@@ -37,7 +37,7 @@ def _row(row: WorkerRow, frame: Frame, request: Request) -> Markup:
         "tr",
         el("th", el("span", rows.worker_name(row, request), class_="clip"), el("span", rows.worker_note(row, frame.now), class_="sub"), scope="row", class_="grow"),
         el("td", rows.busy(row)),
-        el("td", runs, class_="opt"),
+        el("td", runs, class_="far"),
         el("td", rows.rate(row.rate), class_="num"),
         el("td", None if row.memory_bytes is None else words.size(row.memory_bytes), class_="num opt"),
         el("td", moment(info.heartbeat_at, frame.now), class_="num muted opt"),

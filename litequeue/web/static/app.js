@@ -145,7 +145,7 @@
     r: () => act("r"), c: () => act("c"), ".": () => click(".news"), p: () => live && pause(), "?": help,
   };
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=checkbox]), textarea, select, dialog")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=checkbox]), textarea, select, dialog[open]")) return;
     if (event.key === "Enter" && event.target !== document.body && !event.target.matches("main")) return;
     if (goes) { goes = false; click(`[data-go="${CSS.escape(event.key)}"]`); event.preventDefault(); return; }
     if (event.key === "g") { goes = true; setTimeout(() => { goes = false; }, 1500); return; }
