@@ -104,6 +104,7 @@ def _body(request: Request, frame: Frame, content: Markup, at: str) -> Markup:
         el("a", "Skip to content", href="#main", class_="tomain"),
         el("div", _side(request, frame, at), content, class_="app"),
         _suggestions(frame),
+        el("p", class_="vh", role="status", id="said"),
         _dialog(),
         data_root=request.root,
     )

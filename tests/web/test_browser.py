@@ -105,11 +105,12 @@ def test_it_keeps_itself_up_to_date(tab: Browser, served: Served) -> None:
     tab.go(f"{served.address}/")
     wait_until(lambda: served.streams == 1, what="the page listens")
     tab.evaluate("window.mine = document.querySelector('[data-live=queues]')")
-    served.pages["/"] = (PAGES["/"][0], dataclasses.replace(PAGES["/"][1], succeeded_day=7))
+    served.pages["/"] = (PAGES["/"][0], dataclasses.replace(PAGES["/"][1], succeeded_day=7, reasons=PAGES["/"][1].reasons[:1]))
     served.frame = samples.frame(failures=Count(24))
     served.change()
     tab.wait("document.querySelector('[data-live=now]').textContent.includes('7 succeeded in 24 h')")
     assert tab.evaluate("document.querySelector('[data-live=queues]') === window.mine"), "what is the same stays as it is"
+    assert tab.evaluate("document.querySelector('#said').textContent") == "One thing wants a look. Everything else is well.", "and is read aloud"
     assert any("part=main" in path for path in served.asked)
     tab.go(f"{served.address}/")
     assert tab.evaluate("document.querySelector('[data-live=n-failures]').textContent") == "24"

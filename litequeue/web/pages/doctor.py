@@ -29,7 +29,7 @@ def doctor(view: DoctorPage, frame: Frame, request: Request) -> Response:
     else:
         said = "Nothing is wrong." if not notes else f"Nothing is wrong; {counted(notes, 'note')}."
     badge = el("span", icons.icon("failures" if wrong else "succeeded"), class_="badge")
-    health = el("section", badge, el("div", el("b", said, aria_live="polite")), class_=f"health {'warn' if wrong else 'ok'}", aria_label="Health", data_live="health")
+    health = el("section", badge, el("div", el("b", said)), class_=f"health {'warn' if wrong else 'ok'}", aria_label="Health", data_live="health")
     body = table(head(("Check", "opt"), "How it is", ("What was found", "grow")), (_row(each) for each in found), class_="text")
     return page(request, frame, "Doctor", health, panel(f"{counted(len(found), 'check')}", body, strip(command(frame, "doctor"), "look in a terminal, at every index entry too"), live="findings"), at="doctor")
 

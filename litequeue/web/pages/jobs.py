@@ -111,8 +111,8 @@ def _bulk(view: JobsPage, request: Request) -> Markup | None:
 def _all_matching(view: JobsPage, states: set[JobState]) -> Markup | None:
     if view.matching is None or not view.query.terms or view.matching.number <= len(view.rows):
         return None
-    op, word = ("retry", "run again") if states & RETRIED else ("cancel", "cancel")
-    label = f"{word} all {words.count(view.matching)} that match"
+    every = f"all {words.count(view.matching)} that match"
+    op, label = ("retry", f"Run {every} again") if states & RETRIED else ("cancel", f"Cancel {every}")
     return el("button", label, type="submit", name="all", value=op, class_="btn quiet")
 
 

@@ -36,7 +36,7 @@ def _row(row: WorkerRow, frame: Frame, request: Request) -> Markup:
     return el(
         "tr",
         el("th", el("span", rows.worker_name(row, request), class_="clip"), el("span", rows.worker_note(row, frame.now), class_="sub"), scope="row", class_="grow"),
-        el("td", rows.busy(row)),
+        el("td", None if info.stopped_at is not None else rows.busy(row)),
         el("td", runs, class_="far"),
         el("td", rows.rate(row.rate), class_="num"),
         el("td", None if row.memory_bytes is None else words.size(row.memory_bytes), class_="num opt"),

@@ -65,7 +65,7 @@ def test_a_search_that_stopped_early_says_how_far_it_came() -> None:
 def test_what_may_be_done_is_offered_where_something_may_be_done() -> None:
     page = shown(may_act=True)
     assert [(found["name"], found["value"]) for found in page.of("button", type="submit") if found.get("name")] == [("op", "retry"), ("op", "cancel"), ("op", "purge"), ("all", "retry")]
-    assert "run again all 308 that match" in page.text
+    assert "Run all 308 that match again" in page.text
     assert len(page.of("input", name="id")) == 10 and page.of("input", aria_label="Select job 482,119")
     assert page.of("input", name="q", type="hidden", value="state:discarded age:<1d")
     running = shown(may_act=True, rows=(samples.job(1, "running"),), matching=None)

@@ -97,6 +97,7 @@ def test_it_has_its_landmarks_one_heading_and_tables_with_heads(path: str) -> No
     for tag, found in page.tags:
         if found.get("role") == "img":
             assert len(found["aria-label"]) > 8, tag
+    assert not [found for _, found in page.tags if "aria-live" in found] and len(page.of("p", role="status")) == 1, "only what the script says is read aloud"
     live = [found["data-live"] for _, found in page.tags if "data-live" in found]
     assert len(live) == len(set(live)), "two blocks have one name"
 
