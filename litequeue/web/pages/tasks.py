@@ -32,7 +32,7 @@ from . import rows
 
 
 def tasks(view: TasksPage, frame: Frame, request: Request) -> Response:
-    columns = (("Task", "grow"), ("Ended a minute", "opt"), ("Now", "num"), ("Failed", "num"), ("Wait", "num opt"), ("Run", "num opt"), ("95 %", "num opt"))
+    columns = (("Task", "grow"), ("Wait", "num opt"), ("Run", "num opt"), ("95 %", "num opt"), ("Ended a minute", "opt"), ("Now", "num"), ("Failed", "num"))
     body = table(head(*columns), (_row(row, request) for row in view.rows)) if view.rows else empty("No producer has recorded a task yet. Try it:", DEMO)
     return page(request, frame, "Tasks", panel("All tasks", body, note="in the last hour; wait and run are medians", live="tasks"), at="tasks")
 
@@ -43,10 +43,10 @@ def _row(row: TaskRow, request: Request) -> Markup:
     return el(
         "tr",
         el("th", name, el("span", _where(row), class_="sub"), scope="row", class_="grow"),
+        (el("td", None if seconds is None else words.took(seconds), class_="num opt") for seconds in (wait and wait.median, run and run.median, run and run.p95)),
         el("td", small.mini(row.ended, "ok"), class_="opt"),
         el("td", None if row.rate is None else words.rate(row.rate), class_="num"),
         el("td", None if share is None else words.percent(share), class_="num"),
-        (el("td", None if seconds is None else words.took(seconds), class_="num opt") for seconds in (wait and wait.median, run and run.median, run and run.p95)),
         class_="two",
     )
 

@@ -26,7 +26,7 @@ def workers(view: WorkersPage, frame: Frame, request: Request) -> Response:
 
 
 def _table(found: Sequence[WorkerRow], frame: Frame, request: Request) -> Markup:
-    columns = (("Worker", "grow"), "Busy slots", ("Runs", "far"), ("Rate", "num"), ("Memory", "num opt"), ("Last beat", "num opt"))
+    columns = (("Worker", "grow"), "Busy slots", ("Runs", "far"), ("Memory", "num opt"), ("Last beat", "num opt"), ("Rate", "num"))
     return table(head(*columns), (_row(row, frame, request) for row in found))
 
 
@@ -38,9 +38,9 @@ def _row(row: WorkerRow, frame: Frame, request: Request) -> Markup:
         el("th", el("span", rows.worker_name(row, request), class_="clip"), el("span", rows.worker_note(row, frame.now), class_="sub"), scope="row", class_="grow"),
         el("td", None if info.stopped_at is not None else rows.busy(row)),
         el("td", runs, class_="far"),
-        el("td", rows.rate(row.rate), class_="num"),
         el("td", None if row.memory_bytes is None else words.size(row.memory_bytes), class_="num opt"),
         el("td", moment(info.heartbeat_at, frame.now), class_="num muted opt"),
+        el("td", rows.rate(row.rate), class_="num"),
         class_="two",
     )  # fmt: skip
 
