@@ -5,7 +5,7 @@ transaction. ``leases`` are renewed and taken over, ``acks`` are ends that jobs 
 ``bells`` whom to wake, ``links`` how jobs wait for jobs, ``flows`` those that were stored together, ``batches`` those that grow,
 ``steps`` what jobs remember of how far they came,
 ``schedules`` the schedules and their ticks, ``notices`` who is told of failures, ``origins`` where tasks' code is,
-``rules`` the numbers behind. ``reports`` reads, ``counting`` counts as far as there is time, ``history`` keeps and tells what came of jobs by spans of time, ``searching`` finds the jobs that a search means, ``futures`` for an executor, ``shown`` what jobs leave to be seen, ``waiting`` says why a job does not start or end, ``inspection`` answers the doctor.
+``rules`` the numbers behind. ``reports`` reads, ``counting`` counts as far as there is time, ``history`` keeps and tells what came of jobs by spans of time, ``searching`` finds the jobs that a search means, ``futures`` for an executor, ``shown`` what jobs leave to be seen, ``waiting`` says why a job does not start or end, ``inspection`` answers the doctor, ``pages`` holds what a browser is shown.
 How one SQLite file is opened and kept safe is in ``file``. Knows nothing of tasks or of user code. May import ``triggers``
 (their words) and ``base``.
 

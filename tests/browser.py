@@ -1,0 +1,148 @@
+"""A real browser in the hand of a test: Chromium without a window, driven over a pipe by the standard library alone.
+
+``started()`` gives a ``Browser`` with one tab. Its protocol is JSON ended by NUL, written to the browser's descriptor 3 and read from its 4.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import fcntl
+import json
+import os
+import select
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+PROGRAM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+NEEDED = pytest.mark.skipif(PROGRAM is None, reason="there is no Chromium here: Debian's package is called chromium")
+FLAGS = (
+    "--headless=new", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars", "--force-color-profile=srgb",
+)  # fmt: skip
+
+
+class Browser:
+    """One tab. Every wait has a bound."""
+
+    def __init__(self, write: int, read: int) -> None:
+        self._write, self._read, self._rest = write, read, b""
+        self._number, self._session = 0, ""
+        self._answers: dict[int, dict[str, Any]] = {}
+        self.console: list[str] = []  # what the page, or its policy, had to say
+        target = self.send("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.send(f"{domain}.enable")
+
+    def send(self, method: str, seconds: float = 20, **parameters: Any) -> dict[str, Any]:
+        """What the browser answers. Raises AssertionError for an error of its."""
+        self._number += 1
+        number, message = self._number, {"id": self._number, "method": method, "params": parameters}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._write, json.dumps(message).encode() + b"\0")
+        deadline = time.monotonic() + seconds
+        while number not in self._answers:
+            assert self._listen(deadline - time.monotonic()), f"no answer to {method} within {seconds} s"
+        answer = self._answers.pop(number)
+        assert "error" not in answer, (method, answer["error"])
+        found: dict[str, Any] = answer["result"]
+        return found
+
+    def _listen(self, seconds: float) -> bool:
+        """Take what comes; whether anything did."""
+        if not select.select([self._read], [], [], max(seconds, 0))[0]:
+            return False
+        data = os.read(self._read, 1 << 20)
+        assert data, "the browser has gone"
+        *messages, self._rest = (self._rest + data).split(b"\0")
+        for message in map(json.loads, messages):
+            if "id" in message:
+                self._answers[message["id"]] = message
+            else:
+                self._note(message.get("method"), message.get("params", {}))
+        return True
+
+    def _note(self, method: str, said: dict[str, Any]) -> None:
+        if method == "Runtime.consoleAPICalled":
+            self.console.append(" ".join(str(each.get("value", each.get("description"))) for each in said["args"]))
+        elif method == "Runtime.exceptionThrown":
+            details = said["exceptionDetails"]
+            self.console.append(f"{details['text']} {details.get('exception', {}).get('description', '')}")
+        elif method == "Log.entryAdded":
+            self.console.append(f"{said['entry']['text']} {said['entry'].get('url', '')}")
+        elif method == "Page.javascriptDialogOpening":
+            self.console.append(f"dialog: {said['message']}")
+
+    def go(self, url: str, seconds: float = 20) -> None:
+        """Until that page has loaded, and not the one before."""
+        self.evaluate("window.__before = true")
+        self.send("Page.navigate", url=url)
+        self.wait("document.readyState === 'complete' && !window.__before && location.href !== 'about:blank'", seconds)
+
+    def evaluate(self, expression: str) -> Any:
+        """A value of the page's, awaited if it is a promise."""
+        found = self.send("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in found, found["exceptionDetails"]
+        return found["result"].get("value")
+
+    def wait(self, condition: str, seconds: float = 10) -> None:
+        """Until an expression of the page's is true."""
+        deadline = time.monotonic() + seconds
+        while True:
+            with contextlib.suppress(AssertionError):  # between two pages there is nowhere to ask
+                if self.evaluate(condition):
+                    return
+            assert time.monotonic() < deadline, f"not within {seconds} s: {condition}"
+            self._listen(0.02)
+
+    def look(self, width: int, height: int = 900, scheme: str = "light", scale: float = 1) -> None:
+        """The size of the window, and which colours its user likes."""
+        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=False)
+        self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    def key(self, text: str) -> None:
+        """Pressed and let go: a letter, or a name such as Enter."""
+        named = {"Enter": {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"}, "Tab": {"key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9}}
+        pressed = named.get(text, {"key": text, "text": text})
+        self.send("Input.dispatchKeyEvent", type="keyDown", **pressed)
+        self.send("Input.dispatchKeyEvent", type="keyUp", **{name: value for name, value in pressed.items() if name != "text"})
+
+    def screenshot(self, *, whole: bool = True) -> bytes:
+        """PNG; ``whole``: of all there is, not of what the window shows."""
+        return base64.b64decode(self.send("Page.captureScreenshot", format="png", captureBeyondViewport=whole, **({"clip": self._all()} if whole else {}))["data"])
+
+    def _all(self) -> dict[str, float]:
+        size = self.send("Page.getLayoutMetrics")["cssContentSize"]
+        return {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
+
+
+@contextlib.contextmanager
+def started() -> Iterator[Browser]:
+    """A browser with a profile of its own; both are gone afterwards."""
+    assert PROGRAM is not None
+    profile = tempfile.mkdtemp(prefix="litequeue-browser-")
+    down, up = os.pipe(), os.pipe()
+    # Out of the way of 3 and 4, which they are to be in the child.
+    theirs = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, 10) for each in (down[0], up[1])]
+    quiet = [(os.POSIX_SPAWN_OPEN, each, os.devnull, os.O_RDWR, 0) for each in (0, 1, 2)]
+    actions = [*quiet, (os.POSIX_SPAWN_DUP2, theirs[0], 3), (os.POSIX_SPAWN_DUP2, theirs[1], 4)]
+    pid = os.posix_spawn(PROGRAM, [PROGRAM, *FLAGS, f"--user-data-dir={profile}", "about:blank"], dict(os.environ), file_actions=actions, setsid=True)
+    for each in (*theirs, down[0], up[1]):
+        os.close(each)
+    try:
+        yield Browser(down[1], up[0])
+    finally:
+        for each in (down[1], up[0]):
+            os.close(each)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        shutil.rmtree(profile, ignore_errors=True)
