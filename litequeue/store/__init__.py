@@ -5,7 +5,7 @@ transaction. ``leases`` are renewed and taken over, ``acks`` are ends that jobs 
 ``bells`` whom to wake, ``links`` how jobs wait for jobs, ``flows`` those that were stored together, ``batches`` those that grow,
 ``steps`` what jobs remember of how far they came,
 ``schedules`` the schedules and their ticks, ``notices`` who is told of failures, ``origins`` where tasks' code is,
-``rules`` the numbers behind. ``reports`` reads, ``counting`` counts as far as there is time, ``history`` keeps and tells what came of jobs by spans of time, ``searching`` finds the jobs that a search means, ``futures`` for an executor, ``shown`` what jobs leave to be seen, ``waiting`` says why a job does not start or end, ``inspection`` answers the doctor, ``pages`` holds what a browser is shown.
+``rules`` the numbers behind. ``reports`` reads, ``counting`` counts as far as there is time, ``history`` keeps and tells what came of jobs by spans of time, ``levels`` how much there was to do, ``searching`` finds the jobs that a search means, ``futures`` for an executor, ``shown`` what jobs leave to be seen, ``waiting`` says why a job does not start or end, ``inspection`` answers the doctor, ``pages`` holds what a browser is shown.
 How one SQLite file is opened and kept safe is in ``file``. Knows nothing of tasks or of user code. May import ``triggers``
 (their words) and ``base``.
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .futures import Futures
     from .jobs import Jobs
     from .leases import Leases
+    from .levels import Levels
     from .limits import Limits
     from .notices import Notices
     from .operations import Operations
@@ -43,7 +44,7 @@ __all__ = ["Store"]
 
 _PARTS: Final = {
     "acks": "acks.Acks",
-    "batches": "batches.Batches", "flows": "flows.Flows", "futures": "futures.Futures", "jobs": "jobs.Jobs", "leases": "leases.Leases", "limits": "limits.Limits", "notices": "notices.Notices",
+    "batches": "batches.Batches", "flows": "flows.Flows", "futures": "futures.Futures", "jobs": "jobs.Jobs", "leases": "leases.Leases", "levels": "levels.Levels", "limits": "limits.Limits", "notices": "notices.Notices",
     "operations": "operations.Operations",
     "reports": "reports.Reports", "searching": "searching.Searching", "schedules": "schedules.Schedules", "shown": "shown.Shown", "steps": "steps.Steps", "ticks": "schedules.Ticks", "workers": "workers.Workers",
 }  # fmt: skip
@@ -58,6 +59,7 @@ class Store:
     futures: Futures
     jobs: Jobs
     leases: Leases
+    levels: Levels
     limits: Limits
     notices: Notices
     operations: Operations

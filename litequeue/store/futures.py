@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ..base.bell import Address
+from . import history
 from .bells import everyone
 from .file import Database
 from .links import telling
@@ -19,10 +20,11 @@ from .rules import KEEP
 ENDINGS: Final = """SELECT v.value, j.state, j.result, j.last_error FROM json_each(:ids) AS v LEFT JOIN litequeue_jobs AS j ON j.id = v.value
 WHERE j.id IS NULL OR j.finished_at IS NOT NULL ORDER BY j.finished_at, v.value"""
 # Only what nobody has begun, ever: a claim that was given back is counted as a release.
-WITHDRAW: Final = """UPDATE litequeue_jobs
+_NOT_BEGUN: Final = "id IN (SELECT value FROM json_each(:ids)) AND finished_at IS NULL AND lease_expires_at IS NULL AND attempt = releases"
+WITHDRAW: Final = f"""UPDATE litequeue_jobs
 SET state = 'cancelled', finished_at = :now, prune_at = :prune_at, cancel_requested_at = :now
-WHERE id IN (SELECT value FROM json_each(:ids)) AND finished_at IS NULL AND lease_expires_at IS NULL AND attempt = releases
-RETURNING id, links"""
+WHERE {_NOT_BEGUN} RETURNING id, links"""
+COUNT_NOT_BEGUN: Final = history.count_of(_NOT_BEGUN)
 UNFINISHED: Final = """SELECT id FROM litequeue_jobs WHERE state = 'available' AND queue = :queue AND task = :task
 UNION ALL SELECT id FROM litequeue_jobs WHERE state = 'running' AND queue = :queue AND task = :task
 UNION ALL SELECT id FROM litequeue_jobs WHERE (state = 'scheduled' OR state = 'retrying') AND queue = :queue AND task = :task
@@ -46,7 +48,9 @@ class Futures:
     def withdraw(self, jobs: Sequence[int], now: int) -> tuple[set[int], list[Address]]:
         """Cancel those of these jobs that have not begun: which, and whom to wake. What a worker holds is left alone."""
         with self._database.write(durable=True) as connection:
-            rows = connection.execute(WITHDRAW, {"ids": json.dumps(jobs), "now": now, "prune_at": now + KEEP}).fetchall()
+            parameters = {"ids": json.dumps(jobs), "now": now, "prune_at": now + KEEP}
+            history.count(connection, COUNT_NOT_BEGUN, parameters, "cancelled", now)
+            rows = connection.execute(WITHDRAW, parameters).fetchall()
             if any(links in (1, 5) for _, links in rows):
                 telling.tell(connection, now)
             return {job for job, _ in rows}, everyone(connection) if rows else []

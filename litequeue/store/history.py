@@ -1,6 +1,6 @@
 """What came of jobs, counted by spans of time, and how much there was to do.
 
-Owns both tables: how counts are added to them, when they are pruned, and how they are read. Who counts is ``worker/tally`` for the attempts that a
+Owns how counts are added, and how both tables are read; how much there is to do is written by ``levels``. Who counts is ``worker/tally`` for the attempts that a
 worker ran, and else whoever ends jobs by a statement of his own, who says so in his transaction (``count``).
 
 A row takes 3.5 us, in statements of eight (5.1 one by one): twenty pairs of task and queue, in four spans, 0.3 ms a second.
@@ -13,8 +13,8 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from ..base.checks import MICROS
-from ..base.history import BUCKETS, ENDS, EVER, KEPT, SPANS, Counted, begin, of_end
+from ..base.checks import is_utf8
+from ..base.history import BUCKETS, ENDS, EVER, SPANS, Counted, begin, of_end
 
 _RUNS: Final = tuple(f"run_{number}" for number in range(BUCKETS))
 _WAITS: Final = tuple(f"wait_{number}" for number in range(BUCKETS))
@@ -34,10 +34,10 @@ ADD: Final = {size: _adding(size) for size in _SIZES}
 # Of jobs that a statement is about to end.
 _COUNT: Final = """SELECT json_group_array(json_array(task, queue, n)) FROM (
     SELECT task, queue, count(*) AS n FROM litequeue_jobs WHERE {which} GROUP BY task, queue)"""
-PRUNE_METRICS: Final = "DELETE FROM litequeue_metrics WHERE span = :span AND at < :before"
-PRUNE_GAUGES: Final = "DELETE FROM litequeue_gauges WHERE span = :span AND at < :before"
-OLD: Final = """SELECT EXISTS (SELECT 1 FROM litequeue_metrics WHERE span = :span AND at < :before)
-OR EXISTS (SELECT 1 FROM litequeue_gauges WHERE span = :span AND at < :before)"""
+# Of these jobs, those that are final.
+FINAL_OF: Final = """SELECT json_group_array(json_array(task, queue, state, n)) FROM (
+    SELECT task, queue, state, count(*) AS n FROM litequeue_jobs
+    WHERE id IN (SELECT value FROM json_each(:ids)) AND finished_at IS NOT NULL GROUP BY task, queue, state)"""
 
 _SUM: Final = ", ".join(f"sum({column})" for column in _COLUMNS)
 SUMS: Final = f"""SELECT at, {_SUM} FROM litequeue_metrics
@@ -88,13 +88,18 @@ class Level(NamedTuple):
 def add(connection: sqlite3.Connection, rows: Iterable[Counted]) -> None:
     """To each span in which they lie, in the caller's transaction."""
     values = [
-        (span, begin(row.at, span), row.task, row.queue, *row.ends, row.run_us, row.wait_us, *row.runs, *row.waits) for row in rows for span in SPANS
+        (span, begin(row.at, span), _text(row.task), _text(row.queue), *row.ends, row.run_us, row.wait_us, *row.runs, *row.waits) for row in rows for span in SPANS
     ]
     start = 0
     for size in _SIZES:
         while len(values) - start >= size:
             connection.execute(ADD[size], [value for each in values[start : start + size] for value in each])
             start += size
+
+
+def _text(name: str) -> str:
+    """A planted name need not be one."""
+    return name if is_utf8(name) else ""
 
 
 def count_of(which: str) -> str:
@@ -109,11 +114,11 @@ def count(connection: sqlite3.Connection, sql: str, parameters: Mapping[str, Any
         add(connection, [of_end(now, task, queue, end, many) for task, queue, many in json.loads(text)])
 
 
-def prune(connection: sqlite3.Connection, now: int) -> None:
-    for span, seconds in KEPT.items():
-        parameters = {"span": span, "before": now - seconds * MICROS}
-        connection.execute(PRUNE_METRICS, parameters)
-        connection.execute(PRUNE_GAUGES, parameters)
+def count_final(connection: sqlite3.Connection, ids: str, now: int) -> None:
+    """Add those of a JSON array of jobs, none of which was final before this transaction, that are now."""
+    (text,) = connection.execute(FINAL_OF, {"ids": ids}).fetchone()
+    if text != "[]":
+        add(connection, [of_end(now, task, queue, state, many) for task, queue, state, many in json.loads(text)])
 
 
 # -- reading ----------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from .tags import note
 
 if TYPE_CHECKING:
     from ..base.exact import Enqueued, UniqueKey
+    from ..base.history import Counted
     from .turn import Demand, Look, Turn
 
 # delay_many: rows are encoded and staged outside the write transaction, then moved in one statement.
@@ -178,6 +179,7 @@ class Jobs:
         printed: Sequence[Printed] = (),
         said: Mapping[int, Said] = {},
         used: Sequence[Used] = (),
+        counted: Sequence[Counted] = (),
         demand: Demand | None = None,
         running: int | None = None,
         passes_on: bool = True,
@@ -189,7 +191,7 @@ class Jobs:
 
         turn = Turn(
             worker, now, lease_until, succeeded=succeeded, others=others, suspended=suspended, replaced=replaced, adoptions=adoptions,
-            printed=printed, said=said, used=used, demand=demand, running=running, passes_on=passes_on,
+            printed=printed, said=said, used=used, counted=counted, demand=demand, running=running, passes_on=passes_on,
         )  # fmt: skip
         with self._database.write(durable=False, patience=patience) as connection:
             for step in pipeline.STEPS:

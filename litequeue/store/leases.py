@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from typing import Any, Final
 
 from ..base.clock import monotonic
+from ..base.history import of_end
 from ..base.models import Lease, LostJob, Rescued
+from . import history
 from .file import Database
 from .rules import DUE, KEEP_DISCARDED, MAX_INTERRUPTIONS, free_to_run
 from .workers import BEAT, STOPPED
@@ -74,6 +77,10 @@ RELEASE_WORKER: Final = f"""UPDATE litequeue_jobs SET
     expires_at = CASE WHEN at_most_once THEN expires_at END,
     lease_expires_at = NULL
 WHERE state = 'running' AND worker_id = :worker"""
+_AGAIN = "state = 'running' AND NOT {doomed} AND {which}"
+AGAIN_OF_WORKER: Final = history.count_of(_AGAIN.format(doomed=_DOOMED, which=_OF_WORKER))
+AGAIN_LAPSED: Final = history.count_of(_AGAIN.format(doomed=_DOOMED, which=_LAPSED))
+AGAIN_RELEASED: Final = history.count_of(_AGAIN.format(doomed="at_most_once", which=_OF_WORKER))
 LOSING_RELEASED: Final = f"""SELECT CAST(json_group_array(json_array(id, task, attempt - releases, {_SHUT_DOWN}, {_SCHEDULE}, queue)) AS BLOB)
 FROM litequeue_jobs WHERE state = 'running' AND at_most_once AND worker_id = :worker"""
 
@@ -106,7 +113,7 @@ class Leases:
         with self._database.write(durable=False) as connection:
             rescued = _rescue(
                 connection,
-                (LOSING_OF_WORKER, RECORD_RESCUE_WORKER, RESCUE_WORKER),
+                (LOSING_OF_WORKER, AGAIN_OF_WORKER, RECORD_RESCUE_WORKER, RESCUE_WORKER),
                 now,
                 f"worker {name} died",
                 {"worker": worker},
@@ -117,7 +124,8 @@ class Leases:
     def release_worker(self, worker: int, now: int) -> Rescued:
         """The same for a worker that had announced that it was leaving: nothing is charged."""
         with self._database.write(durable=False) as connection:
-            lost = _losing(connection, LOSING_RELEASED, {"worker": worker})
+            lost = _losing(connection, LOSING_RELEASED, {"worker": worker}, now)
+            history.count(connection, AGAIN_RELEASED, {"worker": worker}, "released", now)
             count = connection.execute(
                 RELEASE_WORKER,
                 {"worker": worker, "now": now, "prune_at": now + KEEP_DISCARDED},
@@ -140,7 +148,7 @@ class Leases:
                 return Rescued(0, ())
             return _rescue(
                 connection,
-                (LOSING_LAPSED, RECORD_RESCUE_LAPSED, RESCUE_LAPSED),
+                (LOSING_LAPSED, AGAIN_LAPSED, RECORD_RESCUE_LAPSED, RESCUE_LAPSED),
                 now,
                 "the lease ran out",
                 {"worker": worker, "before": before},
@@ -149,7 +157,7 @@ class Leases:
 
 def _rescue(
     connection: sqlite3.Connection,
-    sql: tuple[str, str, str],  # what it loses, the record of the attempts, the rescue
+    sql: tuple[str, str, str, str],  # what it loses, how many of what run again, the record of the attempts, the rescue
     now: int,
     why: str,
     which: dict[str, int],
@@ -161,12 +169,17 @@ def _rescue(
         "limit": MAX_INTERRUPTIONS,
         "prune_at": now + KEEP_DISCARDED,
     }
-    losing, record, rescue = sql
-    lost = _losing(connection, losing, parameters)
+    losing, again, record, rescue = sql
+    lost = _losing(connection, losing, parameters, now)
+    history.count(connection, again, parameters, "interrupted", now)
     connection.execute(record, parameters)
     return Rescued(connection.execute(rescue, parameters).rowcount - len(lost), lost)
 
 
-def _losing(connection: sqlite3.Connection, sql: str, parameters: dict[str, Any]) -> tuple[LostJob, ...]:
+def _losing(connection: sqlite3.Connection, sql: str, parameters: dict[str, Any], now: int) -> tuple[LostJob, ...]:
+    """Those that it is about to discard, which are counted."""
     (blob,) = connection.execute(sql, parameters).fetchone()
-    return tuple(map(LostJob._make, json.loads(blob.decode("utf-8", "surrogateescape"))))
+    lost = tuple(map(LostJob._make, json.loads(blob.decode("utf-8", "surrogateescape"))))
+    counts = Counter((job.task, job.queue) for job in lost)
+    history.add(connection, [of_end(now, task, queue, "discarded", many) for (task, queue), many in counts.items()])
+    return lost

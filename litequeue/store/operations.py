@@ -11,7 +11,7 @@ from typing import Final
 
 from ..base.bell import Address
 from ..base.clock import monotonic
-from . import keys, limits, steps, tags
+from . import history, keys, limits, steps, tags
 from .bells import everyone
 from .file import Database
 from .links import keeping, telling
@@ -19,9 +19,11 @@ from .links.revival import counted_anew, revived
 from .rules import IN_LINE, KEEP, free_to_run
 from .schedules import CLOSE_ALL, REOPEN
 
-CANCEL_WAITING: Final = """UPDATE litequeue_jobs
+_WAITING: Final = "id = :id AND finished_at IS NULL AND lease_expires_at IS NULL"
+CANCEL_WAITING: Final = f"""UPDATE litequeue_jobs
 SET state = 'cancelled', finished_at = :now, prune_at = :prune_at, cancel_requested_at = :now
-WHERE id = :id AND finished_at IS NULL AND lease_expires_at IS NULL"""
+WHERE {_WAITING}"""
+COUNT_WAITING: Final = history.count_of(_WAITING)
 
 CANCEL_RUNNING: Final = """UPDATE litequeue_jobs
 SET cancel_requested_at = coalesce(cancel_requested_at, :now)
@@ -67,6 +69,7 @@ PRUNE_PROGRESS: Final = "DELETE FROM litequeue_progress WHERE job_id IN (SELECT 
 def cancel(connection: sqlite3.Connection, job_id: int, now: int) -> bool:
     """Cancel a waiting job, ask for it of a running one; whether it was one of these. Inside the caller's transaction."""
     parameters = {"id": job_id, "now": now, "prune_at": now + KEEP}
+    history.count(connection, COUNT_WAITING, parameters, "cancelled", now)
     return any(connection.execute(sql, parameters).rowcount for sql in (CANCEL_WAITING, CANCEL_RUNNING))
 
 

@@ -130,7 +130,7 @@ class Coordinator:
             return self._patience.refused_until - now
         if self._looking.yes:
             return 0.0
-        due = min(self._watch.due(), self._running.next_timeout(), now + TEND_PAUSE if self._pools.backlogged() else math.inf)
+        due = min(self._watch.due(), self._running.next_timeout(), self.outgoing.tally.due(), now + TEND_PAUSE if self._pools.backlogged() else math.inf)
         return max(due - now, 0.0)
 
     def _slow_look(self) -> None:
@@ -148,7 +148,7 @@ class Coordinator:
     # -- a turn ------------------------------------------------------------------------------------
 
     def turn(self, *, claiming: bool = False) -> None:
-        if not (self._looking.yes or self.outgoing):
+        if not (self._looking.yes or self.outgoing.is_due):
             return
         demand = self._demand() if claiming else None
         now, mono = self._clock.now(), self._clock.monotonic()
@@ -156,7 +156,7 @@ class Coordinator:
             return
         has_peers = self._neighbours.has_peers()
         try:
-            if not self.outgoing and has_peers and not self._anything_to_do(now, demand):
+            if not self.outgoing.is_due and has_peers and not self._anything_to_do(now, demand):
                 self._looking.no() if demand is None else self._looking.saw(None)
                 return
             turn = self._store.jobs.turn(
@@ -168,8 +168,7 @@ class Coordinator:
                 suspended=self.outgoing.suspended,
                 replaced=self.outgoing.replaced,
                 adoptions=self.outgoing.adoptions,
-                printed=self.outgoing.printed,
-                said=self.outgoing.said, used=self.outgoing.used,
+                printed=self.outgoing.printed, said=self.outgoing.said, used=self.outgoing.used, counted=self.outgoing.tally.rows(),
                 demand=demand,
                 running=len(self.calls) if has_peers else None,
                 passes_on=self._looking.passes_on or bool(self.outgoing),
@@ -195,7 +194,9 @@ class Coordinator:
     def _after(self, turn: Turn, demand: Demand | None, now: int) -> None:
         mono = self._clock.monotonic()
         self._neighbours.tell_more(turn.to_tell)
-        written = self.outgoing.written(turn.lost, turn.ended_themselves)
+        if turn.counted:
+            self.outgoing.tally.written()
+        written = self.outgoing.written(now, turn.lost, turn.ended_themselves)
         self._telling |= written.discarded
         if written.ends:
             self._teller.tell(written.ends)
@@ -234,7 +235,8 @@ class Coordinator:
 
     def _dispatch(self, jobs: list[ClaimedJob], mono: float) -> None:
         batches, without = calls_of(jobs, self._catalogue, self._store.path, mono, self._config.output == "keep")
-        self.outgoing.others += [impossible(job, why, self._clock.now()) for job, why in without]
+        for job, why in without:
+            self.outgoing.impossible(job, impossible(job, why, self._clock.now()))
         self._running.add(itertools.chain(*batches.values()))
         once = [call for calls in batches.values() for call in calls if call.job.at_most_once]
         refused = bool(once) and not is_durable(self._store, self.id, self._clock.now(), self._patience)

@@ -1,4 +1,4 @@
-"""What has ended, or was printed, and is not written yet: the rows that the coordinator's next turn brings along.
+"""What has ended, or was printed, and is not written yet: the rows that the coordinator's next turn brings along, with what is counted of them.
 
 Owns the keeping of them: they stay until a turn has written them, however long the file takes none. For the
 coordinator's thread alone.
@@ -26,6 +26,7 @@ from ..base.outcomes import Replaced, Suspended, Timed
 from ..pools.base import Call
 from . import journal
 from .settling import replacement, suspension
+from .tally import Tally
 from .telling import End
 
 MOST_PRINTED: Final = 16 << 20  # characters of output that are kept while the file takes none
@@ -55,12 +56,25 @@ class Outgoing:
         self.used: list[Used] = []
         self.said: dict[int, Said] = {}  # by job: the last that each says
         self.endings = journal.Endings(monotonic)
+        self.tally = Tally(monotonic)
+        self._jobs: list[ClaimedJob] = []  # of those that succeeded, in their order
+        self._others: list[tuple[ClaimedJob, Unsettled]] = []
         self._of_schedule = False
         self._heard: list[tuple[Call, str]] = []  # whose end an app's functions may be told of
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
         return bool(self.succeeded or self.others or self.adoptions or self.printed or self.said)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a turn is wanted for what there is to write, if it be the history alone."""
+        return bool(self) or self.tally.is_due()
+
+    def impossible(self, job: ClaimedJob, row: Unsettled) -> None:
+        """It ends, and nobody has run it."""
+        self.others.append(row)
+        self._others.append((job, row))
 
     def end(self, call: Call, timed: Timed, settled: Settled | Unsettled, now: int) -> None:
         if type(timed.outcome) is Suspended:
@@ -69,8 +83,10 @@ class Outgoing:
             self.replaced.append(replacement(call, timed.outcome))
         if type(settled) is Settled:
             self.succeeded.append(settled)
+            self._jobs.append(call.job)
         else:
             self.others.append(settled)  # type: ignore[arg-type]
+            self._others.append((call.job, settled))  # type: ignore[arg-type]
         if timed.usage is not None:
             self.used.append(Used(call.job.id, call.job.execution, int(timed.usage.cpu_seconds * MICROS), timed.usage.max_rss))
         self._of_schedule |= call.job.scheduled_for is not None
@@ -89,17 +105,25 @@ class Outgoing:
         for job, how_far, meta in said:
             self.said[job.id] = Said(job.id, job.execution, now, how_far, meta)
 
-    def written(self, lost: Collection[Lease], ended_themselves: Collection[Lease] = ()) -> Written:
+    def written(self, now: int, lost: Collection[Lease], ended_themselves: Collection[Lease] = ()) -> Written:
         """All of it is written, but for the leases that were no longer ours, and those of jobs that had written their end themselves."""
         self.endings.written(lost, ended_themselves)
+        self._count(now, lost, ended_themselves)
         found = Written(
             bool(self.succeeded or self.others), any(row.state == "discarded" for row in self.others), self._of_schedule,
             bool(self.adoptions), list(self._ends(lost, ended_themselves)),
         )  # fmt: skip
         self.succeeded, self.others, self.suspended, self.replaced, self.adoptions, self.printed = [], [], [], [], [], []
-        self.used, self.said, self._characters = [], {}, 0
+        self.used, self.said, self._characters, self._jobs, self._others = [], {}, 0, [], []
         self._of_schedule, self._heard = False, []
         return found
+
+    def _count(self, now: int, lost: Collection[Lease], ended_themselves: Collection[Lease]) -> None:
+        self.tally.succeeded(now, self._jobs, self.succeeded, lost)
+        for job, row in self._others:
+            lease = Lease(job.id, job.attempt)
+            if lease not in lost:
+                self.tally.other(now, job, row, has_ended_itself=lease in ended_themselves)
 
     def _ends(self, lost: Collection[Lease], ended_themselves: Collection[Lease]) -> Iterator[End]:
         for call, event in self._heard:

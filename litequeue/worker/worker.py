@@ -304,7 +304,8 @@ class Worker:
             coordinator.receive(0.05)
         # The last results must not be lost to a passing lock.
         deadline = clock.monotonic() + self._store.database.patience
-        while coordinator.outgoing and clock.monotonic() < deadline:
+        coordinator.outgoing.tally.is_urgent = True
+        while coordinator.outgoing.is_due and clock.monotonic() < deadline:
             coordinator.turn()
             if coordinator.outgoing:
                 coordinator.receive(0.05)

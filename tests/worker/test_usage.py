@@ -58,7 +58,7 @@ def test_what_was_used_is_written_once(app: LiteQueue) -> None:
     for usage in (None, Usage(1.5, 9)):
         outgoing.end(Call(job, code, 1, None, None, ""), Timed(Succeeded("1"), 1, 1.0, usage), Settled(7, 3, 1, 1, "1", 1, None), 1)
     assert outgoing.used == [Used(7, 2, 1_500_000, 9)]
-    outgoing.written(())
+    outgoing.written(0, ())
     assert not outgoing.used
 
 

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from ...base.checks import MAX_NAME
 from ...base.stored import MAX_BYTES
+from .. import history
 from ..rules import HAS_COME, KEEP, KEEP_DISCARDED, bounded, waits_elsewhere
 from . import following
 
@@ -76,6 +77,7 @@ FROM (SELECT json_extract(d.value, '$[0]') AS id, CASE WHEN c.id IS NULL THEN 'n
             ELSE 'was ' || c.state END END AS why
     FROM json_each(:doomed) AS d LEFT JOIN litequeue_jobs AS c ON c.id = json_extract(d.value, '$[1]')) AS v
 WHERE litequeue_jobs.id = v.id AND {waits_elsewhere()}"""
+COUNT_DOOMED: Final = history.count_of(f"id IN (SELECT json_extract(value, '$[0]') FROM json_each(:doomed)) AND {waits_elsewhere()}")
 # What wanted a failure, and there was none.
 NEEDLESS: Final = f"""SELECT json_group_array(json_array(w.job_id, NULL)) FROM json_each(:ids) AS v
 JOIN litequeue_waits AS w ON w.job_id = v.value JOIN litequeue_jobs AS j ON j.id = w.job_id
@@ -172,9 +174,11 @@ def judge(connection: sqlite3.Connection, ids: str, now: int) -> str:
     for rows in (doomed, needless):
         if rows != "[]":
             connection.execute(CAUSES, {"doomed": rows})
+            history.count(connection, COUNT_DOOMED, {"doomed": rows}, "cancelled", now)
             connection.execute(CANCEL, {"doomed": rows, **times})
     (free,) = connection.execute(FREE, {"ids": ids}).fetchone()
     if free != "[]":
         connection.execute(INPUTS, {"ids": free})
         connection.execute(RELEASE, {"ids": free, **ends})
+        history.count_final(connection, free, now)  # a join runs nothing, and some inputs are too large
     return str(free)

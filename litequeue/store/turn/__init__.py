@@ -1,7 +1,7 @@
 """A worker's turn at the file: one transaction in which it settles what ended and claims what it has room for.
 
 Read ``pipeline`` first, the list of its steps; ``state`` is what they share. Each step is a function in a file of its own,
-with its SQL beside it and a sentence that says what it may assume: ``settle``, ``suspend``, ``replace``, ``output``, ``progress``, ``usage``, ``adopt``, ``look``, ``cancels``,
+with its SQL beside it and a sentence that says what it may assume: ``settle``, ``suspend``, ``replace``, ``output``, ``progress``, ``usage``, ``count``, ``adopt``, ``look``, ``cancels``,
 ``expire``, ``promote``, ``tell``, ``fill``, ``claim``, ``listen``. The next step is one more file and one more entry in that list.
 
 Batches travel as *one* JSON parameter or one JSON cell, so that a whole batch is one ``sqlite3_step``. sqlite3 drops the

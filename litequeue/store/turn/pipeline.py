@@ -14,6 +14,7 @@ from typing import Final
 from .adopt import adopt
 from .cancels import cancel_requested
 from .claim import claim
+from .count import count
 from .expire import expire
 from .fill import fill
 from .listen import listen
@@ -38,6 +39,7 @@ STEPS: Final[tuple[Step, ...]] = (
     keep_output,
     keep_progress,
     keep_usage,
+    count,
     adopt,
     look,
     cancel_requested,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from ...base.bell import Address
+from ...base.history import Counted
 from ...base.models import (
     Adoption,
     ClaimedJob,
@@ -92,7 +93,7 @@ class Turn:
     """One turn: what the worker brings, and what comes of it. (A dataclass would cost every program 2 ms to import.)"""
 
     __slots__ = (
-        "adopted_rows", "adoptions", "claimed", "closed", "demand", "ended_themselves", "freed", "lease_until", "look", "lost", "moved", "now", "others",
+        "adopted_rows", "adoptions", "claimed", "closed", "counted", "demand", "ended_themselves", "freed", "lease_until", "look", "lost", "moved", "now", "others",
         "passes_on", "printed", "printed_rows", "refused", "replaced", "running", "said", "succeeded", "suspended", "suspended_rows", "to_tell", "unsettled_rows", "used", "waiting", "worker",
     )  # fmt: skip
 
@@ -110,6 +111,7 @@ class Turn:
         printed: Sequence[Printed] = (),
         said: Mapping[int, Said] = {},
         used: Sequence[Used] = (),
+        counted: Sequence[Counted] = (),
         demand: Demand | None = None,
         running: int | None = None,
         passes_on: bool = True,
@@ -127,6 +129,7 @@ class Turn:
         self.printed = printed
         self.said = said
         self.used = used
+        self.counted = counted
         self.demand = demand
         self.running = running
         self.passes_on = passes_on

@@ -14,6 +14,7 @@ import math
 from ...base.checks import MICROS
 from ...base.clock import Clock
 from ...base.errors import PASSING
+from ...base.history import MINUTE, begin
 from ...base.log import Log
 from ...base.models import Rescued
 from ...store import Store
@@ -55,6 +56,7 @@ class Maintenance:
         self._lapse_due = now + self._lapse_seconds
         self._chores_due = now
         self._prune_due = math.inf
+        self._minute = begin(self._last_wall, MINUTE)  # in which how much there is to do was looked at; that in which it starts has no level
         self._peers: list[Peer] = []
         self._peers_stale = True
         self._lapsed: tuple[set[int], int] = set(), 0  # workers, and the wall clock of the last look
@@ -87,6 +89,7 @@ class Maintenance:
                 self._store.database.tend_wal()
                 wall = self._clock.now()
                 self._store.workers.forget(wall - DAY, wall)
+                self._keep_history(wall)
                 self._prune_due = now
             if now >= self._prune_due:
                 self._prune_due = self._prune(now)
@@ -98,6 +101,13 @@ class Maintenance:
             self._probe_due = self._chores_due = now + PROBE_SECONDS
             self._prune_due = math.inf
         return max(min(self._probe_due, self._chores_due, self._prune_due) - self._clock.monotonic(), 0.0)
+
+    def _keep_history(self, wall: int) -> None:
+        """Once a minute; that another worker may have done so is the store's to see."""
+        if begin(wall, MINUTE) != self._minute:
+            self._minute = begin(wall, MINUTE)
+            self._store.levels.keep(wall)
+            self._store.levels.prune(wall)
 
     def _notice_sleep(self, now: float) -> None:
         """Start the count of being awake anew after a suspend, a stop or a step of the clock."""

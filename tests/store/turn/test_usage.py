@@ -28,7 +28,7 @@ def test_each_attempt_has_what_it_used_and_the_job_what_its_last_did(store: Stor
     assert info is not None and (info.cpu_seconds, info.max_rss_bytes) == (1.5, None)
     assert [(attempt.cpu_seconds, attempt.max_rss_bytes) for attempt in info.attempts] == [(4.5, 123_000_000)]
     assert as_dict(info)["attempts"][0]["max_rss_bytes"] == 123_000_000
-    (listed,) = store.reports.jobs()
+    (listed,) = store.searching.infos([job.id])
     assert (listed.cpu_seconds, listed.max_rss_bytes) == (1.5, None)
     count = "SELECT count(*) FROM litequeue_usage"
     assert store.database.one(count) == (2,), "none of a job that is not there"
