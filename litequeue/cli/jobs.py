@@ -31,12 +31,11 @@ from ..commands.command import NAME as COMMAND
 from ..given import DATABASE, database_path
 from ..job import Job
 from ..options import EnqueueOptions
-from ..store import Store
+from ..store import Store, waiting
 from ..store.inspection import Inspection
 from ..workflow.flow import Flow
 from . import render
 from .calls import command_of, options_given, parse_call, refuse_command_options
-from .doctor import work
 from .following import follow
 from .grammar.parser import USUAL
 from .notes import note_command, note_unknown_task
@@ -241,7 +240,7 @@ def stats(arguments: argparse.Namespace) -> int:
         sizes = _size(path), _size(path + "-wal")
     finally:
         store.close()
-    notes = {id_: work.word(condition, now) for id_, condition in conditions.items()}
+    notes = {id_: waiting.word(condition, now) for id_, condition in conditions.items()}
     if arguments.json:
         shown = as_dict(found)
         for worker in shown["workers"]:
