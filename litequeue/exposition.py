@@ -16,8 +16,7 @@ from typing import Final, NamedTuple
 from .base.checks import MICROS
 from .base.history import BOUNDS
 from .base.version import VERSION
-from .doctor import work
-from .store import Store
+from .store import Store, waiting
 from .store.exposed import Exposed, read
 from .store.history import Sums
 from .store.inspection import Condition, Inspection
@@ -105,7 +104,7 @@ def _condition(condition: Condition, now: int) -> str:
         return "dead"
     if condition.stopped:
         return "frozen"
-    if work.is_late(condition, now):
+    if waiting.is_late(condition, now):
         return "late"
     return "leaving" if condition.leaving else "well"
 

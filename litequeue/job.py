@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-import dataclasses
 import importlib
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -121,24 +120,9 @@ class Job(Shown, Generic[R_co]):
     def why_waiting(self) -> str | None:
         """What keeps an available job from starting (its queue is paused, no worker has its code or is awake, ...), or a running one
         from ending (its worker is dead or frozen); None if nothing does."""
-        from .store import waiting
-        from .store.inspection import Inspection
+        from .store import holdups
 
-        store, now, info = self._client.store, self._client.clock.now(), self.info()
-        inspection = Inspection(store.database)
-        runs, condition = inspection.holder(self.id)
-        if runs:
-            return waiting.held_up(info, condition, checks.aware(now), self._client.path)
-        workers, conditions = store.reports.workers(now), inspection.conditions(now)
-        if info.state == "blocked" and (held := store.limits.holdup(self.id, now)) is not None:
-            text = waiting.limited(*held, info.queue in store.reports.paused())
-            if text is not None:
-                return text
-            info = dataclasses.replace(info, state="available")  # a worker's turn, and it would be
-        waits = None if info.state not in ("blocked", "scheduled") else waiting.waits_for(
-            store.flows.awaited(self.id), store.steps.awaited(self.id)
-        )  # fmt: skip
-        return waits or waiting.why(info, workers, conditions, checks.aware(now), store.reports.paused(), self._client.path)
+        return holdups.why(self._client.store.database, self.info(), self._client.clock.now())
 
     @property
     def flow(self) -> Any:

@@ -24,10 +24,9 @@ from ..base.errors import (
 )
 from ..base.records import as_dict, value_of
 from ..commands.command import NAME as COMMAND
-from ..doctor import work
 from ..given import DATABASE, database_path
 from ..options import EnqueueOptions
-from ..store import Store
+from ..store import Store, waiting
 from ..store.inspection import Inspection
 from . import render
 from .calls import command_of, options_given, parse_call, refuse_command_options
@@ -188,7 +187,7 @@ def stats(arguments: argparse.Namespace) -> int:
         sizes = _size(path), _size(path + "-wal")
     finally:
         store.close()
-    notes = {id_: work.word(condition, now) for id_, condition in conditions.items()}
+    notes = {id_: waiting.word(condition, now) for id_, condition in conditions.items()}
     if arguments.json:
         shown = as_dict(found)
         for worker in shown["workers"]:

@@ -19,40 +19,12 @@ from ..commands.command import NAME as COMMAND
 from ..store import Store, waiting
 from ..store.inspection import Condition, Inspection
 from ..store.schedules import stuck
+from ..store.waiting import is_late, silence
 from ..tasks.modules import why_not_imported
 from .finding import NOTE, OK, WRONG, Finding
 
 OVERDUE = 60.0  # seconds that a tick may be late
-QUIET = 30.0  # seconds without a beat, of which a worker owes six a lease: the default lease is 60 s
 SILENT = 120.0  # seconds without a beat, after which a worker that holds nothing is not merely late
-
-
-def silence(condition: Condition, now: int) -> float:
-    """Seconds since the last beat."""
-    return max((now - condition.beat_at) / MICROS, 0.0)
-
-
-def is_late(condition: Condition, now: int) -> bool:
-    """Half a lease without a beat; of a worker that holds nothing its lease is not known."""
-    until, quiet = condition.lease_until, QUIET
-    if until is not None:
-        quiet = (until - condition.beat_at) / MICROS / 2
-    return condition.lapsed > 0 or silence(condition, now) > quiet
-
-
-def word(condition: Condition, now: int) -> str:
-    """What sets a worker apart from one that is well; empty for that."""
-    if condition.dead:
-        return "has left" if condition.leaving else "dead"
-    if condition.stopped:
-        return f"frozen: no beat for {silence(condition, now):.0f} s"
-    if is_late(condition, now):
-        return f"no beat for {silence(condition, now):.0f} s"
-    if condition.kept_by is not None:
-        return f"by its beat; its lock is for uid {condition.kept_by} to see"
-    if condition.dead is None:
-        return "its lock file is gone" if condition.refused is None else "its lock file is refused"
-    return "leaving" if condition.leaving else ""
 
 
 def workers(store: Store, inspection: Inspection, now: int) -> Iterator[Finding]:

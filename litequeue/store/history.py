@@ -39,7 +39,8 @@ FINAL_OF: Final = """SELECT json_group_array(json_array(task, queue, state, n)) 
     SELECT task, queue, state, count(*) AS n FROM litequeue_jobs
     WHERE id IN (SELECT value FROM json_each(:ids)) AND finished_at IS NOT NULL GROUP BY task, queue, state)"""
 
-_SUM: Final = ", ".join(f"sum({column})" for column in _COLUMNS)
+# No sum of what somebody has planted is too large to be an integer.
+_SUM: Final = ", ".join(f"CAST(total({column}) AS INTEGER)" for column in _COLUMNS)
 SUMS: Final = f"""SELECT at, {_SUM} FROM litequeue_metrics
 WHERE span = :span AND at >= :since AND at < :until GROUP BY at"""
 SUMS_OF_TASK: Final = f"""SELECT at, {_SUM} FROM litequeue_metrics
@@ -47,12 +48,12 @@ WHERE span = :span AND at >= :since AND at < :until AND task = :name GROUP BY at
 SUMS_OF_QUEUE: Final = f"""SELECT at, {_SUM} FROM litequeue_metrics
 WHERE span = :span AND at >= :since AND at < :until AND queue = :name GROUP BY at"""
 BY_TASK: Final = f"""SELECT task, at, {_SUM} FROM litequeue_metrics
-WHERE span = :span AND at >= :since AND at < :until GROUP BY task, at"""
+WHERE span = :span AND at >= :since AND at < :until GROUP BY at, task"""  # as they lie: sorted by the task it takes twice as long
 BY_QUEUE: Final = f"""SELECT queue, at, {_SUM} FROM litequeue_metrics
 WHERE span = :span AND at >= :since AND at < :until GROUP BY queue, at"""
 BY_BOTH: Final = f"""SELECT task, queue, {_SUM} FROM litequeue_metrics
 WHERE span = :span AND at >= :since AND at < :until GROUP BY task, queue"""
-LEVELS: Final = """SELECT at, sum(available), sum(delayed), sum(running), max(oldest_us) FROM litequeue_gauges
+LEVELS: Final = """SELECT at, CAST(total(available) AS INTEGER), CAST(total(delayed) AS INTEGER), CAST(total(running) AS INTEGER), max(oldest_us) FROM litequeue_gauges
 WHERE span = :span AND at >= :since AND at < :until GROUP BY at"""
 LEVELS_OF_QUEUE: Final = """SELECT at, available, delayed, running, oldest_us FROM litequeue_gauges
 WHERE span = :span AND at >= :since AND at < :until AND queue = :name ORDER BY at"""

@@ -16,7 +16,7 @@ from ..base.history import of_end
 from ..base.models import Lease, LostJob, Rescued
 from . import history
 from .file import Database
-from .rules import KEEP_DISCARDED, MAX_INTERRUPTIONS, free_to_run
+from .rules import DUE, KEEP_DISCARDED, MAX_INTERRUPTIONS, free_to_run
 from .workers import BEAT, STOPPED
 
 SHORT_WAIT: Final = 0.2  # seconds for the write lock
@@ -27,10 +27,10 @@ WHERE state = 'running' AND worker_id = :worker"""
 HELD_BY_WORKER: Final = """SELECT json_group_array(json_array(id, attempt)) FROM litequeue_jobs
 WHERE state = 'running' AND worker_id = :worker"""
 
-_INTERRUPTED = """INSERT INTO litequeue_attempts
-    (job_id, attempt, outcome, worker_id, started_at, finished_at, error_type, error_message)
-SELECT id, attempt - releases, 'interrupted', worker_id, started_at, :now, 'Interrupted', :why
-FROM litequeue_jobs WHERE state = 'running' AND {which}
+_INTERRUPTED = f"""INSERT INTO litequeue_attempts
+    (job_id, attempt, outcome, worker_id, due_at, started_at, finished_at, error_type, error_message)
+SELECT id, attempt - releases, 'interrupted', worker_id, {DUE}, started_at, :now, 'Interrupted', :why
+FROM litequeue_jobs WHERE state = 'running' AND {{which}}
 ON CONFLICT DO NOTHING"""
 
 # The third worker that dies under a job convicts it; an at-most-once job is lost at the first.

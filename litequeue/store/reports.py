@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # see records for why
     )
 
 
+_ALL = -1  # as a limit, to SQLite
 _WORKER_NAME = "(SELECT name FROM litequeue_workers AS w WHERE w.id = {table}.worker_id)"
 # By the last attempt.
 _USED = "(SELECT {column} FROM litequeue_usage AS a WHERE a.job_id = litequeue_jobs.id AND a.attempt = litequeue_jobs.attempt - releases)"
@@ -46,7 +47,7 @@ STATE: Final = "SELECT state FROM litequeue_jobs WHERE id = :id"
 JOB: Final = f"SELECT {JOB_COLUMNS} FROM litequeue_jobs WHERE id = :id"
 ATTEMPTS: Final = f"""SELECT litequeue_attempts.attempt, outcome, {_WORKER_NAME.format(table="litequeue_attempts")},
     started_at, finished_at, error_type, error_message, traceback, cpu_time, max_rss
-FROM litequeue_attempts LEFT JOIN litequeue_usage USING (job_id, attempt) WHERE job_id = :id ORDER BY attempt"""
+FROM litequeue_attempts LEFT JOIN litequeue_usage USING (job_id, attempt) WHERE job_id = :id ORDER BY attempt DESC LIMIT :most"""
 LAST_FAILURE: Final = """SELECT error_type, error_message, traceback FROM litequeue_attempts
 WHERE job_id = :id ORDER BY attempt DESC LIMIT 1"""
 
@@ -64,9 +65,8 @@ PAUSED: Final = "SELECT name FROM litequeue_queues WHERE paused_at IS NOT NULL O
 NEXT_DUE: Final = (
     f"SELECT min(run_at) FROM litequeue_jobs WHERE (state = 'scheduled' OR state = 'retrying') AND run_at < {FOREVER}"
 )
-WORKERS: Final = """SELECT id, name, pid, host, queues, slots, started_at, heartbeat_at, stopped_at,
-    unknown_tasks
-FROM litequeue_workers WHERE :all OR stopped_at IS NULL ORDER BY id"""
+WORKER_COLUMNS: Final = "id, name, pid, host, queues, slots, started_at, heartbeat_at, stopped_at, unknown_tasks"
+WORKERS: Final = f"SELECT {WORKER_COLUMNS} FROM litequeue_workers WHERE :all OR stopped_at IS NULL ORDER BY id"
 # By worker and pool: jobs that run on past their timeout, which only threads can. A moment is for whoever ends them.
 STUCK: Final = """SELECT worker_id, pool, count(*) FROM litequeue_jobs
 WHERE state = 'running' AND started_at + timeout < :now - 2000000 GROUP BY worker_id, pool"""
@@ -109,14 +109,14 @@ class Reports:
         row: tuple[str, str, str] | None = self._database.one(LAST_FAILURE, {"id": job_id})
         return row
 
-    def job(self, job_id: int) -> JobInfo | None:
+    def job(self, job_id: int, attempts: int = _ALL) -> JobInfo | None:
+        """``attempts``: of so many, the last, what went wrong in them."""
         _import_records()
         with self._database.read() as connection:
             row = connection.execute(JOB, {"id": job_id}).fetchone()
             if row is None:
                 return None
-            attempts = connection.execute(ATTEMPTS, {"id": job_id}).fetchall()
-        return _job(row, tuple(map(_attempt, attempts)))
+            return _job(row, _attempts(connection, job_id, attempts))
 
     def ended(self, jobs: Sequence[int]) -> list[int]:
         """Which of these jobs are final, what ended first first. Raises JobNotFound for one that is not there."""
@@ -168,29 +168,32 @@ class Reports:
     def workers(self, now: int | None = None, *, stopped: bool = False) -> list[WorkerInfo]:
         """Those that run, or all; ``now`` in microseconds: with what is stuck in them then."""
         _import_records()
-        from ..base.records import WorkerInfo
-
         stuck: dict[int, dict[str, int]] = {}
         with self._database.read() as connection:
             rows = connection.execute(WORKERS, {"all": stopped}).fetchall()
             for worker, pool, count in () if now is None else connection.execute(STUCK, {"now": now}).fetchall():
                 stuck.setdefault(worker, {})[pool] = count
-        return [
-            WorkerInfo(
-                id=id_,
-                name=name,
-                pid=pid,
-                host=host,
-                queues=None if queues is None else tuple(map(str, loads_as(queues, list))),
-                slots={str(kind): n for kind, n in loads_as(slots, dict).items() if isinstance(n, int)},
-                started_at=aware(started),
-                heartbeat_at=aware(beat),
-                stopped_at=_time(end),
-                unknown_tasks={task: str(why) for task, why in loads_as(unknown, dict).items()},
-                stuck=stuck.get(id_, {}),
-            )
-            for id_, name, pid, host, queues, slots, started, beat, end, unknown in rows
-        ]
+        return [worker_of(row, stuck.get(row[0], {})) for row in rows]
+
+
+def worker_of(row: tuple[Any, ...], stuck: dict[str, int]) -> WorkerInfo:
+    """From the columns above."""
+    from ..base.records import WorkerInfo
+
+    id_, name, pid, host, queues, slots, started, beat, end, unknown = row
+    return WorkerInfo(
+        id=id_,
+        name=name,
+        pid=pid,
+        host=host,
+        queues=None if queues is None else tuple(map(str, loads_as(queues, list))),
+        slots={str(kind): n for kind, n in loads_as(slots, dict).items() if isinstance(n, int)},
+        started_at=aware(started),
+        heartbeat_at=aware(beat),
+        stopped_at=_time(end),
+        unknown_tasks={task: str(why) for task, why in loads_as(unknown, dict).items()},
+        stuck=stuck,
+    )
 
 
 def jobs_of(connection: sqlite3.Connection, ids: str) -> list[JobInfo]:
@@ -205,8 +208,7 @@ def described(connection: sqlite3.Connection, job_id: int) -> str:
     from ..base.abridged import abridged, as_argument
     from ..base.records import as_dict
 
-    attempts = connection.execute(ATTEMPTS, {"id": job_id}).fetchall()
-    info = _job(connection.execute(JOB, {"id": job_id}).fetchone(), tuple(map(_attempt, attempts)))
+    info = _job(connection.execute(JOB, {"id": job_id}).fetchone(), _attempts(connection, job_id))
     return json.dumps(as_argument(abridged(as_dict(info))), separators=(",", ":"))
 
 
@@ -267,6 +269,10 @@ def _job(row: tuple[Any, ...], attempts: tuple[AttemptInfo, ...] = ()) -> JobInf
         attempts=attempts,
         secret=recorded(task, options),
     )
+
+
+def _attempts(connection: sqlite3.Connection, job_id: int, most: int = _ALL) -> tuple[AttemptInfo, ...]:
+    return tuple(map(_attempt, reversed(connection.execute(ATTEMPTS, {"id": job_id, "most": most}).fetchall())))
 
 
 def _attempt(row: tuple[Any, ...]) -> AttemptInfo:

@@ -47,6 +47,8 @@ def waits_elsewhere(job: str = "") -> str:
     return f"({job}state = 'blocked' AND ifnull({job}holds, 0) < {HAS_COME})"
 
 
+# As SQL, of one that runs: from when this attempt could have started. Nobody has waited for a job before it was there, whatever its eta says.
+DUE: Final = "max(litequeue_jobs.run_at, litequeue_jobs.created_at)"
 # As SQL: blocked by an earlier job of its schedule, and not by jobs that it waits for.
 IN_LINE: Final = f"({waits_elsewhere()} AND schedule_id IS NOT NULL AND ifnull(links, 0) < {WAITS})"
 # What becomes of a job that was not started in time.

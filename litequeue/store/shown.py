@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..base.records import JobProgress, OutputPiece, StepInfo
 
 STEPS: Final = """SELECT s.name, s.value, s.until, s.attempt - j.releases, s.at, s.event
-FROM litequeue_steps AS s JOIN litequeue_jobs AS j ON j.id = s.job_id WHERE s.job_id = :id ORDER BY s.at, s.name"""
+FROM litequeue_steps AS s JOIN litequeue_jobs AS j ON j.id = s.job_id WHERE s.job_id = :id ORDER BY s.at DESC, s.name DESC LIMIT :most"""
 OUTPUT: Final = """SELECT attempt, number, stream, at, text FROM litequeue_output
 WHERE job_id = :id AND (attempt, number) > (:attempt, :number) ORDER BY attempt, number"""
 PROGRESS: Final = "SELECT attempt, at, said FROM litequeue_progress WHERE job_id = :id AND said IS NOT NULL"
@@ -34,12 +34,12 @@ class Shown:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def steps(self, job_id: int) -> list[StepInfo]:
-        """What a job remembers of how far it came."""
+    def steps(self, job_id: int, most: int = -1) -> list[StepInfo]:
+        """What a job remembers of how far it came; so many of it, the last, or all."""
         from ..base.records import StepInfo
 
         with self._database.read() as connection:
-            rows = connection.execute(STEPS, {"id": job_id}).fetchall()
+            rows = reversed(connection.execute(STEPS, {"id": job_id, "most": most}).fetchall())
         return [StepInfo(name, value, None if until is None else aware(until), attempt, aware(at), event)
                 for name, value, until, attempt, at, event in rows]  # fmt: skip
 

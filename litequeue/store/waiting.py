@@ -1,4 +1,4 @@
-"""Why a job does not start, or one that runs does not end: what a person who waits in vain wants to know.
+"""Why a job does not start, or one that runs does not end: what a person who waits in vain wants to know; and in a word how a worker is.
 
 Pure functions from what the file says to one clause. Read nothing themselves.
 """
@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from ..base.checks import aware, counted
+from ..base.checks import MICROS, aware, counted
 from ..base.durations import rate_text
 from .rules import MAX_INTERRUPTIONS
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ..base.records import JobInfo, WorkerInfo
     from .inspection import Condition
     from .limits import Count
+
+QUIET: Final = 30.0  # seconds without a beat, of which a worker owes six a lease: the default lease is 60 s
 
 
 def alive(workers: Sequence[WorkerInfo], conditions: Mapping[int, Condition]) -> list[WorkerInfo]:
@@ -132,3 +134,34 @@ def waits_for(awaited: Sequence[tuple[int, str, str]], events: Sequence[str]) ->
     job, task, state = awaited[0]
     others = f", and {counted(len(awaited) - 1, 'other job')}" if len(awaited) > 1 else ""
     return f"it waits for job {job} ({task}), which is {state}{others}"
+
+
+# -- a worker, from the outside ----------------------------------------------------------------------------
+
+
+def silence(condition: Condition, now: int) -> float:
+    """Seconds since the last beat."""
+    return max((now - condition.beat_at) / MICROS, 0.0)
+
+
+def is_late(condition: Condition, now: int) -> bool:
+    """Half a lease without a beat; of a worker that holds nothing its lease is not known."""
+    until, quiet = condition.lease_until, QUIET
+    if until is not None:
+        quiet = (until - condition.beat_at) / MICROS / 2
+    return condition.lapsed > 0 or silence(condition, now) > quiet
+
+
+def word(condition: Condition, now: int) -> str:
+    """What sets a worker apart from one that is well; empty for that."""
+    if condition.dead:
+        return "has left" if condition.leaving else "dead"
+    if condition.stopped:
+        return f"frozen: no beat for {silence(condition, now):.0f} s"
+    if is_late(condition, now):
+        return f"no beat for {silence(condition, now):.0f} s"
+    if condition.kept_by is not None:
+        return f"by its beat; its lock is for uid {condition.kept_by} to see"
+    if condition.dead is None:
+        return "its lock file is gone" if condition.refused is None else "its lock file is refused"
+    return "leaving" if condition.leaving else ""

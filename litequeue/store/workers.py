@@ -281,3 +281,12 @@ def is_process(pid: int) -> bool:
     """Whether a row's number can be that of a worker's process, as far as can be told: it may be planted (``kill -9 -1`` ends all
     that one has), or count in another container."""
     return pid > 1 and (not os.path.exists("/proc/self") or os.path.exists(f"/proc/{pid}"))
+
+
+def resident(pid: int) -> int | None:
+    """The bytes that a process of this host has in memory, as Linux says; None where that cannot be told."""
+    try:
+        with open(f"/proc/{pid}/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError, ValueError):
+        return None

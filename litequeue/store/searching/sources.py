@@ -110,7 +110,8 @@ def _newest(ids: Span) -> Source:
         if end is not None:
             where.append(f"{_ID} {sign} :{name}")
             parameters[name] = end
-    return Source("litequeue_jobs", " AND ".join(where), (_ID,), True, parameters)
+    # Or SQLite sees by the value that is bound that all available jobs of a queue could be walked for the sake of ten ids (measured: 24 ms).
+    return Source("litequeue_jobs NOT INDEXED", " AND ".join(where), (_ID,), True, parameters)
 
 
 def _ended(state: str) -> Source:

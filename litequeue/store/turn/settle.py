@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ...base.models import Lease, Settled
-from ..rules import free_to_run
+from ..rules import DUE, free_to_run
 from ..steps import AFTER_ITS_WAITS
 from .state import Turn
 
@@ -61,12 +61,12 @@ _UNSETTLED = """(SELECT
 
 # Before SETTLE_OTHER, while the fence still matches.
 RECORD_ATTEMPTS: Final = f"""INSERT INTO litequeue_attempts
-    (job_id, attempt, outcome, worker_id, started_at, finished_at, error_type, error_message, traceback)
+    (job_id, attempt, outcome, worker_id, due_at, started_at, finished_at, error_type, error_message, traceback)
 SELECT v.id, v.attempt - litequeue_jobs.releases,
        CASE v.state WHEN 'retrying' THEN 'failed' WHEN 'available' THEN 'interrupted'
                     WHEN 'cancelled' THEN 'cancelled'
                     ELSE CASE WHEN v.failed THEN 'failed' ELSE 'discarded' END END,
-       litequeue_jobs.worker_id, v.started_at, v.ended_at, v.error_type,
+       litequeue_jobs.worker_id, {DUE}, v.started_at, v.ended_at, v.error_type,
        coalesce(v.error_message, ''), coalesce(v.traceback, '')
 FROM {_UNSETTLED} JOIN litequeue_jobs ON {_FENCE}
 WHERE v.error_type IS NOT NULL

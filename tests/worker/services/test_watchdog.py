@@ -12,6 +12,7 @@ import pytest
 from litequeue import LiteQueue
 from litequeue.cli import main
 from litequeue.doctor import work
+from litequeue.store import waiting
 from litequeue.worker.coordinator import Coordinator
 from litequeue.worker.services import watchdog
 from litequeue.worker.services.watchdog import LOOK_SECONDS, LOOKS, SECONDS, Watchdog
@@ -83,7 +84,7 @@ def test_one_inside_a_program_gives_up_its_jobs_until_it_moves_again(
     """Its program cannot be left. It said so in the log alone: the job stayed where it was, and doctor found all well."""
     monkeypatch.setattr(watchdog, "SECONDS", 0.5)
     monkeypatch.setattr(watchdog, "LOOK_SECONDS", 0.1)
-    monkeypatch.setattr(work, "QUIET", 0.7)
+    monkeypatch.setattr(waiting, "QUIET", 0.7)
     monkeypatch.setattr(work, "SILENT", 1.5)
     gate = threading.Event()
     take_in = Coordinator._take_in
