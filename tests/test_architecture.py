@@ -30,7 +30,7 @@ FLOORS = (
     ("__init__",),
     ("app",),
     ("futures", "web"),
-    ("worker", "binding"),
+    ("worker", "binding", "acting"),
     ("schedules", "shared", "searches"),
     ("task",),
     ("workflow", "payloads", "locks", "limits", "transactions", "loops", "hooks"),
