@@ -1,0 +1,1 @@
+"use strict"; // litequeue: what the page does by itself
