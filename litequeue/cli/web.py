@@ -25,10 +25,10 @@ from .printing import complain, say
 
 def web(arguments: argparse.Namespace) -> int:
     options = options_given(arguments, WebOptions)
-    write_to_stderr(Lines("info", False))
     done = threading.Event()
     signals = StopSignals(lambda now: done.set())
     with signals.installed(), existing(arguments.db) as app, app.web(**options) as page:
+        write_to_stderr(Lines("info", False))
         if page.has_new_token:
             complain(f"a token has been made in {options['token_file']}")
         if "socket" in options:

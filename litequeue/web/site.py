@@ -99,9 +99,9 @@ class Site:
             return self.refuse(400, asked)
         try:
             found = self._answer(asked, query, form)
+            return found if isinstance(found, Answer) else self._made(found, asked)
         except Exception as error:  # noqa: BLE001 - whatever a page raises
-            found = self._failed(asked, error)
-        return found if isinstance(found, Answer) else self._made(found, asked)
+            return self._made(self._failed(asked, error), asked)
 
     def refuse(self, status: int, asked: Asked) -> Answer:
         """A constant notice, as of what was no request at all."""
