@@ -31,6 +31,8 @@ def web(arguments: argparse.Namespace) -> int:
         write_to_stderr(Lines("info", False))
         if page.has_new_token:
             complain(f"a token has been made in {options['token_file']}")
+        if page.is_open:
+            complain("what is sent to it can be read on its way: TLS is for a proxy before it")
         if "socket" in options:
             say(f"serving {app.path} at {options['socket']}: lead a port there with ssh -L 8010:{os.path.abspath(os.path.expanduser(options['socket']))} HOST, and open")
         say(page.url)

@@ -9,7 +9,6 @@ import atexit
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -38,13 +37,24 @@ class EmbeddedWeb:
         self._client = client
         self._options = complete(WebOptions, options, "the page")
         self._routes = tuple(routes)
-        _refuse_contradictions(self._options, options)
+        self.is_open = self._options["socket"] is None and not is_loopback(self._options["host"])  # to other machines
+        self._refuse_contradictions(options)
         token, self.has_new_token = (None, False) if self._options["token_file"] is None else token_of(self._options["token_file"])
         self._sessions = Sessions(client.clock, token)
         self._listener: Listener | None = None
         self._server: Server | None = None
         self._pid = 0
         self.on_shut_out: Callable[[], None] = lambda: None  # told when somebody sees the login page
+
+    def _refuse_contradictions(self, given: Mapping[str, Any]) -> None:
+        said = self._options
+        if said["socket"] is not None and (given.get("host") is not None or given.get("port") is not None):
+            raise InvalidArgument("listen at a socket, or at a host and a port, not at both")
+        if self.is_open and said["token_file"] is None:
+            raise InvalidArgument(
+                f"host {said['host']} can be reached from other machines, and so wants a token: give --token-file FILE (token_file=). What is sent there can be "
+                "read on its way; TLS is for a proxy before it, and then 127.0.0.1 is enough"
+            )
 
     @property
     def port(self) -> int:
@@ -78,22 +88,27 @@ class EmbeddedWeb:
         another StoreError for a file that cannot be used."""
         if self._pid:
             raise WorkerFailed("the page is served once; make another with app.web()")
-        client, said = self._client, self._options
-        client.store.database.open()
-        if said["socket"] is not None:
-            self._listener, hosts = listen_at(said["socket"]), hosts_of_socket(said["allow_host"] or ())
-        else:
-            self._listener = listen(said["host"], said["port"])
-            hosts = hosts_of(self._listener.host, self._listener.port, said["allow_host"] or ())
-        stopping = threading.Event()
-        streams = Streams(lambda: client.store.database.data_version(), client.clock)
-        place = Place(client, client.path, VERSION, bool(said["allow_actions"]), client.clock)
-        site = Site(place, self._routes, self._sessions, hosts, stopping.wait, streams, said["prefix"] or "", partial(self._shut_out))
-        self._server = Server(site, self._listener, streams, client.clock, stopping)
-        self._pid = os.getpid()
-        self._server.start()
+        said = self._options
+        self._client.store.database.open()
+        listener = listen(said["host"], said["port"]) if said["socket"] is None else listen_at(said["socket"])
+        try:
+            self._server = self._serving(listener)
+            self._server.start()
+        except BaseException:
+            listener.close()
+            raise
+        self._listener, self._pid = listener, os.getpid()
         atexit.register(self.stop)
         return self
+
+    def _serving(self, listener: Listener) -> Server:
+        client, said, stopping = self._client, self._options, threading.Event()
+        also = said["allow_host"] or ()
+        hosts = hosts_of(listener.host, listener.port, also) if listener.path is None else hosts_of_socket(also)
+        streams = Streams(lambda: client.store.database.data_version(), client.clock)
+        place = Place(client, client.path, VERSION, bool(said["allow_actions"]), client.clock)
+        site = Site(place, self._routes, self._sessions, hosts, stopping.wait, streams, said["prefix"] or "", self._shut_out)
+        return Server(site, listener, streams, client.clock, stopping)
 
     def _shut_out(self) -> None:
         self.on_shut_out()
@@ -110,13 +125,3 @@ class EmbeddedWeb:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.stop()
-
-
-def _refuse_contradictions(said: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-    if said["socket"] is not None and (given.get("host") is not None or given.get("port") is not None):
-        raise InvalidArgument("listen at a socket, or at a host and a port, not at both")
-    if said["socket"] is None and said["token_file"] is None and not is_loopback(said["host"]):
-        raise InvalidArgument(
-            f"host {said['host']} can be reached from other machines, and so wants a token: give --token-file FILE (token_file=). What is sent there can be read "
-            "on its way; TLS is for a proxy before it, and then 127.0.0.1 is enough"
-        )

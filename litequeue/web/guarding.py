@@ -111,7 +111,7 @@ def refusal(asked: Asked, hosts: Hosts) -> Refusal | None:
     if asked.method == "POST":
         if "origin" in asked.headers:
             if origin is None or not hosts.allow_origin(origin, asked.header("host") or ""):
-                return Refusal(403, "The form was sent by a page of another address. If that is a proxy's before this one, start it with --allow-host NAME.")
+                return Refusal(403, "The form was sent by a page of another address. If that is a proxy's before this one, start it with --allow-host NAME (allow_host).")
         elif site != "same-origin":
             return Refusal(403, "The form does not say which page sent it.")
         return _odd_form(asked)

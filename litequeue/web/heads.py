@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from typing import Final
 
-MOST_HEAD: Final = 16 << 10  # bytes
+MOST_HEAD: Final = 32 << 10  # bytes; cookies of whatever else is served at this host are among them
 MOST_LINE: Final = 8 << 10  # of the first
 MOST_HEADERS: Final = 64
 MOST_BODY: Final = 64 << 10

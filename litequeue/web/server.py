@@ -57,9 +57,10 @@ class _Connection:
 
     def take_in(self, data: bytes) -> Head | int | None:
         """The request, once it is whole, or the status that it is refused with; else None."""
+        seen = max(0, len(self.data) - 3)  # of which nothing else can be the end
         self.data += data
         if self.head is None:
-            end = END.search(self.data, 0, MOST_HEAD)
+            end = END.search(self.data, seen, MOST_HEAD)
             if end is None:
                 return 431 if len(self.data) >= MOST_HEAD else None
             found = read_head(bytes(self.data[: end.end()]))
@@ -177,7 +178,11 @@ class Server:
         if not data:
             self._drop(connection)
             return
-        request = connection.take_in(data)
+        try:
+            request = connection.take_in(data)
+        except Exception as error:  # of the library's parser: this thread serves all
+            log.error("a request could not be read", exc_info=error)
+            request = 400
         if request is not None:
             self._selector.unregister(connection.socket)
             try:
@@ -251,7 +256,7 @@ class Server:
     def _say(self, connection: _Connection, request: Head | int, answer: Answer, began: float) -> None:
         """A line of the log, without the query: a code may stand there."""
         what = f"{request.method[:20]} {request.path[:200]}" if isinstance(request, Head) else "no request"
-        say = log.error if answer.status >= 500 and answer.status not in (501, 503) else log.info if answer.status >= 400 or what.startswith("POST") else log.debug
+        say = log.error if answer.status >= 500 and answer.status not in (501, 503) else log.info if answer.status >= 400 and answer.status != 404 or what.startswith("POST") else log.debug
         say("%s %s: %d, %d bytes, %.0f ms", connection.who, what, answer.status, len(answer.body), (self._clock.monotonic() - began) * 1000)
 
 

@@ -115,6 +115,15 @@ def test_a_file_that_is_not_there_is_not_made(cli: Cli, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_where_others_can_reach_it_it_says_that_they_can_listen(app: LiteQueue, db: Path, tmp_path: Path) -> None:
+    app.stats()
+    with Serving(db, "--host", "0.0.0.0", "--port", 0, "--token-file", tmp_path / "token") as serving:
+        assert serving.line().startswith("http://127.0.0.1:")
+        code, _, err = serving.end(signal.SIGTERM)
+        assert code == 0 and "TLS is for a proxy" in err
+
+
+@pytest.mark.slow
 def test_a_port_in_use_is_one_line(app: LiteQueue, db: Path) -> None:
     with app.web(port=0) as page, Serving(db, "--port", page.port) as serving:
         out, err = serving.process.communicate(timeout=20)

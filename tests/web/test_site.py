@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -223,6 +226,20 @@ def test_a_link_of_another_page_is_followed_although_it_brings_no_cookie(browser
     assert got.status == 200 and '<meta http-equiv="refresh" content="0;url=./1?a=b&amp;c">' in got.text
     assert Browser(web.port).ask("/jobs/1", **{**headers, "sec_fetch_site": "same-origin"}).status == 401, "which asks once"
     assert browser.ask("/jobs/1", **headers).text.startswith("job 1")
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium here")
+def test_a_browser_that_comes_from_a_file_is_in(web: EmbeddedWeb, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "litequeue.web")
+    (tmp_path / "start.html").write_text(f'<!doctype html><meta http-equiv="refresh" content="0;url={web.url}">')
+    flags = ["--headless=new", "--disable-gpu", "--virtual-time-budget=10000", f"--user-data-dir={tmp_path / 'profile'}", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    done = subprocess.run([CHROMIUM, *flags, "--dump-dom", f"file://{tmp_path / 'start.html'}"], capture_output=True, text=True, timeout=60, check=False)
+    assert ">/ [] True 127.0.0.1 " in done.stdout, done
+    assert caplog.handler.stream.getvalue().count("GET /: 200") == 2, "it came without its cookie first"  # type: ignore[attr-defined]
 
 
 # -- a session that ends -----------------------------------------------------------------------------------
