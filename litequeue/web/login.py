@@ -33,8 +33,11 @@ def page(root: str, *, has_token: bool, kept: Mapping[str, tuple[str, ...]] | No
 
 
 def typed(form: Mapping[str, tuple[str, ...]]) -> str | None:
-    """What somebody logs in with, if that is what he does."""
-    return form[FIELD][-1].strip() if FIELD in form else None
+    """What somebody logs in with, if that is what he does: he may have copied the whole address."""
+    if FIELD not in form:
+        return None
+    text = form[FIELD][-1].strip()
+    return text.rpartition("code=")[2] if text.startswith(("http://", "https://")) else text
 
 
 def is_again(form: Mapping[str, tuple[str, ...]]) -> bool:

@@ -43,6 +43,6 @@ def frame(title: str, body: str, root: str, head: str = "") -> bytes:
     text = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>litequeue: {esc(title.lower())}</title>{sheet}{head}</head>"
-        f'<body><main class="main"><section class="panel"><header><h1>{esc(title)}</h1></header><div class="body stack">{body}</div></section></main></body></html>\n'
+        f'<body><main class="main narrow"><section class="panel"><header><h1>{esc(title)}</h1></header><div class="body stack">{body}</div></section></main></body></html>\n'
     )
     return text.encode("utf-8", "replace")

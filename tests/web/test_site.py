@@ -64,6 +64,7 @@ def test_whoever_logs_in_is_where_he_wanted_to_be(with_token: EmbeddedWeb) -> No
     assert TOKEN not in got.headers["set-cookie"] and browser.ask("/jobs/7").status == 200
     code = with_token.url.partition("code=")[2]
     assert Browser(with_token.port).ask("/", form={FIELD: code}).headers["location"] == "./"
+    assert Browser(with_token.port).ask("/", form={FIELD: f" {with_token.url}\n"}).status == 303, "the whole address, as it was copied"
 
 
 def test_a_wrong_token_costs_a_second_and_the_sixth_is_not_waited_for(with_token: EmbeddedWeb) -> None:
