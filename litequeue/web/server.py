@@ -211,6 +211,8 @@ class Server:
 
     def _close(self, connection: _Connection) -> None:
         self._all.discard(connection)
+        with contextlib.suppress(OSError):  # a child of a fork at the moment of its coming has it too, and close() alone would not end it
+            connection.socket.shutdown(socket.SHUT_RDWR)
         connection.socket.close()
 
     # -- the threads that answer ---------------------------------------------------------------------------

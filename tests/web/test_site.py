@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +20,7 @@ from litequeue.web.embedded import EmbeddedWeb
 from litequeue.web.guarding import FORM_TOKEN
 from litequeue.web.login import AGAIN, FIELD
 
-from ..support import FakeClock
+from ..support import FakeClock, wait_until
 from .conftest import ROUTES, Browser, hidden_of
 
 TOKEN = "a-token-of-its-own-0123456789-abcdef"
@@ -237,10 +239,14 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 def test_a_browser_that_comes_from_a_file_is_in(web: EmbeddedWeb, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG", "litequeue.web")
     (tmp_path / "start.html").write_text(f'<!doctype html><meta http-equiv="refresh" content="0;url={web.url}">')
-    flags = ["--headless=new", "--disable-gpu", "--virtual-time-budget=10000", f"--user-data-dir={tmp_path / 'profile'}", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    done = subprocess.run([CHROMIUM, *flags, "--dump-dom", f"file://{tmp_path / 'start.html'}"], capture_output=True, text=True, timeout=60, check=False)
-    assert ">/ [] True 127.0.0.1 " in done.stdout, done
-    assert caplog.handler.stream.getvalue().count("GET /: 200") == 2, "it came without its cookie first"  # type: ignore[attr-defined]
+    words = [CHROMIUM, "--headless=new", "--disable-gpu", "--remote-debugging-port=0", f"--user-data-dir={tmp_path / 'profile'}", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    with subprocess.Popen([*words, f"file://{tmp_path / 'start.html'}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True) as chromium:
+        try:
+            stream: io.StringIO = caplog.handler.stream  # type: ignore[attr-defined]
+            wait_until(lambda: stream.getvalue().count("GET /: 200") == 2, 60, "it came without its cookie, and then with it")
+        finally:
+            os.killpg(chromium.pid, signal.SIGKILL)
+    assert "GET /: 401" not in stream.getvalue() and re.findall(r"GET /: 200, (\d+) bytes", stream.getvalue())[1] == str(len(Browser(web.port).login(web).ask("/").text))
 
 
 # -- a session that ends -----------------------------------------------------------------------------------

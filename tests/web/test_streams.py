@@ -21,7 +21,7 @@ from litequeue.web.streams import MOST, MOST_OF_ONE
 
 from ..support import wait_until
 from .conftest import Browser, say, status_of
-from .test_server import connected, descriptors, head
+from .test_server import connected, head, sockets
 
 
 class Listening:
@@ -128,8 +128,7 @@ def test_a_stream_ends_with_its_session(browser: Browser, monkeypatch: pytest.Mo
 
 
 def test_a_stop_ends_all_at_once(app: LiteQueue) -> None:
-    app.stats()
-    before = descriptors()
+    before = sockets()
     web = app.web(port=0).start()
     others = [Browser(web.port).login(web) for _ in range(2)]
     with listening(*others * 3) as open_ones:
@@ -138,9 +137,7 @@ def test_a_stop_ends_all_at_once(app: LiteQueue) -> None:
         web.stop()
         assert time.monotonic() - began < 1
         assert [stream.word() for stream in open_ones] == [[]] * 6
-    app.close()
-    app.stats()
-    assert len(descriptors()) <= len(before) and not [thread for thread in threading.enumerate() if thread.name.startswith("litequeue-web")]
+    assert sockets() == before and not [thread for thread in threading.enumerate() if thread.name.startswith("litequeue-web")]
 
 
 @pytest.mark.slow
