@@ -1,7 +1,7 @@
 """The page in the browser: everything about one file, rendered by the server.
 
 Read ``messages`` first: what is asked and answered. A request goes through ``heads`` (from bytes to words), ``guarding`` (who may ask), ``sessions`` (who has come in,
-``tokenfile``: with what), ``routing`` (which page is meant, ``addresses``: which there are, each shown in a ``place``), all in the order of ``site``. What needs no
+``tokenfile``: with what), ``routing`` (which page is meant, ``routes``: which there are, each shown in a ``place``), all in the order of ``site``. What needs no
 queue is ``login``, ``notices`` and ``static_files``. Sockets are ``server``'s, ``listening``'s and, of pages that are open, ``streams``'; ``waking`` is what ends their
 threads' waits. ``embedded`` puts it together for an app and the command line, ``wsgi`` for other servers.
 

@@ -17,10 +17,10 @@ from ..base.version import VERSION
 from ..client import Client
 from ..options import complete
 from ..options.web import PORT, WebOptions
-from .addresses import ROUTES
 from .guarding import hosts_of, hosts_of_socket
 from .listening import Listener, is_loopback, listen, listen_at
 from .place import Place
+from .routes import ROUTES
 from .routing import Route
 from .server import Server
 from .sessions import Sessions

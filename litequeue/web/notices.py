@@ -39,7 +39,7 @@ def leads_on(to: str, root: str) -> bytes:
 
 def frame(title: str, body: str, root: str, head: str = "") -> bytes:
     """``body`` and ``head`` are HTML, the rest is text."""
-    sheet = f'<link rel="stylesheet" href="{esc(root)}static/app.css">' if root else ""
+    sheet = f'<link rel="icon" href="{esc(root)}static/icon.svg"><link rel="stylesheet" href="{esc(root)}static/app.css">' if root else ""
     text = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>litequeue: {esc(title.lower())}</title>{sheet}{head}</head>"

@@ -1,4 +1,4 @@
-"""The style sheet and the script: read once, from wherever the package lies, and handed out from memory.
+"""The style sheet, the script and the icon: read once, from wherever the package lies, and handed out from memory.
 
 Owns which there are, and their tags. A browser keeps each and asks whether it has changed, so that after an upgrade nobody sees a new page in
 an old style; addresses stay the same, and pages need not know what is in the files.
@@ -11,7 +11,7 @@ import hashlib
 from importlib import resources
 from typing import Final, NamedTuple
 
-TYPES: Final = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
+TYPES: Final = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
 AT: Final = "/static/"
 
 

@@ -17,10 +17,10 @@ from ..base import checks
 from ..base.errors import InvalidArgument, InvalidType
 from ..base.version import VERSION
 from ..options.web import HOSTS
-from .addresses import ROUTES
 from .guarding import Asked, Hosts
 from .heads import MOST_BODY
 from .place import Place
+from .routes import ROUTES
 from .routing import Route
 from .sessions import Sessions
 from .site import Site

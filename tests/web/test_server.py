@@ -94,6 +94,17 @@ def test_over_the_limit_a_connection_is_closed_before_it_says_anything(web: Embe
     assert wait_until(lambda: _status(browser)) == 200
 
 
+def test_who_says_nothing_makes_room_for_who_comes(web: EmbeddedWeb, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "SETTLED", 0.05)
+    with connected(web, server.MOST, HALF) as idle:
+        time.sleep(0.1)
+        for _ in range(3):
+            assert browser.ask("/").status == 200
+        assert read_all(idle[0]) == b""
+        idle[-1].sendall(b"\r\n")
+        assert status_of(read_all(idle[-1])) == 421
+
+
 @pytest.mark.parametrize(
     ("lines", "first", "body", "status"),
     [
