@@ -181,21 +181,21 @@ class Site:
             return Response(503, notices.notice(503, "There is no stream of events here: ask again."), retry_after=LATER)
         seat = None
         if asked.method == "GET":
-            seat = self._streams.seat(visitor.session or asked.who, LASTS)
+            lasts = self._sessions.lasts(visitor.session) if self._sessions and visitor.session else LASTS
+            seat = self._streams.seat(visitor.session or asked.who, lasts)
             if seat is None:
                 return Response(503, notices.notice(503, "All streams of events are taken: ask again."), retry_after=LATER)
         return Answer(200, (("Content-Type", "text/event-stream"), ("Cache-Control", "no-store"), *guarding.HEADERS), seat=seat)
 
     def _failed(self, asked: Asked, error: Exception) -> Response:
-        status = 500
         if isinstance(error, (JobNotFound, ScheduleNotFound)):
             return Response(404, notices.notice(404, str(error), _root(asked)))
         if isinstance(error, (InvalidArgument, InvalidType)):
             return Response(400, notices.notice(400, str(error), _root(asked)))
-        if isinstance(error, (StoreError, *PASSING)):
-            status = 503
         log.error("%s %s failed", asked.method, asked.path[:200], exc_info=error)
-        return Response(status, notices.notice(status, f"The file cannot be used just now: {error}" if status == 503 else "", _root(asked)), retry_after=LATER if status == 503 else None)
+        if isinstance(error, (StoreError, *PASSING)):
+            return Response(503, notices.notice(503, f"The file cannot be used just now: {error}", _root(asked)), retry_after=LATER)
+        return Response(500, notices.notice(500, root=_root(asked)))
 
     def _made(self, response: Response, asked: Asked, allow: Sequence[str] | None = None) -> Answer:
         """With the headers that all have."""
@@ -242,7 +242,7 @@ def _question(asked: Asked) -> str:
 def _ours(location: str) -> str:
     """An address below this one, fit for a header. Raises ValueError for what leads elsewhere, or is more than an address."""
     parts = urlsplit(location)
-    if not location.isascii() or not location.isprintable() or " " in location or parts.scheme or parts.netloc or location.startswith("/") or "\\" in location:
+    if not location.isascii() or not location.isprintable() or " " in location or parts.scheme or parts.netloc or parts.path.startswith(("/", "\\")):
         raise ValueError(f"a page leads to {location!r:.200}, which is not relative to it")
     return location
 

@@ -44,6 +44,7 @@ def test_a_session_ends_after_twelve_hours(clock: FakeClock) -> None:
     assert session is not None
     clock.advance(HOURS * 3600 - 1)
     assert sessions.holds(session)
+    assert sessions.lasts(session) == 1
     clock.advance(1)
     assert not sessions.holds(session)
 

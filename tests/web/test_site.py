@@ -203,6 +203,8 @@ def test_no_page_can_lead_away_or_write_headers(browser: Browser) -> None:
 def test_an_address_with_a_slash_too_many_leads_to_itself_with_its_question(browser: Browser) -> None:
     got = browser.ask("/jobs/?q=a%20b")
     assert (got.status, got.headers["location"]) == (303, "../jobs?q=a%20b")
+    got = browser.ask("/jobs/?q=a\\b://c")
+    assert (got.status, got.headers["location"]) == (303, "../jobs?q=a\\b://c")
 
 
 def test_a_query_that_is_none_is_refused(browser: Browser) -> None:

@@ -120,11 +120,16 @@ def test_who_does_not_listen_is_left_and_takes_nothing(web: EmbeddedWeb, browser
         assert not running._all and browser.ask("/").status == 200
 
 
-def test_a_stream_ends_with_its_session(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("litequeue.web.site.LASTS", 0.1)
+@pytest.mark.slow
+def test_a_stream_ends_with_its_session(web: EmbeddedWeb, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "LOOK", 0.05)
-    with listening(browser) as [stream]:
-        assert stream.word() and stream.word() == []
+    monkeypatch.setattr("litequeue.web.sessions.LASTS", 2)
+    short = Browser(web.port).login(web)
+    with listening(browser, short) as [stream, short_one]:
+        assert stream.word() and short_one.word() and short_one.word() == []
+        stream.connection.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            stream.word()
 
 
 def test_a_stop_ends_all_at_once(app: LiteQueue) -> None:
