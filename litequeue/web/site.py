@@ -164,9 +164,9 @@ class Site:
         """What was given was no code or token of ours. That costs a second, and the sixth in a minute is not waited for."""
         assert self._sessions is not None
         seconds = self._sessions.wrong()
-        log.warning("%s gave a wrong code or token", asked.who)
         if seconds:
             return Response(429, notices.notice(429, "Too many wrong codes. A right one is taken all the same."), retry_after=seconds)
+        log.warning("%s gave a wrong code or token", asked.who)
         self._pause(PAUSE)
         return self._login_page(asked, kept, said)
 
