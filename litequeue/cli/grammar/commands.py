@@ -8,6 +8,7 @@ from collections.abc import Callable
 from ...base.states import STATES
 from ...options import EnqueueOptions
 from ...options.jobs import MAX_RUNNING
+from ...options.web import WebOptions
 from ...options.workers import WorkerOptions
 from . import schedules
 from .parser import (
@@ -58,6 +59,7 @@ def build() -> argparse.ArgumentParser:
     schedules.add_to(commands, command)
     command("stats", "jobs:stats", "Count jobs by state and queue; show the workers.", json_option)
     summary = "Look for what is or may go wrong; exit 0 if nothing is, 1 wrong, 3 damaged, 4 unusable, 75 busy or full."
+    command("web", "web:web", "Serve the page of DB, to be seen in a browser, until SIGTERM or Ctrl-C.", _web)
     command("doctor", "doctor:run", summary, _doctor)
     command("metrics", "metrics:run", "Print metrics for Prometheus, or write them to a file for node_exporter.", _metrics)
     command("init", "jobs:init", "Make DB, or add the tables to an app's own database.")
@@ -198,6 +200,11 @@ def _worker(sub: Parser) -> None:
         help="default info: a line for each job that ends",
     )
     add("--log-json", action="store_true", help="one JSON object a line")
+
+
+def _web(sub: Parser) -> None:
+    add_options(sub, WebOptions)
+    sub.add_argument("--open", action="store_true", help="and show it in the browser of this desktop")
 
 
 def _service(sub: Parser) -> None:
