@@ -23,13 +23,15 @@ from .finding import BUSY, DAMAGED, OK, WRONG, Finding, refused
 
 PATIENCE = 2.0  # seconds for the write lock
 SLOW_LOCK = 0.5
+TOUCHING = ("lock", "wal")
 OLD = 300.0  # seconds that a job may be due and not started
 STEP = 5.0  # seconds of the clock
 WAL_RESET_FIXED = ((3, 51, 3), (3, 50, 7))
 
 
-def examine(path: str, *, full: bool) -> Iterator[Finding]:
-    """Every check in turn. The last one is named "open" where the file could not even be opened."""
+def examine(path: str, *, full: bool, touches: bool = True) -> Iterator[Finding]:
+    """Every check in turn. The last one is named "open" where the file could not even be opened. Not ``touches``: without those that take the
+    write lock, or make a checkpoint."""
     yield sqlite_version(sqlite3.sqlite_version_info)
     yield from host.trust(path)
     store, parts = Store(path, create=False, adopt=False), host.parts(path)
@@ -58,7 +60,7 @@ def examine(path: str, *, full: bool) -> Iterator[Finding]:
             ("schedules", lambda: work.schedules(store, inspection, now)),
             ("notices", lambda: work.notices(store, inspection)),
         )
-        for name, check in checks:
+        for name, check in checks if touches else (each for each in checks if each[0] not in TOUCHING):
             try:
                 with damage_told(store.database):
                     yield from check()

@@ -5,7 +5,7 @@ Read ``messages`` first: what is asked and answered. A request goes through ``he
 queue is ``login``, ``notices`` and ``static_files``. Sockets are ``server``'s, ``listening``'s and, of pages that are open, ``streams``'; ``waking`` is what ends their
 threads' waits. ``embedded`` puts it together for an app and the command line, ``wsgi`` for other servers.
 
-``routes`` calls the functions of ``pages``, which are made with ``html`` (elements, and the one escape), ``words`` (numbers and
+``looks`` answers at the addresses that only show, ``deeds`` at those that are posted to, both by the functions of ``pages``, which are made with ``html`` (elements, and the one escape), ``words`` (numbers and
 times), ``values`` (a state, a moment, a button), ``code`` (JSON, tracebacks, output), ``charts``, ``icons``, ``addresses`` (links) and ``frame`` (what stands around each page).
 In ``static/`` lie the one style sheet, the one script and the icon.
 

@@ -123,7 +123,8 @@ class Site:
             return self._made(Response(found.status, notices.notice(found.status, root=_root(asked)), cookie=visitor.cookie), asked, allow=found.allow)
         request = Request(
             "POST" if asked.method == "POST" else "GET", "/" + "/".join(parts_of(asked.path) or ()), query, login.without_ours(form),
-            form_token=self._sessions.form_token(visitor.session) if self._sessions and visitor.session else "", may_act=self.place.may_act, who=asked.who,
+            form_token=self._sessions.form_token(visitor.session) if self._sessions and visitor.session else "", may_act=self.place.may_act,
+            accept=asked.header("accept") or "", who=asked.who,
         )  # fmt: skip
         return _with_cookie(found.function(request, self.place, **found.parameters), visitor.cookie)
 
