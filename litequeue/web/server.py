@@ -197,7 +197,7 @@ class Server:
             return
         try:
             request = connection.take_in(data)
-        except Exception as error:  # of the library's parser: this thread serves all
+        except Exception as error:  # this thread serves all
             log.error("a request could not be read", exc_info=error)
             request = 400
         if request is not None:
