@@ -8,8 +8,9 @@ process may have.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 
 MOST_HEAD: Final = 32 << 10  # bytes; cookies of whatever else is served at this host are among them
@@ -35,40 +36,36 @@ class Head:
     length: int  # of the body
 
 
-def read_head(head: bytes) -> Head | int:
-    """What it says; or the status that it is answered with, if it says nothing that is understood. ``head``: with the empty line at its end."""
+def read_head(head: bytes) -> Head | HTTPStatus:
+    """What it says; or what it is answered with, if it says nothing that is understood. ``head``: with the empty line at its end."""
     first, *lines = head.decode("latin-1").replace("\r\n", "\n").removesuffix("\n\n").split("\n")
     if len(first) > MOST_LINE:
-        return 414
+        return HTTPStatus.REQUEST_URI_TOO_LONG
     found = _FIRST.fullmatch(first)
     if found is None:
-        return 505 if _LATER.fullmatch(first) else 400
+        return HTTPStatus.HTTP_VERSION_NOT_SUPPORTED if _LATER.fullmatch(first) else HTTPStatus.BAD_REQUEST
     if len(lines) > MOST_HEADERS:
-        return 431
+        return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
     headers: dict[str, tuple[str, ...]] = {}
     for line in lines:
         header = _HEADER.fullmatch(line)
         if header is None:
-            return 400
+            return HTTPStatus.BAD_REQUEST
         name = header[1].lower()
         headers[name] = (*headers.get(name, ()), header[2].strip(" \t"))
-    length = _length(found[1], headers)
-    return length if isinstance(length, Wrong) else Head(found[1], found[2], found[3] or "", headers, length)
-
-
-class Wrong(int):
-    """A status in the place of a length."""
-
-
-def _length(method: str, headers: Mapping[str, tuple[str, ...]]) -> int:
     if "transfer-encoding" in headers:
-        return Wrong(501)
-    said = headers.get("content-length", ())
+        return HTTPStatus.NOT_IMPLEMENTED
+    length = length_of(found[1], headers.get("content-length", ()))
+    return length if isinstance(length, HTTPStatus) else Head(found[1], found[2], found[3] or "", headers, length)
+
+
+def length_of(method: str, said: Sequence[str]) -> int | HTTPStatus:
+    """How long the body is, by what the headers say of it; or what the request is answered with."""
     if not said:
-        return Wrong(411) if method == "POST" else 0
+        return HTTPStatus.LENGTH_REQUIRED if method == "POST" else 0
     if len(said) > 1 or not re.fullmatch(r"[0-9]{1,12}", said[0]):
-        return Wrong(400)
+        return HTTPStatus.BAD_REQUEST
     length = int(said[0])
     if length > MOST_BODY:
-        return Wrong(413)
-    return Wrong(400) if length and method != "POST" else length
+        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    return HTTPStatus.BAD_REQUEST if length and method != "POST" else length

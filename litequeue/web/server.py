@@ -69,7 +69,7 @@ class _Connection:
             found = read_head(bytes(self.data[: end.end()]))
             del self.data[: end.end()]
             if not isinstance(found, Head):
-                return int(found)
+                return found.value
             self.head = found
         return self.head if len(self.data) >= self.head.length else None
 

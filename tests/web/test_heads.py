@@ -7,7 +7,14 @@ import time
 
 import pytest
 
-from litequeue.web.heads import MOST_BODY, MOST_HEAD, MOST_HEADERS, MOST_LINE, Head, read_head
+from litequeue.web.heads import (
+    MOST_BODY,
+    MOST_HEAD,
+    MOST_HEADERS,
+    MOST_LINE,
+    Head,
+    read_head,
+)
 
 pytestmark = pytest.mark.beside
 
