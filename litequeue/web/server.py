@@ -69,7 +69,7 @@ class _Connection:
             found = read_head(bytes(self.data[: end.end()]))
             del self.data[: end.end()]
             if not isinstance(found, Head):
-                return int(found)
+                return found.value
             self.head = found
         return self.head if len(self.data) >= self.head.length else None
 
@@ -197,7 +197,7 @@ class Server:
             return
         try:
             request = connection.take_in(data)
-        except Exception as error:  # of the library's parser: this thread serves all
+        except Exception as error:  # this thread serves all
             log.error("a request could not be read", exc_info=error)
             request = 400
         if request is not None:

@@ -85,11 +85,11 @@ class Site:
             return self._made(Response(refused.status, notices.notice(refused.status, refused.why)), asked)
         if self._prefix:
             path = asked.path.removeprefix(self._prefix)
-            if not path:
-                return self._made(Response(303, location=f".{self._prefix[self._prefix.rindex('/') :]}/{_question(asked)}"), asked)
-            if path == asked.path or path[0] != "/":
+            if path == asked.path or path[:1] not in ("", "/"):
                 return self.refuse(404, asked)
             asked = replace(asked, path=path, mount=self._prefix)
+        if not asked.path:  # from there all that is relative would lead to beside the mount
+            return self._made(Response(303, location=f"./{asked.mount.rpartition('/')[2]}/{_question(asked)}"), asked)
         if asked.method != "POST" and asked.path in static_files.files():
             return _static(asked)
         try:

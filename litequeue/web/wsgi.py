@@ -6,7 +6,6 @@ of events, each of which would take one of the server's threads: the page asks b
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -18,7 +17,7 @@ from ..base.errors import InvalidArgument, InvalidType
 from ..base.version import VERSION
 from ..options.web import HOSTS
 from .guarding import Asked, Hosts
-from .heads import MOST_BODY
+from .heads import length_of
 from .place import Place
 from .routes import ROUTES
 from .routing import Route
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from ..binding import Binding
 
 _SAFE: Final = "/!$&'()*+,;=:@~"  # in a path
+_SENT: Final = "".join(map(chr, range(33, 127)))  # in a query, which the server has not decoded
 
 
 def wsgi(
@@ -70,7 +70,8 @@ class _Application:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         asked = _asked(environ)
-        length = _length(environ, asked.method)
+        said = environ.get("CONTENT_LENGTH")
+        length = length_of(asked.method, [said] if said else [])
         if isinstance(length, HTTPStatus):
             answer = self._site.refuse(length.value, asked)
         else:
@@ -80,32 +81,21 @@ class _Application:
         return [] if asked.method == "HEAD" else [answer.body]
 
 
-def _length(environ: WSGIEnvironment, method: str) -> int | HTTPStatus:
-    said = environ.get("CONTENT_LENGTH") or ""
-    if method != "POST":
-        return 0
-    if not said:
-        return HTTPStatus.LENGTH_REQUIRED
-    if not re.fullmatch(r"[0-9]{1,12}", said):
-        return HTTPStatus.BAD_REQUEST
-    return HTTPStatus.REQUEST_ENTITY_TOO_LARGE if int(said) > MOST_BODY else int(said)
-
-
 def _asked(environ: WSGIEnvironment, body: bytes = b"") -> Asked:
     headers = {name[5:].replace("_", "-").lower(): (str(value),) for name, value in environ.items() if name.startswith("HTTP_")}
     if environ.get("CONTENT_TYPE"):
         headers["content-type"] = (environ["CONTENT_TYPE"],)
     if "host" not in headers:
         headers["host"] = (f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}",)
+    mount = _as_sent(environ, "SCRIPT_NAME", _SAFE).rstrip("/")
     return Asked(
-        environ["REQUEST_METHOD"], _as_sent(environ, "PATH_INFO") or "/", environ.get("QUERY_STRING", ""), headers, body,
-        who=environ.get("REMOTE_USER") or environ.get("REMOTE_ADDR") or "", place=environ["SERVER_PORT"], mount=_as_sent(environ, "SCRIPT_NAME").rstrip("/"),
-        is_secure=environ["wsgi.url_scheme"] == "https",
+        environ["REQUEST_METHOD"], _as_sent(environ, "PATH_INFO", _SAFE) or ("" if mount else "/"), _as_sent(environ, "QUERY_STRING", _SENT), headers, body,
+        who=environ.get("REMOTE_USER") or environ.get("REMOTE_ADDR") or "", place=environ["SERVER_PORT"], mount=mount, is_secure=environ["wsgi.url_scheme"] == "https",
     )  # fmt: skip
 
 
-def _as_sent(environ: WSGIEnvironment, name: str) -> str:
-    """A path that the server has decoded. Its bytes stand there as characters (PEP 3333)."""
-    return quote(str(environ.get(name, "")).encode("latin-1"), safe=_SAFE)
+def _as_sent(environ: WSGIEnvironment, name: str, safe: str) -> str:
+    """What the server has made of an address. Its bytes stand there as characters (PEP 3333)."""
+    return quote(str(environ.get(name, "")).encode("latin-1", "replace"), safe=safe)
 
 

@@ -71,8 +71,9 @@ def test_below_a_mount_people_log_in_as_elsewhere(app: LiteQueue, tmp_path: Path
     got = page.ask("/jobs/7?a=b", form={FIELD: token})
     assert (got.status, got.headers["location"]) == (303, "./7?a=b")
     assert "; Path=/admin/queue/;" in got.headers["set-cookie"] and got.headers["set-cookie"].startswith("litequeue_80=") and "Secure" not in got.headers["set-cookie"]
-    assert page.ask("/jobs/7").text.startswith("job 7") and page.ask("").text.startswith("/ ") and page.ask("/static/app.css").status == 200
+    assert page.ask("/jobs/7").text.startswith("job 7") and page.ask("/").text.startswith("/ ") and page.ask("/static/app.css").status == 200
     assert page.ask("/jobs/7", "HEAD").text == "" and page.ask("/nothing").status == 404 and page.ask("/jobs/").headers["location"] == "../jobs"
+    assert page.ask("?a=b%20c").headers["location"] == "./queue/?a=b%20c", "else links would lead to beside it"
     assert page.ask("/queues/mail/pause", form={}).status == 403
     form_token = page.ask("/").text.rpartition(" ")[2]
     assert page.ask("/queues/mail/pause", form={FORM_TOKEN: form_token}, HTTP_ORIGIN="http://evil.example").status == 403
@@ -119,6 +120,7 @@ def test_what_is_posted_has_a_length_within_bounds(app: LiteQueue) -> None:
 def test_names_beyond_ascii_arrive_as_they_are(app: LiteQueue) -> None:
     page = Mounted(wsgi(app, login=False, routes=ROUTES))
     assert page.ask("/queues/\u00c3\u00a4b%25").text == "queue äb%25"  # as PEP 3333 has it: bytes as characters
+    assert page.ask("/jobs/?q=\u00c3\u00a4\n\\").headers["location"] == "../jobs?q=%C3%A4%0A\\"
     assert page.ask("/queues/\u00ff").status == page.ask("/queues/..").status == page.ask("//queues/a").status == 404
 
 
