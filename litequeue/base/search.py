@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from . import durations
+from .checks import is_utf8
 from .errors import InvalidArgument
 from .states import STATES
 
@@ -71,6 +72,8 @@ def parse(text: str) -> Query:
     """Raises InvalidArgument, which says what is wrong and what there is."""
     if len(text) > MOST_CHARACTERS:
         raise InvalidArgument(f"a search may have {MOST_CHARACTERS} characters, and this has {len(text):,}")
+    if not is_utf8(text):
+        raise InvalidArgument("a search is text that UTF-8 can say, and this has half a character")
     terms = tuple(_term(*word) for word in _words(text))
     if len(terms) > MOST_TERMS:
         raise InvalidArgument(f"a search may have {MOST_TERMS} terms, and this has {len(terms)}")

@@ -12,7 +12,7 @@ import sqlite3
 from typing import Any, Final
 
 from ...base import search
-from ...base.checks import aware
+from ...base.checks import aware, is_utf8
 from ...base.counts import capped
 from ...base.records import JobInfo, OutputPiece
 from .. import holdups
@@ -65,7 +65,9 @@ class JobPages:
         info = self._reports.job(job, ATTEMPTS)
         if info is None:
             return None
-        others = self._searching.find(search.of(task=info.task), now, limit=FEW_JOBS + 1, seconds=PATIENCE, newest_first=True).ids
+        others, run_times = list[int](), None
+        if is_utf8(info.task):  # else SQL cannot be asked for it
+            others = self._searching.find(search.of(task=info.task), now, limit=FEW_JOBS + 1, seconds=PATIENCE, newest_first=True).ids
         with self._database.read() as connection:
             (kept,) = connection.execute(KEPT_UNTIL, {"id": job}).fetchone() or (None,)
             due = {number: aware(at) for number, at in connection.execute(DUE, {"id": job, "most": ATTEMPTS}).fetchall()}
@@ -74,14 +76,15 @@ class JobPages:
             output, is_cut = ((), False) if attempt is None else _output(connection, job, attempt)
             parents, parent_count = _related(connection, PARENTS, PARENT_COUNT, job)
             dependants, dependant_count = _related(connection, DEPENDANTS, DEPENDANT_COUNT, job)
-            run_times, _ = series.histograms_in_a_day(connection, info.task, now)
+            if is_utf8(info.task):
+                run_times, _ = series.histograms_in_a_day(connection, info.task, now)
             same_error = None if info.state != "discarded" else _same_error(connection, info, now)
             same_task = _jobs(connection, OTHERS, ids=json.dumps([other for other in others if other != job][:FEW_JOBS]))
         return JobPage(
             info, lanes(info, due), None if info.finished_at is not None else holdups.why(self._database, info, now),
             self._reports.key_holder(job, now), self._flows.cause(job), None if kept is None else aware(kept),
             attempt, output, is_cut, self._shown.progress(job), self._shown.meta(job), tuple(self._shown.steps(job, STEPS)), self._flows.of_job(job),
-            parents, parent_count, dependants, dependant_count, run_times if run_times.total else None, same_error, same_task,
+            parents, parent_count, dependants, dependant_count, run_times if run_times is not None and run_times.total else None, same_error, same_task,
         )  # fmt: skip
 
 

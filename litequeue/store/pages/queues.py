@@ -86,8 +86,7 @@ def rows(connection: sqlite3.Connection, found: Pieces, now: int, levels: Levels
     """Of all queues, by name."""
     ends = series.ends_by(connection, "queue", found)
     rates = series.rates(connection, "queue", now)
-    none = 0.0 if series.served_by(connection, now) else None
-    return tuple(_row(name, levels, ends.get(name), rates.get(name, none), found) for name in names.queues(connection, {*levels.running, *levels.delayed}))
+    return tuple(_row(name, levels, ends.get(name), rates.of(name), found) for name in names.queues(connection, {*levels.running, *levels.delayed}))
 
 
 def _row(name: str, levels: Levels, ends: list[Ends] | None, rate: float | None, found: Pieces) -> QueueRow:
@@ -127,7 +126,7 @@ class Queues:
             if not any((was_counted, groups, *(name in known for known in now_there))):
                 return None
             over_time = series.series(connection, range_, now, queue=name, live=now_there.level(now, name))
-            rate = series.rates(connection, "queue", now).get(name, 0.0 if series.served_by(connection, now) else None)
+            rate = series.rates(connection, "queue", now).of(name)
             tasks = _tasks(connection, groups)
             failed = failures(connection, found, most=FEW, queue=name).groups[:FAILURES]
         row = dataclasses.replace(

@@ -176,15 +176,26 @@ def ends_by(connection: sqlite3.Connection, by: str, found: Pieces) -> dict[str,
     return by_name
 
 
-def rates(connection: sqlite3.Connection, by: str, now: int) -> dict[str, float]:
-    """How many of each ended in the last whole minute."""
+class Rates(NamedTuple):
+    """How many ended in the last whole minute, by name."""
+
+    counts: dict[str, float]
+    others: float | None  # of what was not counted; None where nobody served, and nobody knows
+
+    def of(self, name: str) -> float | None:
+        return self.counts.get(name, self.others)
+
+
+def rates(connection: sqlite3.Connection, by: str, now: int) -> Rates:
+    """Of each ``task``, or of each ``queue``."""
     minute = begin(now, MINUTE)
     last = Pieces(MINUTE, minute - MINUTE * MICROS, 1)
-    return {name: float(ends.ended) for name, (ends,) in ends_by(connection, by, last).items()}
+    counts = {name: float(ends.ended) for name, (ends,) in ends_by(connection, by, last).items()}
+    return Rates(counts, 0.0 if counts or served_by(connection, now) else None)
 
 
 def served_by(connection: sqlite3.Connection, now: int) -> list[int]:
-    """The workers that ran in the last whole minute; without any there is no rate."""
+    """The workers that ran in the last whole minute."""
     minute = begin(now, MINUTE)
     return [worker for worker, began, ended in served_spans(connection) if began < minute and ended >= minute - MINUTE * MICROS]
 

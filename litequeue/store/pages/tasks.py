@@ -62,8 +62,7 @@ class Tasks:
             origins = _origins(connection, tasks)
             sums = history.sums_by(connection, "task", found.span, found.since, found.until)
             rates = series.rates(connection, "task", now)
-            none = 0.0 if series.served_by(connection, now) else None
-        return TasksPage(tuple(_row(name, origins.get(name), found, sums.get(name, ()), rates.get(name, none), lacking[name]) for name in tasks))
+        return TasksPage(tuple(_row(name, origins.get(name), found, sums.get(name, ()), rates.of(name), lacking[name]) for name in tasks))
 
     def one(self, name: str, range_: Range, now: int) -> TaskPage | None:
         """None where nobody has ever heard of it."""
@@ -76,7 +75,7 @@ class Tasks:
             if origin is None and not last and connection.execute(WAS_COUNTED, {"span": EVER, "task": name}).fetchone() is None:
                 return None
             over_time = series.series(connection, range_, now, task=name)
-            rate = series.rates(connection, "task", now).get(name, 0.0 if series.served_by(connection, now) else None)
+            rate = series.rates(connection, "task", now).of(name)
             runs, waits = series.histograms_in_a_day(connection, name, now)
             failed = failures(connection, found, most=FEW, task=name).groups[:FAILURES]
             made_by = [name for (name,) in connection.execute(schedules.OF_TASK, {"task": name, "most": SCHEDULES}).fetchall()]

@@ -101,7 +101,7 @@ def _row(
 def _rate(connection: sqlite3.Connection, now: int) -> tuple[int, float] | None:
     """Of the one worker that was there in the last whole minute."""
     there = series.served_by(connection, now)
-    return (there[0], sum(series.rates(connection, "queue", now).values())) if len(there) == 1 else None
+    return (there[0], sum(series.rates(connection, "queue", now).counts.values())) if len(there) == 1 else None
 
 
 def _related(row: tuple[Any, ...]) -> Related:
