@@ -70,7 +70,7 @@ def test_each_address_answers_and_shows_what_there_is(browser: Browser) -> None:
         kind = "text/plain" if path.endswith(".txt") or path == "/metrics" else "text/html"
         assert got.headers["content-type"].startswith(kind) and got.headers["x-content-type-options"] == "nosniff"
     patterns = {route.pattern for route in ROUTES if route.method == "GET"}
-    assert len(patterns) == 19 and len(PAGES) >= len(patterns)
+    assert len(patterns) == 17 and len(PAGES) >= len(patterns)
 
 
 def test_what_is_not_there_is_said(browser: Browser) -> None:
