@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from litequeue import LiteQueue
 
+from ..support import ROOT
 from ..test_exposition import read
 from .conftest import Cli
 
@@ -34,6 +36,15 @@ def test_promtool_has_nothing_to_say(worked: Path, cli: Cli) -> None:
         pytest.skip("Debian's package prometheus, which has promtool, is not installed")
     done = subprocess.run(["promtool", "check", "metrics"], input=cli("metrics", worked).out, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, ""), done
+
+
+def test_the_rules_of_the_guide_are_rules(tmp_path: Path) -> None:
+    if shutil.which("promtool") is None:
+        pytest.skip("Debian's package prometheus, which has promtool, is not installed")
+    (text,) = re.findall(r"^```\n(groups:.*?)```", (ROOT / "litequeue/guide/watching.md").read_text(), re.DOTALL | re.MULTILINE)
+    (tmp_path / "rules.yml").write_text(text)
+    done = subprocess.run(["promtool", "check", "rules", str(tmp_path / "rules.yml")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "5 rules found" in done.stdout, done
 
 
 def test_openmetrics_is_asked_for(worked: Path, cli: Cli) -> None:
