@@ -84,7 +84,7 @@ def test_whatever_stands_in_the_rows_breaks_no_page(store: Store, seed: int) -> 
     execute(store, "INSERT INTO litequeue_ticks (schedule_id, tick_at, decided_at, outcome, job_id) VALUES (1, ?, 1, 'fired', ?)", [(NOW - n, n) for n in range(20)])
     execute(store, "INSERT INTO litequeue_attempts (job_id, attempt, outcome, error_type, error_message) VALUES (?, 1, 'failed', 'E', 'm')", [(n,) for n in range(1, 60)])
     execute(store, "INSERT INTO litequeue_output VALUES (?, 1, 1, 'stdout', 1, 'text')", [(n,) for n in range(1, 60)])
-    execute(store, "INSERT INTO litequeue_edges VALUES (?, ?, 0)", [(rng.randrange(45), rng.randrange(20, 45)) for _ in range(40)])
+    execute(store, "INSERT OR IGNORE INTO litequeue_edges VALUES (?, ?, 0)", [(rng.randrange(45), rng.randrange(20, 45)) for _ in range(40)])
     execute(store, "INSERT INTO litequeue_actions (at, who, what, target, count) VALUES (1, 'a', 'b', 'c', 1)")
     with store.database.write(durable=False) as connection:
         for table in ("jobs", "attempts", "workers", "schedules", "ticks", "tasks", "queues", "metrics", "gauges", "flows", "flow_jobs", "edges", "output", "actions", "keys"):
