@@ -127,7 +127,7 @@ class Limits:
     def holdup(self, job: int, now: int) -> tuple[Limit | None, Count, list[tuple[int, str]]] | None:
         """Of a job that stands in line: its limit, how its key stands, and who has slots, as id and state."""
         row = self._database.one(OF_JOB, {"id": job})
-        if row is None or not is_utf8(row[0]):  # planted: SQL cannot be asked for it
+        if row is None or row[0] is None or not is_utf8(row[0]):  # planted: nobody can be asked for it
             return None
         key = row[0]
         with self._database.read() as connection:

@@ -80,6 +80,7 @@ def test_a_tab_is_another_state_of_the_same_search() -> None:
         ('error:"a"b', "a quote ends a value"),
         ("args.:1", "there is no 'args.' to search by"),
         ("x" * 501, "a search may have 500 characters, and this has 501"),
+        ("a\udcffb", "a search is text that UTF-8 can say"),
         (" ".join("abcdefghijklm"), "a search may have 12 terms, and this has 13"),
     ],
 )

@@ -34,8 +34,9 @@ LOOKED_AT: Final = 10_000  # jobs, among which those are looked for that a worke
 
 BUSY: Final = """SELECT worker_id, pool, count(*) FROM (
     SELECT worker_id, pool FROM litequeue_jobs INDEXED BY litequeue_jobs_running WHERE state = 'running' LIMIT :most) GROUP BY worker_id, pool"""
-LONGEST: Final = """SELECT id, task, state, started_at FROM litequeue_jobs INDEXED BY litequeue_jobs_running
-WHERE state = 'running' AND worker_id = :worker ORDER BY started_at, id LIMIT :most"""
+LONGEST: Final = """SELECT id, task, state, started_at FROM (
+    SELECT id, task, state, started_at FROM litequeue_jobs INDEXED BY litequeue_jobs_running
+    WHERE state = 'running' AND worker_id = :worker LIMIT 2000) ORDER BY started_at, id LIMIT :most"""
 STOPPED: Final = f"""SELECT {WORKER_COLUMNS} FROM litequeue_workers
 WHERE stopped_at IS NOT NULL AND stopped_at >= :since ORDER BY id DESC LIMIT :most"""
 WORKER: Final = f"SELECT {WORKER_COLUMNS} FROM litequeue_workers WHERE id = :worker"

@@ -128,6 +128,7 @@ class Searching:
         said, end = [source.where], None
         if walk.after is not None:
             said.append(_beyond(source, "after", walk.after, parameters))
+            _narrow(parameters, "shigh", walk.after)
         began = monotonic()
         with self._database.read() as connection:
             if filters.has_any:
@@ -135,6 +136,7 @@ class Searching:
                 end = connection.execute(sql, {**parameters, "size": walk.size - 1}).fetchone()
                 if end is not None:
                     said.append(_beyond(source, "end", end, parameters, up_to=True))
+                    _narrow(parameters, "slow", end)
             sql = _WINDOW.format(**parts, more=_CALL if filters.asked else "", where=" AND ".join([*said, *filters.where]))
             rows = connection.execute(sql, {**parameters, "limit": limit + 1}).fetchall()
         width = len(source.key)
@@ -203,6 +205,12 @@ def _beyond(source: Source, name: str, key: tuple[int, ...], parameters: dict[st
     if len(key) == 1:
         return f"({source.key[0]} {sign} :{name}0)"
     return f"(({', '.join(source.key)}) {sign} ({', '.join(f':{name}{n}' for n in range(len(key)))}))"
+
+
+def _narrow(parameters: dict[str, Any], name: str, key: tuple[int, ...]) -> None:
+    """Of two bounds on one side SQLite walks to either, and only asks each row for the other: the ids that are searched end here, too."""
+    if name in parameters:
+        parameters[name] = key[-1]
 
 
 def _begun(source: Source, place: tuple[int, ...] | None) -> _Walk | None:

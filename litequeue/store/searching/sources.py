@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from ...base.checks import is_utf8
 from ...base.search import Query, Span, Term, Text
 from ...base.states import FINAL, STATES
 from ..links.joining import RANGES
@@ -144,6 +145,7 @@ def _available(connection: sqlite3.Connection, queues: Term | None, said: tuple[
         ]
     else:
         groups = connection.execute(ALL_GROUPS, {"most": MOST_GROUPS}).fetchall()
+    groups = [group for group in groups if is_utf8(group[0])]  # SQL cannot be asked for a queue that somebody has planted as no text
     if len(groups) >= MOST_GROUPS:
         return Chosen((_newest(Span(None, None)),))
     where = "state = 'available' AND queue = :squeue AND pool = :spool AND priority = :spriority"

@@ -29,14 +29,15 @@ def page_of(store: Store, job: int = 1, attempt: int | None = None) -> JobPage:
 
 
 def test_of_any_job_the_page_has_what_its_row_has(store: Store) -> None:
-    fill(store, random.Random(17), 200)
-    for row in rows_of(store):
+    fill(store, random.Random(17), 110)
+    rows = rows_of(store)
+    for row in random.Random(1).sample(rows, 40):
         page = page_of(store, row["id"])
         assert (page.job.state, page.job.attempt) == (row["state"], row["attempt"] - row["releases"])
         assert page.kept_until == (None if row["prune_at"] is None else aware(row["prune_at"]))
         assert page.flow == (1 if 20 <= row["id"] <= 40 or 100 <= row["id"] <= 110 else None)
         assert (page.why_waiting is None) >= (row["finished_at"] is not None)
-        alike = [other["id"] for other in reversed(rows_of(store)) if other["task"] == row["task"] and other["id"] != row["id"]]
+        alike = [other["id"] for other in reversed(rows) if other["task"] == row["task"] and other["id"] != row["id"]]
         assert [other.id for other in page.same_task] == alike[: pages.FEW_JOBS]
         assert (page.same_error is not None) == (row["state"] == "discarded")
     assert store.pages.job(10**6, NOW) is None
@@ -103,7 +104,7 @@ def test_of_attempts_and_steps_without_number_the_last_are_shown(store: Store) -
     assert [step.name for step in page.steps] == [f"s{n}" for n in range(300, 500)]
 
 
-@pytest.mark.parametrize("text", ["{", "\0", "[" * 5000, '{"$codec": ["x", "!"]}', "\udcff", '"' + "x" * 2_000_000 + '"'])
+@pytest.mark.parametrize("text", ["{", "\0", "[" * 5000, '{"$codec": ["x", "!"]}', "\udcff", '"' + "x" * 300_000 + '"'])
 def test_a_job_that_is_planted_breaks_nothing(store: Store, text: str) -> None:
     blob = text.encode("utf-8", "surrogateescape")
     columns = ("args", "kwargs", "result", "last_error", "tags", "headers", "limit_key", "task", "queue")
