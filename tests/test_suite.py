@@ -56,6 +56,7 @@ WHOLLY_SLOW = {
     "trust/test_system_crontab.py": "cli/test_crontab.py",
     "trust/test_working_directory.py": "cli/test_service.py",
     "web/test_browser.py": "web/pages/test_pages.py",
+    "web/test_in_a_browser.py": "web/pages/test_pages.py",
     "worker/test_late_programs.py": "worker/test_embedded.py",
     "worker/test_logging.py": "base/test_log.py",
     "worker/test_process_code.py": "pools/test_contract.py",

@@ -106,9 +106,12 @@ def pause_queue(request: Request, place: Place, name: str) -> Response:
 
 
 def resume_queue(request: Request, place: Place, name: str) -> Response:
-    place.client.ring(place.client.store.operations.resume(name))
+    store = place.client.store
+    place.client.ring(store.operations.resume(name))
     _actor(request, place).note("resume", f"queue {name}", 0)
-    return Response(303, location=to(request, "queues", name))
+    # An empty one that has no history was there for its pause alone.
+    is_there = store.pages.queue(name, "1h", place.clock.now()) is not None
+    return Response(303, location=to(request, "queues", *([name] if is_there else [])))
 
 
 def _to_schedule(what: str, do: Callable[[Schedules, str], object]) -> Callable[..., Response]:

@@ -120,7 +120,7 @@ def test_one_request_goes_on_for_so_long_and_says_that_there_is_more(visitor: Vi
 def test_queues_and_schedules(visitor: Visitor, db: Path, app: LiteQueue) -> None:
     assert visitor.post("/queues/mail/pause").headers["location"] == "../../queues/mail"
     assert app.stats().paused == ("mail",)
-    assert visitor.post("/queues/mail/resume").status == 303 and app.stats().paused == ()
+    assert visitor.post("/queues/mail/resume").headers["location"] == "../../queues/mail" and app.stats().paused == ()
     assert visitor.post("/schedules/nightly/pause").headers["location"] == "../../schedules/nightly"
     assert app.schedules.get("nightly").state == "paused"
     assert visitor.post("/schedules/nightly/resume").status == 303 and app.schedules.get("nightly").state == "active"
@@ -130,6 +130,12 @@ def test_queues_and_schedules(visitor: Visitor, db: Path, app: LiteQueue) -> Non
         ("pause", "queue mail", 0), ("resume", "queue mail", 0), ("pause", "schedule nightly", 0), ("resume", "schedule nightly", 0), ("run", "schedule nightly", 1),
     ]  # fmt: skip
     assert "schedule nightly" in visitor.ask("/").text, "the overview shows what was done"
+
+
+def test_a_queue_that_had_nothing_but_its_pause_leads_to_the_others(visitor: Visitor) -> None:
+    visitor.post("/queues/unused/pause")
+    assert visitor.ask("/queues/unused").status == 200
+    assert visitor.post("/queues/unused/resume").headers["location"] == "../../queues" and visitor.ask("/queues/unused").status == 404
 
 
 def test_without_leave_to_act_there_is_no_such_address(app: LiteQueue, db: Path) -> None:

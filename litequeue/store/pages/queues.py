@@ -37,6 +37,8 @@ MOST_TASKS: Final = 50
 FAILURES: Final = 10
 
 WAS_COUNTED: Final = "SELECT 1 FROM litequeue_metrics WHERE span = :span AND at = 0 AND queue = :queue LIMIT 1"
+# One whose only jobs have just ended: they are counted a second later.
+WAS_LATELY: Final = "SELECT 1 FROM litequeue_jobs WHERE id > (SELECT max(id) FROM litequeue_jobs) - 1000 AND queue = :queue LIMIT 1"
 
 
 class Levels(NamedTuple):
@@ -123,7 +125,8 @@ class Queues:
             groups = connection.execute(GROUPS_OF_QUEUE, {"queue": name, "most": MOST_GROUPS}).fetchall()
             now_there = _levels_of(connection, name, groups)
             was_counted = connection.execute(WAS_COUNTED, {"span": EVER, "queue": name}).fetchone() is not None
-            if not any((was_counted, groups, *(name in known for known in now_there))):
+            is_known = any((was_counted, groups, *(name in known for known in now_there)))
+            if not is_known and connection.execute(WAS_LATELY, {"queue": name}).fetchone() is None:
                 return None
             over_time = series.series(connection, range_, now, queue=name, live=now_there.level(now, name))
             rate = series.rates(connection, "queue", now).of(name)

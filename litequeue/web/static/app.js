@@ -78,12 +78,12 @@
       const reply = await fetch(address(), { headers: { Accept: "text/html" } });
       if (reply.redirected) location.reload();
       else if (!reply.ok) show("lost", reply.status === 404 ? "gone" : "not answered");
-      else {
+      else if (!paused) {
         replace(new DOMParser().parseFromString(await reply.text(), "text/html"));
         if (live.dataset.state === "lost") show("live", "live");
       }
     } catch { show("lost", "not connected"); }
-    setTimeout(() => { busy = false; if (again) { again = false; refresh(); } }, 1000);
+    setTimeout(() => { busy = false; if (again) { again = false; if (!paused && !document.hidden) refresh(); } }, 1000);
   };
   const close = () => { if (stream) stream.close(); stream = null; clearTimeout(poll); };
   const open = () => {

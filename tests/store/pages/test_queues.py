@@ -90,6 +90,8 @@ def test_a_queue_is_known_by_its_history_and_by_what_is_to_come(store: Store) ->
     found = store.pages.queue("later", "24h", NOW)
     assert found is not None and found.row.delayed == Count(1) and found.row.waiting == Count(0)
     assert store.pages.queue(QUEUES[0], "30d", NOW) is not None
+    execute(store, "UPDATE litequeue_jobs SET state = 'cancelled', run_at = 0, finished_at = 1, prune_at = 2 WHERE queue = 'later'")
+    assert store.pages.queue("later", "24h", NOW) is not None, "what has just ended is not counted yet"
 
 
 def test_names_that_are_planted_are_shown_or_left_out_but_break_nothing(db: Path) -> None:
