@@ -46,10 +46,12 @@ if TYPE_CHECKING:
     from .base.records import Stats
     from .options import EnqueueOptions
     from .options.kinds import Span
+    from .options.web import WebOptions
     from .options.workers import EmbeddedOptions, WorkerOptions
     from .schedules.definition import NewSchedule
     from .schedules.face import Schedules
     from .triggers import Trigger
+    from .web.embedded import EmbeddedWeb
     from .worker.embedded import EmbeddedWorker
     from .worker.worker import Worker
 
@@ -225,6 +227,18 @@ class LiteQueue(Searches, Marked, Binding, Payloads, Workflows, Locks, LimitsOfA
             options["grace"] = GRACE
         stale = complete(EmbeddedOptions, {"stale": options.pop("stale", None)}, "a worker")["stale"]
         return EmbeddedWorker(self._build_worker(options, watching=stale == "wait"), self.path, self._tasks)
+
+    def web(self, **options: Unpack[WebOptions]) -> EmbeddedWeb:
+        """The page of this file, served by threads of this process: ``with app.web(port=0) as web: print(web.url)``.
+
+        ``web.url`` is its address with a code, good for one login; ``web.port`` where it listens. The options are those of
+        ``litequeue.options.web.WebOptions``. Raises InvalidArgument or InvalidType for an option that it cannot take; as the block
+        begins, InvalidArgument for a port that cannot be had, CannotOpen or another StoreError for a file that cannot be used.
+        """
+        refuse_in_an_import()
+        from .web.embedded import EmbeddedWeb
+
+        return EmbeddedWeb(self._client, options)
 
     def run_worker(self, **options: Unpack[WorkerOptions]) -> int:
         """Work in this thread until SIGTERM or Ctrl-C, like the command line's ``worker``; its exit code.

@@ -30,8 +30,8 @@ FLOORS = (
     ("__init__",),
     ("app",),
     ("futures", "web"),
-    ("worker", "binding"),
-    ("schedules", "shared", "searches"),
+    ("worker", "binding", "acting", "exposition"),
+    ("schedules", "shared", "searches", "doctor"),
     ("task",),
     ("workflow", "payloads", "locks", "limits", "transactions", "loops", "hooks"),
     ("lock", "limit", "using", "late"),
@@ -254,4 +254,4 @@ def test_importing_the_package_imports_neither_sqlite_nor_the_store() -> None:
     code = "import sys, litequeue; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
-    assert not {"sqlite3", "litequeue.store", "litequeue.worker", "litequeue.pools"} & loaded
+    assert not {"sqlite3", "litequeue.store", "litequeue.worker", "litequeue.pools", "litequeue.web", "http", "selectors"} & loaded

@@ -117,7 +117,7 @@ def test_the_command_line_takes_and_shows_them(app: LiteQueue, t: Any, db: Path,
     job = capsys.readouterr().out.strip()
     assert main(["jobs", str(db), "--tag", "csv"]) == 0 and f"\n{job}  " in capsys.readouterr().out
     assert main(["job", str(db), job]) == 0 and "\ntags          import, csv\n" in capsys.readouterr().out
-    assert main(["jobs", str(db), "--tag", "nobody"]) == 0 and "there is no job with tag nobody" in capsys.readouterr().err
+    assert main(["jobs", str(db), "--tag", "nobody"]) == 0 and "there is no job with tag:nobody" in capsys.readouterr().err
     assert app.jobs(flow=1, tag="csv") == [] and [info.id for info in app.jobs("tag:csv", task="t")] == [int(job)]
 
 

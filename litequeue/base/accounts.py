@@ -47,6 +47,18 @@ def _others_in(uid: int, gid: int, minute: int) -> str | None:
     return None
 
 
+def own_name() -> str:
+    """The account that this process runs as; its number where that has no name."""
+    if not hasattr(os, "geteuid"):
+        return os.environ.get("USERNAME", "somebody")
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"uid {os.geteuid()}"
+
+
 def groups_of(uid: int) -> tuple[int, ...]:
     """The groups of an account; of one that is not known, none."""
     import pwd

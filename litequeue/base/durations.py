@@ -84,6 +84,19 @@ def words(micros: int) -> str:
     return spelled[0] if len(spelled) == 1 else f"{', '.join(spelled[:-1])} and {spelled[-1]}"
 
 
+def about(seconds: float) -> str:
+    """As people say it, to two or three digits: 1.2 ms, 15.0 s, 3 min."""
+    if seconds < 1:
+        return f"{seconds * 1000:.1f} ms"
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86400:.1f} days"
+
+
 def _split(micros: int, first: int) -> list[tuple[int, str, str]]:
     """(count, unit, name) of each unit needed, from the unit number ``first`` down."""
     parts = []

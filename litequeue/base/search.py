@@ -217,8 +217,11 @@ def _of_span(value: Span, key: str) -> str:
     def said(number: int) -> str:
         return durations.render(number) if key in SPANS else str(number)
 
+    # ``<1d`` is kept as all up to a microsecond less: the shorter of both ways to write a length of time is the one that was meant.
+    is_time = key in SPANS
     if value.low is None:
-        return f"<={said(value.high or 0)}"
+        high = value.high or 0
+        return min(f"<={said(high)}", f"<{said(high + 1)}", key=len) if is_time else f"<={high}"
     if value.high is None:
-        return f">={said(value.low)}"
+        return min(f">={said(value.low)}", f">{said(value.low - 1)}", key=len) if is_time and value.low else f">={said(value.low)}"
     return said(value.low) if value.low == value.high else f"{said(value.low)}..{said(value.high)}"

@@ -7,21 +7,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import functools
 import os
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from ..app import LiteQueue
-from ..base import checks, stored
-from ..base.checks import counted
+from ..base import checks, search, stored
 from ..base.clock import SystemClock
 from ..base.counts import AtLeast
 from ..base.errors import (
     CannotOpen,
     InvalidArgument,
-    JobNotFound,
     LitequeueError,
     NotAQueue,
     UnknownTask,
@@ -29,11 +25,9 @@ from ..base.errors import (
 from ..base.records import as_dict, value_of
 from ..commands.command import NAME as COMMAND
 from ..given import DATABASE, database_path
-from ..job import Job
 from ..options import EnqueueOptions
 from ..store import Store, waiting
 from ..store.inspection import Inspection
-from ..workflow.flow import Flow
 from . import render
 from .calls import command_of, options_given, parse_call, refuse_command_options
 from .following import follow
@@ -124,29 +118,38 @@ def tasks(arguments: argparse.Namespace) -> int:
 
 
 def jobs(arguments: argparse.Namespace) -> int:
-    asked = {key: getattr(arguments, key) for key in ("state", "queue", "task", "flow", "tag", "before")}
     if arguments.queue is not None:
         checks.name(arguments.queue, "--queue")
+    shorthands = {key: getattr(arguments, key) for key in ("state", "queue", "task", "tag")}
+    asked = search.parse(" ".join(arguments.query))
+    query = search.Query(asked.terms + search.of(**shorthands).terms)
     with existing(arguments.db) as app:
-        if arguments.flow is not None:
-            app.flow(arguments.flow).progress()  # raises where there is none
-        found = app.jobs(**asked, limit=arguments.limit)
-        full = len(found) == arguments.limit
-        more = full and app.jobs(**{**asked, "before": found[-1].id}, limit=1)
+        _refuse_missing_flow(app, asked)
+        searching, now = app._client.store.searching, app._client.clock.now()
+        found = searching.find(query, now, limit=arguments.limit, before=arguments.before)
+        infos = searching.infos(found.ids)
         if arguments.json:
-            render.print_json([as_dict(info) for info in found])
-            return 0
-        said = ", ".join(f"{key} {value}" for key, value in asked.items() if value is not None)
-        render.print_listing(
-            ("ID", "STATE", "TASK", "QUEUE", "ATTEMPT", "CREATED", "TOOK", "NOTE"),
-            [render.job_row(info) for info in found],
-            f"there is no job{f' with {said}' if said else ''}",
-        )
-        if arguments.task is not None and not found:
-            note_unknown_task(arguments.task, app._client.store.jobs.origins)
-    if more:
-        say(f"more: --before {found[-1].id}")
+            render.print_json([as_dict(info) for info in infos])
+        else:
+            render.print_listing(
+                ("ID", "STATE", "TASK", "QUEUE", "ATTEMPT", "CREATED", "TOOK", "NOTE"),
+                [render.job_row(info) for info in infos],
+                "there is no job" + (f" with {search.written(query)}" if query.terms else "") + (" so far" if found.is_cut else ""),
+            )
+            if arguments.task is not None and not infos and not found.is_cut:
+                note_unknown_task(arguments.task, app._client.store.jobs.origins)
+    if found.is_cut:
+        complain(f"looked at {found.looked_at:,} jobs, and found {len(infos)}; to go on: --before {found.more}")
+    elif found.more is not None and not arguments.json:
+        say(f"more: --before {found.more}")
     return 0
+
+
+def _refuse_missing_flow(app: LiteQueue, query: search.Query) -> None:
+    """Raise JobNotFound for a workflow that is not there."""
+    for term in query.terms:
+        for value in term.values if term.key == "flow" and not term.is_not else ():
+            app.flow(value.text).progress()  # type: ignore[union-attr]
 
 
 def job(arguments: argparse.Namespace) -> int:
@@ -173,62 +176,6 @@ def job(arguments: argparse.Namespace) -> int:
         render.print_progress(progress, meta)
         render.print_steps(steps, info)
         print_output(output, LINES)
-    return 0
-
-
-def retry(arguments: argparse.Namespace) -> int:
-    act = functools.partial(Job.retry, from_start=arguments.from_start)
-    if arguments.from_start and any(isinstance(each, str) for each in arguments.ids):
-        raise InvalidArgument("--from-start is for jobs by their ids: of a workflow what has failed goes on behind its last step")
-    return _each(arguments, act, "runs again", "was not changed: it is {}", Flow.retry, "put back")
-
-
-def cancel(arguments: argparse.Namespace) -> int:
-    return _each(arguments, Job.cancel, "is {}", "was not changed: it is {}", Flow.cancel, "cancelled")
-
-
-def _each(
-    arguments: argparse.Namespace, act: Callable[[Job[Any]], bool], done: str, refused: str, act_on_flow: Callable[[Flow], int], came: str,
-) -> int:
-    """Do it to each that is named. 1, where there was nothing to be done to one."""
-    code = 0
-    with existing(arguments.db) as app:
-        for each in arguments.ids:
-            try:
-                if isinstance(each, str):
-                    count = act_on_flow(app.flow(each))
-                    say(f"{each}: {counted(count, 'job')} {came}" if count else f"{each} was not changed: it has nothing to be {came}")
-                    code = code if count else 1
-                    continue
-                handle = app.job(each)
-                acted = act(handle)
-                state = handle.state
-                text = (done if acted else refused).format("being cancelled" if acted and state == "running" else state)
-                cause = None if acted else app._client.store.flows.cause(each)
-                say(f"job {each} {text}" + ("" if cause is None or state != "cancelled" else f", for job {cause}: retry that, and it waits for it again"))
-                holder = app._client.store.reports.key_holder(each, app._client.clock.now()) if acted and act is not Job.cancel else None
-                if holder is not None:
-                    say(f"job {each} runs without its key {handle.info().unique_key}, which job {holder} has")
-                code = code if acted else 1
-            except JobNotFound as error:
-                complain(error)
-                code = 1
-    return code
-
-
-def pause(arguments: argparse.Namespace) -> int:
-    with existing(arguments.db) as app:
-        app.pause(arguments.queue)
-        known = arguments.queue in app.stats().queues
-    say(f"queue {arguments.queue} is paused" + ("" if known else " (no job is in it)"))
-    return 0
-
-
-def resume(arguments: argparse.Namespace) -> int:
-    with existing(arguments.db) as app:
-        was = arguments.queue in app._client.store.reports.paused()
-        app.resume(arguments.queue)
-    say(f"queue {arguments.queue} {'is' if was else 'was'} not paused{' any more' if was else ''}")
     return 0
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..base.checks import MICROS, clean
 from ..base.counts import AtLeast
+from ..base.durations import about
 from ..base.errors import InvalidArgument
 from ..base.records import JobInfo, JobProgress, Stats, StepInfo
 from ..base.stored import nesting
@@ -21,6 +22,8 @@ from ..commands.command import NAME as COMMAND
 from ..store.rules import FOREVER
 from .calls import command_in, command_line
 from .printing import complain, put, say
+
+duration = about
 
 INDENTED = 24  # levels; a job's own are three at most, and people read no more
 _NOTHING: dict[str, int] = {}
@@ -81,18 +84,6 @@ def took(info: JobInfo) -> str:
         return ""
     end = info.finished_at or (datetime.now(UTC) if info.state == "running" else None)
     return "" if end is None else duration(max((end - info.started_at).total_seconds(), 0.0))
-
-
-def duration(seconds: float) -> str:
-    if seconds < 1:
-        return f"{seconds * 1000:.1f} ms"
-    if seconds < 120:
-        return f"{seconds:.1f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 48 * 3600:
-        return f"{seconds / 3600:.1f} h"
-    return f"{seconds / 86400:.1f} days"
 
 
 def note(info: JobInfo) -> str:

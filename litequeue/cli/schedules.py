@@ -15,6 +15,7 @@ from ..commands.command import NAME as COMMAND
 from ..options.kinds import moment_typed
 from ..options.schedules import ScheduleOptions
 from . import render
+from .acts import acting
 from .calls import (
     about_command,
     command_in,
@@ -120,6 +121,7 @@ def pause(arguments: argparse.Namespace) -> int:
     with existing(arguments.db) as app:
         for name in _named(arguments, app, ("active", "running")):
             app.schedules.pause(name)
+            acting(app).note("pause", f"schedule {name}", 0)
             say(f"schedule {name} is paused")
     return 0
 
@@ -144,12 +146,15 @@ def _named(arguments: argparse.Namespace, app: LiteQueue, states: tuple[str, ...
 
 def _resumed(app: LiteQueue, name: str) -> ScheduleInfo:
     app.schedules.resume(name)
+    acting(app).note("resume", f"schedule {name}", 0)
     return app.schedules.get(name)
 
 
 def run(arguments: argparse.Namespace) -> int:
     with existing(arguments.db) as app:
-        say(app.schedules.run_now(arguments.name).id)
+        job = app.schedules.run_now(arguments.name)
+        acting(app).note("run", f"schedule {arguments.name}", 1)
+    say(job.id)
     return 0
 
 

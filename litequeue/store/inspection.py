@@ -33,7 +33,7 @@ FROM litequeue_jobs AS j LEFT JOIN litequeue_workers AS w ON w.id = j.worker_id 
 WHERE j.id = :id AND j.state = 'running'"""
 HELD_BY_WORKERS: Final = """SELECT worker_id, count(*), count(CASE WHEN lease_expires_at < :now THEN 1 END), max(lease_expires_at)
 FROM litequeue_jobs WHERE state = 'running' GROUP BY worker_id"""
-LOOKED_AT: Final = 5_000  # rows, of what there may be a million of
+LOOKED_AT: Final = 2_000  # rows, of what there may be a million of
 # Of one queue, pool and priority, of those that are next: by task how many, and the oldest.
 AVAILABLE_BY_TASK: Final = """SELECT min(id), task, count(*), min(run_at) FROM (
     SELECT id, task, run_at FROM litequeue_jobs WHERE state = 'available' AND queue = :queue AND pool = :pool AND priority = :priority

@@ -5,8 +5,9 @@ Owns those transactions and their SQL. A worker's own path is in ``jobs`` and ``
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from ..base.bell import Address
@@ -53,6 +54,11 @@ PAUSE: Final = """INSERT INTO litequeue_queues (name, paused_at) VALUES (:queue,
 ON CONFLICT (name) DO UPDATE SET paused_at = coalesce(paused_at, excluded.paused_at)"""
 RESUME: Final = "DELETE FROM litequeue_queues WHERE name = :queue"
 
+STILL_WAITING: Final = """SELECT json_group_array(id) FROM litequeue_jobs
+WHERE id IN (SELECT value FROM json_each(:ids)) AND finished_at IS NULL AND lease_expires_at IS NULL"""
+PRUNE_NOW: Final = """UPDATE litequeue_jobs SET prune_at = :now
+WHERE id IN (SELECT value FROM json_each(:ids)) AND finished_at IS NOT NULL"""
+PURGE_SECONDS: Final = 0.02  # for which one transaction deletes
 ANY_PRUNABLE: Final = "SELECT 1 FROM litequeue_jobs WHERE prune_at IS NOT NULL AND prune_at <= :now LIMIT 1"
 PRUNABLE: Final = """SELECT json_group_array(id), max(ifnull(links, 0)) FROM (
     SELECT id, links FROM litequeue_jobs WHERE prune_at IS NOT NULL AND prune_at <= :now
@@ -125,6 +131,39 @@ class Operations:
                 counted_anew(connection, job_id, now)
             row = connection.execute(STATE, parameters).fetchone()
             return (row[0] if row else None), everyone(connection)
+
+    def cancel_all(self, jobs: Sequence[int], now: int) -> tuple[int, list[Address]]:
+        """The same of several, in one transaction: how many it was of any use to, and the workers to wake."""
+        with self._database.write(durable=True) as connection:
+            count = sum(cancel(connection, job, now) for job in jobs)
+            telling.tell(connection, now)
+            return count, everyone(connection) if count else []
+
+    def revive_all(self, jobs: Sequence[int], now: int, *, from_start: bool = False) -> tuple[int, list[Address]]:
+        """The same of several, in one transaction: how many were put back, or run sooner."""
+        with self._database.write(durable=True) as connection:
+            back = set(revive(connection, jobs, now, from_start=from_start))
+            count = len(back)
+            for job in jobs:
+                if job not in back:
+                    parameters = {"id": job, "now": now}
+                    count += connection.execute(HURRY, parameters).rowcount
+                    connection.execute(limits.LINE_UP, parameters)
+            return count, everyone(connection) if count else []
+
+    def purge(self, jobs: Sequence[int], now: int) -> tuple[int, list[Address]]:
+        """Delete several: what waits is cancelled first, and who waits for that is told. Those that run are left alone. How many, and whom to wake."""
+        ids = json.dumps(list(jobs))
+        with self._database.write(durable=True) as connection:
+            waiting = json.loads(connection.execute(STILL_WAITING, {"ids": ids}).fetchone()[0])
+            for job in waiting:
+                cancel(connection, job, now)
+            telling.tell(connection, now)
+            count = connection.execute(PRUNE_NOW, {"ids": ids, "now": now}).rowcount
+            addresses = everyone(connection) if waiting else []
+        while self.prune(now, PURGE_SECONDS):
+            pass
+        return count, addresses
 
     def pause(self, queue: str, now: int) -> None:
         with self._database.write(durable=True) as connection:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
 from ..base.masking import MASK
 from ..base.records import OutputPiece, value_of
@@ -17,6 +17,8 @@ from .html import Child, Markup, el, esc, join
 
 MOST_JSON: Final = 4096  # characters
 INDENTED: Final = 24  # levels: beyond that the indents would be most of it
+_STEP: Final = "  "
+_SHORT: Final = 12  # entries of a list that stays in a line, or characters of each
 MOST_LINES: Final = 200  # of an output, its last
 
 _TOKEN: Final = re.compile(r'("(?:[^"\\]|\\.)*")(\s*:)?|(-?\d[\d.eE+-]*|true|false|null|NaN|-?Infinity)|([{}])')
@@ -33,8 +35,38 @@ _LEVEL_WITHIN: Final = 60  # characters of a line, where a log has its level
 def json_code(text: str) -> tuple[Markup, bool]:
     """Stored JSON, indented; and whether it was cut."""
     found = value_of(text)
-    whole = json.dumps(found, indent=None if nesting(text) > INDENTED else 2, ensure_ascii=False)
+    if nesting(text) > INDENTED:
+        whole = json.dumps(found, ensure_ascii=False)
+    else:
+        whole = "".join(_until_enough(_indented(found, "\n")))
     return _tokens(whole[:MOST_JSON]), len(whole) > MOST_JSON
+
+
+def _indented(found: Any, line: str) -> Iterator[str]:
+    """Piece by piece, so that of a long one only the beginning is made. A list of a few numbers and short texts stays in one line."""
+    if isinstance(found, (dict, list)) and found and not _is_short(found):
+        first, last = "{}" if isinstance(found, dict) else "[]"
+        entries = found.items() if isinstance(found, dict) else ((None, each) for each in found)
+        yield first
+        for number, (key, each) in enumerate(entries):
+            yield ("," if number else "") + line + _STEP + ("" if key is None else f"{json.dumps(key, ensure_ascii=False)}: ")
+            yield from _indented(each, line + _STEP)
+        yield line + last
+    else:
+        yield json.dumps(found, ensure_ascii=False)
+
+
+def _is_short(found: Any) -> bool:
+    return isinstance(found, list) and len(found) <= _SHORT and all(isinstance(each, (int, float, type(None))) or isinstance(each, str) and len(each) < _SHORT for each in found)
+
+
+def _until_enough(pieces: Iterable[str]) -> Iterator[str]:
+    length = 0
+    for piece in pieces:
+        yield piece
+        length += len(piece)
+        if length > MOST_JSON:
+            return
 
 
 def _tokens(text: str) -> Markup:

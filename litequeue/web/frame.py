@@ -104,6 +104,7 @@ def _body(request: Request, frame: Frame, content: Markup, at: str) -> Markup:
         el("a", "Skip to content", href="#main", class_="tomain"),
         el("div", _side(request, frame, at), content, class_="app"),
         _suggestions(frame),
+        el("p", class_="vh", role="status", id="said"),
         _dialog(),
         data_root=request.root,
     )
@@ -134,12 +135,13 @@ def _entry(request: Request, word: str, path: str, icon: str, key: str, count: s
 
 
 def _foot(request: Request, frame: Frame) -> Markup:
-    keys = el("button", " · ", el("kbd", "?"), " for keys", type="button", class_="plain", data_help=True, hidden=True)
+    keys = el("button", "· ", el("kbd", "?"), " for keys", type="button", class_="plain", data_help=True, hidden=True)
     return el(
         "div",
         f"{words.size(frame.file_bytes)}, {words.size(frame.log_bytes)} log",
         el("br"),
         "actions allowed" if request.may_act else "read-only",
+        " ",
         keys,
         (el("br"), f"read in {words.took(frame.took)}") if frame.took >= SLOW else None,
         class_="foot",

@@ -20,6 +20,7 @@ class Request:
     form: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of a POST
     form_token: str = ""  # goes into each form, and has been found right in one that was sent
     may_act: bool = False  # --allow-actions: forms instead of commands to copy
+    accept: str = ""  # which kinds of answer it says it takes
     who: str = ""  # for the log and the rows of actions, such as 127.0.0.1
 
     @property

@@ -77,9 +77,12 @@ def tag(text: Child, tone: str = "") -> Markup:
 # -- what one may do ------------------------------------------------------------------------------------
 
 
-def command(frame: Frame, *parts: str) -> str:
-    """A command of litequeue's about this file, to be typed into a shell: its name, then its words."""
-    return shlex.join(("litequeue", parts[0], frame.path, *parts[1:]))
+DEMO: Final = "litequeue demo"
+
+
+def command(frame: Frame, verb: str, *given: str) -> str:
+    """A command of litequeue's about this file, to be typed into a shell. ``verb``: such as "retry", or "schedule run"."""
+    return shlex.join(("litequeue", *verb.split(), frame.path, *given))
 
 
 def copied(text: str, label: str, *, key: str | None = None, words_: Child = None) -> Markup:
@@ -94,7 +97,7 @@ def strip(text: str, label: str, *, key: str | None = None) -> Markup:
     return el("div", el("code", text, tabindex=0), copied(text, f"Copy the command: {label}", key=key), class_="cli")
 
 
-def form(request: Request, target: str, *children: Child, class_: str = "in") -> Markup:
+def form(request: Request, target: str, *children: Child, class_: str | None = "in") -> Markup:
     """One that acts. Only where somebody may; without that there is no such address either."""
     return el("form", hidden("form_token", request.form_token), children, method="post", action=target, class_=class_)
 
@@ -144,9 +147,9 @@ def empty(text: Child, typed: str | None = None) -> Markup:
     return el("p", text, None if typed is None else (" ", el("code", typed)), class_="empty")
 
 
-def facts(*pairs: tuple[str, Child]) -> Markup:
+def facts(*pairs: tuple[str, Child], class_: str = "facts") -> Markup:
     """Names and values; a pair without a value is left out."""
-    return el("dl", (join(el("dt", name), el("dd", given)) for name, given in pairs if given not in (None, "", ())), class_="facts")
+    return el("dl", (join(el("dt", name), el("dd", given)) for name, given in pairs if given not in (None, "", ())), class_=class_)
 
 
 def error_line(kind: str, message: str, most: int = LINE) -> Markup:

@@ -48,7 +48,7 @@ def percent(share: float) -> str:
 def took(seconds: float) -> str:
     """A length of time that was measured."""
     if seconds < 0.0995:
-        return f"{seconds * 1000:.1f} ms" if seconds < 0.00995 and seconds else f"{seconds * 1000:.0f} ms"
+        return f"{seconds * 1000:.1f}".removesuffix(".0") + " ms" if seconds < 0.00995 else f"{seconds * 1000:.0f} ms"
     if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 99.95:
@@ -92,7 +92,11 @@ def ago(moment: datetime, now: datetime) -> str:
 
 def day(moment: datetime, now: datetime) -> str:
     """``25 Nov``, with its year where that is another."""
-    local = moment.astimezone()
+    return date(moment.astimezone(), now)
+
+
+def date(local: datetime, now: datetime) -> str:
+    """The same, in the zone that it has already."""
     text = f"{local.day} {_MONTHS[local.month - 1]}"
     return text if local.year == now.astimezone().year else f"{text} {local.year}"
 

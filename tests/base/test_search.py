@@ -103,3 +103,8 @@ def test_whatever_is_typed_is_read_or_refused_and_reads_back_as_itself() -> None
         read += 1
         assert parse(written(query)) == query, text
     assert read > 2_000
+
+
+@pytest.mark.parametrize("text", ["age:<1d", "age:<=1d", "took:>30s", "took:>=30s", "attempt:>=2", "id:>=100", "took:>=0s", "id:<=5"])
+def test_a_span_is_written_as_it_was_meant(text: str) -> None:
+    assert written(parse(text)) == text

@@ -14,10 +14,11 @@ import pytest
 
 from litequeue import LiteQueue
 from litequeue.base import errors
-from litequeue.cli.doctor import host
-from litequeue.cli.doctor.command import examine, sqlite_version
-from litequeue.cli.doctor.finding import Finding, exit_code, refused
-from litequeue.cli.doctor.host import file_system, what_others_can
+from litequeue.cli.doctor import exit_code
+from litequeue.doctor import host
+from litequeue.doctor.examining import examine, sqlite_version
+from litequeue.doctor.finding import Finding, refused
+from litequeue.doctor.host import file_system, what_others_can
 from litequeue.store.inspection import Inspection
 
 from .. import faults, sample
@@ -40,7 +41,7 @@ def doctor(db: Path, *flags: str) -> tuple[int, dict[str, list[tuple[str, str]]]
 
 def impatient(db: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, dict[str, list[tuple[str, str]]]]:
     """The same of one that waits less for a lock, and so in this process."""
-    monkeypatch.setattr("litequeue.cli.doctor.command.PATIENCE", 0.2)
+    monkeypatch.setattr("litequeue.doctor.examining.PATIENCE", 0.2)
     findings = list(examine(str(db), full=False))
     found: dict[str, list[tuple[str, str]]] = {}
     for finding in findings:

@@ -50,7 +50,7 @@ def test_the_environment_names_the_file_for_every_command(
     monkeypatch.chdir(tmp_path)
     assert json.loads(cli("stats", "other.sqlite", "--json").out)["states"] == {}, "and so is one that is there"
     assert cli("enqueue", "another.sqlite", sample.add.name).code == 4, "and so is one that is not, by what it is called"
-    wrong = cli("jobs", "another")
+    wrong = cli("stats", "another")
     assert wrong.code == 2 and f"LITEQUEUE_DB says {queue}" in wrong.err
 
 

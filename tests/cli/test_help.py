@@ -177,6 +177,8 @@ def test_what_is_installed_has_the_guide_and_prints_it(tmp_path: Path) -> None:
     build = [sys.executable, "-c", "import setuptools; setuptools.setup()", "--quiet", "build", "--build-lib", str(made)]
     subprocess.run(build, cwd=source, check=True, timeout=100, capture_output=True)
     assert {path.stem for path in (made / "litequeue" / "guide").iterdir()} == set(FILES)
+    static = Path("litequeue", "web", "static")
+    assert {path.name for path in (made / static).iterdir()} == {path.name for path in (ROOT / static).iterdir()} > set()
     env = {**environment(), "PYTHONPATH": str(made)}
     for topic, text in FILES.items():
         done = subprocess.run([*PROGRAM, "help", topic], cwd=tmp_path, env=env, capture_output=True, text=True, check=True)

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from litequeue import LiteQueue
-from litequeue.cli.doctor import command as examination
-from litequeue.cli.doctor.work import judged, word
+from litequeue.doctor import examining as examination
+from litequeue.doctor.work import judged, word
 from litequeue.store.inspection import Condition
 from litequeue.store.waiting import start_one
 

@@ -18,7 +18,7 @@ from ..fuzz import oracle
 from ..fuzz.__main__ import KINDS, run
 
 SEED = 11
-CASES = {"rows": 5, "schemas": 9, "crontabs": 7, "expressions": 600, "payloads": 500, "datagrams": 300}
+CASES = {"rows": 5, "schemas": 9, "crontabs": 7, "expressions": 600, "payloads": 500, "datagrams": 300, "requests": 1500}
 
 
 @pytest.mark.slow

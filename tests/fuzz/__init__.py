@@ -2,6 +2,6 @@
 
 ``python -m tests.fuzz --seconds N --seed S`` prints a verdict and exits 1 on a fault, with the seed, the kind, the number of
 the case and its input; ``--kind KIND --case NUMBER`` runs that one again. Each kind is a module with one generator, ``make``,
-and one judge, ``judge``: ``rows``, ``schemas``, ``crontabs``, ``expressions``, ``payloads`` and ``datagrams``. ``oracle``
+and one judge, ``judge``: ``rows``, ``schemas``, ``crontabs``, ``expressions``, ``payloads``, ``datagrams`` and ``requests``. ``oracle``
 has what all judges ask for, ``mutations`` what all generators draw from, ``planting`` puts what was made into a file.
 """

@@ -11,10 +11,11 @@ import traceback
 from pathlib import Path
 from types import ModuleType
 
-from . import crontabs, datagrams, expressions, payloads, rows, schemas
+from . import crontabs, datagrams, expressions, payloads, requests, rows, schemas
 
 KINDS: dict[str, ModuleType] = {
     "rows": rows, "schemas": schemas, "crontabs": crontabs, "expressions": expressions, "payloads": payloads, "datagrams": datagrams,
+    "requests": requests,
 }  # fmt: skip
 MOST_SHOWN = 4000
 

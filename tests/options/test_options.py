@@ -20,6 +20,7 @@ from litequeue.options import (
     options_of,
 )
 from litequeue.options.schedules import ScheduleOptions
+from litequeue.options.web import WebOptions
 from litequeue.options.workers import EmbeddedOptions, WorkerOptions
 from litequeue.schedules.face import Schedules
 from litequeue.store.schedules import COLUMNS, RULES
@@ -31,7 +32,7 @@ from . import tables
 
 pytestmark = pytest.mark.beside
 
-LISTS = (TaskOptions, EnqueueOptions, ScheduleOptions, WorkerOptions, EmbeddedOptions)
+LISTS = (TaskOptions, EnqueueOptions, ScheduleOptions, WorkerOptions, EmbeddedOptions, WebOptions)
 
 
 # -- what follows from a list ----------------------------------------------------------------------------
@@ -81,6 +82,7 @@ def arguments_of(*words: str) -> dict[str, argparse.Action]:
     ("words", "fields", "without"),
     [
         (("worker",), WorkerOptions, set()),
+        (("web",), WebOptions, set()),
         (("enqueue",), EnqueueOptions, set()),
         (("schedule", "add"), ScheduleOptions, {"trigger", "args", "kwargs"}),
         (("schedule", "update"), ScheduleOptions, {"trigger", "args", "kwargs"}),

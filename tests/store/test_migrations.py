@@ -29,7 +29,7 @@ VERSIONS = [migration.number for migration in ledger.MIGRATIONS]
 ITS_TABLES = {
     1: ("jobs", "attempts", "tasks", "workers", "queues"), 2: ("schedules", "ticks", "output"), 3: (),
     4: ("edges", "waits", "flows", "flow_jobs"), 5: ("steps", "events", "listeners", "callbacks"), 6: (), 7: (), 8: ("keys",), 9: ("limits", "asking", "starts"), 10: (),
-    11: ("progress",), 12: ("tags",), 13: (), 14: ("usage",), 15: ("metrics", "gauges", "actions"),
+    11: ("progress",), 12: ("tags",), 13: (), 14: ("usage",), 15: ("metrics", "gauges", "actions", "tick_counts"),
 }  # fmt: skip
 
 
@@ -140,6 +140,7 @@ def fill(db: Path, version: int) -> None:
         if version >= 15:
             insert("metrics", span=60, at=NOW, task="tests.task", queue="default", succeeded=1)
             insert("gauges", span=60, at=NOW, queue="default", available=1, delayed=0, running=0, oldest_us=0, last_id=10)
+            insert("tick_counts", schedule_id=1, outcome="fired", count=1)
             insert("actions", at=NOW, who="ann (cli)", what="retry", target="job 6", count=1)
 
 

@@ -39,7 +39,7 @@ QUERIES = {
 } | {f"turn.settle.SETTLE_SUCCEEDED_{size}": text for size, text in settle.SETTLE_SUCCEEDED.items()}  # fmt: skip
 # For people, not on a worker's or an enqueue's path; most of them are bounded.
 REPORTS = {
-    "limits.ASK_ALL", "limits.ASK_QUEUE", "limits.COUNTS", "searching.sources.ALL_GROUPS", "searching.sources.GROUPS_OF_QUEUE", "reports.STILL_TO_DO", "reports.WITHOUT_CODE", "reports.UNUSED", "futures.UNFINISHED", "inspection.NEWEST", "inspection.UNTOLD", "inspection.JOBS", "counting.NEWEST", "counting.AVAILABLE", "counting.ALL_GROUPS", "counting.DUE", "levels.DELAYED_BY_QUEUE", "counting.RETRYING", "inspection.ALL_GROUPS", "pages.overview.NEXT_RETRY",
+    "limits.ASK_ALL", "limits.ASK_QUEUE", "limits.COUNTS", "searching.sources.ALL_GROUPS", "searching.sources.GROUPS_OF_QUEUE", "reports.STILL_TO_DO", "reports.WITHOUT_CODE", "reports.UNUSED", "futures.UNFINISHED", "inspection.NEWEST", "inspection.UNTOLD", "inspection.JOBS", "counting.NEWEST", "counting.AVAILABLE", "counting.ALL_GROUPS", "counting.DUE", "levels.DELAYED_BY_QUEUE", "exposed.RETRYING", "exposed.SCHEDULED", "counting.RETRYING", "inspection.ALL_GROUPS", "pages.overview.NEXT_RETRY",
 }  # fmt: skip
 OTHERS = sorted(name for name, sql in QUERIES.items() if sql not in {QUERIES[report] for report in REPORTS})  # a statement may be imported elsewhere
 # Partial indexes that hold only the few rows in question; walking one of them is no scan of the table.
@@ -91,7 +91,7 @@ OF_SCHEDULES = statements(firing) | statements(history) | statements(table)
 # What a scheduler's tick and its firing run, and what a worker's housekeeping does.
 SCHEDULER = (
     "NEXT_FIRE", "DUE", "AWAITING", "HAS_AWAITING", "REBOOTED", "WON", "STEP", "CLOSE_OF", "BUSY", "OVERLAPS",
-    "FIRE_JOBS", "RECORD_TICKS", "UNBLOCK", "LISTENERS", "DISABLE", "MUCH_FIRED", "THIN_TICKS", "PRUNE_TICKS",
+    "FIRE_JOBS", "RECORD_TICKS", "COUNT_TICKS", "UNBLOCK", "LISTENERS", "DISABLE", "MUCH_FIRED", "THIN_TICKS", "PRUNE_TICKS",
     "OLD_TICK", "TAKEN", "LAST_DECIDED", "FORGET_DECIDED",
 )  # fmt: skip
 SMALL_INDEXES_OF_SCHEDULES = (*SMALL_INDEXES, "litequeue_schedules_awaiting")
@@ -116,7 +116,7 @@ def test_the_list_of_the_schedulers_queries_is_whole() -> None:
     """Every query of schedules is on the scheduler's path, or named here as one that is not."""
     others = {
         "CLOSE_ALL", "REOPEN", "INSERT", "REPLACE", "AMEND", "STORED", "DECLARED_BY", "DECLARING", "REMOVE",
-        "REMOVE_TICKS", "PAUSE", "RESUME", "LIST", "SHOW", "TICKS", "TO_COME",
+        "REMOVE_TICKS", "REMOVE_COUNTS", "PAUSE", "RESUME", "LIST", "SHOW", "TICKS", "TO_COME",
         "EXIST",  # stops at the first
         "AROUND",  # of the workers, who are few, for a tick that is late
     }  # fmt: skip

@@ -53,7 +53,7 @@ def planted(world: World) -> Path:
         else:
             done = run(OWNER, words[0], db, *words[1:])
         assert done.returncode == 0, done.stderr
-    attempt = "INSERT INTO litequeue_attempts VALUES (1, 1, 'failed', NULL, 1, 1, 'E', 'm', 't')"
+    attempt = "INSERT INTO litequeue_attempts VALUES (1, 1, 'failed', NULL, 1, 1, 'E', 'm', 't', NULL)"
     task = "INSERT INTO litequeue_tasks VALUES ('t', 'm', 'f', '/', '{}', 0)"
     worker = "INSERT INTO litequeue_workers (name, pid, host, lock_file, slots, started_at, heartbeat_at) VALUES ('w', 1, 'h', 'l', '{}', 0, 0)"
     output = "INSERT INTO litequeue_output (job_id, attempt, number, stream, at, text) VALUES (1, 1, 1, 'stdout', 0, 'x')"

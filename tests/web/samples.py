@@ -332,7 +332,7 @@ def task_page() -> TaskPage:
 
 
 def worker_page() -> WorkerPage:
-    return WorkerPage(workers()[1], jobs_page().rows[-3:-2], jobs_page().rows)
+    return WorkerPage(workers()[1], jobs_page().rows[-3:-2], jobs_page().rows[:-3])
 
 
 def workers_page() -> WorkersPage:

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from litequeue import Discard, LiteQueue
-from litequeue.cli.doctor import work
 from litequeue.commands.notices import Listeners, of_job
+from litequeue.doctor import work
 from litequeue.store import Store
 from litequeue.store.inspection import Inspection
 from litequeue.task import Task

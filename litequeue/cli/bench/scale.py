@@ -65,7 +65,7 @@ def looks(bench: Bench) -> Iterator[Figure]:
     slowest = max(asked, key=lambda name: _best(asked[name]))
     yield Figure("the slowest look at a million jobs", _best(asked[slowest]) * 1000, "ms", 20, False, f"({slowest})")
     nothing = functools.partial(store.searching.find, search.parse("error:nowhere"), now)
-    yield Figure("a search for what is nowhere, until it says so", _best(nothing) * 1000, "ms", 200, False)
+    yield Figure("a search for what is nowhere, until it says so", _best(nothing) * 1000, "ms", 100, False)
     store.close()
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from ...base.states import STATES
 from ...options import EnqueueOptions
 from ...options.jobs import MAX_RUNNING
+from ...options.web import WebOptions
 from ...options.workers import WorkerOptions
 from . import schedules
 from .parser import (
@@ -17,7 +18,6 @@ from .parser import (
     instead_of,
     integer,
     job_id,
-    job_or_flow,
     json_option,
     lazily,
     take_database,
@@ -42,22 +42,26 @@ def build() -> argparse.ArgumentParser:
 
     command("worker", "worker.command:run", "Run the jobs in DB until SIGTERM or Ctrl-C.", _worker)
     command("enqueue", "jobs:enqueue", "Enqueue a task by its name and print the job's id.", _enqueue)
-    command("jobs", "jobs:jobs", "List jobs, newest first.", _jobs)
+    command("jobs", "jobs:jobs", "List the jobs that a search means, or all: by their end, as they will run, or newest first.", _jobs)
     command("job", "jobs:job", "Show everything about one job, with its errors.", _job)
     command("flow", "flows:flow", "Draw a workflow: its jobs, who waits for whom, with states and times.", _flow)
-    command("retry", "jobs:retry", "Run final jobs again, and waiting ones now.", _retry)
+    command("retry", "acts:retry", "Run final jobs again, and waiting ones now; of a search those that were discarded, unless it names states.", _retry)
     command("emit", "events:emit", "Say that something has happened, for jobs that wait for it.", _emit)
     command("events", "events:events", "List the events that are kept, and those that jobs wait for.", _events)
     command("limit", "limits:limit", "Show limits, or change one: how many jobs run at once, and start within a time.", _limit)
     summary = "Cancel jobs: waiting ones at once, running ones as soon as they can be stopped."
-    command("cancel", "jobs:cancel", summary, _ids)
-    command("pause", "jobs:pause", "Let no worker claim from a queue.", _queue)
-    command("resume", "jobs:resume", "Undo pause.", _queue)
+    command("cancel", "acts:cancel", summary, _meant)
+    summary = "Delete jobs: waiting ones, which are cancelled first, and final ones; not those that run."
+    command("purge", "acts:purge", summary, _meant)
+    command("pause", "acts:pause", "Let no worker claim from a queue.", _queue)
+    command("resume", "acts:resume", "Undo pause.", _queue)
     command("tasks", "jobs:tasks", "List the tasks that producers have recorded, with where their code is.", json_option)
     schedules.add_to(commands, command)
     command("stats", "jobs:stats", "Count jobs by state and queue; show the workers.", json_option)
     summary = "Look for what is or may go wrong; exit 0 if nothing is, 1 wrong, 3 damaged, 4 unusable, 75 busy or full."
-    command("doctor", "doctor.command:run", summary, _doctor)
+    command("web", "web:web", "Serve the page of DB, to be seen in a browser, until SIGTERM or Ctrl-C.", _web)
+    command("doctor", "doctor:run", summary, _doctor)
+    command("metrics", "metrics:run", "Print metrics for Prometheus, or write them to a file for node_exporter.", _metrics)
     command("init", "jobs:init", "Make DB, or add the tables to an app's own database.")
     command("service", "service:run", "Print a systemd unit that keeps a worker up for DB.", _service)
     summary = "Make a key, by which what tasks pickle is signed."
@@ -88,13 +92,13 @@ def _enqueue(sub: Parser) -> None:
 
 def _jobs(sub: Parser) -> None:
     add = sub.add_argument
-    add("flow", type=flow_id, metavar="flow:ID", nargs="?", help="those of this workflow")
+    add("query", metavar="QUERY", nargs="*", help=QUERY)
     add("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
     add("--queue", metavar="NAME", help="those of this queue")
     add("--task", metavar="NAME", help="those of this task, such as tasks.add")
     add("--tag", metavar="WORD", help="those with this tag")
     add("--limit", type=integer(1, 10_000), default=20, metavar="N", help="default 20")
-    add("--before", type=job_id, metavar="ID", help="the next page: jobs before this one")
+    add("--before", metavar="PLACE", help="the next page: as the last one says, or a job's id")
     json_option(sub)
 
 
@@ -110,12 +114,18 @@ def _job(sub: Parser) -> None:
     json_option(sub)
 
 
-def _ids(sub: Parser) -> None:
-    sub.add_argument("ids", type=job_or_flow, metavar="ID", nargs="+", help="the jobs', or flow:ID for all of a workflow")
+QUERY = "such as: state:discarded task:shop.* error:Timeout age:<1d -queue:mail; the guide's chapter watching has them all"
+
+
+def _meant(sub: Parser) -> None:
+    add = sub.add_argument
+    add("meant", metavar="ID | QUERY", nargs="+", help=f"jobs by their ids, flow:ID for all of a workflow, or a search, {QUERY}")
+    add("--yes", action="store_true", help="do it to all that the search means, and ask nobody")
+    add("--dry-run", action="store_true", help="only count what the search means")
 
 
 def _retry(sub: Parser) -> None:
-    _ids(sub)
+    _meant(sub)
     sub.add_argument("--from-start", action="store_true", help="forget the steps that a job has stored")
 
 
@@ -153,6 +163,11 @@ def _doctor(sub: Parser) -> None:
     json_option(sub)
 
 
+def _metrics(sub: Parser) -> None:
+    sub.add_argument("--textfile", metavar="PATH", help="write them there, whole or not at all; node_exporter reads *.prom")
+    sub.add_argument("--openmetrics", action="store_true", help="in that format; else Prometheus' own, 0.0.4")
+
+
 def _signing_key(sub: Parser) -> None:
     sub.add_argument("file", metavar="FILE", help="where there is none yet, in a folder that nobody else can write, such as ~/.config")
 
@@ -185,6 +200,11 @@ def _worker(sub: Parser) -> None:
         help="default info: a line for each job that ends",
     )
     add("--log-json", action="store_true", help="one JSON object a line")
+
+
+def _web(sub: Parser) -> None:
+    add_options(sub, WebOptions)
+    sub.add_argument("--open", action="store_true", help="and show it in the browser of this desktop")
 
 
 def _service(sub: Parser) -> None:

@@ -61,6 +61,10 @@ SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(va
 FROM json_each(:ticks) WHERE true
 ON CONFLICT (schedule_id, tick_at) DO NOTHING"""
 
+COUNT_TICKS: Final = """INSERT INTO litequeue_tick_counts (schedule_id, outcome, count)
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[3]'), count(*) FROM json_each(:ticks) WHERE true GROUP BY 1, 2
+ON CONFLICT DO UPDATE SET count = count + excluded.count"""
+
 # The last sign of life of the workers that had started when a tick came, and the first start after it.
 AROUND: Final = """SELECT
     max(CASE WHEN started_at <= :tick THEN coalesce(stopped_at, heartbeat_at) END),
@@ -105,7 +109,9 @@ def insert_fired(
         for (id_, tick, job), outcome in zip(fired, outcomes, strict=True)
     ]
     if ticks or rows:
-        connection.execute(RECORD_TICKS, {"ticks": json.dumps(ticks + rows), "now": now})
+        text = json.dumps(ticks + rows)
+        connection.execute(RECORD_TICKS, {"ticks": text, "now": now})
+        connection.execute(COUNT_TICKS, {"ticks": text})
     return fired
 
 

@@ -53,6 +53,7 @@ REMOVE: Final = "DELETE FROM litequeue_schedules WHERE name = :name"
 # Not those of jobs that have not ended: one that is blocked still waits for the one before it.
 REMOVE_TICKS: Final = """DELETE FROM litequeue_ticks
 WHERE schedule_id = :id AND (job_id IS NULL OR job_finished_at IS NOT NULL)"""
+REMOVE_COUNTS: Final = "DELETE FROM litequeue_tick_counts WHERE schedule_id = :id"
 PAUSE: Final = """UPDATE litequeue_schedules SET paused_at = coalesce(paused_at, :now), revision = revision + 1,
     updated_at = :now
 WHERE name = :name"""
@@ -249,4 +250,5 @@ def _remove(connection: sqlite3.Connection, name: str) -> None:
     if known is not None:
         connection.execute(CLOSE_OF, {"schedules": json.dumps([known.id])})
         connection.execute(REMOVE_TICKS, {"id": known.id})
+        connection.execute(REMOVE_COUNTS, {"id": known.id})
         connection.execute(REMOVE, {"name": name})

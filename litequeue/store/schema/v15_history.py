@@ -57,6 +57,14 @@ CREATE TABLE litequeue_gauges (
     PRIMARY KEY (span, at, queue)
 ) STRICT, WITHOUT ROWID;
 
+-- How many ticks came to what, of all that there ever were; missed ones of one stretch of time are one.
+CREATE TABLE litequeue_tick_counts (
+    schedule_id INTEGER NOT NULL,
+    outcome TEXT NOT NULL,                -- as of litequeue_ticks
+    count INTEGER NOT NULL,
+    PRIMARY KEY (schedule_id, outcome)
+) STRICT, WITHOUT ROWID;
+
 -- What people have done to jobs, queues and schedules.
 CREATE TABLE litequeue_actions (
     id INTEGER PRIMARY KEY,

@@ -115,4 +115,5 @@ def _labels(axis: _Axis, now: datetime) -> list[Markup]:
     inner = [f"+{words.age(axis.seconds * number / (_LABELS - 1))}" for number in range(1, _LABELS - 1)]
     if axis.seconds < 2:
         inner = [f"+{words.took(axis.seconds * number / (_LABELS - 1))}" for number in range(1, _LABELS - 1)]
-    return [el("span", text) for text in (words.clock(axis.begin, now), *inner, words.clock(axis.end, now))]
+    texts = (words.clock(axis.begin, now), *inner, words.clock(axis.end, now))
+    return [el("span", text, class_="opt" if number % 2 else None) for number, text in enumerate(texts)]

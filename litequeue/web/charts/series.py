@@ -105,7 +105,7 @@ def _at(point: Point, span: Range, now: datetime) -> str:
 
 
 def _hatched(left: float, width: float, height: float) -> Markup:
-    return el("rect", class_="hatch", x=left, y=0, width=width, height=height, fill="url(#hatch)")
+    return el("rect", x=left, y=0, width=width, height=height, fill="url(#hatch)")
 
 
 def _unserved(points: Sequence[Point], height: float) -> Markup:
@@ -123,10 +123,10 @@ def _band(points: Sequence[Point], slow: float) -> Markup:
 
 
 def _times(series: Series, now: datetime) -> list[str]:
-    points, last = series.points, len(series.points) - 1
-    if last < LABELS:
-        return [_at(point, series.range, now) for point in points]
-    return [_at(points[last * number // (LABELS - 1)], series.range, now) for number in range(LABELS)]
+    """Under the axis: where a day is shown the times speak for themselves."""
+    last = len(series.points) - 1
+    shown = series.points if last < LABELS else [series.points[last * number // (LABELS - 1)] for number in range(LABELS)]
+    return [words.day(point.at, now) if series.range == "30d" else f"{point.at.astimezone():%H:%M}" for point in shown]
 
 
 def _ended_news(series: Series, now: datetime) -> str:

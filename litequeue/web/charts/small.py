@@ -44,7 +44,7 @@ def mini(values: Sequence[float | None], tone: str) -> Markup:
 
 def meter(part: float, whole: float, label: str, tone: str = "") -> Markup:
     share = min(max(part / whole, 0.0), 1.0) if whole > 0 else 0.0
-    bar = el("svg", el("rect", width=share * 100, height=1), viewBox="0 0 100 1", preserveAspectRatio="none")
+    bar = el("svg", el("rect", width=share * 100, height=1), viewBox="0 0 100 1", preserveAspectRatio="none", aria_hidden="true")
     return el("span", bar, class_=f"meter {tone}".strip(), role="img", aria_label=label)
 
 
@@ -63,14 +63,14 @@ def kind(tick: TickInfo) -> str:
     return "late" if tick.outcome == "late" else "ok"
 
 
-def ticks(found: Sequence[TickInfo], now: datetime) -> Markup:
+def ticks(found: Sequence[TickInfo], now: datetime, *, is_tall: bool = False) -> Markup:
     """A bar each, the oldest first; what each was stands in its title."""
     if not found:
         return el("span", "no tick yet", class_="faint")
     kinds = Counter(map(kind, found))
     news = words.listed([f"{kinds[each]} {said}" for each, said in _SAID.items() if kinds[each]])
     bars = (el("i", class_=kind(tick), title=said(tick, now)) for tick in found)
-    return el("span", bars, class_="ticks", role="img", aria_label=f"The last {len(found)} ticks: {news}")
+    return el("span", bars, class_="ticks tall" if is_tall else "ticks", role="img", aria_label=f"The last {len(found)} ticks: {news}")
 
 
 def said(tick: TickInfo, now: datetime) -> str:

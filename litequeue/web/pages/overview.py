@@ -21,7 +21,6 @@ from ..values import head, link, moment, panel, search_link, state, table
 from . import reasons, rows
 
 _PER: Final = {"1h": "Ended a minute", "24h": "Ended in 15 minutes", "30d": "Ended a day"}
-_SINCE: Final = {"available": "oldest due for ", "running": "longest "}
 LATE: Final = 60.0  # seconds for which a job is due, from which on that stands out
 
 
@@ -62,7 +61,7 @@ def _health(view: Overview, request: Request, now: datetime) -> Markup:
     found = view.reasons[: reasons.MOST]
     items = el("ul", (el("li", reasons.said(reason, request, now)) for reason in found)) if found else None
     more = len(view.reasons) - len(found)
-    text = el("div", el("b", sentence(view, now), aria_live="polite"), items, el("span", f"and {more} more", class_="muted") if more else None)
+    text = el("div", el("b", sentence(view, now)), items, el("span", f"and {more} more", class_="muted") if more else None)
     badge = el("span", icons.icon("failures" if found else "succeeded"), class_="badge")
     doctor = el("a", "Doctor", href=to(request, "doctor"), class_="btn")
     return el("section", badge, text, doctor, class_=f"health {'warn' if found else 'ok'}", aria_label="Health", data_live="health")
@@ -145,9 +144,9 @@ def _states(view: Overview, request: Request, now: datetime) -> Markup:
 def _state(each: LiveState, request: Request, now: datetime) -> Markup:
     said: Child = None
     if each.at is not None and each.state == "available":
-        said = (_SINCE["available"], _due_for(each.at, now))
+        said = (el("span", "oldest ", class_="opt"), "due for ", _due_for(each.at, now))
     elif each.at is not None and each.state == "running":
-        said = (_SINCE["running"], words.age(words.since(each.at, now)))
+        said = ("longest ", words.age(words.since(each.at, now)))
     elif each.at is not None:
         said = ("next ", moment(each.at, now))
     return el(

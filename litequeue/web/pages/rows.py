@@ -25,6 +25,7 @@ from ..charts import small
 from ..html import Child, Markup, el, join, value
 from ..messages import Request
 from ..values import (
+    DEMO,
     LINE,
     TASK,
     command,
@@ -61,7 +62,7 @@ def failures(groups: Sequence[FailureGroup], request: Request, now: datetime, ov
 
 def queues(found: Sequence[QueueRow], request: Request, frame: Frame) -> Markup:
     if not found:
-        return empty("No job has been enqueued yet. Try it:", command(frame, "demo"))
+        return empty("No job has been enqueued yet. Try it:", DEMO)
     rows = (
         el(
             "tr",
@@ -124,7 +125,7 @@ def rate(found: float | None) -> str | None:
 
 def schedules(found: Sequence[ScheduleRow], request: Request, frame: Frame) -> Markup:
     if not found:
-        return empty("Nothing is scheduled. Such as:", command(frame, "schedule", "add") + " nightly --cron '30 2 * * *' TASK")
+        return empty("Nothing is scheduled. Such as:", command(frame, "schedule add", "nightly", "--cron", "30 2 * * *", "--", "pg_dump", "mydb"))
     rows = (
         el(
             "tr",

@@ -44,13 +44,18 @@
     const chosen = getSelection();
     return block.contains(document.activeElement) || $("details[data-touched]", block) || (!chosen.isCollapsed && (chosen.containsNode(block, true) || block.contains(chosen.anchorNode)));
   };
+  // The one thing that is read aloud, and at most once in 10 s.
+  const announce = (before, text) => {
+    if (text === before || Date.now() - said < 10000) return;
+    said = Date.now();
+    $("#said").textContent = text;
+  };
   const replace = (fresh) => {
     $$("[data-live]").forEach((block) => {
       const name = block.dataset.live;
       const now = $(`[data-live="${CSS.escape(name)}"]`, fresh);
       if (!now || held(block) || plain(block) === plain(now)) return;
-      if (name === "health" && Date.now() - said < 10000) return;
-      if (name === "health") said = Date.now();
+      if (name === "health") announce($("b", block).textContent, $("b", now).textContent);
       const box = $("input[type=checkbox]", block), its = $("input[type=checkbox]", now);
       if (box && its) its.checked = box.checked;
       if (block.dataset.at !== undefined) now.dataset.at = "";
@@ -72,7 +77,11 @@
     try {
       const reply = await fetch(address(), { headers: { Accept: "text/html" } });
       if (reply.redirected) location.reload();
-      else if (reply.ok) replace(new DOMParser().parseFromString(await reply.text(), "text/html"));
+      else if (!reply.ok) show("lost", reply.status === 404 ? "gone" : "not answered");
+      else {
+        replace(new DOMParser().parseFromString(await reply.text(), "text/html"));
+        if (live.dataset.state === "lost") show("live", "live");
+      }
     } catch { show("lost", "not connected"); }
     setTimeout(() => { busy = false; if (again) { again = false; refresh(); } }, 1000);
   };
@@ -145,7 +154,7 @@
     r: () => act("r"), c: () => act("c"), ".": () => click(".news"), p: () => live && pause(), "?": help,
   };
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=checkbox]), textarea, select, dialog")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=checkbox]), textarea, select, dialog[open]")) return;
     if (event.key === "Enter" && event.target !== document.body && !event.target.matches("main")) return;
     if (goes) { goes = false; click(`[data-go="${CSS.escape(event.key)}"]`); event.preventDefault(); return; }
     if (event.key === "g") { goes = true; setTimeout(() => { goes = false; }, 1500); return; }
@@ -160,4 +169,6 @@
     zoned(); ago(); count();
   };
   ready();
+  const current = $(".nav [aria-current]");
+  if (current) current.scrollIntoView({ block: "nearest", inline: "center" });
 })();

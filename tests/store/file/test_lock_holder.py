@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from litequeue.base import errors
-from litequeue.cli.doctor.command import examine
+from litequeue.doctor.examining import examine
 from litequeue.store import Store
 from litequeue.store.file.lock_holder import holder, readers, why_held_up
 

@@ -10,7 +10,7 @@ import pytest
 
 from litequeue import LiteQueue
 from litequeue.base import errors
-from litequeue.cli.doctor.command import examine
+from litequeue.doctor.examining import examine
 from litequeue.store import Store
 from litequeue.store.file import sqlerrors
 

@@ -11,7 +11,7 @@ import pytest
 
 from litequeue import LiteQueue
 from litequeue.cli import main
-from litequeue.cli.doctor import work
+from litequeue.doctor import work
 from litequeue.store import waiting
 from litequeue.worker.coordinator import Coordinator
 from litequeue.worker.services import watchdog

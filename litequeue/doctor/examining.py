@@ -1,4 +1,4 @@
-"""``doctor``: what is wrong with a file, or may become so, one line each.
+"""What is wrong with a file, or may become so, one line each.
 
 Owns the order of the checks, and the judgement of the file's own; what is around it is in ``host``, who
 serves it in ``work``, what waits for other jobs in ``waits``. The facts come from the store's inspection and reports. Every check stands alone: one that a
@@ -7,43 +7,31 @@ damaged or busy file refuses says so, and the next one is made.
 
 from __future__ import annotations
 
-import argparse
 import shlex
 import sqlite3
 from collections.abc import Callable, Iterator
 
-from ...base.checks import MICROS, aware
-from ...base.clock import SystemClock
-from ...base.errors import CannotOpen, LitequeueError, NotAQueue
-from ...given import database_path
-from ...store import Store
-from ...store.file.wal import LIMIT
-from ...store.inspection import Inspection, damage_told
-from .. import render
-from ..printing import say
+from ..base.checks import MICROS, aware
+from ..base.clock import SystemClock
+from ..base.durations import about
+from ..base.errors import CannotOpen, LitequeueError, NotAQueue
+from ..store import Store
+from ..store.file.wal import LIMIT
+from ..store.inspection import Inspection, damage_told
 from . import host, waits, work
-from .finding import BUSY, DAMAGED, OK, WRONG, Finding, exit_code, refused
+from .finding import BUSY, DAMAGED, OK, WRONG, Finding, refused
 
 PATIENCE = 2.0  # seconds for the write lock
 SLOW_LOCK = 0.5
+TOUCHING = ("lock", "wal")
 OLD = 300.0  # seconds that a job may be due and not started
 STEP = 5.0  # seconds of the clock
 WAL_RESET_FIXED = ((3, 51, 3), (3, 50, 7))
 
 
-def run(arguments: argparse.Namespace) -> int:
-    path = database_path(arguments.db)
-    findings = list(examine(path, full=arguments.full))
-    if arguments.json:
-        render.print_json([finding._asdict() for finding in findings])
-    else:
-        for check, level, text in findings:
-            say(f"{level:<8} {check:<12} {text}")
-    return exit_code(findings)
-
-
-def examine(path: str, *, full: bool) -> Iterator[Finding]:
-    """Every check in turn. The last one is named "open" where the file could not even be opened."""
+def examine(path: str, *, full: bool, touches: bool = True) -> Iterator[Finding]:
+    """Every check in turn. The last one is named "open" where the file could not even be opened. Not ``touches``: without those that take the
+    write lock, or make a checkpoint."""
     yield sqlite_version(sqlite3.sqlite_version_info)
     yield from host.trust(path)
     store, parts = Store(path, create=False, adopt=False), host.parts(path)
@@ -72,7 +60,7 @@ def examine(path: str, *, full: bool) -> Iterator[Finding]:
             ("schedules", lambda: work.schedules(store, inspection, now)),
             ("notices", lambda: work.notices(store, inspection)),
         )
-        for name, check in checks:
+        for name, check in checks if touches else (each for each in checks if each[0] not in TOUCHING):
             try:
                 with damage_told(store.database):
                     yield from check()
@@ -114,7 +102,7 @@ def _integrity(inspection: Inspection, path: str, full: bool) -> Iterator[Findin
 def _lock(inspection: Inspection) -> Iterator[Finding]:
     seconds = inspection.lock_wait()
     level = WRONG if seconds > SLOW_LOCK else OK
-    yield Finding("lock", level, f"the write lock was had after {render.duration(seconds)}")
+    yield Finding("lock", level, f"the write lock was had after {about(seconds)}")
 
 
 def _wal(inspection: Inspection, path: str) -> Iterator[Finding]:
@@ -140,7 +128,7 @@ def _clock(inspection: Inspection, now: int) -> Iterator[Finding]:
     newest = inspection.newest()
     ahead = 0.0 if newest is None else (newest - now) / MICROS
     if ahead > STEP:
-        text = f"somebody wrote a time that is {render.duration(ahead)} from now: the clock was set back"
+        text = f"somebody wrote a time that is {about(ahead)} from now: the clock was set back"
         yield Finding("clock", WRONG, f"{text}; jobs and leases of that time wait for it")
     else:
         yield Finding("clock", OK, "nobody wrote a time to come")
@@ -155,6 +143,6 @@ def _jobs(store: Store, now: int) -> Iterator[Finding]:
     paused = f"; paused: {', '.join(stats.paused)}" if stats.paused else ""
     text = f"{counts}{paused}"
     if age > OLD:
-        yield Finding("jobs", WRONG, f"{text}; the oldest available one has waited for {render.duration(age)}")
+        yield Finding("jobs", WRONG, f"{text}; the oldest available one has waited for {about(age)}")
     else:
         yield Finding("jobs", OK, text)

@@ -12,9 +12,9 @@ import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator
 
-from ...base.denied import is_a_link
-from ...base.errors import InvalidArgument
-from ...base.trust import (
+from ..base.denied import is_a_link
+from ..base.errors import InvalidArgument
+from ..base.trust import (
     SAY_SO,
     VARIABLE,
     cure,
@@ -132,7 +132,7 @@ def disk(path: str) -> Iterator[Finding]:
 def zone() -> Iterator[Finding]:
     """Whether the variable TZ names a zone, where it is set: of the doctor's environment, which need not be the workers'."""
     if "TZ" in os.environ:
-        from ...cron import zones  # few environments have that variable
+        from ..cron import zones  # few environments have that variable
 
         try:
             zones.local_name()

@@ -9,10 +9,10 @@ import shlex
 from collections.abc import Iterator
 from typing import Final
 
-from ...base.checks import MICROS
-from ...store.inspection import Inspection
-from ...store.rules import DAY
-from .. import render
+from ..base.checks import MICROS
+from ..base.durations import about
+from ..store.inspection import Inspection
+from ..store.rules import DAY
 from .finding import OK, WRONG, Finding
 
 _LONG: Final = DAY  # that a block is open
@@ -26,7 +26,7 @@ def workflows(inspection: Inspection, path: str, now: int, full: bool) -> Iterat
         cure = f"{what}: python -m litequeue {command} {shlex.quote(path)} {job}"
         yield Finding("workflows", WRONG, f"job {job} {rule}: somebody has changed its rows, or litequeue did wrong; {cure}")
     for batch, since in batches:
-        age = render.duration((now - since) / MICROS)
+        age = about((now - since) / MICROS)
         why = "nothing that is to follow it is called; if the program in whose block it is open is gone"
         yield Finding("workflows", WRONG, f"batch {batch} has been open for {age}, and as long as it is, {why}, close it: app.batch({batch}).close()")
     if odd is None:

@@ -9,18 +9,18 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from ...base.checks import MICROS, aware, counted
-from ...base.counts import total
-from ...base.errors import LitequeueError
-from ...base.records import WorkerInfo
-from ...base.trust import is_anyone
-from ...commands.command import NAME as COMMAND
-from ...store import Store, waiting
-from ...store.inspection import Condition, Inspection
-from ...store.schedules import stuck
-from ...store.waiting import is_late, silence
-from ...tasks.modules import why_not_imported
-from .. import render
+from ..base.checks import MICROS, aware, counted
+from ..base.counts import total
+from ..base.durations import about
+from ..base.errors import LitequeueError
+from ..base.records import WorkerInfo
+from ..base.trust import is_anyone
+from ..commands.command import NAME as COMMAND
+from ..store import Store, waiting
+from ..store.inspection import Condition, Inspection
+from ..store.schedules import stuck
+from ..store.waiting import is_late, silence
+from ..tasks.modules import why_not_imported
 from .finding import NOTE, OK, WRONG, Finding
 
 OVERDUE = 60.0  # seconds that a tick may be late
@@ -52,7 +52,7 @@ def workers(store: Store, inspection: Inspection, now: int) -> Iterator[Finding]
 def judged(condition: Condition, now: int) -> tuple[str, str]:
     """The level, and what goes on after the worker's name."""
     held = f"{condition.held} job{'' if condition.held == 1 else 's'}"
-    beat = f"its last beat was {render.duration(silence(condition, now))} ago"
+    beat = f"its last beat was {about(silence(condition, now))} ago"
     if condition.dead and condition.leaving:
         return NOTE, f"has left while {held} of it still ran in threads; the next worker takes them up"
     if condition.dead:
@@ -83,7 +83,7 @@ def _when_taken(condition: Condition, now: int) -> str:
         return f"; {wake}"
     left = (condition.lease_until - now) / MICROS
     if left > 0:
-        when = f"any live worker takes over in {render.duration(left)}, when the last lease has run out"
+        when = f"any live worker takes over in {about(left)}, when the last lease has run out"
     else:
         when = "the leases have run out: any live worker takes over within seconds"
     return f"; {when}. To have it sooner, {wake}"
@@ -151,13 +151,13 @@ def _stuck(store: Store, now: int) -> list[Finding]:
     """By a job that does not end."""
     findings = []
     for found in (found for found in stuck.unended(store.database, now) if found.runs):  # of what waits others say why
-        from ...triggers import (
+        from ..triggers import (
             firing,  # time zones and cron, for the few who have schedules at work
         )
 
         with contextlib.suppress(LitequeueError):  # a planted trigger, or one that only code can work out
             if firing.is_stuck(firing.trigger_of(found.schedule.trigger, found.schedule.anchor_at), found.tick, now):
-                since = render.duration((now - found.tick) / MICROS)
+                since = about((now - found.tick) / MICROS)
                 text = f"{found.schedule.name} does not go on: its job {found.job} has not ended since its tick {since} ago"
                 findings.append(Finding("schedules", WRONG, text))
     return findings
@@ -172,7 +172,7 @@ def schedules(store: Store, inspection: Inspection, now: int) -> Iterator[Findin
     for name, why in found.disabled:
         yield Finding("schedules", WRONG, f"{name} is disabled: {why}")
     if found.overdue_since is not None:
-        late = render.duration((now - found.overdue_since) / MICROS)
+        late = about((now - found.overdue_since) / MICROS)
         text = f"{counted(found.overdue, 'schedule')} with a tick that nobody fired, one of them since {late}"
         why = nobody or "only a worker that has the code can fire those of own triggers, and none does"
         yield Finding("schedules", WRONG, f"{text}; {why}")

@@ -1,0 +1,163 @@
+"""The commands that change jobs and queues: one by one, or all that a search means.
+
+Each leaves a row of what was done (``acting``). Return the exit code: 0, or 1 where a job was not as asked, or nothing was done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import re
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+from ..acting import DONE, Acting, meant
+from ..app import LiteQueue
+from ..base.accounts import own_name
+from ..base.checks import counted
+from ..base.errors import InvalidArgument, JobNotFound
+from ..base.search import Query, written
+from ..job import Job
+from ..workflow.flow import Flow
+from .grammar.parser import job_or_flow
+from .jobs import existing
+from .printing import complain, put, say
+
+_ID: Final = re.compile("[0-9]+|flow:[0-9]+")
+SHOWN: Final = 10  # batches between two lines of how far it is
+
+
+def acting(app: LiteQueue) -> Acting:
+    """Who uses the command line."""
+    return Acting(app._client, f"{own_name()} (cli)")
+
+
+def retry(arguments: argparse.Namespace) -> int:
+    act = functools.partial(Job.retry, from_start=arguments.from_start)
+    return _done(arguments, "retry", act, "runs again", Flow.retry, "put back")
+
+
+def cancel(arguments: argparse.Namespace) -> int:
+    return _done(arguments, "cancel", Job.cancel, "is {}", Flow.cancel, "cancelled")
+
+
+def purge(arguments: argparse.Namespace) -> int:
+    """By ids too it is a search, since there is nothing to say of each."""
+    words = [f"id:{word}" if word.isdigit() else word for word in arguments.meant]
+    ids = [word for word in words if word.startswith("id:")]
+    return _by_query(arguments, "purge", " ".join(words if len(ids) != len(words) else [f"id:{','.join(word[3:] for word in ids)}"]))
+
+
+def _done(
+    arguments: argparse.Namespace, what: str, act: Callable[[Job[Any]], bool], done: str, act_on_flow: Callable[[Flow], int], came: str
+) -> int:
+    are_ids = list(map(bool, map(_ID.fullmatch, arguments.meant)))
+    if not all(are_ids):
+        if any(are_ids):
+            raise InvalidArgument(f"{' '.join(arguments.meant):.80}: name jobs by their ids, or say a search, such as id:1,2 task:x")
+        return _by_query(arguments, what, " ".join(arguments.meant))
+    if arguments.dry_run:
+        raise InvalidArgument("--dry-run is for a search: jobs that are named are as many as there are names")
+    return _each(arguments, what, act, done, act_on_flow, came)
+
+
+# -- what is named ---------------------------------------------------------------------------------------
+
+
+def _each(
+    arguments: argparse.Namespace, what: str, act: Callable[[Job[Any]], bool], done: str, act_on_flow: Callable[[Flow], int], came: str,
+) -> int:
+    """Do it to each that is named. 1, where there was nothing to be done to one."""
+    named = [job_or_flow(word) for word in arguments.meant]
+    if what == "retry" and arguments.from_start and any(isinstance(each, str) for each in named):
+        raise InvalidArgument("--from-start is for jobs by their ids: of a workflow what has failed goes on behind its last step")
+    code = 0
+    with existing(arguments.db) as app:
+        for each in named:
+            try:
+                if isinstance(each, str):
+                    count = act_on_flow(app.flow(each))
+                    say(f"{each}: {counted(count, 'job')} {came}" if count else f"{each} was not changed: it has nothing to be {came}")
+                else:
+                    count = int(act(app.job(each)))
+                    _say_of_job(app, each, what, done if count else "was not changed: it is {}", bool(count))
+                if count:
+                    acting(app).note(what, f"job {each}" if isinstance(each, int) else each, count)
+                code = code if count else 1
+            except JobNotFound as error:
+                complain(error)
+                code = 1
+    return code
+
+
+def _say_of_job(app: LiteQueue, job: int, what: str, text: str, acted: bool) -> None:
+    handle, flows, reports = app.job(job), app._client.store.flows, app._client.store.reports
+    state = handle.state
+    cause = None if acted else flows.cause(job)
+    more = "" if cause is None or state != "cancelled" else f", for job {cause}: retry that, and it waits for it again"
+    say(f"job {job} {text.format('being cancelled' if acted and state == 'running' else state)}{more}")
+    holder = reports.key_holder(job, app._client.clock.now()) if acted and what == "retry" else None
+    if holder is not None:
+        say(f"job {job} runs without its key {handle.info().unique_key}, which job {holder} has")
+
+
+# -- what a search means -----------------------------------------------------------------------------------
+
+
+def _by_query(arguments: argparse.Namespace, what: str, text: str) -> int:
+    query = meant(what, text)
+    with existing(arguments.db) as app:
+        actor = acting(app)
+        count = actor.count(query)
+        said = f"{counted(count, 'job')} with {written(query)}"
+        if not count:
+            complain(f"there is no job with {written(query)}")
+            return 1
+        if arguments.dry_run or not (arguments.yes or _agrees(what, said)):
+            say(f"{said}: nothing was done" + ("" if arguments.dry_run or sys.stdin.isatty() else f"; --yes does it, to {what} {'it' if count == 1 else 'them'}"))
+            return 0 if arguments.dry_run else 1
+        return _act(actor, what, query, count, getattr(arguments, "from_start", False))
+
+
+def _agrees(what: str, said: str) -> bool:
+    if not sys.stdin.isatty():
+        return False
+    put(f"{what} {said}? [y/N] ")
+    sys.stdout.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _act(actor: Acting, what: str, query: Query, count: int, from_start: bool) -> int:
+    changed = looked = 0
+    for number, progress in enumerate(actor.act(what, query, count, from_start=from_start), 1):
+        looked, changed = progress.looked_at, progress.changed
+        if progress.stopped:
+            complain(f"stopped, since {progress.stopped}: {counted(changed, 'job')} {DONE[what]}")
+            return 1
+        if number % SHOWN == 0:
+            complain(f"{looked:,} of {count:,}")
+    left = looked - changed
+    say(f"{counted(changed, 'job')} {DONE[what]}" + (f"; {left:,} {'was' if left == 1 else 'were'} not as asked any more" if left else ""))
+    return 0 if changed else 1
+
+
+# -- queues ------------------------------------------------------------------------------------------------
+
+
+def pause(arguments: argparse.Namespace) -> int:
+    with existing(arguments.db) as app:
+        app.pause(arguments.queue)
+        acting(app).note("pause", f"queue {arguments.queue}", 0)
+        known = arguments.queue in app.stats().queues
+    say(f"queue {arguments.queue} is paused" + ("" if known else " (no job is in it)"))
+    return 0
+
+
+def resume(arguments: argparse.Namespace) -> int:
+    with existing(arguments.db) as app:
+        was = arguments.queue in app._client.store.reports.paused()
+        app.resume(arguments.queue)
+        acting(app).note("resume", f"queue {arguments.queue}", 0)
+    say(f"queue {arguments.queue} {'is' if was else 'was'} not paused{' any more' if was else ''}")
+    return 0

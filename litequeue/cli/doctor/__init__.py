@@ -1,6 +1,0 @@
-"""The command ``doctor``: what is wrong with a file, or may become so, a line each.
-
-Read ``command`` first, the order of the checks and those of the file itself; ``host`` looks at what is around the file,
-``work`` judges the workers, the waiting jobs, the schedules and the notices (``stats`` shows its word on a worker too),
-``waits`` what waits for other jobs, ``finding`` is one line and how bad it is.
-"""
