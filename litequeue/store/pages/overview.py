@@ -2,7 +2,8 @@
 
 Owns which few of all there is are shown there. Everything is read for its own page's sake elsewhere.
 
-Measured on 1,000,000 jobs with 16 pairs of task and queue: 19 ms, with a million that wait 16; what is around a page 3.
+Measured on 1,000,000 jobs with 16 pairs of task and queue: 16 ms of SQL, of a day 18; with a million that wait, and the hundred pairs that are counted at most, 11 to 24.
+What is around a page takes 2.
 """
 
 from __future__ import annotations

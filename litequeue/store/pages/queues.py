@@ -1,6 +1,6 @@
 """The queues as they are now, and one of them.
 
-Owns how many of their jobs are counted. Measured on 1,000,000 jobs: all of them 9 ms, one 10.
+Owns how many of their jobs are counted. Measured on 1,000,000 jobs: all of them 5 ms, one 6, and 10 with a day's history.
 """
 
 from __future__ import annotations
