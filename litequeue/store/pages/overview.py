@@ -129,7 +129,7 @@ def _facts(
         now, int(total(states.get(state, 0) for state in ("available", "scheduled", "retrying"))), coming,
         [(queue, since, int(levels.available.get(queue, 0))) for queue, since in levels.paused.items()], crew.workers, crew.conditions,
         reasons.without_code(_waits(connection), crew.living) if any(worker.unknown_tasks for worker in crew.living) else (),
-        late, connection.execute(schedules.DISABLED, {"most": reasons.FIRST}).fetchall(), untold, last_untold, disk_free,
+        late, connection.execute(schedules.MISSED, {"most": reasons.FIRST}).fetchall(), connection.execute(schedules.DISABLED, {"most": reasons.FIRST}).fetchall(), untold, last_untold, disk_free,
     )  # fmt: skip
 
 
