@@ -32,11 +32,13 @@ def state(name: str, *, is_pill: bool = False) -> Markup:
 
 
 def moment(at: datetime | None, now: datetime, *, form: str = "ago") -> Markup:
-    """``ago``: "2 min ago", which goes on as time passes; ``clock``: 14:02:11; ``minute``: 14:02; ``day``."""
+    """``ago``: "2 min ago", which goes on as time passes; ``left``: the same, never as a date; ``clock``: 14:02:11; ``minute``: 14:02; ``day``."""
     if at is None:
         return Markup()
-    if form == "ago":
-        return el("time", words.ago(at, now), datetime=at.isoformat(), title=words.whole(at), data_ago=True)
+    if form in ("ago", "left"):
+        seconds = -words.since(at, now)
+        text = f"in {words.age(seconds)}" if form == "left" and seconds >= 1 else words.ago(at, now)
+        return el("time", text, datetime=at.isoformat(), title=words.whole(at), data_ago=True)
     text = words.day(at, now) if form == "day" else words.clock(at, now, seconds=form == "clock")
     return el("time", text, datetime=at.isoformat(), title=words.whole(at))
 
@@ -149,9 +151,9 @@ def empty(text: Child, typed: str | None = None) -> Markup:
 
 def facts(*pairs: tuple[str, Child], class_: str = "facts") -> Markup:
     """Names and values; a pair without a value is left out."""
-    return el("dl", (join(el("dt", name), el("dd", given)) for name, given in pairs if given not in (None, "", ())), class_=class_)
+    return el("dl", (join(el("dt", name), el("dd", given)) for name, given in pairs if given not in (None, "", (), [])), class_=class_)
 
 
 def error_line(kind: str, message: str, most: int = LINE) -> Markup:
     """``TimeoutError: read timed out``."""
-    return value(f"{kind}: {message}" if kind and message else kind or message, most)
+    return value(words.error(f"{kind}: {message}" if kind and message else kind or message), most)

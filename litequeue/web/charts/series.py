@@ -19,7 +19,7 @@ WIDTH: Final = 600.0
 BARS: Final = 148.0  # heights
 BAND: Final = 64.0
 LABELS: Final = 5
-SPANS: Final[dict[Range, str]] = {"1h": "minute", "24h": "15 minutes", "30d": "day"}
+PER: Final[dict[Range, str]] = {"1h": "a minute", "24h": "in 15 minutes", "30d": "a day"}
 RANGES: Final[dict[Range, str]] = {"1h": "the last hour", "24h": "the last 24 hours", "30d": "the last 30 days"}
 BEFORE: Final[dict[Range, str]] = {"1h": "the hour before", "24h": "the day before", "30d": "the 30 days before"}
 _STACK: Final = (("ok", "succeeded"), ("retry", "failed"), ("bad", "discarded"))
@@ -132,7 +132,7 @@ def _times(series: Series, now: datetime) -> list[str]:
 def _ended_news(series: Series, now: datetime) -> str:
     served = [point for point in series.points if point.was_served]
     every = sum(point.succeeded + point.discarded for point in served) / max(len(served), 1)
-    news = f"Jobs ended a {SPANS[series.range]} over {RANGES[series.range]}: {words.rate(every)} on average"
+    news = f"Jobs ended {PER[series.range]} over {RANGES[series.range]}: {words.rate(every)} on average"
     worst = max(served, key=lambda point: point.discarded, default=None)
     if worst is not None and worst.discarded:
         news += f"; {series.totals.discarded:,} were discarded, most of them at {_at(worst, series.range, now)}"

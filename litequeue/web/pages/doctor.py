@@ -30,7 +30,7 @@ def doctor(view: DoctorPage, frame: Frame, request: Request) -> Response:
         said = "Nothing is wrong." if not notes else f"Nothing is wrong; {counted(notes, 'note')}."
     badge = el("span", icons.icon("failures" if wrong else "succeeded"), class_="badge")
     health = el("section", badge, el("div", el("b", said)), class_=f"health {'warn' if wrong else 'ok'}", aria_label="Health", data_live="health")
-    body = table(head(("Check", "opt"), "How it is", ("What was found", "grow")), (_row(each) for each in found), class_="text")
+    body = table(head("Check", "How it is", ("What was found", "grow")), (_row(each) for each in found), class_="text")
     return page(request, frame, "Doctor", health, panel(f"{counted(len(found), 'check')}", body, strip(command(frame, "doctor"), "look in a terminal, at every index entry too"), live="findings"), at="doctor")
 
 
@@ -39,7 +39,7 @@ def _row(each: Finding) -> Markup:
     remedy = None if not each.remedy else el("span", el("code", each.remedy), copied(each.remedy, "Copy the command"), class_="remedy")
     return el(
         "tr",
-        el("th", value(each.check), scope="row", class_="opt"),
+        el("th", value(each.check), scope="row"),
         el("td", el("span", icons.icon(icon), value(each.level), class_=f"st {tone}")),
         el("td", value(each.text), remedy, class_="grow"),
     )

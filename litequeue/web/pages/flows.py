@@ -127,13 +127,13 @@ def _table(view: FlowPage, frame: Frame, request: Request) -> Markup:
             "tr",
             el("th", job_link(request, node.id), " ", value(node.task, 60), scope="row", class_="grow"),
             el("td", state(node.state)),
-            el("td", _parents(waits.get(node.id, []), request), class_="opt"),
-            el("td", moment(node.started_at, frame.now, form="clock"), class_="num muted opt"),
+            el("td", _parents(waits.get(node.id, []), request), class_="far"),
+            el("td", moment(node.started_at, frame.now, form="clock"), class_="num muted far"),
             el("td", moment(node.finished_at, frame.now, form="clock"), class_="num muted"),
         )
         for node in view.nodes
     )
-    return table(head(("Job", "grow"), "State", ("Waits for", "opt"), ("Started", "num opt"), ("Ended", "num")), lines)
+    return table(head(("Job", "grow"), "State", ("Waits for", "far"), ("Started", "num far"), ("Ended", "num")), lines)
 
 
 def _parents(found: list[int], request: Request) -> list[Child]:

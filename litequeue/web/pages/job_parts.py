@@ -215,7 +215,8 @@ def _attempts(job: JobInfo) -> str:
     most = "" if job.max_attempts is None else f" of at most {job.max_attempts}"
     if not job.attempt:
         return f"none yet{most}"
-    text = f"{job.attempt} so far, {job.failures} failed{most}"
+    all_failed = job.failures == job.attempt
+    text = f"{job.attempt} failed{most}" if all_failed else f"{job.attempt}{most}" + (f", {job.failures} failed" if job.failures else "")
     return text + (f", {job.interruptions} interrupted" if job.interruptions else "")
 
 

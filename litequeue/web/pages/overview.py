@@ -20,14 +20,14 @@ from ..messages import Request, Response
 from ..values import head, link, moment, panel, search_link, state, table
 from . import reasons, rows
 
-_PER: Final = {"1h": "Ended a minute", "24h": "Ended in 15 minutes", "30d": "Ended a day"}
+_ORDER: Final = {state: place for place, state in enumerate(("available", "running", "scheduled", "retrying", "blocked"))}
 LATE: Final = 60.0  # seconds for which a job is due, from which on that stands out
 
 
 def overview(view: Overview, frame: Frame, request: Request) -> Response:
     now, over = frame.now, series.RANGES[view.series.range]
-    charts = panel(_PER[view.series.range], series.charts(view.series, now), series.table(view.series, now), right=series.keys(), live="chart")
-    all_groups = link(f"all {words.count(view.failure_groups)} groups", to(request, "failures"), class_="link small")
+    charts = panel(f"Ended {series.PER[view.series.range]}", series.charts(view.series, now), series.table(view.series, now), right=series.keys(), live="chart")
+    all_groups = link(f"all {words.count(view.failure_groups)} groups" if view.failure_groups.number > len(view.failures) else "all of them", to(request, "failures"), class_="link small")
     failures = panel(
         "Failures", rows.failures(view.failures, request, now, over), live="failures",
         note=el("span", f"discarded in {over}, by task and error", class_="opt"), right=all_groups if view.failures else None,
@@ -85,7 +85,9 @@ def _throughput(view: Overview) -> Markup:
 
 
 def _per_minute(found: Series) -> float:
-    return found.totals.ended / max(found.span * len(found.points) / 60, 1)
+    """While there were workers: of a file that is three minutes old an hour says nothing."""
+    served = sum(point.was_served for point in found.points)
+    return found.totals.ended / max(found.span * served / 60, 1)
 
 
 def _wait(view: Overview) -> Markup:
@@ -138,7 +140,7 @@ def _busy(view: Overview) -> Markup:
 
 
 def _states(view: Overview, request: Request, now: datetime) -> Markup:
-    return table(None, (_state(each, request, now) for each in view.states))
+    return table(None, (_state(each, request, now) for each in sorted(view.states, key=lambda each: _ORDER.get(each.state, len(_ORDER)))))
 
 
 def _state(each: LiveState, request: Request, now: datetime) -> Markup:
@@ -148,7 +150,7 @@ def _state(each: LiveState, request: Request, now: datetime) -> Markup:
     elif each.at is not None and each.state == "running":
         said = ("longest ", words.age(words.since(each.at, now)))
     elif each.at is not None:
-        said = ("next ", moment(each.at, now))
+        said = ("next ", moment(each.at, now)) if each.at > now else ("due for ", _due_for(each.at, now))
     return el(
         "tr",
         el("th", search_link(request, state(each.state), f"state:{each.state}", class_=""), scope="row"),

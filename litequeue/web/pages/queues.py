@@ -39,7 +39,7 @@ def queue(view: QueuePage, frame: Frame, request: Request) -> Response:
     row, now, over = view.row, frame.now, series.RANGES[view.series.range]
     title = el("div", el("h1", value(row.name)), tag("paused", "warn") if row.paused_at is not None else None, class_="title")
     way = crumbs(("Queues", to(request, "queues")), (row.name, to(request, "queues", row.name)))
-    ended = panel(f"Ended a {series.SPANS[view.series.range]}", series.charts(view.series, now), series.table(view.series, now), right=series.keys(), live="chart")
+    ended = panel(f"Ended {series.PER[view.series.range]}", series.charts(view.series, now), series.table(view.series, now), right=series.keys(), live="chart")
     query = f"{named('queue', row.name)} state:available"
     next_up = panel(
         "Next to run", rows.jobs(view.next_up, request, now, "Due", order="ascending") if view.next_up else empty("Nothing waits here."),

@@ -65,8 +65,11 @@ def _row(row: ScheduleRow, frame: Frame, request: Request) -> Markup:
 def schedule(view: SchedulePage, frame: Frame, request: Request) -> Response:
     row, info, now = view.row, view.row.info.masked(), frame.now
     way = crumbs(("Schedules", to(request, "schedules")), (info.name, to(request, "schedules", info.name)))
-    bars = el("div", small.ticks(row.ticks, now, is_tall=True), class_="body")
-    ticks = panel("Ticks", bars, _ticks(row, frame, request), note=f"the last {len(row.ticks)}", right=small.legend(*_KEYS), live="ticks")
+    ticks = panel("Ticks", empty("None has come yet."), live="ticks")
+    if row.ticks:
+        bars = el("div", small.ticks(row.ticks, now, is_tall=True), class_="body")
+        note = f"the last {len(row.ticks)}" if len(row.ticks) > 1 else "the only one"
+        ticks = panel("Ticks", bars, _ticks(row, frame, request), note=note, right=small.legend(*_KEYS), live="ticks")
     found = view.run_times
     times = None
     if found is not None and found.total:
@@ -97,11 +100,9 @@ def _disabled(info: ScheduleInfo) -> Markup:
 
 
 def _ticks(row: ScheduleRow, frame: Frame, request: Request) -> Markup:
-    if not row.ticks:
-        return empty("None has come yet.")
     lines = (_tick(tick, row.zone, frame, request) for tick in reversed(row.ticks))
-    columns = ("Due", "Outcome", "Job", ("Took", "num opt"), ("Why", "grow"))
-    return el("div", table(head(*columns), lines), class_="scroll")
+    columns = (("Due", "grow"), "Outcome", "Job", ("Took", "num opt"))
+    return el("div", table(head(*columns), lines, class_="cards"), class_="scroll")
 
 
 def _tick(tick: TickInfo, zone: str | None, frame: Frame, request: Request) -> Markup:
@@ -109,14 +110,15 @@ def _tick(tick: TickInfo, zone: str | None, frame: Frame, request: Request) -> M
     if tick.job_id is not None:
         job = (job_link(request, tick.job_id), " ", state(tick.job_state) if tick.job_state else None)
     took = None if tick.started_at is None or tick.finished_at is None else words.took(max((tick.finished_at - tick.started_at).total_seconds(), 0))
+    why = value(tick.reason or tick.error or "", 200)
     through = None if tick.through is None else (" to ", zoned(tick.through, zone, frame.now))
     return el(
         "tr",
-        el("th", zoned(tick.at, zone, frame.now), through, scope="row"),
+        el("th", el("span", zoned(tick.at, zone, frame.now), through, class_="clip"), el("span", why, class_="sub wrap") if why else None, scope="row", class_="grow"),
         el("td", el("span", icons.icon(_OUTCOMES.get(tick.outcome, "available")), value(tick.outcome), class_=f"st {_OUTCOMES.get(tick.outcome, 'available')}")),
         el("td", job),
         el("td", took, class_="num muted opt"),
-        el("td", value(tick.reason or tick.error or "", 200), class_="grow muted"),
+        class_="two",
     )
 
 
@@ -136,7 +138,7 @@ def _next(view: SchedulePage, frame: Frame) -> Markup:
     if not view.next_ticks:
         return panel("Next", empty("None."), live="next")
     lines = (
-        el("tr", el("th", zoned(at, zone, now), scope="row", class_="grow"), el("td", moment(at, now), class_="num muted"))
+        el("tr", el("th", zoned(at, zone, now), scope="row", class_="grow"), el("td", moment(at, now, form="left"), class_="num muted"))
         for at in view.next_ticks
     )
     return panel("Next", table(None, lines), note=None if zone is None else ("in the time of ", value(zone)), live="next")

@@ -60,7 +60,7 @@ def _where(row: TaskRow) -> Markup:
 def task(view: TaskPage, frame: Frame, request: Request) -> Response:
     row, now, over = view.row, frame.now, series.RANGES[view.series.range]
     way = crumbs(("Tasks", to(request, "tasks")), (row.name, to(request, "tasks", row.name)))
-    ended = panel(f"Ended a {series.SPANS[view.series.range]}", series.charts(view.series, now), series.table(view.series, now), right=series.keys(), live="chart")
+    ended = panel(f"Ended {series.PER[view.series.range]}", series.charts(view.series, now), series.table(view.series, now), right=series.keys(), live="chart")
     every = search_link(request, "all of them", named("task", row.name), class_="link small")
     last = panel("Last jobs", rows.jobs(view.last, request, now) if view.last else empty("None yet."), right=every)
     failures = panel("Failures", rows.failures(view.failures, request, now, over), live="failures")

@@ -21,7 +21,7 @@ from . import rows
 
 def workers(view: WorkersPage, frame: Frame, request: Request) -> Response:
     live = panel("Live", _table(view.live, frame, request) if view.live else rows.workers((), request, frame), live="live")
-    stopped = panel("Stopped in the last day", _table(view.stopped, frame, request), live="stopped") if view.stopped else None
+    stopped = panel("Stopped in the last day", _stopped(view.stopped, frame, request), live="stopped") if view.stopped else None
     return page(request, frame, "Workers", live, stopped, at="workers")
 
 
@@ -36,13 +36,28 @@ def _row(row: WorkerRow, frame: Frame, request: Request) -> Markup:
     return el(
         "tr",
         el("th", el("span", rows.worker_name(row, request), class_="clip"), el("span", rows.worker_note(row, frame.now), class_="sub"), scope="row", class_="grow"),
-        el("td", None if info.stopped_at is not None else rows.busy(row)),
+        el("td", rows.busy(row)),
         el("td", runs, class_="far"),
         el("td", None if row.memory_bytes is None else words.size(row.memory_bytes), class_="num opt"),
         el("td", moment(info.heartbeat_at, frame.now), class_="num muted opt"),
         el("td", rows.rate(row.rate), class_="num"),
         class_="two",
     )  # fmt: skip
+
+
+def _stopped(found: Sequence[WorkerRow], frame: Frame, request: Request) -> Markup:
+    """Those that are no more: how long each was there, and when it left."""
+    lines = (
+        el(
+            "tr",
+            el("th", el("span", rows.worker_name(row, request), class_="clip"), scope="row", class_="grow"),
+            el("td", moment(row.info.started_at, frame.now, form="clock"), class_="num muted opt"),
+            el("td", words.age(words.since(row.info.started_at, row.info.stopped_at or frame.now)), class_="num"),
+            el("td", moment(row.info.stopped_at, frame.now), class_="num muted"),
+        )
+        for row in found
+    )
+    return table(head(("Worker", "grow"), ("Started", "num opt"), ("Was up", "num"), ("Stopped", "num")), lines)
 
 
 def worker(view: WorkerPage, frame: Frame, request: Request) -> Response:
@@ -87,7 +102,7 @@ def _facts(row: WorkerRow, frame: Frame) -> Markup:
     queues: Child = "all" if info.queues is None else value(", ".join(info.queues))
     body = facts(
         ("Queues", queues),
-        ("Up since", (moment(info.started_at, now, form="clock"), " · ", words.age(words.since(info.started_at, info.stopped_at or now)))),
+        ("Up since" if info.stopped_at is None else "Was up from", (moment(info.started_at, now, form="clock"), " · ", words.age(words.since(info.started_at, info.stopped_at or now)))),
         ("Last beat", moment(info.heartbeat_at, now)),
         ("Stopped", moment(info.stopped_at, now)),
         ("Rate", rows.rate(row.rate)),

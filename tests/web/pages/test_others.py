@@ -55,7 +55,7 @@ def test_a_task_says_who_lacks_its_code_and_where_it_is() -> None:
 
 
 def test_a_worker_says_what_is_odd_about_it() -> None:
-    assert "no beat for 21 s" in text("/workers") and "stopped 2 h ago" in text("/workers")
+    assert "no beat for 21 s" in text("/workers") and "2 d2 h ago" in text("/workers")
     odd = dataclasses.replace(samples.worker_page(), row=samples.workers()[2])
     stuck = dataclasses.replace(odd, row=dataclasses.replace(odd.row, info=dataclasses.replace(odd.row.info, stuck={"thread": 8})))
     page = Page(workers.worker(stuck, samples.frame(), request("/workers/5")).body)
