@@ -20,6 +20,7 @@ from ..file import Database
 from ..levels import LAST_ID
 from ..searching import Found, Searching
 from ..searching.sources import choose
+from .listed import listed
 from .parts import Count
 from .queues import counted
 from .records import JobsPage
@@ -43,8 +44,8 @@ class JobLists:
         for a place that is none."""
         began = monotonic()
         found = self._searching.find(query, now, limit=ON_A_PAGE, before=before)
-        rows = tuple(self._searching.infos(found.ids))
         with self._database.read() as connection:
+            rows = listed(connection, found.ids)
             counts = counting.by_state(connection)
             order = _order(connection, query)
             newest = last_id(connection)

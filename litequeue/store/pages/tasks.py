@@ -23,6 +23,7 @@ from ..reports import Reports
 from ..searching import Searching
 from . import names, schedules, series
 from .failures import FEW, failures
+from .listed import listed
 from .parts import Range, TaskRow
 from .records import TaskPage, TasksPage
 from .series import Pieces
@@ -78,10 +79,11 @@ class Tasks:
             rate = series.rates(connection, "task", now).of(name)
             runs, waits = series.histograms_in_a_day(connection, name, now)
             failed = failures(connection, found, most=FEW, task=name).groups[:FAILURES]
+            jobs = listed(connection, last)
             made_by = [name for (name,) in connection.execute(schedules.OF_TASK, {"task": name, "most": SCHEDULES}).fetchall()]
         lacking = _lacking(Reports(self._database).workers(), name)
         row = dataclasses.replace(_row(name, origin, found, (), rate, len(lacking)), totals=over_time.totals, ended=tuple(point.ended for point in over_time.points))
-        return TaskPage(row, over_time, runs, waits, tuple(self._searching.infos(last)), lacking, failed, tuple(made_by))
+        return TaskPage(row, over_time, runs, waits, jobs, lacking, failed, tuple(made_by))
 
 
 def _lacking(workers: Iterable[WorkerInfo], task: str) -> tuple[tuple[int, str, str], ...]:
