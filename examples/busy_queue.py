@@ -166,7 +166,7 @@ if __name__ == "__main__":
     given = parser.parse_args()
     app.bind(given.file or f"{tempfile.mkdtemp()}/busy.sqlite")
     rng = random.Random(7)
-    print(f"meanwhile, in another terminal: python -m litequeue stats {app.path}", flush=True)
+    print(f"meanwhile, in another terminal: python -m litequeue web {app.path}", flush=True)
     remember(given.history, rng)
     run(given.seconds, rng)
     print(f"jobs by state: {app.stats().states}")

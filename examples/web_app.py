@@ -1,4 +1,4 @@
-"""A web app that answers at once with a job's id, and has a page for its state.
+"""A web app that answers at once with a job's id, and has a page for its state; litequeue's own page is a part of it.
 
     python examples/web_app.py
 """
@@ -10,8 +10,10 @@ import time
 import urllib.request
 from pathlib import Path
 from wsgiref.simple_server import WSGIRequestHandler, make_server
+from wsgiref.util import shift_path_info
 
 from litequeue import JobNotFound, LiteQueue
+from litequeue.web import wsgi
 
 app = LiteQueue(Path(tempfile.mkdtemp()) / "web.sqlite")
 
@@ -22,8 +24,14 @@ def thumbnail(name):
     return f"/thumbs/{name}.png"
 
 
+watch = wsgi(app, login=False)  # a real one would ask who it is before it hands on a request
+
+
 def site(environ, start_response):
-    """POST /thumbnail/NAME starts a job; GET /jobs/ID tells about it."""
+    """POST /thumbnail/NAME starts a job; GET /jobs/ID tells about it; below /queue is the page of all jobs."""
+    if environ["PATH_INFO"].startswith("/queue/"):
+        shift_path_info(environ)
+        return watch(environ, start_response)
     method, (_, what, arg) = environ["REQUEST_METHOD"], environ["PATH_INFO"].split("/", 2)
     try:
         if (method, what) == ("POST", "thumbnail"):
@@ -55,6 +63,8 @@ if __name__ == "__main__":
             print(f"job {job} is {page['state']}")
             time.sleep(0.05)
     print(f"job {job}: {page}")
+    seen = urllib.request.urlopen(f"{base}/queue/jobs/{job}").read().decode()
+    print("the page of all jobs shows it" if "thumbnail" in seen else "the page does not show it")
     server.shutdown()
     server.server_close()
     print("web_app: done")

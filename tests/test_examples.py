@@ -25,7 +25,7 @@ SAYS = {
     "async_fetch": r"50 pages of 0\.1 s each in [0-4]\.\d s\nPage 7 links to \['/8'\]",
     "tk_app": r"exported 8 pages|skipped: there is no display",
     "by_sql": r"order 1 is shipped\norder 3 is shipped\n",
-    "web_app": r"'state': 'succeeded', 'result': '/thumbs/cat\.png'",
+    "web_app": r"'state': 'succeeded', 'result': '/thumbs/cat\.png'(?s:.*)the page of all jobs shows it",
     "classic_three": r"backup_database: at 03:00 every day \(Europe/Berlin\), 31 times\n(?s:.*)monthly_report:[^\n]*, 1 times\n"
     r"    Wed 01 Apr 09:00 CEST fired, job succeeded\n(?s:.*)weekly_clean_up:[^\n]*, 5 times\n",
     "crontab_import": r"Mon 02:30 cat: succeeded, \"what stands behind a percent sign\\nis the command's input\\n\"\n"

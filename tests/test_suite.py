@@ -43,6 +43,7 @@ WHOLLY_SLOW = {
     "peers/test_django.py": "worker/services/test_declaring.py",
     "peers/test_greenlets.py": "tasks/test_naming.py",
     "peers/test_pyinstaller.py": "worker/test_embedded.py",
+    "pools/test_error_names.py": "pools/test_contract.py",
     "store/test_history_model.py": "store/test_levels.py",
     "store/test_transitions.py": "store/test_jobs.py",
     "test_examples.py": "test_readme.py",

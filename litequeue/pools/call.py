@@ -27,6 +27,7 @@ from ..base.errors import (
     Snooze,
     SoftTimeout,
 )
+from ..base.homes import home_of
 from ..base.log import Log
 from ..base.models import EACH
 from ..base.outcomes import (
@@ -267,11 +268,14 @@ def retry_delay(error: BaseException, call: Call, rng: random.Random) -> int | N
 
 
 def type_name(error: BaseException) -> str:
-    """The class's name, with its module unless that is builtins."""
+    """The class's name, with its module unless that is builtins; of a script's own the file's name, as tasks have it: it is the same error
+    in whichever program its tasks run."""
     try:
         cls = type(error)
-        name = cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
-        return _storable(name, 200)
+        module = cls.__module__
+        if module in ("__main__", "__mp_main__") and (home := home_of(module)) is not None:
+            module = home.name
+        return _storable(cls.__qualname__ if module == "builtins" else f"{module}.{cls.__qualname__}", 200)
     except BaseException:  # noqa: BLE001 - the exception's own code
         return "Exception"
 

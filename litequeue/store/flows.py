@@ -40,7 +40,7 @@ MEMBERS: Final = f"""SELECT j.id, j.task, j.state, j.run_at, j.started_at, j.fin
 FROM {_JOBS} ORDER BY j.id"""
 CAUSE: Final = "SELECT cause FROM litequeue_waits WHERE job_id = :id"
 AWAITED: Final = f"""SELECT p.id, p.task, p.state FROM litequeue_edges AS e JOIN litequeue_jobs AS p ON p.id = e.parent_id
-WHERE e.child_id = :id AND NOT {telling.IS_TOLD} ORDER BY e.position"""
+WHERE e.child_id = :id AND NOT {telling.IS_TOLD} ORDER BY e.position LIMIT :most"""
 IS_GROUP: Final = f"""SELECT 1 FROM litequeue_jobs AS j JOIN litequeue_waits AS w ON w.job_id = j.id
 WHERE j.id = :id AND j.task = '{telling.JOIN}' AND w.takes IS NULL"""
 # Of the end of a group that nobody followed when it was stored, what the group came to.
@@ -186,10 +186,10 @@ class Flows:
                 raise JobNotFound(f"job {parent}, for which job {job} waited, is not there any more")
         return [result for _, _, result in found]
 
-    def awaited(self, job: int) -> list[tuple[int, str, str]]:
-        """The jobs that it still waits for, as id, task and state."""
+    def awaited(self, job: int, most: int) -> list[tuple[int, str, str]]:
+        """The jobs that it still waits for, as id, task and state; so many at most."""
         with self._database.read() as connection:
-            return connection.execute(AWAITED, {"id": job}).fetchall()
+            return connection.execute(AWAITED, {"id": job, "most": most}).fetchall()
 
     def cancel(self, flow: int, now: int) -> tuple[int, list[Address]]:
         """Cancel all that has not ended, from the last, in portions: how many, and whom to wake. Also what comes in meanwhile."""

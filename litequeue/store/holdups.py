@@ -34,6 +34,6 @@ def why(database: Database, info: JobInfo, now: int) -> str | None:
             return text
         info = dataclasses.replace(info, state="available")  # a worker's turn, and it would be
     waits = None if info.state not in ("blocked", "scheduled") else waiting.waits_for(
-        Flows(database).awaited(info.id), Steps(database).awaited(info.id)
+        Flows(database).awaited(info.id, waiting.MOST_COUNTED + 2), Steps(database).awaited(info.id)
     )  # fmt: skip
     return waits or waiting.why(info, workers, conditions, aware(now), reports.paused(), database.path)

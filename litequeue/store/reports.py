@@ -116,7 +116,7 @@ class Reports:
             row = connection.execute(JOB, {"id": job_id}).fetchone()
             if row is None:
                 return None
-            return _job(row, _attempts(connection, job_id, attempts))
+            return job_of(row, _attempts(connection, job_id, attempts))
 
     def ended(self, jobs: Sequence[int]) -> list[int]:
         """Which of these jobs are final, what ended first first. Raises JobNotFound for one that is not there."""
@@ -199,7 +199,7 @@ def worker_of(row: tuple[Any, ...], stuck: dict[str, int]) -> WorkerInfo:
 def jobs_of(connection: sqlite3.Connection, ids: str) -> list[JobInfo]:
     """Of a JSON array of ids those that are there, in its order."""
     _import_records()
-    return [_job(row) for row in connection.execute(JOBS, {"ids": ids}).fetchall()]
+    return [job_of(row) for row in connection.execute(JOBS, {"ids": ids}).fetchall()]
 
 
 def described(connection: sqlite3.Connection, job_id: int) -> str:
@@ -208,7 +208,7 @@ def described(connection: sqlite3.Connection, job_id: int) -> str:
     from ..base.abridged import abridged, as_argument
     from ..base.records import as_dict
 
-    info = _job(connection.execute(JOB, {"id": job_id}).fetchone(), _attempts(connection, job_id))
+    info = job_of(connection.execute(JOB, {"id": job_id}).fetchone(), _attempts(connection, job_id))
     return json.dumps(as_argument(abridged(as_dict(info))), separators=(",", ":"))
 
 
@@ -225,7 +225,7 @@ def _seconds(micros: int | None) -> float | None:
     return None if micros is None else micros / MICROS
 
 
-def _job(row: tuple[Any, ...], attempts: tuple[AttemptInfo, ...] = ()) -> JobInfo:
+def job_of(row: tuple[Any, ...], attempts: tuple[AttemptInfo, ...] = ()) -> JobInfo:
     from ..base.records import JobInfo
 
     (

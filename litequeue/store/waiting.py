@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from ..base.checks import MICROS, aware, counted
+from ..base.counts import capped
 from ..base.durations import rate_text
 from .rules import MAX_INTERRUPTIONS
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .inspection import Condition
     from .limits import Count
 
+MOST_COUNTED: Final = 1_000  # of jobs that one waits for
 QUIET: Final = 30.0  # seconds without a beat, of which a worker owes six a lease: the default lease is 60 s
 
 
@@ -132,7 +134,7 @@ def waits_for(awaited: Sequence[tuple[int, str, str]], events: Sequence[str]) ->
     if not awaited:
         return None
     job, task, state = awaited[0]
-    others = f", and {counted(len(awaited) - 1, 'other job')}" if len(awaited) > 1 else ""
+    others = f", and {counted(capped(len(awaited) - 1, MOST_COUNTED), 'other job')}" if len(awaited) > 1 else ""
     return f"it waits for job {job} ({task}), which is {state}{others}"
 
 

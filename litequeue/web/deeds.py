@@ -69,7 +69,7 @@ def _of_ids(what: str, ids: tuple[int, ...]) -> Query:
 def _asked(request: Request, place: Place, what: str, query: Query, ids: tuple[int, ...]) -> Response:
     searching, now = place.client.store.searching, place.clock.now()
     count = _count(_actor(request, place).count(query, MOST_COUNTED))
-    few = tuple(searching.infos(searching.find(query, now, limit=SHOWN).ids))
+    few = place.client.store.pages.listed(searching.find(query, now, limit=SHOWN).ids)
     view = ActPage(what, None if ids else written(query), ids, count, few)
     return looks.shown(request, place, act_page, lambda pages, now: view)
 

@@ -9,6 +9,7 @@ says what kind of thing it was, and a line in the log.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -37,6 +38,7 @@ log = Log("litequeue.web")
 EVENTS: Final = "/events"
 LOGIN: Final = "/login"
 LATER: Final = 5  # seconds, to who finds all seats taken: the page asks in that time anyway
+NO_TURN: Final = nullcontext()
 PAUSE: Final = 1.0  # seconds before the answer to a wrong token
 
 Header = tuple[str, str]
@@ -65,10 +67,10 @@ class Site:
 
     def __init__(
         self, place: Place, routes: Sequence[Route], sessions: Sessions | None, hosts: Hosts, pause: Callable[[float], object], streams: Streams | None = None,
-        prefix: str = "", on_shut_out: Callable[[], None] = lambda: None,
+        prefix: str = "", on_shut_out: Callable[[], None] = lambda: None, looking: AbstractContextManager[object] = NO_TURN,
     ) -> None:  # fmt: skip
         """``sessions``: None where somebody else asks who it is; ``prefix``: below which all addresses lie, as ``/queue``; ``on_shut_out`` is told
-        when somebody sees the login page."""
+        when somebody sees the login page; ``looking``: held while a page is made that only looks."""
         self.place = place
         self.hosts = hosts
         self._routes = tuple(routes)
@@ -77,6 +79,7 @@ class Site:
         self._streams = streams
         self._prefix = prefix
         self._on_shut_out = on_shut_out
+        self._looking = looking
 
     def answer(self, asked: Asked) -> Answer:
         """Never raises."""
@@ -126,7 +129,8 @@ class Site:
             form_token=self._sessions.form_token(visitor.session) if self._sessions and visitor.session else "", may_act=self.place.may_act,
             accept=asked.header("accept") or "", who=asked.who,
         )  # fmt: skip
-        return _with_cookie(found.function(request, self.place, **found.parameters), visitor.cookie)
+        with NO_TURN if asked.method == "POST" else self._looking:
+            return _with_cookie(found.function(request, self.place, **found.parameters), visitor.cookie)
 
     # -- who it is ---------------------------------------------------------------------------------------
 

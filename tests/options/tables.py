@@ -12,6 +12,7 @@ from typing import NamedTuple
 from litequeue.cli.grammar import flag_of
 from litequeue.options import EnqueueOptions, JobOptions, TaskOptions, options_of
 from litequeue.options.schedules import RuleOptions
+from litequeue.options.web import WebOptions
 from litequeue.options.workers import WorkerOptions
 
 from ..support import ROOT
@@ -34,6 +35,7 @@ TABLES = (
     Table("tasks", "| of an enqueue | meaning | default |", EnqueueOptions),
     Table("schedules", "| option | what becomes of a tick | default |", RuleOptions),
     Table("workers", "| option | meaning | default |", WorkerOptions, typed=True),
+    Table("watching", "| option | meaning | default |", WebOptions, typed=True),
 )
 
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,10 @@ import pytest
 from litequeue import LiteQueue
 from litequeue.web import server
 from litequeue.web.embedded import EmbeddedWeb
+from litequeue.web.guarding import FORM_TOKEN
+from litequeue.web.messages import Request, Response
+from litequeue.web.place import Place
+from litequeue.web.routing import Route
 
 from ..support import wait_until
 from .conftest import ROUTES, Browser, read_all, say, status_of
@@ -237,3 +242,32 @@ def test_a_fork_holds_nothing_of_it_open_and_ends_nothing(web: EmbeddedWeb, brow
             os.kill(child, 9)
             os.waitpid(child, 0)
             os.close(reader), os.close(writer)
+
+
+def test_one_page_is_made_at_a_time_and_an_action_waits_for_none(app: LiteQueue) -> None:
+    held, at_once, most = threading.Event(), 0, 0
+
+    def slow(request: Request, place: Place) -> Response:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        held.wait(10)
+        at_once -= 1
+        return Response(200)
+
+    with EmbeddedWeb(app._client, {"port": 0, "allow_actions": True}, routes=(*ROUTES, Route("/slow", "GET", slow))) as web:
+        browser = Browser(web.port).login(web)
+        token = browser.form_token
+        waiting = [threading.Thread(target=browser.ask, args=("/slow",)) for _ in range(3)]
+        for thread in waiting:
+            thread.start()
+        try:
+            running = web._server
+            assert running is not None
+            wait_until(lambda: len(running._answers) == 3 and at_once == 1)
+            assert browser.ask("/queues/mail/pause", form={FORM_TOKEN: token}).status == 303 and browser.ask("/static/app.css").status == 200
+        finally:
+            held.set()
+            for thread in waiting:
+                thread.join()
+    assert most == 1

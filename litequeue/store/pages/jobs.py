@@ -2,7 +2,7 @@
 
 Owns which counts are cheap, and in which order a page is said to be. What is found, and how far one looks, is ``searching``'s.
 
-Measured on 1,000,000 jobs: 4 to 8 ms where an index knows what is meant; else as long as ``searching`` looks.
+Measured on 1,000,000 jobs: 1 to 4 ms where an index knows what is meant, 9 for what is scheduled; else as long as ``searching`` looks.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ..file import Database
 from ..levels import LAST_ID
 from ..searching import Found, Searching
 from ..searching.sources import choose
+from .listed import listed
 from .parts import Count
 from .queues import counted
 from .records import JobsPage
@@ -43,8 +44,8 @@ class JobLists:
         for a place that is none."""
         began = monotonic()
         found = self._searching.find(query, now, limit=ON_A_PAGE, before=before)
-        rows = tuple(self._searching.infos(found.ids))
         with self._database.read() as connection:
+            rows = listed(connection, found.ids)
             counts = counting.by_state(connection)
             order = _order(connection, query)
             newest = last_id(connection)

@@ -20,7 +20,7 @@ LITTLE_DISK: Final = 1 << 30  # bytes
 FIRST: Final = 4  # that are shown: of each kind one before a second
 MOST: Final = 50
 
-_WORST_FIRST: Final = ("disk", "no-worker", "dead", "frozen", "stuck", "no-code", "late", "disabled", "untold", "paused")
+_WORST_FIRST: Final = ("disk", "no-worker", "dead", "frozen", "stuck", "no-code", "late", "missed", "disabled", "untold", "paused")
 
 
 class Facts(NamedTuple):
@@ -34,6 +34,7 @@ class Facts(NamedTuple):
     conditions: Mapping[int, Condition]
     without_code: Sequence[tuple[str, int, str]]  # task, how many jobs wait for it, why
     late: Sequence[tuple[str, int]]  # schedule, and when it was to fire
+    missed: Sequence[tuple[str, int, str]]  # schedule, its last tick, which nobody fired, and why
     disabled: Sequence[tuple[str, str]]  # schedule, and why
     untold: int
     last_untold: int | None
@@ -44,7 +45,8 @@ def judged(facts: Facts) -> tuple[Reason, ...]:
     """The worst first; among the first few no kind twice while there is another."""
     found = [
         *_disk(facts), *_workers(facts), *(Reason("no-code", task, jobs, None, why) for task, jobs, why in facts.without_code),
-        *(Reason("late", name, since=aware(at)) for name, at in facts.late), *(Reason("disabled", name, text=why) for name, why in facts.disabled),
+        *(Reason("late", name, since=aware(at)) for name, at in facts.late), *(Reason("missed", name, 0, aware(at), why) for name, at, why in facts.missed),
+        *(Reason("disabled", name, text=why) for name, why in facts.disabled),
         *([Reason("untold", jobs=facts.untold, id=facts.last_untold)] if facts.untold else ()),
         *(Reason("paused", queue, jobs, aware(since)) for queue, since, jobs in facts.paused if jobs),
     ]  # fmt: skip

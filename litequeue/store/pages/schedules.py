@@ -37,6 +37,11 @@ COMING: Final = """SELECT name FROM litequeue_schedules
 ORDER BY fires_at IS NULL OR paused_at IS NOT NULL OR disabled_at IS NOT NULL, fires_at, name LIMIT :most"""
 LATE: Final = """SELECT name, fires_at FROM litequeue_schedules
 WHERE fires_at < :before AND fires_at IS NOT NULL AND paused_at IS NULL AND disabled_at IS NULL ORDER BY fires_at LIMIT :most"""
+# Whose last tick nobody fired.
+MISSED: Final = """SELECT s.name, t.tick_at, ifnull(t.reason, '') FROM (
+    SELECT id, name FROM litequeue_schedules WHERE paused_at IS NULL AND disabled_at IS NULL ORDER BY id LIMIT 1000) AS s
+CROSS JOIN litequeue_ticks AS t ON t.schedule_id = s.id AND t.tick_at = (SELECT max(tick_at) FROM litequeue_ticks WHERE schedule_id = s.id)
+WHERE t.outcome = 'missed' ORDER BY t.tick_at DESC LIMIT :most"""
 DISABLED: Final = "SELECT name, disabled_why FROM litequeue_schedules WHERE disabled_at IS NOT NULL ORDER BY disabled_at DESC, name LIMIT :most"
 OF_TASK: Final = "SELECT name FROM litequeue_schedules WHERE task = :task ORDER BY name LIMIT :most"
 

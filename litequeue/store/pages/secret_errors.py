@@ -11,10 +11,15 @@ from collections.abc import Iterable
 from typing import Final
 
 from ...base.checks import is_utf8
-from ...base.masking import COMMAND, recorded
+from ...base.masking import COMMAND, MASK, recorded
 from ..searching.masked import MAY_HAVE_SECRETS, OPTIONS
 
-WITH_SECRETS: Final = f"""SELECT litequeue_jobs.id, task, args, kwargs, ifnull(last_error, ''), {OPTIONS}
+MOST_ARGUMENTS: Final = 100_000  # characters of a call; in the error of a longer one nothing is told from what is secret
+PORTION: Final = 50  # jobs that are read at a time
+
+_SHORT: Final = f"length(args) + length(kwargs) <= {MOST_ARGUMENTS}"
+WITH_SECRETS: Final = f"""SELECT litequeue_jobs.id, task, CASE WHEN {_SHORT} THEN args END, CASE WHEN {_SHORT} THEN kwargs END,
+    ifnull(last_error, ''), {OPTIONS}
 FROM json_each(:ids) AS v CROSS JOIN litequeue_jobs ON litequeue_jobs.id = v.value WHERE {MAY_HAVE_SECRETS}"""
 
 OF_TASKS: Final = """SELECT name FROM litequeue_tasks
@@ -30,8 +35,10 @@ def may_have_secrets(connection: sqlite3.Connection, tasks: Iterable[str]) -> se
 
 def masked_errors(connection: sqlite3.Connection, ids: Iterable[int]) -> dict[int, str]:
     """Of those of these jobs that may have secrets, what is shown in the place of their errors."""
-    found = {}
-    for id_, task, args, kwargs, error, options in connection.execute(WITH_SECRETS, {"ids": json.dumps(list(ids))}).fetchall():
-        secret = recorded(task, options)
-        found[id_] = error if secret is None else secret.hider(args, kwargs)(error)
+    found, left = {}, list(ids)
+    while left:
+        portion, left = left[:PORTION], left[PORTION:]
+        for id_, task, args, kwargs, error, options in connection.execute(WITH_SECRETS, {"ids": json.dumps(portion)}).fetchall():
+            secret = recorded(task, options)
+            found[id_] = error if secret is None else MASK if args is None else secret.hider(args, kwargs)(error)
     return found

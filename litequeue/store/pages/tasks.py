@@ -1,6 +1,6 @@
 """The tasks and how they did, and one of them.
 
-Owns which workers lack one. Measured on 1,000,000 jobs: all of them 8 ms, one 12.
+Owns which workers lack one. Measured on 1,000,000 jobs with 16 pairs of task and queue: all of them 1.4 ms, of a day 4.5, one 2 to 6; with a hundred pairs 6 and 16.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ..reports import Reports
 from ..searching import Searching
 from . import names, schedules, series
 from .failures import FEW, failures
+from .listed import listed
 from .parts import Range, TaskRow
 from .records import TaskPage, TasksPage
 from .series import Pieces
@@ -78,10 +79,11 @@ class Tasks:
             rate = series.rates(connection, "task", now).of(name)
             runs, waits = series.histograms_in_a_day(connection, name, now)
             failed = failures(connection, found, most=FEW, task=name).groups[:FAILURES]
+            jobs = listed(connection, last)
             made_by = [name for (name,) in connection.execute(schedules.OF_TASK, {"task": name, "most": SCHEDULES}).fetchall()]
         lacking = _lacking(Reports(self._database).workers(), name)
         row = dataclasses.replace(_row(name, origin, found, (), rate, len(lacking)), totals=over_time.totals, ended=tuple(point.ended for point in over_time.points))
-        return TaskPage(row, over_time, runs, waits, tuple(self._searching.infos(last)), lacking, failed, tuple(made_by))
+        return TaskPage(row, over_time, runs, waits, jobs, lacking, failed, tuple(made_by))
 
 
 def _lacking(workers: Iterable[WorkerInfo], task: str) -> tuple[tuple[int, str, str], ...]:

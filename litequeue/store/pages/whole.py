@@ -5,6 +5,9 @@ Owns nothing: what each is made of stands in the module of its name.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from ...base.records import JobInfo
 from ...base.search import Query
 from ..file import Database
 from ..inspection import UNTOLD
@@ -13,6 +16,7 @@ from .failures import failures
 from .flows import FlowPages
 from .job import JobPages
 from .jobs import JobLists
+from .listed import listed
 from .overview import UNTOLD_OF, Looks
 from .parts import Count, Range, Reason
 from .queues import Queues
@@ -67,6 +71,11 @@ class Pages:
     def job(self, job: int, now: int, attempt: int | None = None) -> JobPage | None:
         """``attempt``: whose output is meant; None: the last that printed anything."""
         return self._jobs.one(job, now, attempt)
+
+    def listed(self, jobs: Sequence[int]) -> tuple[JobInfo, ...]:
+        """These, as lists show them."""
+        with self._database.read() as connection:
+            return listed(connection, jobs)
 
     def failures(self, range_: Range, now: int) -> FailuresPage:
         found = series.pieces(range_, now)

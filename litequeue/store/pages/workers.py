@@ -18,10 +18,11 @@ from ...base.records import WorkerInfo
 from .. import waiting
 from ..file import Database
 from ..inspection import Condition, Inspection
-from ..reports import WORKER_COLUMNS, Reports, jobs_of, worker_of
+from ..reports import WORKER_COLUMNS, Reports, worker_of
 from ..rules import DAY
 from ..workers import resident
 from . import series
+from .listed import listed
 from .parts import Related, WorkerRow
 from .records import WorkerPage, WorkersPage
 
@@ -134,4 +135,4 @@ class Crews:
             (near,) = connection.execute(NEAR, {"worker": worker}).fetchone()
             asked = {"worker": worker, "near": 2**63 - 1 if near is None else near, "looked": LOOKED_AT, "most": ON_A_PAGE}
             (ended,) = connection.execute(ENDED, asked).fetchone()
-            return WorkerPage(row, tuple(jobs_of(connection, json.dumps(running))), tuple(jobs_of(connection, ended)))
+            return WorkerPage(row, listed(connection, running), listed(connection, json.loads(ended)))

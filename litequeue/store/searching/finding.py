@@ -208,7 +208,8 @@ def _beyond(source: Source, name: str, key: tuple[int, ...], parameters: dict[st
 
 
 def _narrow(parameters: dict[str, Any], name: str, key: tuple[int, ...]) -> None:
-    """Of two bounds on one side SQLite walks to either, and only asks each row for the other: the ids that are searched end here, too."""
+    """Of two bounds on one side SQLite walks to either, and only asks each row for the other: the ids that are searched end here, too. (Measured: an
+    error in 900,000 of 1,000,000 jobs took 155 s, 1 s with this.)"""
     if name in parameters:
         parameters[name] = key[-1]
 

@@ -69,7 +69,7 @@ def _pieces(lane: Lane, following: datetime | None, axis: _Axis) -> Markup:
     middle = HEIGHT / 2
     parts = [el("line", class_="grid-line", x1=0, x2=WIDTH, y1=middle, y2=middle)]
     started = axis.end if lane.started_at is None else lane.started_at
-    ended = axis.end if lane.ended_at is None else lane.ended_at
+    ended = lane.ended_at or (axis.end if lane.outcome == "running" else started)  # of one that was put aside nobody has written when
     if lane.due_at is not None:
         parts.append(_bar("wait", axis.x(lane.due_at), axis.x(started), 6.0))
     if lane.started_at is not None:
@@ -89,13 +89,14 @@ def _bar(kind: str, left: float, right: float, height: float) -> Markup:
 
 def _beside(lane: Lane, now: datetime) -> Markup:
     took = ran(lane, now)
-    said = "waits" if took is None else words.took(took)
+    said = words.took(took) if took is not None else "waits" if lane.started_at is None else lane.outcome
     return join(said, " · ", value(lane.worker)) if lane.worker else join(said)
 
 
 def ran(lane: Lane, now: datetime) -> float | None:
-    """Seconds; None where it has not started."""
-    return None if lane.started_at is None else max(((lane.ended_at or now) - lane.started_at).total_seconds(), 0.0)
+    """Seconds; None where it has not started, or nobody knows when it ended."""
+    until = now if lane.outcome == "running" else lane.ended_at
+    return None if lane.started_at is None or until is None else max((until - lane.started_at).total_seconds(), 0.0)
 
 
 def waited(lane: Lane, now: datetime) -> float | None:

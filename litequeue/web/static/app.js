@@ -76,7 +76,7 @@
     busy = true;
     try {
       const reply = await fetch(address(), { headers: { Accept: "text/html" } });
-      if (reply.redirected) location.reload();
+      if (reply.status === 401) location.reload();
       else if (!reply.ok) show("lost", reply.status === 404 ? "gone" : "not answered");
       else if (!paused) {
         replace(new DOMParser().parseFromString(await reply.text(), "text/html"));

@@ -56,7 +56,7 @@ class Maintenance:
         self._lapse_due = now + self._lapse_seconds
         self._chores_due = now
         self._prune_due = math.inf
-        self._minute = begin(self._last_wall, MINUTE)  # in which how much there is to do was looked at; that in which it starts has no level
+        self._minute = 0  # in which how much there is to do was looked at: the first time as it starts, for workers that are started for a moment
         self._peers: list[Peer] = []
         self._peers_stale = True
         self._lapsed: tuple[set[int], int] = set(), 0  # workers, and the wall clock of the last look

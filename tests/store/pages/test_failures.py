@@ -114,6 +114,16 @@ def test_a_secret_in_an_error_stays_in_the_file_and_parts_no_group(store: Store)
     assert {group.jobs for group in store.pages.failures("1h", NOW).groups if group.task == "free"} == {1}
 
 
+def test_of_a_call_too_long_to_be_looked_through_nothing_is_said(store: Store) -> None:
+    execute(store, SECRET, [("pay", json.dumps({"secret": {"names": [], "positions": [0]}}))])
+    discard(store, *(("pay", f"E: {secret}", NOW) for secret in ("sk_live_a", "sk_live_b")), args=["sk_live_a", "x" * 100_000])
+    discard(store, *(("pay", f"E: no {n}", NOW) for n in range(120)), args=["sk_live_c"])
+    groups = store.pages.failures("1h", NOW).groups
+    assert [(group.error_type, group.message, group.jobs) for group in groups] == [("E", "no 119", 120), ("", "***", 2)]
+    found = store.pages.job(1, NOW)
+    assert found is not None and found.same_error is not None and (found.same_error.message, found.same_error.jobs) == ("***", 2)
+
+
 def test_where_it_would_take_too_long_to_say_what_is_secret_nothing_is_said(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(failures, "MOST_MASKED", 1)
     execute(store, SECRET, [("pay", json.dumps({"secret": {"names": ["key"]}}))])

@@ -78,6 +78,14 @@ def test_why_it_waits_is_said_as_by_the_command_line(store: Store) -> None:
     assert page_of(store).why_waiting == "its queue q is paused"
 
 
+@pytest.mark.parametrize(("parents", "said"), [(1, ""), (2, ", and 1 other job"), (1001, ", and 1000 other jobs"), (1002, ", and 1,000+ other jobs"), (3000, ", and 1,000+ other jobs")])
+def test_of_very_many_that_it_waits_for_some_are_counted(store: Store, parents: int, said: str) -> None:
+    execute(store, JOB, [("end", "blocked"), *[("t", "available")] * parents])
+    execute(store, EDGE, [(parent, 1, parent) for parent in range(2, parents + 2)])
+    assert page_of(store).why_waiting == f"it waits for job 2 (t), which is available{said}"
+    assert (page_of(store).parent_count, len(page_of(store).parents)) == (parents, min(parents, pages.FEW_JOBS))
+
+
 def test_others_like_it_are_counted_without_telling_a_secret(store: Store) -> None:
     execute(store, SECRET, [("pay", json.dumps({"secret": {"names": [], "positions": [0]}}))])
     discard(store, *(("t", f"E: no {number}", NOW - number * MICROS) for number in range(7)), ("t", "E: other", NOW))

@@ -92,6 +92,18 @@ def test_reasons_are_read_from_the_file(filled: Store) -> None:
     assert (found["untold"].jobs, found["untold"].id) == (len(discarded), max(discarded))
 
 
+def test_a_schedule_whose_last_tick_nobody_fired_is_a_reason_until_one_is_fired(filled: Store) -> None:
+    tick = "INSERT INTO litequeue_ticks (schedule_id, tick_at, decided_at, outcome, reason) VALUES (1, ?, 1, ?, 'beyond its grace')"
+    execute(filled, tick, [(NOW - 9, "fired"), (NOW - 7, "missed")])
+    missed = [reason for reason in filled.pages.reasons(NOW) if reason.kind == "missed"]
+    assert [(reason.name, reason.since, reason.text) for reason in missed] == [("nightly", aware(NOW - 7), "beyond its grace")]
+    execute(filled, "UPDATE litequeue_schedules SET paused_at = 1")
+    assert [reason for reason in filled.pages.reasons(NOW) if reason.kind == "missed"] == []
+    execute(filled, "UPDATE litequeue_schedules SET paused_at = NULL")
+    execute(filled, tick, [(NOW - 5, "late")])
+    assert [reason for reason in filled.pages.reasons(NOW) if reason.kind == "missed"] == []
+
+
 def test_a_task_without_code_is_a_reason_where_its_jobs_wait(filled: Store) -> None:
     execute(filled, "UPDATE litequeue_workers SET unknown_tasks = '{\"shop.pay\": \"no module named shop\", \"other\": \"x\"}', slots = '{\"thread\": 1, \"process\": 1, \"async\": 1}'")
     waits = sum(row["state"] == "available" and row["task"] == "shop.pay" for row in rows_of(filled))

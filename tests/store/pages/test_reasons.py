@@ -19,7 +19,7 @@ def worker(id_: int = 1, **given: object) -> WorkerInfo:
     return WorkerInfo(id=id_, name=f"w{id_}", pid=2, host="h", started_at=aware(NOW), heartbeat_at=aware(NOW), **fields)  # type: ignore[arg-type]
 
 
-FINE = Facts(NOW, 9, 1, [], [worker()], {1: WELL}, [], [], [], 0, None, None)
+FINE = Facts(NOW, 9, 1, [], [worker()], {1: WELL}, [], [], [], [], 0, None, None)
 
 
 def test_where_all_is_well_there_is_none() -> None:
@@ -32,6 +32,7 @@ def test_where_all_is_well_there_is_none() -> None:
     (FINE._replace(workers=[], conditions={}), Reason("no-worker", jobs=9)),
     (FINE._replace(workers=[], conditions={}, waiting=0), Reason("no-worker")),
     (FINE._replace(late=[("s", NOW - 90)]), Reason("late", "s", since=aware(NOW - 90))),
+    (FINE._replace(missed=[("s", NOW - 90, "beyond its grace")]), Reason("missed", "s", since=aware(NOW - 90), text="beyond its grace")),
     (FINE._replace(disabled=[("s", "no code")]), Reason("disabled", "s", text="no code")),
     (FINE._replace(without_code=[("t", 4, "no module")]), Reason("no-code", "t", 4, None, "no module")),
     (FINE._replace(untold=2, last_untold=77), Reason("untold", jobs=2, id=77)),

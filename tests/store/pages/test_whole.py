@@ -43,7 +43,7 @@ LARGE = re.compile(r"SCAN (litequeue_jobs|litequeue_ticks|litequeue_attempts|lit
 
 
 def test_every_page_has_its_method() -> None:
-    assert {name.split()[0] for name in PAGES} - {"discarded", "available", "ids"} == {name for name in vars(Pages) if not name.startswith("_")}
+    assert {name.split()[0] for name in PAGES} - {"discarded", "available", "ids"} == {name for name in vars(Pages) if not name.startswith("_")} - {"listed"}
 
 
 def test_no_statement_walks_a_table_and_none_walks_an_index_without_a_limit(store: Store) -> None:
@@ -168,3 +168,16 @@ def test_a_file_twice_as_large_is_not_looked_at_for_longer(tmp_path: Path, monke
     small, large = steps
     assert {name: (small[name], large[name]) for name in PAGES if large[name] > small[name] * 1.1 + 20} == {}
     assert max(large.values()) < 20_000, "two million steps are some 20 ms"
+
+
+def test_a_search_among_ids_looks_at_each_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("litequeue.store.searching.finding.LARGEST", 500)  # rows of a window
+    store = many(tmp_path / "db", 13_000)
+    with steps_counted(store, monkeypatch) as made:
+        steps = []
+        for text in ("id:1..6000 error:nowhere", "id:1..12000 error:nowhere", "id:6000.. error:nowhere"):
+            before = made[0]
+            assert store.searching.find(parse(text), NOW, seconds=None).ids == []
+            steps.append(made[0] - before)
+    store.close()
+    assert steps[1] < steps[0] * 2.3 and steps[2] < steps[0] * 1.5, "not all of them for each window"
