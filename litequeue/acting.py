@@ -6,14 +6,15 @@ batches, and no further where it has come to mean many more. What a deed does to
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from .base.checks import counted
 from .base.counts import AtLeast
 from .base.errors import PASSING, InvalidArgument
 from .base.log import Log
-from .base.search import Query, parse, written
+from .base.search import Query, Span, Term, parse, written
 from .base.states import FINAL, WAITING
 from .client import Client
 from .store.actions import Action
@@ -22,7 +23,7 @@ log = Log("litequeue.actions")
 
 # What a deed is for, where a search says nothing of states; purge: of jobs that run none can be deleted.
 USUAL: Final = {"retry": ("discarded",), "cancel": (*sorted(WAITING), "running"), "purge": (*sorted(WAITING), *sorted(FINAL))}
-DONE: Final = {"retry": "put back", "cancel": "cancelled", "purge": "deleted"}
+DONE: Final = {"retry": "put back", "cancel": "cancelled, or about to be", "purge": "deleted"}
 MORE: Final = 1.1  # times as many as were counted, and it stops
 MOST_TARGET: Final = 500  # characters of what was meant
 
@@ -62,6 +63,7 @@ class Acting:
         store, now = self._client.store, self._client.clock.now()
         looked = changed = 0
         stopped = ""
+        row = self._begin(what, written(query))  # before it: whatever ends this process, it is known who did that
         try:
             for ids in store.searching.every(query, now):
                 if expected is not None and not isinstance(expected, AtLeast) and looked + len(ids) > max(expected * MORE, expected + 10):
@@ -78,10 +80,29 @@ class Acting:
                 self._client.ring(addresses)
                 looked += len(ids)
                 changed += many
+                self._went_on(row, changed)
                 yield Progress(looked, changed)
         finally:
             if changed:
-                self.note(what, f"{written(query)}{': ' + stopped if stopped else ''}", changed)
+                log.info("%s: %s %s (%s)%s", self._who, what, written(query), counted(changed, "job"), f": {stopped}" if stopped else "")
+
+    def _begin(self, what: str, target: str) -> int | None:
+        try:
+            return self._client.store.actions.record(Action(self._client.clock.now(), self._who, what, target[:MOST_TARGET], 0))
+        except PASSING as error:
+            log.warning("%s: %s %s is not written down: %s", self._who, what, target, error)
+            return None
+
+    def _went_on(self, row: int | None, jobs: int) -> None:
+        if row is not None:
+            with contextlib.suppress(*PASSING):  # the next batch says it
+                self._client.store.actions.count(row, jobs)
+
+
+def ids_meant(what: str, jobs: Iterable[int]) -> Query:
+    """Of jobs that are named any state is meant, but that one which runs cannot be deleted."""
+    query = Query((Term("id", tuple(Span(job, job) for job in jobs)),))
+    return query.with_term("state", *USUAL[what]) if what == "purge" else query
 
 
 def meant(what: str, text: str) -> Query:

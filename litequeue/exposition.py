@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from .base.checks import MICROS
@@ -18,12 +18,10 @@ from .base.history import BOUNDS
 from .base.version import VERSION
 from .store import Store, waiting
 from .store.exposed import Exposed, read
-from .store.history import Sums
 from .store.inspection import Condition, Inspection
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-MOST_TASKS: Final = 200
 OTHER: Final = "(other)"
 FINAL: Final = ("succeeded", "discarded", "cancelled", "expired")
 ATTEMPTS: Final = ("succeeded", "failed", "discarded", "interrupted", "released", "snoozed")
@@ -65,16 +63,20 @@ def _of_file(store: Store, inspection: Inspection) -> Iterator[Family]:
 
 def _levels(found: Exposed, now: int) -> Iterator[Family]:
     jobs = {_labels(queue=queue, state=state): count for (queue, state), count in sorted(found.jobs.items())}
-    yield _gauge("litequeue_jobs", "Jobs that have not ended, by state; available ones up to 10,000 a queue, others up to 2,000 in all.", jobs)
+    yield _gauge("litequeue_jobs", "Jobs that have not ended, by state; available ones up to 10,000 a queue (of many queues fewer), others up to 2,000 in all.", jobs)
     queues = sorted({queue for queue, _ in found.jobs} | found.paused)
-    waits = {_labels(queue=queue): max(now - found.oldest.get(queue, now), 0) / MICROS for queue in queues}
+    # Of more queues and priorities than were looked at there is none, rather than 0.
+    waits = {
+        _labels(queue=queue): max(now - found.oldest.get(queue, now), 0) / MICROS
+        for queue in queues if queue in found.oldest or not found.jobs.get((queue, "available"))
+    }  # fmt: skip
     yield _gauge("litequeue_queue_latency_seconds", "For how long the job that has waited longest could have run.", waits)
     yield _gauge("litequeue_queue_paused", "1 while nobody claims from the queue.", {_labels(queue=queue): queue in found.paused for queue in queues})
     yield _counter("litequeue_jobs_enqueued", "Jobs that were ever enqueued.", {(): found.enqueued})
 
 
 def _flows(found: Exposed) -> Iterator[Family]:
-    ever = _few_tasks(found.ever)
+    ever = {(task or OTHER, queue or OTHER): sums for (task, queue), sums in sorted(found.ever.items())}
     ends, attempts = {}, {}
     for (task, queue), sums in ever.items():
         for state in FINAL:
@@ -89,7 +91,7 @@ def _flows(found: Exposed) -> Iterator[Family]:
     for (_, queue), sums in ever.items():
         buckets, total = waits.get(_labels(queue=queue), ((0,) * len(sums.waits), 0))
         waits[_labels(queue=queue)] = tuple(map(sum, zip(buckets, sums.waits, strict=True))), total + sums.wait_us
-    yield _histogram("litequeue_wait_seconds", "From when attempts were due to their start.", waits)
+    yield _histogram("litequeue_wait_seconds", "From when attempts were due to their start, with what they waited for other jobs or for a slot.", waits)
 
 
 def _workers(conditions: Mapping[int, Condition], found: Exposed, now: int) -> Iterator[Family]:
@@ -116,27 +118,6 @@ def _schedules(found: Exposed) -> Iterator[Family]:
     yield _gauge("litequeue_schedule_last_success_timestamp_seconds", "When its last job that succeeded did, of its last hundred.", good)
     ticks = {_labels(schedule=name, outcome=outcome): count for name, outcome, count in found.ticks}
     yield _counter("litequeue_ticks", "Ticks, by what became of them; missed ones of one stretch of time are one.", ticks)
-
-
-def _few_tasks(ever: Mapping[tuple[str, str], Sums]) -> dict[tuple[str, str], Sums]:
-    """By task and queue; beyond so many tasks those with the fewest ends under one name, and so what was never counted by name."""
-    ends: Counter[str] = Counter()
-    for (task, _), sums in ever.items():
-        ends[task] += sum(sums.ends)
-    del ends[""]
-    named = {task for task, _ in ends.most_common(MOST_TASKS)}
-    found: dict[tuple[str, str], Sums] = {}
-    for (task, queue), sums in sorted(ever.items()):
-        key = (task if task in named else OTHER, queue or OTHER)
-        found[key] = _added(found[key], sums) if key in found else sums
-    return found
-
-
-def _added(one: Sums, other: Sums) -> Sums:
-    def both(a: Iterable[int], b: Iterable[int]) -> tuple[int, ...]:
-        return tuple(map(sum, zip(a, b, strict=True)))
-
-    return Sums(0, both(one.ends, other.ends), one.run_us + other.run_us, one.wait_us + other.wait_us, both(one.runs, other.runs), both(one.waits, other.waits))
 
 
 def _size(path: str) -> int:

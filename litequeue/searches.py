@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .base import checks
+from .base.errors import InvalidType
 from .client import Client
 from .task import Task, name_of
 
@@ -40,6 +41,8 @@ class Searches:
         from .base import search
         from .base.states import STATES
 
+        if not isinstance(query, str):
+            raise InvalidType(f"a search is a text, such as \"error:Timeout age:<1d\", not {type(query).__name__}: {query!r:.60}")
         if state is not None:
             checks.one_of(state, "state", STATES)
         for name, word in (("queue", queue), ("tag", tag)):

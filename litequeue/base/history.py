@@ -9,6 +9,7 @@ Each span has its row from the first count on, so that nothing is ever rolled up
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -45,6 +46,18 @@ class Counted(NamedTuple):
 def of_end(at: int, task: str, queue: str, end: str, count: int = 1) -> Counted:
     """So many that ended so, without an attempt of which the time is known."""
     return Counted(at, task, queue, tuple(count * (name == end) for name in ENDS))
+
+
+def of_success(at: int, task: str, queue: str, run_us: int, wait_us: int) -> Counted:
+    """One attempt that succeeded."""
+    return of_end(at, task, queue, "succeeded")._replace(
+        run_us=max(run_us, 0), wait_us=max(wait_us, 0), runs=_in_its_bucket(run_us), waits=_in_its_bucket(wait_us)
+    )
+
+
+def _in_its_bucket(micros: int) -> tuple[int, ...]:
+    place = bisect_left(BOUNDS, micros)
+    return tuple(int(number == place) for number in range(BUCKETS))
 
 
 def begin(at: int, span: int) -> int:

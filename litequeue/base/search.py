@@ -18,6 +18,7 @@ from .states import STATES
 MOST_CHARACTERS: Final = 500
 MOST_TERMS: Final = 12
 MOST_ID: Final = 2**63 - 1
+MOST_SPAN: Final = 10_000 * 366 * 86_400 * 10**6  # microseconds; a sum of two of them is no number too large
 
 WORD: Final = "word"  # the key of what has none
 TEXTS: Final = ("state", "queue", "task", "error", "schedule", "worker", "tag", "flow")
@@ -145,6 +146,8 @@ def _value(text: str, at: int) -> tuple[_Value, int]:
 
 def _term(is_not: bool, key: str | None, values: list[_Value]) -> Term:
     if key is None:
+        if is_not and not values[0][1] and values[0][0].isascii() and values[0][0].isdigit():
+            raise InvalidArgument(f"-{values[0][0]} is all jobs that have no {values[0][0]} in task and error: write it -\"{values[0][0]}\", or -id:{values[0][0]}")
         if not is_not and len(values) == 1 and not values[0][1] and values[0][0].isascii() and values[0][0].isdigit():
             return Term("id", (_span(values[0][0], "id"),))
         return Term(WORD, tuple(_text(value, WORD) for value in values), is_not)
@@ -154,6 +157,8 @@ def _term(is_not: bool, key: str | None, values: list[_Value]) -> Term:
     if key in SPANS or key in NUMBERS:
         return Term(key, tuple(_span(value, key) for value, _ in values), is_not)
     found = tuple(_text(value, key) for value in values)
+    if key == "flow" and not all(text.text.isascii() and text.text.isdigit() and len(text.text) < 19 and not text.is_prefix for text in found):
+        raise InvalidArgument(f"flow:{values[0][0]:.40} is no number; such as flow:12")
     if key == "state":
         for text in found:
             if text.is_prefix or text.text not in STATES:
@@ -165,6 +170,8 @@ def _text(value: _Value, key: str) -> Text:
     text, is_quoted = value
     if is_quoted:
         return Text(text)
+    if key == WORD and text.startswith("-"):
+        raise InvalidArgument(f"{text!r:.60} is no term: in quotes it is a text")
     if not text:
         raise InvalidArgument(f"{key}: what? A value comes right behind the colon, such as {key}:{_EXAMPLES.get(key, 'x')}")
     if "*" in text[:-1]:
@@ -184,6 +191,8 @@ def _span(text: str, key: str) -> Span:
         return found
     sign = text[:2] if text[:2] in ("<=", ">=") else text[:1] if text[:1] in "<>" else ""
     number = _number(text[len(sign) :], key)
+    if sign == "<" and number == 0 or sign == ">" and number == MOST_ID:
+        raise InvalidArgument(f"{key}:{text:.40} is of no job")
     if sign.startswith("<"):
         return Span(None, number - (sign == "<"))
     if sign.startswith(">"):
@@ -195,8 +204,11 @@ def _span(text: str, key: str) -> Span:
 
 def _number(text: str, key: str) -> int:
     if key in SPANS:
-        return durations.parse(text)
-    if not (text.isascii() and text.isdigit()) or int(text[:20]) > MOST_ID:
+        span = durations.parse(text)
+        if span > MOST_SPAN:
+            raise InvalidArgument(f"{key}:{text:.40} is longer than anything here")
+        return span
+    if not (text.isascii() and text.isdigit()) or len(text) > 40 or int(text) > MOST_ID:
         raise InvalidArgument(f"{key}:{text:.40} is no whole number; such as {key}:{_EXAMPLES[key]}")
     return int(text)
 

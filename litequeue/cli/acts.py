@@ -12,15 +12,16 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..acting import DONE, Acting, meant
+from ..acting import DONE, Acting, ids_meant, meant
 from ..app import LiteQueue
 from ..base.accounts import own_name
 from ..base.checks import counted
-from ..base.errors import InvalidArgument, JobNotFound
+from ..base.counts import AtLeast
+from ..base.errors import InvalidArgument, JobNotFound, LitequeueError
 from ..base.search import Query, written
 from ..job import Job
 from ..workflow.flow import Flow
-from .grammar.parser import job_or_flow
+from .grammar.parser import job_id, job_or_flow
 from .jobs import existing
 from .printing import complain, put, say
 
@@ -44,22 +45,28 @@ def cancel(arguments: argparse.Namespace) -> int:
 
 def purge(arguments: argparse.Namespace) -> int:
     """By ids too it is a search, since there is nothing to say of each."""
-    words = [f"id:{word}" if word.isdigit() else word for word in arguments.meant]
-    ids = [word for word in words if word.startswith("id:")]
-    return _by_query(arguments, "purge", " ".join(words if len(ids) != len(words) else [f"id:{','.join(word[3:] for word in ids)}"]))
+    return _by_query(arguments, "purge", _query_of(arguments, "purge"))
 
 
 def _done(
     arguments: argparse.Namespace, what: str, act: Callable[[Job[Any]], bool], done: str, act_on_flow: Callable[[Flow], int], came: str
 ) -> int:
-    are_ids = list(map(bool, map(_ID.fullmatch, arguments.meant)))
-    if not all(are_ids):
-        if any(are_ids):
-            raise InvalidArgument(f"{' '.join(arguments.meant):.80}: name jobs by their ids, or say a search, such as id:1,2 task:x")
-        return _by_query(arguments, what, " ".join(arguments.meant))
-    if arguments.dry_run:
-        raise InvalidArgument("--dry-run is for a search: jobs that are named are as many as there are names")
+    if arguments.dry_run or not all(map(_ID.fullmatch, arguments.meant)):
+        return _by_query(arguments, what, _query_of(arguments, what))
     return _each(arguments, what, act, done, act_on_flow, came)
+
+
+def _query_of(arguments: argparse.Namespace, what: str) -> Query:
+    """Jobs by their ids, or what the words say. Raises InvalidArgument."""
+    words: list[str] = arguments.meant
+    are_ids = [word.isascii() and word.isdigit() for word in words]
+    if all(are_ids):
+        return ids_meant(what, map(job_id, words))
+    if any(are_ids):
+        raise InvalidArgument(f"{' '.join(words):.80}: name jobs by their ids, or say a search, such as id:1,2 task:x")
+    if "-y" in words:
+        raise InvalidArgument("-y is a search for what has no y: --yes does it")
+    return meant(what, " ".join(words))
 
 
 # -- what is named ---------------------------------------------------------------------------------------
@@ -105,8 +112,7 @@ def _say_of_job(app: LiteQueue, job: int, what: str, text: str, acted: bool) -> 
 # -- what a search means -----------------------------------------------------------------------------------
 
 
-def _by_query(arguments: argparse.Namespace, what: str, text: str) -> int:
-    query = meant(what, text)
+def _by_query(arguments: argparse.Namespace, what: str, query: Query) -> int:
     with existing(arguments.db) as app:
         actor = acting(app)
         count = actor.count(query)
@@ -130,15 +136,19 @@ def _agrees(what: str, said: str) -> bool:
 
 def _act(actor: Acting, what: str, query: Query, count: int, from_start: bool) -> int:
     changed = looked = 0
-    for number, progress in enumerate(actor.act(what, query, count, from_start=from_start), 1):
-        looked, changed = progress.looked_at, progress.changed
-        if progress.stopped:
-            complain(f"stopped, since {progress.stopped}: {counted(changed, 'job')} {DONE[what]}")
-            return 1
-        if number % SHOWN == 0:
-            complain(f"{looked:,} of {count:,}")
+    try:
+        for number, progress in enumerate(actor.act(what, query, count, from_start=from_start), 1):
+            looked, changed = progress.looked_at, progress.changed
+            if progress.stopped:
+                complain(f"stopped, since {progress.stopped}: {counted(changed, 'job')} {DONE[what]}")
+                return 1
+            if number % SHOWN == 0:
+                complain(f"{looked:,} of {count:,}")
+    except LitequeueError:
+        complain(f"{counted(changed, 'job')} {DONE[what]}, and then it could not go on")
+        raise
     left = looked - changed
-    say(f"{counted(changed, 'job')} {DONE[what]}" + (f"; {left:,} {'was' if left == 1 else 'were'} not as asked any more" if left else ""))
+    say(f"{counted(changed, 'job')} {DONE[what]}" + (f"; {left:,} {'was' if left == 1 else 'were'} left as {'it was' if left == 1 else 'they were'}" if left else ""))
     return 0 if changed else 1
 
 
@@ -149,7 +159,7 @@ def pause(arguments: argparse.Namespace) -> int:
     with existing(arguments.db) as app:
         app.pause(arguments.queue)
         acting(app).note("pause", f"queue {arguments.queue}", 0)
-        known = arguments.queue in app.stats().queues
+        known = arguments.queue in (found := app.stats()).queues or any(isinstance(count, AtLeast) for count in found.states.values())
     say(f"queue {arguments.queue} is paused" + ("" if known else " (no job is in it)"))
     return 0
 

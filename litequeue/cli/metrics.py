@@ -33,6 +33,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _write(path: str, text: str) -> None:
     """Readable by all, as node_exporter runs as somebody else; under a name that it does not read until it is whole."""
+    path = os.path.realpath(path)  # a link leads on
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise CannotOpen(f"--textfile {path} is no file, and would become one: leave it out, and metrics are printed")
     try:
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=os.path.dirname(os.path.abspath(path)), prefix=".litequeue-", delete=False) as file:
             try:

@@ -231,10 +231,11 @@ def print_stats(stats: Stats, notes: Mapping[int, str], sizes: tuple[int, int]) 
     states = sorted(stats.states)
     queues = sorted({**dict.fromkeys(stats.paused, _NOTHING), **stats.queues}.items())
     # Where not all jobs were counted, those of a state together are told more exactly than by queue.
-    rows = [*queues, *[("all", stats.states)] * any(isinstance(count, AtLeast) for count in stats.states.values())]
+    is_whole = not any(isinstance(count, AtLeast) for count in stats.states.values())
+    rows = [*queues, *[("all", stats.states)] * (not is_whole)]
     print_table(
         ("QUEUE", *(state.upper() for state in states)),
-        [(f"{queue} (paused)" if queue in stats.paused else queue, *(str(counts.get(state, 0)) for state in states)) for queue, counts in rows],
+        [(f"{queue} (paused)" if queue in stats.paused else queue, *(_count(counts, state, is_whole) for state in states)) for queue, counts in rows],
     )
     say()
     _print_workers(stats, notes)
@@ -244,6 +245,11 @@ def print_stats(stats: Stats, notes: Mapping[int, str], sizes: tuple[int, int]) 
     if stats.next_due is not None:
         say(f"next due: {when(stats.next_due)}")
     say(f"file: {size(sizes[0])}, and {size(sizes[1])} in its log (-wal)")
+
+
+def _count(counts: Mapping[str, int], state: str, is_whole: bool) -> str:
+    """Of a large file what is available and what runs is known of each queue, and else only what there is at least."""
+    return str(counts.get(state, 0)) if state in counts or is_whole or state in ("available", "running") else ""
 
 
 def _print_workers(stats: Stats, notes: Mapping[int, str]) -> None:

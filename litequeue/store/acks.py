@@ -1,7 +1,7 @@
 """The end of a job, written by the job itself in its own transaction.
 
-Owns the fence at its beginning, and the row at its end. What the worker writes later of the same end finds the job as it says, and changes nothing
-(``turn/settle``).
+Owns the fence at its beginning, and the row at its end, with what is counted of it. What the worker writes later of the same end finds the job as it says, and
+changes nothing (``turn/settle``).
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ import sqlite3
 from typing import Final
 
 from ..base.errors import JobCancelled, LeaseLost
+from ..base.history import of_success
+from . import history
 from .file import Database
 from .file.joined import Transaction
 
 FENCE: Final = """SELECT cancel_requested_at IS NOT NULL FROM litequeue_jobs
 WHERE id = :id AND attempt = :attempt AND state = 'running'"""
+DUE_OF: Final = "SELECT task, queue, max(run_at, created_at) FROM litequeue_jobs WHERE id = :id"
 ACK: Final = """UPDATE litequeue_jobs SET state = 'succeeded', lease_expires_at = NULL, started_at = :started_at, finished_at = :finished_at,
     result = :result, prune_at = :prune_at, last_error = NULL
 WHERE id = :id AND attempt = :attempt AND state = 'running'"""
@@ -44,4 +47,6 @@ class Acks:
     ) -> None:
         """In the transaction that began behind the fence: nobody has written since."""
         row = {"id": job, "attempt": attempt, "result": result, "started_at": started_at, "finished_at": finished_at, "prune_at": prune_at}
+        (task, queue, due) = connection.execute(DUE_OF, row).fetchone()
         connection.execute(ACK, row)
+        history.add(connection, [of_success(finished_at, task, queue, finished_at - started_at, started_at - due)])

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from .file import Database
 
 RECORD: Final = "INSERT INTO litequeue_actions (at, who, what, target, count) VALUES (:at, :who, :what, :target, :jobs)"
+COUNT: Final = "UPDATE litequeue_actions SET count = :jobs WHERE id = :id"
 LAST: Final = "SELECT at, who, what, target, count FROM litequeue_actions ORDER BY id DESC LIMIT :limit"
 
 
@@ -29,9 +30,17 @@ class Actions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def record(self, action: Action) -> None:
+    def record(self, action: Action) -> int:
+        """Its row, for ``count``."""
         with self._database.write(durable=False) as connection:
-            connection.execute(RECORD, action._asdict())
+            row = connection.execute(RECORD, action._asdict()).lastrowid
+        assert row is not None
+        return row
+
+    def count(self, row: int, jobs: int) -> None:
+        """So many jobs it has come to."""
+        with self._database.write(durable=False) as connection:
+            connection.execute(COUNT, {"id": row, "jobs": jobs})
 
     def last(self, limit: int) -> list[Action]:
         """The newest first."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from ..base.checks import is_utf8
@@ -34,6 +34,10 @@ ADD: Final = {size: _adding(size) for size in _SIZES}
 # Of jobs that a statement is about to end.
 _COUNT: Final = """SELECT json_group_array(json_array(task, queue, n)) FROM (
     SELECT task, queue, count(*) AS n FROM litequeue_jobs WHERE {which} GROUP BY task, queue)"""
+MOST_EVER: Final = 200
+PAIRS: Final = "SELECT count(*) FROM litequeue_metrics WHERE span = 0"
+IS_PAIR: Final = "SELECT 1 FROM litequeue_metrics WHERE span = 0 AND at = 0 AND task = ? AND queue = ?"
+FORGET: Final = "DELETE FROM litequeue_metrics WHERE span = ? AND at = ? AND task = ? AND queue = ?"
 # Of these jobs, those that are final.
 FINAL_OF: Final = """SELECT json_group_array(json_array(task, queue, state, n)) FROM (
     SELECT task, queue, state, count(*) AS n FROM litequeue_jobs
@@ -88,14 +92,31 @@ class Level(NamedTuple):
 
 def add(connection: sqlite3.Connection, rows: Iterable[Counted]) -> None:
     """To each span in which they lie, in the caller's transaction."""
+    is_full = connection.execute(PAIRS).fetchone()[0] >= MOST_EVER
     values = [
-        (span, begin(row.at, span), _text(row.task), _text(row.queue), *row.ends, row.run_us, row.wait_us, *row.runs, *row.waits) for row in rows for span in SPANS
+        (span, begin(row.at, span), *_pair(connection, row, is_full and span == EVER), *row.ends, row.run_us, row.wait_us, *row.runs, *row.waits) for row in rows for span in SPANS
     ]
     start = 0
     for size in _SIZES:
         while len(values) - start >= size:
-            connection.execute(ADD[size], [value for each in values[start : start + size] for value in each])
+            _add(connection, size, values[start : start + size])
             start += size
+
+
+def _add(connection: sqlite3.Connection, size: int, rows: Sequence[tuple[Any, ...]]) -> None:
+    values = [value for row in rows for value in row]
+    try:
+        connection.execute(ADD[size], values)
+    except sqlite3.IntegrityError:  # a number that somebody has planted, and that nothing can be added to
+        for row in rows:
+            connection.execute(FORGET, row[: len(_KEY)])
+        connection.execute(ADD[size], values)
+
+
+def _pair(connection: sqlite3.Connection, row: Counted, is_full: bool) -> tuple[str, str]:
+    """Its task and queue. Of all time so many pairs are counted by name, those that came first: who reads counters wants none to fall out, or to be one of others."""
+    pair = _text(row.task), _text(row.queue)
+    return ("", "") if is_full and connection.execute(IS_PAIR, pair).fetchone() is None else pair
 
 
 def _text(name: str) -> str:

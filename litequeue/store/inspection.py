@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
+from ..base.checks import is_utf8
 from ..base.clock import monotonic
 from ..base.counts import AtLeast
 from ..base.errors import LitequeueError, QueueBusy, at_fault
@@ -184,6 +185,8 @@ class Inspection:
             groups = connection.execute(ALL_GROUPS, {"most": MOST_GROUPS}).fetchall()
             most = LOOKED_AT // max(len(groups), 1)
             for queue, pool, priority in groups:
+                if not is_utf8(queue):  # planted: SQL cannot be asked for it
+                    continue
                 rows = connection.execute(AVAILABLE_BY_TASK, {"queue": queue, "pool": pool, "priority": priority, "most": most}).fetchall()
                 is_cut = sum(count for _, _, count, _ in rows) == most
                 for id_, task, count, since in rows:

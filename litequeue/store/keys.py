@@ -15,7 +15,7 @@ from typing import Any, Final
 from ..base.errors import AlreadyEnqueued
 from ..base.exact import Enqueued, UniqueKey
 from ..base.models import JobColumns, NewJob
-from . import limits
+from . import history, limits
 from .inserting import COLUMNS, insert_job, named
 from .rules import EXPIRED, HAS_COME, KEEP, NO_LINE, waits_elsewhere
 from .tags import note_anew
@@ -31,6 +31,7 @@ HOLDER: Final = f"""SELECT k.job_id, {_TAKEN}, {_LAPSED}
 FROM {_HOLDER} WHERE k.task = :task AND k.key = :key AND k.holds = 1"""
 # One that was not started in time, before another has its key: the clock may be set back, and it would be in time again.
 EXPIRE: Final = f"UPDATE litequeue_jobs SET {EXPIRED} WHERE id IN (SELECT value FROM json_each(:ids))"
+COUNT_LAPSED: Final = history.count_of("id IN (SELECT value FROM json_each(:ids))")
 LET_GO: Final = "UPDATE litequeue_keys SET holds = NULL WHERE job_id = :holder"
 HOLD: Final = """INSERT INTO litequeue_keys (job_id, task, key, holds, until, until_at) VALUES (:id, :task, :key, 1, :until, :until_at)"""
 # What one that has not started is to do, and when; not when it came, and for whom it waits.
@@ -97,8 +98,13 @@ def taken(connection: sqlite3.Connection, task: str, key: UniqueKey, now: int) -
 def _let_go(connection: sqlite3.Connection, row: tuple[int | None, int, int], now: int) -> None:
     holder, _, has_lapsed = row
     if has_lapsed:
-        connection.execute(EXPIRE, {"ids": f"[{holder}]", "now": now, "prune_at": now + KEEP})
+        _expire(connection, f"[{holder}]", now)
     connection.execute(LET_GO, {"holder": holder})
+
+
+def _expire(connection: sqlite3.Connection, ids: str, now: int) -> None:
+    history.count(connection, COUNT_LAPSED, {"ids": ids}, "expired", now)
+    connection.execute(EXPIRE, {"ids": ids, "now": now, "prune_at": now + KEEP})
 
 
 def hold(connection: sqlite3.Connection, task: str, key: UniqueKey, job_id: int, now: int) -> None:
@@ -205,7 +211,7 @@ def move(connection: sqlite3.Connection, template: NewJob, key: UniqueKey) -> tu
             raise AlreadyEnqueued(f"delay_many: item {twice[0]} has the key of item {twice[1]}, {twice[2]}; nothing was stored", 0)
     (ids,) = connection.execute(LAPSED, asked).fetchone()
     if ids != "[]":
-        connection.execute(EXPIRE, {"ids": ids, "now": template.created_at, "prune_at": template.created_at + KEEP})
+        _expire(connection, ids, template.created_at)
     connection.execute(HOLDERS, asked)
     refused = connection.execute(REFUSED).fetchone() if key.on_conflict == "raise" else None
     if refused is not None:

@@ -58,6 +58,7 @@ STILL_WAITING: Final = """SELECT json_group_array(id) FROM litequeue_jobs
 WHERE id IN (SELECT value FROM json_each(:ids)) AND finished_at IS NULL AND lease_expires_at IS NULL"""
 PRUNE_NOW: Final = """UPDATE litequeue_jobs SET prune_at = :now
 WHERE id IN (SELECT value FROM json_each(:ids)) AND finished_at IS NOT NULL"""
+STILL_THERE: Final = "SELECT count(*) FROM litequeue_jobs WHERE id IN (SELECT value FROM json_each(:ids))"
 PURGE_SECONDS: Final = 0.02  # for which one transaction deletes
 ANY_PRUNABLE: Final = "SELECT 1 FROM litequeue_jobs WHERE prune_at IS NOT NULL AND prune_at <= :now LIMIT 1"
 PRUNABLE: Final = """SELECT json_group_array(id), max(ifnull(links, 0)) FROM (
@@ -100,6 +101,17 @@ def revive(connection: sqlite3.Connection, jobs: Iterable[int], now: int, *, fro
     return back
 
 
+def _hurried(connection: sqlite3.Connection, job: int, now: int, *, from_start: bool) -> int:
+    """A waiting one runs now, or counts anew what it waits for; 1 if it was to run later."""
+    parameters = {"id": job, "now": now}
+    if from_start:
+        connection.execute(steps.FORGET_WAITING, parameters)
+    found = connection.execute(HURRY, parameters).rowcount
+    connection.execute(limits.LINE_UP, parameters)
+    counted_anew(connection, job, now)
+    return found
+
+
 class Operations:
     """Changes that come from people and from housekeeping."""
 
@@ -124,11 +136,7 @@ class Operations:
         with self._database.write(durable=True) as connection:
             parameters = {"id": job_id, "now": now}
             if not revive(connection, [job_id], now, from_start=from_start):
-                if from_start:
-                    connection.execute(steps.FORGET_WAITING, parameters)
-                connection.execute(HURRY, parameters)
-                connection.execute(limits.LINE_UP, parameters)
-                counted_anew(connection, job_id, now)
+                _hurried(connection, job_id, now, from_start=from_start)
             row = connection.execute(STATE, parameters).fetchone()
             return (row[0] if row else None), everyone(connection)
 
@@ -146,24 +154,29 @@ class Operations:
             count = len(back)
             for job in jobs:
                 if job not in back:
-                    parameters = {"id": job, "now": now}
-                    count += connection.execute(HURRY, parameters).rowcount
-                    connection.execute(limits.LINE_UP, parameters)
+                    count += _hurried(connection, job, now, from_start=from_start)
             return count, everyone(connection) if count else []
 
     def purge(self, jobs: Sequence[int], now: int) -> tuple[int, list[Address]]:
-        """Delete several: what waits is cancelled first, and who waits for that is told. Those that run are left alone. How many, and whom to wake."""
+        """Delete several: what waits is cancelled first, and who waits for that is told. Those that run are left alone, and those from which others
+        came that are there. How many are gone, and whom to wake."""
         ids = json.dumps(list(jobs))
         with self._database.write(durable=True) as connection:
             waiting = json.loads(connection.execute(STILL_WAITING, {"ids": ids}).fetchone()[0])
             for job in waiting:
                 cancel(connection, job, now)
             telling.tell(connection, now)
-            count = connection.execute(PRUNE_NOW, {"ids": ids, "now": now}).rowcount
+            (there,) = connection.execute(STILL_THERE, {"ids": ids}).fetchone()
             addresses = everyone(connection) if waiting else []
-        while self.prune(now, PURGE_SECONDS):
-            pass
-        return count, addresses
+        left = there
+        while True:  # who came of others goes before them
+            with self._database.write(durable=True) as connection:
+                connection.execute(PRUNE_NOW, {"ids": ids, "now": now})
+            while self.prune(now, PURGE_SECONDS):
+                pass
+            before, (left,) = left, self._database.one(STILL_THERE, {"ids": ids})
+            if left in (0, before):
+                return there - left, addresses
 
     def pause(self, queue: str, now: int) -> None:
         with self._database.write(durable=True) as connection:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from ..acting import USUAL, Acting, meant
+from ..acting import USUAL, Acting, ids_meant, meant
 from ..base.clock import monotonic
 from ..base.counts import AtLeast
 from ..base.errors import InvalidArgument
-from ..base.search import Query, Span, Term, written
+from ..base.search import Query, written
 from ..schedules.face import Schedules
 from ..store.pages.parts import Count
 from ..store.pages.records import ActPage
@@ -47,7 +47,7 @@ def act(request: Request, place: Place) -> Response:
     if what not in USUAL:
         raise InvalidArgument(f"there is no action {what!r:.40}: {', '.join(USUAL)}")
     ids = () if of_all else _ids(request)
-    query = _of_ids(what, ids) if ids else meant(what, _one(request, "q"))
+    query = ids_meant(what, ids) if ids else meant(what, _one(request, "q"))
     if _one(request, "confirm") or ids and what != "purge":
         return _done(request, place, what, query, ids)
     return _asked(request, place, what, query, ids)
@@ -58,12 +58,6 @@ def _ids(request: Request) -> tuple[int, ...]:
     if len(found) > MOST_IDS or not all(text.isascii() and text.isdigit() and len(text) < 19 for text in found):
         raise InvalidArgument(f"up to {MOST_IDS} jobs are named by their ids")
     return tuple(dict.fromkeys(map(int, found)))
-
-
-def _of_ids(what: str, ids: tuple[int, ...]) -> Query:
-    """Of jobs that are named any state is meant, but that one which runs is not deleted."""
-    query = Query((Term("id", tuple(Span(job, job) for job in ids)),))
-    return query.with_term("state", *USUAL[what]) if what == "purge" else query
 
 
 def _asked(request: Request, place: Place, what: str, query: Query, ids: tuple[int, ...]) -> Response:

@@ -196,7 +196,7 @@ class Coordinator:
         self._neighbours.tell_more(turn.to_tell)
         if turn.counted:
             self.outgoing.tally.written()
-        written = self.outgoing.written(now, turn.lost, turn.ended_themselves)
+        written = self.outgoing.written(now, turn.lost, turn.ended_themselves, turn.acknowledged)
         self._telling |= written.discarded
         if written.ends:
             self._teller.tell(written.ends)

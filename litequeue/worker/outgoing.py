@@ -105,10 +105,11 @@ class Outgoing:
         for job, how_far, meta in said:
             self.said[job.id] = Said(job.id, job.execution, now, how_far, meta)
 
-    def written(self, now: int, lost: Collection[Lease], ended_themselves: Collection[Lease] = ()) -> Written:
-        """All of it is written, but for the leases that were no longer ours, and those of jobs that had written their end themselves."""
+    def written(self, now: int, lost: Collection[Lease], ended_themselves: Collection[Lease] = (), acknowledged: Collection[Lease] = ()) -> Written:
+        """All of it is written, but for the leases that were no longer ours, and those of jobs that had written their end themselves: as it is here
+        (``acknowledged``), or another one."""
         self.endings.written(lost, ended_themselves)
-        self._count(now, lost, ended_themselves)
+        self._count(now, {*lost, *ended_themselves, *acknowledged})
         found = Written(
             bool(self.succeeded or self.others), any(row.state == "discarded" for row in self.others), self._of_schedule,
             bool(self.adoptions), list(self._ends(lost, ended_themselves)),
@@ -118,12 +119,12 @@ class Outgoing:
         self._of_schedule, self._heard = False, []
         return found
 
-    def _count(self, now: int, lost: Collection[Lease], ended_themselves: Collection[Lease]) -> None:
-        self.tally.succeeded(now, self._jobs, self.succeeded, lost)
+    def _count(self, now: int, others: Collection[Lease]) -> None:
+        """What somebody else has written is not ours to count."""
+        self.tally.succeeded(now, self._jobs, self.succeeded, others)
         for job, row in self._others:
-            lease = Lease(job.id, job.attempt)
-            if lease not in lost:
-                self.tally.other(now, job, row, has_ended_itself=lease in ended_themselves)
+            if Lease(job.id, job.attempt) not in others:
+                self.tally.other(now, job, row)
 
     def _ends(self, lost: Collection[Lease], ended_themselves: Collection[Lease]) -> Iterator[End]:
         for call, event in self._heard:

@@ -102,9 +102,9 @@ class Tally:
         row.run_us += _spread(list(map(sub, map(_FINISHED, settled), starts)), row.runs)
         row.wait_us += _spread(list(map(sub, starts, due)), row.waits)
 
-    def other(self, now: int, job: ClaimedJob, row: Unsettled, *, has_ended_itself: bool = False) -> None:
-        """Any other end of an attempt; one of a job that had written its end itself is that end."""
-        end = "succeeded" if has_ended_itself else _END_OF[row.state]
+    def other(self, now: int, job: ClaimedJob, row: Unsettled) -> None:
+        """Any other end of an attempt."""
+        end = _END_OF[row.state]
         sums = self._row(now, job.task, job.queue)
         sums.ends[ENDS.index(end)] += 1
         if end in _RAN and row.started_at is not None:

@@ -108,3 +108,12 @@ def test_whatever_is_typed_is_read_or_refused_and_reads_back_as_itself() -> None
 @pytest.mark.parametrize("text", ["age:<1d", "age:<=1d", "took:>30s", "took:>=30s", "attempt:>=2", "id:>=100", "took:>=0s", "id:<=5"])
 def test_a_span_is_written_as_it_was_meant(text: str) -> None:
     assert written(parse(text)) == text
+
+
+@pytest.mark.parametrize("text", [
+    "id:>9223372036854775807", "attempt:>9223372036854775807", "id:000000000000000000009999999999999999999", "age:<999999999999999999w", "age:1h..9999999999d",
+    "flow:1*", "-flow:1*", "flow:x", "age:<0s", "took:<0", "-5", "--dry-run",
+])  # fmt: skip
+def test_what_is_of_no_job_or_means_something_else_is_refused(text: str) -> None:
+    with pytest.raises(InvalidArgument):
+        parse(text)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from litequeue import LiteQueue
+from litequeue import LiteQueue, chain
 from litequeue.acting import Acting, meant
 from litequeue.base.accounts import own_name
 from litequeue.base.errors import InvalidArgument
@@ -79,7 +79,7 @@ def test_on_a_terminal_it_asks(cli: Cli, failed: Path, answer: str, code: int, l
 
 
 def test_cancel_takes_what_has_not_ended_and_purge_what_does_not_run(cli: Cli, failed: Path) -> None:
-    assert cli("cancel", failed, "queue:mail", "--yes").out == "2 jobs cancelled\n"
+    assert cli("cancel", failed, "queue:mail", "--yes").out == "2 jobs cancelled, or about to be\n"
     assert states(failed)["cancelled"] == 2
     assert cli("purge", failed, "task:good", "state:scheduled", "--yes").out == "1 job deleted\n"
     assert cli("purge", failed, "error:value", "--yes").out == "4 jobs deleted\n"
@@ -94,14 +94,14 @@ def test_what_runs_is_not_purged(cli: Cli, db: Path) -> None:
         app.enqueue("t")
         rows(db, "UPDATE litequeue_jobs SET state = 'running', worker_id = 1, attempt = 1, lease_expires_at = 9000000000000000")
         assert cli("purge", db, "task:t", "--yes").code == 1
-        assert cli("purge", db, "task:t", "state:running", "--yes") == (1, "0 jobs deleted; 1 was not as asked any more\n", "")
+        assert cli("purge", db, "task:t", "state:running", "--yes") == (1, "0 jobs deleted; 1 was left as it was\n", "")
     assert states(db) == {"running": 1}
 
 
 def test_ids_and_words_are_not_mixed_and_nothing_is_never_meant(cli: Cli, failed: Path) -> None:
     for words, text in (
         (("retry", failed, "1", "error:x"), "name jobs by their ids, or say a search"), (("cancel", failed, " "), "cancel which jobs? Say it as in"),
-        (("retry", failed, "1", "--dry-run"), "--dry-run is for a search"),
+        (("cancel", failed, "task:x", "-y"), "--yes does it"), (("purge", failed, "-5"), "write it -"), (("purge", failed, "1", "task:x"), "name jobs by their ids"),
     ):  # fmt: skip
         code, out, err = cli(*words)
         assert (code, out, err.count("\n")) == (2, "", 1) and text in err, err
@@ -151,3 +151,29 @@ def test_a_list_by_a_search_goes_on_where_it_was_cut(cli: Cli, failed: Path, mon
     cut = cli("jobs", failed, "task:good")
     assert cut.err == "litequeue: looked at 2 jobs, and found 1; to go on: --before 16\n", cut
     assert sample.app is not None
+
+
+def test_purge_says_how_many_are_gone_and_takes_a_workflow_whole(cli: Cli, db: Path) -> None:
+    with LiteQueue(db) as app:
+
+        @app.task(name="ok")
+        def ok(*_: Any) -> int:
+            return 1
+
+        chain(ok.s(1), ok.s(), ok.s()).delay()
+        kept = cli("purge", db, "1", "--yes")
+        assert (kept.code, kept.out) == (1, "0 jobs deleted; 1 was left as it was\n"), "others came of it, that are there"
+        assert cli("purge", db, "task:ok", "--yes").out == "3 jobs deleted\n"
+    assert rows(db, "SELECT count(*) FROM litequeue_jobs") == [(0,)] and cli("doctor", db, "--full").code == 0
+
+
+def test_a_key_that_has_lapsed_is_counted_as_an_expired_job(db: Path) -> None:
+    with LiteQueue(db) as app:
+
+        @app.task(name="once", unique=True)
+        def once(x: int) -> None: ...
+
+        once.apply_async((1,), expires=1)
+        rows(db, "UPDATE litequeue_jobs SET expires_at = 1")
+        assert once.delay(1).is_new
+    assert rows(db, "SELECT expired FROM litequeue_metrics WHERE span = 0") == [(1,)]

@@ -63,11 +63,11 @@ class Site:
         if turn.counted:
             self.tally.written()
         by_id = {Lease(job.id, job.attempt): job for job in jobs}
-        self.tally.succeeded(now, [by_id[row.id, row.attempt] for row in succeeded], succeeded, turn.lost)  # type: ignore[index]
+        others_did = turn.lost | turn.ended_themselves | turn.acknowledged
+        self.tally.succeeded(now, [by_id[row.id, row.attempt] for row in succeeded], succeeded, others_did)  # type: ignore[index]
         for row in others:
-            lease = Lease(row.id, row.attempt)
-            if lease not in turn.lost:
-                self.tally.other(now, by_id[lease], row, has_ended_itself=lease in turn.ended_themselves)
+            if Lease(row.id, row.attempt) not in others_did:
+                self.tally.other(now, by_id[Lease(row.id, row.attempt)], row)
         self.running += turn.claimed
 
     def claim(self) -> None:
@@ -97,8 +97,10 @@ class Site:
                 self.store.acks.acknowledge(connection, job.id, job.attempt, result="1", started_at=now, finished_at=now + 5, prune_at=now + SECOND)
         except Exception:  # noqa: BLE001 - lost, or cancelled: it goes on as any other
             return
-        if self.rng.random() < 0.5:
-            self.turn([Settled(job.id, job.attempt, now, now + 5, "1", now + SECOND, None)], [], [job])
+        if self.rng.random() < 0.2:
+            self.kill()  # what the job has written is counted
+        elif self.rng.random() < 0.5:
+            self.turn([Settled(job.id, job.attempt, now, now + 5, "1", now + SECOND + 1, None)], [], [job])
         else:
             self.turn([], [Unsettled(job.id, job.attempt, "retrying", now, None, now, None, 1, "E", "m", "", now, 0)], [job])
 

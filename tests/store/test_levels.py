@@ -60,3 +60,12 @@ def test_each_span_is_kept_for_its_time_and_what_is_of_all_time_for_ever(store: 
     with store.database.read() as connection:
         found = dict(connection.execute("SELECT span, sum(succeeded) FROM litequeue_metrics GROUP BY span").fetchall())
     assert found == {0: 4, MINUTE: 1, QUARTER: 2, DAY: 3}
+
+
+def test_a_planted_count_that_nothing_can_be_added_to_makes_room(store: Store) -> None:
+    """Else it would end every worker that counts this task."""
+    with store.database.write(durable=False) as connection:
+        connection.execute("INSERT INTO litequeue_metrics (span, at, task, queue, succeeded) VALUES (0, 0, 't', 'q', 9223372036854775807)")
+        history.add(connection, [Counted(0, "t", "q", (3, *(0,) * 7)), Counted(0, "u", "q", (1, *(0,) * 7))])
+    with store.database.read() as connection:
+        assert {pair: sums.count("succeeded") for pair, sums in history.ever(connection).items()} == {("t", "q"): 3, ("u", "q"): 1}

@@ -63,7 +63,7 @@ def test_the_sums_are_those_of_a_plain_count(seed: int) -> None:
                 totals["run"] += row.finished_at - row.started_at
                 totals["wait"] += NOW - each.run_at
         state, end = rng.choice((("retrying", "failed"), ("discarded", "discarded"), ("scheduled", "snoozed"), ("available", "released"), ("cancelled", "cancelled")))
-        tally.other(now, job(1), unsettled(1, state, NOW, NOW + 5), has_ended_itself=False)
+        tally.other(now, job(1), unsettled(1, state, NOW, NOW + 5))
         ends[minute, "t", "q", end] += 1
         if end in ("failed", "discarded", "cancelled"):
             runs["t", "q", 0] += 1

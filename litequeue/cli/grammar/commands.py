@@ -92,6 +92,7 @@ def _enqueue(sub: Parser) -> None:
 
 def _jobs(sub: Parser) -> None:
     add = sub.add_argument
+    sub.takes_search = True
     add("query", metavar="QUERY", nargs="*", help=QUERY)
     add("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
     add("--queue", metavar="NAME", help="those of this queue")
@@ -118,6 +119,7 @@ QUERY = "such as: state:discarded task:shop.* error:Timeout age:<1d -queue:mail;
 
 
 def _meant(sub: Parser) -> None:
+    sub.takes_search = True
     add = sub.add_argument
     add("meant", metavar="ID | QUERY", nargs="+", help=f"jobs by their ids, flow:ID for all of a workflow, or a search, {QUERY}")
     add("--yes", action="store_true", help="do it to all that the search means, and ask nobody")

@@ -35,6 +35,7 @@ class Parser(argparse.ArgumentParser):
     _words: tuple[str, ...] = ()
     takes_database = False
     takes_file = False  # after the database
+    takes_search = False  # whose terms may begin with a hyphen, and stand between options
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         fill, self.fill = self.fill, None
@@ -46,6 +47,8 @@ class Parser(argparse.ArgumentParser):
         if set_by and not self._names_database(words) and not {"-h", "--help"} & set(words):
             words.insert(0, set_by)
             self.hint = f"{DATABASE} says {set_by}; another DB stands first, with a / in it or as a file that is there"
+        if self.takes_search:
+            words = self._search_last(words)
         end = words.index("--") if self.rest and "--" in words else len(words)
         namespace, unknown = super().parse_known_args(words[:end], namespace)
         if self.rest:
@@ -54,6 +57,23 @@ class Parser(argparse.ArgumentParser):
             hint = self._meant(unknown) or (f"; {self.hint}" if self.hint else "")
             self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
         return namespace, unknown
+
+    def _search_last(self, words: list[str]) -> list[str]:
+        """Options first, and behind ``--`` all else: argparse takes ``-queue:mail`` for an option, and no words after one where there were some before."""
+        options: list[str] = []
+        others: list[str] = []
+        rest = iter(words)
+        for word in rest:
+            action = self._option_string_actions.get(word.partition("=")[0])
+            if word == "--":
+                others += rest
+            elif action is not None or word.startswith("--"):
+                options.append(word)
+                if action is not None and action.nargs is None and "=" not in word:
+                    options += [value for value in [next(rest, None)] if value is not None]
+            else:
+                others.append(word)
+        return [*options, "--", *others]
 
     def format_help(self) -> str:
         words = {word for action in self._actions if isinstance(action.metavar, str) for word in action.metavar.split("|")}

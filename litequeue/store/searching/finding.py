@@ -33,9 +33,11 @@ SMALLEST, LARGEST = 500, 20_000  # rows of a window
 BATCH: Final = 500
 
 _WINDOW_END: Final = "SELECT {key} FROM {table} WHERE {where} ORDER BY {order} LIMIT 1 OFFSET :size"
-_WINDOW: Final = "SELECT {key}{more} FROM {table} WHERE {where} ORDER BY {order} LIMIT :limit"
+_WINDOW: Final = "SELECT {key} FROM {table} WHERE {where} ORDER BY {order} LIMIT :limit"
 _PLACE: Final = "SELECT {key} FROM litequeue_jobs WHERE id = :id AND {where}"
-_CALL: Final = f", task, args, kwargs, last_error, {masked.OPTIONS}"
+CALLS: Final = 50
+CALLS_OF: Final = f"""SELECT litequeue_jobs.id, task, args, kwargs, last_error, {masked.OPTIONS} FROM json_each(:ids) AS v
+CROSS JOIN litequeue_jobs ON litequeue_jobs.id = v.value"""
 
 
 class Found(NamedTuple):
@@ -137,21 +139,34 @@ class Searching:
                 if end is not None:
                     said.append(_beyond(source, "end", end, parameters, up_to=True))
                     _narrow(parameters, "slow", end)
-            sql = _WINDOW.format(**parts, more=_CALL if filters.asked else "", where=" AND ".join([*said, *filters.where]))
-            rows = connection.execute(sql, {**parameters, "limit": limit + 1}).fetchall()
-        width = len(source.key)
-        looked = walk.size if filters.has_any else len(rows)
-        if len(rows) > limit:  # there are more in this window
-            rows.pop()
-            walk.after = rows[-1][:width]
-            looked = min(looked, limit) if not filters.where else looked
+            sql = _WINDOW.format(**parts, where=" AND ".join([*said, *filters.where]))
+            # What is asked of a masked call is asked of all that the window leaves, lest a window be looked at once more for each few of them.
+            rows = connection.execute(sql, {**parameters, "limit": walk.size if filters.asked else limit + 1}).fetchall()
+            kept, last = self._asked(connection, rows, filters) if filters.asked else (rows[:limit], rows[limit - 1] if len(rows) > limit else None)
+        if last is not None:  # there may be more in this window
+            walk.after = last
         elif end is not None:
             walk.after = end
         else:
             walk.is_over = True
+        looked = walk.size if filters.has_any else len(rows)
         walk.went_on(monotonic() - began)
-        kept = [row for row in rows if not filters.asked or masked.hold(filters.asked, masked.Call(*row[width:]))]
-        return [(source.sort_key(row[:width]), row[width - 1]) for row in kept], looked
+        return [(source.sort_key(row), row[-1]) for row in kept], looked
+
+    @staticmethod
+    def _asked(connection: sqlite3.Connection, rows: list[tuple[int, ...]], filters: _Filters) -> tuple[list[tuple[int, ...]], tuple[int, ...] | None]:
+        """Those of which all terms hold, as many as are wanted, and where it stopped if there are others behind. A few calls at a time, each of which may be a megabyte."""
+        kept: list[tuple[int, ...]] = []
+        for start in range(0, len(rows), CALLS):
+            some = rows[start : start + CALLS]
+            found = connection.execute(CALLS_OF, {"ids": json.dumps([row[-1] for row in some])}).fetchall()
+            calls = {job: masked.Call(*call) for job, *call in found}
+            for place, row in enumerate(some, start):
+                if row[-1] in calls and masked.hold(filters.asked, calls[row[-1]]):
+                    kept.append(row)
+                    if len(kept) == filters.limit and place + 1 < len(rows):
+                        return kept, row
+        return kept, None
 
     def every(self, query: Query, now: int) -> Iterator[list[int]]:
         """All that it means, by the ids, some hundreds at a time, the newest first."""
@@ -241,6 +256,8 @@ def _place(connection: sqlite3.Connection, sources: Sequence[Source], before: st
     width = len(source.first) + len(source.key)
     if len(parts) == 1 < width:
         return _place_of(connection, sources, parts[0])
+    if width == 1 < len(parts) < 4:  # since the page before there are too many queues to walk them one by one
+        return (-parts[0],)
     if len(parts) != width:
         raise InvalidArgument(f"{before!r:.80} is a place in the order of another search")
     parts = parts[::-1]

@@ -29,6 +29,11 @@ class Call(NamedTuple):
     options: str | None
 
 
+def is_position(part: str) -> bool:
+    """Whether that part of a path is a place in a list."""
+    return part.isascii() and part.isdigit()
+
+
 def terms(query: Query) -> list[Term]:
     return [term for term in query.terms if term.key.startswith("args.") or term.key in (WORD, "error")]
 
@@ -57,11 +62,11 @@ def hold(asked: Sequence[Term], call: Call) -> bool:
 def _at(args: str, kwargs: str, path: Sequence[str]) -> str | None:
     """What is there, as people write it; None where nothing is."""
     try:
-        value: Any = stored.loads(args if path[0].isdigit() else kwargs)
+        value: Any = stored.loads(args if is_position(path[0]) else kwargs)
     except (ValueError, RecursionError):
         return None
     for name in path:
-        if isinstance(value, list) and name.isdigit() and int(name) < len(value):
+        if isinstance(value, list) and is_position(name) and len(name) < 10 and int(name) < len(value):
             value = value[int(name)]
         elif isinstance(value, dict) and name in value:
             value = value[name]

@@ -92,6 +92,10 @@ HELD: Final = f"""SELECT json_group_array(json_array(v.id, v.attempt)) FROM (
 JOIN litequeue_jobs ON {_FENCE}"""
 
 # Of those that are not: what the job itself has ended, in its own transaction, and then died.
+# Of rows that did not match and are not lost: what the job has ended itself before us, as we would have; how long it is kept was worked out anew.
+ACKNOWLEDGED: Final = """SELECT json_group_array(json_array(j.id, j.attempt)) FROM json_each(:rows) AS v
+JOIN litequeue_jobs AS j ON j.id = json_extract(v.value, '$[0]') AND j.attempt = json_extract(v.value, '$[1]') AND j.state = 'succeeded'
+    AND j.finished_at = json_extract(v.value, '$[2]') AND j.prune_at <> json_extract(v.value, '$[3]')"""
 ENDED_ITSELF: Final = """SELECT json_group_array(json_array(j.id, j.attempt)) FROM json_each(:rows) AS v
 JOIN litequeue_jobs AS j ON j.id = json_extract(v.value, '$[0]') AND j.attempt = json_extract(v.value, '$[1]') AND j.state = 'succeeded'"""
 
@@ -102,8 +106,9 @@ def settle_succeeded(connection: sqlite3.Connection, turn: Turn) -> None:
     if turn.succeeded and not _all_found(connection, turn.succeeded):
         # Those that matched are final with our attempt's number now, so "still running" cannot tell: ask
         # for the rows that are not as we wrote them.
-        marks = json.dumps([(row.id, row.attempt, row.finished_at) for row in turn.succeeded])
+        marks = json.dumps([(row.id, row.attempt, row.finished_at, row.prune_at) for row in turn.succeeded])
         turn.lost |= _leases(connection, NOT_SETTLED, {"rows": marks})
+        turn.acknowledged = _leases(connection, ACKNOWLEDGED, {"rows": marks})
 
 
 def _all_found(connection: sqlite3.Connection, values: Sequence[Settled]) -> bool:

@@ -93,7 +93,7 @@ class Turn:
     """One turn: what the worker brings, and what comes of it. (A dataclass would cost every program 2 ms to import.)"""
 
     __slots__ = (
-        "adopted_rows", "adoptions", "claimed", "closed", "counted", "demand", "ended_themselves", "freed", "lease_until", "look", "lost", "moved", "now", "others",
+        "acknowledged", "adopted_rows", "adoptions", "claimed", "closed", "counted", "demand", "ended_themselves", "freed", "lease_until", "look", "lost", "moved", "now", "others",
         "passes_on", "printed", "printed_rows", "refused", "replaced", "running", "said", "succeeded", "suspended", "suspended_rows", "to_tell", "unsettled_rows", "used", "waiting", "worker",
     )  # fmt: skip
 
@@ -139,6 +139,7 @@ class Turn:
         self.printed_rows = _encoded(printed)
         # What the steps find.
         self.lost: set[Lease] = set()  # settled by us, but no longer ours: the results were dropped
+        self.acknowledged: set[Lease] = set()  # successes that the jobs had written, and counted, in transactions of their own
         self.ended_themselves: set[Lease] = set()  # in a transaction of their own, which counts, whatever they came to then
         self.look = NOTHING
         self.waiting: tuple[Waiting, ...] = ()  # the queues of the look, and after a promotion those of now

@@ -83,7 +83,8 @@ def number_of(row: dict[str, Any], key: str) -> int | None:
     if key == "age":
         return NOW - int(row["created_at"])
     if key == "took":
-        return None if row["started_at"] is None else int(row["finished_at"] or NOW) - int(row["started_at"])
+        until = row["finished_at"] or (NOW if row["state"] == "running" else None)
+        return None if row["started_at"] is None or until is None else int(until) - int(row["started_at"])
     return int(row["id"]) if key == "id" else int(row["attempt"]) - int(row["releases"])
 
 
@@ -260,3 +261,32 @@ def plan_of(store: Store, sql: str) -> list[str]:
         found = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + sql).fetchall()]
     connection.close()
     return found
+
+
+def test_what_a_search_passes_over_tells_nothing_of_secrets(db: Path) -> None:
+    """Neither how much was looked at, nor where it goes on, is another where the text is a part of a secret."""
+    store = Store(str(db))
+    with store.database.write(durable=False) as connection:
+        connection.execute("INSERT INTO litequeue_tasks VALUES ('pay', 'm', 'pay', '/', ?, 1)", (json.dumps({"secret": {"names": ["pw"]}}),))
+        for number in range(300):
+            connection.execute("INSERT INTO litequeue_jobs (task, args, kwargs) VALUES ('pay', ?, '{\"pw\": \"Str0ngPassw0rd\"}')", (f"[{number}]",))
+    for limit in (1, 5, 50):
+        right = [store.searching.find(parse(f"args.{name}:{text}"), NOW, limit=limit) for name, text in (("pw", "Str0*"), ("pw", "Str0ngPassw0rd"), ("other", "sw0rd"))]
+        wrong = store.searching.find(parse("args.pw:Str1*"), NOW, limit=limit)
+        assert right == [wrong] * 3
+    store.close()
+
+
+def test_arguments_are_asked_of_whole_windows(db: Path) -> None:
+    store = Store(str(db))
+    with store.database.write(durable=False) as connection:
+        for number in range(3_000):
+            connection.execute("INSERT INTO litequeue_jobs (task, kwargs) VALUES ('t', ?)", (f'{{"n": {number}, "kind": "mail"}}',))
+    seen: list[str] = []
+    with store.database.read() as connection:
+        connection.set_trace_callback(seen.append)
+    assert store.searching.find(parse("args.n:1"), NOW, seconds=None).ids == [2]
+    assert len([sql for sql in seen if "OFFSET" in sql]) < 8, "not one for each page of candidates"
+    with store.database.read() as connection:
+        connection.set_trace_callback(None)
+    store.close()
