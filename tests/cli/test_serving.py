@@ -13,9 +13,9 @@ import pytest
 
 from litequeue import LiteQueue
 from litequeue.doctor import examining as examination
-from litequeue.doctor.work import judged, word
+from litequeue.doctor.work import judged
 from litequeue.store.inspection import Condition
-from litequeue.store.waiting import start_one
+from litequeue.store.waiting import start_one, word
 
 from .. import sample
 from ..prepared import litequeue, worker_process
