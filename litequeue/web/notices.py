@@ -10,6 +10,8 @@ from html import escape as esc
 from http import HTTPStatus
 from typing import Final
 
+from . import icons
+
 _TITLES: Final = {403: "Not allowed", 404: "Not found", 405: "Not possible here", 421: "Not served at this name", 500: "Something went wrong", 503: "Not now"}
 _WORDS: Final = {
     400: "The request makes no sense.",
@@ -40,9 +42,10 @@ def leads_on(to: str, root: str) -> bytes:
 def frame(title: str, body: str, root: str, head: str = "") -> bytes:
     """``body`` and ``head`` are HTML, the rest is text."""
     sheet = f'<link rel="icon" href="{esc(root)}static/icon.svg"><link rel="stylesheet" href="{esc(root)}static/app.css">' if root else ""
+    brand = f'<div class="brand">{icons.LOGO}<span>litequeue</span></div>' if root else ""  # where it has its size from the sheet
     text = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>litequeue: {esc(title.lower())}</title>{sheet}{head}</head>"
-        f'<body><main class="main narrow"><section class="panel"><header><h1>{esc(title)}</h1></header><div class="body stack">{body}</div></section></main></body></html>\n'
+        f'<body><main class="main narrow">{brand}<section class="panel"><header><h1>{esc(title)}</h1></header><div class="body stack">{body}</div></section></main></body></html>\n'
     )
     return text.encode("utf-8", "replace")

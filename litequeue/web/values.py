@@ -156,4 +156,4 @@ def facts(*pairs: tuple[str, Child], class_: str = "facts") -> Markup:
 
 def error_line(kind: str, message: str, most: int = LINE) -> Markup:
     """``TimeoutError: read timed out``."""
-    return value(words.error(f"{kind}: {message}" if kind and message else kind or message), most)
+    return value(f"{kind}: {message}" if kind and message else kind or message, most)

@@ -121,11 +121,6 @@ def size(number_of_bytes: int) -> str:
     return f"{number_of_bytes} bytes"
 
 
-def error(text: str) -> str:
-    """Its first line. As Python itself does, it does not say of a script's own classes that they are of ``__main__``."""
-    return text.partition("\n")[0].removeprefix("__main__.")
-
-
 def ordinal(value: int) -> str:
     if 1 <= value <= len(_ORDINALS):
         return _ORDINALS[value - 1]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from litequeue.web import login
+
 from ..support import ROOT
 from .every import PAGES, made, request
 from .samples import frame, job, job_page, overview
@@ -37,6 +39,7 @@ def classes() -> set[str]:
     bodies += [PAGES["/jobs/482071"][0](job_page(job(state=state)), frame(), request("/jobs/1")).body.decode() for state in ("cancelled", "retrying", "expired")]
     lanes = tuple(lane._replace(outcome="succeeded") for lane in job_page().lanes)
     bodies += [PAGES["/jobs/482071"][0](job_page(job(state="succeeded"), lanes=lanes), frame(), request("/jobs/1")).body.decode()]
+    bodies += [login.page("./", has_token=True).decode()]
     for body in bodies:
         for given in re.findall(r'class="([^"]*)"', body):
             found.update(given.split())

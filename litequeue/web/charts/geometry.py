@@ -24,6 +24,12 @@ def ceiling(most: float) -> float:
     return next(digit * power for digit in (1, 2, 3, 6, 10) if most <= digit * power * (1 + 1e-9))
 
 
+def ceiling_of_time(seconds: float) -> float:
+    """The same of a length of time, in whole minutes or hours from there on where it has any."""
+    unit = next((unit for unit in (3600.0, 60.0) if seconds > unit), 1.0)
+    return ceiling(seconds / unit) * unit
+
+
 def marks(top: float, *, whole: bool = False) -> list[float]:
     """Where gridlines lie, from the top down to 0. ``whole``: there are no halves of what is counted."""
     digit = round(top / 10.0 ** math.floor(math.log10(top) + 1e-12))
@@ -40,7 +46,8 @@ def gridlines(count: int, width: float, height: float) -> Markup:
 
 
 def runs(values: Sequence[float | None], width: float, height: float, top: float, room: float = 0.0) -> list[list[Spot]]:
-    """The spots of a line, in pieces: it is broken where nothing is known. ``top``: the value that lies ``room`` below the upper edge."""
+    """The spots of a line, in pieces: it is broken where nothing is known, and a spot alone becomes a stroke. ``top``: the value that lies ``room``
+    below the upper edge."""
     step = width / max(len(values) - 1, 1)
     found: list[list[Spot]] = [[]]
     for number, value in enumerate(values):
@@ -49,7 +56,7 @@ def runs(values: Sequence[float | None], width: float, height: float, top: float
             continue
         share = min(max(value / top, 0.0), 1.0) if top > 0 else 0.0
         found[-1].append((number * step, height - share * (height - room)))
-    return [piece for piece in found if piece]
+    return [piece if len(piece) > 1 else [(max(piece[0][0] - step / 2, 0.0), piece[0][1]), (min(piece[0][0] + step / 2, width), piece[0][1])] for piece in found if piece]
 
 
 def spots(points: Iterable[Spot]) -> str:

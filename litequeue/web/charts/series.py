@@ -12,7 +12,7 @@ from typing import Final
 from ...store.pages.parts import Point, Range, Series
 from .. import words
 from ..html import Markup, el, join, value
-from .geometry import area, ceiling, gridlines, marks, runs, spots
+from .geometry import area, ceiling, ceiling_of_time, gridlines, marks, runs, spots
 from .small import legend
 
 WIDTH: Final = 600.0
@@ -36,7 +36,7 @@ def charts(series: Series, now: datetime) -> Markup:
     """Both, with their axes."""
     points = series.points
     most = ceiling(max((point.succeeded + point.failed + point.discarded for point in points), default=0))
-    slow = ceiling(max((point.wait.p95 for point in points if point.wait is not None), default=0.0))
+    slow = ceiling_of_time(max((point.wait.p95 for point in points if point.wait is not None), default=0.0))
     lines = marks(most, whole=True)
     return el(
         "div",
@@ -117,7 +117,7 @@ def _band(points: Sequence[Point], slow: float) -> Markup:
     far = runs([None if point.wait is None else point.wait.p95 for point in points], WIDTH, BAND, slow)
     middle = runs([None if point.wait is None else point.wait.median for point in points], WIDTH, BAND, slow)
     return join(
-        *(el("polygon", class_="p95", points=area(piece, BAND)) for piece in far if len(piece) > 1),
+        *(el("polygon", class_="p95", points=area(piece, BAND)) for piece in far),
         *(el("polyline", class_="p50", points=spots(piece)) for piece in middle),
     )
 

@@ -29,7 +29,7 @@ def spark(values: Sequence[float | None], tone: str, shape: tuple[float, float, 
     pieces = runs(values, width, height, top, room)
     return el(
         "svg",
-        (el("polygon", class_=f"spark-area {tone}".strip(), points=area(piece, height)) for piece in pieces if len(piece) > 1),
+        (el("polygon", class_=f"spark-area {tone}".strip(), points=area(piece, height)) for piece in pieces),
         (el("polyline", class_=f"spark-line {tone}".strip(), points=spots(piece)) for piece in pieces),
         viewBox=f"0 0 {width:g} {height:g}",
         preserveAspectRatio="none",

@@ -90,7 +90,7 @@ def _why(view: JobPage, frame: Frame, request: Request) -> Markup | None:
     """Why it ended, or does not start; None where all is well."""
     info = view.job.masked()
     said = _sentence(view, frame, request)
-    error = words.error(info.last_error) if info.last_error and info.state != "succeeded" else None
+    error = info.last_error.partition("\n")[0] if info.last_error and info.state != "succeeded" else None
     if view.why_waiting is not None:
         first: Child = el("b", "It waits: ", value(view.why_waiting))
     elif error is not None:

@@ -119,7 +119,7 @@ class Parts:
         bar: Child = None
         if progress is not None:
             of = f"{progress.done:,.10g}" if progress.total is None else f"{progress.done:,.10g} of {progress.total:,.10g}"
-            left = "" if progress.left is None else f", {words.age(progress.left)} left"
+            left = "" if progress.left is None or self._job.finished_at is not None else f", {words.age(progress.left)} left"
             meter = None if progress.share is None else small.meter(progress.share, 1, f"{words.percent(progress.share)} done", "wide")
             bar = el("div", meter, el("p", f"{of}{left}", (": ", value(progress.note, 200)) if progress.note else None), class_="prog")
         return panel("Progress", bar, None if meta is None else _json(meta), live="progress")

@@ -51,6 +51,8 @@ def sentence(view: Overview, now: datetime) -> str:
     count = len(view.reasons)
     if count:
         return f"{words.spelled(count)} thing{' wants' if count == 1 else 's want'} a look. Everything else is well."
+    if not view.workers:
+        return "No worker runs, and no job waits for one."
     parts = [counted(len(view.workers), "worker"), f"{words.rate(_per_minute(view.series))} jobs a minute"]
     oldest = _oldest(view)
     parts.append("none waits" if oldest is None else f"none waits longer than {words.age(words.since(oldest, now))}")

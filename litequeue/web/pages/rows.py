@@ -193,7 +193,7 @@ def _job(job: JobInfo, request: Request, now: datetime, *, has_box: bool) -> Mar
 def second_line(job: JobInfo) -> Markup:
     """What went wrong, or what it was called with. ``job`` is masked."""
     if job.last_error and job.state != "succeeded":
-        return el("span", value(words.error(job.last_error), LINE), class_="up")
+        return el("span", value(job.last_error.partition("\n")[0], LINE), class_="up")
     if job.state == "running" and job.cancel_requested_at is not None:
         return el("span", "being cancelled")
     return el("span", value(arguments(job), LINE), class_="mono")

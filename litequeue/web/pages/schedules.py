@@ -110,15 +110,15 @@ def _tick(tick: TickInfo, zone: str | None, frame: Frame, request: Request) -> M
     if tick.job_id is not None:
         job = (job_link(request, tick.job_id), " ", state(tick.job_state) if tick.job_state else None)
     took = None if tick.started_at is None or tick.finished_at is None else words.took(max((tick.finished_at - tick.started_at).total_seconds(), 0))
-    why = value(tick.reason or tick.error or "", 200)
+    why = tick.reason or tick.error
     through = None if tick.through is None else (" to ", zoned(tick.through, zone, frame.now))
     return el(
         "tr",
-        el("th", el("span", zoned(tick.at, zone, frame.now), through, class_="clip"), el("span", why, class_="sub wrap") if why else None, scope="row", class_="grow"),
+        el("th", el("span", zoned(tick.at, zone, frame.now), through, class_="clip"), el("span", value(why, 200), class_="sub wrap") if why else None, scope="row", class_="grow"),
         el("td", el("span", icons.icon(_OUTCOMES.get(tick.outcome, "available")), value(tick.outcome), class_=f"st {_OUTCOMES.get(tick.outcome, 'available')}")),
         el("td", job),
         el("td", took, class_="num muted opt"),
-        class_="two",
+        class_="two" if why else None,
     )
 
 

@@ -13,8 +13,8 @@ def test_a_sparkline_fills_its_tile_from_the_bottom() -> None:
     assert 'class="spark-area ok"' in shown and 'aria-hidden="true"' in shown
 
 
-def test_a_single_point_has_no_area_and_nothing_is_no_line() -> None:
-    assert "polygon" not in small.spark([None, 3, None], "") and "polyline" in small.spark([None, 3, None], "")
+def test_a_single_point_is_a_stroke_and_nothing_is_no_line() -> None:
+    assert '<polyline class="spark-line" points="30.0,4.4 90.0,4.4"/>' in small.spark([None, 3, None], "")
     assert "poly" not in small.spark([], "")
     assert small.mini((), "ok") == ""
 

@@ -16,6 +16,7 @@ def test_its_sentence_comes_before_the_numbers() -> None:
     well = samples.overview(reasons=(), states=(LiveState("available", Count(3), samples.before(0.42)),))
     assert overview.sentence(well, samples.NOW) == "All is well: 3 workers, 1,205 jobs a minute, none waits longer than 0.4 s."
     assert overview.sentence(samples.overview(reasons=(), states=()), samples.NOW).endswith("none waits.")
+    assert overview.sentence(samples.overview(reasons=(), states=(), workers=()), samples.NOW) == "No worker runs, and no job waits for one."
 
 
 SAID = {
