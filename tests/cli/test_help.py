@@ -20,7 +20,7 @@ from .conftest import Cli
 
 pytestmark = pytest.mark.beside
 
-FILES = {path.stem: path.read_text() for path in (ROOT / "litequeue" / "guide").iterdir()}
+FILES = {path.stem: path.read_text() for path in (ROOT / "litequeue" / "guide").glob("*.md")}
 
 
 def test_the_list_of_chapters_is_the_list_of_files(cli: Cli) -> None:
