@@ -27,6 +27,10 @@ from ..together import fork
 FILES = {module.__file__ for module in (database, gate, handles, wal, write, forkguard)}
 
 
+# The collector may end an object of the write before while it is interrupted: what is raised there nobody hears.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
 class Interrupted(Exception):
     pass
 
