@@ -162,7 +162,9 @@ def _term(is_not: bool, key: str | None, values: list[_Value]) -> Term:
     if key == "state":
         for text in found:
             if text.is_prefix or text.text not in STATES:
-                raise InvalidArgument(f"state:{text.text:.40} is none: {', '.join(STATES)}")
+                raise InvalidArgument(
+                    f"there is no state {text.text!r:.40}: {', '.join(STATES)}; what has failed for good is discarded, what is tried again retrying"
+                )
     return Term(key, found, is_not)
 
 
@@ -204,6 +206,8 @@ def _span(text: str, key: str) -> Span:
 
 def _number(text: str, key: str) -> int:
     if key in SPANS:
+        if text.isdigit() and text.strip("0"):
+            raise InvalidArgument(f"{key}:{text:.40} of what? With its unit, such as {key}:<{text:.20}d; s, m, h, d and w are")
         span = durations.parse(text)
         if span > MOST_SPAN:
             raise InvalidArgument(f"{key}:{text:.40} is longer than anything here")

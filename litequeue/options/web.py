@@ -41,7 +41,7 @@ HOSTS: Final = Kind(_hosts, "NAME", lambda text: text.split(","), joined=",")
 class WebOptions(TypedDict, total=False):
     """How the page of a file is served."""
 
-    host: Annotated[str | None, Option(line("ADDRESS"), "listen there; another than this machine's own wants `token_file`, and a proxy with TLS before it", "127.0.0.1")]
+    host: Annotated[str | None, Option(line("ADDRESS"), "listen there; another than this machine's own wants a token, and a proxy with TLS before it", "127.0.0.1")]
     port: Annotated[int | None, Option(integer(0, 65535), "listen at this port; 0: at any that is free", PORT)]
     socket: Annotated[str | None, Option(line("PATH"), "listen at a socket in the file system instead, for its owner alone", said="none")]
     prefix: Annotated[str | None, Option(PREFIX, "the path below which a proxy has it, if it hands that on", said="none")]

@@ -51,7 +51,7 @@ def page(
         "div",
         el("h1", title) if top is None else top,
         search(request) if has_search else None,
-        el("div", _live() if status < 400 else None, right, class_="right"),
+        el("div", _live() if status < 400 and request.method == "GET" else None, right, class_="right"),  # what came of a form cannot be asked for again
         class_="top",
     )
     content = el("main", line, main, class_="main", id="main", tabindex="-1", data_now=frame.now.isoformat())

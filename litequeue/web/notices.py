@@ -16,7 +16,7 @@ _TITLES: Final = {403: "Not allowed", 404: "Not found", 405: "Not possible here"
 _WORDS: Final = {
     400: "The request makes no sense.",
     404: "There is nothing at this address.",
-    405: "This address does not take that. Actions work where the page was started with --allow-actions.",
+    405: "This address takes a button's request alone, and only where the page was started with --allow-actions. Nothing was done.",
     408: "The request did not come in time.",
     411: "The request does not say how long it is.",
     413: "The request is too long.",

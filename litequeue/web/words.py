@@ -137,5 +137,9 @@ def listed(words: list[str]) -> str:
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
+def attempts(count: int) -> str:
+    return f"{count:,} attempt{'' if count == 1 else 's'}"
+
+
 def jobs(value: int) -> str:
     return f"{value:,} job{'' if value == 1 else 's'}"

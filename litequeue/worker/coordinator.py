@@ -172,7 +172,7 @@ class Coordinator:
                 demand=demand,
                 running=len(self.calls) if has_peers else None,
                 passes_on=self._looking.passes_on or bool(self.outgoing),
-                patience=self._patience.now(),
+                patience=self._patience.now(for_jobs=self._looking.yes or bool(self.outgoing)),
             )
         except PASSING as error:  # what ended is kept and written once there is room; until then nothing new is claimed
             if self._patience.is_refused(error, mono, self._clock.monotonic()):

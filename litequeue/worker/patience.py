@@ -26,8 +26,10 @@ class Patience:
         self._monotonic = monotonic
         self._waits_since: float | None = None
 
-    def now(self) -> float | None:
-        """Seconds, from now on; None: as long as anybody."""
+    def now(self, *, for_jobs: bool = True) -> float | None:
+        """Seconds, from now on; None: as long as anybody. For what is only counted it is a moment: a call may have begun of which nobody here has heard."""
+        if not for_jobs:
+            return SHORTEST
         left = max(self._next_timeout() - self._monotonic(), SHORTEST)
         return left if left < self._usual else None
 

@@ -67,7 +67,7 @@ def test_a_tab_is_another_state_of_the_same_search() -> None:
     [
         ("stat:x", "there is no 'stat' to search by: state, queue, task, error, schedule"),
         ("http://x", "there is no 'http' to search by"),
-        ("state:gone", "state:gone is none: blocked, scheduled, available"),
+        ("state:gone", "there is no state 'gone': blocked, scheduled, available"),
         ("state:", "state: what? A value comes right behind the colon, such as state:discarded"),
         ("queue:a,", "queue: what?"),
         ("task:*.a", "'*.a': * stands at the end alone"),

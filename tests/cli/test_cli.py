@@ -123,7 +123,7 @@ def test_reading_commands_create_nothing(tmp_path: Path) -> None:
         (("cron", "explain", "* * * * *", "--count", "-1"), "--count: must be a whole number from 0 to 10000, not '-1'"),
         (("jobs", "DB", "--before", "9" * 30), "is beyond any job"),
         (("jobs", "DB", "stat:x"), "there is no 'stat' to search by: state, queue"),
-        (("jobs", "DB", "state:dead"), "state:dead is none: blocked, scheduled"),
+        (("jobs", "DB", "state:dead"), "there is no state 'dead': blocked, scheduled"),
         (("jobs", "DB", "--queue", "a;b"), "--queue 'a;b' is not allowed"),
         (("enqueue", "DB", "t", "--wait", "-1"), "--wait"),
         (("enqueue", "DB", "t", "--wait", "soon"), "--wait: 'soon' is no length of time"),

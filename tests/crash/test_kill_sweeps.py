@@ -51,14 +51,14 @@ Rows = dict[str, list[tuple[Any, ...]]]
 
 
 def contents(db: Path) -> Rows:
-    """Every row of every table but the workers', and that the file is sound. A missing file has none."""
+    """Every row of every table but the workers' and levels, and that the file is sound. A missing file has none."""
     if not db.exists():
         return {}
     with contextlib.closing(sqlite3.connect(db, timeout=0)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
-        # AUTOINCREMENT's counters are no promise.
-        kept = [name for (name,) in names if name not in ("litequeue_workers", "sqlite_sequence")]
+        # AUTOINCREMENT's counters are no promise, and how much there is to do is written down by itself.
+        kept = [name for (name,) in names if name not in ("litequeue_workers", "litequeue_gauges", "sqlite_sequence")]
         return {name: sorted(connection.execute(f"SELECT * FROM {name}").fetchall(), key=repr) for name in kept}
 
 

@@ -15,9 +15,10 @@ from typing import Final
 
 from ...base.checks import MICROS, aware
 from ...base.counts import total
+from ...base.history import MINUTE
 from ...base.states import STATES, JobState
 from ...base.version import VERSION
-from .. import counting
+from .. import counting, history
 from ..file import Database
 from ..inspection import AVAILABLE_BY_TASK, UNTOLD
 from ..rules import FOREVER
@@ -126,11 +127,18 @@ def _facts(
     late = connection.execute(schedules.LATE, {"before": now - int(reasons.LATE * MICROS), "most": reasons.FIRST}).fetchall()
     (coming,) = connection.execute(COMING, {"most": MOST}).fetchone()
     return reasons.Facts(
-        now, int(total(states.get(state, 0) for state in ("available", "scheduled", "retrying"))), coming,
+        now, int(states.get("available", 0) or total(states.get(state, 0) for state in ("scheduled", "retrying"))), coming, *_ended(connection, now),
         [(queue, since, int(levels.available.get(queue, 0))) for queue, since in levels.paused.items()], crew.workers, crew.conditions,
         reasons.without_code(_waits(connection), crew.living) if any(worker.unknown_tasks for worker in crew.living) else (),
         late, connection.execute(schedules.MISSED, {"most": reasons.FIRST}).fetchall(), connection.execute(schedules.DISABLED, {"most": reasons.FIRST}).fetchall(), untold, last_untold, disk_free,
     )  # fmt: skip
+
+
+def _ended(connection: sqlite3.Connection, now: int) -> tuple[int, int]:
+    """How many jobs ended in the last hour, and how many of them were discarded."""
+    found = history.sums(connection, MINUTE, now - 3600 * MICROS, now + 1)
+    discarded = sum(each.count("discarded") for each in found)
+    return discarded + sum(each.count("succeeded") for each in found), discarded
 
 
 def _waits(connection: sqlite3.Connection) -> dict[tuple[str, str, str], int]:

@@ -20,14 +20,18 @@ LITTLE_DISK: Final = 1 << 30  # bytes
 FIRST: Final = 4  # that are shown: of each kind one before a second
 MOST: Final = 50
 
-_WORST_FIRST: Final = ("disk", "no-worker", "dead", "frozen", "stuck", "no-code", "late", "missed", "disabled", "untold", "paused")
+_WORST_FIRST: Final = ("disk", "no-worker", "dead", "frozen", "stuck", "no-code", "late", "missed", "disabled", "failures", "untold", "paused")
+MANY: Final = 10  # jobs that were discarded in the last hour,
+SHARE: Final = 0.05  # if so much of what ended was
 
 
 class Facts(NamedTuple):
     """What is known."""
 
     now: int  # microseconds
-    waiting: int  # available, scheduled and retrying
+    waiting: int  # available; where there are none, scheduled and retrying
+    ended: int  # in the last hour
+    discarded: int  # of them
     coming: int  # schedules with a next tick
     paused: Sequence[tuple[str, int, int]]  # queue, since when, how many jobs wait in it
     workers: Sequence[WorkerInfo]  # that have not signed off
@@ -47,6 +51,7 @@ def judged(facts: Facts) -> tuple[Reason, ...]:
         *_disk(facts), *_workers(facts), *(Reason("no-code", task, jobs, None, why) for task, jobs, why in facts.without_code),
         *(Reason("late", name, since=aware(at)) for name, at in facts.late), *(Reason("missed", name, 0, aware(at), why) for name, at, why in facts.missed),
         *(Reason("disabled", name, text=why) for name, why in facts.disabled),
+        *([Reason("failures", jobs=facts.discarded)] if facts.discarded >= max(MANY, SHARE * facts.ended) else ()),
         *([Reason("untold", jobs=facts.untold, id=facts.last_untold)] if facts.untold else ()),
         *(Reason("paused", queue, jobs, aware(since)) for queue, since, jobs in facts.paused if jobs),
     ]  # fmt: skip

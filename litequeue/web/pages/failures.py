@@ -49,7 +49,7 @@ def failures(view: FailuresPage, frame: Frame, request: Request) -> Response:
 
 
 def _table(view: FailuresPage, frame: Frame, request: Request, over: str) -> Markup:
-    columns = (("Task and error", "grow"), ("Jobs", "num"), (over.removeprefix("the ").capitalize(), "opt"), ("First", "num opt"), ("Last", "num"), ("Run again", "num opt"))
+    columns = (("Task and error", "grow"), ("Jobs", "num"), (over.removeprefix("the ").capitalize(), "opt"), ("First", "num opt"), ("Last", "num"), ("Run again", "num"))
     return table(head(*columns), (_row(group, frame, request) for group in view.groups))
 
 
@@ -62,7 +62,7 @@ def _row(group: FailureGroup, frame: Frame, request: Request) -> Markup:
         el("td", small.mini(group.counts, "bad"), class_="opt"),
         el("td", moment(group.first, frame.now), class_="num muted opt"),
         el("td", moment(group.last, frame.now), class_="num muted"),
-        el("td", _again(group, frame, request), class_="num opt"),
+        el("td", _again(group, frame, request), class_="num again"),
         class_="two", data_row=str(group.last_job),
     )  # fmt: skip
 

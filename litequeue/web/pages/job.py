@@ -112,7 +112,10 @@ def _sentence(view: JobPage, frame: Frame, request: Request) -> Markup | None:
     parts: list[Child] = []
     if info.state == "discarded" and info.failures:
         most = "attempts" if info.max_attempts is None else f"{info.max_attempts} attempts"
-        parts.append("Its only attempt failed." if info.max_attempts == 1 else f"The {words.ordinal(info.attempt)} of {most} failed.")
+        again = ", since it was put back" if info.attempt > info.failures + info.interruptions else ""
+        parts.append("Its only attempt failed." if info.max_attempts == 1 else f"The {words.ordinal(info.failures)} of {most} failed{again}.")
+        if info.max_attempts is not None and info.failures < info.max_attempts:
+            parts.append("It was not tried again: its task gives up at such an error.")
     elif info.state == "retrying":
         parts.append(("It is tried again ", moment(info.run_at, frame.now), "."))
     elif info.state == "cancelled" and view.cause is not None:

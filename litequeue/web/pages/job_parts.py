@@ -71,7 +71,7 @@ class Parts:
         middle = None
         if found.spread is not None:
             middle = el("span", "median ", el("b", words.took(found.spread.median)), ", 95 % within ", el("b", words.took(found.spread.p95)), class_="small muted")
-        return panel(f"How long {self._job.task} runs", drawn, note=f"{found.total:,} attempts in {words.age(found.seconds)}", right=middle, shown=("How long ", value(self._job.task, 60), " runs"), live="times")
+        return panel(f"How long {self._job.task} runs", drawn, note=f"{words.attempts(found.total)} in {words.age(found.seconds)}", right=middle, shown=("How long ", value(self._job.task, 60), " runs"), live="times")
 
     def steps(self) -> Markup | None:
         found = self._view.steps[-MOST_STEPS:]

@@ -207,7 +207,12 @@ def arguments(job: JobInfo) -> str:
 def attempt(job: JobInfo) -> str | None:
     if not job.attempt:
         return None
-    return f"{job.attempt}" if job.max_attempts is None else f"{job.attempt}/{job.max_attempts}"
+    return f"{job.attempt}" if job.max_attempts is None else f"{tries(job)}/{job.max_attempts}"
+
+
+def tries(job: JobInfo) -> int:
+    """Those that count against its most: of one that was put back, since then."""
+    return job.failures + (job.state in ("running", "succeeded"))
 
 
 def took(job: JobInfo, now: datetime) -> str | None:

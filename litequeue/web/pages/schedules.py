@@ -73,7 +73,7 @@ def schedule(view: SchedulePage, frame: Frame, request: Request) -> Response:
     found = view.run_times
     times = None
     if found is not None and found.total:
-        times = panel("How long it runs", spread.histogram(found, None, "Run times"), note=f"{found.total:,} attempts in {words.age(found.seconds)}", live="times")
+        times = panel("How long it runs", spread.histogram(found, None, "Run times"), note=f"{words.attempts(found.total)} in {words.age(found.seconds)}", live="times")
     left = el("div", ticks, times, class_="stack")
     right = el("div", _next(view, frame), _facts(info, row, frame, request), class_="stack")
     title = el("div", el("h1", value(info.name)), el("span", rows.trigger(row), class_="muted"), class_="title")

@@ -72,7 +72,7 @@ def task(view: TaskPage, frame: Frame, request: Request) -> Response:
 
 
 def _histogram(what: str, title: str, found: Histogram, live: str) -> Markup | None:
-    return panel(title, spread.histogram(found, None, what), note=f"{found.total:,} attempts in {words.age(found.seconds)}", live=live) if found.total else None
+    return panel(title, spread.histogram(found, None, what), note=f"{words.attempts(found.total)} in {words.age(found.seconds)}", live=live) if found.total else None
 
 
 def _lacking(view: TaskPage, request: Request) -> Markup | None:

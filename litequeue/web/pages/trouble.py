@@ -34,7 +34,7 @@ def missing(frame: Frame, request: Request, what: str = "There is nothing at thi
 
 def wrong_query(why: str, text: str, frame: Frame, request: Request) -> Response:
     """400. ``why``: what the grammar says of it; ``text``: as it was typed."""
-    said = el("section", icons.icon("failures"), el("div", el("b", "This search makes no sense."), el("p", value(why, 600))), class_="callout warn", aria_label="What is wrong with it")
+    said = el("section", icons.icon("failures"), el("div", el("b", "This search means nothing."), el("p", value(why, 600))), class_="callout warn", aria_label="What is wrong with it")
     keys = el("p", "The keys: ", ((", " if number else "", el("code", f"{key}:")) for number, key in enumerate(KEYS)), class_="body")
     examples = facts(*((example, meaning) for example, meaning in _EXAMPLES), class_="facts typed")
     return page(request, frame, "Jobs", filter_field(request, Query(), text), said, panel("How to search", keys, examples), at="jobs", status=400, has_search=False)

@@ -85,7 +85,7 @@ def test_reasons_are_read_from_the_file(filled: Store) -> None:
     rows = rows_of(filled)
     found = {reason.kind: reason for reason in filled.pages.overview("1h", NOW, disk_free=7).reasons}
     assert found == {reason.kind: reason for reason in filled.pages.reasons(NOW, disk_free=7)} and list(found) == ["disk", "no-worker", "late", "untold", "paused"]
-    assert found["no-worker"].jobs == sum(row["state"] in ("available", "scheduled", "retrying") for row in rows) and found["disk"].jobs == 7
+    assert found["no-worker"].jobs == sum(row["state"] == "available" for row in rows) and found["disk"].jobs == 7
     assert (found["late"].name, found["late"].since) == ("nightly", aware(NOW - 61 * MICROS))
     assert found["paused"].jobs == sum(row["state"] == "available" and row["queue"] == "mail" for row in rows) and found["paused"].since == aware(NOW - 5)
     discarded = [row["id"] for row in rows if row["state"] == "discarded"]

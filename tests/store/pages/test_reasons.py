@@ -19,7 +19,7 @@ def worker(id_: int = 1, **given: object) -> WorkerInfo:
     return WorkerInfo(id=id_, name=f"w{id_}", pid=2, host="h", started_at=aware(NOW), heartbeat_at=aware(NOW), **fields)  # type: ignore[arg-type]
 
 
-FINE = Facts(NOW, 9, 1, [], [worker()], {1: WELL}, [], [], [], [], 0, None, None)
+FINE = Facts(NOW, 9, 100, 4, 1, [], [worker()], {1: WELL}, [], [], [], [], 0, None, None)
 
 
 def test_where_all_is_well_there_is_none() -> None:
@@ -66,3 +66,9 @@ def test_code_is_missing_where_no_worker_that_would_serve_a_job_has_it() -> None
     assert without_code(waits, [lacking]) == [("t", 5, "no module")]
     assert without_code(waits, [lacking, worker(2, queues=("r",))]) == [("t", 3, "no module")]
     assert without_code(waits, [lacking, worker(2)]) == [] == without_code(waits, [])
+
+
+def test_many_that_were_discarded_are_worth_a_look_and_a_few_of_thousands_are_not() -> None:
+    assert [reason.kind for reason in judged(FINE)] == []
+    assert judged(FINE._replace(ended=100, discarded=10)) == (Reason("failures", jobs=10),)
+    assert judged(FINE._replace(ended=10_000, discarded=400)) == () and judged(FINE._replace(ended=9, discarded=9)) == ()
