@@ -28,7 +28,7 @@ from litequeue.tasks.context import Host, JobContext, _current
 from litequeue.tasks.finding import locate
 
 from ..crash.logged import alive
-from ..support import supervisors_of, wait_until
+from ..support import FakeClock, supervisors_of, wait_until
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="commands need process groups")
 
@@ -237,7 +237,7 @@ def test_a_worker_runs_no_command_of_a_user_that_it_cannot_become(run: Run, monk
     )
 
 
-TODAY = int(time.time() // 86_400)
+TODAY = 20_000  # a day in 2024, in days since 1970
 # Of shadow(5): the password, when it was set, and after how many days it may, must, is warned to be, and is no longer changed; the end.
 EXPIRED = {
     "the account": f"*:19000:0:99999:7::{TODAY}:",
@@ -264,6 +264,8 @@ def shadow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: str, fields: s
     path = tmp_path / "shadow"
     path.write_text(f"other:*:0:0:0:0:0:0:\n{user}:{fields}\n\n")
     monkeypatch.setattr(account, "SHADOW", str(path))
+    # The day must not end while a test runs, nor after the fields were put together.
+    monkeypatch.setattr(account, "SystemClock", lambda: FakeClock(TODAY * account.DAY + account.DAY - 1))
 
 
 @pytest.mark.parametrize("fields", EXPIRED.values(), ids=EXPIRED)
