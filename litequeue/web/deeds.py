@@ -79,10 +79,12 @@ def _done(request: Request, place: Place, what: str, query: Query, ids: tuple[in
         if not stopped and monotonic() > until:
             stopped = f"it took {SECONDS:.0f} s; there may be more, for another time"
             break
-    if ids and what != "purge":
-        back = _one(request, "back") and len(ids) == 1
-        return Response(303, location=to(request, "jobs", ids[0]) if back else to(request, "jobs", q=_one(request, "q") or None))
-    view = ActPage(what, None if ids else written(query), ids, _count(expected if expected is not None else changed), (), changed, stopped)
+    if len(ids) == 1 and _one(request, "back") and what != "purge":
+        return Response(303, location=to(request, "jobs", ids[0]))
+    if ids and changed == len(ids) and what != "purge":  # the list shows it
+        return Response(303, location=to(request, "jobs", q=_one(request, "q") or None))
+    count = len(ids) if ids else changed if expected is None else expected
+    view = ActPage(what, None if ids else written(query), ids, _count(count), (), changed, stopped)
     return looks.shown(request, place, act_page, lambda pages, now: view)
 
 

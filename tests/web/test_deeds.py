@@ -70,6 +70,12 @@ def test_single_jobs_are_changed_at_once(visitor: Visitor, db: Path) -> None:
     assert actions(db) == [("127.0.0.1 (web)", "retry", "id:1", 1), ("127.0.0.1 (web)", "cancel", "id:1,7", 2)]
 
 
+def test_what_was_not_to_be_done_to_some_of_the_selected_jobs_is_said(visitor: Visitor, db: Path) -> None:
+    some = visitor.post("/jobs/act", op="cancel", id=[1, 7, 999])  # 1 has ended
+    assert some.status == 200 and "1 job cancelled" in some.text and "of 3 jobs that you have selected" in some.text
+    assert states(db) == {"discarded": 6, "cancelled": 1} and actions(db)[0][3] == 1
+
+
 def test_what_a_search_means_is_counted_first_and_then_done(visitor: Visitor, db: Path) -> None:
     asked = visitor.post("/jobs/act", all="retry", q="error:odd")
     assert asked.status == 200 and "Run 3 jobs again?" in asked.text and states(db)["discarded"] == 6 and actions(db) == []

@@ -22,10 +22,10 @@ _LABELS: Final = 5
 _BAD: Final = frozenset({"failed", "discarded", "interrupted"})
 
 
-def keys(lanes: Sequence[Lane]) -> Markup:
-    """Of what is to be seen."""
+def keys(lanes: Sequence[Lane], again: datetime | None = None) -> Markup:
+    """Of what is to be seen. ``again``: when it is tried again after the last of them, if it is."""
     entries = [("wait", "waited"), ("run", "ran")]
-    if len(lanes) > 1:
+    if len(lanes) > 1 or again is not None:
         entries.append(("retry", "backed off"))
     if any(lane.outcome in _BAD for lane in lanes):
         entries.append(("bad", "failed"))
@@ -34,13 +34,13 @@ def keys(lanes: Sequence[Lane]) -> Markup:
     return legend(*entries)
 
 
-def life(lanes: Sequence[Lane], begin: datetime, end: datetime, now: datetime) -> Markup:
-    """``begin``: it was enqueued; ``end``: of what is shown."""
+def life(lanes: Sequence[Lane], begin: datetime, end: datetime, now: datetime, again: datetime | None = None) -> Markup:
+    """``begin``: it was enqueued; ``end``: of what is shown; ``again``: when it is tried again after the last attempt, if it is."""
     shown = lanes[-MOST_LANES:]
     if len(shown) < len(lanes):
         begin = shown[0].due_at or shown[0].started_at or begin
     axis = _Axis(begin, max(end, begin))
-    after = [*(lane.due_at for lane in shown[1:]), None]
+    after = [*(lane.due_at for lane in shown[1:]), again]
     rows = (
         el(
             "li",

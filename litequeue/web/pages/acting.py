@@ -33,6 +33,8 @@ def act(view: ActPage, frame: Frame, request: Request) -> Response:
     if view.done is not None:
         said = el("h1", f"{words.jobs(view.done)} {done}")
         why = el("p", f"of {jobs}. It stopped: ", value(view.stopped, 400)) if view.stopped else None
+        if why is None and view.done < len(view.ids):
+            why = el("p", f"of {jobs} that you have selected. The others are gone, or in a state in which that does nothing.")
         return page(request, frame, f"{words.jobs(view.done)} {done}", el("div", said, why, el("p", back), class_="jobhead"), top=way, at="jobs")
     meant: Child = f"by {words.jobs(len(view.ids))} that you have selected" if view.query is None else ("by the search ", el("code", view.query) if view.query else "for all jobs")
     top = el("div", el("h1", question.format(jobs)), el("p", "Meant ", meant, ".", class_="muted"), _button(view, label, icon, request, back), class_="jobhead")

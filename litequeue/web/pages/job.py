@@ -131,9 +131,10 @@ def _life(view: JobPage, frame: Frame) -> Markup | None:
     if not view.lanes:
         return None
     end = view.job.finished_at or max(frame.now, view.lanes[-1].ended_at or frame.now)
-    drawn = life.life(view.lanes, view.job.created_at, end, frame.now)
+    again = view.job.run_at if view.job.state == "retrying" else None
+    drawn = life.life(view.lanes, view.job.created_at, end, frame.now, again)
     note = f"the last {life.MOST_LANES} of {len(view.lanes):,} attempts" if len(view.lanes) > life.MOST_LANES else None
-    return panel("Life", drawn, _lanes_table(view.lanes, frame), note=note, right=life.keys(view.lanes), live="life")
+    return panel("Life", drawn, _lanes_table(view.lanes, frame), note=note, right=life.keys(view.lanes, again), live="life")
 
 
 def _lanes_table(lanes: tuple[Lane, ...], frame: Frame) -> Markup:

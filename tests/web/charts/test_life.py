@@ -49,3 +49,11 @@ def test_a_life_of_no_time_and_one_of_many_attempts_are_drawn() -> None:
 def test_its_key_tells_of_what_is_to_be_seen() -> None:
     assert "failed" in life.keys(lanes()) and "backed off" in life.keys(lanes())
     assert "failed" not in life.keys((lanes()[0]._replace(outcome="succeeded"),))
+
+
+def test_one_that_waits_for_its_next_attempt_backs_off_until_what_is_shown_ends() -> None:
+    failed = lanes()[0]
+    again = life.life((failed,), BEGIN, NOW, NOW, before(-3600))
+    assert re.search(rf'class="seg-back" x1="[\d.]+" x2="{life.WIDTH:g}"', again)
+    assert "seg-back" not in life.life((failed,), BEGIN, NOW, NOW)
+    assert "backed off" in life.keys((failed,), before(-3600)) and "backed off" not in life.keys((failed,))
