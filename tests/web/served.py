@@ -51,6 +51,8 @@ def missing_page(view: object, frame: Frame, request: Request) -> Response:
 
 def _handler(served: Served) -> type[http.server.BaseHTTPRequestHandler]:
     class Handler(http.server.BaseHTTPRequestHandler):
+        timeout = 0.5  # browsers connect before they ask, and a thread waits for what they may never say
+
         def log_message(self, format: str, *args: object) -> None:
             pass
 
