@@ -1,9 +1,9 @@
 """Tests marked ``beside`` run first, a few at once, each in a forked copy of pytest: most of them wait, be it for a
-process that they started, and one waits no shorter alone. The quick ones of a file share one fork.
+process that they started, and one waits no shorter alone. The quick ones of a file share one fork, and so do all of a file
+that is marked ``beside(whole=True)``, since its fixtures are dear.
 
 Owns the forks, and bringing home what they report: a marked test is as any other, with its fixtures, its parameters,
-its name and its end. Not to be marked: a test whose limit of time a busy neighbour could break, or a slow one whose
-module's fixtures are dear, since each fork makes them anew.
+its name and its end. Not to be marked: a test whose limit of time a busy neighbour could break.
 
 Then come those marked ``paired``, as many at once as there are CPUs: tests that mostly wait too, with limits of a second
 or so, which one neighbour that waits as well does not break. All others have the machine to themselves.
@@ -127,13 +127,18 @@ def _death(item: pytest.Item, why: str) -> pytest.TestReport:
 
 
 def _batches(items: list[pytest.Item]) -> list[list[pytest.Item]]:
-    """Each slow one by itself, and then the quick ones by their files, those with the most first."""
-    slow = [[item] for item in items if item.get_closest_marker("slow")]
+    """The files that stay whole, each slow one by itself, and then the quick ones by their files, those with the most first."""
+    slow: list[list[pytest.Item]] = []
+    whole: dict[Path, list[pytest.Item]] = {}
     quick: dict[Path, list[pytest.Item]] = {}
     for item in items:
-        if not item.get_closest_marker("slow"):
+        if any(mark.kwargs.get("whole") for mark in item.iter_markers("beside")):
+            whole.setdefault(item.path, []).append(item)
+        elif item.get_closest_marker("slow"):
+            slow.append([item])
+        else:
             quick.setdefault(item.path, []).append(item)
-    return slow + sorted(quick.values(), key=len, reverse=True)
+    return [*whole.values(), *slow, *sorted(quick.values(), key=len, reverse=True)]
 
 
 _forks = pytest.StashKey[dict[str, Forks]]()

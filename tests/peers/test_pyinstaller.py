@@ -16,7 +16,7 @@ from ..support import environment
 from . import peer
 
 peer("PyInstaller")
-pytestmark = pytest.mark.slow  # one after another: building it takes longer than running it
+pytestmark = [pytest.mark.beside(whole=True), pytest.mark.slow]  # one after another: building it takes longer than running it
 
 HELPER = """
 from litequeue import LiteQueue

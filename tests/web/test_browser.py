@@ -17,7 +17,7 @@ from .every import PAGES, filled
 from .looking import HOSTILE, controls, looked_at
 from .served import Served, serving
 
-pytestmark = [browser.NEEDED, pytest.mark.slow]
+pytestmark = [browser.NEEDED, pytest.mark.beside(whole=True), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
