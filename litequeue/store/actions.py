@@ -11,7 +11,7 @@ from .file import Database
 
 RECORD: Final = "INSERT INTO litequeue_actions (at, who, what, target, count) VALUES (:at, :who, :what, :target, :jobs)"
 COUNT: Final = "UPDATE litequeue_actions SET count = :jobs WHERE id = :id"
-LAST: Final = "SELECT at, who, what, target, count FROM litequeue_actions ORDER BY id DESC LIMIT :limit"
+LAST: Final = "SELECT at, who, what, target, count FROM litequeue_actions ORDER BY at DESC, id DESC LIMIT :limit"
 
 
 class Action(NamedTuple):

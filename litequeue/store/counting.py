@@ -42,6 +42,7 @@ QUEUES: Final = """WITH RECURSIVE queues (name, n) AS (
     SELECT (SELECT min(queue) FROM litequeue_jobs WHERE state = 'available' AND queue > queues.name), n + 1
     FROM queues WHERE queues.name IS NOT NULL AND n < :most
 ) SELECT name FROM queues WHERE name IS NOT NULL"""
+LAST_ID: Final = "SELECT seq FROM sqlite_sequence WHERE name = 'litequeue_jobs'"
 # Of one queue, pool and priority: those that are due first. Nobody has waited for a job before it was there, whatever its eta says.
 OLDEST_OF: Final = """SELECT min(max(run_at, created_at)) FROM (
     SELECT run_at, created_at FROM litequeue_jobs WHERE state = 'available' AND queue = :queue AND pool = :pool AND priority = :priority
@@ -72,6 +73,12 @@ def count(connection: sqlite3.Connection) -> Counts:
     for queue, many in connection.execute(RUNNING_BY_QUEUE, {"most": MOST + 1}).fetchall():
         queues.setdefault(queue, {})["running"] = many if states["running"] < MOST else AtLeast(many)
     return Counts(states, queues)
+
+
+def last_id(connection: sqlite3.Connection) -> int:
+    """Of all jobs there ever were."""
+    (last,) = connection.execute(LAST_ID).fetchone() or (0,)
+    return last if isinstance(last, int) else 0  # else planted
 
 
 def by_state(connection: sqlite3.Connection) -> dict[str, int]:

@@ -26,7 +26,6 @@ WHERE state = 'blocked' LIMIT :most) GROUP BY queue"""
 BUSY: Final = """SELECT worker_id, pool, count(*) FROM litequeue_jobs INDEXED BY litequeue_jobs_running WHERE state = 'running' GROUP BY worker_id, pool"""
 SLOTS: Final = "SELECT id, slots FROM litequeue_workers WHERE stopped_at IS NULL"
 PAUSED: Final = "SELECT name FROM litequeue_queues WHERE paused_at IS NOT NULL"
-LAST_ID: Final = "SELECT ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'litequeue_jobs'), 0)"
 # Of each schedule, the last success among its last hundred ticks.
 SCHEDULES: Final = """SELECT s.name, s.fires_at, (SELECT max(t.job_finished_at) FROM (
     SELECT job_state, job_finished_at FROM litequeue_ticks WHERE schedule_id = s.id ORDER BY tick_at DESC LIMIT 100) AS t WHERE t.job_state = 'succeeded')
@@ -58,7 +57,7 @@ def read(database: Database) -> Exposed:
             _levels(connection),
             counting.oldest(connection),
             frozenset(name for (name,) in connection.execute(PAUSED).fetchall()),
-            connection.execute(LAST_ID).fetchone()[0],
+            counting.last_id(connection),
             history.ever(connection),
             slots,
             busy,

@@ -7,7 +7,8 @@ nothing but what any worker's housekeeping does (a passive checkpoint). What an 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from ..base.checks import is_utf8
@@ -98,6 +99,31 @@ class ScheduleHealth(NamedTuple):
     overdue_since: int | None  # microseconds
 
 
+class Waits(NamedTuple):
+    """The available jobs of one task that are next in a queue and pool."""
+
+    since: int  # that the oldest of them is due; microseconds
+    oldest: int  # its id
+    jobs: int  # ``AtLeast``, where not all were looked at
+
+
+def next_by_task(connection: sqlite3.Connection, groups: Sequence[tuple[str, str, int]], looked_at: int) -> dict[tuple[str, str, str], Waits]:
+    """By queue, pool and task, of these queues, pools and priorities; so many jobs are looked at in all."""
+    found: dict[tuple[str, str, str], Waits] = {}
+    most = looked_at // max(len(groups), 1)
+    for queue, pool, priority in groups:
+        if not is_utf8(queue):  # planted: SQL cannot be asked for it
+            continue
+        rows = connection.execute(AVAILABLE_BY_TASK, {"queue": queue, "pool": pool, "priority": priority, "most": most}).fetchall()
+        is_cut = sum(count for _, _, count, _ in rows) == most
+        for id_, task, count, since in rows:
+            before = found.get((queue, pool, task), Waits(since, id_, 0))
+            both = before.jobs + count
+            count = AtLeast(both) if is_cut or isinstance(before.jobs, AtLeast) else both
+            found[queue, pool, task] = Waits(*min(before[:2], (since, id_)), count)
+    return found
+
+
 class Inspection:
     """One file's answers. Raises the store's errors."""
 
@@ -180,21 +206,9 @@ class Inspection:
 
     def waiting(self) -> list[tuple[int, int]]:
         """Of each queue, pool and task with available jobs: the oldest one's id, and how many there are among those that are next."""
-        found: dict[tuple[str, str, str], tuple[int, int, int]] = {}  # since when, the id, how many
         with self._database.read() as connection:
-            groups = connection.execute(ALL_GROUPS, {"most": MOST_GROUPS}).fetchall()
-            most = LOOKED_AT // max(len(groups), 1)
-            for queue, pool, priority in groups:
-                if not is_utf8(queue):  # planted: SQL cannot be asked for it
-                    continue
-                rows = connection.execute(AVAILABLE_BY_TASK, {"queue": queue, "pool": pool, "priority": priority, "most": most}).fetchall()
-                is_cut = sum(count for _, _, count, _ in rows) == most
-                for id_, task, count, since in rows:
-                    before = found.get((queue, pool, task), (since, id_, 0))
-                    both = before[2] + count
-                    count = AtLeast(both) if is_cut or isinstance(before[2], AtLeast) else both
-                    found[queue, pool, task] = (*min(before[:2], (since, id_)), count)
-        return [(id_, count) for _, id_, count in sorted(found.values())[:MOST_GROUPS]]
+            found = next_by_task(connection, connection.execute(ALL_GROUPS, {"most": MOST_GROUPS}).fetchall(), LOOKED_AT)
+        return [(oldest, count) for _, oldest, count in sorted(found.values())[:MOST_GROUPS]]
 
     def newest(self) -> int | None:
         """The latest time that anybody wrote as his present: microseconds."""

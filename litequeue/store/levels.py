@@ -18,7 +18,6 @@ MOST: Final = 10_001
 
 DELAYED_BY_QUEUE: Final = """SELECT queue, count(*) FROM (SELECT queue FROM litequeue_jobs INDEXED BY litequeue_jobs_due
 WHERE state = 'scheduled' OR state = 'retrying' LIMIT :most) GROUP BY queue"""
-LAST_ID: Final = "SELECT seq FROM sqlite_sequence WHERE name = 'litequeue_jobs'"
 LOOKED_AT: Final = "SELECT EXISTS (SELECT 1 FROM litequeue_gauges WHERE span = :span AND at = :at)"
 KEEP: Final = """INSERT INTO litequeue_gauges (span, at, queue, available, delayed, running, oldest_us, last_id)
 VALUES (:span, :at, :queue, :available, :delayed, :running, :oldest_us, :last_id)
@@ -48,7 +47,7 @@ class Levels:
             if connection.execute(LOOKED_AT, {"span": MINUTE, "at": minute}).fetchone()[0]:
                 return False
             found = _found(connection, now)
-            (last_id,) = connection.execute(LAST_ID).fetchone() or (0,)
+            last_id = counting.last_id(connection)
         if not found:
             return False
         with self._database.write(durable=False) as connection:

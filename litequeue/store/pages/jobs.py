@@ -17,7 +17,6 @@ from ...base.search import Query, Span, Term, Text
 from ...base.states import STATES, JobState
 from .. import counting
 from ..file import Database
-from ..levels import LAST_ID
 from ..searching import Found, Searching
 from ..searching.sources import choose
 from .listed import listed
@@ -48,7 +47,7 @@ class JobLists:
             rows = listed(connection, found.ids)
             counts = counting.by_state(connection)
             order = _order(connection, query)
-            newest = last_id(connection)
+            newest = counting.last_id(connection)
             matching = _matching(connection, query, counts, found, is_first=before is None)
         tabs: list[tuple[JobState, Count | None]] = [(state, None if state == "succeeded" else counted(counts.get(state, 0))) for state in STATES]
         looked_from, looked_to = _looked(found, before, newest) if order == "id" else (None, None)
@@ -59,12 +58,6 @@ class JobLists:
         """How many came since, as far as there is time to look."""
         since = Query((*query.terms, Term("id", (Span(max(seen, 0) + 1, None),))))
         return len(self._searching.find(since, now, limit=MOST_NEWER, seconds=PATIENCE, newest_first=True).ids)
-
-
-def last_id(connection: sqlite3.Connection) -> int:
-    """Of all jobs there ever were."""
-    (last,) = connection.execute(LAST_ID).fetchone() or (0,)
-    return last if isinstance(last, int) else 0
 
 
 def _order(connection: sqlite3.Connection, query: Query) -> Literal["id", "started", "due", "ended"]:

@@ -19,13 +19,13 @@ from ...base.history import MINUTE
 from ...base.states import STATES, JobState
 from ...base.version import VERSION
 from .. import counting, history
+from ..actions import LAST
 from ..file import Database
-from ..inspection import AVAILABLE_BY_TASK, UNTOLD
+from ..inspection import UNTOLD, next_by_task
 from ..rules import FOREVER
 from ..searching.sources import ALL_GROUPS, MOST_GROUPS
 from . import names, queues, reasons, schedules, series, workers
 from .failures import failures
-from .jobs import last_id
 from .parts import ActionRow, Count, LiveState, Range, Reason
 from .queues import counted
 from .records import Frame, Overview
@@ -46,7 +46,6 @@ NEXT_SCHEDULED: Final = f"""SELECT min(run_at) FROM (SELECT run_at, state FROM l
 NEXT_RETRY: Final = """SELECT run_at FROM litequeue_jobs INDEXED BY litequeue_jobs_retrying WHERE state = 'retrying' ORDER BY run_at LIMIT 1"""
 FIRST_START: Final = """SELECT min(started_at) FROM (
     SELECT started_at FROM litequeue_jobs INDEXED BY litequeue_jobs_running WHERE state = 'running' LIMIT :most)"""
-LAST_ACTIONS: Final = "SELECT at, who, what, target, count FROM litequeue_actions ORDER BY at DESC, id DESC LIMIT :most"
 ALL: Final = """SELECT (SELECT count(*) FROM litequeue_workers WHERE stopped_at IS NULL),
     (SELECT count(*) FROM (SELECT 1 FROM litequeue_schedules LIMIT :most)), (SELECT count(*) FROM (SELECT 1 FROM litequeue_flows LIMIT :most)),
     (SELECT count(*) FROM (SELECT 1 FROM litequeue_tasks LIMIT :most))"""
@@ -71,7 +70,7 @@ class Looks:
             over_time = series.series(connection, range_, now, live=levels.level(now))
             of_queues = queues.rows(connection, found, now, levels)
             of_schedules = schedules.some(connection, schedules.COMING, SCHEDULES, schedules.FEW_TICKS)
-            actions = connection.execute(LAST_ACTIONS, {"most": ACTIONS}).fetchall()
+            actions = connection.execute(LAST, {"limit": ACTIONS}).fetchall()
             facts = _facts(connection, now, crew, levels, states, disk_free)
             return Overview(
                 over_time, _states(connection, states, levels), series.succeeded_in_a_day(connection, now), crew.slots, crew.slots_busy,
@@ -92,7 +91,7 @@ class Looks:
             of_queues = names.queues(connection, [name for name, _ in running])
             of_tasks = names.tasks(connection)
             live, of_schedules, flows, recorded = connection.execute(ALL, {"most": MOST_FLOWS}).fetchone()
-            jobs = last_id(connection)
+            jobs = counting.last_id(connection)
         path = self._database.path
         return Frame(
             now=aware(now), path=path, version=VERSION, file_bytes=_size(path), log_bytes=self._database.wal.size(), jobs=jobs,
@@ -143,12 +142,7 @@ def _ended(connection: sqlite3.Connection, now: int) -> tuple[int, int]:
 
 def _waits(connection: sqlite3.Connection) -> dict[tuple[str, str, str], int]:
     """By queue, pool and task how many jobs are available, among those that are next."""
-    found: dict[tuple[str, str, str], int] = {}
     groups = connection.execute(ALL_GROUPS, {"most": MOST_GROUPS}).fetchall()
-    for queue, pool, priority in groups:
-        asked = {"queue": queue, "pool": pool, "priority": priority, "most": LOOKED_AT // len(groups)}
-        for _, task, many, _ in connection.execute(AVAILABLE_BY_TASK, asked).fetchall():
-            found[queue, pool, task] = found.get((queue, pool, task), 0) + many
-    return found
+    return {key: int(waits.jobs) for key, waits in next_by_task(connection, groups, LOOKED_AT).items()}
 
 

@@ -19,7 +19,7 @@ from ...base.records import WorkerInfo
 from .. import counting
 from ..file import Database
 from ..history import Level
-from ..inspection import AVAILABLE_BY_TASK
+from ..inspection import next_by_task
 from ..levels import DELAYED_BY_QUEUE
 from ..reports import Reports
 from ..searching import Searching
@@ -59,24 +59,19 @@ class Levels(NamedTuple):
 
 
 def levels(connection: sqlite3.Connection) -> Levels:
-    delayed = connection.execute(DELAYED_BY_QUEUE, {"most": MOST_DELAYED + 1}).fetchall()
-    running = connection.execute(counting.RUNNING_BY_QUEUE, {"most": counting.MOST + 1}).fetchall()
-    return Levels(
-        counting.available(connection), _by_queue(delayed, MOST_DELAYED), _by_queue(running, counting.MOST), counting.oldest(connection),
-        names.paused(connection),
-    )  # fmt: skip
+    return _levels(connection, counting.available(connection), counting.oldest(connection))
 
 
 def _levels_of(connection: sqlite3.Connection, queue: str, groups: Sequence[tuple[str, str, int]]) -> Levels:
-    """The same of one."""
+    """The same of one: what is available elsewhere is not looked at."""
+    (available,) = connection.execute(counting.AVAILABLE_IN, {"queue": queue, "most": counting.MOST + 1}).fetchone()
+    return _levels(connection, {queue: capped(available, counting.MOST)} if available else {}, counting.oldest_of(connection, groups))
+
+
+def _levels(connection: sqlite3.Connection, available: Mapping[str, int], oldest: Mapping[str, int]) -> Levels:
     delayed = connection.execute(DELAYED_BY_QUEUE, {"most": MOST_DELAYED + 1}).fetchall()
     running = connection.execute(counting.RUNNING_BY_QUEUE, {"most": counting.MOST + 1}).fetchall()
-    (available,) = connection.execute(counting.AVAILABLE_IN, {"queue": queue, "most": counting.MOST + 1}).fetchone()
-    oldest = counting.oldest_of(connection, groups)
-    return Levels(
-        {queue: capped(available, counting.MOST)} if available else {}, _by_queue(delayed, MOST_DELAYED), _by_queue(running, counting.MOST), oldest,
-        names.paused(connection),
-    )  # fmt: skip
+    return Levels(available, _by_queue(delayed, MOST_DELAYED), _by_queue(running, counting.MOST), oldest, names.paused(connection))
 
 
 def _by_queue(rows: Sequence[tuple[str, int]], most: int) -> dict[str, int]:
@@ -149,13 +144,9 @@ def serving_queue(workers: Iterable[WorkerInfo], queue: str) -> list[WorkerInfo]
 
 def _tasks(connection: sqlite3.Connection, groups: Sequence[tuple[str, str, int]]) -> tuple[tuple[str, Count], ...]:
     """Of its available jobs, as far as those that are next tell."""
-    most = LOOKED_AT // max(len(groups), 1)
+    waits = next_by_task(connection, groups, LOOKED_AT)
+    is_cut = any(isinstance(its.jobs, AtLeast) for its in waits.values())
     found: Counter[str] = Counter()
-    is_cut = False
-    for name, pool, priority in groups:
-        parameters = {"queue": name, "pool": pool, "priority": priority, "most": most}
-        by_task = [(task, many) for _, task, many, _ in connection.execute(AVAILABLE_BY_TASK, parameters).fetchall()]
-        is_cut = is_cut or sum(many for _, many in by_task) >= most
-        for task, many in by_task:
-            found[task] += many
+    for (_, _, task), its in waits.items():
+        found[task] += int(its.jobs)
     return tuple((task, Count(many, is_cut)) for task, many in found.most_common(MOST_TASKS))

@@ -109,3 +109,9 @@ def test_a_task_without_code_is_a_reason_where_its_jobs_wait(filled: Store) -> N
     waits = sum(row["state"] == "available" and row["task"] == "shop.pay" for row in rows_of(filled))
     (reason,) = [reason for reason in filled.pages.reasons(NOW) if reason.kind == "no-code"]
     assert (reason.name, reason.jobs, reason.text) == ("shop.pay", waits, "no module named shop") and waits
+
+
+def test_a_queue_whose_name_somebody_has_planted_keeps_no_task_without_code_from_being_said(filled: Store) -> None:
+    execute(filled, "UPDATE litequeue_workers SET unknown_tasks = '{\"shop.pay\": \"no module named shop\"}', slots = '{\"thread\": 1, \"process\": 1, \"async\": 1}'")
+    execute(filled, "UPDATE litequeue_jobs SET queue = CAST(x'ff' AS TEXT) WHERE id = (SELECT max(id) FROM litequeue_jobs WHERE state = 'available')")
+    assert [reason.name for reason in filled.pages.reasons(NOW) if reason.kind == "no-code"] == ["shop.pay"]
