@@ -45,12 +45,16 @@ class Acting:
 
     def note(self, what: str, target: str, count: int) -> None:
         """Say and write down what has been done. ``count``: of jobs."""
-        action = Action(self._client.clock.now(), self._who, what, target[:MOST_TARGET], count)
-        log.info("%s: %s %s%s", self._who, what, action.target, f" ({counted(count, 'job')})" if count else "")
+        log.info("%s: %s %s%s", self._who, what, target[:MOST_TARGET], f" ({counted(count, 'job')})" if count else "")
+        self._record(what, target, count)
+
+    def _record(self, what: str, target: str, count: int) -> int | None:
+        """Its row; None where there is no room for it, or no lock to be had, and it is done all the same."""
         try:
-            self._client.store.actions.record(action)
-        except PASSING as error:  # it is done all the same
-            log.warning("%s: %s %s is not written down: %s", self._who, what, action.target, error)
+            return self._client.store.actions.record(Action(self._client.clock.now(), self._who, what, target[:MOST_TARGET], count))
+        except PASSING as error:
+            log.warning("%s: %s %s is not written down: %s", self._who, what, target[:MOST_TARGET], error)
+            return None
 
     # -- by a search -------------------------------------------------------------------------------------
 
@@ -63,7 +67,7 @@ class Acting:
         store, now = self._client.store, self._client.clock.now()
         looked = changed = 0
         stopped = ""
-        row = self._begin(what, written(query))  # before it: whatever ends this process, it is known who did that
+        row = self._record(what, written(query), 0)  # before it: whatever ends this process, it is known who did that
         try:
             for ids in store.searching.every(query, now):
                 if expected is not None and not isinstance(expected, AtLeast) and looked + len(ids) > max(expected * MORE, expected + 10):
@@ -85,13 +89,6 @@ class Acting:
         finally:
             if changed:
                 log.info("%s: %s %s (%s)%s", self._who, what, written(query), counted(changed, "job"), f": {stopped}" if stopped else "")
-
-    def _begin(self, what: str, target: str) -> int | None:
-        try:
-            return self._client.store.actions.record(Action(self._client.clock.now(), self._who, what, target[:MOST_TARGET], 0))
-        except PASSING as error:
-            log.warning("%s: %s %s is not written down: %s", self._who, what, target, error)
-            return None
 
     def _went_on(self, row: int | None, jobs: int) -> None:
         if row is not None:

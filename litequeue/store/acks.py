@@ -14,10 +14,11 @@ from ..base.history import of_success
 from . import history
 from .file import Database
 from .file.joined import Transaction
+from .rules import DUE
 
 FENCE: Final = """SELECT cancel_requested_at IS NOT NULL FROM litequeue_jobs
 WHERE id = :id AND attempt = :attempt AND state = 'running'"""
-DUE_OF: Final = "SELECT task, queue, max(run_at, created_at) FROM litequeue_jobs WHERE id = :id"
+DUE_OF: Final = f"SELECT task, queue, {DUE} FROM litequeue_jobs WHERE id = :id"
 ACK: Final = """UPDATE litequeue_jobs SET state = 'succeeded', lease_expires_at = NULL, started_at = :started_at, finished_at = :finished_at,
     result = :result, prune_at = :prune_at, last_error = NULL
 WHERE id = :id AND attempt = :attempt AND state = 'running'"""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from typing import Any, Final
+from typing import Final
 
 from ...base import search
 from ...base.checks import aware, is_utf8
@@ -24,6 +24,7 @@ from ..searching import Searching
 from ..shown import Shown
 from . import series
 from .failures import FEW, failures, like
+from .listed import related
 from .lives import lanes
 from .parts import FailureGroup, Range, Related
 from .records import JobPage
@@ -80,7 +81,7 @@ class JobPages:
             if is_utf8(info.task):
                 run_times, _ = series.histograms_in_a_day(connection, info.task, now)
             same_error = None if info.state != "discarded" else _same_error(connection, info, now)
-            same_task = _jobs(connection, OTHERS, ids=json.dumps([other for other in others if other != job][:FEW_JOBS]))
+            same_task = related(connection, OTHERS, ids=json.dumps([other for other in others if other != job][:FEW_JOBS]))
         return JobPage(
             info, lanes(info, due), None if info.finished_at is not None else holdups.why(self._database, info, now),
             self._reports.key_holder(job, now), self._flows.cause(job), None if kept is None else aware(kept),
@@ -111,11 +112,7 @@ def _output(connection: sqlite3.Connection, job: int, attempt: int) -> tuple[tup
 
 def _related(connection: sqlite3.Connection, jobs: str, count: str, job: int) -> tuple[tuple[Related, ...], int]:
     (many,) = connection.execute(count, {"id": job, "most": MOST_COUNTED + 1}).fetchone()
-    return _jobs(connection, jobs, id=job, most=FEW_JOBS), capped(many, MOST_COUNTED)
-
-
-def _jobs(connection: sqlite3.Connection, sql: str, **asked: Any) -> tuple[Related, ...]:
-    return tuple(Related(id_, task, state, None if at is None else aware(at)) for id_, task, state, at in connection.execute(sql, asked).fetchall())
+    return related(connection, jobs, id=job, most=FEW_JOBS), capped(many, MOST_COUNTED)
 
 
 def _same_error(connection: sqlite3.Connection, info: JobInfo, now: int) -> FailureGroup | None:

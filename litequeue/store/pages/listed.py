@@ -10,12 +10,14 @@ import dataclasses
 import json
 import sqlite3
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
+from ...base.checks import aware
 from ...base.records import JobInfo
 from ...base.stored import CODEC
 from ..reports import JOBS, job_of, jobs_of
 from ..searching.masked import MAY_HAVE_SECRETS
+from .parts import Related
 
 MOST: Final = 2_000  # characters of a call's arguments, and of an error
 MOST_CODED: Final = 50_000  # of arguments that a codec wrote, which are read whole or not at all
@@ -47,3 +49,8 @@ def _masked(connection: sqlite3.Connection, info: JobInfo) -> JobInfo:
     masked = whole[0].masked() if whole else dataclasses.replace(info, args="[]", kwargs="{}", last_error=None)  # it was pruned a moment ago
     error = None if masked.last_error is None else masked.last_error[:MOST]
     return dataclasses.replace(masked, args=masked.args[:MOST], kwargs=masked.kwargs[:MOST], last_error=error, result=None, secret=None)
+
+
+def related(connection: sqlite3.Connection, sql: str, **asked: Any) -> tuple[Related, ...]:
+    """Those that ``sql`` finds, each as one line."""
+    return tuple(Related(id_, task, state, None if at is None else aware(at)) for id_, task, state, at in connection.execute(sql, asked).fetchall())

@@ -12,13 +12,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
+from ...base.checks import MICROS
+from ...base.history import BOUNDS
 from ...base.records import ScheduleInfo, TickInfo, WorkerInfo
 from ...base.states import JobState
 
 Range = Literal["1h", "24h", "30d"]
 RANGES: Final[Mapping[Range, tuple[int, int]]] = {"1h": (60, 60), "24h": (96, 900), "30d": (30, 86_400)}  # points, and the seconds of each
 # Upper bounds of the buckets of run and wait times, in seconds; the last has none.
-BUCKETS: Final = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3600.0)
+BUCKETS: Final = tuple(bound / MICROS for bound in BOUNDS)
 MOST_NODES: Final = 200  # of a flow that are drawn one by one
 
 

@@ -22,12 +22,11 @@ BEAT_LATE: Final = 20 * MICROS  # a worker shows itself every ten seconds
 MOST_WORKERS: Final = 2_000  # the last that came; the rest has stopped long ago
 
 _SHOWN: Final = ("succeeded", "failed", "discarded", "cancelled", "expired")  # as of ``Totals``
-_OF: Final = {None: "", "task": " AND task = :name", "queue": " AND queue = :name"}
 _SUMMED: Final = ", ".join(f"CAST(total({end}) AS INTEGER)" for end in _SHOWN)
 _WITHIN: Final = "FROM litequeue_metrics WHERE span = :span AND at >= :since AND at < :until"
 ENDS_IN: Final = f"SELECT {_SUMMED} {_WITHIN}"
-ENDS_IN_OF_TASK: Final = f"{ENDS_IN}{_OF['task']}"
-ENDS_IN_OF_QUEUE: Final = f"{ENDS_IN}{_OF['queue']}"
+ENDS_IN_OF_TASK: Final = f"{ENDS_IN} AND task = :name"
+ENDS_IN_OF_QUEUE: Final = f"{ENDS_IN} AND queue = :name"
 ENDS_BY_TASK: Final = f"SELECT task, at, {_SUMMED} {_WITHIN} GROUP BY task, at"
 ENDS_BY_QUEUE: Final = f"SELECT queue, at, {_SUMMED} {_WITHIN} GROUP BY queue, at"
 SUCCEEDED: Final = f"SELECT CAST(total(succeeded) AS INTEGER) {_WITHIN}"

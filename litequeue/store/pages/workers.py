@@ -11,9 +11,8 @@ import json
 import socket
 import sqlite3
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from ...base.checks import aware
 from ...base.records import WorkerInfo
 from .. import waiting
 from ..file import Database
@@ -22,7 +21,7 @@ from ..reports import WORKER_COLUMNS, Reports, worker_of
 from ..rules import DAY
 from ..workers import resident
 from . import series
-from .listed import listed
+from .listed import listed, related
 from .parts import Related, WorkerRow
 from .records import WorkerPage, WorkersPage
 
@@ -86,7 +85,7 @@ def rows(database: Database, found: Crew, now: int) -> tuple[WorkerRow, ...]:
     with database.read() as connection:
         rate = _rate(connection, now)
         runs = {
-            worker.id: [_related(row) for row in connection.execute(LONGEST, {"worker": worker.id, "most": RUNS}).fetchall()] for worker in found.workers
+            worker.id: related(connection, LONGEST, worker=worker.id, most=RUNS) for worker in found.workers
         }
     return tuple(_row(worker, found.conditions.get(worker.id), found.busy[worker.id], runs[worker.id], rate, now) for worker in found.workers)
 
@@ -104,11 +103,6 @@ def _rate(connection: sqlite3.Connection, now: int) -> tuple[int, float] | None:
     """Of the one worker that was there in the last whole minute."""
     there = series.served_by(connection, now)
     return (there[0], sum(series.rates(connection, "queue", now).counts.values())) if len(there) == 1 else None
-
-
-def _related(row: tuple[Any, ...]) -> Related:
-    id_, task, state, at = row
-    return Related(id_, task, state, None if at is None else aware(at))
 
 
 class Crews:
