@@ -24,6 +24,11 @@ class Said(NamedTuple):
 Cli = Callable[..., Said]
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
 @pytest.fixture
 def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli]:
     """``python -m litequeue WORDS`` in Berlin; ``given`` is its standard input."""

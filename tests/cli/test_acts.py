@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections import Counter
 from pathlib import Path
@@ -15,17 +14,12 @@ from litequeue.acting import Acting, meant
 from litequeue.base.accounts import own_name
 from litequeue.base.errors import InvalidArgument
 from litequeue.base.search import parse, written
+from litequeue.store.searching import Searching
 
-from .. import sample
 from ..older import rows
-from .conftest import Cli
+from .conftest import Cli, Terminal
 
 pytestmark = pytest.mark.beside
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.fixture
@@ -146,11 +140,10 @@ def test_a_list_by_a_search_goes_on_where_it_was_cut(cli: Cli, failed: Path, mon
     assert cli("jobs", failed, "task:fails", "error:value").out.count("ValueError") == 4
     monkeypatch.setattr("litequeue.store.searching.finding.SMALLEST", 2)
     monkeypatch.setattr("litequeue.store.searching.finding.LARGEST", 2)
-    monkeypatch.setattr("litequeue.store.searching.finding.PATIENCE", 0.0)
-    monkeypatch.setattr(type(LiteQueue(failed)._client.store.searching).find, "__kwdefaults__", {"limit": 50, "before": None, "seconds": 0.0, "newest_first": False})
+    find = Searching.find
+    monkeypatch.setattr(find, "__kwdefaults__", {**find.__kwdefaults__, "seconds": 0.0})
     cut = cli("jobs", failed, "task:good")
     assert cut.err == "litequeue: looked at 2 jobs, and found 1; to go on: --before 16\n", cut
-    assert sample.app is not None
 
 
 def test_purge_says_how_many_are_gone_and_takes_a_workflow_whole(cli: Cli, db: Path) -> None:

@@ -184,7 +184,6 @@ def test_damage_is_exit_3_and_the_file_is_left_alone(db: Path) -> None:
     assert hashlib.sha256(db.read_bytes()).hexdigest() == before
 
 
-@pytest.mark.slow
 def test_of_a_large_file_the_whole_is_read_when_that_is_asked_for(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("litequeue.store.inspection.SMALL_BYTES", 1_000)
     (level, text), = impatient(filled, monkeypatch)[1]["integrity"]
@@ -192,6 +191,7 @@ def test_of_a_large_file_the_whole_is_read_when_that_is_asked_for(filled: Path, 
     assert doctor(filled, "--full")[1]["integrity"] == [("ok", "every table and index entry")]
 
 
+@pytest.mark.slow
 def test_a_held_write_lock_names_its_holder_and_the_rest_is_still_told(
     filled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

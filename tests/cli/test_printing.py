@@ -8,14 +8,11 @@ import pytest
 
 from litequeue.cli import printing
 
+from .conftest import Terminal
+
 pytestmark = pytest.mark.beside
 
 EVIL = "\x1b[2J\r\nevil\x9b"
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 def test_what_is_said_is_one_harmless_line_and_a_complaint_says_who_complains(capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,6 +42,7 @@ def served(server: Served, tab: Browser) -> Iterator[Served]:
     wait_until(lambda: server.streams == 0, what="the stream is closed")
     server.pages, server.may_act, server.frame = dict(PAGES), False, samples.frame()
     server.posted.clear()
+    server.asked.clear()
 
 
 @pytest.mark.parametrize("may_act", [False, True])
@@ -130,6 +131,8 @@ def test_a_page_that_nobody_sees_asks_nothing(tab: Browser, served: Served) -> N
     wait_until(lambda: served.streams == 0, what="the stream is closed")
     count = len(served.asked)
     served.change()
+    tab.evaluate("new Promise((done) => setTimeout(done, 1200))")  # of the page's own time, which looks twice a second at most
+    assert served.asked[count:] == []
     tab.evaluate("Object.defineProperty(document, 'hidden', {value: false, configurable: true}); document.dispatchEvent(new Event('visibilitychange'))")
     wait_until(lambda: served.streams == 1, what="it listens again")
     wait_until(lambda: any("part=main" in path for path in served.asked[count:]), what="and looks at once what it has missed")

@@ -86,21 +86,14 @@ def test_what_a_search_means_is_counted_first_and_then_done(visitor: Visitor, db
 
 def test_it_stops_where_the_match_has_grown(visitor: Visitor, db: Path) -> None:
     asked = visitor.post("/jobs/act", all="cancel", q="task:fails state:scheduled")
-    with rows_added(db, 40):
-        done = confirmed(visitor, asked)
+    add_rows(db, 40)
+    done = confirmed(visitor, asked)
     assert "It stopped" in done.text and "counted" in done.text and states(db)["scheduled"] == 41
 
 
-class rows_added:
-    def __init__(self, db: Path, count: int) -> None:
-        rows(db, f"""INSERT INTO litequeue_jobs (task, state, args, run_at) SELECT 'fails', 'scheduled', '["x"]', 9000000000000000
+def add_rows(db: Path, count: int) -> None:
+    rows(db, f"""INSERT INTO litequeue_jobs (task, state, args, run_at) SELECT 'fails', 'scheduled', '["x"]', 9000000000000000
             FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) SELECT i FROM n)""")
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
 
 def test_to_delete_asks_even_of_single_jobs(visitor: Visitor, db: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import threading
 from collections.abc import Iterator
@@ -26,8 +25,8 @@ from .conftest import ROUTES, Browser, Got
 class Mounted:
     """Calls an application as a server would, strictly."""
 
-    def __init__(self, application: Any, mount: str = "") -> None:
-        self._application = validator(application)
+    def __init__(self, application: Any, mount: str = "", *, is_strict: bool = True) -> None:
+        self._application = validator(application) if is_strict else application
         self._mount = mount
         self.cookie = ""
 
@@ -48,8 +47,8 @@ class Mounted:
             return lambda data: None
 
         body_parts = self._application(said, start)
-        with contextlib.closing(body_parts):  # type: ignore[type-var]
-            text = b"".join(body_parts).decode()
+        text = b"".join(body_parts).decode()
+        getattr(body_parts, "close", lambda: None)()  # as PEP 3333 has it, for whoever has one
         if "set-cookie" in found[1]:
             self.cookie = found[1]["set-cookie"].partition(";")[0]
         return Got(found[0], found[1], text)
@@ -110,10 +109,11 @@ def test_it_can_be_held_to_its_names(app: LiteQueue) -> None:
 
 def test_what_is_posted_has_a_length_within_bounds(app: LiteQueue) -> None:
     page = Mounted(wsgi(app, login=False, allow_actions=True, routes=ROUTES))
-    for length, status in (("", 411), ("65537", 413), ("x", 400), ("-1", 400)):
-        environ = {"CONTENT_LENGTH": length} if length in ("", "65537") else {}
-        if environ or length == "":
-            assert page.ask("/queues/a/pause", form={"a": "b"}, **environ).status == status
+    for length, status in (("", 411), ("65537", 413)):
+        assert page.ask("/queues/a/pause", form={"a": "b"}, CONTENT_LENGTH=length).status == status
+    lax = Mounted(wsgi(app, login=False, allow_actions=True, routes=ROUTES), is_strict=False)  # the validator stumbles over such a length itself
+    for length in ("x", "-1"):
+        assert lax.ask("/queues/a/pause", form={"a": "b"}, CONTENT_LENGTH=length).status == 400
     assert page.ask("/queues/a/pause", form={"a": "b" * 65000}).status == 303
 
 

@@ -21,6 +21,7 @@ from litequeue.web.messages import Request, Response
 from litequeue.web.place import Place
 from litequeue.web.routing import Route
 
+from ..store.together import fork
 from ..support import wait_until
 from .conftest import ROUTES, Browser, read_all, say, status_of
 
@@ -79,7 +80,10 @@ def test_slow_ones_hold_up_nobody(web: EmbeddedWeb, browser: Browser) -> None:
 
 
 def test_of_two_hundred_connections_most_are_closed_at_once(web: EmbeddedWeb, impatient: None, browser: Browser) -> None:
+    running = web._server
+    assert running is not None
     with connected(web, 200, HALF) as all_of_them:
+        assert len(running._all) <= server.MOST
         ended = sum(read_all(connection) == b"" for connection in all_of_them)
         assert ended == 200, "the last by the sweep"
     assert wait_until(lambda: _status(browser)) == 200
@@ -100,9 +104,8 @@ def test_over_the_limit_a_connection_is_closed_before_it_says_anything(web: Embe
 
 
 def test_who_says_nothing_makes_room_for_who_comes(web: EmbeddedWeb, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "SETTLED", 0.05)
+    monkeypatch.setattr(server, "SETTLED", 0.0)
     with connected(web, server.MOST, HALF) as idle:
-        time.sleep(0.1)
         for _ in range(3):
             assert browser.ask("/").status == 200
         assert read_all(idle[0]) == b""
@@ -223,12 +226,13 @@ def test_a_fork_holds_nothing_of_it_open_and_ends_nothing(web: EmbeddedWeb, brow
         assert running is not None
         wait_until(lambda: len(running._all) == 1)
         reader, writer = os.pipe()
-        child = os.fork()
-        if child == 0:
+
+        def be_a_child() -> None:
             web.stop()  # which is the parent's to do
             os.write(writer, b"x")
             signal.pause()
-            os._exit(0)
+
+        child = fork(be_a_child)
         try:
             assert os.read(reader, 1) == b"x"
             assert browser.ask("/").status == 200

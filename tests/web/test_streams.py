@@ -19,6 +19,7 @@ from litequeue.web import streams
 from litequeue.web.embedded import EmbeddedWeb
 from litequeue.web.streams import MOST, MOST_OF_ONE
 
+from ..store.together import fork
 from ..support import wait_until
 from .conftest import Browser, say, status_of
 from .test_server import connected, head, sockets
@@ -174,10 +175,7 @@ def test_the_log_of_the_file_is_not_held_by_who_listens(browser: Browser, app: L
 def test_a_fork_holds_no_stream_open(web: EmbeddedWeb, browser: Browser) -> None:
     with listening(browser) as [stream]:
         stream.word()
-        child = os.fork()
-        if child == 0:
-            signal.pause()
-            os._exit(0)
+        child = fork(signal.pause)
         try:
             web.stop()
             assert stream.word() == []
