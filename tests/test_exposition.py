@@ -124,3 +124,15 @@ def test_openmetrics_has_its_own_names_and_an_end(worked: Path) -> None:
     text = exposed(worked, openmetrics=True)
     assert text.endswith("\n# EOF\n") and "# TYPE litequeue_jobs_enqueued counter\nlitequeue_jobs_enqueued_total 6\n" in text
     assert read(text)["litequeue_jobs_enqueued_total"] == {(): 6}
+
+
+def test_a_success_is_told_as_soon_as_its_job_has_ended(worked: Path) -> None:
+    """Its tick is closed when the schedule fires next: a nightly one would have been a day late."""
+    with LiteQueue(worked) as app:
+        app.task(name="shop.pay")(lambda fine: None)
+        app.run_worker(burst=True)
+        (tick,) = app.schedules.ticks("nightly")
+        told = read(exposed(worked))["litequeue_schedule_last_success_timestamp_seconds"]
+    assert tick.finished_at is not None and told == {("nightly",): pytest.approx(tick.finished_at.timestamp(), abs=0.001)}
+    rows(worked, "UPDATE litequeue_jobs SET state = 'discarded' WHERE id = ?", tick.job_id)
+    assert "litequeue_schedule_last_success_timestamp_seconds" not in read(exposed(worked))

@@ -26,9 +26,11 @@ WHERE state = 'blocked' LIMIT :most) GROUP BY queue"""
 BUSY: Final = """SELECT worker_id, pool, count(*) FROM litequeue_jobs INDEXED BY litequeue_jobs_running WHERE state = 'running' GROUP BY worker_id, pool"""
 SLOTS: Final = "SELECT id, slots FROM litequeue_workers WHERE stopped_at IS NULL"
 PAUSED: Final = "SELECT name FROM litequeue_queues WHERE paused_at IS NOT NULL"
-# Of each schedule, the last success among its last hundred ticks.
-SCHEDULES: Final = """SELECT s.name, s.fires_at, (SELECT max(t.job_finished_at) FROM (
-    SELECT job_state, job_finished_at FROM litequeue_ticks WHERE schedule_id = s.id ORDER BY tick_at DESC LIMIT 100) AS t WHERE t.job_state = 'succeeded')
+# Of each schedule, the last success among its last hundred ticks; of one whose tick is not closed yet the job itself is asked.
+SCHEDULES: Final = """SELECT s.name, s.fires_at, (SELECT max(CASE
+        WHEN t.job_state = 'succeeded' THEN t.job_finished_at
+        WHEN t.job_state IS NULL THEN (SELECT j.finished_at FROM litequeue_jobs AS j WHERE j.id = t.job_id AND j.state = 'succeeded') END) FROM (
+    SELECT job_id, job_state, job_finished_at FROM litequeue_ticks WHERE schedule_id = s.id ORDER BY tick_at DESC LIMIT 100) AS t)
 FROM litequeue_schedules AS s ORDER BY s.name LIMIT :most"""
 TICKS: Final = """SELECT s.name, c.outcome, c.count FROM litequeue_tick_counts AS c JOIN litequeue_schedules AS s ON s.id = c.schedule_id
 ORDER BY s.name, c.outcome LIMIT :most"""
