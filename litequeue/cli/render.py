@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ..base.checks import MICROS, clean
+from ..base.checks import clean
 from ..base.counts import AtLeast
 from ..base.durations import about
 from ..base.errors import InvalidArgument
@@ -19,7 +19,7 @@ from ..base.records import JobInfo, JobProgress, Stats, StepInfo
 from ..base.stored import nesting
 from ..base.stored import shown as stored_json
 from ..commands.command import NAME as COMMAND
-from ..store.rules import FOREVER
+from ..store.rules import waits_for_ever
 from .calls import command_in, command_line
 from .printing import complain, put, say
 
@@ -99,10 +99,6 @@ def note(info: JobInfo) -> str:
     if info.state == "succeeded":
         return info.last_error or f"= {None if info.result is None else stored_json(info.result)}"
     return info.last_error or ""
-
-
-def waits_for_ever(run_at: datetime) -> bool:
-    return run_at.timestamp() * MICROS >= FOREVER
 
 
 def overdue(info: JobInfo) -> bool:

@@ -6,9 +6,12 @@ Owns nothing but these; who applies them stands beside the SQL that does.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ..base.checks import MAX_SECONDS, MICROS
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 DAY: Final = 86_400 * 1_000_000
 KEEP: Final = DAY  # of jobs that were cancelled or expired
@@ -40,6 +43,11 @@ def free_to_run(unless: str = "", state: str = "") -> str:
     first, other = (f"WHEN {unless} THEN {state} ", f"{unless} OR ") if unless else ("", "")
     return f"""state = CASE {first}WHEN limit_key IS NULL THEN 'available' ELSE 'blocked' END,
     holds = CASE WHEN {other}limit_key IS NULL THEN holds ELSE {HAS_COME} END"""
+
+
+def waits_for_ever(at: datetime) -> bool:
+    """Whether a job that is due then waits for an event without an end."""
+    return at.timestamp() * MICROS >= FOREVER
 
 
 def waits_elsewhere(job: str = "") -> str:

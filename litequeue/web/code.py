@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from ..base.masking import MASK
 from ..base.records import OutputPiece, value_of
 from ..base.stored import nesting
-from .html import Child, Markup, el, esc, join
+from .html import Child, Markup, el, join
 
 MOST_JSON: Final = 4096  # characters
 INDENTED: Final = 24  # levels: beyond that the indents would be most of it
@@ -167,8 +167,3 @@ def _line(piece: OutputPiece, line: str) -> Markup:
 def _tone(line: str) -> str | None:
     match = _LEVEL.search(line, 0, _LEVEL_WITHIN)
     return None if match is None else "e" if match[1] else "w"
-
-
-def plain(text: str) -> Markup:
-    """A text as it is, with what cannot be seen spelled out."""
-    return esc(text)

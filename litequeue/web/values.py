@@ -13,7 +13,6 @@ from typing import Any, Final
 from ..base import stored
 from ..base.masking import COMMAND
 from ..base.records import JobInfo
-from ..base.search import Query, written
 from ..base.states import STATES
 from ..store.pages.records import Frame
 from . import icons, words
@@ -68,10 +67,6 @@ def search_link(request: Request, text: Child, query: str, *, class_: str = "lin
     return link(text, to(request, "jobs", q=query), class_=class_)
 
 
-def query_text(query: Query) -> str:
-    return written(query)
-
-
 def tag(text: Child, tone: str = "") -> Markup:
     return el("span", text, class_=f"tag {tone}".strip())
 
@@ -94,9 +89,9 @@ def copied(text: str, label: str, *, key: str | None = None, words_: Child = Non
     return el("button", shown, type="button", class_="btn quiet", data_copy=text, data_key=key, aria_label=name, title=label, hidden=True)
 
 
-def strip(text: str, label: str, *, key: str | None = None) -> Markup:
+def strip(text: str, label: str) -> Markup:
     """A command with a button to copy it, at the foot of a panel."""
-    return el("div", el("code", text, tabindex=0), copied(text, f"Copy the command: {label}", key=key), class_="cli")
+    return el("div", el("code", text, tabindex=0), copied(text, f"Copy the command: {label}"), class_="cli")
 
 
 def form(request: Request, target: str, *children: Child, class_: str | None = "in") -> Markup:
@@ -129,8 +124,13 @@ def head(*columns: str | tuple[str, str], order: str | None = None) -> Markup:
     return el("thead", el("tr", cells))
 
 
-def table(top: Child, rows: Iterable[Markup], *, class_: str | None = None, label: str | None = None) -> Markup:
-    return el("table", top, el("tbody", rows), class_=class_, aria_label=label)
+def table(top: Child, rows: Iterable[Markup], *, class_: str | None = None) -> Markup:
+    return el("table", top, el("tbody", rows), class_=class_)
+
+
+def as_table(inside: Markup) -> Markup:
+    """What a drawing shows, for whoever cannot see it."""
+    return el("details", el("summary", "The same as a table"), el("div", inside, class_="scroll"))
 
 
 def panel(title: str, *children: Child, note: Child = None, right: Child = None, live: str | None = None, shown: Child = None) -> Markup:
@@ -154,6 +154,6 @@ def facts(*pairs: tuple[str, Child], class_: str = "facts") -> Markup:
     return el("dl", (join(el("dt", name), el("dd", given)) for name, given in pairs if given not in (None, "", (), [])), class_=class_)
 
 
-def error_line(kind: str, message: str, most: int = LINE) -> Markup:
+def error_line(kind: str, message: str) -> Markup:
     """``TimeoutError: read timed out``."""
-    return value(f"{kind}: {message}" if kind and message else kind or message, most)
+    return value(f"{kind}: {message}" if kind and message else kind or message, LINE)

@@ -16,6 +16,7 @@ from ...base.checks import aware
 from ...base.records import JobInfo
 from ...base.stored import CODEC
 from ..reports import JOBS, job_of, jobs_of
+from ..rules import FOREVER
 from ..searching.masked import MAY_HAVE_SECRETS
 from .parts import Related
 
@@ -53,4 +54,4 @@ def _masked(connection: sqlite3.Connection, info: JobInfo) -> JobInfo:
 
 def related(connection: sqlite3.Connection, sql: str, **asked: Any) -> tuple[Related, ...]:
     """Those that ``sql`` finds, each as one line."""
-    return tuple(Related(id_, task, state, None if at is None else aware(at)) for id_, task, state, at in connection.execute(sql, asked).fetchall())
+    return tuple(Related(id_, task, state, None if at is None or at >= FOREVER else aware(at)) for id_, task, state, at in connection.execute(sql, asked).fetchall())

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from ...base.records import JobInfo
 from ...base.states import STATES
 from ...store.pages.parts import Lane
 from ...store.pages.records import Frame, JobPage
+from ...store.rules import waits_for_ever
 from .. import icons, words
 from ..addresses import named, to
 from ..charts import life
@@ -17,16 +19,19 @@ from ..frame import crumbs, page
 from ..html import Child, Markup, el, join, value
 from ..messages import Request, Response
 from ..values import (
+    as_table,
     button,
     command,
     copied,
     form,
+    head,
     hidden,
     link,
     moment,
     panel,
     search_link,
     state,
+    table,
     task_of,
 )
 from . import job_parts
@@ -37,15 +42,14 @@ _TONES: Final = {"discarded": "bad", "expired": "bad", "retrying": "warn", "canc
 
 def job(view: JobPage, frame: Frame, request: Request) -> Response:
     info = view.job.masked()
-    found = view.job.masked()
     name = task_of(info)
     way = crumbs(("Jobs", to(request, "jobs")), (name, to(request, "jobs", q=named("task", info.task))))
-    parts = job_parts.Parts(view, found, frame, request)
+    parts = job_parts.Parts(view, info, frame, request)
     left = (parts.errors(), parts.output(), parts.run_times(), parts.steps())
     right = (parts.arguments(), parts.result(), parts.progress(), parts.facts(), parts.links(), parts.same_task())
     main = (
         _head(view, frame, name),
-        _why(view, frame, request),
+        _why(view, info, frame, request),
         _life(view, frame),
         el("div", el("div", left, class_="stack"), el("div", right, class_="stack"), class_="cols"),
     )
@@ -60,7 +64,7 @@ def _head(view: JobPage, frame: Frame, name: str) -> Markup:
         times.append(el("span", "ended ", el("b", moment(info.finished_at, now, form="clock")), f", {later} later"))
     elif info.state == "running" and info.started_at is not None:
         times.append(el("span", "started ", el("b", moment(info.started_at, now))))
-    elif info.run_at.year < 9000:
+    elif not waits_for_ever(info.run_at):
         times.append(el("span", "due ", el("b", moment(info.run_at, now))))
     if info.worker:
         times.append(el("span", "on " if info.state == "running" else "last on ", el("b", value(info.worker))))
@@ -86,9 +90,8 @@ def _actions(view: JobPage, frame: Frame, request: Request) -> Markup:
 # -- how it stands --------------------------------------------------------------------------------------
 
 
-def _why(view: JobPage, frame: Frame, request: Request) -> Markup | None:
-    """Why it ended, or does not start; None where all is well."""
-    info = view.job.masked()
+def _why(view: JobPage, info: JobInfo, frame: Frame, request: Request) -> Markup | None:
+    """Why it ended, or does not start; None where all is well. ``info``: masked."""
     said = _sentence(view, frame, request)
     error = info.last_error.partition("\n")[0] if info.last_error and info.state != "succeeded" else None
     if view.why_waiting is not None:
@@ -139,7 +142,6 @@ def _life(view: JobPage, frame: Frame) -> Markup | None:
 
 def _lanes_table(lanes: tuple[Lane, ...], frame: Frame) -> Markup:
     """The same as the drawing."""
-    heads = ("Attempt", "Due", "Started", "Ended", "Outcome", "Worker")
     body = (
         el(
             "tr",
@@ -150,5 +152,4 @@ def _lanes_table(lanes: tuple[Lane, ...], frame: Frame) -> Markup:
         )
         for lane in lanes
     )
-    inside = el("table", el("thead", el("tr", (el("th", head, scope="col") for head in heads))), el("tbody", body))
-    return el("details", el("summary", "The same as a table"), el("div", inside, class_="scroll"))
+    return as_table(table(head("Attempt", "Due", "Started", "Ended", "Outcome", "Worker"), body))

@@ -12,6 +12,7 @@ from ...base.records import AttemptInfo, JobInfo, StepInfo
 from ...base.stored import shown
 from ...store.pages.parts import Related
 from ...store.pages.records import Frame, JobPage
+from ...store.rules import waits_for_ever
 from .. import code, words
 from ..addresses import named, to
 from ..charts import life, small, spread
@@ -92,7 +93,7 @@ class Parts:
     def _step(self, step: StepInfo) -> Markup:
         if step.value is not None:
             return join(el("span", value(shown(step.value), 120), class_="mono"), (" of the event ", value(step.event, 60)) if step.event else None)
-        until = None if step.until is None or step.until.year > 9000 else (" until ", moment(step.until, self._frame.now, form="clock"))
+        until = None if step.until is None or waits_for_ever(step.until) else (" until ", moment(step.until, self._frame.now, form="clock"))
         verb = "waits" if self._job.finished_at is None else "waited"
         return join(verb, (" for the event ", value(step.event, 60)) if step.event else None, until)
 
@@ -202,7 +203,7 @@ def _when(attempt: AttemptInfo, frame: Frame) -> Markup:
 def _error(attempt: AttemptInfo) -> Markup:
     text = attempt.traceback or f"{attempt.error_type}: {attempt.error_message}"
     short, is_short = code.traceback(text)
-    whole = el("details", el("summary", "Show every frame"), el("pre", code.plain(text), class_="code tb", tabindex=0, aria_label="The whole traceback")) if is_short else None
+    whole = el("details", el("summary", "Show every frame"), el("pre", text, class_="code tb", tabindex=0, aria_label="The whole traceback")) if is_short else None
     return join(el("pre", short, class_="code tb", tabindex=0, aria_label=f"Traceback of attempt {attempt.attempt}"), whole)
 
 

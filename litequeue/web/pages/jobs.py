@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from ...base.search import Query, Span, Term, written
-from ...base.states import STATES, JobState
+from ...base.states import FINAL, STATES, WAITING, JobState
 from ...store.pages.parts import Count
 from ...store.pages.records import Frame, JobsPage
 from .. import icons, words
@@ -23,15 +23,15 @@ _TABS: Final[tuple[JobState, ...]] = ("running", "available", "scheduled", "retr
 _WHEN: Final = {"id": "Time", "started": "Started", "due": "Due", "ended": "Ended"}
 _ORDERS: Final = {"id": None, "started": "ascending", "due": "ascending", "ended": "descending"}
 _HINT: Final = "task:  queue:  error:  args.path:  schedule:  worker:  id:"
-RETRIED: Final = frozenset({"discarded", "cancelled", "expired", "succeeded"})
-CANCELLED: Final = frozenset({"running", "available", "scheduled", "retrying", "blocked"})
+RETRIED: Final = FINAL
+CANCELLED: Final = WAITING | {"running"}
 _SLOW: Final = 0.1  # seconds
 
 
 def jobs(view: JobsPage, frame: Frame, request: Request) -> Response:
     text = written(view.query)
     copy = copied(command(frame, "jobs", *([text] if text else [])), "Copy this search as a command", words_="Copy as command")
-    table = rows.jobs(view.rows, request, frame.now, _WHEN[view.order], has_boxes=request.may_act, order=_ORDERS[view.order]) if view.rows else _nothing(view, frame)
+    table = rows.jobs(view.rows, request, frame.now, _WHEN[view.order], has_boxes=request.may_act, order=_ORDERS[view.order]) if view.rows else _nothing(view)
     inside = (_tabs(view, request), _bulk(view, request), _news(view, request), table, _foot(view, request))
     panel = el("section", el("h2", "Jobs that match" if text else "All jobs", class_="vh"), inside, class_="panel", aria_label="Jobs", data_newest=str(view.newest))
     listed = form(request, to(request, "jobs", "act"), hidden("q", text), panel, class_=None) if request.may_act else panel
@@ -126,7 +126,7 @@ def _news(view: JobsPage, request: Request) -> Markup:
 # -- below ----------------------------------------------------------------------------------------------
 
 
-def _nothing(view: JobsPage, frame: Frame) -> Markup:
+def _nothing(view: JobsPage) -> Markup:
     if view.looked_down_to is not None:
         return empty("None of these so far.")
     if view.query.terms:

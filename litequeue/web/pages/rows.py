@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from ...base.records import JobInfo
+from ...base.records import JobInfo, ScheduleInfo
 from ...base.stored import shown
 from ...store.pages.parts import (
     Count,
@@ -19,6 +19,7 @@ from ...store.pages.parts import (
     WorkerRow,
 )
 from ...store.pages.records import Frame
+from ...store.rules import waits_for_ever
 from .. import words
 from ..addresses import to
 from ..charts import small
@@ -199,7 +200,7 @@ def second_line(job: JobInfo) -> Markup:
     return el("span", value(arguments(job), LINE), class_="mono")
 
 
-def arguments(job: JobInfo) -> str:
+def arguments(job: JobInfo | ScheduleInfo) -> str:
     """Of a call, in one line."""
     return " ".join(shown(text) for text in (job.args, job.kwargs) if text not in ("[]", "{}"))
 
@@ -224,7 +225,7 @@ def took(job: JobInfo, now: datetime) -> str | None:
 def time_of(job: JobInfo) -> datetime | None:
     """The one time that matters for its state."""
     found: datetime | None = getattr(job, _TIMES.get(job.state, "finished_at"))
-    return None if found is not None and found.year > 9000 else found  # due never: it waits for an event
+    return None if found is not None and waits_for_ever(found) else found
 
 
 def counted(count: Count, noun: str) -> str:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
 import re
 
+from litequeue.base.checks import aware
 from litequeue.base.search import parse
 from litequeue.base.states import STATES
-from litequeue.web.pages import jobs
+from litequeue.store.rules import FOREVER
+from litequeue.web.pages import jobs, rows
 
 from .. import samples
 from ..every import EMPTY_JOBS, request
@@ -83,3 +86,9 @@ def test_nothing_found_says_what_to_do() -> None:
 def test_the_order_is_told_to_who_cannot_see_the_arrow() -> None:
     assert shown().of("th", aria_sort="descending") and shown(order="due").of("th", aria_sort="ascending")
     assert not [found for found in shown(order="id").of("th") if "aria-sort" in found]
+
+
+def test_one_that_waits_for_an_event_without_an_end_is_due_never() -> None:
+    (job, *_) = samples.jobs_page().rows
+    waits = dataclasses.replace(job, state="scheduled", run_at=aware(FOREVER))
+    assert rows.time_of(waits) is None and rows.time_of(dataclasses.replace(waits, run_at=aware(FOREVER - 1_000_000))) is not None
