@@ -7,7 +7,6 @@ there are new ones without end; beyond ``MOST_TASKS`` tasks, those with the fewe
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from .base.history import BOUNDS
 from .base.version import VERSION
 from .store import Store, waiting
 from .store.exposed import Exposed, read
+from .store.file.files import size
 from .store.inspection import Condition, Inspection
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -56,8 +56,8 @@ def exposition(store: Store, now: int, *, openmetrics: bool = False) -> str:
 def _of_file(store: Store, inspection: Inspection) -> Iterator[Family]:
     info = (("version", VERSION), ("sqlite", sqlite3.sqlite_version))
     yield Family("litequeue_info", "gauge", "Which litequeue and SQLite answer; always 1.", [("", info, 1)])
-    yield _gauge("litequeue_file_bytes", "Size of the database file.", {(): _size(store.path)})
-    yield _gauge("litequeue_log_bytes", "Size of its write-ahead log.", {(): _size(store.path + "-wal")})
+    yield _gauge("litequeue_file_bytes", "Size of the database file.", {(): size(store.path)})
+    yield _gauge("litequeue_log_bytes", "Size of its write-ahead log.", {(): store.database.wal.size()})
     yield _gauge("litequeue_untold_failures", "Failures of which somebody who asked could not be told.", {(): inspection.untold()[0]})
 
 
@@ -118,13 +118,6 @@ def _schedules(found: Exposed) -> Iterator[Family]:
     yield _gauge("litequeue_schedule_last_success_timestamp_seconds", "When its last job that succeeded did, of its last hundred.", good)
     ticks = {_labels(schedule=name, outcome=outcome): count for name, outcome, count in found.ticks}
     yield _counter("litequeue_ticks", "Ticks, by what became of them; missed ones of one stretch of time are one.", ticks)
-
-
-def _size(path: str) -> int:
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return 0
 
 
 # -- how it is written -----------------------------------------------------------------------------------

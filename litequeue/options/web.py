@@ -14,7 +14,7 @@ from .option import Kind, Option
 
 PORT: Final = 8010
 _PREFIX: Final = re.compile(r"(/[A-Za-z0-9_.~-]+)+")
-_HOST: Final = re.compile(r"([A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
+HOST: Final = re.compile(r"([A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
 
 
 def _prefix(value: Any, name: str) -> str:
@@ -29,7 +29,7 @@ def _hosts(value: Any, name: str) -> tuple[str, ...]:
     if not isinstance(given, Iterable):
         raise InvalidType(f"{name} must be a name, or a list of them, not {type(value).__name__}: {value!r:.100}")
     for host in (found := tuple(given)):
-        if not isinstance(host, str) or not _HOST.fullmatch(host):
+        if not isinstance(host, str) or not HOST.fullmatch(host):
             raise InvalidArgument(f"{name} must be a name as it stands in a browser's address, such as queue.example.org or localhost:9000, not {host!r:.100}")
     return found
 

@@ -11,11 +11,10 @@ from typing import Final
 
 from ..acting import USUAL, Acting, ids_meant, meant
 from ..base.clock import monotonic
-from ..base.counts import AtLeast
 from ..base.errors import InvalidArgument
 from ..base.search import Query, written
 from ..schedules.face import Schedules
-from ..store.pages.parts import Count
+from ..store.pages.queues import counted
 from ..store.pages.records import ActPage
 from . import looks
 from .addresses import to
@@ -62,7 +61,7 @@ def _ids(request: Request) -> tuple[int, ...]:
 
 def _asked(request: Request, place: Place, what: str, query: Query, ids: tuple[int, ...]) -> Response:
     searching, now = place.client.store.searching, place.clock.now()
-    count = _count(_actor(request, place).count(query, MOST_COUNTED))
+    count = counted(_actor(request, place).count(query, MOST_COUNTED))
     few = place.client.store.pages.listed(searching.find(query, now, limit=SHOWN).ids)
     view = ActPage(what, None if ids else written(query), ids, count, few)
     return looks.shown(request, place, act_page, lambda pages, now: view)
@@ -84,12 +83,8 @@ def _done(request: Request, place: Place, what: str, query: Query, ids: tuple[in
     if ids and changed == len(ids) and what != "purge":  # the list shows it
         return Response(303, location=to(request, "jobs", q=_one(request, "q") or None))
     count = len(ids) if ids else changed if expected is None else expected
-    view = ActPage(what, None if ids else written(query), ids, _count(count), (), changed, stopped)
+    view = ActPage(what, None if ids else written(query), ids, counted(count), (), changed, stopped)
     return looks.shown(request, place, act_page, lambda pages, now: view)
-
-
-def _count(number: int) -> Count:
-    return Count(int(number), isinstance(number, AtLeast))
 
 
 # -- queues and schedules ----------------------------------------------------------------------------------

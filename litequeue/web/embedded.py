@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from ..base.errors import InvalidArgument, WorkerFailed
-from ..base.version import VERSION
 from ..client import Client
 from ..options import complete
 from ..options.web import PORT, WebOptions
@@ -108,7 +107,7 @@ class EmbeddedWeb:
         also = said["allow_host"] or ()
         hosts = hosts_of(listener.host, listener.port, also) if listener.path is None else hosts_of_socket(also)
         streams = Streams(lambda: client.store.database.data_version(), client.clock)
-        place = Place(client, client.path, VERSION, bool(said["allow_actions"]), client.clock)
+        place = Place(client, client.path, bool(said["allow_actions"]), client.clock)
         site = Site(place, self._routes, self._sessions, hosts, stopping.wait, streams, said["prefix"] or "", self._shut_out, looking=threading.Lock())
         return Server(site, listener, streams, client.clock, stopping)
 

@@ -77,10 +77,10 @@ def crumbs(*entries: tuple[str, str]) -> Markup:
     return el("nav", inside, class_="crumb", aria_label="Where you are")
 
 
-def search(request: Request, text: str = "") -> Markup:
+def search(request: Request) -> Markup:
     """The field that is at the top of every page but the list of jobs, which has one of its own."""
     field = el(
-        "input", name="q", value=text or None, placeholder="Search jobs, or go to an id", aria_label="Search jobs, or go to an id", list="suggestions",
+        "input", name="q", placeholder="Search jobs, or go to an id", aria_label="Search jobs, or go to an id", list="suggestions",
         maxlength=500, autocomplete="off", data_search=True,
     )  # fmt: skip
     return el("form", icons.icon("search"), field, el("kbd", "/"), class_="search", role="search", action=to(request, "jobs"), method="get")

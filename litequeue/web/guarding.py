@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl
 
+from ..options.web import HOST
+
 LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 METHODS: Final = ("GET", "HEAD", "POST")
 FORM: Final = "application/x-www-form-urlencoded"
@@ -34,7 +36,6 @@ HEADERS: Final = (
     ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Referrer-Policy", "same-origin"),
 )
-_HOST: Final = re.compile(r"([a-z0-9_.-]{1,253}|\[[0-9a-f:.]{2,45}\])(:[0-9]{1,5})?")
 _BEARER: Final = re.compile(r"bearer +([!-~]+)", re.IGNORECASE)
 
 
@@ -67,7 +68,7 @@ class Hosts:
     any_name: bool = False  # somebody in front decides
 
     def allow(self, host: str | None) -> bool:
-        found = _HOST.fullmatch((host or "").lower())
+        found = HOST.fullmatch((host or "").lower())
         if found is None:
             return False
         return self.any_name or found[0] in self.names or self.any_port and found[1] in LOOPBACK

@@ -23,8 +23,8 @@ Child: TypeAlias = str | int | None | Iterable["Child"]
 Attribute: TypeAlias = str | float | bool | None
 
 _ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
-_EMPTY: Final = frozenset({"input", "br", "link", "meta", "hr", "col"})  # elements that have no end tag
-_CLOSED: Final = frozenset({"path", "rect", "line", "circle", "polygon", "polyline", "use"})  # shapes, mostly without anything in them
+_EMPTY: Final = frozenset({"input", "br", "link", "meta"})  # elements that have no end tag
+_CLOSED: Final = frozenset({"path", "rect", "line", "circle", "polygon", "polyline"})  # shapes, mostly without anything in them
 
 
 def esc(text: str) -> Markup:

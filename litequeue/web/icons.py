@@ -24,7 +24,6 @@ _PATHS: Final = {
     "copy": '<rect x="4.6" y="4.6" width="7" height="7" rx="1.2"/><path d="M9.4 2.4H3.6a1.2 1.2 0 0 0-1.2 1.2v5.8"/>',
     "pause": '<path d="M5 3v8M9 3v8"/>',
     "play": '<path d="M4.4 2.8v8.4L11 7z"/>',
-    "move": '<path d="M2.4 7h9M8.2 3.8 11.4 7l-3.2 3.2"/>',
     "note": '<circle cx="7" cy="7" r="4.9"/><path d="M7 6.4v3M7 4.4v.1"/>',
     # The states.
     "available": '<circle cx="7" cy="7" r="4.6"/>',

@@ -14,7 +14,6 @@ from urllib.parse import quote
 
 from ..base import checks
 from ..base.errors import InvalidArgument, InvalidType
-from ..base.version import VERSION
 from ..options.web import HOSTS
 from .guarding import Asked, Hosts
 from .heads import length_of
@@ -58,7 +57,7 @@ def wsgi(
     sessions = Sessions(client.clock, token_of(checks.line(token_file, "token_file"))[0]) if login else None
     names = None if allow_host is None else frozenset(map(str.lower, HOSTS.check(allow_host, "allow_host")))
     hosts = Hosts(names or frozenset(), any_name=names is None)
-    site = Site(Place(client, client.path, VERSION, allow_actions, client.clock), tuple(routes), sessions, hosts, time.sleep)
+    site = Site(Place(client, client.path, allow_actions, client.clock), tuple(routes), sessions, hosts, time.sleep)
     return _Application(site)
 
 
@@ -73,7 +72,7 @@ class _Application:
         said = environ.get("CONTENT_LENGTH")
         length = length_of(asked.method, [said] if said else [])
         if isinstance(length, HTTPStatus):
-            answer = self._site.refuse(length.value, asked)
+            answer = self._site.refuse(length.value)
         else:
             body = environ["wsgi.input"].read(length) if length else b""
             answer = self._site.answer(_asked(environ, body))

@@ -17,6 +17,5 @@ class Place:
 
     client: Client  # the file: its rows are read through ``client.store``
     path: str  # of the file, to be shown
-    version: str  # litequeue's own, to be shown
     may_act: bool  # whether forms do anything here; a request says whether its visitor may use them
     clock: Clock

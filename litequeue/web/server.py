@@ -261,7 +261,7 @@ class Server:
 
     def _asked(self, connection: _Connection, request: Head | int) -> Answer:
         if not isinstance(request, Head):
-            return self._site.refuse(request, Asked("GET", "/", who=connection.who))
+            return self._site.refuse(request)
         place = self._listener.place_of(next(iter(request.headers.get("host", ())), ""))
         body = bytes(connection.data[: request.length])
         return self._site.answer(Asked(request.method, request.path, request.query, request.headers, body, connection.who, place))

@@ -85,30 +85,30 @@ class Site:
         """Never raises."""
         refused = guarding.refusal(asked, self.hosts)
         if refused is not None:
-            return self._made(Response(refused.status, notices.notice(refused.status, refused.why)), asked)
+            return self._made(Response(refused.status, notices.notice(refused.status, refused.why)))
         if self._prefix:
             path = asked.path.removeprefix(self._prefix)
             if path == asked.path or path[:1] not in ("", "/"):
-                return self.refuse(404, asked)
+                return self.refuse(404)
             asked = replace(asked, path=path, mount=self._prefix)
         if not asked.path:  # from there all that is relative would lead to beside the mount
-            return self._made(Response(303, location=f"./{asked.mount.rpartition('/')[2]}/{_question(asked)}"), asked)
+            return self._made(Response(303, location=f"./{asked.mount.rpartition('/')[2]}/{_question(asked)}"))
         if asked.method != "POST" and asked.path in static_files.files():
             return _static(asked)
         try:
             query = {name: values[-1] for name, values in guarding.fields_of(asked.query).items()}
             form = guarding.fields_of(asked.body.decode("ascii")) if asked.method == "POST" else {}
         except ValueError:
-            return self.refuse(400, asked)
+            return self.refuse(400)
         try:
             found = self._answer(asked, query, form)
-            return found if isinstance(found, Answer) else self._made(found, asked)
+            return found if isinstance(found, Answer) else self._made(found)
         except Exception as error:  # noqa: BLE001 - whatever a page raises
-            return self._made(self._failed(asked, error), asked)
+            return self._made(self._failed(asked, error))
 
-    def refuse(self, status: int, asked: Asked) -> Answer:
+    def refuse(self, status: int) -> Answer:
         """A constant notice, as of what was no request at all."""
-        return self._made(Response(status, notices.notice(status)), asked)
+        return self._made(Response(status, notices.notice(status)))
 
     def _answer(self, asked: Asked, query: Mapping[str, str], form: Mapping[str, tuple[str, ...]]) -> Response | Answer:
         visitor = self._visitor(asked, query, form)
@@ -123,7 +123,7 @@ class Site:
         if not isinstance(found, Found):
             if found.location is not None:
                 return Response(303, location=found.location + _question(asked), cookie=visitor.cookie)
-            return self._made(Response(found.status, notices.notice(found.status, root=_root(asked)), cookie=visitor.cookie), asked, allow=found.allow)
+            return self._made(Response(found.status, notices.notice(found.status, root=_root(asked)), cookie=visitor.cookie), found.allow)
         request = Request(
             "POST" if asked.method == "POST" else "GET", "/" + "/".join(parts_of(asked.path) or ()), query, login.without_ours(form),
             form_token=self._sessions.form_token(visitor.session) if self._sessions and visitor.session else "", may_act=self.place.may_act,
@@ -202,7 +202,7 @@ class Site:
             return Response(503, notices.notice(503, f"The file cannot be used just now: {error}", _root(asked)), retry_after=LATER)
         return Response(500, notices.notice(500, root=_root(asked)))
 
-    def _made(self, response: Response, asked: Asked, allow: Sequence[str] | None = None) -> Answer:
+    def _made(self, response: Response, allow: Sequence[str] | None = None) -> Answer:
         """With the headers that all have."""
         headers: list[Header] = [("Content-Type", response.type), ("Cache-Control", "no-store"), *guarding.HEADERS, ("Content-Length", str(len(response.body)))]
         if response.location is not None:

@@ -136,12 +136,17 @@ def _may(name: str, mode: int) -> bool:
     return os.access(name, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
-def log_size(path: str) -> int:
-    """Bytes of the file's write-ahead log."""
+def size(path: str) -> int:
+    """Bytes; 0 where that cannot be told."""
     try:
-        return os.stat(path + "-wal").st_size
+        return os.stat(path).st_size
     except OSError:
         return 0
+
+
+def log_size(path: str) -> int:
+    """Bytes of the file's write-ahead log."""
+    return size(path + "-wal")
 
 
 def uri_if_read_only(path: str) -> str | None:

@@ -8,7 +8,6 @@ What is around a page takes 2.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Sequence
 from typing import Final
@@ -21,6 +20,7 @@ from ...base.version import VERSION
 from .. import counting, history
 from ..actions import LAST
 from ..file import Database
+from ..file.files import size
 from ..inspection import UNTOLD, next_by_task
 from ..rules import FOREVER
 from ..searching.sources import ALL_GROUPS, MOST_GROUPS
@@ -94,17 +94,10 @@ class Looks:
             jobs = counting.last_id(connection)
         path = self._database.path
         return Frame(
-            now=aware(now), path=path, version=VERSION, file_bytes=_size(path), log_bytes=self._database.wal.size(), jobs=jobs,
+            now=aware(now), path=path, version=VERSION, file_bytes=size(path), log_bytes=self._database.wal.size(), jobs=jobs,
             failures=Count(len(failed.groups), failed.jobs.is_capped), queues=len(of_queues), tasks=max(len(of_tasks), recorded), workers=live,
             schedules=of_schedules, flows=flows, queue_names=tuple(of_queues[:NAMES]), task_names=tuple(of_tasks[:NAMES]),
         )  # fmt: skip
-
-
-def _size(path: str) -> int:
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return 0
 
 
 def _states(connection: sqlite3.Connection, states: dict[str, int], levels: queues.Levels) -> tuple[LiveState, ...]:

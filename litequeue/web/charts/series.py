@@ -11,7 +11,9 @@ from typing import Final
 
 from ...store.pages.parts import Point, Range, Series
 from .. import words
-from ..html import Markup, el, join, value
+from ..html import Markup, el, join
+from ..values import as_table, head
+from ..values import table as table_of
 from .geometry import area, ceiling, ceiling_of_time, gridlines, marks, runs, spots
 from .small import legend
 
@@ -52,7 +54,6 @@ def charts(series: Series, now: datetime) -> Markup:
 
 def table(series: Series, now: datetime) -> Markup:
     """The same in numbers, the newest first."""
-    head = ("From", "Succeeded", "Failed, retried", "Discarded", "Wait, median", "95 %")
     rows = (
         el(
             "tr",
@@ -61,9 +62,8 @@ def table(series: Series, now: datetime) -> Markup:
         )
         for point in reversed(series.points)
     )
-    heads = (el("th", word, scope="col", class_="num" if number else None) for number, word in enumerate(head))
-    inside = el("table", el("thead", el("tr", heads)), el("tbody", rows))
-    return el("details", el("summary", "The same as a table"), el("div", inside, class_="scroll"))
+    top = head("From", *((word, "num") for word in ("Succeeded", "Failed, retried", "Discarded", "Wait, median", "95 %")))
+    return as_table(table_of(top, rows))
 
 
 def _cells(point: Point) -> tuple[str, ...]:
@@ -148,8 +148,3 @@ def _wait_news(series: Series, now: datetime) -> str:
     return (
         f"Wait before start: median {words.took(series.totals.wait.median)}; 95 % waited up to {words.took(worst.p95)} at {_at(point, series.range, now)}"
     )
-
-
-def empty(what: str) -> Markup:
-    """In the place of charts of which there is nothing to show."""
-    return el("p", value(what), class_="empty")

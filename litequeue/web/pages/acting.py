@@ -27,7 +27,7 @@ _WORDS: Final = {
 def act(view: ActPage, frame: Frame, request: Request) -> Response:
     """Raises KeyError for an action that there is not."""
     question, label, done, icon = _WORDS[view.op]
-    jobs = f"{words.count(view.count)} job{'' if view.count == (1, False) else 's'}"
+    jobs = rows.counted(view.count, "job")
     way = crumbs(("Jobs", to(request, "jobs")), (label, to(request, "jobs", q=view.query)))
     back = el("a", "Back to the jobs", href=to(request, "jobs", q=view.query), class_="btn")
     if view.done is not None:

@@ -9,7 +9,6 @@ import zoneinfo
 from datetime import datetime
 
 from ...base.records import ScheduleInfo, TickInfo
-from ...base.stored import shown
 from ...store.pages.parts import ScheduleRow
 from ...store.pages.records import Frame, SchedulePage, SchedulesPage
 from .. import icons, words
@@ -145,7 +144,7 @@ def _next(view: SchedulePage, frame: Frame) -> Markup:
 
 
 def _facts(info: ScheduleInfo, row: ScheduleRow, frame: Frame, request: Request) -> Markup:
-    call = " ".join(shown(text) for text in (info.args, info.kwargs) if text not in ("[]", "{}"))
+    call = rows.arguments(info)
     body = facts(
         ("Task", link(value(info.task), to(request, "tasks", info.task))),
         ("Arguments", el("span", value(call, 400), class_="mono") if call else None),
