@@ -81,7 +81,7 @@ def judge(sent: Sent, folder: Path) -> None:
     assert session is not None
     routes = [Route("/", "GET", page), Route("/jobs", "GET", page), Route("/jobs/{id:int}", "GET", page), Route("/queues/{name}/pause", "POST", page)]
     client = Client(str(folder / "db"), durability="full", clock=clock)
-    site = Site(Place(client, client.path, "1", True, clock), routes, sessions, hosts_of("127.0.0.1", 8010), lambda _: None)
+    site = Site(Place(client, client.path, True, clock), routes, sessions, hosts_of("127.0.0.1", 8010), lambda _: None)
     real = {SESSION: session, FORMS: sessions.form_token(session)}
     head, body = (_with(part, real) for part in sent)
     head = head.replace(b"\r\n\r\n", f"\r\nContent-Length: {len(body)}\r\n\r\n".encode(), 1) if body or head.startswith(b"POST") else head
