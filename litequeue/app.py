@@ -28,7 +28,7 @@ from .binding import Binding, client_for
 from .futures.face import Executors
 from .given import LATER, call
 from .hooks import HooksOfApp
-from .job import Job
+from .job import Job, job_of
 from .limits import LimitsOfApp
 from .locks import Locks
 from .loops import Loops
@@ -186,14 +186,14 @@ class LiteQueue(Searches, Marked, Binding, Payloads, Workflows, Locks, LimitsOfA
         """``enqueue`` with the options of ``apply_async``."""
         code = code_of(task, self._tasks, self._client)
         if isinstance(code, str):
-            return Job(self._client, *self._client.enqueue_by_name(code, *call(args, kwargs), options))
-        return Job(self._client, *self._client.enqueue(code, *call(args, kwargs), options))
+            return job_of(self._client, *self._client.enqueue_by_name(code, *call(args, kwargs), options))
+        return job_of(self._client, *self._client.enqueue(code, *call(args, kwargs), options))
 
     # -- looking ---------------------------------------------------------------------------------------
 
     def job(self, job_id: int | str) -> Job[Any]:
         """The handle of a job by its id, or by the digits of it. Does not look whether it exists; using it does."""
-        return Job(self._client, checks.identity(job_id, "job_id"))
+        return job_of(self._client, (self._client.handles or Job).identity(job_id))
 
     def stats(self) -> Stats:
         """Counts of jobs by state and queue, and the live workers."""

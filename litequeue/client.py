@@ -37,6 +37,11 @@ _BESIDE: Final = {"after", *WHEN}  # options that are stored beside the job's ro
 class Client(Opening):
     """One file as an app sees it. Safe in any thread and after a fork."""
 
+    # Of an app whose jobs are in another system, since it was handed over to that (``celery``): the class of their handles, and what enqueues many.
+    handles: Any = None
+    enqueues_many: Any = None
+    follow: Any = None  # where jobs are moved there one by one: makes a handle of the id that one has there
+
     def on_paper(self, clock: Clock) -> Client:
         """The same for calls that are only thought through: at another time, and nothing of them is recorded."""
         made = copy(self)

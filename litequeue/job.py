@@ -5,7 +5,6 @@ Owns waiting: subscribe to the workers' datagrams, look, sleep until told or hal
 
 from __future__ import annotations
 
-import builtins
 import contextlib
 import importlib
 from collections.abc import Generator
@@ -15,16 +14,13 @@ from .base import checks
 from .base.clock import monotonic
 from .base.errors import (
     InvalidArgument,
-    JobCancelled,
-    JobExpired,
-    JobFailed,
     JobNotFound,
-    ResultNotStored,
     ResultTimeout,
     WouldDeadlock,
 )
 from .base.states import FINAL, JobState
 from .client import Client, client_of
+from .results import Row, result_of
 from .shown import Shown
 from .subscription import Subscription
 from .tasks.context import _current
@@ -34,9 +30,6 @@ if TYPE_CHECKING:
     from .options.kinds import Span
 
 R_co = TypeVar("R_co", covariant=True)
-
-Row = tuple[str, str | None, str | None]
-
 
 class Job(Shown, Generic[R_co]):
     """One enqueued job. Cheap: holds an id, and reads the file when asked."""
@@ -51,18 +44,29 @@ class Job(Shown, Generic[R_co]):
         self._born = client.born(job_id) if is_new else None
         self.is_new = is_new  # the enqueue that gave this handle has made the job; False too of one that was asked for by its id
 
+    @staticmethod
+    def identity(job_id: object) -> Any:
+        """An id as people give it. Raises InvalidType or InvalidArgument."""
+        return checks.identity(job_id, "job_id")
+
     @property
     def state(self) -> JobState:
         """The state now. Raises JobNotFound once the job is pruned."""
-        return self._row()[0]  # type: ignore[return-value]
+        row = self._row()
+        there = self._elsewhere(row)
+        return row[0] if there is None else there.state  # type: ignore[return-value]
 
     def done(self) -> bool:
         """Whether the state is final."""
-        return self._row()[0] in FINAL
+        return self.state in FINAL
 
     def wait(self, timeout: Span | None = None) -> bool:
         """Wait until the job is final, at most ``timeout`` (None: for ever). Whether it is."""
-        return self._wait(_patience(timeout)) is not None
+        patience = _patience(timeout)
+        deadline = None if patience is None else monotonic() + patience
+        row = self._wait(patience)
+        there = None if row is None else self._elsewhere(row)
+        return row is not None and (there is None or there.wait(_left(deadline)))
 
     def get(self, timeout: Span | None = None) -> R_co:
         """The task's return value, waiting for it at most ``timeout``: seconds, a timedelta or "1m30s" (None: for ever).
@@ -73,11 +77,13 @@ class Job(Shown, Generic[R_co]):
         ResultNotStored, JobNotFound, or UnknownTask for a result of another codec than JSON where the task's code is not here.
         """
         patience = _patience(timeout)
+        deadline = None if patience is None else monotonic() + patience
         row = self._wait(patience)
         if row is None:
             assert patience is not None
             raise self._too_late(patience)
-        return self._unpack(row)
+        there = self._elsewhere(row)
+        return self._unpack(row) if there is None else there.get(_left(deadline))
 
     def __await__(self) -> Generator[Any, None, R_co]:
         """``await job`` is ``get()`` without blocking the event loop."""
@@ -103,6 +109,8 @@ class Job(Shown, Generic[R_co]):
         False if it runs or is about to.
         """
         before = self.state
+        if before == "cancelled" and (there := self._client.store.moving.moved_to(self.id)) is not None:
+            raise InvalidArgument(f"job {self.id} was moved to Celery as {there}, where it has run or will: it cannot be run again here")
         state, addresses = self._client.store.operations.revive(self.id, self._client.clock.now(), from_start=from_start)
         if state is None:
             raise self._missing()
@@ -193,7 +201,9 @@ class Job(Shown, Generic[R_co]):
         return context._waiting(blocking=blocking, bounded=bounded)
 
     async def _get_async(self) -> R_co:
-        return self._unpack(await self._final_async())
+        row = await self._final_async()
+        there = self._elsewhere(row)
+        return self._unpack(row) if there is None else await there
 
     async def _final_async(self) -> Row:
         self._client.refuse_in_a_transaction(f"waiting for job {self.id}")
@@ -217,24 +227,16 @@ class Job(Shown, Generic[R_co]):
     # -- what it came to ---------------------------------------------------------------------------
 
     def _unpack(self, row: Row) -> R_co:
-        state, result, last_error = row
-        if state == "succeeded":
-            if result is None:
-                raise ResultNotStored(f"job {self.id} succeeded, but {last_error}")
-            value: R_co = self._client.codec.decode_result(result)
-            return value
-        if state == "cancelled":
-            raise JobCancelled(f"job {self.id} was cancelled")
-        if state == "expired":
-            raise JobExpired(f"job {self.id} was not started before its deadline")
-        failure = self._client.store.reports.last_failure(self.id)
-        if failure is None or last_error is not None and last_error.startswith(("Lost:", "Interrupted:")):
-            kind, _, message = (last_error or "Unknown: no error was recorded").partition(": ")
-            failure = (kind, message, "")
-        failed = JobFailed(self.id, *failure)
-        if failed.traceback:  # for who does not catch it: Python shows notes below its own traceback
-            failed.add_note(f"In the task:\n{checks.clean_lines(failed.traceback)}")
-        raise failed from _rebuilt(failure[0], failure[1])
+        value: R_co = result_of(self._client, self.id, row)
+        return value
+
+    def _elsewhere(self, row: Row) -> Job[R_co] | None:
+        """Its handle in the system that it was moved to, if this process has that; None for one of this file."""
+        if row[0] != "cancelled" or self._client.follow is None:
+            return None
+        there = self._client.store.moving.moved_to(self.id)
+        found: Job[R_co] | None = None if there is None else self._client.follow(there)
+        return found
 
     def _missing(self) -> JobNotFound:
         return JobNotFound(f"there is no job {self.id} in {self._client.path}: it never was, or it was pruned")
@@ -265,6 +267,12 @@ class Job(Shown, Generic[R_co]):
         return f"<Job {self.id}>"
 
 
+def job_of(client: Client, job_id: Any, is_new: bool = False) -> Job[Any]:
+    """The handle of a job of this app, wherever its jobs are."""
+    found: Job[Any] = (client.handles or Job)(client, job_id, is_new)
+    return found
+
+
 def give_up_waiting(*, blocking: bool) -> None:
     context = _current.get()
     if context is not None:
@@ -283,19 +291,9 @@ def same_file(handle: Any, ends: list[int], path: str) -> list[int]:
     return ends
 
 
+def _left(deadline: float | None) -> float | None:
+    return None if deadline is None else max(deadline - monotonic(), 0.0)
+
+
 def _patience(timeout: Span | None) -> float | None:
     return None if timeout is None else checks.span(timeout, "timeout") / checks.MICROS
-
-
-def _rebuilt(kind: str, message: str) -> BaseException | None:
-    """The original exception, if its class is a builtin one: no code that the file names is run."""
-    cls = getattr(builtins, kind, None)
-    if isinstance(cls, type) and issubclass(cls, Exception):
-        try:
-            key = message[1:-1]
-            if cls is KeyError and message == repr(key):  # its text is the repr of its key, mostly of a string
-                return KeyError(key)
-            return cls(message)
-        except Exception:  # noqa: BLE001 - UnicodeDecodeError and its like want more than a message
-            return None
-    return None

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar, overload
 
 from .client import Client, client_of
-from .job import Job, same_file
+from .job import Job, job_of, same_file
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -42,7 +42,7 @@ class JobBatch(Sequence[Job[R_co]]):
             found = JobBatch[R_co](self._client, self.ids[index], None if self._is_new is None else self._is_new[index])
             found._born = self._born
             return found
-        job = Job[R_co](self._client, self.ids[index], self._is_new is None or self._is_new[index])
+        job = job_of(self._client, self.ids[index], self._is_new is None or self._is_new[index])
         if job.is_new and self._born is not None:
             job._born = self._born
         return job

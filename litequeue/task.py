@@ -13,7 +13,7 @@ from .base.errors import InvalidArgument, InvalidType
 from .base.models import EACH
 from .client import Client
 from .given import call
-from .job import Job
+from .job import Job, job_of
 from .jobs import JobBatch
 from .options import EnqueueOptions
 from .tasks import Marked, TaskCode
@@ -50,7 +50,7 @@ class Task(Marked, Generic[P, R]):
         Raises SignatureMismatch, PayloadError, PayloadTooLarge, QueueBusy, StorageFull or another
         StoreError; then nothing was stored.
         """
-        return Job(self._client, *self._client.enqueue(self._code, args, kwargs, None))
+        return job_of(self._client, *self._client.enqueue(self._code, args, kwargs, None))
 
     def apply_async(
         self, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, **options: Unpack[EnqueueOptions]
@@ -61,7 +61,7 @@ class Task(Marked, Generic[P, R]):
         by then; durations are seconds, timedeltas or text such as "1h30m". Raises what ``delay`` raises, and
         InvalidArgument (a ValueError) or InvalidType (a TypeError) for an option that it cannot take.
         """
-        return Job(self._client, *self._client.enqueue(self._code, *call(args, kwargs), options))
+        return job_of(self._client, *self._client.enqueue(self._code, *call(args, kwargs), options))
 
     def delay_many(
         self, calls: Iterable[tuple[Any, ...] | dict[str, Any]], **options: Unpack[EnqueueOptions]

@@ -38,7 +38,7 @@ FLOORS = (
     ("lock", "limit", "using", "late"),
     ("jobs",),
     ("job",),
-    ("subscription", "many", "shown"),
+    ("subscription", "many", "shown", "results"),
     ("client",),
     ("opening",),
     ("given", "known", "origins", "unique"),

@@ -5,7 +5,7 @@ transaction. ``leases`` are renewed and taken over, ``acks`` are ends that jobs 
 ``bells`` whom to wake, ``links`` how jobs wait for jobs, ``flows`` those that were stored together, ``batches`` those that grow,
 ``steps`` what jobs remember of how far they came,
 ``schedules`` the schedules and their ticks, ``notices`` who is told of failures, ``origins`` where tasks' code is,
-``rules`` the numbers behind. ``reports`` reads, ``counting`` counts as far as there is time, ``history`` keeps and tells what came of jobs by spans of time, ``levels`` how much there was to do, ``searching`` finds the jobs that a search means, ``futures`` for an executor, ``shown`` what jobs leave to be seen, ``waiting`` says why a job does not start or end and ``holdups`` asks the file for it, ``exposed`` reads what collectors of metrics are told, ``inspection`` answers the doctor, ``pages`` holds what a browser is shown.
+``rules`` the numbers behind. ``reports`` reads, ``counting`` counts as far as there is time, ``history`` keeps and tells what came of jobs by spans of time, ``levels`` how much there was to do, ``searching`` finds the jobs that a search means, ``futures`` for an executor, ``moving`` lets jobs leave for another system, ``shown`` what jobs leave to be seen, ``waiting`` says why a job does not start or end and ``holdups`` asks the file for it, ``exposed`` reads what collectors of metrics are told, ``inspection`` answers the doctor, ``pages`` holds what a browser is shown.
 How one SQLite file is opened and kept safe is in ``file``. Knows nothing of tasks or of user code. May import ``triggers``
 (their words) and ``base``.
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .leases import Leases
     from .levels import Levels
     from .limits import Limits
+    from .moving import Moving
     from .notices import Notices
     from .operations import Operations
     from .pages import Pages
@@ -46,7 +47,7 @@ __all__ = ["Store"]
 
 _PARTS: Final = {
     "acks": "acks.Acks", "actions": "actions.Actions",
-    "batches": "batches.Batches", "flows": "flows.Flows", "futures": "futures.Futures", "jobs": "jobs.Jobs", "leases": "leases.Leases", "levels": "levels.Levels", "limits": "limits.Limits", "notices": "notices.Notices",
+    "batches": "batches.Batches", "flows": "flows.Flows", "futures": "futures.Futures", "jobs": "jobs.Jobs", "leases": "leases.Leases", "levels": "levels.Levels", "limits": "limits.Limits", "moving": "moving.Moving", "notices": "notices.Notices",
     "operations": "operations.Operations", "pages": "pages.Pages",
     "reports": "reports.Reports", "searching": "searching.Searching", "schedules": "schedules.Schedules", "shown": "shown.Shown", "steps": "steps.Steps", "ticks": "schedules.Ticks", "workers": "workers.Workers",
 }  # fmt: skip
@@ -64,6 +65,7 @@ class Store:
     leases: Leases
     levels: Levels
     limits: Limits
+    moving: Moving
     notices: Notices
     operations: Operations
     pages: Pages

@@ -34,7 +34,7 @@ REVIVE: Final = f"""UPDATE litequeue_jobs
 SET {free_to_run()}, run_at = {steps.IN_TIME}, failures = 0, interruptions = 0, finished_at = NULL, prune_at = NULL,
     result = NULL, last_error = NULL, cancel_requested_at = NULL, expires_at = NULL,
     reported_at = CASE WHEN reported_at <= created_at THEN reported_at END  -- what itself tells of another stays silent
-WHERE id = :id AND finished_at IS NOT NULL
+WHERE id = :id AND finished_at IS NOT NULL AND moved_to IS NULL
     AND NOT (state = 'succeeded' AND task = '{telling.JOIN}')  -- it runs nothing, and some of what it brought together may be gone
     AND NOT (ifnull(links, 0) > 3 AND EXISTS (
     SELECT 1 FROM litequeue_waits WHERE job_id = :id AND cause IS NOT NULL))  -- only what is its cause can be put back"""

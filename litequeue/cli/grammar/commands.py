@@ -62,6 +62,7 @@ def build() -> argparse.ArgumentParser:
     command("web", "web:web", "Serve the page of DB, to be seen in a browser, until SIGTERM or Ctrl-C.", _web)
     command("doctor", "doctor:run", summary, _doctor)
     command("metrics", "metrics:run", "Print metrics for Prometheus, or write them to a file for node_exporter.", _metrics)
+    command("celery-migrate", "celery_migrate:run", "Move what waits in DB to a Celery app, without loss; see help celery.", _celery_migrate)
     command("init", "jobs:init", "Make DB, or add the tables to an app's own database.")
     command("service", "service:run", "Print a systemd unit that keeps a worker up for DB.", _service)
     summary = "Make a key, by which what tasks pickle is signed."
@@ -168,6 +169,13 @@ def _doctor(sub: Parser) -> None:
 def _metrics(sub: Parser) -> None:
     sub.add_argument("--textfile", metavar="PATH", help="write them there, whole or not at all; node_exporter reads *.prom")
     sub.add_argument("--openmetrics", action="store_true", help="in that format; else Prometheus' own, 0.0.4")
+
+
+def _celery_migrate(sub: Parser) -> None:
+    add = sub.add_argument
+    add("-A", "--app", required=True, metavar="MODULE:NAME", help="the Celery app to which the queue's app was exported, such as celeryapp:celery")
+    add("--follow", action="store_true", help="go on, as the clock of DB's schedules, until SIGTERM or Ctrl-C: what comes later goes when it is due")
+    add("--log-level", default="info", choices=("debug", "info", "warning", "error"), help="default info")
 
 
 def _signing_key(sub: Parser) -> None:

@@ -29,6 +29,7 @@ from . import (
     v13_headers,
     v14_usage,
     v15_history,
+    v16_moved,
 )
 
 # Whose ids SQLite counts on from the highest there ever was. No queue comes to half of them.
@@ -67,6 +68,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     Migration(13, "headers", v13_headers.SQL, min_reader=9),
     Migration(14, "usage", v14_usage.SQL, min_reader=9),
     Migration(15, "history", v15_history.SQL, min_reader=9),
+    Migration(16, "moved", v16_moved.SQL, min_reader=9),
 )
 CURRENT: Final = len(MIGRATIONS)
 

@@ -1,0 +1,164 @@
+"""``celery-migrate``: what waits in a file goes to Celery, without loss.
+
+Owns the order of steps. Jobs are leased as a worker leases them, twenty at a time, sent under ids that follow from theirs, and then settled; what may run only once is settled first. Who does
+this is a worker that has said that it leaves: where it is killed, its jobs are free again, nothing is charged, and who goes on sends them under the same ids. Celery's worker drops the second
+copy of a job whose result is there; two copies that run at the same moment are the one thing that this cannot see (measured: see tests/crash/test_celery_migrate.py).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, Final
+
+from celery import Celery
+
+from ..app import LiteQueue
+from ..base.checks import aware
+from ..base.clock import SystemClock
+from ..base.errors import (
+    PayloadCorrupt,
+)
+from ..base.log import Log
+from ..store import Store
+from ..store.moving import Leaving
+from ..tasks import TaskCode
+from ..worker.config import WorkerConfig
+from ..worker.discovery import Catalogue
+from ..worker.inbox import Inbox
+from ..worker.services.clockwork import Clockwork
+from ..worker.services.heartbeat import Heartbeat
+from ..worker.services.maintenance import Maintenance
+from ..worker.services.service import Service
+from .bookkeeping import MOST_CHARACTERS, MOST_ERRORS, Bookkeeping
+from .carried import Broker, limits_of
+from .exporting import broker_of
+from .wire import NAME
+
+log = Log("litequeue.celery")
+
+BATCH: Final = 20
+LOOK_SECONDS: Final = 0.25  # between two looks of one that follows
+
+
+class Mover:
+    """Moves jobs of one file to a Celery app. ``id`` is that of its place among the file's workers."""
+
+    def __init__(self, store: Store, celery: Celery, broker: Broker, tasks: dict[str, TaskCode], worker: int, lease: int) -> None:
+        self._store, self._celery, self._broker, self.tasks = store, celery, broker, tasks
+        self._worker, self._lease = worker, lease
+        self._clock = SystemClock()
+        self._file = store.moving.file_id()
+        self._stay: set[int] = set()  # looked at in this round
+        self.once = {name for name, code in tasks.items() if code.columns.at_most_once}
+        self.moved = 0
+
+    def move_all(self, stop: Callable[[], bool]) -> None:
+        """What may go now, until nothing more comes of it. Raises what the broker's connection raises; then what was taken is given back."""
+        self._stay.clear()
+        while (ids := [job for job in self._store.moving.candidates(self._worker, self._clock.now()) if job not in self._stay]) and not stop():
+            for batch in (ids[start : start + BATCH] for start in range(0, len(ids), BATCH)):
+                if stop():
+                    return
+                now = self._clock.now()
+                jobs = self._store.moving.take(self._worker, now, now + self._lease, batch, self.tasks, self.once)
+                self._stay |= {*batch} - {job.id for job in jobs}
+                if jobs:
+                    self._move(jobs)
+
+    def _move(self, jobs: Sequence[Leaving]) -> None:
+        left = list(jobs)
+        sent: list[tuple[Leaving, str]] = []
+        try:
+            with self._celery.producer_or_acquire() as producer:
+                once = [job for job in jobs if job.at_most_once]
+                for job in [*once, *(job for job in jobs if not job.at_most_once)]:
+                    try:
+                        message = self._message(job)
+                    except PayloadCorrupt as error:
+                        self._stay.add(job.id)
+                        log.error("job %d %s stays: %s", job.id, job.task, error)
+                        continue
+                    new = f"lq-{self._file}-{job.id}"
+                    if job.at_most_once:
+                        left.remove(job)
+                        self._settle([(job, new)])
+                    self._celery.tasks[job.task].apply_async(task_id=new, producer=producer, **message)
+                    if not job.at_most_once:
+                        left.remove(job)
+                        sent.append((job, new))
+        finally:
+            if sent:
+                self._settle(sent)
+            if left:
+                self._store.moving.give_back(self._worker, self._clock.now(), left)
+
+    def _settle(self, sent: Sequence[tuple[Leaving, str]]) -> None:
+        lost = self._store.moving.settle(self._worker, self._clock.now(), sent, "Celery")
+        self.moved += len(sent) - len(lost)
+        for job in lost:
+            log.error("job %d was taken by another worker meanwhile, and may run there as well as in Celery", job)
+
+    def _message(self, job: Leaving) -> dict[str, Any]:
+        """What the row says. Raises PayloadCorrupt."""
+        code = self.tasks[job.task]
+        args, kwargs = code.codec.decode_call(job.args, job.kwargs)
+        errors = [(number, kind, str(text)[:MOST_CHARACTERS]) for number, kind, text in json.loads(job.errors or "[]")[-MOST_ERRORS:]]
+        book = Bookkeeping(
+            job.failures, job.attempt - job.releases - 1, job.max_attempts, job.created_at, tuple(errors), job.headers, job.schedule, moved=True,
+        )  # fmt: skip
+        timeout = code.columns.timeout if job.timeout is None else job.timeout
+        soft = code.columns.soft_timeout if job.soft_timeout is None else job.soft_timeout
+        found = {
+            "args": args, "kwargs": kwargs, "headers": book.as_headers(), "serializer": NAME, "priority": self._broker.rank(job.priority), **limits_of(timeout, soft),
+            "expires": None if job.expires_at is None else aware(job.expires_at),
+        }  # fmt: skip
+        return found if job.queue == "default" else {**found, "queue": job.queue}
+
+    def stays(self) -> list[tuple[str, int]]:
+        """What has not gone, by why."""
+        states = Counter[str]()
+        for _, state, count in self._store.reports.still_to_do():
+            states[state] += count
+        return [*sorted((state, count) for state, count in states.items() if state != "available"), *self._store.moving.still_here(self.tasks, self.once)]
+
+
+@contextmanager
+def mover(store: Store, app: LiteQueue, celery: Celery, *, is_clock: bool) -> Iterator[tuple[Mover, Callable[[], float]]]:
+    """In a block, with its heartbeat; and what keeps the file meanwhile: it puts back the jobs of workers that died, and, where it is the clock, fires schedules' ticks. That says in
+    how many seconds it wants to be called again."""
+    clock, config = SystemClock(), WorkerConfig()
+    broker = broker_of(celery)
+    if broker.driver == "amqp":  # a message counts as sent once RabbitMQ has it
+        celery.conf.broker_transport_options = {**celery.conf.broker_transport_options, "confirm_publish": True}
+    tasks = {name: code for name, code in app._tasks.items() if name in celery.tasks}
+    with ExitStack() as stack:
+        registration = store.workers.register(
+            name=f"{socket.gethostname()}-{os.getpid()}-to-celery", host=socket.gethostname(), wake_port=None, queues=None,
+            slots={"thread": 0, "process": 0, "async": 0}, now=clock.now(),
+        )  # fmt: skip
+        stack.callback(registration.close)
+        stack.callback(lambda: store.workers.stopped(registration.id, clock.now()))
+        store.workers.leave(registration.id, clock.now())
+        inbox = Inbox()
+        died: list[BaseException] = []
+        catalogue = Catalogue(tasks, path=store.path, origin=None, monotonic=clock.monotonic, declared=app._declared, sources=None, trusts_anyone=store.trusts_anyone)
+        clockwork = Clockwork(store, catalogue, clock, config, lambda fires: None)
+        maintenance = Maintenance(store, registration.id, clock, config.lease_micros, inbox)
+        heartbeat = Heartbeat(store, registration.id, clock, config.lease_micros, inbox)
+        service = Service("heartbeat", heartbeat.tick, lambda name, error: died.append(error))
+        stack.callback(service.stop)
+        service.start()
+
+        def keep() -> float:
+            if died:
+                raise died[0]
+            inbox.drain(0)
+            maintenance.look_for_peers()
+            return min(maintenance.tick(), clockwork.tick() if is_clock else LOOK_SECONDS, LOOK_SECONDS)
+
+        yield Mover(store, celery, broker, tasks, registration.id, config.lease_micros), keep
