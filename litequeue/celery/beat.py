@@ -79,16 +79,12 @@ def _is_ours(trigger: Trigger) -> bool:
 
 
 def entries(declared: Iterable[NewSchedule], tasks: Mapping[str, TaskCode], broker: Broker) -> dict[str, dict[str, Any]]:
-    """For ``conf.beat_schedule``. Raises InvalidArgument for a schedule that beat cannot keep."""
+    """For ``conf.beat_schedule``."""
     return {new.name: _entry(new, tasks[new.job.task], broker) for new in declared}
 
 
 def _entry(new: NewSchedule, code: TaskCode, broker: Broker) -> dict[str, Any]:
     trigger, job = new.trigger, new.job
-    if type(trigger) is Every and trigger.after == "finish":
-        raise InvalidArgument(f"the schedule {new.name} counts from the end of its last job, which Celery's clock does not know: export(..., schedules=False), and celery-migrate --follow")
-    if type(trigger) is Cron and trigger.is_reboot:
-        raise InvalidArgument(f"the schedule {new.name} is @reboot, which Celery's clock does not know: export(..., schedules=False), and celery-migrate --follow")
     args, kwargs = code.codec.decode_call(job.args, job.kwargs)
     options: dict[str, Any] = {"serializer": NAME, "priority": broker.rank(job.columns.priority), **limits_of(job.columns.timeout, job.columns.soft_timeout)}
     if job.columns.queue != "default":
@@ -100,8 +96,14 @@ def _entry(new: NewSchedule, code: TaskCode, broker: Broker) -> dict[str, Any]:
     return {"task": job.task, "schedule": TriggerSchedule(firing.bound(trigger, SystemClock().now())), "args": args, "kwargs": kwargs, "options": options}
 
 
-def warn_of_rules(declared: Iterable[NewSchedule]) -> None:
-    """Of what schedules say beyond when they tick, once for each."""
+def check(declared: Iterable[NewSchedule]) -> None:
+    """Warn of what schedules say beyond when they tick, once for each. Raises InvalidArgument for a schedule that beat cannot keep."""
+    instead = "which Celery's clock does not know: export(..., schedules=False), and celery-migrate --follow"
+    for new in declared:
+        if type(new.trigger) is Every and new.trigger.after == "finish":
+            raise InvalidArgument(f"the schedule {new.name} counts from the end of its last job, {instead}")
+        if type(new.trigger) is Cron and new.trigger.is_reboot:
+            raise InvalidArgument(f"the schedule {new.name} is @reboot, {instead}")
     usual = complete(RuleOptions, {}, "a schedule")
     found: dict[str, list[str]] = {}
     for new in declared:
@@ -109,4 +111,4 @@ def warn_of_rules(declared: Iterable[NewSchedule]) -> None:
             if value != (default_grace(new.trigger) if rule == "grace" else usual[rule]):
                 found.setdefault(rule, []).append(new.name)
     for rule, names in found.items():
-        warnings.warn(NotCarried(f"{rule} of the schedule {', '.join(names)} does nothing with Celery's clock; celery-migrate --follow keeps it"), stacklevel=4)
+        warnings.warn(NotCarried(f"{rule} of the schedule {', '.join(names)} does nothing with Celery's clock; celery-migrate --follow keeps it"), stacklevel=3)

@@ -25,6 +25,7 @@ class Bookkeeping(NamedTuple):
     headers: str | None = None  # JSON: those of the enqueue
     schedule: str | None = None
     moved: bool = False  # out of a file: there may be two of it
+    due_at: int | None = None  # microseconds; before that it is only passed on, since the broker lets nothing wait for so long
 
     @classmethod
     def of(cls, headers: Mapping[str, Any] | None) -> Bookkeeping:

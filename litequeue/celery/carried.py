@@ -110,7 +110,7 @@ def warn_of_tasks(tasks: Iterable[TaskCode], discarded: Iterable[Any]) -> None:
         found["@app.on_discarded"].append("the app")
     for option, names in found.items():
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-        warnings.warn(NotCarried(f"{option} of {', '.join(names[:5])}{more} does nothing on Celery, which has no counterpart"), stacklevel=4)
+        warnings.warn(NotCarried(f"{option} of {', '.join(names[:5])}{more} does nothing on Celery, which has no counterpart"), stacklevel=3)
 
 
 def _not_carried(code: TaskCode) -> Iterable[str]:

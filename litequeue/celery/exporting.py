@@ -18,7 +18,7 @@ from ..base.errors import InvalidType
 from ..base.log import Log
 from ..schedules.definition import NewSchedule
 from ..tasks import TaskCode, observers
-from .beat import entries, warn_of_rules
+from .beat import check, entries
 from .carried import Broker, NotCarried, warn_of_tasks
 from .client import CeleryClient, followed
 from .task import register
@@ -41,6 +41,8 @@ def export(app: LiteQueue, celery: Celery, *, send: bool = True, schedules: bool
     if not isinstance(celery, Celery):
         raise InvalidType(f"export takes a LiteQueue app and a Celery app, and the second is {type(celery).__name__}: {celery!r:.100}")
     app._take_what_is_free()
+    declared = list(app._declared.values()) if schedules else []
+    check(declared)
     client, codes = app._client, dict(app._tasks)
     broker = functools.cache(functools.partial(broker_of, celery))
     wire.add(client.codec)
@@ -48,8 +50,8 @@ def export(app: LiteQueue, celery: Celery, *, send: bool = True, schedules: bool
     found = {name: register(celery, code, broker) for name, code in codes.items()}
     celery.add_defaults({"worker_prefetch_multiplier": 1})  # who takes a job ahead keeps it from others, whatever its priority
     _once_configured(celery, lambda conf: _prepare(conf, broker(), codes.values()))
-    if schedules and app._declared:
-        _keep_schedules(celery, list(app._declared.values()), app._tasks, broker)
+    if declared:
+        _keep_schedules(celery, declared, app._tasks, broker)
     if app not in apps.setdefault(celery, []):
         apps[celery].append(app)
         signals.worker_process_shutdown.connect(lambda **_: observers.stop([client.hooks]), weak=False)
@@ -69,8 +71,6 @@ def _once_configured(celery: Celery, act: Any) -> None:
 
 def _keep_schedules(celery: Celery, declared: list[NewSchedule], tasks: Mapping[str, TaskCode], broker: Any) -> None:
     """Those of the same name that the Celery app has itself go before ours."""
-    warn_of_rules(declared)
-
     def add(conf: Any) -> None:
         conf.beat_schedule = {**entries(declared, tasks, broker()), **conf.beat_schedule}
 

@@ -14,6 +14,7 @@ from celery.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.exceptions import TimeoutError as CelerysTimeout
 from celery.result import allow_join_result
 from celery.states import READY_STATES
+from celery.utils.serialization import UnpickleableExceptionWrapper
 
 from ..base import checks
 from ..base.errors import (
@@ -127,7 +128,7 @@ class CeleryJob(Job[Any]):
             raise JobExpired(f"job {self.id} was not started before its deadline")
         if meta["status"] == "REVOKED":
             raise JobCancelled(f"job {self.id} was cancelled")
-        kind, message = _type_of(found), str(found)
+        kind, message = _named(found)
         raise failed(self.id, kind, message, meta.get("traceback") or "") from rebuilt(kind, message)
 
     def _not_there(self, instead: str) -> CannotOpen:
@@ -144,16 +145,18 @@ def _is_expired(meta: Mapping[str, Any]) -> bool:
     return meta["status"] == "REVOKED" and str(meta["result"]) == "expired"
 
 
-def _type_of(error: Any) -> str:
-    """As our attempts have it."""
+def _named(error: Any) -> tuple[str, str]:
+    """The type and the message of an error, as our attempts have them."""
+    if isinstance(error, UnpickleableExceptionWrapper):  # what Celery makes of a class that it cannot import
+        kind, message = f"{error.exc_module}.{error.exc_cls_name}", ", ".join(map(str, error.exc_args))
+        return kind, message
     if isinstance(error, TimeLimitExceeded):
-        return "TaskTimeout"
+        return "TaskTimeout", f"still running after {error.args[0]:g} s" if error.args and isinstance(error.args[0], (int, float)) else str(error)
     if isinstance(error, WorkerLostError):
-        return "ProcessDied"
+        return "ProcessDied", str(error)
     cls = type(error)
-    if cls.__module__ in ("builtins", "litequeue", "litequeue.base.errors"):
-        return cls.__qualname__
-    return f"{cls.__module__}.{cls.__qualname__}"
+    known = cls.__module__ in ("builtins", "litequeue", "litequeue.base.errors")
+    return cls.__qualname__ if known else f"{cls.__module__}.{cls.__qualname__}", str(error)
 
 
 def _seconds(timeout: Span | None) -> float | None:

@@ -45,6 +45,7 @@ from ..base.outcomes import (
 )
 from ..pools.base import Call
 from ..pools.call import around, as_it_ended, from_exception, succeeded
+from ..results import rebuilt
 from ..store.rules import MAX_INTERRUPTIONS
 from ..tasks.context import _current
 from .bookkeeping import Bookkeeping
@@ -63,6 +64,10 @@ def run(task: Exported, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     book = Bookkeeping.of(task.request.headers)
     if book.moved and task.backend.get_state(task.request.id) in READY_STATES:
         raise Ignore  # the other copy of it has run: its mover was killed between sending and writing that down
+    if book.due_at is not None:
+        left, book = book.due_at - _clock.now(), book._replace(due_at=None)
+        if left > 0:
+            raise _again(task, left, book, None)
     _refuse_a_killer(task, book)
     call, context = _begun(task, book, args, kwargs)
     begin = _clock.monotonic()
@@ -162,7 +167,11 @@ def _tell(task: Exported, book: Bookkeeping, outcome: Outcome, value: Any, error
 
 
 def _again(task: Exported, delay: int, book: Bookkeeping, error: BaseException | None) -> BaseException:
-    """Send it once more, and say so. Where the broker cannot be had it is handed back, and not lost."""
+    """Send it once more, and say so; after as much of the delay as the broker lets a message wait. Where that cannot be had it is handed back, and not lost."""
+    longest = task.litequeue_broker().longest
+    if longest is not None and delay > longest * MICROS:
+        book = book._replace(due_at=_clock.now() + delay)
+        delay = int(longest * MICROS)
     try:
         shown = error if isinstance(error, Exception) and task.code.secret is None else None
         # None: that it was to begin by some time has come true.
@@ -179,6 +188,9 @@ def _final(task: Exported, kind: str, message: str, error: BaseException | None)
         return TaskTimeout(message)
     if isinstance(error, Exception) and task.code.secret is None:
         return error
+    known = rebuilt(kind, message)
+    if isinstance(known, Exception):
+        return known
     module, _, name = kind.rpartition(".")
     made: Exception = type(name, (Exception,), {"__module__": module or "builtins"})(message)
     return made

@@ -50,7 +50,7 @@ def test_a_topic_may_be_given_as_its_title_is_written(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    ("topic", "near"), [("taks", "tasks"), ("Schedule", "schedules"), ("guarantee", "guarantees"), ("celery", None), ("nothing", None), ("", None)]
+    ("topic", "near"), [("taks", "tasks"), ("Schedule", "schedules"), ("guarantee", "guarantees"), ("rabbits", None), ("nothing", None), ("", None)]
 )
 def test_an_unknown_topic_is_one_line_that_names_all(cli: Cli, topic: str, near: str | None) -> None:
     said = cli("help", topic)

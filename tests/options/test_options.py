@@ -170,6 +170,7 @@ def test_an_options_name_stands_in_its_list_in_its_column_and_where_something_ac
         if re.search(rf"\b{name}\b", path.read_text())
     }  # fmt: skip
     assert PLACE[name] in found
-    elsewhere = {path for path in found - {PLACE[name]} if not COLUMN.fullmatch(path)}
+    # A bridge's table of what is called what is in the bridge.
+    elsewhere = {path for path in found - {PLACE[name]} if not COLUMN.fullmatch(path) and not path.startswith(("celery/", "compat/", "django/"))}
     assert elsewhere <= ACTS[name], "an option's name is written down once more"
 

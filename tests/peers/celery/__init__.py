@@ -1,0 +1,1 @@
+"""The bridge to Celery, with Celery, Redis and RabbitMQ themselves."""
