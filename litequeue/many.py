@@ -5,8 +5,8 @@ Owns the reading of its items, one after the other, and what its errors say of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from typing import Any
 
 from .base.errors import (
     InvalidArgument,
@@ -19,7 +19,6 @@ from .client import Client
 from .options import EnqueueOptions
 from .tasks import TaskCode
 
-T = TypeVar("T")
 _NO_KWARGS: Mapping[str, Any] = {}
 
 
@@ -66,27 +65,26 @@ def _payloads(client: Client, code: TaskCode, calls: Iterable[Any], is_keyed: bo
     """(args, kwargs), and the keys that there are to be: of unique jobs, and of their limit."""
     limited, unique = code.template.limited, code.template.unique
     maker = unique.maker if is_keyed and unique is not None else None
-
-    def stored(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[str, ...]:
-        texts: tuple[str, ...] = code.codec.encode_call(code.name, args, kwargs)
-        if maker is not None:
-            texts = *texts, maker.key(args, kwargs, client.codec)
-        return texts if limited is None else (*texts, limited.key(args, kwargs, client.codec))
-
-    return each(code, calls, stored)
-
-
-def each(code: TaskCode, calls: Iterable[Any], make: Callable[[tuple[Any, ...], Mapping[str, Any]], T]) -> Iterator[T]:
-    """What is made of each call, once that is checked. Errors say which item it was."""
     position = 0
     try:
         for position, item in enumerate(calls):
             args, kwargs = _call(item)
             code.check_call(args, kwargs)
-            yield make(args, kwargs)
+            texts: tuple[str, ...] = code.codec.encode_call(code.name, args, kwargs)
+            if maker is not None:
+                texts = *texts, maker.key(args, kwargs, client.codec)
+            yield texts if limited is None else (*texts, limited.key(args, kwargs, client.codec))
     except (InvalidType, SignatureMismatch, PayloadError, PayloadTooLarge) as error:
         said = code.with_name(error) if isinstance(error, PayloadError) else error
         raise type(error)(f"delay_many: item {position}: {said}") from error.__cause__
+
+
+def checked_calls(client: Client, code: TaskCode, calls: Iterable[Any]) -> list[tuple[tuple[Any, ...], Mapping[str, Any]]]:
+    """All of them as arguments, once each has been found good: for who does not store them."""
+    items = list(calls)
+    for _ in _payloads(client, code, items, False):
+        pass
+    return [_call(item) for item in items]
 
 
 def _call(item: Any) -> tuple[tuple[Any, ...], Mapping[str, Any]]:

@@ -15,7 +15,7 @@ from ..base.errors import CannotOpen, InvalidArgument, NotBound
 from ..client import Client
 from ..given import LATER
 from ..job import Job
-from ..many import each
+from ..many import checked_calls
 from ..options import EnqueueOptions
 from ..tasks import TaskCode, Template
 from .carried import message_options, template_of
@@ -96,12 +96,7 @@ class CeleryClient(Client):
         if options and options.get("after") is not None:
             raise InvalidArgument("delay_many takes no after")
         said = message_options(client.broker(), code.template, options, client.clock.now())
-
-        def storable(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
-            code.codec.encode_call(code.name, args, kwargs)
-            return args, kwargs
-
-        task, ready = client._task(code), list(each(code, calls, storable))
+        task, ready = client._task(code), checked_calls(client, code, calls)
         with client.celery.producer_or_acquire() as producer:
             return [task.apply_async(args, kwargs, producer=producer, **said).id for args, kwargs in ready], None
 
