@@ -25,6 +25,7 @@ from .base.errors import (
 )
 from .base.states import FINAL, JobState
 from .client import Client, client_of
+from .options.missing import Missing
 from .shown import Shown
 from .subscription import Subscription
 from .tasks.context import _current
@@ -38,7 +39,7 @@ R_co = TypeVar("R_co", covariant=True)
 Row = tuple[str, str | None, str | None]
 
 
-class Job(Shown, Generic[R_co]):
+class Job(Shown, Missing, Generic[R_co]):
     """One enqueued job. Cheap: holds an id, and reads the file when asked."""
 
     __slots__ = ("_born", "_client", "id", "is_new")

@@ -16,6 +16,7 @@ from .given import call
 from .job import Job
 from .jobs import JobBatch
 from .options import EnqueueOptions
+from .options.missing import Missing
 from .tasks import Marked, TaskCode
 from .tasks.each import MAP, STARMAP
 
@@ -29,7 +30,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Task(Marked, Generic[P, R]):
+class Task(Marked, Missing, Generic[P, R]):
     """A function that can be enqueued. Calling it just calls the function."""
 
     __litequeue_instead__ = "pass its name (task.name), and enqueue by it with app.send_task(name, args)"
