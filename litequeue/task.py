@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
@@ -224,6 +225,6 @@ def _cell(cell: Any) -> Any:
 
 def where(code: TaskCode) -> str:
     """Which function a task is, in words."""
-    inner = getattr(code.function, "__code__", None)
+    inner = getattr(inspect.unwrap(code.function), "__code__", None)
     place = f" (line {inner.co_firstlineno} of {inner.co_filename})" if inner is not None else ""
     return f"{code.function.__module__}.{code.function.__qualname__}{place}"

@@ -160,7 +160,15 @@ def said_here(option: str) -> str:
     return "" if meant is None else f": {option} {meant}"
 
 
-WAYS: Final = {"LiteQueue": APP, "Task": TASK, "Job": JOB, "Flow": {**JOB, "join": "flow.get()", "completed_count": "flow.progress().succeeded", "waiting": "not flow.done()"}}
+# Of litequeue.compat, whose classes have more of these names.
+RESULT: Final = {
+    "parent": "result.children of the whole", "collect": "result.get()", "iterdeps": "result.children", "forget": "litequeue purge DB ID", "graph": "litequeue flow DB ID",
+    "join_native": "result.get()", "get_leaf": "result.get()", "backend": "results are in the file", "then": "link= of apply_async, or chain(...)", "date_done": "result.handle.info().finished_at",
+    "args": "result.handle.info().args", "kwargs": "result.handle.info().kwargs", "name": "result.handle.info().task", "queue": "result.handle.info().queue",
+    "worker": "result.handle.info()", "as_list": "result.children",
+}  # fmt: skip
+
+WAYS: Final = {"AsyncResult": RESULT, "LiteQueue": APP, "Task": TASK, "Job": JOB, "Flow": {**JOB, "join": "flow.get()", "completed_count": "flow.progress().done", "waiting": "not flow.done()"}}
 
 
 def no_attribute(owner: object, name: str) -> AttributeError:

@@ -129,11 +129,12 @@ def test_any_other_attribute_is_refused_as_python_refuses_it(sample_app: LiteQue
 
 def test_what_is_there_is_not_said_to_be_missing() -> None:
     from litequeue import Job, Task
+    from litequeue.compat.celery import AsyncResult
     from litequeue.workflow.flow import Flow
 
-    owners: dict[str, type] = {"LiteQueue": LiteQueue, "Task": Task, "Job": Job, "Flow": Flow}
+    owners: dict[str, type] = {"LiteQueue": LiteQueue, "Task": Task, "Job": Job, "Flow": Flow, "AsyncResult": AsyncResult}
     assert {name: [way for way in ways if hasattr(owners[name], way)] for name, ways in WAYS.items()} == {
-        "LiteQueue": [], "Task": [], "Job": [], "Flow": [],
+        "LiteQueue": [], "Task": [], "Job": [], "Flow": [], "AsyncResult": [],
     }  # fmt: skip
     assert min(map(len, (APP, TASK, JOB))) > 10
 
