@@ -93,8 +93,10 @@ class Celery(LiteQueue):
 
     @property
     def conf(self) -> settings.Settings:
-        while self._pending:
-            self._settings.update(settings.read(*self._pending.pop(0)))
+        for source in self._pending[:]:  # taken away once it is read: another thread that comes meanwhile reads it, too
+            self._settings.update(settings.read(*source))
+            if source in self._pending:
+                self._pending.remove(source)
         return self._settings
 
     def config_from_object(self, obj: Any, *, namespace: str | None = None) -> None:
@@ -184,7 +186,7 @@ class Celery(LiteQueue):
 
     def _schedule(self, name: str, entry: Mapping[str, Any]) -> None:
         said, task = dict(entry), entry.get("task")
-        if unknown := said.keys() - {"task", "schedule", "args", "kwargs", "options", "relative"}:
+        if unknown := said.keys() - {"task", "schedule", "args", "kwargs", "options"}:
             raise InvalidType(f"beat_schedule: {name!r} has {', '.join(sorted(unknown))}; an entry has task, schedule, args, kwargs and options")
         if task not in self._tasks:
             raise InvalidArgument(f"beat_schedule: {name!r} is of the task {task!r:.100}, which nothing here has: include=[...] names the module that does")
@@ -200,11 +202,9 @@ class Celery(LiteQueue):
 
     def _apps_of_django(self) -> list[str]:
         """Also sees to it that jobs find no connection that has long been closed, as Celery's worker does."""
-        django, db = importlib.import_module("django"), importlib.import_module("django.db")
-        django.setup()
+        importlib.import_module("django").setup()
         if _close_old not in self._client.hooks.before:
             self.before_run(_close_old)
-        assert db
         return [config.name for config in importlib.import_module("django.apps").apps.get_app_configs()]
 
 

@@ -77,9 +77,8 @@ class Task(task.Task[..., Any]):
         super().__init__(made._client, made.__litequeue_code__)
         self._given, self._app, self._stamp = given, ref(app) if app is not None else None, None
         self.run = MethodType(function, self) if given.get("bind") else function
-        for name in ("max_retries", "default_retry_delay"):
-            if name in given:
-                setattr(self, name, given[name])
+        self.max_retries = given.get("retries", given.get("max_retries", 3))  # the first is our name for it
+        self.default_retry_delay = given.get("default_retry_delay", 180)
 
     @property
     def app(self) -> Any:
@@ -119,8 +118,10 @@ class Task(task.Task[..., Any]):
         if app is None or self._stamp is app.conf.stamp:
             return
         conf, code, self._stamp = app.conf, self.__litequeue_code__, app.conf.stamp
-        if type(self) is Task and app.Task is not Task:
-            self.__class__ = app.Task  # of @shared_task, which did not know
+        if type(self) is Task and app.Task is not Task:  # of @shared_task, which did not know
+            if options := options_of(app.Task):
+                raise InvalidType(f"{self.name} is a shared task, and was made before its app's class, which says {', '.join(options)}: say that with the task, or base=")
+            self.__class__ = app.Task
         said = {"queue": conf.queue_of(self.name), "timeout": conf.task_time_limit, "soft_timeout": conf.task_soft_time_limit, "result_ttl": conf.result_expires}
         own = translated.of_task(self._given)
         clean = checked(TaskOptions, {name: value for name, value in said.items() if name not in own}, "app.conf")
@@ -209,13 +210,18 @@ class Task(task.Task[..., Any]):
         return {} if self.app is None else self.app._declared
 
 
+def options_of(cls: type[Task]) -> dict[str, Any]:
+    """What a class says of its tasks."""
+    own = cls.__mro__[: cls.__mro__.index(Task)]
+    return {name: getattr(cls, name) for name in translated.TAKEN if any(name in vars(base) for base in own)}
+
+
 def make(cls: type[Task], function: Callable[..., Any], given: Mapping[str, Any], app: Any, register: Callable[[Any, Any], task.Task[..., Any]]) -> Task:
     if not (isinstance(cls, type) and issubclass(cls, Task)):
         raise InvalidType(f"base is a subclass of litequeue.compat.celery.Task, not {cls!r:.100}")
     if isinstance(function, task.Task):
         raise InvalidType(f"{function.name} is a task already")
-    own = cls.__mro__[: cls.__mro__.index(Task)]
-    given = {name: getattr(cls, name) for name in translated.TAKEN if any(name in vars(base) for base in own)} | dict(given)
+    given = options_of(cls) | dict(given)
     options = translated.of_task(given)
     refuse_unknown(TaskOptions, options, "@app.task")
     made = cls()

@@ -22,6 +22,7 @@ from litequeue.cli.grammar.habits import COMMANDS, OURS_TOO, VALUES
     ("worker db.sqlite -l info", "worker: here it is: litequeue worker db.sqlite --log-level info"),
     ("worker db.sqlite -P gevent", "worker: here it is: litequeue worker db.sqlite; no -P, since each task says its pool, @app.task(pool='process')"),
     ("worker db.sqlite -w 4 -k process", "worker: here it is: litequeue worker db.sqlite --threads 4; no -k, since each task"),
+    ("worker queue.data -c 4", "worker: here it is: litequeue worker queue.data --threads 4"),
     ("worker high default", "worker: here it is: litequeue worker DB --queues high,default"),
     ("worker db.sqlite high --with-scheduler", "worker: here it is: litequeue worker db.sqlite --queues high; no --with-scheduler, since"),
     ("beat", "beat is not needed here: every worker fires the schedules"),

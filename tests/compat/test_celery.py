@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -36,8 +37,10 @@ from litequeue.compat.celery import (
 from litequeue.compat.refused import ARGUMENTS, NAMES, SETTINGS
 from litequeue.testing import testing
 
-from ..support import litequeue, worker_process
+from ..support import environment, litequeue, worker_process
 from .conftest import worked
+
+pytestmark = pytest.mark.beside
 
 # -- the broker ----------------------------------------------------------------------------------------------------
 
@@ -360,6 +363,12 @@ def test_the_worker_of_the_command_line_runs_a_project(tmp_path: Path) -> None:
         assert ran[0].result == '"proj.mail.tasks.send beat"'
     listed = litequeue("schedules", "db.sqlite", cwd=tmp_path).stdout
     assert re.search(r"often +active", listed), listed
+
+
+def test_who_does_not_import_it_does_not_load_it() -> None:
+    code = "import sys, litequeue, litequeue.cli, litequeue.testing; print(*[name for name in sys.modules if 'compat' in name or 'habits' in name])"
+    done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
 
 
 def test_the_time_of_an_eta_without_a_zone_is_the_apps(app: Celery) -> None:

@@ -54,6 +54,8 @@ def shaped(base: float, cap: float = 600, jitter: bool = True) -> Any:
     return Backoff(base=base, cap=cap, jitter=jitter)
 
 
+pytestmark = pytest.mark.beside
+
 PLAIN = {"retries": 3, "retry_on": (), "give_up_on": [], "backoff": 180, "timeout": None, "soft_timeout": None, "queue": "default", "priority": 0, "expires": None}
 E, SECOND = (ConnectionError, TimeoutError), 1_000_000
 
@@ -342,6 +344,8 @@ def test_a_class_of_tasks_has_a_call_around_the_function_and_options_of_its_own(
     assert (ours(counted)["retries"], ours(counted)["retry_on"], counted.max_retries) == (7, (OSError,), 7)
     with pytest.raises(InvalidType, match=r"Bad\.on_failure is not called here: @app\.on_discarded"):
         type("Bad", (Task,), {"on_failure": lambda *_: None})
+    with pytest.raises(InvalidArgument, match=r"already a task named 'counted', .*counted \(line \d+ of .*test_tasks\.py\)"):
+        app.task(name="counted")(lambda: None)
     with pytest.raises(InvalidType, match="base is a subclass"):
         app.task(base=dict)(print)
 
@@ -363,6 +367,14 @@ def test_the_class_of_an_app_is_that_of_its_tasks_and_of_shared_ones(db: Path) -
         assert [early.delay().id, late.delay().id] == ["1", "2"]
         worked(app)
         assert sorted(calls) == ["early", "late"]
+    with Celery("proj", broker=str(db), task_cls=type("Says", (Flask,), {"max_retries": 9})) as app:
+        assert app.task(name="own")(lambda: 3).max_retries == 9
+        with pytest.raises(InvalidType, match="after is a shared task.*which says max_retries"):
+            shared_task(name="after")(lambda: 4).delay()
+
+
+def test_our_own_names_of_retries_hold_for_self_retry_too(app: Celery) -> None:
+    assert app.task(name="t", retries=9)(len).max_retries == 9
 
 
 # -- calls --------------------------------------------------------------------------------------------------------

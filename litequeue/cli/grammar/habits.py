@@ -116,6 +116,8 @@ def _worker(words: Sequence[str]) -> str | None:
         here = VALUES.get(option, option)
         if here and option not in FLAGS:
             line += [here] if value is None else [here, value.lower() if here == "--log-level" else value]
-    if len(names) > 1 or names and database != "DB":  # RQ's worker is given its queues
+    if len(names) == 1 and database == "DB":
+        database = names.pop()
+    if names:  # RQ's worker is given its queues
         line, is_habit = [*line, "--queues", ",".join(names)], True
     return "; ".join([f"here it is: litequeue worker {' '.join([database, *line])}", *why]) if is_habit else None
