@@ -33,6 +33,7 @@ from .limits import LimitsOfApp
 from .locks import Locks
 from .loops import Loops
 from .options import TaskOptions, complete, refuse_unknown
+from .options.missing import Missing
 from .payloads import Payloads
 from .searches import Searches
 from .task import Task, code_of
@@ -60,7 +61,7 @@ R = TypeVar("R")
 Declarable = TypeVar("Declarable", bound=Callable[..., Any])
 
 
-class LiteQueue(Searches, Marked, Binding, Payloads, Workflows, Locks, LimitsOfApp, Transactions, Loops, HooksOfApp, Executors):
+class LiteQueue(Searches, Marked, Binding, Payloads, Workflows, Locks, LimitsOfApp, Transactions, Loops, HooksOfApp, Executors, Missing):
     """A task queue in one SQLite file.
 
     ``path`` is made absolute at once; the file is created, owner-only, at the first use and not before. Left out, or a function that returns it,

@@ -20,6 +20,7 @@ from .base.errors import (
 )
 from .base.states import FINAL, JobState
 from .client import Client, client_of
+from .options.missing import Missing
 from .results import Row, result_of
 from .shown import Shown
 from .subscription import Subscription
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 R_co = TypeVar("R_co", covariant=True)
 
-class Job(Shown, Generic[R_co]):
+class Job(Shown, Missing, Generic[R_co]):
     """One enqueued job. Cheap: holds an id, and reads the file when asked."""
 
     __slots__ = ("_born", "_client", "id", "is_new")

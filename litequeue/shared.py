@@ -120,7 +120,7 @@ def adopt(app: Any, tasks: Iterable[object]) -> None:
     """Of ``app.adopt``."""
     for given in tasks:
         found: list[Any] = list(vars(given).values()) if isinstance(given, ModuleType) else [given]
-        owners = [value._client for value in found if type(value) is Task and isinstance(value._client, Owner)]
+        owners = [value._client for value in found if issubclass(type(value), Task) and isinstance(value._client, Owner)]
         if not owners:
             what = f"the module {given.__name__}, which has none" if isinstance(given, ModuleType) else f"{given!r:.100}"
             raise InvalidType(f"app.adopt takes tasks that @shared_task has made, and modules with such tasks, not {what}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
@@ -16,6 +17,7 @@ from .given import call
 from .job import Job, job_of
 from .jobs import JobBatch
 from .options import EnqueueOptions
+from .options.missing import Missing
 from .tasks import Marked, TaskCode
 from .tasks.each import MAP, STARMAP
 
@@ -29,7 +31,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Task(Marked, Generic[P, R]):
+class Task(Marked, Missing, Generic[P, R]):
     """A function that can be enqueued. Calling it just calls the function."""
 
     __litequeue_instead__ = "pass its name (task.name), and enqueue by it with app.send_task(name, args)"
@@ -223,6 +225,6 @@ def _cell(cell: Any) -> Any:
 
 def where(code: TaskCode) -> str:
     """Which function a task is, in words."""
-    inner = getattr(code.function, "__code__", None)
+    inner = getattr(inspect.unwrap(code.function), "__code__", None)
     place = f" (line {inner.co_firstlineno} of {inner.co_filename})" if inner is not None else ""
     return f"{code.function.__module__}.{code.function.__qualname__}{place}"

@@ -171,7 +171,9 @@ def _checked(max_workers: int | None, options: Mapping[str, Any]) -> dict[str, A
     known = [name for name in options_of(EmbeddedOptions) if name not in _INSTEAD]
     for name, value in options.items():
         if name not in known and name not in _INSTEAD:
-            raise InvalidType(f"an executor has no option {name!r}; it has max_workers, queue, tasks, {', '.join(known)}")
+            from ..options.habits import said_here
+
+            raise InvalidType(f"an executor has no option {name!r}{said_here(name)}; it has max_workers, queue, tasks, {', '.join(known)}")
         if name in _INSTEAD and value is not None:
             raise InvalidType(f"an executor takes no {name}: {_INSTEAD[name]}")
     given = {name: value for name, value in options.items() if value is not None}

@@ -49,7 +49,9 @@ def refuse_unknown(fields: type, given: Iterable[str], whose: str, also: str = "
     known = options_of(fields)
     for name in given:
         if name not in known:
-            raise InvalidType(f"{whose} has no option {name!r}; it has {also}{', '.join(known)}")
+            from .habits import said_here  # where somebody has it from elsewhere
+
+            raise InvalidType(f"{whose} has no option {name!r}{said_here(name)}; it has {also}{', '.join(known)}")
 
 
 def checked(fields: type, given: Mapping[str, Any], whose: str) -> dict[str, Any]:

@@ -127,7 +127,7 @@ class Kit:
         are left; AssertionError where the job has not ended, since it sleeps, or could not begin."""
         with self._working():
             code = self._code(task, "run")
-            handle = task.apply_async(args, kwargs, priority=MAX_PRIORITY)
+            handle = Task.apply_async(task, args, kwargs, priority=MAX_PRIORITY)  # also of one whose own gives another handle
             call = self._hand.take(handle.id, code.columns.pool)
             if call is None:
                 raise AssertionError(f"{self._said(handle)} cannot run now: {handle.why_waiting() or handle.state}")

@@ -15,6 +15,7 @@ from ..base.errors import JobCancelled, JobFailed, JobNotFound, ResultTimeout
 from ..base.states import JobState
 from ..client import Client, client_of
 from ..job import Job, same_file
+from ..options.missing import Missing
 from ..store.links.telling import JOIN
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def _wait_a_little(end: Job[Any] | None, deadline: float | None) -> None:
         end.wait_for_news(_LOOK if deadline is None else min(_LOOK, max(deadline - monotonic(), 0)))
 
 
-class Flow:
+class Flow(Missing):
     """One enqueued workflow. Cheap: holds an id, and reads the file when asked."""
 
     __slots__ = ("_client", "id")

@@ -153,7 +153,7 @@ class Signature(Shape):
     def _changed(self, **changes: Any) -> Signature:
         said = {name: getattr(self, name) for name in ("args", "kwargs", "immutable", "options", "on_parent_failure")}
         said.update(changes)
-        return Signature(self._client, self._code, said.pop("args"), said.pop("kwargs"), **said)
+        return type(self)(self._client, self._code, said.pop("args"), said.pop("kwargs"), **said)
 
     def __litequeue_callback__(self) -> tuple[str, TaskCode]:
         """As what is called once a job has ended."""
@@ -221,7 +221,7 @@ class chain(_Parts):
         super().__init__(*parts)
         flat: list[Shape] = []
         for part in self.parts:
-            flat += part.parts if type(part) is chain else (part,)
+            flat += part.parts if isinstance(part, chain) else (part,)
         if not flat:
             raise InvalidArgument("a chain needs at least one step")
         self.parts = tuple(flat)

@@ -1,7 +1,7 @@
 """The grammar of the command line: which commands there are, and their arguments.
 
-Read ``commands`` first, the list; ``schedules`` has those about schedules and crontabs, ``parser`` what all share. What a
-command does is imported when it is chosen. May import ``options`` and ``base``.
+Read ``commands`` first, the list; ``schedules`` has those about schedules and crontabs, ``parser`` what all share, ``habits`` what people
+type who come from elsewhere. What a command does is imported when it is chosen. May import ``options`` and ``base``.
 """
 
 from .commands import build

@@ -43,6 +43,8 @@ class Parser(argparse.ArgumentParser):
             fill(self)
         words = list(sys.argv[1:] if args is None else args)
         self._words = tuple(words)
+        if self._subparsers is not None and words and words[0].startswith(("-A", "--app")):  # else the command is told of the rest alone
+            self.error(f"unrecognized arguments: {words[0]}")
         set_by = os.environ.get(DATABASE) if self.takes_database else None
         if set_by and not self._names_database(words) and not {"-h", "--help"} & set(words):
             words.insert(0, set_by)
@@ -97,7 +99,12 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """One line: argparse would print all that the command takes before it."""
+        from .habits import typed_elsewhere
+
         program, _, command = self.prog.partition(" ")
+        elsewhere = typed_elsewhere(command, self._words)
+        if elsewhere is not None:
+            self.exit(2, f"{program}: {command and f'{command}: '}{elsewhere}\n")
         first = "".join(self._words[:1])
         if self.takes_database and " required: " in message and first and first[0] != "-" and not _is_file(first):
             message += f" ({first} was taken for the DB, which comes first)"

@@ -72,7 +72,7 @@ def import_tasks(names: list[str], db: str) -> tuple[dict[str, TaskCode], list[H
             log.debug("importing %s", name, exc_info=error)
             said = str(error) if isinstance(error, UnknownTask) else told(error)
             raise UnknownTask(f"--import {name}: {said}{_where_not(name, error)}") from error
-        own = [app for app in vars(module).values() if type(app) is LiteQueue]
+        own = [app for app in vars(module).values() if issubclass(type(app), LiteQueue)]
         for app in own:
             app._take_what_is_free()
         codes = tasks_of(module)
