@@ -90,6 +90,8 @@ def _checked(options: list[str]) -> argparse.Namespace:
     given = {word.partition("=")[0] for word in options}
     if "--grace" in given:
         raise InvalidArgument("--grace stands before the --, since the unit's own timeout must go with it")
+    if arguments.program:
+        raise InvalidArgument("a program beside the worker, after a second --, is for where one command is all there is: give it a unit of its own")
     if config.burst:
         raise InvalidArgument("--burst ends the worker when nothing is left to do, and a service would start it again")
     return arguments

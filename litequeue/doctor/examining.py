@@ -48,6 +48,7 @@ def examine(path: str, *, full: bool, touches: bool = True) -> Iterator[Finding]
         yield from host.modes(path, parts)
         yield from host.disk(path)
         yield from host.zone()
+        yield from host.process_1()
         checks: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
             ("integrity", lambda: _integrity(inspection, path, full)),
             ("lock", lambda: _lock(inspection)),

@@ -1,4 +1,4 @@
-"""The doctor's look at what is around the file: modes, trust, the disk, the file system, the variable TZ, who has it open.
+"""The doctor's look at what is around the file: modes, trust, the disk, the file system, the variable TZ, process 1, who has it open.
 
 Asks the system alone, and opens none of the files.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import shutil
 import stat
@@ -26,13 +27,16 @@ from ..base.trust import (
 from .finding import NOTE, OK, WRONG, Finding
 
 LITTLE_ROOM = 100e6  # bytes
-# Locks, or shared memory between processes, do not work there as SQLite needs them.
+# Locks, or shared memory between processes, do not work there as SQLite needs them: of a network, and of the host of a virtual machine. What
+# Docker Desktop mounts of its host's folders (virtiofs, fakeowner) gives no error, and damages a file that is written to within minutes.
 NETWORK = {
-    "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "glusterfs", "fuse.sshfs", "fuse.glusterfs",
-    "fuse.s3fs", "fuse.rclone", "davfs", "vboxsf",
+    "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "glusterfs", "gpfs", "beegfs", "fuse.sshfs", "fuse.glusterfs",
+    "fuse.s3fs", "fuse.gcsfuse", "fuse.rclone", "davfs", "vboxsf", "vmhgfs", "fuse.vmhgfs-fuse", "prl_fs", "virtiofs", "fakeowner",
+    "fuse.grpcfuse", "fuse.osxfs",
 }  # fmt: skip
 _LOCKED = ("", "-shm", "-lock")  # the first gives its mode to the second
 IN_MEMORY = {"tmpfs", "ramfs"}
+SHELLS = {"sh", "ash", "bash", "dash", "ksh", "mksh", "zsh", "fish"}
 
 
 def parts(path: str) -> list[str]:
@@ -122,7 +126,11 @@ def disk(path: str) -> Iterator[Finding]:
     yield Finding("disk", WRONG if room < LITTLE_ROOM else OK, f"{room / 1e6:,.0f} MB free")
     kind = file_system(os.path.realpath(path))
     if kind in NETWORK:
-        yield Finding("disk", WRONG, f"file system {kind}: SQLite's locks fail there")
+        why = "SQLite's locks fail there, or the memory that its users share, and the file may be damaged"
+        yield Finding("disk", WRONG, f"file system {kind}: {why}: keep it on a disk of this system; in a container, in a volume that is no folder of the host's")
+    elif kind is not None and re.match(r"fuse(blk)?\b", kind):
+        why = "a program serves it, and few have the locks and the shared memory that SQLite needs"
+        yield Finding("disk", NOTE, f"file system {kind}: {why}: a disk of this system is the safe place")
     elif kind in IN_MEMORY:
         yield Finding("disk", NOTE, f"file system {kind}: it is in memory, and its jobs are gone when the machine restarts")
     elif kind is not None:
@@ -138,6 +146,21 @@ def zone() -> Iterator[Finding]:
             zones.local_name()
         except InvalidArgument as error:
             yield Finding("zone", NOTE, str(error))
+
+
+def process_1(cmdline: str = "/proc/1/cmdline") -> Iterator[Finding]:
+    """Whether a container's first process is a shell; where the system tells (Linux)."""
+    try:
+        with open(cmdline, encoding="utf-8", errors="surrogateescape") as file:
+            name = os.path.basename(file.read().partition("\0")[0])
+    except OSError:
+        return
+    if name in SHELLS:
+        yield Finding(
+            "process 1", NOTE,
+            f"the first process here is a shell, {name}, which passes no SIGTERM on: a worker below it is killed at a stop instead of finishing what it "
+            "runs; give the container the worker's command as a list of words, or let the shell exec it",
+        )  # fmt: skip
 
 
 def file_system(path: str) -> str | None:

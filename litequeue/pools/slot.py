@@ -283,6 +283,7 @@ class Slot:
         # tidying, of which multiprocessing said on stderr that semaphores leaked.
         if self._manager is not None:
             self._manager.join()
+            self._manager = None  # it has semaphores, of which an end by a signal would be told that they leak
         self._close_channel()
 
     def _close_channel(self) -> None:

@@ -6,12 +6,13 @@ first, whoever can write there, and what it looks for is multiprocessing; so doe
 Owns the sys.path that it has after that: the worker's, but for directories that a database has named. It imports litequeue, and
 with it much of the standard library, before anything of ours runs in it; those directories it gets then, behind the
 hook that judges what is found there (``tasks/checked``). Other processes that a task starts have them at once, as those
-of its own program have. And that it starts wherever its worker is.
+of its own program have. And that it starts wherever its worker is, and is nobody's to join but its worker's.
 """
 
 from __future__ import annotations
 
 import multiprocessing.context
+import multiprocessing.process
 import os
 import sys
 import threading
@@ -85,3 +86,14 @@ def look_nowhere_but_there() -> None:
     if _flags is not None:
         util._args_from_interpreter_flags = _flags_and_safe_path  # type: ignore[attr-defined]
     spawn.get_preparation_data = _prepare_to_check
+
+
+def _after_in_child() -> None:
+    """A child that its worker's process has forked, as a server does that loads the app first, ends as any other: multiprocessing would
+    have it join what is not its own."""
+    children: set[object] = getattr(multiprocessing.process, "_children", set())
+    children -= {child for child in children if isinstance(child, PoolProcess)}
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_in_child)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
+import shutil
 import signal
 import sqlite3
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,7 @@ from litequeue.store.inspection import Inspection
 
 from .. import faults, sample
 from ..prepared import litequeue, worker_process
-from ..support import ledger_lines, wait_until
+from ..support import PROGRAM, environment, ledger_lines, wait_until
 from .conftest import Cli
 
 pytestmark = pytest.mark.beside
@@ -70,7 +73,7 @@ def filled(db: Path) -> Path:
 def test_a_healthy_file_is_exit_0_one_line_each(filled: Path) -> None:
     code, found = doctor(filled, "--full")
     assert (code, wrong(found)) == (0, {})
-    assert set(found) == {
+    assert set(found) - {"process 1"} == {
         "sqlite", "trust", "file", "disk", "integrity", "lock", "wal", "clock", "workers", "tasks", "jobs", "workflows", "schedules", "notices",
     }  # fmt: skip
     assert found["jobs"] == [("ok", "3 available")]
@@ -370,6 +373,32 @@ def test_a_file_system_in_memory_is_noted(filled: Path, monkeypatch: pytest.Monk
     (finding,) = [f for f in host.disk(str(filled)) if "tmpfs" in f.text]
     assert finding.level == "note"
     assert "gone when the machine restarts" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "level", "says"),
+    [(kind, "wrong", "the file may be damaged: keep it on a disk of this system") for kind in ("nfs4", "cifs", "9p", "virtiofs", "fakeowner", "fuse.grpcfuse")]
+    + [(kind, "note", "a program serves it") for kind in ("fuse", "fuse.mergerfs", "fuseblk")]
+    + [(kind, "ok", "") for kind in ("ext4", "overlay", "fusectl")],
+)
+def test_file_systems_that_are_not_a_disk_of_this_system_are_told(filled: Path, monkeypatch: pytest.MonkeyPatch, kind: str, level: str, says: str) -> None:
+    monkeypatch.setattr(host, "file_system", lambda path: kind)
+    (finding,) = [f for f in host.disk(str(filled)) if f"file system {kind}" in f.text]
+    assert finding.level == level and says in finding.text
+
+
+@pytest.mark.slow
+def test_a_shell_as_process_1_is_noted_since_it_passes_no_signal_on(filled: Path) -> None:
+    unshare = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    if shutil.which("unshare") is None or subprocess.run([*unshare, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("needs unshare, and leave to make a PID namespace")
+    command = shlex.join([*PROGRAM, "doctor", str(filled)])
+    said = []
+    for line in (f"{command}; true", f"exec {command}"):
+        done = subprocess.run([*unshare, "sh", "-c", line], cwd=filled.parent, env=environment(), check=False, capture_output=True, text=True, timeout=30)
+        said.append([line for line in done.stdout.splitlines() if "process 1" in line])
+    assert said[1] == []
+    assert "the first process here is a shell, sh, which passes no SIGTERM on" in said[0][0] and said[0][0].startswith("note")
 
 
 def test_damage_is_a_line_each_and_ends_with_what_to_do(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,3 +113,17 @@ def test_what_tasks_leave_behind_is_reaped_by_process_1(sample_app: LiteQueue, d
         assert all(job.wait(timeout=10) for job in jobs)
         wait_until(lambda: len(ledger_lines(ledger)) == 5, what="the daemons end")
         wait_until(lambda: zombies_of(worker.pid) == [], what="the daemons are reaped")
+
+
+@pytest.mark.slow
+@pytest.mark.beside
+def test_as_process_1_with_a_program_it_ends_as_that_does_and_reaps_what_it_leaves_behind(db: Path, tmp_path: Path) -> None:
+    """One container for a web server and the worker: worker DB -- gunicorn ..."""
+    leaves = "(sleep 0.01 &); (sleep 1000 &); trap 'exit 3' TERM; touch leaves; while :; do sleep 0.01; done"
+    with contained_worker(db, tmp_path / "log", "--", "sh", "-c", f"cd {tmp_path}; {leaves}") as worker:
+        wait_until((tmp_path / "leaves").exists)
+        wait_until(lambda: zombies_of(worker.pid) == [], what="what has ended is reaped")
+        os.kill(worker.pid, signal.SIGTERM)
+        assert worker.process.wait(10) == 3
+    log = (tmp_path / "log").read_text()
+    assert log.index("the program sh has ended with exit code 3") < log.index(" stopped")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -213,6 +214,35 @@ def test_a_task_that_forks_is_settled_once_and_by_us(app: LiteQueue, tmp_path: P
         wait_until(lambda: os.waitpid(-1, os.WNOHANG)[0])
     mine = [line for line in ledger_lines(ledger) if line.endswith(f" {os.getpid()}")]
     assert len(mine) == 5
+
+
+@pytest.mark.slow
+def test_a_child_that_a_program_forks_beside_its_pool_ends_without_a_word_and_ends_nothing(tmp_path: Path) -> None:
+    """So does each process of a server that has loaded the app before it forks (gunicorn --preload): they wanted to join what is not theirs."""
+    (tmp_path / "script.py").write_text(
+        "import os, sys\nfrom litequeue import LiteQueue\napp = LiteQueue('db.sqlite')\n"
+        "@app.task(pool='process', retries=0)\ndef f(n):\n    return os.getpid()\n"
+        "if __name__ == '__main__':\n    with app.worker(processes=1):\n        before = f.delay(1).get(timeout=20)\n"
+        "        child = os.fork()\n        if child == 0:\n            sys.exit(7)\n"
+        "        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), f.delay(1).get(timeout=20) == before)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "script.py"], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == ("7 True\n", "")
+
+
+@pytest.mark.slow
+def test_a_program_that_ends_by_a_signal_after_its_worker_leaks_no_semaphores(tmp_path: Path) -> None:
+    """As uvicorn and its workers do: multiprocessing said on stderr that those of the pool's processes were left."""
+    (tmp_path / "script.py").write_text(
+        "import os, signal\nfrom litequeue import LiteQueue\napp = LiteQueue('db.sqlite')\n"
+        "@app.task(pool='process', retries=0)\ndef f(n):\n    return n\n"
+        "if __name__ == '__main__':\n    with app.worker(processes=1):\n        f.delay(1).get(timeout=20)\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+    )
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGTERM, "", "")
 
 
 @pytest.mark.slow

@@ -210,6 +210,12 @@ def _worker(sub: Parser) -> None:
         help="default info: a line for each job that ends",
     )
     add("--log-json", action="store_true", help="one JSON object a line")
+    sub.rest = "program"
+    sub.hint = "a program that runs beside the worker goes after --"
+    sub.epilog = (
+        "What follows -- is a program that runs beside the worker, and ends with it, as it with the program: worker db.sqlite -- gunicorn shop:app. "
+        "The exit code is then the program's."
+    )
 
 
 def _web(sub: Parser) -> None:

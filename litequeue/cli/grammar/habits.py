@@ -120,4 +120,5 @@ def _worker(words: Sequence[str]) -> str | None:
         database = names.pop()
     if names:  # RQ's worker is given its queues
         line, is_habit = [*line, "--queues", ",".join(names)], True
+        why["a program that runs beside the worker goes after --"] = None
     return "; ".join([f"here it is: litequeue worker {' '.join([database, *line])}", *why]) if is_habit else None

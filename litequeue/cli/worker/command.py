@@ -28,7 +28,7 @@ from ..calls import options_given
 from ..exits import TRY_LATER, report
 from ..notes import note_mail
 from .imports import import_tasks, refuse_a_module
-from .process_1 import leave_process_1
+from .parent import check_program, go_on_in_a_child
 
 log = Log("litequeue.worker")
 
@@ -42,14 +42,16 @@ AFTERWARDS = 1.0  # seconds for the last writes when a stop has run out of time
 
 def run(arguments: argparse.Namespace) -> int:
     config, path = config_of(arguments), database_path(arguments.db)
+    check_program(arguments.program, config)
     is_new = _is_new(path)
     if is_new:
         refuse_a_module(arguments.db)
     for name in os.environ.pop(OWN_ENVIRONMENT, "").split():
         os.environ.pop(name, None)
-    leave_process_1()
+    set_up_log = functools.partial(write_to_stderr, Lines(arguments.log_level, arguments.log_json))
+    tie = go_on_in_a_child(arguments.program, config.grace, set_up_log)
     note_mail(config.mail_to)
-    write_to_stderr(Lines(arguments.log_level, arguments.log_json))
+    set_up_log()
     registered, homes, apps = import_tasks(arguments.imports or [], path)
     # An app's own database that has no tables of ours yet: whoever imports that app has its word that it may have them,
     # and for whom it trusts.
@@ -73,6 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     for code in registered.values():
         code.bind(path)
     worker = Worker(store, catalogue, config, clock, system_random())
+    tie(worker)
     worker.on_stuck = lambda: leave(_last_words(worker, 1))
     late = config.grace + LAST_WORDS + AFTERWARDS
     last_words = functools.partial(_last_words, worker)

@@ -1,0 +1,11 @@
+# mysite/wsgi.py
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mysite.settings")
+application = get_wsgi_application()
+
+from shop.tasks import queue
+
+queue.worker(threads=4).start()
