@@ -192,7 +192,8 @@ OURS = Server([sys.executable, "-m", __name__], environment)
 def serve(path: str) -> None:
     """Run what is asked for, each in a fork, until the one who started this is gone."""
     for module in pkgutil.walk_packages([str(ROOT / "litequeue")], "litequeue."):
-        if not module.name.endswith("__main__") and not module.name.startswith("litequeue.testing"):  # which no command needs, and may want pytest
+        # No command needs the last ones, which want pytest, or what bridges lead to.
+        if not module.name.endswith("__main__") and not module.name.startswith(("litequeue.testing", "litequeue.celery", "litequeue.django")):
             importlib.import_module(module.name)
     gc.freeze()  # or each child's collections would copy all this memory
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal; the one who asks ends, and then so does this

@@ -1,0 +1,45 @@
+"""The app for INSTALLED_APPS, which makes the queue's tables when Django has made its own.
+
+Owns that, and nothing that a request does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.db import connections
+from django.db.models.signals import post_migrate
+
+
+class LiteQueueConfig(AppConfig):
+    """The app ``litequeue``."""
+
+    name = "litequeue.django"
+    label = "litequeue"
+    verbose_name = "litequeue"
+
+    def ready(self) -> None:
+        post_migrate.connect(make_tables, sender=self, dispatch_uid="litequeue.make_tables")
+
+
+def make_tables(using: str, **_: Any) -> None:
+    """Of the queues that lie in this database. Not in a transaction, whose rollback they would not survive."""
+    from .backend import backends
+
+    if connections[using].in_atomic_block:
+        return
+    for backend in backends():
+        if backend.options.get("path") is None or backend.place.alias is not None:
+            make_of(backend, using)
+
+
+def make_of(backend: Any, using: str) -> None:
+    from django.core.exceptions import ImproperlyConfigured
+
+    try:
+        place = backend.place
+    except ImproperlyConfigured:  # a test's database in memory, or another one's: the checks say what is wrong
+        return
+    if place.alias == using:
+        backend.app._client.store.reports.is_unused()  # which opens it, and makes what is not there

@@ -1,0 +1,104 @@
+"""``manage.py litequeue worker --threads 4``, ``manage.py litequeue jobs``: the command line of litequeue, on the file that TASKS says.
+
+Owns how its words come there. What they do is ``cli``'s; the worker is ``working``'s.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import autoreload
+
+from litequeue.base.errors import LitequeueError
+from litequeue.cli import main
+from litequeue.cli.grammar import build
+from litequeue.django.backend import LiteQueueBackend, backends
+from litequeue.given import DATABASE
+
+OWN = ["--settings", "--pythonpath"]  # which Django has read by then, wherever they stand
+
+
+class Command(BaseCommand):
+    """The command."""
+
+    help = "Run a worker, or any other command of litequeue, on the queue of TASKS: litequeue worker, litequeue jobs, litequeue doctor, litequeue help, ..."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--backend", metavar="ALIAS", help="of which backend in TASKS; left out: the first of litequeue's")
+        parser.add_argument("--noreload", action="store_true", help="let the worker of a project with DEBUG go on when code has changed")
+        parser.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND ...", help="as of python -m litequeue, without the DB; COMMAND --help says what there is")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        words = _without(OWN, list(options["words"]))
+        backend = _chosen(options["backend"])
+        parse = functools.partial(_parsed, words, backend.place.path)
+        if words[:1] == ["worker"] and settings.DEBUG and not options["noreload"] and not {"--burst", "--help", "-h", "--noreload"} & set(words):
+            arguments = _checked(parse)
+            from litequeue.django import working
+
+            autoreload.run_with_reloader(working.run_until_reload, arguments)
+            return
+        code = main(parse=parse)
+        if code:
+            raise SystemExit(code)
+
+
+def _chosen(alias: str | None) -> LiteQueueBackend:
+    found = [backend for backend in backends() if alias in (None, backend.alias)]
+    if not found:
+        named = "" if alias is None else f" named {alias!r}"
+        raise CommandError(f'TASKS has no backend of litequeue{named}: {{"BACKEND": "litequeue.django.LiteQueueBackend"}}')
+    return found[0]
+
+
+def _parsed(words: list[str], path: str) -> argparse.Namespace:
+    """``path``: the DB, where no other is given."""
+    from litequeue.django import working
+
+    with _in_environment(DATABASE, path):
+        arguments = build("manage.py litequeue").parse_args([word for word in words if word != "--noreload"])
+    if words[:1] == ["worker"]:
+        arguments.run = working.run
+    return arguments
+
+
+def _checked(parse: Any) -> argparse.Namespace:
+    try:
+        found: argparse.Namespace = parse()
+    except LitequeueError as error:
+        raise CommandError(str(error)) from error
+    return found
+
+
+@contextlib.contextmanager
+def _in_environment(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def _without(options: list[str], words: list[str]) -> list[str]:
+    """The words up to a ``--`` without these options and their values."""
+    end = words.index("--") if "--" in words else len(words)
+    left, rest = [], iter(words[:end])
+    for word in rest:
+        if word in options:
+            next(rest, None)
+        elif word.partition("=")[0] not in options:
+            left.append(word)
+    return [*left, *words[end:]]
+
+
