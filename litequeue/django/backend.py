@@ -130,11 +130,7 @@ class LiteQueueBackend(places.Placed, BaseTaskBackend):
 
 def backends() -> list[LiteQueueBackend]:
     """Those of ours in TASKS."""
-    found = []
-    for alias in task_backends.settings:
-        with contextlib.suppress(InvalidTaskBackend):  # another's, which is not installed
-            found.append(task_backends[alias])
-    return [backend for backend in found if isinstance(backend, LiteQueueBackend)]
+    return [backend for backend in task_backends.all() if isinstance(backend, LiteQueueBackend)]
 
 
 def backends_on(path: str) -> list[LiteQueueBackend]:

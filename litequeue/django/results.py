@@ -34,7 +34,7 @@ _ID: Final = re.compile(r"([1-9]\d{0,18})-([0-9a-f]{8})", re.ASCII)
 def number_of(result_id: object) -> int | None:
     """The job's number in an id; None in what is none."""
     found = _ID.fullmatch(result_id) if isinstance(result_id, str) else None
-    return None if found is None else int(found[1])
+    return None if found is None or int(found[1]) >= 2**63 else int(found[1])
 
 
 def id_of(info: JobInfo, key: str | None = None) -> str:

@@ -10,7 +10,7 @@ import contextlib
 import functools
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -30,20 +30,25 @@ class Command(BaseCommand):
 
     help = "Run a worker, or any other command of litequeue, on the queue of TASKS: litequeue worker, litequeue jobs, litequeue doctor, litequeue help, ..."
 
+    requires_system_checks: ClassVar[list[str]] = []  # but for the worker
+
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--backend", metavar="ALIAS", help="of which backend in TASKS; left out: the first of litequeue's")
-        parser.add_argument("--noreload", action="store_true", help="let the worker of a project with DEBUG go on when code has changed")
-        parser.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND ...", help="as of python -m litequeue, without the DB; COMMAND --help says what there is")
+        parser.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND ...", help="as of python -m litequeue, without the DB; COMMAND --help says what there is. With DEBUG a worker starts anew when code has changed, unless "
+                            "its options have --noreload")
 
     def handle(self, *args: Any, **options: Any) -> None:
         words = _without(OWN, list(options["words"]))
         backend = _chosen(options["backend"])
         parse = functools.partial(_parsed, words, backend.place.path)
-        if words[:1] == ["worker"] and settings.DEBUG and not options["noreload"] and not {"--burst", "--help", "-h", "--noreload"} & set(words):
-            arguments = _checked(parse)
+        is_worker = words[:1] == ["worker"]
+        reloads = is_worker and settings.DEBUG and not {"--burst", "--help", "-h", "--noreload"} & set(words)
+        if is_worker and (not reloads or os.environ.get(autoreload.DJANGO_AUTORELOAD_ENV) == "true"):
+            self.check()
+        if reloads:
             from litequeue.django import working
 
-            autoreload.run_with_reloader(working.run_until_reload, arguments)
+            autoreload.run_with_reloader(working.run_until_reload, _checked(parse))
             return
         code = main(parse=parse)
         if code:
