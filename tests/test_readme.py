@@ -39,6 +39,7 @@ def session(text: str) -> list[str]:
 
 BLOCKS = blocks(README)
 TASKS = blocks(GUIDE["tasks"])
+OF_PEERS = ("django",)  # chapters whose code is run in tests/peers, with what it is about
 (NIGHTLY,) = (block for block in blocks(GUIDE["schedules"]) if "# nightly.py" in block)
 
 
@@ -216,7 +217,7 @@ def test_the_readme_is_a_page_that_one_reads() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name, text in GUIDE.items() if blocks(text)])
+@pytest.mark.parametrize("name", [name for name, text in GUIDE.items() if blocks(text) and name not in OF_PEERS])
 def test_the_code_of_a_chapter_runs_and_prints_what_it_says(tmp_path: Path, name: str) -> None:
     """A chapter's blocks are one program, so that each may build on earlier ones, and on a key that it has made."""
     for line in session(GUIDE[name]):

@@ -20,6 +20,8 @@ class LiteQueueConfig(AppConfig):
     verbose_name = "litequeue"
 
     def ready(self) -> None:
+        from . import api  # noqa: F401 - with it come Django's checks of TASKS
+
         post_migrate.connect(make_tables, sender=self, dispatch_uid="litequeue.make_tables")
 
 

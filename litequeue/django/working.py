@@ -13,12 +13,13 @@ import sys
 from typing import Any
 
 from ..base.checks import is_name
-from ..base.errors import InvalidArgument, UnknownTask
+from ..base.errors import InvalidArgument, LitequeueError, UnknownTask
 from ..base.homes import home_of
+from ..cli.exits import report
 from ..cli.worker import command
 from ..tasks import TaskCode
 from ..worker.discovery import Catalogue
-from ..worker.embedded import EmbeddedWorker
+from ..worker.embedded import GRACE, EmbeddedWorker
 from . import codes, declared, running, schedules
 from .backend import backends_on
 
@@ -65,13 +66,19 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def run_until_reload(arguments: argparse.Namespace) -> None:
-    """The same in a thread of Django's autoreloader, which ends the process when code has changed: what runs is given its time then."""
-    _tell_of_ends(arguments.db)
-    worker, store, registered = command.built(arguments, catalogue=DjangoCatalogue)
-    embedded = EmbeddedWorker(worker, store.path, registered)
-    embedded.start()
-    with contextlib.closing(store):
-        embedded.join()
+    """The same in a thread of Django's autoreloader, which ends the process when code has changed; what runs is given its time then. It also waits
+    for a change where the worker cannot start."""
+    if arguments.grace is None:
+        arguments.grace = str(GRACE)
+    try:
+        _tell_of_ends(arguments.db)
+        worker, store, registered = command.built(arguments, catalogue=DjangoCatalogue)
+        with contextlib.closing(store):
+            embedded = EmbeddedWorker(worker, store.path, registered).start()
+            embedded.join()
+            embedded.stop()
+    except LitequeueError as error:
+        report(error)
 
 
 def _tell_of_ends(path: str) -> None:

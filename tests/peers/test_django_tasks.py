@@ -633,6 +633,9 @@ def test_the_command_has_all_that_the_command_line_has(site: Path, tasks: Any) -
     assert (wrong.returncode, wrong.stderr.count("\n")) == (1, 1)
     typed = django_site.manage(site, "litequeue", "worker", "--thread", "4")
     assert typed.returncode == 2 and typed.stderr.startswith("manage.py: litequeue worker: unrecognized arguments"), typed.stderr
+    unit = django_site.manage(site, "litequeue", "service", "--", "--threads", "3").stdout
+    assert f"ExecStart={sys.executable} {site}/manage.py litequeue --settings site_settings --backend default worker --noreload --grace 30 --threads 3\n" in unit
+    assert f"WorkingDirectory={site}\n" in unit
     unknown = django_site.manage(site, "litequeue", "--backend", "dummy", "jobs")
     assert unknown.returncode == 1 and "TASKS has no backend of litequeue named 'dummy'" in unknown.stderr, unknown.stderr
 

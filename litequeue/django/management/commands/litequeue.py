@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import functools
 import os
+import sys
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -34,13 +35,13 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--backend", metavar="ALIAS", help="of which backend in TASKS; left out: the first of litequeue's")
-        parser.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND ...", help="as of python -m litequeue, without the DB; COMMAND --help says what there is. With DEBUG a worker starts anew when code has changed, unless "
-                            "its options have --noreload")
+        said = "as of python -m litequeue, without the DB; COMMAND --help says what there is. With DEBUG a worker starts anew when code has changed, unless it has --noreload"
+        parser.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND ...", help=said)
 
     def handle(self, *args: Any, **options: Any) -> None:
         words = _without(OWN, list(options["words"]))
         backend = _chosen(options["backend"])
-        parse = functools.partial(_parsed, words, backend.place.path)
+        parse = functools.partial(_parsed, words, backend.place.path, backend.alias)
         is_worker = words[:1] == ["worker"]
         reloads = is_worker and settings.DEBUG and not {"--burst", "--help", "-h", "--noreload"} & set(words)
         if is_worker and (not reloads or os.environ.get(autoreload.DJANGO_AUTORELOAD_ENV) == "true"):
@@ -63,7 +64,7 @@ def _chosen(alias: str | None) -> LiteQueueBackend:
     return found[0]
 
 
-def _parsed(words: list[str], path: str) -> argparse.Namespace:
+def _parsed(words: list[str], path: str, alias: str) -> argparse.Namespace:
     """``path``: the DB, where no other is given."""
     from litequeue.django import working
 
@@ -71,6 +72,9 @@ def _parsed(words: list[str], path: str) -> argparse.Namespace:
         arguments = build("manage.py litequeue").parse_args([word for word in words if word != "--noreload"])
     if words[:1] == ["worker"]:
         arguments.run = working.run
+    # Of the unit that ``service`` prints.
+    named = ["--settings", os.environ["DJANGO_SETTINGS_MODULE"]] if "DJANGO_SETTINGS_MODULE" in os.environ else []
+    arguments.program = [os.path.abspath(sys.argv[0]), "litequeue", *named, "--backend", alias, "worker", "--noreload"]
     return arguments
 
 
