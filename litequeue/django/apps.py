@@ -5,9 +5,11 @@ Owns that, and nothing that a request does.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from django.apps import AppConfig
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.db.models.signals import post_migrate
 
@@ -32,16 +34,6 @@ def make_tables(using: str, **_: Any) -> None:
     if connections[using].in_atomic_block:
         return
     for backend in backends():
-        if backend.options.get("path") is None or backend.place.alias is not None:
-            make_of(backend, using)
-
-
-def make_of(backend: Any, using: str) -> None:
-    from django.core.exceptions import ImproperlyConfigured
-
-    try:
-        place = backend.place
-    except ImproperlyConfigured:  # a test's database in memory, or another one's: the checks say what is wrong
-        return
-    if place.alias == using:
-        backend.app._client.store.reports.is_unused()  # which opens it, and makes what is not there
+        with contextlib.suppress(ImproperlyConfigured):  # a test's database in memory, say; the checks tell what is wrong
+            if backend.place.alias == using:
+                backend.app._client.store.reports.is_unused()  # which opens it, and makes what is not there

@@ -19,7 +19,12 @@ from django.utils.module_loading import import_string
 
 from ..app import LiteQueue
 from ..base import stored
-from ..base.errors import InvalidArgument, InvalidType, UnknownTask
+from ..base.errors import (
+    InvalidArgument,
+    InvalidType,
+    PayloadTooLarge,
+    UnknownTask,
+)
 from ..base.homes import Home
 from ..base.models import TaskOrigin
 from ..options import TaskOptions, options_of
@@ -75,8 +80,8 @@ class DjangoCode(TaskCode):
         return found._replace(options=json.dumps({**json.loads(found.options), _MARK: self._alias, RUN_BY: by}))
 
     def retries_on(self, error: BaseException) -> bool:
-        """Not for a result that is no JSON: what the task does it has done."""
-        return not isinstance(error, running.NotJson) and super().retries_on(error)
+        """Not for a result that cannot be stored: what the task does it has done."""
+        return not isinstance(error, (running.NotJson, PayloadTooLarge)) and super().retries_on(error)
 
 
 class _Made(NamedTuple):

@@ -11,11 +11,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from asgiref.sync import sync_to_async
-from django.db import close_old_connections, reset_queries
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
+from django.db import close_old_connections, connections, reset_queries
 
 from ..app import LiteQueue
 from ..base.signatures import signature_of
+from ..payload import MAX_BYTES
 from ..tasks.context import current_job
 from .api import (
     TaskContext,
@@ -36,7 +37,11 @@ NotJson.__module__, NotJson.__qualname__ = "builtins", "TypeError"  # as people 
 
 def plain(value: Any) -> Any:
     """As JSON gives it back: what any backend of Django's could store. Raises TypeError or ValueError."""
-    return json.loads(json.dumps(normalize_json(value)))
+    return json.loads(_text(value))
+
+
+def _text(value: Any) -> str:
+    return json.dumps(normalize_json(value), separators=(",", ":"))
 
 
 def surrounded(task: Any, alias: str) -> Callable[..., Any]:
@@ -46,14 +51,16 @@ def surrounded(task: Any, alias: str) -> Callable[..., Any]:
 
         @functools.wraps(function)
         async def run(*args: Any, **kwargs: Any) -> Any:
-            await sync_to_async(tidy)()
-            try:
-                result = running(alias)
-                await task_started.asend_robust(sender=type(task_backends[result.backend]), task_result=result)
-                given = (TaskContext(task_result=result), *args) if task.takes_context else args
-                return returned(await function(*given, **kwargs))
-            finally:
-                await sync_to_async(tidy)()
+            # Django's own threads for what a coroutine does with the database, as around a request: in one that all share, the end of one job would close
+            # the connection that another is using.
+            async with ThreadSensitiveContext():
+                try:
+                    result = running(alias)
+                    await task_started.asend_robust(sender=type(task_backends[result.backend]), task_result=result)
+                    given = (TaskContext(task_result=result), *args) if task.takes_context else args
+                    return returned(await function(*given, **kwargs))
+                finally:
+                    await sync_to_async(connections.close_all)()
 
     else:
 
@@ -93,10 +100,15 @@ def running(alias: str) -> TaskResult:
 
 
 def returned(value: Any) -> Any:
+    """As it is stored. Raises NotJson or PayloadTooLarge: Django would take what could not be stored for None."""
     try:
-        return plain(value)
+        text = _text(value)
     except (TypeError, ValueError) as error:
         raise NotJson(str(error)) from None
+    found = json.loads(text)
+    if len(text) > MAX_BYTES // 2:
+        current_job()._code.codec.encode_result(found, "the result")  # type: ignore[union-attr]
+    return found
 
 
 def tell_of_ends(app: LiteQueue, backend: Any) -> None:

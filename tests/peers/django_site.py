@@ -58,6 +58,7 @@ try:
     from django.tasks import task
 except ImportError:
     from django_tasks import task
+from asgiref.sync import sync_to_async
 from django.db import connection, transaction
 from shop.models import Order
 
@@ -125,6 +126,26 @@ def connected():
     was_closed = connection.connection is None
     connection.ensure_connection()
     return was_closed
+
+@task
+def large():
+    Order.objects.create(name="large")
+    return "x" * 2_000_000
+
+@task
+async def connected_in_a_loop():
+    ask = sync_to_async(lambda: (connection.ensure_connection(), id(connection.connection))[1])
+    before = await ask()
+    await asyncio.sleep(0.3)
+    return before == await ask()
+
+@task(backend="dummy")
+def elsewhere():
+    return "not elsewhere"
+
+@task(backend="dummy")
+def never_here():
+    return "nowhere"
 
 def no_task(x):
     return x

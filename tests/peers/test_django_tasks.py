@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from litequeue import LiteQueue
+from litequeue import LiteQueue, PayloadTooLarge
 
 from ..support import litequeue, wait_until, worker_process
 from . import django_site, peer
@@ -54,6 +54,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     connections.close_all()
     for app in list(sys.modules["litequeue.django.places"]._apps.values()):
         app.close()
+    sys.path.remove(str(folder))
+    del os.environ["DJANGO_SETTINGS_MODULE"]
 
 
 @pytest.fixture(scope="module")
@@ -175,8 +177,12 @@ def test_a_result_that_is_no_json_fails_its_task_which_is_not_run_again(worker: 
     assert (result.status.value, result.errors[0].exception_class) == ("FAILED", TypeError)
     assert "Unsupported type: <class 'object'>" in result.errors[0].traceback
     assert orders.count() == 1
+    result = ended(tasks.large.enqueue())
+    assert (result.status.value, result.errors[0].exception_class) == ("FAILED", PayloadTooLarge)
+    assert orders.count() == 2
     code = backends["default"].ours(tasks.twice).__litequeue_code__
-    assert isinstance(code, DjangoCode) and code.retries_on(TypeError()) and not code.retries_on(NotJson())
+    assert isinstance(code, DjangoCode) and code.retries_on(TypeError())
+    assert not code.retries_on(NotJson()) and not code.retries_on(PayloadTooLarge())
 
 
 def test_a_task_that_is_tried_again_has_an_error_and_a_worker_for_each_attempt(worker: Path, tasks: Any) -> None:
@@ -239,6 +245,13 @@ def test_signals_are_sent_where_things_happen_and_of_an_end_only_once(worker: Pa
 def test_connections_are_closed_around_each_job(worker: Path, tasks: Any) -> None:
     """CONN_MAX_AGE is 0. There are four threads, so some of eight jobs run where one ran before."""
     assert [ended(result).return_value for result in [tasks.connected.enqueue() for _ in range(8)]] == [True] * 8
+
+
+def test_a_coroutine_keeps_its_connection_while_others_end(worker: Path, tasks: Any, orders: Any) -> None:
+    long = tasks.connected_in_a_loop.enqueue()
+    for name in "abc":
+        ended(tasks.in_a_loop.enqueue(name))
+    assert ended(long).return_value is True
 
 
 # -- transactions ----------------------------------------------------------------------------------------------
@@ -478,6 +491,18 @@ def test_a_name_runs_only_if_it_is_a_task_of_djangos_of_this_queue(worker: Path,
     assert by_name.get(timeout=20) == 42
 
 
+def test_a_task_of_another_backend_runs_here_only_if_it_was_enqueued_for_one_of_these(worker: Path, tasks: Any, queue: LiteQueue) -> None:
+    from litequeue.django.api import task_backends
+
+    refused = queue.enqueue("shop.tasks.never_here")
+    wait_until(lambda: "the task shop.tasks.never_here is of the backend 'dummy', which has not its queue in" in worker.read_text())
+    assert refused.state == "available" and refused.cancel()
+    result = ended(tasks.elsewhere.using(backend="default").enqueue())
+    assert (result.return_value, result.backend) == ("not elsewhere", "default")
+    linked = ended(tasks.add.using(backend="linked").enqueue(1, 2))
+    assert (linked.return_value, linked.backend, linked.task.get_backend()) == (3, "linked", task_backends["linked"])
+
+
 def test_a_task_that_is_gone_from_the_code_is_said_of_its_result(site: Path, tasks: Any, backends: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from litequeue.django.api import InvalidTask
 
@@ -498,7 +523,7 @@ def test_a_plain_worker_says_which_one_runs_djangos_tasks_and_leaves_its_schedul
 
 SCHEDULED = """
 from site_settings import *
-TASKS = {"default": {"BACKEND": BACKEND, "OPTIONS": {"path": BASE_DIR / "scheduled.sqlite3", "schedules": {
+TASKS |= {"default": {"BACKEND": BACKEND, "OPTIONS": {"path": BASE_DIR / "scheduled.sqlite3", "schedules": {
     "often": {"task": "shop.tasks.add", "args": [20, 22], "every": "100ms", "priority": 5},
     "nightly": {"task": "shop.tasks.given", "kwargs": {"a": 1}, "cron": "0 3 * * *", "timezone": "Europe/Berlin"},
 }}}}
@@ -636,12 +661,14 @@ def test_the_command_has_all_that_the_command_line_has(site: Path, tasks: Any) -
     unit = django_site.manage(site, "litequeue", "service", "--", "--threads", "3").stdout
     assert f"ExecStart={sys.executable} {site}/manage.py litequeue --settings site_settings --backend default worker --noreload --grace 30 --threads 3\n" in unit
     assert f"WorkingDirectory={site}\n" in unit
+    memory = django_site.manage(site, "litequeue", "--backend", "memory", "jobs")
+    assert memory.returncode == 1 and memory.stderr.startswith("CommandError: the database 'memory' is in memory"), memory.stderr
     unknown = django_site.manage(site, "litequeue", "--backend", "dummy", "jobs")
     assert unknown.returncode == 1 and "TASKS has no backend of litequeue named 'dummy'" in unknown.stderr, unknown.stderr
 
 
 def test_with_debug_a_worker_is_started_anew_when_code_has_changed(site: Path) -> None:
-    (site / "debugging.py").write_text('from site_settings import *\nDEBUG = True\nTASKS = {"default": {"BACKEND": BACKEND, "OPTIONS": {"path": BASE_DIR / "debug.sqlite3"}}}\n'
+    (site / "debugging.py").write_text('from site_settings import *\nDEBUG = True\nTASKS |= {"default": {"BACKEND": BACKEND, "OPTIONS": {"path": BASE_DIR / "debug.sqlite3"}}}\n'
                                        'INSTALLED_APPS += ["moody"]\n')  # fmt: skip
     (site / "moody").mkdir()
     (site / "moody" / "__init__.py").write_text("")

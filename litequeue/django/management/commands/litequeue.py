@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import autoreload
 
@@ -40,8 +41,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         words = _without(OWN, list(options["words"]))
-        backend = _chosen(options["backend"])
-        parse = functools.partial(_parsed, words, backend.place.path, backend.alias)
+        try:
+            backend = _chosen(options["backend"])
+            path = backend.place.path
+        except ImproperlyConfigured as error:
+            raise CommandError(str(error)) from error
+        parse = functools.partial(_parsed, words, path, backend.alias)
         is_worker = words[:1] == ["worker"]
         reloads = is_worker and settings.DEBUG and not {"--burst", "--help", "-h", "--noreload"} & set(words)
         if is_worker and (not reloads or os.environ.get(autoreload.DJANGO_AUTORELOAD_ENV) == "true"):
