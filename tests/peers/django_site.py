@@ -5,14 +5,16 @@ Owns its files, and Django in the process of the tests, which is set up for it o
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..support import ROOT
+from ..support import ROOT, registered, wait_until, worker_process
 
 SETTINGS = """
 from pathlib import Path
@@ -232,3 +234,12 @@ def manage(folder: Path, *words: str, timeout: float = 60, **popen: Any) -> subp
     return subprocess.run(
         [sys.executable, "manage.py", *words], cwd=folder, env=environment(), capture_output=True, text=True, timeout=timeout, check=False, **popen
     )
+
+
+@contextlib.contextmanager
+def worker(folder: Path, path: Path, *flags: str, before: tuple[str, ...] = (), **popen: Any) -> Iterator[subprocess.Popen[str]]:
+    """``python manage.py litequeue worker`` for a file, once it has registered: Django may have to be compiled first, which takes its time beside others."""
+    program = (sys.executable, "manage.py", "litequeue", *before)
+    with worker_process(path, *flags, program=program, cwd=folder, env=environment(), wait=False, **popen) as process:
+        wait_until(lambda: registered(path, process.pid) or process.poll() is not None, 60, "the worker registers")
+        yield process

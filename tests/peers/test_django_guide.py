@@ -12,7 +12,7 @@ import pytest
 from litequeue.options import options_of
 from litequeue.options.jobs import TaskOptions
 
-from ..support import ROOT, worker_process
+from ..support import ROOT
 from . import django_site, peer
 
 HAS_TASKS = peer("django").VERSION >= (6,)
@@ -71,8 +71,8 @@ def test_the_project_of_the_chapter_does_what_it_says(project: Path) -> None:
     for words in (["check"], [*migrate.split(), "--run-syncdb"]):  # the chapter's site has its migrations
         done = django_site.manage(project, *words)
         assert done.returncode == 0 and "litequeue." not in done.stdout + done.stderr, done.stdout + done.stderr
-    program = (sys.executable, "manage.py", worker.split()[0])
-    with worker_process(project / "db.sqlite3", program=program, cwd=project, env=django_site.environment()):
+    assert worker == "litequeue worker"
+    with django_site.worker(project, project / "db.sqlite3"):
         env = django_site.environment(DJANGO_SETTINGS_MODULE="site_settings")
         ran = subprocess.run([sys.executable, "-c", REQUESTS], cwd=project, env=env, capture_output=True, text=True, timeout=60, check=False)
         assert ran.stdout == '["a book is shipped", "paid at attempt 2", 1, 1, ["a book"]]\n', ran.stderr

@@ -67,8 +67,7 @@ def worker(site: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def run_worker(site: Path, *flags: str, **popen: Any) -> Iterator[subprocess.Popen[str]]:
-    program = (sys.executable, "manage.py", "litequeue")
-    with worker_process(site / "site.sqlite3", *flags, program=program, cwd=site, env=django_site.environment(), **popen) as process:
+    with django_site.worker(site, site / "site.sqlite3", *flags, **popen) as process:
         yield process
         if process.poll() is None:
             process.terminate()
@@ -552,8 +551,7 @@ def test_schedules_of_the_settings_fire_and_are_gone_with_them(site: Path) -> No
 
 @contextlib.contextmanager
 def run_worker_of(site: Path, settings: str, path: Path) -> Iterator[None]:
-    program = (sys.executable, "manage.py", "litequeue", "--settings", settings)
-    with worker_process(path, program=program, cwd=site, env=django_site.environment()) as process:
+    with django_site.worker(site, path, before=("--settings", settings)) as process:
         yield
         process.terminate()
         assert process.wait(20) == 0
