@@ -167,7 +167,7 @@ def test_a_folder_names_all_of_its_files(name: str) -> None:
 
 
 # What bridges lead to, which only their users import.
-BRIDGED = {"testing.fixture": ("pytest",), "celery": ("celery", "kombu"), "django": ("django", "django_tasks")}
+BRIDGED = {"testing.fixture": ("pytest",), "celery": ("celery", "kombu"), "django": ("django", "django_tasks", "asgiref")}
 
 
 @of_every_file

@@ -39,7 +39,7 @@ def session(text: str) -> list[str]:
 
 BLOCKS = blocks(README)
 TASKS = blocks(GUIDE["tasks"])
-OF_PEERS = {"celery", "frameworks"}  # chapters whose code is run with the libraries that they are about, in tests/peers
+OF_PEERS = {"celery", "django", "frameworks"}  # chapters whose code is run with the libraries that they are about, in tests/peers
 (NIGHTLY,) = (block for block in blocks(GUIDE["schedules"]) if "# nightly.py" in block)
 
 

@@ -7,7 +7,7 @@ import contextlib
 import errno
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..base.errors import LitequeueError
 from . import exits
@@ -15,12 +15,12 @@ from .grammar import build
 from .printing import complain
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the process's exit code."""
+def main(argv: Sequence[str] | None = None, *, parse: Callable[[], argparse.Namespace] | None = None) -> int:
+    """Run one command; the process's exit code. ``parse``: in the place of the grammar, for another program whose command it is."""
     _open_standard_streams()
     try:
         try:
-            arguments = build().parse_args(argv)
+            arguments = build().parse_args(argv) if parse is None else parse()
             code = _run(arguments)
         finally:  # also after --help, which ends in a SystemExit
             sys.stdout.flush()

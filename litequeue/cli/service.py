@@ -34,7 +34,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise InvalidArgument("there is no unit for this system: have its own service manager run python -P -m litequeue worker DB")
     db = database_path(arguments.db)
     imports = _checked(arguments.options).imports or []
-    directory = absolute(arguments.directory or home_of_imports(imports, os.path.dirname(db)))
+    program = getattr(arguments, "program", None)  # of another program, whose command this is, begins with the path of that
+    home = home_of_imports(imports, os.path.dirname(db)) if program is None else os.path.dirname(program[0])
+    directory = absolute(arguments.directory or home)
     for needed in (os.path.dirname(db), directory):
         if not os.path.isdir(needed):
             raise CannotOpen(f"{needed}: no such directory; the worker needs it: create it first")
@@ -52,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     unit = Unit(
         db, sys.executable, name=name, user=arguments.user, grace=grace, directory=directory,
         extra=arguments.options, run_as=None if arguments.user else _account(owner, db),
-        pythonpath=os.pathsep.join(python_path) or None, trust=trust,
+        pythonpath=os.pathsep.join(python_path) or None, trust=trust, program=program,
     )  # fmt: skip
     logs = os.path.expanduser("~/Library/Logs") if arguments.user else "/Library/Logs"
     wants_launchd = arguments.launchd or sys.platform == "darwin"  # where there is no systemd

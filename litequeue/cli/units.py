@@ -99,6 +99,7 @@ class Unit:
     run_as: str | None = None
     pythonpath: str | None = None
     trust: bool = False  # whoever can write the file
+    program: Sequence[str] | None = None  # the arguments by which another program than ``-m litequeue`` runs a worker for the file
 
     def __post_init__(self) -> None:
         for text in (*self.words, self.directory, self.pythonpath or "", self.run_as or ""):
@@ -107,7 +108,8 @@ class Unit:
     @property
     def words(self) -> list[str]:
         """The worker's command."""
-        return [self.python, "-P", "-m", "litequeue", "worker", self.db, "--grace", _number(self.grace), *self.extra]
+        program = ["-P", "-m", "litequeue", "worker", self.db] if self.program is None else self.program
+        return [self.python, *program, "--grace", _number(self.grace), *self.extra]
 
     @property
     def own_environment(self) -> dict[str, str]:

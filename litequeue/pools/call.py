@@ -293,7 +293,7 @@ def traceback_of(error: BaseException, call: Call) -> str:
     try:
         frames = error.__traceback__
         while frames is not None and frames.tb_frame.f_globals.get("__name__", "").startswith(
-            ("litequeue.pools", "litequeue.command", "litequeue.tasks.hooks", "litequeue.compat")
+            ("litequeue.pools", "litequeue.command", "litequeue.tasks.hooks", "litequeue.compat", "litequeue.django", "litequeue.celery")
         ):
             frames = frames.tb_next
         lines = traceback.format_exception(type(error), error, frames, limit=-100)

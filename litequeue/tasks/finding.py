@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, Final
 
+from ..base import stored
 from ..base.errors import CannotOpen, UnknownTask
 from ..base.homes import home_of, loaded, same_directory
 from ..base.models import TaskOrigin
 from .code import MARK, Marked, TaskCode
 from .modules import load
+
+RUN_BY: Final = "run_by"  # in what is recorded of a task: what runs it, where that is no worker like this one
 
 
 def locate(origin: TaskOrigin, *, check: bool = False) -> TaskCode:
@@ -28,6 +31,9 @@ def locate(origin: TaskOrigin, *, check: bool = False) -> TaskCode:
             f"the task {origin.task} was made in a shell or a notebook, which no other process can load: run its jobs "
             "there, with app.worker(); or put the task into a file"
         )
+    by = stored.loads_as(origin.options, dict).get(RUN_BY)
+    if isinstance(by, str):
+        raise UnknownTask(f"{origin.task} is run by another worker than this: {by:.300}; its code is in {origin.directory}")
     module = load(origin.module, origin.directory, check=check)
     code = _found_in(module, origin)
     check_ready(code)

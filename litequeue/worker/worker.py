@@ -82,6 +82,12 @@ class Worker:
         found: tuple[str, ...] | None = self._config.queues
         return found
 
+    @property
+    def grace(self) -> float:
+        """Seconds for running jobs at a stop."""
+        found: float = self._config.grace
+        return found
+
     def withdraw(self, jobs: Iterable[int]) -> SimpleQueue[set[int]]:
         """Let jobs not begin, as ``Withdraw``; where the answer comes. From any thread."""
         asked = Withdraw(frozenset(jobs), SimpleQueue())
@@ -91,8 +97,7 @@ class Worker:
     @property
     def patience(self) -> float:
         """Seconds in which a stop comes to its end, unless a statement of SQLite's does not."""
-        grace: float = self._config.grace
-        return grace + LAST_WORDS + 2 * self._store.database.patience  # for the lock, in the last turn and before
+        return self.grace + LAST_WORDS + 2 * self._store.database.patience  # for the lock, in the last turn and before
 
     def interrupt(self) -> None:
         """End the statement that holds a stop up: a trigger that somebody has put into the file may never. From any thread."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -45,8 +46,16 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         assert "Traceback" not in err
         return Said(code, out, err)
 
+    own = logging.getLogger("litequeue")
+    before = own.handlers, own.propagate, own.level, logging.lastResort
     with monkeypatch.context() as there:
         there.setenv("TZ", "Europe/Berlin")
         time.tzset()
         yield run
     time.tzset()
+    if own.handlers is not before[0]:  # a worker's command has set the log up for its process, and a test of lines that comes after would see none
+        for handler in (*own.handlers, logging.lastResort):
+            if isinstance(handler, logging.StreamHandler):
+                handler.stream.close()
+        own.handlers, own.propagate, level, logging.lastResort = before
+        own.setLevel(level)

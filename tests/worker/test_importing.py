@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from litequeue import JobFailed, LiteQueue, UnknownTask
+from litequeue.base.models import TaskOrigin
+from litequeue.tasks.finding import locate
 from litequeue.worker.importing import Importer
 
 from ..prepared import litequeue, worker_process
@@ -229,7 +231,7 @@ def test_an_import_that_fails_says_in_which_line(tmp_path: Path, text: str, word
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("import sys\nsys.exit(0)", "SystemExit: 0 (line 2 of {})"),
+        ("import sys\n\nsys.exit(0)", "SystemExit: 0 (line 3 of {})"),  # as long as the next, it was found compiled where that stood a moment later
         ("import sys\nsys.exit(3)", "SystemExit: 3 (line 2 of {})"),
         ("raise SystemExit", "SystemExit (line 1 of {})"),
         ("raise KeyboardInterrupt", "KeyboardInterrupt (line 1 of {})"),
@@ -270,3 +272,11 @@ def test_ctrl_c_ends_an_import(tmp_path: Path) -> None:
         wait_until(lambda: (tmp_path / "here").exists(), what="the import is under way")
         worker.send_signal(signal.SIGINT)
         assert worker.wait(10) == 130
+
+
+def test_a_task_that_another_kind_of_worker_runs_is_not_imported(tmp_path: Path) -> None:
+    """As a bridge records it, of code that is none without a framework that is set up."""
+    (tmp_path / "framed.py").write_text("raise SystemExit('imported')")
+    origin = TaskOrigin("framed.run", "framed", "run", str(tmp_path), '{"run_by": "python manage.py litequeue worker"}')
+    with pytest.raises(UnknownTask, match=r"framed.run is run by another worker than this: python manage.py litequeue worker; its code is in "):
+        locate(origin)

@@ -26,9 +26,9 @@ from .parser import (
 Fill = Callable[[Parser], None] | None
 
 
-def build() -> argparse.ArgumentParser:
+def build(prog: str = "litequeue") -> argparse.ArgumentParser:
     parser = Parser(
-        prog="litequeue", description="A task queue in one SQLite file.", allow_abbrev=False
+        prog=prog, description="A task queue in one SQLite file.", allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

@@ -11,6 +11,7 @@ import functools
 import os
 import sys
 import threading
+from collections.abc import Callable
 
 from ...base.clock import SystemClock, system_random
 from ...base.errors import LitequeueError
@@ -19,6 +20,7 @@ from ...given import database_path
 from ...options.workers import WorkerOptions
 from ...pools.logs import Lines, write_to_stderr
 from ...store import Store
+from ...tasks import TaskCode
 from ...worker.config import WorkerConfig
 from ...worker.discovery import Catalogue
 from ...worker.leaving import leave
@@ -40,7 +42,31 @@ OWN_ENVIRONMENT = "LITEQUEUE_OWN_ENVIRONMENT"  # names the variables that are fo
 AFTERWARDS = 1.0  # seconds for the last writes when a stop has run out of time
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace, *, catalogue: Callable[..., Catalogue] = Catalogue) -> int:
+    """``catalogue``: what finds the code, where that is found otherwise than here."""
+    worker, store, _ = built(arguments, catalogue=catalogue)
+    worker.on_stuck = lambda: leave(_last_words(worker, 1))
+    late = worker.grace + LAST_WORDS + AFTERWARDS
+    last_words = functools.partial(_last_words, worker)
+    signals = StopSignals(lambda now: worker.stop(now=now), deadlines=(late, AFTERWARDS), last_words=last_words)
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    exit_code, finished = 0, False
+    with signals.installed():
+        try:
+            finished = worker.run()
+            exit_code = signals.exit_code if finished else last_words(signals.exit_code)
+        except LitequeueError as error:
+            exit_code = report(error)
+    if finished:
+        store.close()
+    if not finished or _foreign_threads():
+        # Threads that run on would keep the process, and its claim to be alive, for as long as they like.
+        leave(exit_code)
+    return exit_code
+
+
+def built(arguments: argparse.Namespace, *, catalogue: Callable[..., Catalogue]) -> tuple[Worker, Store, dict[str, TaskCode]]:
+    """The worker, with its store and the tasks that it was given; this process logs as it was told from now on."""
     config, path = config_of(arguments), database_path(arguments.db)
     check_program(arguments.program, config)
     is_new = _is_new(path)
@@ -64,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
     if apps and os.path.realpath(path) not in apps:
         log.info("--import has an app of %s: its tasks run here, and what is enqueued there is not seen", " and of ".join(apps))
     clock = SystemClock()
-    catalogue = Catalogue(
+    found = catalogue(
         registered,
         path=path,
         origin=None if arguments.imports else store.jobs.origin,
@@ -74,26 +100,9 @@ def run(arguments: argparse.Namespace) -> int:
     )
     for code in registered.values():
         code.bind(path)
-    worker = Worker(store, catalogue, config, clock, system_random())
+    worker = Worker(store, found, config, clock, system_random())
     tie(worker)
-    worker.on_stuck = lambda: leave(_last_words(worker, 1))
-    late = config.grace + LAST_WORDS + AFTERWARDS
-    last_words = functools.partial(_last_words, worker)
-    signals = StopSignals(lambda now: worker.stop(now=now), deadlines=(late, AFTERWARDS), last_words=last_words)
-    sys.setswitchinterval(SWITCH_INTERVAL)
-    exit_code, finished = 0, False
-    with signals.installed():
-        try:
-            finished = worker.run()
-            exit_code = signals.exit_code if finished else last_words(signals.exit_code)
-        except LitequeueError as error:
-            exit_code = report(error)
-    if finished:
-        store.close()
-    if not finished or _foreign_threads():
-        # Threads that run on would keep the process, and its claim to be alive, for as long as they like.
-        leave(exit_code)
-    return exit_code
+    return worker, store, registered
 
 
 def config_of(arguments: argparse.Namespace) -> WorkerConfig:
