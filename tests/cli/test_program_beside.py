@@ -43,7 +43,7 @@ class Together(NamedTuple):
 
 
 TRAPS = "trap 'echo {0} >> said' {0}"
-SCRIPT = "{traps}; echo $$ > said; while [ ! -e end ]; do sleep 0.01; done; exit 5"  # who has read it may send signals
+SCRIPT = "{traps}; echo $$ >> said; while [ ! -e end ]; do sleep 0.01; done; exit 5"  # who has read it may send signals
 
 
 @contextlib.contextmanager

@@ -130,20 +130,28 @@ class _Parent:
                 self._kill()
 
     def _start(self) -> None:
-        """In a group of its own, as the worker; a terminal is then nothing that it could read."""
-        null = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)] if os.isatty(0) else []
+        """In a group of its own, as the worker; a terminal is then nothing that it could read. It names itself before it is a program: were we killed
+        between its start and our naming it, it would outlive us."""
+        import subprocess  # for the few workers that have a program
+
+        stdin = subprocess.DEVNULL if os.isatty(0) else None
         try:
-            self._program = os.posix_spawnp(
-                self._words[0], self._words, os.environ, file_actions=null, setpgroup=0, setsigmask=[], setsigdef=[*self._stops, signal.SIGPIPE]
-            )
-        except OSError as error:
-            log.error("the program %s cannot be started: %s", self._words[0], error.strerror)
+            # The log's writer is our only other thread, and this asks for nothing that it may hold.
+            process = subprocess.Popen(self._words, stdin=stdin, process_group=0, preexec_fn=lambda: self._name(os.getpid()))  # noqa: PLW1509
+        except (OSError, subprocess.SubprocessError) as error:
+            log.error("the program %s cannot be started: %s", self._words[0], getattr(error, "strerror", None) or error)
+            self._name(0)
             self._code = NOT_STARTED
             self._stop_worker()
             return
-        with contextlib.suppress(BrokenPipeError):
-            os.write(self._held, b"%d\n" % self._program)
+        process.returncode = 0  # it is waited for here
+        self._program = process.pid
         log.info("runs beside the worker, as process %d: %s", self._program, shlex.join(self._words))
+
+    def _name(self, program: int) -> None:
+        """To the worker, for when we are gone; 0: there is none."""
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._held, b"%d\n" % program)
 
     def _pass_on(self, number: int) -> None:
         """The first to the program, and when that has ended the worker is told; a second ends both at once."""
@@ -203,6 +211,7 @@ class _Parent:
 
     def _program_ended(self, code: int) -> None:
         self._program, self._kill_at = 0, None
+        self._name(0)
         if not self._worker:
             self._leave()
         self._code = self._code or code
