@@ -1,6 +1,8 @@
 """``export(app, celery)``: the way on, once one host is no longer enough.
 
 Owns what is asked of the Celery app: our tasks in its registry, our serializer among those that it takes, and defaults where its owner has said nothing. Opens no file, and connects to nothing.
+
+Celery 5.7's ``-A module`` takes what is called ``app`` there before what is called ``celery``, whatever it is: so the guide's celeryapp.py says ``import tasks``, and not ``from tasks import app``.
 """
 
 from __future__ import annotations

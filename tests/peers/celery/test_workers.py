@@ -58,6 +58,13 @@ for handle in (job, never):
     assert printed(site, code) == ["available True False", "JobExpired expired True", "JobCancelled cancelled True"]
 
 
+def test_hooks_are_called_and_what_they_put_into_the_headers_arrives(site: Site) -> None:
+    assert printed(site, "print(tasks.observed.delay().get(timeout=20))") == ["{'trace': '17'}"]
+    assert lines_of(site.folder / "hooks") == [
+        "run {'trace': '17'} 1", "before", "ended retrying ValueError True", "run {'trace': '17'} 2", "before", "ended succeeded None False",
+    ]  # fmt: skip
+
+
 def test_a_task_that_waits_for_another_needs_a_timeout(site: Site) -> None:
     assert printed(site, "print(tasks.waits_for_another.delay().get(timeout=20))") == ["WouldDeadlock"]
 

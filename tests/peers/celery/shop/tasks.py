@@ -126,6 +126,47 @@ def headers():
     return current_job().headers
 
 
+def told(line):
+    with (HERE / "hooks").open("a") as file:
+        file.write(f"{line}\n")
+
+
+class Hooks:
+    """An observer, as of a tracing library."""
+
+    @contextlib.contextmanager
+    def enqueue(self, sent):
+        if sent.task == "tasks.observed":
+            sent.headers["trace"] = "17"
+        yield
+
+    @contextlib.contextmanager
+    def run(self, job):
+        if job.task == "tasks.observed":
+            told(f"run {job.headers} {job.attempt}")
+        yield
+
+    def ended(self, job, outcome):
+        if job.task == "tasks.observed":
+            told(f"ended {outcome.state} {outcome.error_type} {outcome.will_retry}")
+
+
+app.use(Hooks())
+
+
+@app.before_run
+def before(job):
+    if job.task == "tasks.observed":
+        told("before")
+
+
+@app.task(retries=1, backoff=0.05)
+def observed():
+    if current_job().attempt == 1:
+        raise ValueError("once")
+    return current_job().headers
+
+
 def doze():
     for _ in range(1000):  # a thread is not stopped within one
         time.sleep(0.01)
