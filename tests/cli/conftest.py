@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
+from litequeue.base import log
 from litequeue.cli import main
 
 
@@ -54,8 +55,9 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         yield run
     time.tzset()
     if own.handlers is not before[0]:  # a worker's command has set the log up for its process, and a test of lines that comes after would see none
-        for handler in (*own.handlers, logging.lastResort):
-            if isinstance(handler, logging.StreamHandler):
+        log.flush(5)  # its thread writes to them
+        for handler in {*own.handlers, logging.lastResort} - {*before[0], before[3]}:
+            if isinstance(handler, logging.StreamHandler) and not handler.stream.closed:
                 handler.stream.close()
         own.handlers, own.propagate, level, logging.lastResort = before
         own.setLevel(level)
