@@ -13,6 +13,7 @@ import pytest
 
 from litequeue.base import log
 from litequeue.cli import main
+from litequeue.pools.logs import Stderr
 
 
 class Said(NamedTuple):
@@ -56,8 +57,8 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     time.tzset()
     if own.handlers is not before[0]:  # a worker's command has set the log up for its process, and a test of lines that comes after would see none
         log.flush(5)  # its thread writes to them
-        for handler in {*own.handlers, logging.lastResort} - {*before[0], before[3]}:
-            if isinstance(handler, logging.StreamHandler) and not handler.stream.closed:
+        for handler in (*own.handlers, logging.lastResort):
+            if isinstance(handler, Stderr):  # and not one of pytest's, which it reads afterwards
                 handler.stream.close()
         own.handlers, own.propagate, level, logging.lastResort = before
         own.setLevel(level)
