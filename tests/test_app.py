@@ -776,6 +776,8 @@ def test_a_timed_out_enqueue_leaves_the_write_lock_free(app: LiteQueue) -> None:
         started.set()
         shut.wait(10)
         other.delay()
+        for _ in range(1_000):  # until its timeout comes, where that was held up, too
+            time.sleep(0.01)
 
     with app.worker(threads=2):
         other.delay().get(timeout=10)

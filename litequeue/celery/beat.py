@@ -14,7 +14,6 @@ from typing import Any, Final
 from celery.schedules import BaseSchedule, schedstate
 
 from ..base.checks import MICROS, aware, moment
-from ..base.clock import SystemClock
 from ..base.errors import InvalidArgument
 from ..options import complete
 from ..options.schedules import RuleOptions
@@ -29,7 +28,8 @@ _NEVER: Final = 86_400.0 * 365  # seconds: beat looks again when something chang
 
 
 class TriggerSchedule(BaseSchedule):
-    """One of our triggers."""
+    """One of our triggers. An interval counts from when it last ran, which beat keeps, and not from its registration: that is anew at each start of beat, and an
+    hour's would never come where beat is started each 50 minutes."""
 
     def __init__(self, trigger: Trigger, nowfun: Any = None, app: Any = None) -> None:
         super().__init__(nowfun=nowfun, app=app)
@@ -93,7 +93,7 @@ def _entry(new: NewSchedule, code: TaskCode, broker: Broker) -> dict[str, Any]:
         options["expires"] = (job.expires_at - job.created_at) / MICROS
     # When it was made is not said: that is each tick's own.
     options["headers"] = Bookkeeping(max_attempts=job.columns.max_attempts, headers=job.columns.headers, schedule=new.name).as_headers()
-    return {"task": job.task, "schedule": TriggerSchedule(firing.bound(trigger, SystemClock().now())), "args": args, "kwargs": kwargs, "options": options}
+    return {"task": job.task, "schedule": TriggerSchedule(trigger), "args": args, "kwargs": kwargs, "options": options}
 
 
 def check(declared: Iterable[NewSchedule]) -> None:
@@ -104,6 +104,8 @@ def check(declared: Iterable[NewSchedule]) -> None:
             raise InvalidArgument(f"the schedule {new.name} counts from the end of its last job, {instead}")
         if type(new.trigger) is Cron and new.trigger.is_reboot:
             raise InvalidArgument(f"the schedule {new.name} is @reboot, {instead}")
+        if type(new.trigger) is Every and new.trigger.run_immediately:
+            warnings.warn(NotCarried(f"run_immediately of the schedule {new.name} does nothing with Celery's clock, which begins with a whole period"), stacklevel=3)
     usual = complete(RuleOptions, {}, "a schedule")
     found: dict[str, list[str]] = {}
     for new in declared:

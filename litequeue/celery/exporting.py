@@ -16,7 +16,7 @@ from typing import Any, Final
 from celery import Celery, signals
 
 from ..app import LiteQueue
-from ..base.errors import InvalidType
+from ..base.errors import InvalidArgument, InvalidType
 from ..base.log import Log
 from ..schedules.definition import NewSchedule
 from ..tasks import TaskCode, observers
@@ -43,6 +43,7 @@ def export(app: LiteQueue, celery: Celery, *, send: bool = True, schedules: bool
     if not isinstance(celery, Celery):
         raise InvalidType(f"export takes a LiteQueue app and a Celery app, and the second is {type(celery).__name__}: {celery!r:.100}")
     app._take_what_is_free()
+    _refuse_others(app, celery)
     declared = list(app._declared.values()) if schedules else []
     check(declared)
     client, codes = app._client, dict(app._tasks)
@@ -86,6 +87,10 @@ def _prepare(conf: Any, broker: Broker, tasks: Iterable[TaskCode]) -> None:
         conf.task_default_priority = broker.rank(0)  # or Celery's own tasks would come before all of ours, on Redis
     if broker.driver == "amqp" and conf.task_queue_max_priority is None and any(code.columns.priority for code in tasks):
         warnings.warn(NotCarried("priority does nothing with RabbitMQ unless the Celery app says task_queue_max_priority=9, which its queues are made with"), stacklevel=2)
+    _take_messages(conf)
+
+
+def _take_messages(conf: Any) -> None:
     for key in ("accept_content", "result_accept_content"):
         taken = conf.get(key)
         if taken is not None and not {NAME, CONTENT_TYPE} & set(taken):
@@ -98,11 +103,35 @@ def broker_of(celery: Celery) -> Broker:
     return Broker.of(transport.driver_type, celery.conf.broker_transport_options or {})
 
 
+def _refuse_others(app: LiteQueue, celery: Celery) -> None:
+    """Raise InvalidArgument for an app that sends to another Celery app, and for a task whose name another exported app has."""
+    client = app._client
+    if isinstance(client, CeleryClient) and client.celery is not celery:
+        raise InvalidArgument(f"this app was exported to another Celery app, {client.celery.main!r}, and sends there: export it once, or with send=False")
+    for other in apps.get(celery, ()):
+        for name in app._tasks.keys() & other._tasks.keys() if other is not app else ():
+            if app._tasks[name].function is not other._tasks[name].function:
+                raise InvalidArgument(f"two apps that are exported to one Celery app have a task {name!r}: give one of them another name=")
+
+
+def register_rest(celery: Celery) -> None:
+    """The tasks that were made since their app was exported, in modules that were imported later."""
+    for app in apps.get(celery, ()):
+        for code in app._tasks.values():
+            if code.name not in celery.tasks:
+                register(celery, code, functools.cache(functools.partial(broker_of, celery)))
+
+
 @signals.celeryd_after_setup.connect(weak=False)
-def _say_what_its_pool_cannot(instance: Any, **_: Any) -> None:
-    """Once, as a Celery worker starts."""
+def _look_again(instance: Any, **_: Any) -> None:
+    """As a Celery worker starts, when all of its modules are imported and its settings are said."""
+    found = apps.get(instance.app, ())
+    if not found:
+        return
+    register_rest(instance.app)
+    _take_messages(instance.app.conf)
     if "prefork" in instance.pool_cls.__module__:
         return
-    limited = [code.name for app in apps.get(instance.app, ()) for code in app._tasks.values() if code.columns.timeout or code.columns.soft_timeout]
+    limited = [code.name for app in found for code in app._tasks.values() if code.columns.timeout or code.columns.soft_timeout]
     if limited:
         log.warning("timeouts of %s do nothing in this pool: Celery knows limits with -P prefork alone", ", ".join(limited))

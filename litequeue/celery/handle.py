@@ -115,8 +115,9 @@ class CeleryJob(Job[Any]):
             try:
                 result.get(timeout=seconds, propagate=False, disable_sync_subtasks=False)
             except CelerysTimeout:
-                return None
-        return self._meta()
+                pass  # in a fork that shares its parent's connection nothing is heard: so a last look
+        meta = self._meta()
+        return meta if meta["status"] in READY_STATES else None
 
     def _came_to(self, meta: Mapping[str, Any]) -> Any:
         found = meta["result"]
@@ -148,15 +149,18 @@ def _is_expired(meta: Mapping[str, Any]) -> bool:
 def _named(error: Any) -> tuple[str, str]:
     """The type and the message of an error, as our attempts have them."""
     if isinstance(error, UnpickleableExceptionWrapper):  # what Celery makes of a class that it cannot import
-        kind, message = f"{error.exc_module}.{error.exc_cls_name}", ", ".join(map(str, error.exc_args))
-        return kind, message
+        return f"{error.exc_module}.{error.exc_cls_name}".removeprefix("builtins."), ", ".join(map(str, error.exc_args))
     if isinstance(error, TimeLimitExceeded):
         return "TaskTimeout", f"still running after {error.args[0]:g} s" if error.args and isinstance(error.args[0], (int, float)) else str(error)
     if isinstance(error, WorkerLostError):
         return "ProcessDied", str(error)
     cls = type(error)
     known = cls.__module__ in ("builtins", "litequeue", "litequeue.base.errors")
-    return cls.__qualname__ if known else f"{cls.__module__}.{cls.__qualname__}", str(error)
+    kind = cls.__qualname__ if known else f"{cls.__module__}.{cls.__qualname__}"
+    try:
+        return kind.removeprefix("builtins."), str(error)
+    except Exception as second:  # noqa: BLE001 - the exception's own code
+        return kind, f"<its __str__ raised {type(second).__name__}>"
 
 
 def _seconds(timeout: Span | None) -> float | None:

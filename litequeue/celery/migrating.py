@@ -11,7 +11,6 @@ import threading
 
 from celery import Celery
 from celery.app.utils import find_app
-from kombu.exceptions import KombuError
 
 from ..app import LiteQueue
 from ..base.checks import counted
@@ -20,13 +19,11 @@ from ..base.errors import (
     CannotOpen,
     InvalidArgument,
     LitequeueError,
-    QueueBusy,
-    StoreError,
 )
 from ..base.log import Log
 from ..store import Store
 from .beat import TriggerSchedule
-from .exporting import apps
+from .exporting import apps, register_rest
 from .moving import Mover, mover
 
 log = Log("litequeue.celery")
@@ -43,6 +40,8 @@ def celery_app(name: str) -> Celery:
         raise
     except Exception as error:
         raise InvalidArgument(f"-A {name}: {type(error).__name__}: {error}") from error
+    if isinstance(found, Celery):
+        found.loader.import_default_modules()  # which may make tasks, as in its worker
     if not isinstance(found, Celery):
         raise InvalidArgument(f"-A {name} is {type(found).__name__}, and no Celery app: name that, as in {name.partition(':')[0]}:celery")
     return found
@@ -50,6 +49,7 @@ def celery_app(name: str) -> Celery:
 
 def exported(celery: Celery, name: str, path: str) -> LiteQueue:
     """The app of this file that was exported; where there is one, it may have another path here. Raises InvalidArgument."""
+    register_rest(celery)
     found = apps.get(celery, [])
     of_file = [app for app in found if app._client.bound and os.path.realpath(app._client.bound) == os.path.realpath(path)]
     if len(of_file or found) == 1:
@@ -74,14 +74,14 @@ def migrate(store: Store, app: LiteQueue, celery: Celery, *, follow: bool, stop:
             try:
                 one.move_all(stop.is_set)
                 pause = keep()
-            except (StoreError, QueueBusy) as error:  # of the file, of which a broker's connection knows nothing
+            except LitequeueError as error:  # of the file, of which a broker's connection knows nothing
                 if not follow or not isinstance(error, PASSING):
                     raise
                 log.error("%s", error)
-            except (KombuError, OSError) as error:
+            except Exception as error:  # whatever the clients of the broker and of the results raise
                 if not follow:
-                    raise CannotOpen(f"the broker cannot be had, and what was not sent stays: {type(error).__name__}: {error}") from error
-                log.error("the broker cannot be had, and what waits stays meanwhile: %s: %s", type(error).__name__, error)
+                    raise CannotOpen(f"Celery's broker or its results cannot be had, and what was not sent stays: {type(error).__name__}: {error}") from error
+                log.error("Celery's broker or its results cannot be had, and what waits stays meanwhile: %s: %s", type(error).__name__, error)
             if one.moved > before:
                 log.info("%s moved to Celery", counted(one.moved - before, "job"))
             if not follow or stop.wait(pause):

@@ -21,11 +21,15 @@ from ..app import LiteQueue
 from ..base.checks import aware
 from ..base.clock import SystemClock
 from ..base.errors import (
+    CannotOpen,
     PayloadCorrupt,
+    PayloadError,
+    PayloadTooLarge,
+    UnknownTask,
 )
 from ..base.log import Log
 from ..store import Store
-from ..store.moving import Leaving
+from ..store.moving import CAME_SINCE, Leaving
 from ..tasks import TaskCode
 from ..worker.config import WorkerConfig
 from ..worker.discovery import Catalogue
@@ -37,10 +41,11 @@ from ..worker.services.service import Service
 from .bookkeeping import MOST_CHARACTERS, MOST_ERRORS, Bookkeeping
 from .carried import Broker, limits_of
 from .exporting import broker_of
-from .wire import NAME
+from .wire import NAME, wire
 
 log = Log("litequeue.celery")
 
+WHERE: Final = "Celery"
 BATCH: Final = 20
 LOOK_SECONDS: Final = 0.25  # between two looks of one that follows
 
@@ -54,13 +59,14 @@ class Mover:
         self._clock = SystemClock()
         self._file = store.moving.file_id()
         self._stay: set[int] = set()  # looked at in this round
+        self.unreadable: dict[int, str] = {}  # why
         self.once = {name for name, code in tasks.items() if code.columns.at_most_once}
         self.moved = 0
 
     def move_all(self, stop: Callable[[], bool]) -> None:
         """What may go now, until nothing more comes of it. Raises what the broker's connection raises; then what was taken is given back."""
         self._stay.clear()
-        while (ids := [job for job in self._store.moving.candidates(self._worker, self._clock.now()) if job not in self._stay]) and not stop():
+        while (ids := [job for job in self._store.moving.candidates(self._worker, self._clock.now()) if job not in self._stay and job not in self.unreadable]) and not stop():
             for batch in (ids[start : start + BATCH] for start in range(0, len(ids), BATCH)):
                 if stop():
                     return
@@ -71,24 +77,26 @@ class Mover:
                     self._move(jobs)
 
     def _move(self, jobs: Sequence[Leaving]) -> None:
-        left = list(jobs)
+        """What cannot be said in a message stays, and is given back with what was not sent."""
+        left = [job for job in jobs if not job.at_most_once]
         sent: list[tuple[Leaving, str]] = []
         try:
+            messages = [(job, self._id_of(job), message) for job in jobs if (message := self._storable(job)) is not None]
             with self._celery.producer_or_acquire() as producer:
-                once = [job for job in jobs if job.at_most_once]
-                for job in [*once, *(job for job in jobs if not job.at_most_once)]:
-                    try:
-                        message = self._message(job)
-                    except PayloadCorrupt as error:
-                        self._stay.add(job.id)
-                        log.error("job %d %s stays: %s", job.id, job.task, error)
+                producer.connection.ensure_connection(max_retries=1)
+                _ = producer.connection.default_channel  # now, and not once something was settled for it
+                for job, new, message in messages:
+                    if job.at_most_once and not self._store.moving.take_for_good(self._worker, self._clock.now(), job, new, WHERE):
                         continue
-                    new = f"lq-{self._file}-{job.id}"
+                    try:
+                        self._celery.tasks[job.task].apply_async(task_id=new, producer=producer, **message)
+                    except BaseException:
+                        if job.at_most_once:
+                            log.error("job %d %s runs at most once, and whether Celery has it is not known: it is not sent again", job.id, job.task)
+                        raise
                     if job.at_most_once:
-                        left.remove(job)
-                        self._settle([(job, new)])
-                    self._celery.tasks[job.task].apply_async(task_id=new, producer=producer, **message)
-                    if not job.at_most_once:
+                        self.moved += 1
+                    else:
                         left.remove(job)
                         sent.append((job, new))
         finally:
@@ -98,10 +106,28 @@ class Mover:
                 self._store.moving.give_back(self._worker, self._clock.now(), left)
 
     def _settle(self, sent: Sequence[tuple[Leaving, str]]) -> None:
-        lost = self._store.moving.settle(self._worker, self._clock.now(), sent, "Celery")
+        lost, asked = self._store.moving.settle(self._worker, self._clock.now(), sent, WHERE)
         self.moved += len(sent) - len(lost)
-        for job in lost:
-            log.error("job %d was taken by another worker meanwhile, and may run there as well as in Celery", job)
+        for gone in lost:
+            log.error("job %d was taken by another worker meanwhile, and may run there as well as in Celery", gone)
+        for job, new in sent:
+            if job.id in asked:  # while we held it
+                self._celery.control.revoke(new)
+
+    def _id_of(self, job: Leaving) -> str:
+        """The same, whoever sends it; and another for a job of this id in a file that was restored from its backup."""
+        return f"lq-{self._file}-{job.id}-{job.created_at:x}"
+
+    def _storable(self, job: Leaving) -> dict[str, Any] | None:
+        """The message, if it is one that Celery's worker can read."""
+        try:
+            message = self._message(job)
+            wire.dumps((message["args"], message["kwargs"]))
+            return message
+        except (PayloadCorrupt, PayloadError, PayloadTooLarge, CannotOpen, UnknownTask) as error:
+            self.unreadable[job.id] = str(error)
+            log.error("job %d %s stays: %s", job.id, job.task, error)
+            return None
 
     def _message(self, job: Leaving) -> dict[str, Any]:
         """What the row says. Raises PayloadCorrupt."""
@@ -124,7 +150,9 @@ class Mover:
         states = Counter[str]()
         for _, state, count in self._store.reports.still_to_do():
             states[state] += count
-        return [*sorted((state, count) for state, count in states.items() if state != "available"), *self._store.moving.still_here(self.tasks, self.once)]
+        free = [(why, count - len(self.unreadable) if why == CAME_SINCE else count) for why, count in self._store.moving.still_here(self.tasks, self.once)]
+        unreadable = [("that cannot be sent, as the log says", len(self.unreadable))] if self.unreadable else []
+        return [*sorted((state, count) for state, count in states.items() if state != "available"), *((why, count) for why, count in free if count > 0), *unreadable]
 
 
 @contextmanager

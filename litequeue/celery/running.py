@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any, Final
 
 from celery.exceptions import Ignore, Reject, TaskRevokedError
-from celery.states import READY_STATES, REVOKED
+from celery.states import REVOKED
 
 from ..base import checks
 from ..base.checks import MICROS
@@ -27,6 +27,7 @@ from ..base.errors import (
     LitequeueError,
     PayloadError,
     ProcessDied,
+    ResultNotStored,
     SoftTimeout,
     TaskTimeout,
 )
@@ -48,13 +49,13 @@ from ..pools.call import around, as_it_ended, from_exception, succeeded
 from ..results import rebuilt
 from ..store.rules import MAX_INTERRUPTIONS
 from ..tasks.context import _current
+from . import remembered
 from .bookkeeping import Bookkeeping
 from .context import CeleryContext
 from .wire import Quiet
 
 Exported = Any  # the Celery task, a ``task.Exported``, which calls this
 NOT_STORED: Final = "litequeue.not_stored"  # the key of a dict that stands for a result which cannot be carried: why
-_STARTS_SECONDS: Final = 7 * 86_400  # for which it is known how often a job was begun
 _clock: Final = SystemClock()
 _random: Final = functools.cache(system_random)  # by whoever runs tasks
 
@@ -62,13 +63,14 @@ _random: Final = functools.cache(system_random)  # by whoever runs tasks
 def run(task: Exported, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What Celery calls. Returns the result, or raises what Celery takes for anything else."""
     book = Bookkeeping.of(task.request.headers)
-    if book.moved and task.backend.get_state(task.request.id) in READY_STATES:
+    if book.moved and remembered.has_ended(task):
         raise Ignore  # the other copy of it has run: its mover was killed between sending and writing that down
     if book.due_at is not None:
         left, book = book.due_at - _clock.now(), book._replace(due_at=None)
         if left > 0:
             raise _again(task, left, book, None)
     _refuse_a_killer(task, book)
+    remembered.begins(task)
     call, context = _begun(task, book, args, kwargs)
     begin = _clock.monotonic()
     value, error = None, None
@@ -131,12 +133,9 @@ def _refuse_a_killer(task: Exported, book: Bookkeeping) -> None:
     request = task.request
     if not (request.delivery_info or {}).get("redelivered"):
         return
-    with contextlib.suppress(NotImplementedError, AttributeError):
-        key = task.backend.get_key_for_task(f"{request.id}-{book.executions}-starts")
-        count = task.backend.incr(key)
-        task.backend.expire(key, _STARTS_SECONDS)
-        if count >= MAX_INTERRUPTIONS:
-            raise ProcessDied(f"{count} workers died while it ran; it is the likely cause")
+    count = remembered.counted_starts(task, book.executions)
+    if count >= MAX_INTERRUPTIONS:
+        raise ProcessDied(f"{count} workers died while it ran; it is the likely cause")
 
 
 # -- what it came to ----------------------------------------------------------------------------------
@@ -146,6 +145,8 @@ def _tell(task: Exported, book: Bookkeeping, outcome: Outcome, value: Any, error
     match outcome:
         case Succeeded(result, note):
             if result is None:
+                if task.request.chain or task.request.chord or task.request.callbacks:
+                    raise ResultNotStored(note) from None  # what comes after it would be given what it did not come to
                 return {NOT_STORED: note}
             return Quiet(value) if '"$int"' in result else value
         case Failed(kind, message, _, delay) if delay is not None:

@@ -51,7 +51,7 @@ def register(celery: Celery, code: TaskCode, broker: Any) -> Any:
     called.__module__, called.__name__, called.__doc__ = code.function.__module__, code.name.rpartition(".")[2], code.function.__doc__
     return celery.task(
         called, name=code.name, base=Exported, bind=True, typing=False, shared=False, max_retries=None, throws=(Discard,), serializer=NAME,
-        acks_late=not once, reject_on_worker_lost=not once, track_started=True, code=code, litequeue_broker=staticmethod(broker),
+        acks_late=not once, reject_on_worker_lost=not once, code=code, litequeue_broker=staticmethod(broker),
         **limits_of(columns.timeout, columns.soft_timeout),
     )  # fmt: skip
 

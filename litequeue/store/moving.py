@@ -18,6 +18,7 @@ from .rules import KEEP
 from .turn import Turn, look, pipeline
 from .turn.claim import LEASE
 
+CAME_SINCE: Final = "that came since"
 _MAY_GO: Final = """links IS NULL AND id NOT IN (SELECT job_id FROM litequeue_steps)
     AND (at_most_once = 0 OR task IN (SELECT value FROM json_each(:once)))"""
 # Of one round, in memory, so that what stays is passed over once.
@@ -31,12 +32,14 @@ WHERE id IN (SELECT value FROM json_each(:ids)) AND state = 'available' AND queu
 ORDER BY id"""
 MARK: Final = """UPDATE litequeue_jobs SET moved_to = json_extract(v.value, '$[2]') FROM json_each(:rows) AS v
 WHERE litequeue_jobs.id = json_extract(v.value, '$[0]') AND attempt = json_extract(v.value, '$[1]') AND state = 'running'"""
+STILL_FREE: Final = "SELECT 1 FROM litequeue_jobs WHERE id = :id AND attempt = :attempt AND state = 'available'"
+ASKED: Final = "SELECT id FROM litequeue_jobs WHERE id IN (SELECT value FROM json_each(:ids)) AND cancel_requested_at IS NOT NULL"
 MOVED_TO: Final = "SELECT moved_to FROM litequeue_jobs WHERE id = :id"
 WHY_HERE: Final = f"""SELECT CASE
     WHEN queue IN (SELECT name FROM litequeue_queues WHERE paused_at IS NOT NULL) THEN 'in a paused queue'
     WHEN task NOT IN (SELECT value FROM json_each(:tasks)) THEN 'of a task that the Celery app does not know: ' || task
     WHEN NOT ({_MAY_GO}) THEN 'with callbacks, steps or a workflow, or to run at most once where its task does not say so'
-    ELSE 'that came since' END AS why, count(*)
+    ELSE '{CAME_SINCE}' END AS why, count(*)
 FROM litequeue_jobs INDEXED BY litequeue_jobs_available WHERE state = 'available' GROUP BY why ORDER BY why LIMIT 20"""
 FILE_ID: Final = "SELECT value FROM litequeue_meta WHERE key = 'file_id'"
 NAME_FILE: Final = "INSERT INTO litequeue_meta (key, value) VALUES ('file_id', :value) ON CONFLICT DO NOTHING"
@@ -87,21 +90,33 @@ class Moving:
             return [job for (job,) in connection.execute(CANDIDATES).fetchall()]
 
     def take(self, worker: int, now: int, lease_until: int, ids: Sequence[int], tasks: Collection[str], once: Collection[str]) -> list[Leaving]:
-        """Lease those of these jobs that may go. ``once``: the tasks that say themselves that they run at most once."""
+        """Those of these jobs that may go, leased; but for what runs at most once, which a lease that is broken off would make a lost one: ``take_for_good``. ``once``:
+        the tasks that say themselves that they run at most once."""
         names = {"tasks": json.dumps(sorted(tasks)), "once": json.dumps(sorted(once)), "ids": json.dumps(ids)}
         with self._database.write(durable=False) as connection:
             found = [Leaving(*row) for row in connection.execute(MOVABLE, names).fetchall()]
-            taken = json.dumps([job.id for job in found])
+            taken = json.dumps([job.id for job in found if not job.at_most_once])
             connection.execute(LEASE, {"worker": worker, "lease": lease_until, "now": now, "ids": taken})
         return found
 
-    def settle(self, worker: int, now: int, moved: Sequence[tuple[Leaving, str]], where: str) -> set[int]:
-        """Their ends here: cancelled, each with the id that it has there. Which of them were somebody else's by now."""
+    def take_for_good(self, worker: int, now: int, job: Leaving, new: str, where: str) -> bool:
+        """One that runs at most once: its end here, before it is handed over. False if it is not free any more."""
+        with self._database.write(durable=True) as connection:
+            if connection.execute(STILL_FREE, {"id": job.id, "attempt": job.attempt - 1}).fetchone() is None:
+                return False
+            connection.execute(LEASE, {"worker": worker, "lease": now, "now": now, "ids": json.dumps([job.id])})
+            connection.execute(MARK, {"rows": json.dumps([(job.id, job.attempt, new)])})
+            _turn(connection, worker, now, [_end(job, "cancelled", now, f"to {where} as {new}")])
+        return True
+
+    def settle(self, worker: int, now: int, moved: Sequence[tuple[Leaving, str]], where: str) -> tuple[set[int], set[int]]:
+        """Their ends here: cancelled, each with the id that it has there. Which of them were somebody else's by now, and which somebody has asked to cancel."""
         rows = [_end(job, "cancelled", now, f"to {where} as {new}") for job, new in moved]
         with self._database.write(durable=True) as connection:
+            asked = connection.execute(ASKED, {"ids": json.dumps([job.id for job, _ in moved])}).fetchall()
             connection.execute(MARK, {"rows": json.dumps([(job.id, job.attempt, new) for job, new in moved])})
             turn = _turn(connection, worker, now, rows)
-        return {lease.id for lease in turn.lost}
+        return {lease.id for lease in turn.lost}, {job for (job,) in asked}
 
     def give_back(self, worker: int, now: int, jobs: Sequence[Leaving]) -> None:
         """As if they had never been taken."""

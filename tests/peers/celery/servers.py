@@ -73,7 +73,8 @@ def shop(folder: Path) -> Path:
 def env_of(port: int, database: int = 0, **more: str) -> dict[str, str]:
     """Databases two by two, so that tests that share a Redis do not share its queues."""
     found = {**environment(), "BROKER": f"redis://127.0.0.1:{port}/{database}", "BACKEND": f"redis://127.0.0.1:{port}/{database + 1}", **more}
-    found.pop("PYTHONWARNINGS", None)
+    if "PYTHONWARNINGS" not in more:
+        found.pop("PYTHONWARNINGS", None)
     return found
 
 

@@ -83,6 +83,16 @@ def test_a_schedule_is_kept_by_beat_as_it_is(trigger: Any) -> None:
     assert back == TriggerSchedule(trigger) and back.trigger == trigger and hash(back) == hash(TriggerSchedule(trigger))
 
 
+def test_an_interval_counts_from_its_last_run_also_where_beat_is_started_anew_before_its_end(celery: Celery) -> None:
+    app = LiteQueue("never.sqlite")
+    app.every("1h", name="hourly")(app.task(name="t")(lambda: None))
+    export(app, celery)
+    schedule = celery.conf.beat_schedule["hourly"]["schedule"]
+    schedule.nowfun = lambda: datetime(2026, 6, 1, 12, 30, tzinfo=UTC)
+    assert schedule.is_due(datetime(2026, 6, 1, 11, 29, tzinfo=UTC)) == (True, 3600)
+    assert schedule.is_due(datetime(2026, 6, 1, 12, 0, tzinfo=UTC)) == (False, 1800)
+
+
 @pytest.fixture
 def celery() -> Iterator[Celery]:
     yield Celery("t", broker="memory://", backend="cache+memory://", set_as_current=False)

@@ -103,6 +103,18 @@ def test_what_is_no_app_is_refused(first: Any, second: Any, words: str, app: Lit
         export(first or app, second or celery)
 
 
+def test_an_app_sends_to_one_celery_app_and_a_name_is_one_tasks(app: LiteQueue, celery: Celery) -> None:
+    app.task(name="t")(lambda: None)
+    export(app, celery)
+    export(app, celery)
+    with pytest.raises(InvalidArgument, match="this app was exported to another Celery app, 't', and sends there"):
+        export(app, Celery("second", broker="memory://", set_as_current=False))
+    other = LiteQueue("other.sqlite")
+    other.task(name="t")(lambda: 1)
+    with pytest.raises(InvalidArgument, match="two apps that are exported to one Celery app have a task 't'"):
+        export(other, celery)
+
+
 def test_what_celery_has_no_counterpart_for_is_warned_of_once_for_each_option(app: LiteQueue, celery: Celery) -> None:
     def nothing(x: int = 0) -> None: ...
 

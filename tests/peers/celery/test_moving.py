@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def env(redis: int) -> dict[str, str]:
-    return env_of(redis, 6, SCHEDULES="no")
+    return env_of(redis, 6, SCHEDULES="no", PYTHONWARNINGS="ignore:codec of tasks.coded")
 
 
 @pytest.fixture(scope="module")
@@ -102,11 +102,59 @@ def test_one_that_follows_is_the_clock_and_moves_what_comes_when_it_is_due(folde
 
 
 def test_without_its_broker_nothing_is_lost_and_one_line_says_so(folder: Path, env: dict[str, str]) -> None:
-    python(folder, env, START + "tasks.add.delay(1, 2)")
+    python(folder, env, START + "tasks.add.delay(1, 2); tasks.once.delay(1)")
     gone = {**env, "BROKER": "redis://127.0.0.1:1/0"}
     done = run(folder, gone, *MIGRATE)
-    assert done.returncode == 4 and done.stderr.startswith("litequeue: the broker cannot be had, and what was not sent stays: ") and "\n" not in done.stderr.strip(), done.stderr
-    assert rows(folder, "SELECT state, attempt - releases FROM litequeue_jobs") == [("available", 0)]
+    assert done.returncode == 4 and done.stderr.startswith("litequeue: Celery's broker or its results cannot be had, and what was not sent stays: ") and "\n" not in done.stderr.strip(), done.stderr
+    assert rows(folder, "SELECT state, attempt - releases FROM litequeue_jobs") == [("available", 0)] * 2
+
+
+def test_what_cannot_be_sent_stays_and_holds_nobody_up(folder: Path, env: dict[str, str], followers: Path) -> None:
+    python(folder, env, START + "tasks.coded.delay({1: object}); tasks.note.delay('behind'); tasks.once.apply_async((1,), at_most_once=True)")
+    done = run(folder, env, *MIGRATE)
+    assert done.stdout == "moved 2 jobs to Celery; 1 job stay: 1 that cannot be sent, as the log says\n", done.stderr
+    assert "job 1 tasks.coded stays: " in done.stderr
+    wait_until(lambda: "behind" in lines_of(followers / "notes"), 20)
+
+
+@pytest.mark.parametrize("when", ["apply_async", "settle"])
+def test_who_is_killed_holds_nothing_of_what_may_run_only_once(folder: Path, env: dict[str, str], when: str) -> None:
+    """At its first word to the broker, and after it."""
+    python(folder, env, START + "tasks.once.delay_many([(n,) for n in range(3)]); tasks.add.delay_many([(n, n) for n in range(3)])")
+    (folder / "killed.py").write_text(f"""
+import os, sys
+import litequeue.celery.task as task, litequeue.store.moving as moving
+def kill(*args, **named): os.kill(os.getpid(), 9)
+if "{when}" == "apply_async": task.Exported.apply_async = kill
+else: moving.Moving.settle = kill
+from litequeue.cli import main
+main(["celery-migrate", "db.sqlite", "-A", "celeryapp"])
+""")
+    assert run(folder, env, "killed.py").returncode == -signal.SIGKILL
+    python(folder, env, "import tasks; tasks.app.enqueue('nobody'); tasks.app.run_worker(burst=True, queues=['none'])")  # puts back what a dead one held
+    states = Counter(state for state, in rows(folder, "SELECT state FROM litequeue_jobs WHERE task <> 'nobody'"))
+    gone = 1 if when == "apply_async" else 3  # which were written down as moved, and may be lost
+    assert states == {"available": 6 - gone, "cancelled": gone}
+    assert rows(folder, "SELECT count(*) FROM litequeue_jobs WHERE interruptions > 0") == [(0,)]
+
+
+def test_a_job_that_is_cancelled_while_it_is_held_is_revoked_there(folder: Path, env: dict[str, str]) -> None:
+    python(folder, env, START + "tasks.add.delay(1, 2)")
+    (folder / "cancelled.py").write_text("""
+import litequeue.celery.task as task
+from litequeue import LiteQueue
+plain = task.Exported.apply_async
+def publish(*args, **named):
+    found = plain(*args, **named)
+    print(LiteQueue("db.sqlite").job(1).cancel())
+    return found
+task.Exported.apply_async = publish
+import celery.app.control
+celery.app.control.Control.revoke = lambda self, job, **_: print("revoked", job[:3])
+from litequeue.cli import main
+main(["celery-migrate", "db.sqlite", "-A", "celeryapp"])
+""")
+    assert run(folder, env, "cancelled.py").stdout == "True\nrevoked lq-\nmoved 1 job to Celery; nothing stays\n"
 
 
 @pytest.mark.parametrize(("app", "words"), [

@@ -9,7 +9,7 @@ import pytest
 from tests.support import wait_until
 
 from .conftest import Site
-from .servers import celery_worker, env_of, lines_of, python, shop
+from .servers import celery_worker, env_of, lines_of, python, run, shop
 
 pytestmark = pytest.mark.slow
 
@@ -56,6 +56,33 @@ for handle in (job, never):
     except (JobExpired, JobCancelled) as error: print(type(error).__name__, handle.state, handle.done())
 """
     assert printed(site, code) == ["available True False", "JobExpired expired True", "JobCancelled cancelled True"]
+
+
+def test_a_second_copy_of_a_moved_job_is_not_run_once_the_first_has_ended_in_whichever_way(site: Site) -> None:
+    code = """
+for name in ("note", "notes_and_fails"):
+    for _ in range(2):
+        job_id = celeryapp.exported[f"tasks.{name}"].apply_async((name,), task_id=f"lq-{name}", headers={"litequeue": {"moved": True, "max_attempts": 1}}).id
+        try: tasks.app.job(job_id).get(timeout=20)
+        except JobFailed as error: print(error)
+        tasks.echo.delay(1).get(timeout=20), time.sleep(0.3)
+    print(tasks.app.job(job_id).done())
+"""
+    assert printed(site, code)[-1] == "True"
+    assert sorted(lines_of(site.folder / "notes")) == ["note", "notes_and_fails"]
+
+
+def test_what_errors_cannot_say_and_results_that_cannot_go_on(site: Site) -> None:
+    code = """
+from celery import chain
+for task in (tasks.wordless, tasks.leaves):
+    try: task.delay().get(timeout=20)
+    except JobFailed as error: print(error.type, error.message)
+steps = chain(celeryapp.exported["tasks.unstorable"].s(), celeryapp.exported["tasks.echo"].s()).delay()
+try: print(steps.get(timeout=5))
+except Exception as error: print(type(error).__name__)
+"""
+    assert printed(site, code) == ["tasks.Wordless <its __str__ raised RuntimeError>", "SystemExit 3", "ResultNotStored"]
 
 
 def test_hooks_are_called_and_what_they_put_into_the_headers_arrives(site: Site) -> None:
@@ -114,6 +141,20 @@ def test_a_worker_whose_pool_knows_no_limits_says_so_as_it_starts(redis: int, tm
         assert json.loads(python(folder, env, START + "print(json.dumps([tasks.add.delay(1, 2).get(timeout=20), tasks.flaky.delay().get(timeout=20)[0]]))")) == [3, 3]
     log = (folder / "celery.log").read_text()
     assert "timeouts of tasks.slow, tasks.too_slow, tasks.tidy, tasks.stubborn do nothing in this pool: Celery knows limits with -P prefork alone" in log
+
+
+def test_tasks_of_modules_that_are_imported_later_and_settings_that_are_said_later(redis: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """And without a result backend, in which nobody can look whether a moved job has run."""
+    folder, env = shop(tmp_path_factory.mktemp("later")), env_of(redis, 10, BACKEND="")
+    (folder / "more.py").write_text("from tasks import app\nimport tasks\n@app.task\ndef later(word):\n    tasks.note.__wrapped__(word)\n")
+    text = (folder / "celeryapp.py").read_text().replace('backend=os.environ["BACKEND"]', 'include=["more"]')
+    (folder / "celeryapp.py").write_text(f'{text}\ncelery.conf.accept_content = ["json"]\n')
+    python(folder, env, "import more; more.later.delay('out of the file')")
+    moved = run(folder, env, "-m", "litequeue", "celery-migrate", "db.sqlite", "-A", "celeryapp")
+    assert moved.stdout == "moved 1 job to Celery; nothing stays\n", moved.stderr
+    with celery_worker(folder, env, "-c", "1"):
+        python(folder, env, "import celeryapp, more; more.later.delay('at once')")
+        wait_until(lambda: set(lines_of(folder / "notes")) == {"out of the file", "at once"}, 20)
 
 
 def test_a_wait_that_is_longer_than_redis_allows_is_made_in_pieces_which_count_for_nothing(redis: int, tmp_path_factory: pytest.TempPathFactory) -> None:

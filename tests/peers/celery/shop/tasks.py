@@ -251,6 +251,35 @@ def tick(amount):
         file.write(f"{current_job().schedule} {amount!r}\n")
 
 
+class Wordless(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+@app.task
+def wordless():
+    raise Wordless
+
+
+@app.task
+def leaves():
+    raise SystemExit(3)
+
+
+app.register_codec("own", lambda value: repr(value).encode(), lambda data: data.decode())
+
+
+@app.task(codec="own")
+def coded(value):
+    return str(value)
+
+
+@app.task
+def notes_and_fails(number):
+    note.__wrapped__(number)
+    raise ValueError("as ever")
+
+
 @app.task
 def note(number):
     fd = os.open(HERE / "notes", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
