@@ -39,7 +39,10 @@ def celery_app(name: str) -> Celery:
     except LitequeueError:
         raise
     except Exception as error:
-        raise InvalidArgument(f"-A {name}: {type(error).__name__}: {error}") from error
+        module, _, attribute = name.partition(":")
+        missing = module in sys.modules and attribute and not hasattr(sys.modules[module], attribute)  # Celery then looks for a module of the whole name
+        why = f"{module} has no {attribute}" if missing else f"{type(error).__name__}: {error}"
+        raise InvalidArgument(f"-A {name}: {why}") from error
     if isinstance(found, Celery):
         found.loader.import_default_modules()  # which may make tasks, as in its worker
     if not isinstance(found, Celery):

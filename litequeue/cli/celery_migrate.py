@@ -54,4 +54,8 @@ def _bridge() -> Any:
 def _said(moved: int, stays: list[tuple[str, int]], follows: bool) -> str:
     left = ", ".join(f"{count} {why}" for why, count in stays)
     later = "" if follows or not any(why in ("scheduled", "retrying") for why, _ in stays) else "; --follow moves those that are due later"
-    return f"moved {counted(moved, 'job')} to Celery" + (f"; {counted(sum(count for _, count in stays), 'job')} stay: {left}{later}" if stays else "; nothing stays")
+    return f"moved {counted(moved, 'job')} to Celery" + (f"; {_stay(sum(count for _, count in stays))}: {left}{later}" if stays else "; nothing stays")
+
+
+def _stay(count: int) -> str:
+    return f"{counted(count, 'job')} {'stays' if count == 1 else 'stay'}"

@@ -112,7 +112,7 @@ def test_without_its_broker_nothing_is_lost_and_one_line_says_so(folder: Path, e
 def test_what_cannot_be_sent_stays_and_holds_nobody_up(folder: Path, env: dict[str, str], followers: Path) -> None:
     python(folder, env, START + "tasks.coded.delay({1: object}); tasks.note.delay('behind'); tasks.once.apply_async((1,), at_most_once=True)")
     done = run(folder, env, *MIGRATE)
-    assert done.stdout == "moved 2 jobs to Celery; 1 job stay: 1 that cannot be sent, as the log says\n", done.stderr
+    assert done.stdout == "moved 2 jobs to Celery; 1 job stays: 1 that cannot be sent, as the log says\n", done.stderr
     assert "job 1 tasks.coded stays: " in done.stderr
     wait_until(lambda: "behind" in lines_of(followers / "notes"), 20)
 
@@ -159,7 +159,7 @@ main(["celery-migrate", "db.sqlite", "-A", "celeryapp"])
 
 @pytest.mark.parametrize(("app", "words"), [
     ("nope", "-A nope: ModuleNotFoundError: No module named 'nope'"), ("tasks", "-A tasks is LiteQueue, and no Celery app: name that, as in tasks:celery"),
-    ("bare:celery", "-A bare:celery: no queue's app was exported to it"),
+    ("celeryapp:nope", "-A celeryapp:nope: celeryapp has no nope"), ("bare:celery", "-A bare:celery: no queue's app was exported to it"),
 ])  # fmt: skip
 def test_what_is_no_app_to_move_to_is_told_in_one_line(folder: Path, env: dict[str, str], app: str, words: str) -> None:
     python(folder, env, START + "tasks.add.delay(1, 2)")
