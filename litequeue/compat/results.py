@@ -76,6 +76,8 @@ class AsyncResult(Missing):
             said = self.handle.meta.get(SAID) if isinstance(self.handle, Job) and found in ("running", "cancelled") else None
             if said is not None and (found, said) != ("cancelled", "STARTED"):
                 return str(said)
+            if found == "cancelled" and isinstance(self.handle, Flow) and (step := self.handle._to_blame()) is not None:
+                found = step.state
         except JobNotFound:
             return "PENDING"
         return STATES.get(found, "PENDING")

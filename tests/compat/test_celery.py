@@ -306,9 +306,17 @@ def test_a_step_that_fails_is_the_workflows_failure(app: Celery, calc: SimpleNam
         flow.get(timeout=1)
     assert (flow.state, flow.failed()) == ("FAILURE", True)
     assert chained.get(timeout=1) == 6 and alone.get() is None, "a result that is ignored goes on to the next step all the same"
+
+    failed = [chain(calc.boom.s(3), calc.add.s(1))(), group(calc.add.s(1, 1), calc.boom.s())(), chord([calc.add.s(1, 1), calc.boom.s()], calc.tsum.s()).apply_async()]
+    worked(app)
+    for one in failed:
+        assert one.ready() and isinstance(one.result, ValueError)
+        assert (one.state, one.failed(), one.successful()) == ("FAILURE", True, False), one.handle.jobs()
+
     waiting = chain(calc.add.s(1, 2), calc.mul.s(2)).apply_async(countdown=100)
     app.control.revoke(waiting.id)
     assert {child.state for child in waiting.children} == {"REVOKED"}
+    assert (waiting.state, waiting.failed()) == ("REVOKED", False)
 
 
 def test_a_task_can_be_replaced_by_a_workflow(app: Celery, calc: SimpleNamespace) -> None:
