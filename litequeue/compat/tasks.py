@@ -77,7 +77,7 @@ class Task(task.Task[..., Any]):
         super().__init__(made._client, made.__litequeue_code__)
         self._given, self._app, self._stamp = given, ref(app) if app is not None else None, None
         self.run = MethodType(function, self) if given.get("bind") else function
-        self.max_retries = given.get("retries", given.get("max_retries", 3))  # the first is our name for it
+        self.max_retries = translated.by_hand(given)
         self.default_retry_delay = given.get("default_retry_delay", 180)
 
     @property

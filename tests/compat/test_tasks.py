@@ -79,7 +79,10 @@ FORMS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"autoretry_for": E, "retry_kwargs": {"max_retries": 5}}, {"retry_on": E, "retries": 5}),
     ({"autoretry_for": E, "retry_kwargs": {"max_retries": 7, "countdown": 5}}, {"retry_on": E, "retries": 7, "backoff": 5}),
     ({"bind": True, "autoretry_for": (Exception,), "retry_backoff": True, "retry_kwargs": {"max_retries": 2}, "max_retries": 5},
-     {"retry_on": (Exception,), "backoff": shaped(1), "retries": 5}),
+     {"retry_on": (Exception,), "backoff": shaped(1), "retries": 2}),
+    ({"autoretry_for": E, "retry_kwargs": {"max_retries": 2}}, {"retry_on": E, "retries": 2}),
+    ({"autoretry_for": E, "retry_kwargs": {"max_retries": None, "countdown": None}}, {"retry_on": E}),
+    ({"autoretry_for": E, "retry_kwargs": None, "max_retries": None}, {"retry_on": E, "retries": 1_000_000}),
     ({"autoretry_for": [OSError], "dont_autoretry_for": (FileNotFoundError,), "retry_backoff": 2}, {"retry_on": (OSError,), "give_up_on": [FileNotFoundError], "backoff": shaped(2)}),
     ({"soft_time_limit": 60}, {"soft_timeout": 60 * SECOND}),
     ({"time_limit": 120, "soft_time_limit": 100}, {"timeout": 120 * SECOND, "soft_timeout": 100 * SECOND}),
@@ -208,6 +211,27 @@ def test_the_ways_to_retry(app: Celery) -> None:
     with pytest.raises(KeyError):
         again.retry(exc=KeyError("k"))
     assert Retry.__name__ == "Retry"
+
+
+def test_retry_kwargs_decide_how_often_an_error_runs_a_job_again(app: Celery) -> None:
+    runs: list[str] = []
+
+    @app.task(bind=True, autoretry_for=(ConnectionError,), retry_kwargs={"max_retries": 2, "countdown": 0})
+    def flaky(self: Task, kind: str) -> None:
+        runs.append(kind)
+        if kind == "by hand":
+            self.retry(countdown=0, exc=KeyError("last"))
+        raise ConnectionError
+
+    results = [flaky.delay("auto"), flaky.delay("by hand")]
+    with app.worker(threads=1):
+        for result in results:
+            result.wait(timeout=10, propagate=False)
+    assert [runs.count(kind) for kind in ("auto", "by hand")] == [3, 3]
+    assert isinstance(results[1].result, KeyError), "what it says, not that no retries are left for a Retry"
+    more = app.task(name="more", autoretry_for=(OSError,), retry_kwargs={"max_retries": 7})(len)
+    assert (flaky.max_retries, more.max_retries) == (2, 3)
+    assert app.task(name="ever", max_retries=None)(len).max_retries is None
 
 
 def test_an_error_that_no_retry_is_for_ends_the_job_at_once(app: Celery) -> None:
