@@ -5,6 +5,7 @@ Owns what a setting comes to. Of those that say nothing each is named once, in a
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import re
 import warnings
@@ -14,6 +15,7 @@ from fnmatch import fnmatchcase
 from types import ModuleType
 from typing import Any, Final
 
+from ..base.checks import MAX_NAME
 from ..base.errors import InvalidArgument, InvalidType
 from ..triggers import Cron, Every, Trigger
 from . import refused
@@ -162,6 +164,12 @@ def _field(value: Any) -> str:
     if isinstance(value, Iterable) and not isinstance(value, str):
         return ",".join(map(str, sorted(value)))
     return re.sub(r"\s+", "", re.sub(r"([A-Za-z]{3})[a-z]+", r"\1", str(value))) or "*"
+
+
+def schedule_name(name: object, task: str) -> str:
+    """What an entry of the beat schedule is called here: its letters and digits, of any script. Of a name that has none: its task, and a digest."""
+    text = str(name)
+    return re.sub(r"[^\w.:-]+", "-", text).strip("-")[:MAX_NAME] or f"{task[: MAX_NAME - 9]}-{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:8]}"
 
 
 def trigger_of(when: Any, zone: str | None) -> Trigger:

@@ -209,6 +209,10 @@ class Task(task.Task[..., Any]):
     def __litequeue_schedules__(self) -> dict[str, Any]:
         return {} if self.app is None else self.app._declared
 
+    @__litequeue_schedules__.setter
+    def __litequeue_schedules__(self, declared: dict[str, Any]) -> None:
+        """By ``@app.schedule``: they are those of the app, which are shown anyway."""
+
 
 def options_of(cls: type[Task]) -> dict[str, Any]:
     """What a class says of its tasks."""

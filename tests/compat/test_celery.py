@@ -212,6 +212,33 @@ def test_the_beat_schedule_becomes_schedules(app: Celery) -> None:
     assert (found["nightly"].queue, found["nightly"].overlap) == ("night", "allow")
 
 
+def test_entries_of_any_name_become_schedules_of_their_own(app: Celery) -> None:
+    app.task(name="t")(lambda: None)
+    names = ["täglich", "töglich", "每日报告", "每周报告", 1, "🎉", "🎂", "a b", "a.b"]
+    app.conf.beat_schedule = {name: {"task": "t", "schedule": 60} for name in names}
+    with testing(app) as queue:
+        queue.advance("1m")
+        found = {info.name for info in app.schedules.list()}
+    assert {"täglich", "töglich", "每日报告", "每周报告", "1", "a-b", "a.b"} < found and len(found) == len(names)
+    assert [bool(re.fullmatch("t-[0-9a-f]{8}", name)) for name in found].count(True) == 2
+    app.worker().stop()  # a second look at them finds none twice
+
+
+def test_entries_whose_names_come_out_alike_are_refused_with_both(app: Celery) -> None:
+    app.task(name="t")(lambda: None)
+    for first, second in (("a b", "a-b"), (1, "1"), ("x" * 200 + "y", "x" * 200 + "z")):
+        app.conf.beat_schedule = {name: {"task": "t", "schedule": 60} for name in (first, second)}
+        with pytest.raises(InvalidArgument, match=f"{first!r:.200} and {second!r:.200} would both be the schedule .*another name"):
+            app.worker()
+    app.conf.beat_schedule = {"a b": None}
+    with pytest.raises(InvalidType, match="'a b' is {'task'"):
+        app.worker()
+    app.schedule(Every(60), name="hourly")(app.task(name="native")(lambda: None))
+    app.conf.beat_schedule = {"hourly": {"task": "t", "schedule": 60}}
+    with pytest.raises(InvalidArgument, match=r"an @app\.schedule has that name"):
+        app.worker()
+
+
 def test_an_entry_that_cannot_be_is_told_as_a_worker_starts(app: Celery) -> None:
     app.task(name="t")(lambda x: x)
     app.task(name="builtin")(len)
