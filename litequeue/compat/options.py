@@ -59,6 +59,8 @@ def of_call(given: Mapping[str, Any]) -> dict[str, Any]:
     said = {name: value for name, value in given.items() if value is not None}
     if "link" in said:
         said["on_success"] = _only(said.pop("link"))
+    if isinstance(said.get("countdown"), (int, float)):
+        said["countdown"] = max(0, said["countdown"])  # as there, what is in the past is now
     for name in ("eta", "expires"):
         if isinstance(said.get(name), datetime):
             said[name] = aware(said[name])

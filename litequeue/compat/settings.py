@@ -126,8 +126,8 @@ def routes_of(routes: Any) -> Iterator[tuple[Any, str]]:
     given = list(routes.items()) if isinstance(routes, Mapping) else list(routes or ())
     found: list[tuple[Any, str]] = []
     for item in given:
-        if isinstance(item, Mapping):
-            found += routes_of(item)
+        if isinstance(item, Mapping) or isinstance(item, (tuple, list)) and not (item and isinstance(item[0], (str, re.Pattern))):
+            found += routes_of(item)  # several, in one of several
             continue
         if not isinstance(item, (tuple, list)) or len(item) != 2:
             raise InvalidType(f"task_routes takes {{name or pattern: {{'queue': name}}}}, and no functions, such as {item!r:.60}: say queue= with the task")
@@ -144,8 +144,12 @@ class crontab:
     """``crontab(minute=0, hour="*/3", day_of_week="mon-fri")``, in the zone of ``app.conf.timezone``, or UTC."""
 
     def __init__(
-        self, minute: Any = "*", hour: Any = "*", day_of_week: Any = "*", day_of_month: Any = "*", month_of_year: Any = "*",
+        self, minute: Any = "*", hour: Any = "*", day_of_week: Any = "*", day_of_month: Any = "*", month_of_year: Any = "*", *,
+        app: Any = None, **more: Any,
     ) -> None:  # fmt: skip
+        """``app`` says nothing more: the zone is that of the app whose schedule it is in."""
+        if more:
+            raise InvalidType(f"crontab takes no {', '.join(more)} here: its clock is the worker's, and in tests litequeue.testing's queue.advance(...) moves that")
         self.expression = " ".join(map(_field, (minute, hour, day_of_month, month_of_year, day_of_week)))
         Cron(self.expression, "UTC")  # what is wrong with it is said here
         _, _, day, _, weekday = self.expression.split()

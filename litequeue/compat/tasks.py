@@ -186,6 +186,8 @@ class Task(task.Task[..., Any]):
         delay: float = self.default_retry_delay if countdown is None else countdown
         if eta is not None:
             delay = max(0, checks.moment(translated.aware(eta), "eta") - SystemClock().now()) / checks.MICROS
+        if isinstance(delay, (int, float)):
+            delay = max(0, delay)  # as in Celery, what is in the past is now
         again = Retry("" if exc is None else f"{type(exc).__name__}: {exc}", delay=delay)
         if throw:
             raise again from exc

@@ -114,7 +114,7 @@ def test_settings_say_what_tasks_leave_open_also_after_them(app: Celery) -> None
 
 
 @pytest.mark.parametrize(("routes", "queue"), [
-    ({"a.b": {"queue": "q"}}, "q"), ({"a.*": "q"}, "q"), ([("a.*", {"queue": "q"})], "q"), (({"x": "y"}, {"a.b": "q"}), "q"), ([(re.compile("a.."), "q")], "q"),
+    ({"a.b": {"queue": "q"}}, "q"), ({"a.*": "q"}, "q"), ([("a.*", {"queue": "q"})], "q"), (([("a.*", {"queue": "q"})],), "q"), ([(("x", "y"), ("a.*", "q"))], "q"), ([[]], None), (({"x": "y"}, {"a.b": "q"}), "q"), ([(re.compile("a.."), "q")], "q"),
     ({"a": "q"}, None), ({}, None),
 ])  # fmt: skip
 def test_a_route_has_any_of_celerys_forms(routes: Any, queue: str | None) -> None:
@@ -125,7 +125,7 @@ def test_a_route_has_any_of_celerys_forms(routes: Any, queue: str | None) -> Non
 
 def test_a_route_that_is_a_function_or_says_more_than_a_queue_is_refused() -> None:
     app = Celery("proj")
-    for wrong in ([lambda name: "q"], {"a": {"queue": "q", "exchange": "e"}}, {"a": {"routing_key": "q"}}):
+    for wrong in ([lambda name: "q"], [[lambda name: "q"]], {"a": {"queue": "q", "exchange": "e"}}, {"a": {"routing_key": "q"}}):
         with pytest.raises(InvalidType, match="task_routes"):
             app.conf.task_routes = wrong
 
@@ -190,6 +190,9 @@ def test_a_crontab_that_means_something_else_in_cron_is_refused() -> None:
         crontab(minute=0, hour=0, day_of_month="1-7", day_of_week="mon")
     with pytest.raises(InvalidArgument, match="0 to 59"):
         crontab(minute=60)
+    with pytest.raises(InvalidType, match=r"crontab takes no nowfun here: .*queue\.advance"):
+        crontab(minute=0, nowfun=datetime.now)
+    assert crontab(minute=0, app=Celery("proj")).expression == "0 * * * *"
     assert crontab(minute=0, day_of_month="*/2", day_of_week="mon").expression == "0 * */2 * mon", "which cron takes for both, too"
 
 
