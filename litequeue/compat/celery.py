@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +81,7 @@ class Celery(LiteQueue):
         self.on_after_configure, self.on_after_finalize = _Signal(), _Signal()
         self._settings, self._pending = settings.Settings(), list[tuple[Any, str | None]]()
         self._found, self._periodic = list[tuple[Any, str | None]](), dict[str, Mapping[str, Any]]()
+        self._beat = set[str]()  # names of schedules that were entries
         self._settings.update(known_ones)
         self._settings.update(include=include)
         if config_source is not None:
@@ -181,10 +181,18 @@ class Celery(LiteQueue):
         for signal in (self.on_after_configure, self.on_after_finalize):
             for function in signal.functions:
                 function(sender=self)
+        taken: dict[str, Any] = {}
         for name, entry in {**self.conf.beat_schedule, **self._periodic}.items():
-            self._schedule(name, entry)
+            if not isinstance(entry, Mapping):
+                raise InvalidType(f"beat_schedule: {name!r} is {{'task': ..., 'schedule': ...}}, not {type(entry).__name__}: {entry!r:.60}")
+            ours = settings.schedule_name(name, str(entry.get("task")))
+            if ours in taken:
+                raise InvalidArgument(f"beat_schedule: {taken[ours]!r:.200} and {name!r:.200} would both be the schedule {ours}: give one of them another name")
+            taken[ours] = name
+            self._schedule(name, ours, entry)
+        self._beat = set(taken)
 
-    def _schedule(self, name: str, entry: Mapping[str, Any]) -> None:
+    def _schedule(self, name: Any, ours: str, entry: Mapping[str, Any]) -> None:
         said, task = dict(entry), entry.get("task")
         if unknown := said.keys() - {"task", "schedule", "args", "kwargs", "options"}:
             raise InvalidType(f"beat_schedule: {name!r} has {', '.join(sorted(unknown))}; an entry has task, schedule, args, kwargs and options")
@@ -197,7 +205,8 @@ class Celery(LiteQueue):
             **translated.of_call(said.get("options") or {}), "args": said.get("args"), "kwargs": said.get("kwargs"),
             "trigger": settings.trigger_of(said.get("schedule"), self.conf.zone), "overlap": "allow",
         }  # fmt: skip
-        ours = re.sub(r"[^\w.:-]+", "-", name, flags=re.ASCII).strip("-")[:200]
+        if ours in self._declared and ours not in self._beat:
+            raise InvalidArgument(f"beat_schedule: {name!r} would be the schedule {ours}, and an @app.schedule has that name: give one of them another")
         self._declared[ours] = self.schedules.new(ours, task, options, declared=True)
 
     def _apps_of_django(self) -> list[str]:

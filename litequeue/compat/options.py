@@ -30,15 +30,15 @@ def of_task(given: Mapping[str, Any]) -> dict[str, Any]:
     repeated = dict(said.pop("retry_kwargs", {}))
     auto, never = _classes(said.pop("autoretry_for", ())), _classes(said.pop("dont_autoretry_for", ()))
     backoff, cap, jitter = said.pop("retry_backoff", False), said.pop("retry_backoff_max", 600), said.pop("retry_jitter", True)
-    limit, delay = given.get("max_retries", 3), given.get("default_retry_delay", 180)
-    most, after = repeated.pop("max_retries", limit), repeated.pop("countdown", delay)
+    most, after = repeated.pop("max_retries", None), repeated.pop("countdown", None)
     if repeated:
         raise InvalidType(f"retry_kwargs takes max_retries and countdown here, not {', '.join(repeated)}")
     if not any(cls is Exception or issubclass(SoftTimeout, cls) for cls in auto):
         never = (*never, SoftTimeout)  # a time limit that has passed is no error that a retry is for
-    counts = [MAX_RETRIES if count is None else count for count in ([limit, most] if auto else [limit])]
+    count = most if auto and most is not None else given.get("max_retries", 3)
+    after = given.get("default_retry_delay", 180) if after is None else after
     made = {
-        "retries": max(counts),
+        "retries": MAX_RETRIES if count is None else count,
         "retry_on": auto,
         "give_up_on": never,
         "backoff": Backoff(base=max(1, int(backoff)), cap=cap, jitter=jitter) if backoff else after,
@@ -47,11 +47,20 @@ def of_task(given: Mapping[str, Any]) -> dict[str, Any]:
     return {**made, **said}
 
 
+def by_hand(given: Mapping[str, Any]) -> int | None:
+    """How often ``self.retry()`` runs a job again: as the task says, and no more often than any error does; None: for ever."""
+    said = given.get("retries", given.get("max_retries", 3))  # the first is our name for it
+    count: int = min(MAX_RETRIES if said is None else said, of_task(given)["retries"])
+    return None if count == MAX_RETRIES else count
+
+
 def of_call(given: Mapping[str, Any]) -> dict[str, Any]:
     """As ``apply_async`` of ours takes them."""
     said = {name: value for name, value in given.items() if value is not None}
     if "link" in said:
         said["on_success"] = _only(said.pop("link"))
+    if isinstance(said.get("countdown"), (int, float)):
+        said["countdown"] = max(0, said["countdown"])  # as there, what is in the past is now
     for name in ("eta", "expires"):
         if isinstance(said.get(name), datetime):
             said[name] = aware(said[name])

@@ -5,12 +5,15 @@ Owns what a state and an outcome are called there. Reading and waiting are our h
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
 
 from .. import known
 from ..base.errors import (
     InvalidArgument,
+    InvalidType,
     JobCancelled,
     JobExpired,
     JobFailed,
@@ -28,6 +31,7 @@ from ..workflow.flow import Flow
 STATES: Final = {"retrying": "RETRY", "succeeded": "SUCCESS", "discarded": "FAILURE", "cancelled": "REVOKED", "expired": "REVOKED"}  # else PENDING
 SAID: Final = "state"  # in a job's meta: the state that it says itself
 INFO: Final = "info"
+KILLS: Final = ("TERM", "KILL", "INT", "QUIT", "15", "9", "2", "3")  # signals of revoke, all of which are the same here
 
 newest: Final[list[Callable[[], Any]]] = [lambda: None]  # gives the process's newest Celery app, whose are shared tasks, and ids by themselves
 
@@ -53,13 +57,31 @@ class Reject(LitequeueError):
         self.reason, self.requeue = reason, requeue
 
 
+@dataclass(frozen=True)
+class _Nowhere:
+    """In place of a handle, of an id that no job of ours can have."""
+
+    id: str
+
+    def _refuse(self, *_: Any) -> NoReturn:
+        raise JobNotFound(f"there is no job {self.id!r:.100}: an id is a number here, '17', or 'flow:3' of a workflow, as an enqueue gives it")
+
+    get = cancel = done = _refuse
+    state = property(_refuse)
+
+
 class AsyncResult(Missing):
     """``AsyncResult(id)`` of the process's app, or what an enqueue gives. An id is a text of digits, and ``flow:`` before it of a workflow."""
 
     def __init__(self, id: Any, *, app: Any = None) -> None:
         if not isinstance(id, (Job, Flow)):
             app = app or newest[0]() or known.the_app("AsyncResult(id) is of the one app", "app.AsyncResult(id) says of which")
-            id = app.flow(id) if str(id).startswith("flow:") else app.job(id)
+            try:
+                id = app.flow(id) if str(id).startswith("flow:") else app.job(id)
+            except (InvalidArgument, InvalidType):
+                if not isinstance(id, str) or not id:
+                    raise
+                id = _Nowhere(id)
         self.handle: Job[Any] | Flow = id
 
     @property
@@ -76,6 +98,8 @@ class AsyncResult(Missing):
             said = self.handle.meta.get(SAID) if isinstance(self.handle, Job) and found in ("running", "cancelled") else None
             if said is not None and (found, said) != ("cancelled", "STARTED"):
                 return str(said)
+            if found == "cancelled" and isinstance(self.handle, Flow) and (step := self.handle._to_blame()) is not None:
+                found = step.state
         except JobNotFound:
             return "PENDING"
         return STATES.get(found, "PENDING")
@@ -132,13 +156,15 @@ class AsyncResult(Missing):
         """Of a workflow: how many of its jobs have succeeded."""
         return self.handle.progress().done if isinstance(self.handle, Flow) else int(self.successful())
 
-    def revoke(self, *, terminate: bool = False) -> None:
-        """Cancel it; one that runs only with ``terminate``: its process is killed, a thread is told."""
-        if isinstance(self.handle, Flow):
-            for job in self.children:
-                job.revoke(terminate=terminate)
-        elif terminate or self.handle.state != "running":
-            self.handle.cancel()
+    def revoke(self, *, terminate: bool = False, **more: Any) -> None:
+        """Cancel it; one that runs only with ``terminate``: its process is killed, a thread is told. One that is not there is passed over."""
+        _refuse_unknown(more)
+        with contextlib.suppress(JobNotFound):
+            if isinstance(self.handle, Flow):
+                for job in self.children:
+                    job.revoke(terminate=terminate)
+            elif terminate or self.handle.state != "running":
+                self.handle.cancel()
 
     def _outcome(self, timeout: float | None) -> tuple[Any, BaseException | None, str | None]:
         """What it returned, what it raised, and where."""
@@ -168,16 +194,25 @@ class AsyncResult(Missing):
 GroupResult = AsyncResult
 
 
+def _refuse_unknown(given: dict[str, Any]) -> None:
+    """Of ``revoke``. What asks how a worker is told, or by which of the signals that kill, says nothing: it is written into the file."""
+    if unknown := given.keys() - {"signal", "connection", "destination", "wait", "timeout", "reply"}:
+        raise InvalidType(f"revoke takes terminate, not {', '.join(sorted(unknown))}")
+    if (signal := given.get("signal")) is not None and str(getattr(signal, "name", signal)).upper().removeprefix("SIG") not in KILLS:
+        raise InvalidArgument(f"revoke(signal={signal!r:.60}): terminate=True kills the process of a job, and other signals are not sent: soft_time_limit= of the task")
+
+
 class Control:
     """``app.control``, of which ``revoke`` is carried."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
 
-    def revoke(self, task_id: Any, *, terminate: bool = False) -> None:
+    def revoke(self, task_id: Any, *, terminate: bool = False, **more: Any) -> None:
         """Cancel a job, or several, by id."""
+        _refuse_unknown(more)
         for one in task_id if isinstance(task_id, Iterable) and not isinstance(task_id, str) else [task_id]:
-            AsyncResult(one, app=self._app).revoke(terminate=terminate)
+            AsyncResult(one, app=self._app).revoke(terminate=terminate, **more)
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(

@@ -5,6 +5,7 @@ Owns what a setting comes to. Of those that say nothing each is named once, in a
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import re
 import warnings
@@ -14,6 +15,7 @@ from fnmatch import fnmatchcase
 from types import ModuleType
 from typing import Any, Final
 
+from ..base.checks import MAX_NAME
 from ..base.errors import InvalidArgument, InvalidType
 from ..triggers import Cron, Every, Trigger
 from . import refused
@@ -124,8 +126,8 @@ def routes_of(routes: Any) -> Iterator[tuple[Any, str]]:
     given = list(routes.items()) if isinstance(routes, Mapping) else list(routes or ())
     found: list[tuple[Any, str]] = []
     for item in given:
-        if isinstance(item, Mapping):
-            found += routes_of(item)
+        if isinstance(item, Mapping) or isinstance(item, (tuple, list)) and not (item and isinstance(item[0], (str, re.Pattern))):
+            found += routes_of(item)  # several, in one of several
             continue
         if not isinstance(item, (tuple, list)) or len(item) != 2:
             raise InvalidType(f"task_routes takes {{name or pattern: {{'queue': name}}}}, and no functions, such as {item!r:.60}: say queue= with the task")
@@ -142,8 +144,12 @@ class crontab:
     """``crontab(minute=0, hour="*/3", day_of_week="mon-fri")``, in the zone of ``app.conf.timezone``, or UTC."""
 
     def __init__(
-        self, minute: Any = "*", hour: Any = "*", day_of_week: Any = "*", day_of_month: Any = "*", month_of_year: Any = "*",
+        self, minute: Any = "*", hour: Any = "*", day_of_week: Any = "*", day_of_month: Any = "*", month_of_year: Any = "*", *,
+        app: Any = None, **more: Any,
     ) -> None:  # fmt: skip
+        """``app`` says nothing more: the zone is that of the app whose schedule it is in."""
+        if more:
+            raise InvalidType(f"crontab takes no {', '.join(more)} here: its clock is the worker's, and in tests litequeue.testing's queue.advance(...) moves that")
         self.expression = " ".join(map(_field, (minute, hour, day_of_month, month_of_year, day_of_week)))
         Cron(self.expression, "UTC")  # what is wrong with it is said here
         _, _, day, _, weekday = self.expression.split()
@@ -162,6 +168,12 @@ def _field(value: Any) -> str:
     if isinstance(value, Iterable) and not isinstance(value, str):
         return ",".join(map(str, sorted(value)))
     return re.sub(r"\s+", "", re.sub(r"([A-Za-z]{3})[a-z]+", r"\1", str(value))) or "*"
+
+
+def schedule_name(name: object, task: str) -> str:
+    """What an entry of the beat schedule is called here: its letters and digits, of any script. Of a name that has none: its task, and a digest."""
+    text = str(name)
+    return re.sub(r"[^\w.:-]+", "-", text).strip("-")[:MAX_NAME] or f"{task[: MAX_NAME - 9]}-{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:8]}"
 
 
 def trigger_of(when: Any, zone: str | None) -> Trigger:

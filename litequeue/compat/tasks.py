@@ -77,7 +77,7 @@ class Task(task.Task[..., Any]):
         super().__init__(made._client, made.__litequeue_code__)
         self._given, self._app, self._stamp = given, ref(app) if app is not None else None, None
         self.run = MethodType(function, self) if given.get("bind") else function
-        self.max_retries = given.get("retries", given.get("max_retries", 3))  # the first is our name for it
+        self.max_retries = translated.by_hand(given)
         self.default_retry_delay = given.get("default_retry_delay", 180)
 
     @property
@@ -186,6 +186,8 @@ class Task(task.Task[..., Any]):
         delay: float = self.default_retry_delay if countdown is None else countdown
         if eta is not None:
             delay = max(0, checks.moment(translated.aware(eta), "eta") - SystemClock().now()) / checks.MICROS
+        if isinstance(delay, (int, float)):
+            delay = max(0, delay)  # as in Celery, what is in the past is now
         again = Retry("" if exc is None else f"{type(exc).__name__}: {exc}", delay=delay)
         if throw:
             raise again from exc
@@ -208,6 +210,10 @@ class Task(task.Task[..., Any]):
     @property
     def __litequeue_schedules__(self) -> dict[str, Any]:
         return {} if self.app is None else self.app._declared
+
+    @__litequeue_schedules__.setter
+    def __litequeue_schedules__(self, declared: dict[str, Any]) -> None:
+        """By ``@app.schedule``: they are those of the app, which are shown anyway."""
 
 
 def options_of(cls: type[Task]) -> dict[str, Any]:

@@ -171,6 +171,12 @@ class Flow(Missing):
         end, gathers = found
         return None if end is None else Job(self._client, end), gathers
 
+    def _to_blame(self, end: Job[Any] | None = None) -> Job[Any] | None:
+        """The step for whose sake its end was cancelled."""
+        end = end or self._found()[0]
+        cause = None if end is None else self._client.store.flows.cause(end.id)
+        return None if cause is None else Job(self._client, cause)
+
     @contextlib.contextmanager
     def _blamed(self, end: Job[Any]) -> Iterator[None]:
         """Where the end was cancelled for another step's sake, what that came to is raised instead."""
@@ -180,9 +186,8 @@ class Flow(Missing):
             error.step = end.info().task
             raise
         except JobCancelled:
-            cause = self._client.store.flows.cause(end.id)
-            if cause is not None:
-                job = Job[Any](self._client, cause)
+            job = self._to_blame(end)
+            if job is not None:
                 try:
                     job.get(timeout=0)
                 except JobFailed as error:

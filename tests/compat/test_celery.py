@@ -114,7 +114,7 @@ def test_settings_say_what_tasks_leave_open_also_after_them(app: Celery) -> None
 
 
 @pytest.mark.parametrize(("routes", "queue"), [
-    ({"a.b": {"queue": "q"}}, "q"), ({"a.*": "q"}, "q"), ([("a.*", {"queue": "q"})], "q"), (({"x": "y"}, {"a.b": "q"}), "q"), ([(re.compile("a.."), "q")], "q"),
+    ({"a.b": {"queue": "q"}}, "q"), ({"a.*": "q"}, "q"), ([("a.*", {"queue": "q"})], "q"), (([("a.*", {"queue": "q"})],), "q"), ([(("x", "y"), ("a.*", "q"))], "q"), ([[]], None), (({"x": "y"}, {"a.b": "q"}), "q"), ([(re.compile("a.."), "q")], "q"),
     ({"a": "q"}, None), ({}, None),
 ])  # fmt: skip
 def test_a_route_has_any_of_celerys_forms(routes: Any, queue: str | None) -> None:
@@ -125,7 +125,7 @@ def test_a_route_has_any_of_celerys_forms(routes: Any, queue: str | None) -> Non
 
 def test_a_route_that_is_a_function_or_says_more_than_a_queue_is_refused() -> None:
     app = Celery("proj")
-    for wrong in ([lambda name: "q"], {"a": {"queue": "q", "exchange": "e"}}, {"a": {"routing_key": "q"}}):
+    for wrong in ([lambda name: "q"], [[lambda name: "q"]], {"a": {"queue": "q", "exchange": "e"}}, {"a": {"routing_key": "q"}}):
         with pytest.raises(InvalidType, match="task_routes"):
             app.conf.task_routes = wrong
 
@@ -190,6 +190,9 @@ def test_a_crontab_that_means_something_else_in_cron_is_refused() -> None:
         crontab(minute=0, hour=0, day_of_month="1-7", day_of_week="mon")
     with pytest.raises(InvalidArgument, match="0 to 59"):
         crontab(minute=60)
+    with pytest.raises(InvalidType, match=r"crontab takes no nowfun here: .*queue\.advance"):
+        crontab(minute=0, nowfun=datetime.now)
+    assert crontab(minute=0, app=Celery("proj")).expression == "0 * * * *"
     assert crontab(minute=0, day_of_month="*/2", day_of_week="mon").expression == "0 * */2 * mon", "which cron takes for both, too"
 
 
@@ -210,6 +213,33 @@ def test_the_beat_schedule_becomes_schedules(app: Celery) -> None:
     assert set(found) == {"add-every-30-s", "nightly", "hourly", "ours"}
     assert found["nightly"].trigger == "at 02:30 every day (Europe/Berlin)"
     assert (found["nightly"].queue, found["nightly"].overlap) == ("night", "allow")
+
+
+def test_entries_of_any_name_become_schedules_of_their_own(app: Celery) -> None:
+    app.task(name="t")(lambda: None)
+    names = ["täglich", "töglich", "每日报告", "每周报告", 1, "🎉", "🎂", "a b", "a.b"]
+    app.conf.beat_schedule = {name: {"task": "t", "schedule": 60} for name in names}
+    with testing(app) as queue:
+        queue.advance("1m")
+        found = {info.name for info in app.schedules.list()}
+    assert {"täglich", "töglich", "每日报告", "每周报告", "1", "a-b", "a.b"} < found and len(found) == len(names)
+    assert [bool(re.fullmatch("t-[0-9a-f]{8}", name)) for name in found].count(True) == 2
+    app.worker().stop()  # a second look at them finds none twice
+
+
+def test_entries_whose_names_come_out_alike_are_refused_with_both(app: Celery) -> None:
+    app.task(name="t")(lambda: None)
+    for first, second in (("a b", "a-b"), (1, "1"), ("x" * 200 + "y", "x" * 200 + "z")):
+        app.conf.beat_schedule = {name: {"task": "t", "schedule": 60} for name in (first, second)}
+        with pytest.raises(InvalidArgument, match=f"{first!r:.200} and {second!r:.200} would both be the schedule .*another name"):
+            app.worker()
+    app.conf.beat_schedule = {"a b": None}
+    with pytest.raises(InvalidType, match="'a b' is {'task'"):
+        app.worker()
+    app.schedule(Every(60), name="hourly")(app.task(name="native")(lambda: None))
+    app.conf.beat_schedule = {"hourly": {"task": "t", "schedule": 60}}
+    with pytest.raises(InvalidArgument, match=r"an @app\.schedule has that name"):
+        app.worker()
 
 
 def test_an_entry_that_cannot_be_is_told_as_a_worker_starts(app: Celery) -> None:
@@ -306,9 +336,17 @@ def test_a_step_that_fails_is_the_workflows_failure(app: Celery, calc: SimpleNam
         flow.get(timeout=1)
     assert (flow.state, flow.failed()) == ("FAILURE", True)
     assert chained.get(timeout=1) == 6 and alone.get() is None, "a result that is ignored goes on to the next step all the same"
+
+    failed = [chain(calc.boom.s(3), calc.add.s(1))(), group(calc.add.s(1, 1), calc.boom.s())(), chord([calc.add.s(1, 1), calc.boom.s()], calc.tsum.s()).apply_async()]
+    worked(app)
+    for one in failed:
+        assert one.ready() and isinstance(one.result, ValueError)
+        assert (one.state, one.failed(), one.successful()) == ("FAILURE", True, False), one.handle.jobs()
+
     waiting = chain(calc.add.s(1, 2), calc.mul.s(2)).apply_async(countdown=100)
     app.control.revoke(waiting.id)
     assert {child.state for child in waiting.children} == {"REVOKED"}
+    assert (waiting.state, waiting.failed()) == ("REVOKED", False)
 
 
 def test_a_task_can_be_replaced_by_a_workflow(app: Celery, calc: SimpleNamespace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from litequeue import (
     InvalidArgument,
     InvalidType,
     JobFailed,
+    JobNotFound,
     NotInATask,
     SignatureMismatch,
     current_job,
@@ -79,7 +81,10 @@ FORMS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"autoretry_for": E, "retry_kwargs": {"max_retries": 5}}, {"retry_on": E, "retries": 5}),
     ({"autoretry_for": E, "retry_kwargs": {"max_retries": 7, "countdown": 5}}, {"retry_on": E, "retries": 7, "backoff": 5}),
     ({"bind": True, "autoretry_for": (Exception,), "retry_backoff": True, "retry_kwargs": {"max_retries": 2}, "max_retries": 5},
-     {"retry_on": (Exception,), "backoff": shaped(1), "retries": 5}),
+     {"retry_on": (Exception,), "backoff": shaped(1), "retries": 2}),
+    ({"autoretry_for": E, "retry_kwargs": {"max_retries": 2}}, {"retry_on": E, "retries": 2}),
+    ({"autoretry_for": E, "retry_kwargs": {"max_retries": None, "countdown": None}}, {"retry_on": E}),
+    ({"autoretry_for": E, "retry_kwargs": None, "max_retries": None}, {"retry_on": E, "retries": 1_000_000}),
     ({"autoretry_for": [OSError], "dont_autoretry_for": (FileNotFoundError,), "retry_backoff": 2}, {"retry_on": (OSError,), "give_up_on": [FileNotFoundError], "backoff": shaped(2)}),
     ({"soft_time_limit": 60}, {"soft_timeout": 60 * SECOND}),
     ({"time_limit": 120, "soft_time_limit": 100}, {"timeout": 120 * SECOND, "soft_timeout": 100 * SECOND}),
@@ -208,6 +213,39 @@ def test_the_ways_to_retry(app: Celery) -> None:
     with pytest.raises(KeyError):
         again.retry(exc=KeyError("k"))
     assert Retry.__name__ == "Retry"
+
+
+def test_a_retry_or_a_call_in_the_past_is_one_now(app: Celery) -> None:
+    @app.task(bind=True)
+    def late(self: Task) -> int:
+        if self.request.retries == 0:
+            self.retry(countdown=-5)
+        return self.request.retries
+
+    results = [late.delay(), late.apply_async(countdown=-5)]
+    with app.worker(threads=1):
+        assert [result.get(timeout=10) for result in results] == [1, 1]
+
+
+def test_retry_kwargs_decide_how_often_an_error_runs_a_job_again(app: Celery) -> None:
+    runs: list[str] = []
+
+    @app.task(bind=True, autoretry_for=(ConnectionError,), retry_kwargs={"max_retries": 2, "countdown": 0})
+    def flaky(self: Task, kind: str) -> None:
+        runs.append(kind)
+        if kind == "by hand":
+            self.retry(countdown=0, exc=KeyError("last"))
+        raise ConnectionError
+
+    results = [flaky.delay("auto"), flaky.delay("by hand")]
+    with app.worker(threads=1):
+        for result in results:
+            result.wait(timeout=10, propagate=False)
+    assert [runs.count(kind) for kind in ("auto", "by hand")] == [3, 3]
+    assert isinstance(results[1].result, KeyError), "what it says, not that no retries are left for a Retry"
+    more = app.task(name="more", autoretry_for=(OSError,), retry_kwargs={"max_retries": 7})(len)
+    assert (flaky.max_retries, more.max_retries) == (2, 3)
+    assert app.task(name="ever", max_retries=None)(len).max_retries is None
 
 
 def test_an_error_that_no_retry_is_for_ends_the_job_at_once(app: Celery) -> None:
@@ -469,8 +507,14 @@ def test_a_handle_is_made_of_an_id(app: Celery) -> None:
         assert found == result and hash(found) == hash(result) and (found.get(), found.result, found.info, found.traceback) == (3, 3, 3, None)
     gone = AsyncResult("4711")
     assert (gone.state, gone.ready(), gone.result, gone.successful()) == ("PENDING", False, None, False)
+    for id in ("2d1ae7ef-32ba-4ce6-8bb0-0d60f4e2f4a4", "flow:x"):
+        theirs = AsyncResult(id)
+        assert (theirs.id, theirs.state, theirs.ready(), theirs.result, theirs.failed(), theirs.traceback, theirs.children) == (id, "PENDING", False, None, False, None, [])
+        assert theirs == AsyncResult(id) != gone and theirs.completed_count() == 0
+        with pytest.raises(JobNotFound, match=f"no job '{id}': an id is a number here"):
+            theirs.get(timeout=0)
     with pytest.raises(InvalidType, match="job_id must be an integer"):
-        AsyncResult("2d1ae7ef-32ba-4ce6-8bb0-0d60f4e2f4a4")
+        AsyncResult(None)
     with pytest.raises(InvalidArgument, match="lends it its slot"):
         result.get(disable_sync_subtasks=True)
     with pytest.raises(AttributeError, match=r"has no attribute 'parent'; here: result\.children"):
@@ -495,5 +539,15 @@ def test_revoke_cancels_what_waits_and_with_terminate_what_runs(app: Celery) -> 
         results[2].revoke(terminate=True)
         results[2].wait(timeout=10, propagate=False)
     assert [result.state for result in results] == ["REVOKED"] * 3
+    for unknown in ("4711", "flow:4711", "2d1ae7ef-32ba-4ce6-8bb0-0d60f4e2f4a4", ["4711", "4712"]):
+        app.control.revoke(unknown, terminate=True, signal="SIGKILL", destination=["here"])
+    waiting = slow.apply_async(countdown=1000)
+    with pytest.raises(InvalidArgument, match=r"signal='SIGUSR1'.*soft_time_limit"):
+        waiting.revoke(signal="SIGUSR1")
+    with pytest.raises(InvalidType, match="revoke takes terminate, not how"):
+        app.control.revoke(waiting.id, how=1)
+    assert waiting.state == "PENDING"
+    waiting.revoke(terminate=True, signal=signal.SIGTERM, wait=False)
+    assert waiting.state == "REVOKED"
     with pytest.raises(AttributeError, match=r"app\.control\.rate_limit is not carried; here: app\.pause"):
         app.control.rate_limit("t", "1/m")
