@@ -68,6 +68,8 @@ class _Signal:
 class Celery(LiteQueue):
     """``Celery("proj", broker="db.sqlite")``. What LiteQueue has, this has too."""
 
+    _is_read = False  # what its settings say of schedules
+
     def __init__(
         self, main: str | None = None, *, broker: str | None = None, include: Iterable[str] = (), task_cls: type[Task] | None = None, config_source: Any = None,
         namespace: str | None = None, set_as_current: bool = True, **more: Any,
@@ -171,7 +173,18 @@ class Celery(LiteQueue):
         }  # fmt: skip
         return key
 
+    @property
+    def __litequeue_schedules__(self) -> dict[str, Any]:
+        """Also for a worker that was told of no module, and has loaded one for the sake of its jobs: it took what was not read yet for what is declared no more."""
+        if not self._is_read:
+            self._take_what_is_free()
+        return self._declared
+
+    @__litequeue_schedules__.setter
+    def __litequeue_schedules__(self, declared: dict[str, Any]) -> None: ...
+
     def _take_what_is_free(self) -> None:
+        self._is_read = True
         for module in (*self.conf.include, *self.conf.imports):
             importlib.import_module(module)
         for packages, related_name in self._found:

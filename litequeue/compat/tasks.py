@@ -209,7 +209,7 @@ class Task(task.Task[..., Any]):
 
     @property
     def __litequeue_schedules__(self) -> dict[str, Any]:
-        return {} if self.app is None else self.app._declared
+        return {} if self.app is None else self.app.__litequeue_schedules__
 
     @__litequeue_schedules__.setter
     def __litequeue_schedules__(self, declared: dict[str, Any]) -> None:

@@ -403,6 +403,39 @@ def test_the_worker_of_the_command_line_runs_a_project(tmp_path: Path) -> None:
     assert re.search(r"often +active", listed), listed
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("is_package", [False, True])
+def test_a_worker_that_was_told_of_no_module_leaves_the_beat_schedule_as_it_is(tmp_path: Path, is_package: bool) -> None:
+    """It loaded the module for its jobs, found no schedules in it, and disabled those of the other worker."""
+    text = """
+from litequeue.compat.celery import Celery, shared_task
+app = Celery("proj", broker="db.sqlite"{include})
+app.conf.beat_schedule = {{"hourly": {{"task": "{module}.send", "schedule": 3600.0}}}}
+"""
+    task = "@shared_task\ndef send(): return 1\n"
+    if is_package:
+        (tmp_path / "proj").mkdir()
+        (tmp_path / "proj/__init__.py").write_text("from .celery import app\n")
+        (tmp_path / "proj/celery.py").write_text(text.format(include=', include=["proj.tasks"]', module="proj.tasks"))
+        (tmp_path / "proj/tasks.py").write_text(f"from litequeue.compat.celery import shared_task\n{task}")
+    else:
+        (tmp_path / "proj.py").write_text(text.format(include="", module="proj") + task)
+    tasks = "proj.tasks" if is_package else "proj"
+    told = litequeue("worker", "db.sqlite", "--burst", "--import", "proj.celery" if is_package else "proj", cwd=tmp_path)
+    assert "schedule hourly is new" in told.stderr, told.stderr
+    enqueued = run_python(f"import {tasks} as t; t.send.delay()", tmp_path)
+    assert enqueued == ""
+    other = litequeue("worker", "db.sqlite", "--burst", cwd=tmp_path)
+    assert "disabled" not in other.stderr and "succeeded" in other.stderr, other.stderr
+    with LiteQueue(tmp_path / "db.sqlite") as app:
+        assert [(info.name, info.state) for info in app.schedules.list()] == [("hourly", "active")]
+
+
+def run_python(code: str, folder: Path) -> str:
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment(), capture_output=True, text=True, timeout=30, check=False)
+    return done.stdout + done.stderr
+
+
 def test_who_does_not_import_it_does_not_load_it() -> None:
     code = "import sys, litequeue, litequeue.cli, litequeue.testing; print(*[name for name in sys.modules if 'compat' in name or 'habits' in name])"
     done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True)
