@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,28 @@ def run(site: Path, *words: str) -> str:
     done = django_site.manage(site, "test", "--noinput", *words)
     assert done.returncode == 0 and "Ran 7 tests" in done.stderr, done.stderr
     return done.stdout
+
+
+def test_tests_in_parallel_find_the_tables_in_their_clones_run_after_run(site: Path) -> None:
+    for _ in range(3):
+        used = re.findall(r"in (\S+\.sqlite3)\n", run(site, "--parallel", "3"))
+        assert len(used) == 3 and set(used) <= {f"test_{number}.sqlite3" for number in (1, 2, 3)}
+
+
+def test_the_log_of_a_clone_whose_processes_were_killed_does_not_reach_the_next(site: Path) -> None:
+    run(site, "--parallel", "3", "--keepdb")
+    clone = site / "test_1.sqlite3"
+    with LiteQueue(clone) as app:
+        app.enqueue("shop.tasks.add", 1, 2)
+        killed = {name: (site / name).read_bytes() for name in ("test_1.sqlite3", "test_1.sqlite3-wal")}
+    assert killed["test_1.sqlite3-wal"]
+    for gone in (False, True):
+        for name, content in killed.items():
+            (site / name).write_bytes(content)
+        if gone:
+            clone.unlink()
+        run(site, "--parallel", "3")
+        assert not clone.exists()
 
 
 def test_each_test_with_transactions_of_its_own_begins_without_the_jobs_of_the_last(site: Path) -> None:
