@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InvalidArgument("there is no unit for this system: have its own service manager run python -P -m litequeue worker DB")
     db = database_path(arguments.db)
     imports = _checked(arguments.options).imports or []
-    program = getattr(arguments, "program", None)  # of another program, whose command this is, begins with the path of that
+    program = getattr(arguments, "unit_program", None)  # of another program, whose command this is, begins with the path of that
     home = home_of_imports(imports, os.path.dirname(db)) if program is None else os.path.dirname(program[0])
     directory = absolute(arguments.directory or home)
     for needed in (os.path.dirname(db), directory):

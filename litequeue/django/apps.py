@@ -30,6 +30,7 @@ class LiteQueueConfig(AppConfig):
 def make_tables(using: str, **_: Any) -> None:
     """Of the queues that lie in this database. Not in a transaction, whose rollback they would not survive."""
     from .backend import backends
+    from .clones import make_whole
 
     if connections[using].in_atomic_block:
         return
@@ -37,3 +38,4 @@ def make_tables(using: str, **_: Any) -> None:
         with contextlib.suppress(ImproperlyConfigured):  # a test's database in memory, say; the checks tell what is wrong
             if backend.place.alias == using:
                 backend.app._client.store.reports.is_unused()  # which opens it, and makes what is not there
+                make_whole(connections[using], backend.place.path)

@@ -665,6 +665,24 @@ def test_the_command_has_all_that_the_command_line_has(site: Path, tasks: Any) -
     assert unknown.returncode == 1 and "TASKS has no backend of litequeue named 'dummy'" in unknown.stderr, unknown.stderr
 
 
+def test_a_worker_of_an_executable_manage_py_runs_alone_and_beside_the_program_that_follows_it(site: Path, queue: LiteQueue) -> None:
+    manage, told = site / "manage.py", site / "told"
+    manage.write_text(f"#!{sys.executable}\n{django_site.MANAGE}")
+    manage.chmod(0o755)  # as startproject makes it
+    with run_worker(site, "--queues", "alone", "--name", "alone", start_new_session=True) as process:
+        try:
+            assert [worker.pid for worker in queue.stats().workers if worker.name.startswith("alone")] == [process.pid], "no parent, and so no program"
+            process.terminate()
+            assert process.wait(20) == 0
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    done = django_site.manage(site, "litequeue", "worker", "--queues", "alone", "--", sys.executable, "-c", f"open({str(told)!r}, 'w').write('beside'); raise SystemExit(7)")
+    assert (done.returncode, told.read_text()) == (7, "beside"), done.stderr
+    manage.chmod(0o644)
+    burst(site, "--queues", "alone")
+
+
 def test_with_debug_a_worker_is_started_anew_when_code_has_changed(site: Path) -> None:
     (site / "debugging.py").write_text('from site_settings import *\nDEBUG = True\nTASKS |= {"default": {"BACKEND": BACKEND, "OPTIONS": {"path": BASE_DIR / "debug.sqlite3"}}}\n'
                                        'INSTALLED_APPS += ["moody"]\n')  # fmt: skip

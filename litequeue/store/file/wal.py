@@ -94,3 +94,15 @@ def _truncate(connection: sqlite3.Connection) -> None:
     """Give up at once where a reader is in the way: waiting for it would stall every writer."""
     with contextlib.suppress(sqlite3.Error), waiting(connection, 0):
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+
+def keep_whole(connection: sqlite3.Connection) -> None:
+    """Put all into the file now, and again at each commit on this connection: for a file that is copied without its log. Of a test's, which no worker has open."""
+    _truncate(connection)
+    connection.execute("PRAGMA wal_autocheckpoint = 1").fetchall()
+
+
+def put_back(path: str) -> None:
+    """Empty the log of a file that nobody has open. Who closes it last deletes it."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        _truncate(connection)
