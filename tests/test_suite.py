@@ -42,7 +42,7 @@ WHOLLY_SLOW = {
     "pools/test_without_private_names.py": "pools/test_contract.py",
     "peers/test_django.py": "worker/services/test_declaring.py",
     **dict.fromkeys((f"peers/celery/test_{name}.py" for name in ("guide", "moving", "rabbitmq", "same_tasks", "workers")), "peers/celery/test_exporting.py"),
-    **dict.fromkeys((f"peers/test_django_{name}.py" for name in ("guide", "own", "tasks")), "worker/test_importing.py"),
+    **dict.fromkeys((f"peers/test_django_{name}.py" for name in ("guide", "own", "tasks", "testing")), "worker/test_importing.py"),
     "peers/test_compat_celery.py": "compat/test_celery.py",
     "peers/test_servers.py": "worker/test_embedded.py",
     "peers/test_greenlets.py": "tasks/test_naming.py",

