@@ -18,11 +18,13 @@ pytestmark = [pytest.mark.beside, pytest.mark.slow]
 SETTINGS = """
 DATABASES = {"default": DATABASES["default"] | {"TEST": {"NAME": BASE_DIR / "test.sqlite3"}}}
 TASKS = {name: TASKS[name] for name in ("default", "dummy")}
-INSTALLED_APPS += ["django.contrib.contenttypes"]  # which writes its rows after us
+"""
+WRITES_AFTER_US = """
+INSTALLED_APPS += ["django.contrib.contenttypes"]
 """
 TESTS = """
 import os
-from django.contrib.contenttypes.models import ContentType
+from django.apps import apps
 from django.db import connection
 from django.test import TestCase, TransactionTestCase
 from litequeue.django.api import task_backends
@@ -31,7 +33,10 @@ from shop.tasks import add
 
 def look(case):
     os.write(1, f"in {os.path.basename(connection.settings_dict['NAME'])}\\n".encode())  # whole, beside other processes
-    case.assertTrue(ContentType.objects.filter(app_label="shop", model="order").exists())
+    if apps.is_installed("django.contrib.contenttypes"):
+        from django.contrib.contenttypes.models import ContentType
+
+        case.assertTrue(ContentType.objects.filter(app_label="shop", model="order").exists())
     case.assertEqual(add.get_result(add.enqueue(1, 2).id).status, "READY")
 
 class First(TestCase):
@@ -74,8 +79,11 @@ def run(site: Path, *words: str) -> str:
     return done.stdout
 
 
-def test_tests_in_parallel_find_the_tables_in_their_clones_run_after_run(site: Path) -> None:
-    for _ in range(3):
+@pytest.mark.parametrize("more", ["", WRITES_AFTER_US], ids=["alone", "with an app that writes after us"])
+def test_tests_in_parallel_find_the_tables_in_their_clones_run_after_run(site: Path, more: str) -> None:
+    with (site / "site_settings.py").open("a") as settings:
+        settings.write(more)
+    for _ in range(2):
         used = re.findall(r"in (\S+\.sqlite3)\n", run(site, "--parallel", "3"))
         assert len(used) == 3 and set(used) <= {f"test_{number}.sqlite3" for number in (1, 2, 3)}
 
