@@ -477,7 +477,7 @@ def test_what_was_cancelled_or_has_expired_has_failed_and_says_so(site: Path, ta
 def test_a_name_runs_only_if_it_is_a_task_of_djangos_of_this_queue(worker: Path, site: Path, tasks: Any, queue: LiteQueue) -> None:
     names = ("os.getcwd", "shop.tasks.no_task", "shop.tasks.another_name", "not.there.at_all", "shop.tasks.missing", "shop")
     jobs = [queue.enqueue(name) for name in names]
-    log = wait_until(lambda: worker.read_text() if all(f"job {job.id} {name} stays queued" in worker.read_text() for job, name in zip(jobs, names, strict=True)) else "")
+    log = wait_until(lambda: worker.read_text() if all(f"job {job.id} {name} stays queued" in worker.read_text() for job, name in zip(jobs, names, strict=True)) else "", 30)
     assert {job.state for job in jobs} == {"available"}
     for words in ("os.getcwd is builtin_function_or_method, and no task of Django's", "shop.tasks.another_name is the task shop.tasks.add",
                   "not.there.at_all cannot be imported: No module named 'not'"):  # fmt: skip
