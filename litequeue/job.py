@@ -63,7 +63,7 @@ class Job(Shown, Missing, Generic[R_co]):
 
     def wait(self, timeout: Span | None = None) -> bool:
         """Wait until the job is final, at most ``timeout`` (None: for ever). Whether it is."""
-        patience = _patience(timeout)
+        patience = checks.patience(timeout)
         deadline = None if patience is None else monotonic() + patience
         row = self._wait(patience)
         there = None if row is None else self._elsewhere(row)
@@ -77,7 +77,7 @@ class Job(Shown, Missing, Generic[R_co]):
         the original exception as ``__cause__`` if it is a builtin one), JobCancelled, JobExpired,
         ResultNotStored, JobNotFound, or UnknownTask for a result of another codec than JSON where the task's code is not here.
         """
-        patience = _patience(timeout)
+        patience = checks.patience(timeout)
         deadline = None if patience is None else monotonic() + patience
         row = self._wait(patience)
         if row is None:
@@ -294,7 +294,3 @@ def same_file(handle: Any, ends: list[int], path: str) -> list[int]:
 
 def _left(deadline: float | None) -> float | None:
     return None if deadline is None else max(deadline - monotonic(), 0.0)
-
-
-def _patience(timeout: Span | None) -> float | None:
-    return None if timeout is None else checks.span(timeout, "timeout") / checks.MICROS

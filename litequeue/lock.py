@@ -37,7 +37,7 @@ class Lock:
     def __init__(self, client: Client, name: str, timeout: Span | None) -> None:
         self._client = client
         self.name = check_name(name, "lock(name)")
-        self._patience = None if timeout is None else checks.span(timeout, "timeout") / checks.MICROS
+        self._patience = checks.patience(timeout)
         self._owners: list[Owner] = []
         self._named: NamedLocks | None = None  # from the first time on
 

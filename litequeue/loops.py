@@ -42,7 +42,7 @@ class Loops:
             if not isinstance(handle, Job):
                 raise InvalidType(f"as_completed takes jobs, not {type(handle).__name__}: {handle!r:.60}. Of a flow: flow.as_completed()")
             same_file(handle, [], self._client.path)
-        return Completing(self._client, handles, None if timeout is None else checks.span(timeout, "timeout") / checks.MICROS)
+        return Completing(self._client, handles, checks.patience(timeout))
 
 
 class Completing:

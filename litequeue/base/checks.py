@@ -147,6 +147,11 @@ def entry(text: str) -> str:
     return text if text.isprintable() else clean_lines(text).replace("\n", "\n    ")
 
 
+def patience(timeout: object) -> float | None:
+    """How long somebody waits, in seconds; None: for ever. Raises as ``span``."""
+    return None if timeout is None else span(timeout, "timeout") / MICROS
+
+
 def counted(count: int, noun: str) -> str:
     """``1 job``, ``2 jobs``."""
     return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -21,8 +21,7 @@ from ..schedules.definition import NewSchedule, default_grace
 from ..tasks import TaskCode
 from ..triggers import Cron, Every, Trigger, describe, firing, from_spec, spec_of
 from .bookkeeping import Bookkeeping
-from .carried import Broker, NotCarried, limits_of
-from .wire import NAME
+from .carried import Broker, NotCarried, routed
 
 _NEVER: Final = 86_400.0 * 365  # seconds: beat looks again when something changes, or after minutes
 
@@ -84,16 +83,15 @@ def entries(declared: Iterable[NewSchedule], tasks: Mapping[str, TaskCode], brok
 
 
 def _entry(new: NewSchedule, code: TaskCode, broker: Broker) -> dict[str, Any]:
-    trigger, job = new.trigger, new.job
+    job = new.job
     args, kwargs = code.codec.decode_call(job.args, job.kwargs)
-    options: dict[str, Any] = {"serializer": NAME, "priority": broker.rank(job.columns.priority), **limits_of(job.columns.timeout, job.columns.soft_timeout)}
-    if job.columns.queue != "default":
-        options["queue"] = job.columns.queue
+    columns = job.columns
+    options = routed(broker, columns.queue, columns.priority, columns.timeout, columns.soft_timeout)
     if job.expires_at is not None:
         options["expires"] = (job.expires_at - job.created_at) / MICROS
     # When it was made is not said: that is each tick's own.
-    options["headers"] = Bookkeeping(max_attempts=job.columns.max_attempts, headers=job.columns.headers, schedule=new.name).as_headers()
-    return {"task": job.task, "schedule": TriggerSchedule(trigger), "args": args, "kwargs": kwargs, "options": options}
+    options["headers"] = Bookkeeping(max_attempts=columns.max_attempts, headers=columns.headers, schedule=new.name).as_headers()
+    return {"task": job.task, "schedule": TriggerSchedule(new.trigger), "args": args, "kwargs": kwargs, "options": options}
 
 
 def check(declared: Iterable[NewSchedule]) -> None:

@@ -68,19 +68,25 @@ def message_options(broker: Broker, task: Template, options: Mapping[str, Any] |
             raise InvalidArgument(f"{name} has no counterpart in Celery, where the jobs of this app are: {instead}")
     if given.get("at_most_once") and not task.columns.at_most_once:
         raise InvalidArgument(f"on Celery a task says itself that it runs at most once: @app.task(at_most_once=True) for {task.task}, or leave it out here")
+    if given.get("tags"):
+        warnings.warn(NotCarried(f"tags of a job of {task.task} say nothing on Celery, which has no counterpart"), stacklevel=2)
     columns = columns_of(task, stored(EnqueueOptions, given))
     run_at = run_at_of(given, now)
     expires_at = expires_at_of(given, task.expires, now, run_at)
     _refuse_too_late(broker, (run_at - now) / MICROS)
-    found: dict[str, Any] = {**limits_of(columns.timeout, columns.soft_timeout), "priority": broker.rank(columns.priority), "serializer": NAME}
-    if columns.queue != "default":
-        found["queue"] = columns.queue
+    found = routed(broker, columns.queue, columns.priority, columns.timeout, columns.soft_timeout)
     if run_at > now:
         found["eta"] = aware(run_at)
     if expires_at is not None:
         found["expires"] = aware(expires_at)
     found["headers"] = Bookkeeping(max_attempts=columns.max_attempts, created_at=now, headers=columns.headers).as_headers()
     return found
+
+
+def routed(broker: Broker, queue: str, priority: int, timeout: int | None, soft_timeout: int | None) -> dict[str, Any]:
+    """What every message of a job says, whoever makes it; ``default`` is the Celery app's own default queue."""
+    said = {**limits_of(timeout, soft_timeout), "priority": broker.rank(priority), "serializer": NAME}
+    return said if queue == "default" else {**said, "queue": queue}
 
 
 def limits_of(timeout: int | None, soft_timeout: int | None) -> dict[str, float | None]:
@@ -132,7 +138,3 @@ def _not_carried(code: TaskCode) -> Iterable[str]:
     if code.result_ttl != options_of(TaskOptions)["result_ttl"].default * MICROS:
         yield "result_ttl (result_expires is the Celery app's)"
 
-
-def template_of(name: str) -> Template:
-    """Of a task whose code is not here: the worker's code says the rest."""
-    return Template.of(name, None)

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from ..base.clock import SystemClock
-from ..base.errors import CannotOpen, InvalidArgument, NotBound
+from ..base.errors import CannotOpen, NotBound
 from ..client import Client
 from ..given import LATER
 from ..job import Job
 from ..many import checked_calls
 from ..options import EnqueueOptions
 from ..tasks import TaskCode, Template
-from .carried import message_options, template_of
+from .carried import message_options
 from .handle import CeleryJob
 from .task import register, shown
 
@@ -33,7 +33,7 @@ class Handles:
 
     @staticmethod
     def identity(job_id: object) -> Any:
-        return int(job_id) if isinstance(job_id, str) and job_id.isdecimal() else CeleryJob.identity(job_id) if isinstance(job_id, str) else Job.identity(job_id)
+        return job_id if isinstance(job_id, str) and not job_id.isdecimal() else Job.identity(job_id)
 
     def __call__(self, client: CeleryClient, job_id: Any, is_new: bool = False) -> Job[Any]:
         return CeleryJob(client, job_id, is_new) if isinstance(job_id, str) else Job(client.file, job_id)
@@ -72,7 +72,7 @@ class CeleryClient(Client):
         )
 
     def template(self, task: TaskCode | str) -> Template:
-        return template_of(task) if isinstance(task, str) else task.template
+        return Template.of(task, None) if isinstance(task, str) else task.template  # of one whose code is not here, the worker's code says the rest
 
     def _opened(self) -> None:
         return None
@@ -93,8 +93,6 @@ class CeleryClient(Client):
     @staticmethod
     def enqueues_many(client: CeleryClient, code: TaskCode, calls: Iterable[Any], options: EnqueueOptions | None) -> tuple[Sequence[Any], None]:
         """By one connection; all of them are checked first, and yet a broker that goes away in between has some."""
-        if options and options.get("after") is not None:
-            raise InvalidArgument("delay_many takes no after")
         said = message_options(client.broker(), code.template, options, client.clock.now())
         task, ready = client._task(code), checked_calls(client, code, calls)
         with client.celery.producer_or_acquire() as producer:
@@ -108,15 +106,11 @@ class CeleryClient(Client):
     @staticmethod
     def builtin(name: str) -> TaskCode | None:
         if name.startswith("litequeue."):
-            _refuse_command(name)
+            raise CannotOpen(f"{name} runs commands, which litequeue's own workers do: this app's jobs are in Celery")
         return None
 
     def rebind(self, path: object) -> None:
         """Whose file it was is of no consequence any more."""
-
-
-def _refuse_command(name: str) -> NoReturn:
-    raise CannotOpen(f"{name} runs commands, which litequeue's own workers do: this app's jobs are in Celery")
 
 
 def followed(celery: Celery, job_id: str) -> CeleryJob:

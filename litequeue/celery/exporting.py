@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import warnings
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from celery import Celery, signals
@@ -47,7 +47,7 @@ def export(app: LiteQueue, celery: Celery, *, send: bool = True, schedules: bool
     declared = list(app._declared.values()) if schedules else []
     check(declared)
     client, codes = app._client, dict(app._tasks)
-    broker = functools.cache(functools.partial(broker_of, celery))
+    broker = _asked_later(celery)
     wire.add(client.codec)
     warn_of_tasks(codes.values(), client.hooks.discarded)
     found = {name: register(celery, code, broker) for name, code in codes.items()}
@@ -98,6 +98,11 @@ def _take_messages(conf: Any) -> None:
     conf.result_serializer = NAME
 
 
+def _asked_later(celery: Celery) -> Callable[[], Broker]:
+    """The broker, once the app is configured."""
+    return functools.cache(functools.partial(broker_of, celery))
+
+
 def broker_of(celery: Celery) -> Broker:
     transport = celery.connection_for_write().transport
     return Broker.of(transport.driver_type, celery.conf.broker_transport_options or {})
@@ -119,7 +124,7 @@ def register_rest(celery: Celery) -> None:
     for app in apps.get(celery, ()):
         for code in app._tasks.values():
             if code.name not in celery.tasks:
-                register(celery, code, functools.cache(functools.partial(broker_of, celery)))
+                register(celery, code, _asked_later(celery))
 
 
 @signals.celeryd_after_setup.connect(weak=False)

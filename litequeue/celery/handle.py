@@ -6,6 +6,7 @@ Owns what Celery's states and results mean here. Waits as Celery does, by its re
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
@@ -47,12 +48,6 @@ class CeleryJob(Job[Any]):
     def __init__(self, client: Client, job_id: Any, is_new: bool = False) -> None:
         super().__init__(client, job_id, is_new)
 
-    @staticmethod
-    def identity(job_id: object) -> Any:
-        if not isinstance(job_id, str):
-            raise InvalidType(f"a job of this app is in Celery, and its id a text, not {type(job_id).__name__}: {job_id!r:.100}")
-        return job_id
-
     @property
     def state(self) -> JobState:
         meta = self._meta()
@@ -62,10 +57,10 @@ class CeleryJob(Job[Any]):
         return self._meta()["status"] in READY_STATES
 
     def wait(self, timeout: Span | None = None) -> bool:
-        return self._awaited(_seconds(timeout)) is not None
+        return self._awaited(checks.patience(timeout)) is not None
 
     def get(self, timeout: Span | None = None) -> Any:
-        seconds = _seconds(timeout)
+        seconds = checks.patience(timeout)
         if running_job() is not None and seconds is None:
             raise WouldDeadlock("a task in a Celery worker that waits for another keeps its slot, and may wait for ever: give it a timeout")
         meta = self._awaited(seconds)
@@ -111,11 +106,8 @@ class CeleryJob(Job[Any]):
 
     def _awaited(self, seconds: float | None) -> Mapping[str, Any] | None:
         result = self._result()
-        with allow_join_result():
-            try:
-                result.get(timeout=seconds, propagate=False, disable_sync_subtasks=False)
-            except CelerysTimeout:
-                pass  # in a fork that shares its parent's connection nothing is heard: so a last look
+        with allow_join_result(), contextlib.suppress(CelerysTimeout):  # in a fork that shares its parent's connection nothing is heard: so a last look
+            result.get(timeout=seconds, propagate=False, disable_sync_subtasks=False)
         meta = self._meta()
         return meta if meta["status"] in READY_STATES else None
 
@@ -161,7 +153,3 @@ def _named(error: Any) -> tuple[str, str]:
         return kind.removeprefix("builtins."), str(error)
     except Exception as second:  # noqa: BLE001 - the exception's own code
         return kind, f"<its __str__ raised {type(second).__name__}>"
-
-
-def _seconds(timeout: Span | None) -> float | None:
-    return None if timeout is None else checks.span(timeout, "timeout") / checks.MICROS

@@ -43,10 +43,9 @@ def celery_app(name: str) -> Celery:
         missing = module in sys.modules and attribute and not hasattr(sys.modules[module], attribute)  # Celery then looks for a module of the whole name
         why = f"{module} has no {attribute}" if missing else f"{type(error).__name__}: {error}"
         raise InvalidArgument(f"-A {name}: {why}") from error
-    if isinstance(found, Celery):
-        found.loader.import_default_modules()  # which may make tasks, as in its worker
     if not isinstance(found, Celery):
         raise InvalidArgument(f"-A {name} is {type(found).__name__}, and no Celery app: name that, as in {name.partition(':')[0]}:celery")
+    found.loader.import_default_modules()  # which may make tasks, as in its worker
     return found
 
 

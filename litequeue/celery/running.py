@@ -25,7 +25,6 @@ from ..base.errors import (
     CannotOpen,
     Discard,
     LitequeueError,
-    PayloadError,
     ProcessDied,
     ResultNotStored,
     SoftTimeout,
@@ -100,7 +99,7 @@ def _begun(task: Exported, book: Bookkeeping, args: tuple[Any, ...], kwargs: dic
     request, code, now = task.request, task.code, _clock.now()
     try:
         texts: tuple[str, str] = code.codec.encode_call(code.name, args, kwargs)  # for what is secret, and for backoff
-    except (PayloadError, LitequeueError):
+    except LitequeueError:
         texts = ("[]", "{}")
     hard, soft = request.timelimit or (None, None)
     queue = (request.delivery_info or {}).get("routing_key")

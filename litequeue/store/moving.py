@@ -106,12 +106,12 @@ class Moving:
                 return False
             connection.execute(LEASE, {"worker": worker, "lease": now, "now": now, "ids": json.dumps([job.id])})
             connection.execute(MARK, {"rows": json.dumps([(job.id, job.attempt, new)])})
-            _turn(connection, worker, now, [_end(job, "cancelled", now, f"to {where} as {new}")])
+            _turn(connection, worker, now, [_end(job, now, f"to {where} as {new}")])
         return True
 
     def settle(self, worker: int, now: int, moved: Sequence[tuple[Leaving, str]], where: str) -> tuple[set[int], set[int]]:
         """Their ends here: cancelled, each with the id that it has there. Which of them were somebody else's by now, and which somebody has asked to cancel."""
-        rows = [_end(job, "cancelled", now, f"to {where} as {new}") for job, new in moved]
+        rows = [_end(job, now, f"to {where} as {new}") for job, new in moved]
         with self._database.write(durable=True) as connection:
             asked = connection.execute(ASKED, {"ids": json.dumps([job.id for job, _ in moved])}).fetchall()
             connection.execute(MARK, {"rows": json.dumps([(job.id, job.attempt, new) for job, new in moved])})
@@ -144,5 +144,5 @@ def _turn(connection: sqlite3.Connection, worker: int, now: int, others: Sequenc
     return turn
 
 
-def _end(job: Leaving, state: str, now: int, why: str) -> Unsettled:
-    return Unsettled(job.id, job.attempt, state, None, now, None, now + KEEP, 0, "Moved", why, "", now, 0)
+def _end(job: Leaving, now: int, why: str) -> Unsettled:
+    return Unsettled(job.id, job.attempt, "cancelled", None, now, None, now + KEEP, 0, "Moved", why, "", now, 0)

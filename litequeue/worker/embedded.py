@@ -136,7 +136,7 @@ class EmbeddedWorker:
 
     def join(self, timeout: Span | None = None) -> bool:
         """Wait until the worker ends by itself (burst, max_jobs), at most ``timeout`` (None: for ever). Whether it has."""
-        return self._drained.wait(None if timeout is None else checks.span(timeout, "timeout") / checks.MICROS)
+        return self._drained.wait(checks.patience(timeout))
 
     def __enter__(self) -> Self:
         return self.start()

@@ -72,7 +72,7 @@ class Flow(Missing):
         """Wait until nothing of it is to run any more, at most ``timeout`` (None: for ever). Whether that is so. ``get()`` does not wait
         for the others where one has failed."""
         end, _ = self._found()
-        patience = None if timeout is None else checks.span(timeout, "timeout") / checks.MICROS
+        patience = checks.patience(timeout)
         deadline = None if patience is None else monotonic() + patience
         with contextlib.suppress(JobNotFound):  # pruned: it has ended
             if end is not None and not end.wait(patience):
@@ -133,7 +133,7 @@ class Flow(Missing):
     def as_completed(self, timeout: Span | None = None) -> Iterator[Job[Any]]:
         """Its jobs as they end, however they end: what ended first comes first. Waits at most ``timeout`` for all of them, then raises
         ResultTimeout."""
-        patience = None if timeout is None else checks.span(timeout, "timeout") / checks.MICROS
+        patience = checks.patience(timeout)
         deadline = None if patience is None else monotonic() + patience
         end, _ = self._found()
         seen: set[int] = set()

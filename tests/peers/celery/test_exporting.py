@@ -135,6 +135,13 @@ def test_what_celery_has_no_counterpart_for_is_warned_of_once_for_each_option(ap
     assert {warning.filename for warning in caught} == {__file__}, "where the app is exported"
 
 
+def test_tags_of_an_enqueue_are_warned_of_too(app: LiteQueue, celery: Celery) -> None:
+    task = app.task(name="t")(lambda: None)
+    export(app, celery)
+    with pytest.warns(NotCarried, match="tags of a job of t say nothing on Celery"):
+        task.apply_async(tags=["import"])
+
+
 def test_what_is_carried_is_not_warned_of(app: LiteQueue, celery: Celery) -> None:
     app.task(name="plain", retries=3, timeout=5, secret="x", queue="q", expires="1h", headers={"a": 1})(lambda x: None)
     app.every("1h", name="hourly")(app.task(name="t")(lambda: None))

@@ -65,10 +65,11 @@ for name in ("note", "notes_and_fails"):
         job_id = celeryapp.exported[f"tasks.{name}"].apply_async((name,), task_id=f"lq-{name}", headers={"litequeue": {"moved": True, "max_attempts": 1}}).id
         try: tasks.app.job(job_id).get(timeout=20)
         except JobFailed as error: print(error)
-        tasks.echo.delay(1).get(timeout=20), time.sleep(0.3)
     print(tasks.app.job(job_id).done())
 """
     assert printed(site, code)[-1] == "True"
+    for name in ("note", "notes_and_fails"):
+        wait_until(lambda name=name: f"Task tasks.{name}[lq-{name}] ignored" in site.log, 20)
     assert sorted(lines_of(site.folder / "notes")) == ["note", "notes_and_fails"]
 
 
