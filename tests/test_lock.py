@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -50,6 +51,18 @@ def test_what_another_process_has_does_not_come_and_says_whose_it_is(app: LiteQu
             app.lock("one", timeout=0.1).__enter__()
         with app.lock("another", timeout=0):
             pass
+        process.kill()
+
+
+def test_of_files_that_were_deleted_and_made_anew_it_is_the_new_ones(db: Path) -> None:
+    """As of tests that use one folder after the other: this process had the deleted file's still, beside another that had the new one's."""
+    with LiteQueue(db) as app, app.lock("one", timeout=0):
+        pass
+    for path in db.parent.glob(f"{db.name}*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with holder(db) as process:
+        with LiteQueue(db) as app, pytest.raises(LockTimeout, match=f"it is had by process {process.pid}$"):
+            app.lock("one", timeout=0.1).__enter__()
         process.kill()
 
 

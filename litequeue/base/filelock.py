@@ -112,6 +112,13 @@ class FileLock:
         """``byte``: of a file of many locks, which one."""
         return _try_lock(self._fd, byte)
 
+    def is_there(self) -> bool:
+        """Whether its path still leads to it; else the file was deleted, and others may have made another."""
+        try:
+            return os.path.samestat(os.stat(self.path), os.fstat(self._fd))
+        except OSError:
+            return False
+
     def release(self, byte: int = _LOCK) -> None:
         _unlock(self._fd, byte)
 

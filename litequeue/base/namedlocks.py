@@ -60,6 +60,10 @@ class NamedLocks:
             raise WouldDeadlock(f"lock {name!r} is had already by who wants it: it would wait for itself")
         raise WouldDeadlock(f"lock {name!r} would never come: who has it waits for {' and then '.join(map(repr, way[1:]))}, which is had here")
 
+    def is_there(self) -> bool:
+        """Whether their file is; those of one that was deleted are nobody else's any more."""
+        return self._file.is_there()
+
     def give_up(self, owner: Owner) -> None:
         """It does not wait any more."""
         self._waits.pop(owner, None)
@@ -92,10 +96,10 @@ def of(database: str, opened: Callable[[str], FileLock]) -> NamedLocks:
     """Those beside a database, whose path has no links in it. ``opened`` opens the file, once in a process."""
     path = database + SUFFIX
     found = _of.get(path)
-    if found is None:
+    if found is None or not found.is_there():
         with forkguard.inside, _opening:
             found = _of.get(path)
-            if found is None:
+            if found is None or not found.is_there():
                 found = _of[path] = NamedLocks(opened(path))
     return found
 
