@@ -1,7 +1,8 @@
 """Rows that somebody else planted among those of workflows, steps, events and callbacks: they end no worker, hold up no turn, and
 hide no other job.
 
-Each case is a file of its own, which a burst serves beside an ordinary job that was enqueued after the planting.
+A burst serves each file beside an ordinary job that was enqueued after the planting. Cases that have nothing to do with one another share
+a file, a few at a time: most of the time of each would be that of its bursts.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import io
 import itertools
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,16 @@ TEXTS: dict[str, Any] = {
     "only NUL": "\0", "not UTF-8": NOT_UTF8, "not UTF-8, in a string": b'"\xff"', "a tag": '{"$exec": "id"}', "control characters": EVIL,
     "two megabytes": '"' + "x" * (2 << 20) + '"',
 }  # fmt: skip
+
+
+TOGETHER = 6
+
+
+def few(cases: Iterable[Any]) -> list[Any]:
+    """The cases, a few at a time, as parameters."""
+    together = itertools.groupby(enumerate(cases), lambda case: case[0] // TOGETHER)
+    portions = [[case for _, case in portion] for _, portion in together]
+    return [pytest.param(portion, id=", ".join(map(str, portion))) for portion in portions]
 
 
 class Planted:
@@ -206,41 +217,45 @@ OPTIONS: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", OPTIONS)
-def test_a_tasks_options_that_are_none_hold_nobody_up(planted: Planted, name: str) -> None:
-    text = OPTIONS[name]
-    plant(planted.db, "tasks", name="no.such", module="m", qualname="q", directory="/", options=text, recorded_at=0)
-    parent = planted.job(**{**PARENT, "task": "no.such"})
+@pytest.mark.parametrize("names", few(OPTIONS))
+def test_a_tasks_options_that_are_none_hold_nobody_up(planted: Planted, names: list[str]) -> None:
+    for name in names:
+        plant(planted.db, "tasks", name=f"no.such {name}", module="m", qualname="q", directory="/", options=OPTIONS[name], recorded_at=0)
+    parents = {name: planted.job(**{**PARENT, "task": f"no.such {name}"}) for name in names}
     planted.serve_and_look()
-    assert planted.ask("SELECT links FROM litequeue_jobs WHERE id = ?", parent) == 2
+    for name, parent in parents.items():
+        assert planted.ask("SELECT links FROM litequeue_jobs WHERE id = ?", parent) == 2, name
 
 
-@pytest.mark.parametrize("name", TEXTS)
-def test_a_result_that_is_none_holds_nobody_up_who_takes_it(planted: Planted, name: str) -> None:
+@pytest.mark.parametrize("names", few(TEXTS))
+def test_a_result_that_is_none_holds_nobody_up_who_takes_it(planted: Planted, names: list[str]) -> None:
     """A callback, a step, one of many, a join."""
-    parent = planted.job(**{**PARENT, "result": TEXTS[name]})
-    planted.row("callbacks", job_id=parent, number=0, runs_when="success", job=call())
-    planted.wait(parent, takes="one")
-    planted.wait(parent, takes="all")
-    join = planted.wait(parent, {**CHILD, "task": JOIN, "args": "[]", "links": 5}, takes="all")
-    planted.wait(join, takes="one")
-    planted.wait(planted.wait(parent, {**CHILD, "task": JOIN, "args": "[]", "links": 5}), takes="one")
-    planted.wait(parent, replaced=1, takes="one", own_inputs=TEXTS[name])
+    for name in names:
+        parent = planted.job(**{**PARENT, "result": TEXTS[name]})
+        planted.row("callbacks", job_id=parent, number=0, runs_when="success", job=call())
+        planted.wait(parent, takes="one")
+        planted.wait(parent, takes="all")
+        join = planted.wait(parent, {**CHILD, "task": JOIN, "args": "[]", "links": 5}, takes="all")
+        planted.wait(join, takes="one")
+        planted.wait(planted.wait(parent, {**CHILD, "task": JOIN, "args": "[]", "links": 5}), takes="one")
+        planted.wait(parent, replaced=1, takes="one", own_inputs=TEXTS[name])
     planted.serve_and_look()
     assert planted.ask("SELECT count(*) FROM litequeue_jobs WHERE state = 'blocked'  AND ? = 0") == 0
 
 
-@pytest.mark.parametrize("name", TEXTS)
-def test_what_failed_strangely_is_described_to_who_takes_it(planted: Planted, name: str) -> None:
-    text = TEXTS[name]
-    strange = {"args": text, "kwargs": text, "last_error": text, "queue": text, "run_at": HUGE, "created_at": LEAST, "expires_at": HUGE, "timeout": LEAST}
-    parent = planted.job(**{**FAILED, **strange})
-    planted.row("attempts", job_id=parent, attempt=1, outcome=text, error_type=text, error_message=text, traceback=text, started_at=LEAST)
-    planted.row("callbacks", job_id=parent, number=0, runs_when="failed", job=call())
-    planted.wait(parent, takes="one")
-    planted.wait(parent, takes="all", runs_when="ended")
+@pytest.mark.parametrize("names", few(TEXTS))
+def test_what_failed_strangely_is_described_to_who_takes_it(planted: Planted, names: list[str]) -> None:
+    times = {"run_at": HUGE, "created_at": LEAST, "expires_at": HUGE, "timeout": LEAST}
+    for text in map(TEXTS.get, names):
+        parent = planted.job(**{**FAILED, **times, "args": text, "kwargs": text, "last_error": text, "queue": text})
+        planted.row("attempts", job_id=parent, attempt=1, outcome=text, error_type=text, error_message=text, traceback=text, started_at=LEAST)
+        planted.row("callbacks", job_id=parent, number=0, runs_when="failed", job=call())
+        planted.wait(parent, takes="one")
+        planted.wait(parent, takes="all", runs_when="ended")
     planted.look()
     planted.serve_and_look()
+    for job, form in itertools.product(planted.jobs[::3], ([], ["--json"])):
+        seen(planted.db, "job", str(job), *form)
 
 
 # -- waits and edges -----------------------------------------------------------------------------------------------------
@@ -300,26 +315,29 @@ def test_edges_of_any_shape_hold_nobody_up(planted: Planted, name: str) -> None:
     planted.serve_and_look()
 
 
-@pytest.mark.parametrize("links", [*NUMBERS, 3, 4, 5, 6, 7, 8])
-def test_links_of_any_bits_hold_nobody_up(planted: Planted, links: int) -> None:
-    jobs = [planted.job(**{**columns, "links": links}) for columns in (PARENT, FAILED, {**CHILD, "state": "available", "args": "[1, 2]"}, CHILD)]
-    for parent in jobs[:3]:
-        planted.wait(parent, takes="one")
+@pytest.mark.parametrize("bits", few([*NUMBERS, 3, 4, 5, 6, 7, 8]))
+def test_links_of_any_bits_hold_nobody_up(planted: Planted, bits: list[int]) -> None:
+    kinds = (PARENT, FAILED, {**CHILD, "state": "available", "args": "[1, 2]"}, CHILD)
+    of_each = [[planted.job(**{**columns, "links": links}) for columns in kinds] for links in bits]
+    for jobs in of_each:
+        for parent in jobs[:3]:
+            planted.wait(parent, takes="one")
     planted.serve_and_look()
-    for job in jobs:
+    for job in itertools.chain(*of_each):
         planted.app.job(job).retry()
         sample.add.apply_async((1, 2), after=planted.app.job(job))
     planted.serve_and_look()
-    planted.app.job(jobs[0]).cancel()
+    for jobs in of_each:
+        planted.app.job(jobs[0]).cancel()
     planted.execute("UPDATE litequeue_jobs SET prune_at = 1 WHERE prune_at IS NOT NULL")
     planted.serve_and_look()
 
 
-@pytest.mark.parametrize("name", TEXTS)
-def test_inputs_that_are_none_discard_their_job(planted: Planted, name: str) -> None:
-    for links in (4, 5, 6, 7, HUGE):
+@pytest.mark.parametrize("names", few(TEXTS))
+def test_inputs_that_are_none_discard_their_job(planted: Planted, names: list[str]) -> None:
+    for text, links in itertools.product(map(TEXTS.get, names), (4, 5, 6, 7, HUGE)):
         job = planted.job(**{**CHILD, "state": "available", "links": links})
-        planted.row("waits", job_id=job, pending=0, inputs=TEXTS[name], own_inputs=TEXTS[name])
+        planted.row("waits", job_id=job, pending=0, inputs=text, own_inputs=text)
     planted.serve_and_look()
     for job in planted.jobs:
         assert planted.state(job) in ("discarded", "succeeded")
@@ -422,18 +440,23 @@ def test_a_flow_of_any_shape_can_be_looked_at_and_holds_nobody_up(planted: Plant
 # -- steps and events -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", TEXTS)
-def test_an_event_of_any_payload_holds_nobody_up(planted: Planted, name: str) -> None:
+@pytest.mark.parametrize("names", few(TEXTS))
+def test_an_event_of_any_payload_holds_nobody_up(planted: Planted, names: list[str]) -> None:
     """Which is there already, comes later, or comes by plain SQL."""
-    planted.row("events", name="before", payload=TEXTS[name])
-    jobs = [sample.hear.delay("before"), sample.hear.delay(["before", "other"]), sample.hear.delay("after")]
-    planted.jobs += [job.id for job in jobs]
+    of_each = {}
+    for name in names:
+        planted.row("events", name=f"before {name}", payload=TEXTS[name])
+        of_each[name] = [sample.hear.delay(event) for event in (f"before {name}", [f"before {name}", "other"], f"after {name}")]
+        planted.jobs += [job.id for job in of_each[name]]
     planted.serve()
-    assert [job.state in ("succeeded", "discarded") for job in jobs] == [True, True, False]
+    for name, jobs in of_each.items():
+        assert [job.state in ("succeeded", "discarded") for job in jobs] == [True, True, False], name
     planted.look()
-    planted.row("events", name="after", payload=TEXTS[name])
+    for name in names:
+        planted.row("events", name=f"after {name}", payload=TEXTS[name])
     planted.serve_and_look()
-    assert all(job.state in ("succeeded", "discarded") for job in jobs)
+    for name, jobs in of_each.items():
+        assert all(job.state in ("succeeded", "discarded") for job in jobs), name
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -459,11 +482,12 @@ STEPS: dict[str, list[dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("name", STEPS)
-def test_a_step_of_any_kind_holds_nobody_up(planted: Planted, name: str) -> None:
+@pytest.mark.parametrize("names", few(STEPS))
+def test_a_step_of_any_kind_holds_nobody_up(planted: Planted, names: list[str]) -> None:
     """Of one that waits for an event, for one of several, sleeps, has steps; that ran, and that has not."""
     kinds = (("wait_for:x", '["x"]'), ("wait_for:y", '[["y", "x"], 1]'), ("sleep", '["sleep"]'), ("step", '["step"]'))
-    for attempt, (word, args), columns in itertools.product((1, 0), kinds, STEPS[name]):
+    of_all = itertools.chain(*map(STEPS.__getitem__, names))
+    for columns, attempt, (word, args) in itertools.product(of_all, (1, 0), kinds):
         job = planted.job(task=HEAR, args=args, attempt=attempt, max_attempts=1)
         planted.row("steps", job_id=job, name=word, **{"attempt": 1, "at": 1, **columns})
         planted.row("steps", job_id=job, name="other", **{"attempt": 1, "at": 1, **columns})
