@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from .app import LiteQueue
 from .base.backoff import Backoff
 from .base.errors import (
+    AlertNotFound,
     AlreadyEnqueued,
     BatchClosed,
     CannotOpen,
@@ -75,6 +76,7 @@ from .task import Task
 from .tasks.context import JobContext, current_job, is_failure
 
 if TYPE_CHECKING:
+    from .alerts.records import AlertEvent, AlertInfo
     from .base.records import (
         AttemptInfo,
         JobInfo,
@@ -96,7 +98,7 @@ if TYPE_CHECKING:
 __version__ = VERSION
 
 __all__ = [
-    "AlreadyEnqueued", "At", "AttemptInfo", "Backoff", "Batch", "BatchClosed", "CannotOpen", "CommandFailed", "CpuTimeExceeded", "Cron", "DatabaseCorrupt", "DatabaseReplaced",
+    "AlertEvent", "AlertInfo", "AlertNotFound", "AlreadyEnqueued", "At", "AttemptInfo", "Backoff", "Batch", "BatchClosed", "CannotOpen", "CommandFailed", "CpuTimeExceeded", "Cron", "DatabaseCorrupt", "DatabaseReplaced",
     "Discard", "EventTimeout", "Every", "Flow", "InvalidArgument", "InvalidType", "Job", "JobBatch", "JobCancelled", "JobContext",
     "JobExpired", "JobFailed", "JobInfo", "JobNotFound", "LeaseLost", "LimitInfo", "LimitKeyInfo", "LiteQueue", "LitequeueError", "LockTimeout", "MemoryExceeded", "NotAQueue", "NotBound", "NotInATask",
     "OutputPiece", "PayloadCorrupt", "PayloadError", "PayloadTooLarge", "ProcessDied", "QueueBusy", "Replace", "ResultNotStored",
@@ -107,6 +109,7 @@ __all__ = [
 
 # Made when they are first asked for: see base.records. A program without schedules needs no triggers.
 _LATER = {
+    "AlertEvent": "alerts.records", "AlertInfo": "alerts.records",
     "AttemptInfo": "base.records", "JobInfo": "base.records", "LimitInfo": "base.records", "LimitKeyInfo": "base.records", "OutputPiece": "base.records",
     "ScheduleInfo": "base.records", "Stats": "base.records", "StepInfo": "base.records", "TickInfo": "base.records",
     "WorkerInfo": "base.records", "At": "triggers", "Cron": "triggers", "Every": "triggers", "Trigger": "triggers",

@@ -44,6 +44,7 @@ from .workflow.face import Workflows
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
+    from .alerts.face import Alerts
     from .base.records import Stats
     from .options import EnqueueOptions
     from .options.kinds import Span
@@ -170,6 +171,15 @@ class LiteQueue(Searches, Marked, Binding, Payloads, Workflows, Locks, LimitsOfA
         from .schedules.decorators import decorate
 
         return decorate(self.schedules, self.task, self._declared, options)
+
+    # -- alerts ------------------------------------------------------------------------------------
+
+    @property
+    def alerts(self) -> Alerts:
+        """What is watched in the file, and who is told: add, remove, pause, resume, test, check, get, list, history."""
+        from .alerts.face import Alerts
+
+        return Alerts(self._client, self._tasks)
 
     # -- enqueue by name -----------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ FLOORS = (
     ("app",),
     ("futures", "web"),
     ("worker", "binding", "acting", "exposition"),
-    ("schedules", "shared", "searches", "doctor"),
+    ("schedules", "alerts", "shared", "searches", "doctor"),
     ("task",),
     ("workflow", "payloads", "locks", "limits", "transactions", "loops", "hooks"),
     ("lock", "limit", "using", "late"),

@@ -54,6 +54,10 @@ class ScheduleNotFound(LitequeueError, LookupError):
     """There is no schedule of that name."""
 
 
+class AlertNotFound(LitequeueError, LookupError):
+    """There is no alert of that name."""
+
+
 class JobNotFound(LitequeueError, LookupError):
     """No job has this id: it never existed, or it was pruned."""
 

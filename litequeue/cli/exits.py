@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..base.errors import (
+    AlertNotFound,
     CannotOpen,
     DatabaseCorrupt,
     DatabaseReplaced,
@@ -42,6 +43,7 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (WorkerFailed, INTERNAL),
     (JobNotFound, NOT_AS_ASKED),
     (ScheduleNotFound, NOT_AS_ASKED),
+    (AlertNotFound, NOT_AS_ASKED),
     (LitequeueError, USAGE),
 )
 

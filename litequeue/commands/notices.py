@@ -4,7 +4,8 @@ Owns what is said, to a command on its standard input, in a mail, or to a handle
 which the caller stores in the transaction in which the failure is ticked off, so that it is told once.
 
 What a command is given is one JSON object, on one line: ``{"event": "discarded", "job": ...}`` with the job as ``job ID --json``
-shows it, with what its last attempt printed, or ``{"event": "missed", "schedule": NAME, "ticks": [{"tick": TIME, "reason": TEXT}, ...]}``, where many in a row are one with ``"through": TIME``, or ``{"event": "stuck", "schedule": NAME, "job": ID, "since": TIME}``. Of a job that is
+shows it, with what its last attempt printed, or ``{"event": "missed", "schedule": NAME, "ticks": [{"tick": TIME, "reason": TEXT}, ...]}``, where many in a row are one with ``"through": TIME``, or ``{"event": "stuck", "schedule": NAME, "job": ID, "since": TIME}``, or
+``{"event": "alert", "alert": NAME, "what": "firing", ...}`` (``of_alert``). Of a job that is
 too long to hand on, its parts are left out, the longest-winded first; ``"left_out"`` names them. A mail holds the same
 below one line in words and the end of the output; a handler gets the job.
 """
@@ -99,6 +100,14 @@ def of_stuck(schedule: str, job: int, since: str, listeners: Listeners, host: st
     """For a job that does not end and keeps its schedule from going on; ``since``: the time of its tick."""
     what = f"schedule {schedule} does not go on: its job {job}, of the tick at {since}, has not ended"
     return _commands_and_mails({"event": "stuck", "schedule": schedule, "job": job, "since": since}, what, listeners, host, queue, now)
+
+
+def of_alert(event: Mapping[str, Any], what: str, listeners: Listeners, task: NewJob | None, host: str, queue: str, now: int) -> list[NewJob]:
+    """For what an alert has come to, ``what`` in one line; ``task``: that is to have the event as its argument."""
+    told = _commands_and_mails(event, what, listeners, host, queue, now)
+    if task is not None:
+        told.append(task._replace(args=Codec().encode([event], "a notice")))
+    return told
 
 
 def _commands_and_mails(

@@ -4,7 +4,7 @@ Read ``schema`` first, the tables; then ``jobs``, how jobs come in (``inserting`
 transaction. ``leases`` are renewed and taken over, ``acks`` are ends that jobs write themselves, ``operations`` is what people do to a job, ``actions`` who did, ``workers`` who is alive,
 ``bells`` whom to wake, ``links`` how jobs wait for jobs, ``flows`` those that were stored together, ``batches`` those that grow,
 ``steps`` what jobs remember of how far they came,
-``schedules`` the schedules and their ticks, ``notices`` who is told of failures, ``origins`` where tasks' code is,
+``schedules`` the schedules and their ticks, ``notices`` who is told of failures, ``alerts`` what is watched, and told of, ``watched`` what is so of it, ``origins`` where tasks' code is,
 ``rules`` the numbers behind. ``reports`` reads, ``counting`` counts as far as there is time, ``history`` keeps and tells what came of jobs by spans of time, ``levels`` how much there was to do, ``searching`` finds the jobs that a search means, ``futures`` for an executor, ``moving`` lets jobs leave for another system, ``shown`` what jobs leave to be seen, ``waiting`` says why a job does not start or end and ``holdups`` asks the file for it, ``exposed`` reads what collectors of metrics are told, ``inspection`` answers the doctor, ``pages`` holds what a browser is shown.
 How one SQLite file is opened and kept safe is in ``file``. Knows nothing of tasks or of user code. May import ``triggers``
 (their words) and ``base``.
@@ -25,6 +25,7 @@ from .file import Database
 if TYPE_CHECKING:
     from .acks import Acks
     from .actions import Actions
+    from .alerts import Alerts
     from .batches import Batches
     from .flows import Flows
     from .futures import Futures
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["Store"]
 
 _PARTS: Final = {
-    "acks": "acks.Acks", "actions": "actions.Actions",
+    "acks": "acks.Acks", "actions": "actions.Actions", "alerts": "alerts.Alerts",
     "batches": "batches.Batches", "flows": "flows.Flows", "futures": "futures.Futures", "jobs": "jobs.Jobs", "leases": "leases.Leases", "levels": "levels.Levels", "limits": "limits.Limits", "moving": "moving.Moving", "notices": "notices.Notices",
     "operations": "operations.Operations", "pages": "pages.Pages",
     "reports": "reports.Reports", "searching": "searching.Searching", "schedules": "schedules.Schedules", "shown": "shown.Shown", "steps": "steps.Steps", "ticks": "schedules.Ticks", "workers": "workers.Workers",
@@ -58,6 +59,7 @@ class Store:
 
     acks: Acks
     actions: Actions
+    alerts: Alerts
     batches: Batches
     flows: Flows
     futures: Futures

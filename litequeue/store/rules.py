@@ -61,3 +61,6 @@ DUE: Final = "max(litequeue_jobs.run_at, litequeue_jobs.created_at)"
 IN_LINE: Final = f"({waits_elsewhere()} AND schedule_id IS NOT NULL AND ifnull(links, 0) < {WAITS})"
 # What becomes of a job that was not started in time.
 EXPIRED: Final = "state = 'expired', finished_at = :now, prune_at = :prune_at, last_error = 'not started before its deadline'"
+
+# In which those are told of alerts whom no worker could tell otherwise. Who serves nothing else is no worker of the file's.
+QUEUE_OF_ALERTS: Final = "alerts"

@@ -9,6 +9,7 @@ from ..base import checks
 from ..base.errors import InvalidArgument
 from ..options import complete
 from ..options.workers import WorkerOptions
+from ..store.rules import QUEUE_OF_ALERTS
 
 
 def default_threads() -> int:
@@ -40,6 +41,11 @@ class WorkerConfig:
     def slots(self) -> dict[str, int]:
         """By pool."""
         return {"thread": self.threads, "process": self.processes, "async": self.async_}
+
+    @property
+    def only_tells(self) -> bool:
+        """Whether it serves nothing but the queue of alerts: such a one takes no other part in what workers do for the file, since nobody may take it for one of them."""
+        return bool(self.queues == (QUEUE_OF_ALERTS,))
 
     @property
     def lease_micros(self) -> int:

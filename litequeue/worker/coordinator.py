@@ -78,7 +78,7 @@ class Coordinator:
         self._teller = Teller()
         self._watch = Watch(store.database, clock)
         self._patience = Patience(store.database.patience, self._running.next_timeout, clock.monotonic)
-        self._reporter = Reporter(store, catalogue, config.on_failure, config.mail_to, self._patience)
+        self._reporter = Reporter(store, catalogue, config.on_failure, config.mail_to, self._patience, is_on=not config.only_tells)
         self._telling = True  # there may be discarded jobs that somebody wants to hear of
         self._taken = 0
         self.moved_at = clock.monotonic()

@@ -36,12 +36,13 @@ MOST_LEFT = 10_000  # jobs that are remembered to be left to others
 class Reporter:
     """For the coordinator's thread, since it may have to load code."""
 
-    def __init__(self, store: Store, catalogue: Catalogue, on_failure: str | None, mail_to: str | None, patience: Patience) -> None:
+    def __init__(self, store: Store, catalogue: Catalogue, on_failure: str | None, mail_to: str | None, patience: Patience, *, is_on: bool = True) -> None:
         self._store = store
         self._patience = patience
         self._catalogue = catalogue
         self._on_failure = on_failure
         self._mail_to = mail_to
+        self._is_on = is_on  # else all is left to other workers, which may know whom to tell
         self._left: dict[int, int] = {}  # jobs that are left to others, and until when
         self.refused = False  # by the file, the last time
         self.awaits_code = False  # the module of a task is being imported, the last time
@@ -49,6 +50,8 @@ class Reporter:
     def report(self, clock: Clock) -> bool:
         """Tell of what was discarded and not told yet; whether that made jobs."""
         told, self.refused, self.awaits_code = 0, False, False
+        if not self._is_on:
+            return False
         self._left = {job: until for job, until in self._left.items() if until > clock.now()}
         try:
             while rows := self._store.notices.unreported(BATCH):

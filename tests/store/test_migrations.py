@@ -30,6 +30,7 @@ ITS_TABLES = {
     1: ("jobs", "attempts", "tasks", "workers", "queues"), 2: ("schedules", "ticks", "output"), 3: (),
     4: ("edges", "waits", "flows", "flow_jobs"), 5: ("steps", "events", "listeners", "callbacks"), 6: (), 7: (), 8: ("keys",), 9: ("limits", "asking", "starts"), 10: (),
     11: ("progress",), 12: ("tags",), 13: (), 14: ("usage",), 15: ("metrics", "gauges", "actions", "tick_counts"), 16: (),
+    17: ("alerts", "alert_events"),
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from ...options import EnqueueOptions
 from ...options.jobs import MAX_RUNNING
 from ...options.web import WebOptions
 from ...options.workers import WorkerOptions
-from . import schedules
+from . import alerts, schedules
 from .parser import (
     Parser,
     add_options,
@@ -57,6 +57,7 @@ def build(prog: str = "litequeue") -> argparse.ArgumentParser:
     command("resume", "acts:resume", "Undo pause.", _queue)
     command("tasks", "jobs:tasks", "List the tasks that producers have recorded, with where their code is.", json_option)
     schedules.add_to(commands, command)
+    alerts.add_to(commands)
     command("stats", "jobs:stats", "Count jobs by state and queue; show the workers.", json_option)
     summary = "Look for what is or may go wrong; exit 0 if nothing is, 1 wrong, 3 damaged, 4 unusable, 75 busy or full."
     command("web", "web:web", "Serve the page of DB, to be seen in a browser, until SIGTERM or Ctrl-C.", _web)

@@ -30,6 +30,7 @@ from . import (
     v14_usage,
     v15_history,
     v16_moved,
+    v17_alerts,
 )
 
 # Whose ids SQLite counts on from the highest there ever was. No queue comes to half of them.
@@ -69,6 +70,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     Migration(14, "usage", v14_usage.SQL, min_reader=9),
     Migration(15, "history", v15_history.SQL, min_reader=9),
     Migration(16, "moved", v16_moved.SQL, min_reader=9),
+    Migration(17, "alerts", v17_alerts.SQL, min_reader=9),
 )
 CURRENT: Final = len(MIGRATIONS)
 

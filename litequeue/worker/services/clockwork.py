@@ -36,6 +36,8 @@ class Clockwork:
         self._scheduler: Scheduler | None = None
 
     def tick(self) -> float:
+        if self._config.only_tells:  # no tick fires for want of a worker to run it
+            return NOTHING_SECONDS
         if self._scheduler is None:
             try:
                 if not self._catalogue.declares() and not self._store.ticks.exist():

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
+from typing import TYPE_CHECKING
 
 from ...base.checks import MICROS
 from ...base.clock import Clock
@@ -23,6 +24,9 @@ from ...store.workers import Peer
 from .. import journal
 from ..inbox import Inbox
 from ..repeated_warning import Complaint
+
+if TYPE_CHECKING:
+    from ...alerts.watching import Watching
 
 log = Log("litequeue.worker")
 
@@ -60,6 +64,7 @@ class Maintenance:
         self._peers: list[Peer] = []
         self._peers_stale = True
         self._lapsed: tuple[set[int], int] = set(), 0  # workers, and the wall clock of the last look
+        self._watching: Watching | None = None  # most files have nothing that is watched
 
     def look_for_peers(self) -> bool:
         """Read the list of peers at the next tick; while nobody commits anything it stays as it is.
@@ -90,6 +95,7 @@ class Maintenance:
                 wall = self._clock.now()
                 self._store.workers.forget(wall - DAY, wall)
                 self._keep_history(wall)
+                self._look_at_alerts(wall)
                 self._prune_due = now
             if now >= self._prune_due:
                 self._prune_due = self._prune(now)
@@ -108,6 +114,17 @@ class Maintenance:
             self._minute = begin(wall, MINUTE)
             self._store.levels.keep(wall)
             self._store.levels.prune(wall)
+
+    def _look_at_alerts(self, wall: int) -> None:
+        """Each 30 seconds; that another worker, or somebody else, may have done so is the store's to see."""
+        if not self._store.alerts.is_due(wall):
+            return
+        if self._watching is None:
+            from ...alerts.watching import Watching
+
+            self._watching = Watching(self._store, self._clock)
+        if self._watching.look().told:
+            self._inbox.look()
 
     def _notice_sleep(self, now: float) -> None:
         """Start the count of being awake anew after a suspend, a stop or a step of the clock."""
