@@ -25,6 +25,8 @@ OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8
 OTHER: Final = "(other)"
 FINAL: Final = ("succeeded", "discarded", "cancelled", "expired")
 ATTEMPTS: Final = ("succeeded", "failed", "discarded", "interrupted", "released", "snoozed")
+ALERT_STATES: Final = ("ok", "pending", "firing")
+MOST_ALERTS: Final = 200
 CONDITIONS: Final = ("well", "late", "frozen", "dead", "leaving")
 
 Labels = tuple[tuple[str, str], ...]
@@ -58,6 +60,9 @@ def _of_file(store: Store, inspection: Inspection) -> Iterator[Family]:
     yield Family("litequeue_info", "gauge", "Which litequeue and SQLite answer; always 1.", [("", info, 1)])
     yield _gauge("litequeue_file_bytes", "Size of the database file.", {(): size(store.path)})
     yield _gauge("litequeue_log_bytes", "Size of its write-ahead log.", {(): store.database.wal.size()})
+    states = store.alerts.states(MOST_ALERTS)
+    shown = {_labels(alert=name, state=state): state == now_in for name, now_in in states for state in ALERT_STATES}
+    yield _gauge("litequeue_alerts", "1 for the state that an alert is in; of one that is paused, for none.", shown)
     yield _gauge("litequeue_untold_failures", "Failures of which somebody who asked could not be told.", {(): inspection.untold()[0]})
 
 

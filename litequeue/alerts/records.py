@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from ..base.alertkinds import meaning
 from ..base.checks import MICROS, aware
 from ..store.alerts import Alert, Event
-from .telling import meaning
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from ..base.alerting import Message
-from ..base.alertkinds import described, parse
+from ..base.alertkinds import meaning
 from ..base.checks import aware, is_name
 from ..base.durations import about
-from ..base.errors import InvalidArgument
 from ..base.models import JobColumns, NewJob
 from ..base.records import WorkerInfo
 from ..base.stored import loads_as
@@ -23,14 +22,6 @@ from ..store.rules import QUEUE_OF_ALERTS
 from ..tasks import Template
 
 POOLS: Final = ("thread", "process", "async")
-
-
-def meaning(condition: str) -> str:
-    """A stored condition in English; as it is where somebody has planted something else."""
-    try:
-        return described(parse(condition))
-    except InvalidArgument:
-        return condition
 
 
 def line(alert: Alert, message: Message | None, seen: str) -> str:

@@ -83,6 +83,14 @@ def described(condition: Condition) -> str:
     return _SAID[condition.kind](condition)
 
 
+def meaning(text: str) -> str:
+    """A stored condition in English; as it is where somebody has planted something else, or a newer version has written it."""
+    try:
+        return described(parse(text))
+    except InvalidArgument:
+        return text
+
+
 # -- reading ---------------------------------------------------------------------------------------------
 
 

@@ -185,6 +185,7 @@ def stats(arguments: argparse.Namespace) -> int:
     try:
         found, conditions = store.reports.stats(now), Inspection(store.database).conditions(now)
         sizes = _size(path), _size(path + "-wal")
+        alerts = store.alerts.firing()
     finally:
         store.close()
     notes = {id_: waiting.word(condition, now) for id_, condition in conditions.items()}
@@ -193,9 +194,10 @@ def stats(arguments: argparse.Namespace) -> int:
         for worker in shown["workers"]:
             worker["note"] = notes.get(worker["id"], "")
         at_least = sorted(state for state, count in found.states.items() if isinstance(count, AtLeast))
-        render.print_json({**shown, "at_least": at_least, "file_bytes": sizes[0], "log_bytes": sizes[1]})
+        render.print_json({**shown, "at_least": at_least, "file_bytes": sizes[0], "log_bytes": sizes[1], "alerts": [alert._asdict() | {"since": checks.aware(alert.since)} for alert in alerts]})
     else:
         render.print_stats(found, notes, sizes)
+        render.print_firing(alerts)
     return 0
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ..base.checks import clean
+from ..base.checks import aware, clean
 from ..base.counts import AtLeast
 from ..base.durations import about
 from ..base.errors import InvalidArgument
@@ -19,6 +19,7 @@ from ..base.records import JobInfo, JobProgress, Stats, StepInfo
 from ..base.stored import nesting
 from ..base.stored import shown as stored_json
 from ..commands.command import NAME as COMMAND
+from ..store.alerts import Firing
 from ..store.rules import waits_for_ever
 from .calls import command_in, command_line
 from .printing import complain, put, say
@@ -241,6 +242,15 @@ def print_stats(stats: Stats, notes: Mapping[int, str], sizes: tuple[int, int]) 
     if stats.next_due is not None:
         say(f"next due: {when(stats.next_due)}")
     say(f"file: {size(sizes[0])}, and {size(sizes[1])} in its log (-wal)")
+
+
+def print_firing(alerts: Sequence[Firing]) -> None:
+    """The alerts that fire, a line each."""
+    if alerts:
+        from ..base.alertkinds import meaning  # few files have any
+
+        for alert in alerts:
+            say(f"alert {alert.name} fires since {when(aware(alert.since))}: {meaning(alert.condition)} ({alert.shown})")
 
 
 def _count(counts: Mapping[str, int], state: str, is_whole: bool) -> str:

@@ -1,6 +1,6 @@
 """``web``: the page of a file, until SIGTERM or Ctrl-C.
 
-Owns what it prints, and how a browser is started: by a file that its owner alone can read, since a code on a command line is seen by everybody (``ps``).
+Owns what it prints, that somebody looks at what is watched, and how a browser is started: by a file that its owner alone can read, since a code on a command line is seen by everybody (``ps``).
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ import os
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from html import escape
 
+from ..app import LiteQueue
 from ..options.web import WebOptions
 from ..pools.logs import Lines, write_to_stderr
 from ..web.embedded import EmbeddedWeb
 from ..worker.signals import StopSignals
 from .calls import options_given
 from .jobs import existing
+from .looking import EVERY, Looking
 from .printing import complain, say
 
 
@@ -39,9 +42,20 @@ def web(arguments: argparse.Namespace) -> int:
         sys.stdout.flush()
         page.on_shut_out = lambda: _offer_another(page)
         with _opened(page) if arguments.open else contextlib.nullcontext():
-            while not done.wait(None if os.name == "posix" else 0.5):  # elsewhere a wait without an end hears of no Ctrl-C
-                pass
+            _wait(done, app)
     return 0
+
+
+def _wait(done: threading.Event, app: LiteQueue) -> None:
+    """Until it is to end; and look at what is watched meanwhile, for the case that no worker does."""
+    looking, client, look_at = Looking(app.path), app._client, 0.0
+    while True:
+        if time.monotonic() >= look_at:
+            look_at = time.monotonic() + EVERY
+            looking.look_if_due(client.store, client.clock.now())
+        if done.wait(max(look_at - time.monotonic(), 0) if os.name == "posix" else 0.5):  # elsewhere a long wait hears of no Ctrl-C
+            break
+    looking.leave(2.0)
 
 
 def _offer_another(page: EmbeddedWeb) -> None:

@@ -60,6 +60,7 @@ def examine(path: str, *, full: bool, touches: bool = True) -> Iterator[Finding]
             ("workflows", lambda: waits.workflows(inspection, path, now, full)),
             ("schedules", lambda: work.schedules(store, inspection, now)),
             ("notices", lambda: work.notices(store, inspection)),
+            ("alerts", lambda: work.alerts(store, now)),
         )
         for name, check in checks if touches else (each for each in checks if each[0] not in TOUCHING):
             try:

@@ -24,6 +24,7 @@ from ..tasks.modules import why_not_imported
 from .finding import NOTE, OK, WRONG, Finding
 
 OVERDUE = 60.0  # seconds that a tick may be late
+UNSEEN = 300.0  # seconds in which nobody looked at what is watched
 SILENT = 120.0  # seconds without a beat, after which a worker that holds nothing is not merely late
 
 
@@ -134,6 +135,24 @@ def _held_up(
     if free:
         known = "; no worker says that it cannot run them" if of_code else ""
         yield Finding("tasks", OK, f"{counted(free, 'available job')} wait{'s' if free == 1 else ''} for a free slot{known}")
+
+
+def alerts(store: Store, now: int) -> Iterator[Finding]:
+    """Those that fire; and whether somebody looks."""
+    found = [alert for alert in store.alerts.all() if alert.paused_at is None]
+    if not found:
+        return
+    from ..base.alertkinds import meaning  # few files have any
+
+    firing = [alert for alert in found if alert.standing.state == "firing"]
+    for alert in firing:
+        since = about((now - (alert.standing.since or now)) / MICROS)
+        yield Finding("alerts", WRONG, f"{alert.name} fires, for {since} so far: {meaning(alert.condition)} ({alert.shown})")
+    last = max(alert.checked_at or alert.created_at for alert in found)
+    if now - last > UNSEEN * MICROS:
+        yield Finding("alerts", WRONG, f"nobody has looked at the {counted(len(found), 'alert')} for {about((now - last) / MICROS)}: a worker does, and so does litequeue alert check, by cron say")
+    elif not firing:
+        yield Finding("alerts", OK, f"{counted(len(found), 'alert')}, none of which fires")
 
 
 def notices(store: Store, inspection: Inspection) -> Iterator[Finding]:

@@ -3,14 +3,11 @@
 Owns the list: what is watched, for how long it must be so, and who is told. That somebody is told is the face's to see to.
 """
 
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypedDict
+from typing import Annotated, Any, Final, TypedDict
 
 from ..base.errors import InvalidArgument
 from .kinds import ADDRESSES, LENGTH, SPAN, Span, anything, line
 from .option import Kind, Option
-
-if TYPE_CHECKING:
-    from ..task import Task
 
 
 def _condition(value: Any, name: str) -> str:
@@ -33,7 +30,7 @@ class AlertOptions(TypedDict, total=False):
     keep: Annotated[Span | None, Option(SPAN, "it has to be good for this long before it is over, and at two looks at least", 0, "two looks")]
     remind: Annotated[Span | None, Option(LENGTH, "tell again each time that it has fired for this long", said="never")]
     run: Annotated[str | None, Option(line("COMMAND"), "for the shell; given the news as one line of JSON on its input", said="none")]
-    task: Annotated["Task[..., Any] | str | None", Option(anything("TASK"), "run this task, with the same as a dict", said="none")]
+    task: Annotated[Any, Option(anything("TASK"), "run this task, with the same as a dict", said="none")]
     mail_to: Annotated[
         str | list[str] | None, Option(ADDRESSES, "mail the same there, through the host's sendmail; several with commas", said="nobody")
     ]

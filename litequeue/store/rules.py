@@ -63,4 +63,4 @@ IN_LINE: Final = f"({waits_elsewhere()} AND schedule_id IS NOT NULL AND ifnull(l
 EXPIRED: Final = "state = 'expired', finished_at = :now, prune_at = :prune_at, last_error = 'not started before its deadline'"
 
 # In which those are told of alerts whom no worker could tell otherwise. Who serves nothing else is no worker of the file's.
-QUEUE_OF_ALERTS: Final = "alerts"
+QUEUE_OF_ALERTS: Final = "litequeue.alerts"

@@ -28,7 +28,6 @@ from .searching.sources import ALL_GROUPS, GROUPS_OF_QUEUE, MOST_GROUPS
 LATE: Final = 60 * MICROS  # that a tick may be
 SILENT: Final = 120.0  # seconds without a beat, after which a worker is frozen, whatever its process is said to do
 
-WAITING: Final = "SELECT count(*) FROM (SELECT 1 FROM litequeue_jobs INDEXED BY litequeue_jobs_available WHERE state = 'available' LIMIT :most)"
 SCHEDULE: Final = """SELECT fires_at, paused_at IS NOT NULL, disabled_at IS NOT NULL, created_at,
     (SELECT max(tick_at) FROM litequeue_ticks WHERE schedule_id = s.id), (SELECT outcome FROM litequeue_ticks WHERE schedule_id = s.id ORDER BY tick_at DESC LIMIT 1)
 FROM litequeue_schedules AS s WHERE name = :name"""
@@ -82,7 +81,7 @@ class Watched:
         return Look(age > asked.bound, f"it has waited for {about(age / MICROS)}")
 
     def _waiting(self, asked: Condition, now: int) -> Look:
-        sql, most = (WAITING if asked.queue is None else counting.AVAILABLE_IN), max(asked.bound + 1, counting.MOST + 1)
+        sql, most = (counting.AVAILABLE if asked.queue is None else counting.AVAILABLE_IN), max(asked.bound + 1, counting.MOST + 1)
         (count,) = self._database.one(sql, {"queue": asked.queue, "most": most})
         return Look(count > asked.bound, f"{count - 1:,}+ wait" if count == most else f"{count:,} {'waits' if count == 1 else 'wait'}")
 

@@ -10,6 +10,7 @@ from typing import Any, get_type_hints
 import pytest
 
 from litequeue import InvalidType, LiteQueue
+from litequeue.alerts.face import Alerts
 from litequeue.base.models import JobColumns
 from litequeue.cli.grammar import build, flag_of
 from litequeue.options import (
@@ -19,6 +20,7 @@ from litequeue.options import (
     complete,
     options_of,
 )
+from litequeue.options.alerts import AlertOptions
 from litequeue.options.schedules import ScheduleOptions
 from litequeue.options.web import WebOptions
 from litequeue.options.workers import EmbeddedOptions, WorkerOptions
@@ -32,7 +34,7 @@ from . import tables
 
 pytestmark = pytest.mark.beside
 
-LISTS = (TaskOptions, EnqueueOptions, ScheduleOptions, WorkerOptions, EmbeddedOptions, WebOptions)
+LISTS = (TaskOptions, EnqueueOptions, ScheduleOptions, WorkerOptions, EmbeddedOptions, WebOptions, AlertOptions)
 
 
 # -- what follows from a list ----------------------------------------------------------------------------
@@ -54,7 +56,7 @@ def test_every_option_has_a_type_a_check_and_a_meaning_and_its_default_passes_th
     [
         (LiteQueue.send_task, EnqueueOptions), (Task.apply_async, EnqueueOptions), (Task.delay_many, EnqueueOptions),
         (LiteQueue.worker, EmbeddedOptions), (LiteQueue.run_worker, WorkerOptions), (WorkerConfig.__init__, WorkerOptions),
-        (Schedules.add, ScheduleOptions), (Schedules.update, ScheduleOptions),
+        (Schedules.add, ScheduleOptions), (Schedules.update, ScheduleOptions), (Alerts.add, AlertOptions),
     ],
     ids=lambda value: getattr(value, "__qualname__", ""),
 )  # fmt: skip
@@ -84,6 +86,7 @@ def arguments_of(*words: str) -> dict[str, argparse.Action]:
         (("worker",), WorkerOptions, set()),
         (("web",), WebOptions, set()),
         (("enqueue",), EnqueueOptions, set()),
+        (("alert", "add"), AlertOptions, set()),
         (("schedule", "add"), ScheduleOptions, {"trigger", "args", "kwargs"}),
         (("schedule", "update"), ScheduleOptions, {"trigger", "args", "kwargs"}),
     ],
@@ -155,7 +158,7 @@ ACTS = {
     "give_up_on": {"tasks/code.py", "pools/call.py"},
     # An executor says what to write instead of other executors' options, and refuses what would end its worker.
     "max_jobs_per_child": {"worker/pooling.py", "futures/executor.py"},
-    "burst": {"cli/worker/command.py", "cli/worker/parent.py", "worker/coordinator.py", "worker/worker.py", "worker/embedded.py", "cli/service.py", "futures/executor.py"},
+    "burst": {"cli/worker/command.py", "cli/worker/parent.py", "worker/coordinator.py", "worker/worker.py", "worker/embedded.py", "cli/service.py", "cli/alerts.py", "futures/executor.py"},
     "catch_up": {"triggers/firing.py", "cli/crontabs.py", "cli/crontab_export.py", "base/records.py", "testing/simulated/schedules.py", "web/pages/schedules.py"},
 }  # fmt: skip
 COLUMN = re.compile(r"base/models\.py|store/.*")

@@ -143,6 +143,9 @@ def fill(db: Path, version: int) -> None:
             insert("gauges", span=60, at=NOW, queue="default", available=1, delayed=0, running=0, oldest_us=0, last_id=10)
             insert("tick_counts", schedule_id=1, outcome="fired", count=1)
             insert("actions", at=NOW, who="ann (cli)", what="retry", target="job 6", count=1)
+        if version >= 17:
+            insert("alerts", name="late", condition="oldest >5m", hold=60_000_000, keep=0, run="tell", created_at=NOW)
+            insert("alert_events", at=NOW, alert="late", event="firing", text="alert late")
 
 
 def held(db: Path, columns: dict[str, str]) -> dict[str, list[tuple[Any, ...]]]:

@@ -17,7 +17,7 @@ from ...base.counts import total
 from ...base.history import MINUTE
 from ...base.states import STATES, JobState
 from ...base.version import VERSION
-from .. import counting, history
+from .. import alerts, counting, history
 from ..actions import LAST
 from ..file import Database
 from ..file.files import size
@@ -122,7 +122,7 @@ def _facts(
         now, int(states.get("available", 0) or total(states.get(state, 0) for state in ("scheduled", "retrying"))), coming, *_ended(connection, now),
         [(queue, since, int(levels.available.get(queue, 0))) for queue, since in levels.paused.items()], crew.workers, crew.conditions,
         reasons.without_code(_waits(connection), crew.living) if any(worker.unknown_tasks for worker in crew.living) else (),
-        late, connection.execute(schedules.MISSED, {"most": reasons.FIRST}).fetchall(), connection.execute(schedules.DISABLED, {"most": reasons.FIRST}).fetchall(), untold, last_untold, disk_free,
+        late, connection.execute(schedules.MISSED, {"most": reasons.FIRST}).fetchall(), connection.execute(schedules.DISABLED, {"most": reasons.FIRST}).fetchall(), untold, last_untold, disk_free, alerts.firing(connection, reasons.MOST),
     )  # fmt: skip
 
 

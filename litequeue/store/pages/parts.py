@@ -168,8 +168,8 @@ class ScheduleRow:
 class Reason(NamedTuple):
     """Why somebody should look."""
 
-    kind: Literal["paused", "no-worker", "late", "missed", "disabled", "no-code", "untold", "frozen", "dead", "stuck", "disk", "failures"]
-    name: str = ""  # of the queue, schedule, task or worker
+    kind: Literal["paused", "no-worker", "late", "missed", "disabled", "no-code", "untold", "frozen", "dead", "stuck", "disk", "failures", "alert"]
+    name: str = ""  # of the queue, schedule, task, worker or alert
     jobs: int = 0  # that wait for it; of the disk the bytes that are left
     since: datetime | None = None
     text: str = ""  # what else is known, such as why it is disabled

@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from ...base.alertkinds import meaning
 from ...base.checks import aware
 from ...base.records import WorkerInfo
 from .. import waiting
+from ..alerts import Firing
 from ..inspection import Condition
 from .parts import Reason
 
@@ -20,7 +22,7 @@ LITTLE_DISK: Final = 1 << 30  # bytes
 FIRST: Final = 4  # that are shown: of each kind one before a second
 MOST: Final = 50
 
-_WORST_FIRST: Final = ("disk", "no-worker", "dead", "frozen", "stuck", "no-code", "late", "missed", "disabled", "failures", "untold", "paused")
+_WORST_FIRST: Final = ("alert", "disk", "no-worker", "dead", "frozen", "stuck", "no-code", "late", "missed", "disabled", "failures", "untold", "paused")
 MANY: Final = 10  # jobs that were discarded in the last hour,
 SHARE: Final = 0.05  # if so much of what ended was
 
@@ -43,12 +45,13 @@ class Facts(NamedTuple):
     untold: int
     last_untold: int | None
     disk_free: int | None  # bytes; None: not asked
+    alerts: Sequence[Firing] = ()
 
 
 def judged(facts: Facts) -> tuple[Reason, ...]:
     """The worst first; among the first few no kind twice while there is another."""
     found = [
-        *_disk(facts), *_workers(facts), *(Reason("no-code", task, jobs, None, why) for task, jobs, why in facts.without_code),
+        *map(_alert, facts.alerts), *_disk(facts), *_workers(facts), *(Reason("no-code", task, jobs, None, why) for task, jobs, why in facts.without_code),
         *(Reason("late", name, since=aware(at)) for name, at in facts.late), *(Reason("missed", name, 0, aware(at), why) for name, at, why in facts.missed),
         *(Reason("disabled", name, text=why) for name, why in facts.disabled),
         *([Reason("failures", jobs=facts.discarded)] if facts.discarded >= max(MANY, SHARE * facts.ended) else ()),
@@ -67,6 +70,10 @@ def judged(facts: Facts) -> tuple[Reason, ...]:
 
 def _severity(reason: Reason) -> int:
     return _WORST_FIRST.index(reason.kind)
+
+
+def _alert(fires: Firing) -> Reason:
+    return Reason("alert", fires.name, 0, aware(fires.since), f"{meaning(fires.condition)} ({fires.shown})" if fires.shown else meaning(fires.condition))
 
 
 def _disk(facts: Facts) -> list[Reason]:

@@ -98,7 +98,11 @@ def _failures(reason: Reason, request: Request, now: datetime) -> Markup:
     return join(link(words.jobs(reason.jobs), to(request, "failures")), f" {'was' if reason.jobs == 1 else 'were'} discarded in the last hour", _why(reason))
 
 
+def _alert(reason: Reason, request: Request, now: datetime) -> Markup:
+    return join(link(("alert ", value(reason.name)), to(request, "doctor")), f" fires{_since(reason, now)}", _why(reason))
+
+
 _SAID: Final[dict[str, Callable[[Reason, Request, datetime], Markup]]] = {
     "paused": _paused, "no-worker": _no_worker, "late": _late, "missed": _missed, "disabled": _disabled, "no-code": _no_code, "untold": _untold,
-    "frozen": _frozen, "dead": _dead, "stuck": _stuck, "disk": _disk, "failures": _failures,
+    "frozen": _frozen, "dead": _dead, "stuck": _stuck, "disk": _disk, "failures": _failures, "alert": _alert,
 }  # fmt: skip

@@ -6,6 +6,7 @@ import pytest
 
 from litequeue.base.checks import aware
 from litequeue.base.records import WorkerInfo
+from litequeue.store.alerts import Firing
 from litequeue.store.inspection import Condition
 from litequeue.store.pages.parts import Reason
 from litequeue.store.pages.reasons import LITTLE_DISK, MOST, Facts, judged, without_code
@@ -39,6 +40,7 @@ def test_where_all_is_well_there_is_none() -> None:
     (FINE._replace(conditions={1: WELL._replace(stopped=True, held=3)}), Reason("frozen", "w1", 3, aware(NOW - 7), id=1)),
     (FINE._replace(workers=[worker(stuck={"thread": 4})]), Reason("stuck", "w1", id=1)),
     (FINE._replace(disk_free=5), Reason("disk", jobs=5)),
+    (FINE._replace(alerts=[Firing("a", "oldest queue=mail >5m", NOW - 9, "8 min", None)]), Reason("alert", "a", 0, aware(NOW - 9), "mail's oldest job waits over 5 minutes (8 min)")),
 ])  # fmt: skip
 def test_each_reason_by_itself(facts: Facts, reason: Reason) -> None:
     assert judged(facts) == (reason,)

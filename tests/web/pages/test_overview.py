@@ -32,6 +32,7 @@ SAID = {
     Reason("dead", "web1", id=3): "worker web1 is dead",
     Reason("stuck", "web1", id=3): "worker web1 has no slot left: jobs run on past their timeout",
     Reason("disk", jobs=512_000_000): "the disk has 512 MB left",
+    Reason("alert", "mail-late", 0, samples.before(1580), "mail's oldest job waits over 5 minutes (8 min)"): "alert mail-late fires since 14:02: mail's oldest job waits over 5 minutes (8 min)",
     Reason("failures", jobs=1): "1 job was discarded in the last hour",
 }
 

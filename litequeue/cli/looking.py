@@ -1,0 +1,56 @@
+"""``alert check`` as a child, for those who live on while no worker does: they look at what is watched, and have it told.
+
+Owns that there is one such child at a time, and that it is what this program is. A child, since telling may load a task's code, and run for a while; its
+interpreter takes 0.15 s of a processor. It ends by itself, and not by the Ctrl-C that ends its parent.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Final
+
+from ..base.errors import LitequeueError
+from ..store import Store
+from .printing import complain
+
+EVERY: Final = 30.0  # seconds
+PACKAGES: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+# Nothing in the environment, which the commands that tell would have too; and nothing from the directory in which this happens to stand.
+_CODE: Final = "import sys; sys.path.append(sys.argv.pop(1)); from litequeue.cli import main; raise SystemExit(main())"
+
+
+class Looking:
+    """Of one file."""
+
+    def __init__(self, path: str) -> None:
+        self._words = [sys.executable, "-P", "-c", _CODE, PACKAGES, "alert", "check", path]
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def look(self) -> None:
+        """Start one, unless the last one is still at it."""
+        if self._child is not None and self._child.poll() is None:
+            return
+        try:
+            self._child = subprocess.Popen(self._words, stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True)
+        except OSError as error:
+            self._child = None
+            complain(f"nobody looks at the alerts: {error}")
+
+    def look_if_due(self, store: Store, now: int) -> None:
+        """The same where somebody has the file open, and so can ask whether there is anything to look at."""
+        try:
+            is_due = store.alerts.is_due(now)
+        except LitequeueError:  # the page says what is the matter
+            return
+        if is_due:
+            self.look()
+
+    def leave(self, seconds: float) -> None:
+        """Give the last one a moment to end."""
+        if self._child is not None:
+            try:
+                self._child.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self._child.returncode = 0  # it goes on alone, and nobody complains that it does
