@@ -41,9 +41,11 @@ class Round(NamedTuple):
 class Watching:
     """One file's. For one thread."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, *, logs: bool = False) -> None:
+        """``logs``: what is told is a line of the log too."""
         self._store = store
         self._clock = clock
+        self._logs = logs
         self._watched = Watched(store.database)
 
     def look(self) -> Round:
@@ -79,8 +81,7 @@ class Watching:
             return "", []
         return telling.line(alert, message, seen), telling.jobs(alert, message, seen, workers, socket.gethostname(), now, self._store.path)
 
-    @staticmethod
-    def _log(told: Concluded) -> str:
-        assert told.message is not None
-        log.log(_LEVELS[told.message.event], "%s", told.text)
+    def _log(self, told: Concluded) -> str:
+        if told.message is not None and self._logs:
+            log.log(_LEVELS[told.message.event], "%s", told.text)
         return told.text

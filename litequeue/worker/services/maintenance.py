@@ -122,7 +122,7 @@ class Maintenance:
         if self._watching is None:
             from ...alerts.watching import Watching
 
-            self._watching = Watching(self._store, self._clock)
+            self._watching = Watching(self._store, self._clock, logs=True)
         if self._watching.look().told:
             self._inbox.look()
 
