@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from litequeue.cli.grammar import flag_of
 from litequeue.options import EnqueueOptions, JobOptions, TaskOptions, options_of
+from litequeue.options.alerts import AlertOptions
 from litequeue.options.schedules import RuleOptions
 from litequeue.options.web import WebOptions
 from litequeue.options.workers import WorkerOptions
@@ -35,6 +36,7 @@ TABLES = (
     Table("tasks", "| of an enqueue | meaning | default |", EnqueueOptions),
     Table("schedules", "| option | what becomes of a tick | default |", RuleOptions),
     Table("workers", "| option | meaning | default |", WorkerOptions, typed=True),
+    Table("alerts", "| option | meaning | default |", AlertOptions, typed=True),
     Table("watching", "| option | meaning | default |", WebOptions, typed=True),
 )
 
