@@ -50,7 +50,7 @@ def jobs(alert: Alert, message: Message | None, seen: str, workers: Sequence[Wor
     """Those that tell of it; ``workers``: that could run them."""
     listeners = Listeners.of((alert.run,), (alert.mail_to,))
     task = None
-    if alert.task is not None:
+    if alert.task is not None and is_name(alert.task):
         columns = task_columns(alert.job)
         queue = served(columns.queue, columns.pool, workers)
         task = NewJob(alert.task, "[]", "{}", "available", now, now, None, columns._replace(queue=queue))

@@ -3,7 +3,7 @@
 Owns what a round does: ask of each alert that is due what is so, decide, and write that down with what is told, all in one transaction, in which of several who look
 at the same time one writes. Who dies before it has told nothing and changed nothing; who comes next sees the same.
 
-Measured: where no alert is due 5 us, with ten that are due 2 ms on 1,000,000 jobs, once in 30 seconds.
+Measured: where no alert is due 7 us, with ten that are due 2 ms on 1,000,000 jobs, once in 30 seconds.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from ..base.alerting import Message, decide
 from ..base.alertkinds import parse
 from ..base.bell import Address
+from ..base.checks import clean
 from ..base.clock import Clock
 from ..base.errors import InvalidArgument
 from ..base.log import Log
@@ -22,7 +23,7 @@ from ..base.models import NewJob
 from ..base.records import WorkerInfo
 from ..store import Store
 from ..store.alerts import Alert, Concluded
-from ..store.watched import Look, Watched
+from ..store.watched import MOST_SHOWN, Look, Watched
 from . import telling
 
 log = Log("litequeue.alerts")
@@ -74,7 +75,7 @@ class Watching:
         try:
             return self._watched.look(parse(alert.condition), now)
         except InvalidArgument as error:  # planted, or of a newer version
-            return Look(None, str(error)[:200])
+            return Look(None, clean(str(error))[:MOST_SHOWN])
 
     def _said(self, alert: Alert, message: Message | None, seen: str, workers: list[WorkerInfo], now: int) -> tuple[str, list[NewJob]]:
         if message is None:

@@ -23,6 +23,7 @@ Event = Literal["firing", "over", "reminder"]
 AGAIN: Final = 3600 * MICROS  # from an end, within which firing is firing again
 DAMPED: Final = 120 * MICROS  # good for so long, doubled each time that it fires again, before it clears
 MOST_DAMPED: Final = 3600 * MICROS
+_MOST_TIMES: Final = 1_000_000  # whatever somebody has planted
 _DOUBLINGS: Final = 10  # beyond it is MOST_DAMPED anyway
 
 
@@ -79,7 +80,7 @@ def patience(times: int, keep: int) -> int:
 
 def _fire(standing: Standing, now: int) -> tuple[Standing, Message]:
     is_again = standing.over_at is not None and now - standing.over_at <= AGAIN
-    times = standing.times + 1 if is_again else 1
+    times = min(standing.times + 1, _MOST_TIMES) if is_again else 1
     first = standing.first_at if is_again and standing.first_at is not None else now
     fired = Standing("firing", now, None, now, standing.over_at, times, first)
     return fired, Message("firing", now, 0.0, times, first)

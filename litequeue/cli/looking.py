@@ -9,13 +9,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ..base.errors import LitequeueError
-from ..store import Store
+from .exits import NOT_AS_ASKED, OK, TRY_LATER
 from .printing import complain
 
+if TYPE_CHECKING:
+    from ..store import Store
+
 EVERY: Final = 30.0  # seconds
+RESTS: Final = 20  # times that none is started, after one that was refused: who may only read the file is told so each ten minutes
 PACKAGES: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # Nothing in the environment, which the commands that tell would have too; and nothing from the directory in which this happens to stand.
 _CODE: Final = "import sys; sys.path.append(sys.argv.pop(1)); from litequeue.cli import main; raise SystemExit(main())"
@@ -27,11 +31,17 @@ class Looking:
     def __init__(self, path: str) -> None:
         self._words = [sys.executable, "-P", "-c", _CODE, PACKAGES, "alert", "check", path]
         self._child: subprocess.Popen[bytes] | None = None
+        self._rests = 0
 
     def look(self) -> None:
         """Start one, unless the last one is still at it."""
-        if self._child is not None and self._child.poll() is None:
-            return
+        if self._child is not None:
+            code = self._child.poll()
+            if code is None:
+                return
+            self._rests = 0 if code in (OK, NOT_AS_ASKED, TRY_LATER) or self._rests > RESTS else self._rests + 1
+            if self._rests:
+                return
         try:
             self._child = subprocess.Popen(self._words, stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True)
         except OSError as error:

@@ -9,7 +9,7 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..base.checks import aware, clean
 from ..base.counts import AtLeast
@@ -19,10 +19,12 @@ from ..base.records import JobInfo, JobProgress, Stats, StepInfo
 from ..base.stored import nesting
 from ..base.stored import shown as stored_json
 from ..commands.command import NAME as COMMAND
-from ..store.alerts import Firing
 from ..store.rules import waits_for_ever
 from .calls import command_in, command_line
 from .printing import complain, put, say
+
+if TYPE_CHECKING:
+    from ..store.alerts import Firing
 
 duration = about
 

@@ -3,7 +3,7 @@
 Owns both tables. A look is written only where the alert is as it was read: of several who look at once one writes, and he stores in the same transaction the jobs that
 tell of it, so that each message is made once, and not lost with who made it. What was told is kept for ninety days.
 
-Where there are no alerts, a look at whether one is due is all that a worker does, each ten seconds: 3 us.
+Where there are no alerts, a look at whether one is due is all that a worker does, each ten seconds: 7 us.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from ..base.alerting import Message, Rules, Standing
 from ..base.bell import Address
-from ..base.checks import MICROS
+from ..base.checks import MICROS, is_name
 from ..base.models import NewJob, TaskOrigin
 from .bells import everyone
 from .file import Database
@@ -31,6 +31,7 @@ SAID: Final = ("condition", "hold", "keep", "remind", "run", "mail_to", "task", 
 _STANDS: Final = Standing._fields
 _READ: Final = ("name", *SAID, "created_at", "paused_at", "revision", "checked_at", "shown", *_STANDS)
 
+_NEXT: Final = "revision = (revision & 4611686018427387903) + 1"  # beyond 64 bits lies what no integer column takes
 _AFRESH: Final = "state = 'ok', since = NULL, good_since = NULL, told_at = NULL, over_at = NULL, times = 0, first_at = NULL, next_check_at = 0"
 # One that is due far from now is so by a clock that was ahead.
 _DUE: Final = f"paused_at IS NULL AND (next_check_at <= :now OR next_check_at > :now + {PAUSE})"
@@ -44,12 +45,12 @@ ADD: Final = f"""INSERT INTO litequeue_alerts (name, {", ".join(SAID)}, created_
 VALUES (:name, {", ".join(f":{column}" for column in SAID)}, :now) ON CONFLICT DO NOTHING"""
 # What watches something else now stands as one that is new.
 BEGIN_ANEW: Final = f"UPDATE litequeue_alerts SET {_AFRESH}, shown = NULL, checked_at = NULL WHERE name = :name AND condition <> :condition"
-REPLACE: Final = f"""UPDATE litequeue_alerts SET {", ".join(f"{column} = :{column}" for column in SAID)}, revision = revision + 1, next_check_at = 0
+REPLACE: Final = f"""UPDATE litequeue_alerts SET {", ".join(f"{column} = :{column}" for column in SAID)}, {_NEXT}, next_check_at = 0
 WHERE name = :name"""
 REMOVE: Final = "DELETE FROM litequeue_alerts WHERE name = :name"
-SET_PAUSE: Final = f"UPDATE litequeue_alerts SET {_AFRESH}, paused_at = :now, revision = revision + 1 WHERE name = :name AND (paused_at IS NULL) = (:now IS NOT NULL)"
+SET_PAUSE: Final = f"UPDATE litequeue_alerts SET {_AFRESH}, paused_at = :now, {_NEXT} WHERE name = :name AND (paused_at IS NULL) = (:now IS NOT NULL)"
 CONCLUDE: Final = f"""UPDATE litequeue_alerts SET {", ".join(f"{column} = :{column}" for column in _STANDS)}, shown = :shown, checked_at = :now,
-    next_check_at = :now + {PAUSE}, revision = revision + 1
+    next_check_at = :now + {PAUSE}, {_NEXT}
 WHERE name = :name AND revision = :revision"""
 RECORD: Final = "INSERT INTO litequeue_alert_events (at, alert, event, text) VALUES (:now, :name, :event, :text)"
 PRUNE: Final = "DELETE FROM litequeue_alert_events WHERE at < :before"
@@ -157,8 +158,10 @@ class Alerts:
         return bool(self._database.one(IS_DUE, {"now": now})[0])
 
     def due(self, now: int) -> list[Alert]:
+        """Without one whose name nobody can have given, but planted."""
         with self._database.read() as connection:
-            return [_alert(row) for row in connection.execute(DUE, {"now": now, "most": MOST}).fetchall()]
+            rows = connection.execute(DUE, {"now": now, "most": MOST}).fetchall()
+        return [alert for alert in map(_alert, rows) if is_name(alert.name)]
 
     def conclude(self, concluded: Collection[Concluded], now: int, on_told: Callable[[Concluded], None]) -> list[Address]:
         """Write down what looks have come to, of alerts that are as they were read, with the jobs that tell of it. Whom to wake; ``on_told`` is called

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import signal
 import subprocess
 import sys
@@ -292,3 +293,33 @@ def test_who_only_tells_fires_no_tick_and_leaves_what_was_discarded_to_workers_t
     assert app.schedules.ticks("s") == [] and len(app._client.store.notices.unreported(9)) == 1
     app.run_worker(burst=True, queues=("other",), on_failure="tell")
     assert len(app.schedules.ticks("s")) > 0 and app._client.store.notices.unreported(9) == []
+
+
+# -- planted rows ----------------------------------------------------------------------------------------------
+
+PLANTED = {
+    "integers": ("hold", "keep", "remind", "created_at", "paused_at", "revision", "next_check_at", "checked_at", "since", "good_since", "told_at", "over_at", "times", "first_at"),
+    "texts": ("name", "condition", "run", "mail_to", "task", "job", "shown"),
+}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whatever_a_row_holds_who_looks_goes_on_and_the_others_are_looked_at(site: Site, seed: int) -> None:
+    """A worker's housekeeping ends with what it does not catch, and the worker with that."""
+    rng = random.Random(seed)
+    for round_ in range(40):
+        site.sql("DELETE FROM litequeue_alerts")
+        site.sql("DELETE FROM litequeue_jobs")
+        site.add("no-worker", "planted", mail_to="ann", task="t", remind="1s")
+        site.add("no-worker", "mine")
+        site.sql("UPDATE litequeue_alerts SET state = ? WHERE name = 'planted'", rng.choice(("ok", "pending", "firing")))
+        for column in rng.sample(PLANTED["integers"], 4):
+            value = rng.choice((-(2**63), -1, 0, 1, site.clock.now(), 2**62, 2**63 - 1))
+            site.sql(f"UPDATE litequeue_alerts SET {column} = ? WHERE name = 'planted'", value)
+        column = rng.choice(PLANTED["texts"])
+        value = rng.choice(("''", "'x y'", "CAST(x'ff' AS TEXT)", "'[' || CAST(x'00' AS TEXT)", "'{\"queue\": \"\ud7ff\", \"priority\": 1e999}'", "printf('%.*c', 100000, 'x')"))
+        site.sql(f"UPDATE litequeue_alerts SET {column} = {value} WHERE name = 'planted'")
+        told = site.look(2)
+        assert any(text.startswith("alert mine:") for text in told), (round_, told)
+        site.app.alerts.list()
+        site.store.alerts.firing()
