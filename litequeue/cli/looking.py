@@ -51,7 +51,7 @@ class Looking:
     def look_if_due(self, store: Store, now: int) -> None:
         """The same where somebody has the file open, and so can ask whether there is anything to look at."""
         try:
-            is_due = store.alerts.is_due(now)
+            is_due = store.notices.is_look_due(now)
         except LitequeueError:  # the page says what is the matter
             return
         if is_due:

@@ -3,7 +3,7 @@
 Owns both tables. A look is written only where the alert is as it was read: of several who look at once one writes, and he stores in the same transaction the jobs that
 tell of it, so that each message is made once, and not lost with who made it. What was told is kept for ninety days.
 
-Where there are no alerts, a look at whether one is due is all that a worker does, each ten seconds: 7 us.
+Where there are no alerts, a look at whether one is due is all that a worker does, each ten seconds (``notices``): 7 us.
 """
 
 from __future__ import annotations
@@ -18,12 +18,10 @@ from ..base.checks import MICROS, is_name
 from ..base.models import NewJob, TaskOrigin
 from .bells import everyone
 from .file import Database
-from .notices import insert_notices
+from .notices import LOOK_DUE, LOOK_PAUSE, insert_notices
 from .origins import record_origin
 from .rules import QUEUE_OF_ALERTS
 
-# Who comes each 30 seconds, or each third time that he does his chores, is never a moment early.
-PAUSE: Final = 25 * MICROS
 MOST: Final = 500  # that one round looks at
 KEPT: Final = 90 * 86_400 * MICROS
 
@@ -33,10 +31,7 @@ _READ: Final = ("name", *SAID, "created_at", "paused_at", "revision", "checked_a
 
 _NEXT: Final = "revision = (revision & 4611686018427387903) + 1"  # beyond 64 bits lies what no integer column takes
 _AFRESH: Final = "state = 'ok', since = NULL, good_since = NULL, told_at = NULL, over_at = NULL, times = 0, first_at = NULL, next_check_at = 0"
-# One that is due far from now is so by a clock that was ahead.
-_DUE: Final = f"paused_at IS NULL AND (next_check_at <= :now OR next_check_at > :now + {PAUSE})"
-IS_DUE: Final = f"SELECT EXISTS (SELECT 1 FROM litequeue_alerts WHERE {_DUE})"
-DUE: Final = f"SELECT {', '.join(_READ)} FROM litequeue_alerts WHERE {_DUE} ORDER BY next_check_at, name LIMIT :most"
+DUE: Final = f"SELECT {', '.join(_READ)} FROM litequeue_alerts WHERE {LOOK_DUE} ORDER BY next_check_at, name LIMIT :most"
 ALL: Final = f"SELECT {', '.join(_READ)} FROM litequeue_alerts ORDER BY name"
 ONE: Final = f"SELECT {', '.join(_READ)} FROM litequeue_alerts WHERE name = :name"
 FIRING: Final = "SELECT name, condition, since, shown, good_since FROM litequeue_alerts WHERE state = 'firing' AND paused_at IS NULL ORDER BY since, name LIMIT :most"
@@ -50,7 +45,7 @@ WHERE name = :name"""
 REMOVE: Final = "DELETE FROM litequeue_alerts WHERE name = :name"
 SET_PAUSE: Final = f"UPDATE litequeue_alerts SET {_AFRESH}, paused_at = :now, {_NEXT} WHERE name = :name AND (paused_at IS NULL) = (:now IS NOT NULL)"
 CONCLUDE: Final = f"""UPDATE litequeue_alerts SET {", ".join(f"{column} = :{column}" for column in _STANDS)}, shown = :shown, checked_at = :now,
-    next_check_at = :now + {PAUSE}, {_NEXT}
+    next_check_at = :now + {LOOK_PAUSE}, {_NEXT}
 WHERE name = :name AND revision = :revision"""
 RECORD: Final = "INSERT INTO litequeue_alert_events (at, alert, event, text) VALUES (:now, :name, :event, :text)"
 PRUNE: Final = "DELETE FROM litequeue_alert_events WHERE at < :before"
@@ -152,10 +147,6 @@ class Alerts:
             return everyone(connection)
 
     # -- looking ---------------------------------------------------------------------------------------------
-
-    def is_due(self, now: int) -> bool:
-        """Whether somebody should look."""
-        return bool(self._database.one(IS_DUE, {"now": now})[0])
 
     def due(self, now: int) -> list[Alert]:
         """Without one whose name nobody can have given, but planted."""

@@ -1,6 +1,7 @@
 """Which discarded jobs somebody has still to be told of, and the ticking off.
 
-Owns ``reported_at``. Every discarded job is ticked off, whether anybody asked or not.
+Owns ``reported_at``. Every discarded job is ticked off, whether anybody asked or not. And says when it is time to look at what alerts watch, of which a worker
+that has none loads nothing (``alerts``: 2 ms and 0.3 MB).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from ..base.checks import MICROS
 from ..base.models import NewJob, TaskOrigin
 from .file import Database
 from .inserting import insert_job
@@ -20,6 +22,10 @@ UNREPORTED: Final = """SELECT id,
 FROM litequeue_jobs WHERE state = 'discarded' AND reported_at IS NULL ORDER BY id LIMIT :limit"""
 REPORTED: Final = """UPDATE litequeue_jobs SET reported_at = :now
 WHERE id = :id AND state = 'discarded' AND reported_at IS NULL"""
+LOOK_PAUSE: Final = 25 * MICROS  # who comes each 30 seconds, or each third time that he does his chores, is never a moment early
+# One that is due far from now is so by a clock that was ahead.
+LOOK_DUE: Final = f"paused_at IS NULL AND (next_check_at <= :now OR next_check_at > :now + {LOOK_PAUSE})"
+IS_LOOK_DUE: Final = f"SELECT EXISTS (SELECT 1 FROM litequeue_alerts WHERE {LOOK_DUE})"
 SILENCE: Final = "UPDATE litequeue_jobs SET reported_at = :now WHERE id = :id"
 
 
@@ -35,6 +41,10 @@ class Notices:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def is_look_due(self, now: int) -> bool:
+        """Whether somebody should look at what alerts watch."""
+        return bool(self._database.one(IS_LOOK_DUE, {"now": now})[0])
 
     def unreported(self, limit: int) -> list[tuple[int, str | None, str | None]]:
         """Jobs that nobody was told of: the id, and the command and the address of its schedule."""

@@ -52,11 +52,11 @@ def test_of_two_that_look_at_the_same_moment_one_tells(site: Site, monkeypatch: 
 
 def test_who_comes_a_moment_later_finds_that_somebody_has_looked(site: Site) -> None:
     site.add("no-worker")
-    assert site.store.alerts.is_due(site.clock.now())
+    assert site.store.notices.is_look_due(site.clock.now())
     assert Watching(site.store, site.clock).look().looked_at == 1
     for seconds, is_due in ((0, False), (24, False), (1, True)):
         site.clock.advance(seconds)
-        assert site.store.alerts.is_due(site.clock.now()) == is_due
+        assert site.store.notices.is_look_due(site.clock.now()) == is_due
         assert Watching(site.store, site.clock).look().looked_at == is_due
 
 
@@ -122,7 +122,7 @@ def test_a_file_that_takes_no_writes_is_as_if_nobody_had_looked(site: Site, db: 
 
 def test_where_nothing_is_watched_nothing_is_written(site: Site) -> None:
     version = site.store.database.data_version()
-    assert site.look(3) == [] and not site.store.alerts.is_due(site.clock.now())
+    assert site.look(3) == [] and not site.store.notices.is_look_due(site.clock.now())
     assert site.store.database.data_version() == version
 
 

@@ -117,7 +117,7 @@ class Maintenance:
 
     def _look_at_alerts(self, wall: int) -> None:
         """Each 30 seconds; that another worker, or somebody else, may have done so is the store's to see."""
-        if not self._store.alerts.is_due(wall):
+        if not self._store.notices.is_look_due(wall):
             return
         if self._watching is None:
             from ...alerts.watching import Watching
