@@ -32,6 +32,11 @@ def monotonic(_real: Callable[[], float] = _machines()) -> float:  # noqa: B008 
     return _real()
 
 
+def cpu() -> float:
+    """Seconds of a processor that this process has used, all its threads together."""
+    return time.process_time()
+
+
 class Clock(Protocol):
     def now(self) -> int:
         """Wall clock: microseconds since 1970-01-01 UTC. May jump."""

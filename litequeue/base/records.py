@@ -155,10 +155,15 @@ class WorkerInfo:
     stopped_at: datetime | None
     unknown_tasks: dict[str, str] = field(default_factory=dict)  # name -> why it has no code
     stuck: dict[str, int] = field(default_factory=dict)  # pool -> jobs that run on past their timeout, in its slots
+    elastic: dict[str, tuple[int, int]] = field(default_factory=dict)  # pool -> the least and the most, where its slots move
 
     def is_stuck(self, pool: str) -> bool:
         """Whether all slots of a pool are held by such jobs."""
         return 0 < self.slots.get(pool, 0) <= self.stuck.get(pool, 0)
+
+    def range_of(self, pool: str) -> str:
+        """As it is typed, such as "2:32"; empty where the slots are fixed."""
+        return ":".join(map(str, self.elastic.get(pool, ())))
 
 
 @dataclass(frozen=True, slots=True, repr=False)

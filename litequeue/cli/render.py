@@ -268,7 +268,7 @@ def _print_workers(stats: Stats, notes: Mapping[int, str]) -> None:
                 worker.name,
                 str(worker.pid),
                 "all" if worker.queues is None else ",".join(worker.queues),
-                " ".join(f"{n} {kind}" for kind, n in worker.slots.items() if n),
+                " ".join(f"{n} {kind}" + (f" ({worker.range_of(kind)})" if worker.range_of(kind) else "") for kind, n in worker.slots.items() if n),
                 when(worker.started_at),
                 when(worker.heartbeat_at),
                 notes.get(worker.id, ""),

@@ -52,7 +52,7 @@ OPTIONS: Final = {
     "prefetch_multiplier": "is not needed here: a worker claims what it can start",
     "max_tasks_per_child": "is max_jobs_per_child here",
     "max_memory_per_child": "is memory of @app.task here",
-    "autoscale": "is not needed here: slots start when there is something to do",
+    "autoscale": "is a range here, such as threads=(2, 32)",
     "beat": "is not needed here: every worker fires the schedules, and each tick once",
     "hostname": "is name here",
     "loglevel": "is --log-level of the command line here, and logging's own in a program",

@@ -7,8 +7,19 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Final, Literal, TypedDict
 
 from ..base import checks
-from ..base.errors import InvalidArgument
-from .kinds import ADDRESSES, FLAG, NAME, NAMES, SPAN, Span, integer, line, one_of
+from ..base.errors import InvalidArgument, InvalidType
+from .kinds import (
+    ADDRESSES,
+    FLAG,
+    NAME,
+    NAMES,
+    SPAN,
+    Span,
+    integer,
+    integer_typed,
+    line,
+    one_of,
+)
 from .option import Kind, Option
 
 
@@ -20,6 +31,36 @@ def _lease(value: Any, name: str) -> int:
 
 
 LEASE: Final = Kind(_lease, SPAN.metavar)
+Slots = int | tuple[int, int]  # so many, or as few and as many
+
+
+def _slots(least: int, high: int) -> Kind:
+    """A number of slots, or the least and the most: a tuple in code, ``2:32`` where it is typed. A range begins at ``least`` or above."""
+
+    def check(value: Any, name: str) -> Slots:
+        if not isinstance(value, tuple):
+            if isinstance(value, (str, list)):
+                raise InvalidType(f"{name} must be an integer, or a tuple of the least and the most such as (2, 32), not {type(value).__name__}: {value!r:.60}")
+            return checks.integer(value, name, 0, high)
+        if len(value) != 2:
+            raise InvalidArgument(f"{name} must be the least and the most, such as (2, 32), not {value!r:.60}")
+        low, most = (checks.integer(item, f"{name}, {which},", 0, high) for item, which in zip(value, ("the least", "the most"), strict=True))
+        if low > most:
+            raise InvalidArgument(f"{name} must go from the least to the most, not from {low} to {most}")
+        if not most:
+            raise InvalidArgument(f"{name} from 0 to 0 is no slots at all: give 0")
+        if low < least:
+            raise InvalidArgument(f"{name} must have a least of {least} or more, since slots that are not used cost nothing; for none at all give 0")
+        return low, most
+
+    def parse(text: str) -> Slots:
+        low, colon, most = text.partition(":")
+        try:
+            return (integer_typed(low, 0, high), integer_typed(most, 0, high)) if colon else integer_typed(text, 0, high)
+        except InvalidArgument:
+            raise InvalidArgument(f"must be a whole number from 0 to {high}, or a range such as {max(least, 2)}:{min(high, 32)}, not {text!r:.60}") from None
+
+    return Kind(check, "N|MIN:MAX", parse)
 
 
 class WorkerOptions(TypedDict, total=False):
@@ -27,9 +68,9 @@ class WorkerOptions(TypedDict, total=False):
     used cost nothing."""
 
     queues: Annotated[Iterable[str] | None, Option(NAMES, "claim only from these queues", said="all")]
-    threads: Annotated[int | None, Option(integer(0, 1000), "slots of the thread pool", said="CPUs, at least 4")]
-    processes: Annotated[int | None, Option(integer(0, 60), "slots of the process pool", said="CPUs")]
-    async_: Annotated[int | None, Option(integer(0, 100_000), "coroutines at once", 100)]
+    threads: Annotated[Slots | None, Option(_slots(1, 1000), "slots of the thread pool; of a range, such as `2:32`, as many as help", said="CPUs, at least 4")]
+    processes: Annotated[Slots | None, Option(_slots(0, 60), "slots of the process pool; of a range, such as `1:4`, the least are kept warm", said="CPUs")]
+    async_: Annotated[Slots | None, Option(_slots(1, 100_000), "coroutines at once; of a range as many as help", 100)]
     burst: Annotated[bool | None, Option(FLAG, "stop when nothing is left to do now; what is due later, a retry too, is left for a later worker", False)]
     max_jobs: Annotated[int | None, Option(integer(1, 2**62), "stop after so many jobs", said="never")]
     max_jobs_per_child: Annotated[

@@ -73,10 +73,11 @@ class Pool(Protocol):
     """Runs calls somewhere. Knows nothing of jobs' states or of SQLite. Driven by one thread."""
 
     kind: str
+    size: int  # how many calls may run at once; where it is set anew, what runs goes on
 
     @property
     def slots(self) -> int:
-        """How many calls may run at once; more while some of them wait for other jobs."""
+        """The size, and more while some calls wait for other jobs."""
 
     def submit(self, calls: Sequence[Call]) -> None:
         """Start the calls, or queue those for which no slot is free."""

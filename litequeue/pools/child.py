@@ -111,6 +111,19 @@ def ready() -> None:
     """The first call: the child is up."""
 
 
+def preload() -> None:
+    """The first call of one that is to be warm. What cannot be imported is told where a call wants it."""
+    with contextlib.suppress(UnknownTask):
+        _import_given()
+
+
+def _import_given() -> None:
+    """Not in the initializer, where an error would be the death of the process."""
+    while _imports:
+        load(*_imports[0])
+        del _imports[0]
+
+
 def wire(call: Call) -> list[Any]:
     """A call as text."""
     return [call.job, call.max_attempts, call.timeout, call.soft_timeout, call.database, call.keeps]
@@ -122,9 +135,7 @@ def load_codes(origins: Sequence[tuple[TaskOrigin, bool, Callable[..., TaskCode]
     missing = {}
     for origin, check, found_by in origins:
         try:
-            while _imports:  # here and not at the start, where an error would be the death of the process
-                load(*_imports[0])
-                del _imports[0]
+            _import_given()
             code = _codes[origin.task] = (found_by or locate)(origin, check=check)
             code.bind(database)
             if code.hooks.observers:

@@ -91,7 +91,7 @@ class CoroutinePool:
     is_prompt = False
 
     def __init__(self, slots: int, events: Events, clock: Clock, rng: random.Random) -> None:
-        self._slots = slots
+        self.size = slots
         self._lending = Lending(events.lent)
         self._events = events
         self.said, self.printed = events.said, events.printed
@@ -106,7 +106,7 @@ class CoroutinePool:
 
     @property
     def slots(self) -> int:
-        return self._slots + self._lending.count
+        return self.size + self._lending.count
 
     def submit(self, calls: Sequence[Call]) -> None:
         self._started_loop().call_soon_threadsafe(self._start, list(calls))

@@ -41,6 +41,7 @@ FRUITLESS_DEATHS: Final = 3
 NOTES: Final = sys.platform != "win32"  # whether a child can note what has ended, see ``slot``
 HEAR_PAUSE: Final = 0.2  # seconds between two looks at what running calls say
 IDLE_SECONDS: Final = 300.0
+WARM_PAUSE: Final = 10.0  # seconds without a new child that nobody asks for, once one has not come up
 JOBS_PER_CHILD: Final = 10_000
 EXIT_SECONDS: Final = 1.5  # for children that retire as the pool stops: with 18 runnable on two processors one second was too short for an exit
 
@@ -51,38 +52,27 @@ class ProcessPool:
     kind = "process"
 
     def __init__(
-        self,
-        slots: int,
-        events: Events,
-        clock: Clock,
-        *,
-        jobs_per_child: int = JOBS_PER_CHILD,
-        idle_seconds: float = IDLE_SECONDS,
-        locks: Locks | None = None,
-        imports: Sequence[tuple[str, str]] = (),
-        import_seconds: float = IMPORT_SECONDS,
-    ) -> None:
-        """``locks``: how the path of each child's lock begins, by which others see that it runs; None: nobody looks.
-        ``imports``: modules, each with its directory, that every child imports before its first task."""
-        self._size = slots
+        self, slots: int, events: Events, clock: Clock, *, jobs_per_child: int = JOBS_PER_CHILD, idle_seconds: float = IDLE_SECONDS,
+        locks: Locks | None = None, imports: Sequence[tuple[str, str]] = (), import_seconds: float = IMPORT_SECONDS, warm: int = 0,
+    ) -> None:  # fmt: skip
+        """``locks``: how the path of each child's lock begins, by which others see that it runs; None: nobody looks. ``imports``: modules, each with
+        its directory, that every child imports before its first task. ``warm``: so many children there are always, and have imported those."""
+        self.size = slots
         self._events = events
         self._clock = clock
-        self._jobs_per_child = jobs_per_child
-        self._idle_seconds = idle_seconds
+        self._jobs_per_child, self._idle_seconds = jobs_per_child, idle_seconds
         look_nowhere_but_there()
         self._todo: deque[Call] = deque()
         self._slots: list[Slot] = []
         self._moved: deque[tuple[Slot, Future[Any]]] = deque()
         self._seconds: dict[str, float] = {}  # task -> moving average
-        self._fruitless = 0  # deaths in a row of children that had begun nothing
-        self._start_after = 0.0
-        self._locks = locks
-        self._imports = imports
-        self._import_seconds = import_seconds
+        self._fruitless, self._start_after = 0, 0.0  # deaths in a row of children that had begun nothing
+        self._locks, self._imports, self._import_seconds = locks, imports, import_seconds
+        self._warm, self._warm_after = warm, 0.0
 
     @property
     def slots(self) -> int:
-        return self._size
+        return self.size
 
     def submit(self, calls: Sequence[Call]) -> None:
         self._todo.extend(calls)
@@ -100,10 +90,12 @@ class ProcessPool:
                 slot.kill(Reason.SHUTDOWN)
             if slot.batch and not slot.loading and now - slot.heard_at > HEAR_PAUSE:
                 slot.hear(now)
-            idle_too_long = slot.idle and now - slot.since > self._idle_seconds
+            idle_too_long = slot.idle and now - slot.since > self._idle_seconds and len(self._slots) > self._warm
             if idle_too_long or (slot.idle and slot.jobs >= self._jobs_per_child):
                 self._slots.remove(slot)
                 slot.retire()
+        if len(self._slots) < self._warm and now >= self._warm_after:
+            self._started(now, preloads=True)
 
     def backlog(self) -> int:
         # A call that a starting child will take is not waiting for anybody.
@@ -145,6 +137,7 @@ class ProcessPool:
                 slot.kill(reason)
 
     def end_waits(self) -> None:
+        self._warm = 0
         for slot in self._slots:
             slot.end_waits()
 
@@ -169,7 +162,7 @@ class ProcessPool:
             if not self._todo:
                 return
             if slot.idle and slot.fits(self._todo[0]) == NOT:
-                if len(self._slots) >= self._size and starting < len(self._todo):  # else one is on its way, or can be started beside it
+                if len(self._slots) >= self.size and starting < len(self._todo):  # else one is on its way, or can be started beside it
                     self._slots.remove(slot)
                     slot.retire()
             elif slot.idle and slot.jobs < self._jobs_per_child:
@@ -183,16 +176,22 @@ class ProcessPool:
                     return self._feed()
                 if not slot.loading:
                     self._note_started(slot)
-        while len(self._slots) < self._size and starting < len(self._todo):
-            if self._clock.monotonic() < self._start_after:
-                return
-            try:
-                self._slots.append(Slot(self._moved, self._events, self._locks, self._imports, self._clock.monotonic()))
-            except OSError as error:  # no descriptors, no memory, no room for a temporary file
-                log.error("a process for the pool could not be started: %s", error)
-                self._start_after = self._clock.monotonic() + 1.0
+        while len(self._slots) < self.size and starting < len(self._todo):
+            if not self._started(self._clock.monotonic()):
                 return
             starting += 1
+
+    def _started(self, now: float, preloads: bool = False) -> bool:
+        """One more child; False where there can be none for a while."""
+        if now < self._start_after:
+            return False
+        try:
+            self._slots.append(Slot(self._moved, self._events, self._locks, self._imports, now, preloads))
+        except OSError as error:  # no descriptors, no memory, no room for a temporary file
+            log.error("a process for the pool could not be started: %s", error)
+            self._start_after = now + 1.0
+            return False
+        return True
 
     def _note_started(self, slot: Slot) -> None:
         for call in slot.batch:
@@ -215,7 +214,7 @@ class ProcessPool:
         if not NOTES:
             return batch  # nobody would know which of several had run when their process died
         room = BATCH_SECONDS - self._cost(batch[0])
-        share = min(MAX_BATCH, -(-len(self._todo) // self._size))
+        share = min(MAX_BATCH, -(-len(self._todo) // self.size))
         while self._todo and room > 0 and len(batch) <= share:
             cost = self._cost(self._todo[0])
             if cost > room or slot.has_other_code(self._todo[0]):
@@ -238,8 +237,10 @@ class ProcessPool:
             if error is None:
                 slot.came_up(self._clock.monotonic())
             else:
-                self._slots.remove(slot)
-                slot.close()
+                self._replace(slot)
+                self._warm_after = self._clock.monotonic() + WARM_PAUSE
+                if slot.preloads:
+                    return  # nobody asked for it; the next one is started for a call, and tells what is wrong
                 if slot.killed_for is not None:
                     calls = self.take_back()
                     why = f"it has not started within {self._import_seconds:g} s{mainguard.hint()}"

@@ -56,8 +56,10 @@ class Slot:
         locks: Locks | None,
         imports: Sequence[tuple[str, str]],
         now: float,
+        preloads: bool = False,
     ) -> None:
-        self.starting = True
+        """``preloads``: the imports belong to its start."""
+        self.starting, self.preloads = True, preloads
         self.loading: dict[str, TaskCode] = {}  # of the batch, before any of it begins
         self.batch: list[Call] = []  # submitted, neither finished nor taken back
         self.jobs = 0
@@ -77,7 +79,7 @@ class Slot:
         self._executor = executors.ProcessPoolExecutor(
             1, mp_context=context, initializer=child.start, initargs=(self._channel, os.getpid(), locks, imports, logs.chosen)
         )
-        self._watch(self._executor.submit(child.ready))
+        self._watch(self._executor.submit(child.preload if preloads else child.ready))
         self._process = context.process
         self.watched = Watched(lambda: None if self._process is None else self._process.pid)
         # concurrent.futures would join its thread, and so the running call, when the app exits.

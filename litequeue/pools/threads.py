@@ -51,7 +51,7 @@ class ThreadPool:
     is_prompt = False
 
     def __init__(self, slots: int, events: Events, clock: Clock, rng: random.Random) -> None:
-        self._slots = slots
+        self._size = slots
         self._lending = Lending(events.lent)
         self._events = events
         self.said, self.printed = events.said, events.printed
@@ -65,11 +65,25 @@ class ThreadPool:
         self._count = threading.Lock()  # of runners, against one that ends as calls arrive
         self._running: dict[tuple[int, int], _Running] = {}
         self._stopping = False
-        self._executor = executors.ThreadPoolExecutor(slots + MOST, thread_name_prefix="litequeue")
+        self._executor = self._new_executor()
 
     @property
     def slots(self) -> int:
-        return self._slots + self._lending.count
+        return self._size + self._lending.count
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    @size.setter
+    def size(self, slots: int) -> None:
+        self._size = slots
+        # An executor keeps every thread that it ever had. Those of the old one end as they run out of calls.
+        self._executor.shutdown(wait=False)
+        self._executor = self._new_executor()
+
+    def _new_executor(self) -> executors.ThreadPoolExecutor:
+        return executors.ThreadPoolExecutor(self._size + MOST, thread_name_prefix="litequeue")
 
     def submit(self, calls: Sequence[Call]) -> None:
         self._todo.extend(calls)

@@ -6,7 +6,7 @@ logging happens inside a transaction. What people do to a job that exists (cance
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from ..base.bell import Address
@@ -164,6 +164,13 @@ class Jobs:
         from .turn import look
 
         return look.read(self._database.one(*look.asked(look.LOOK, look.LOOK_NAMED, worker, demand)))
+
+    def due_since(self, pool: str, queues: Collection[str] | None, unknown: str | None) -> int | None:
+        """Since when a job waits that could run here: ``overdue``."""
+        from .overdue import due_since  # for a worker whose slots move
+
+        with self._database.read() as connection:
+            return due_since(connection, pool, queues, unknown)
 
     def turn(
         self,

@@ -181,19 +181,27 @@ def worker_of(row: tuple[Any, ...], stuck: dict[str, int]) -> WorkerInfo:
     from ..base.records import WorkerInfo
 
     id_, name, pid, host, queues, slots, started, beat, end, unknown = row
+    by_pool = loads_as(slots, dict)
     return WorkerInfo(
         id=id_,
         name=name,
         pid=pid,
         host=host,
         queues=None if queues is None else tuple(map(str, loads_as(queues, list))),
-        slots={str(kind): n for kind, n in loads_as(slots, dict).items() if isinstance(n, int)},
+        slots={str(kind): n for kind, n in by_pool.items() if isinstance(n, int)},
         started_at=aware(started),
         heartbeat_at=aware(beat),
         stopped_at=_time(end),
         unknown_tasks={task: str(why) for task, why in loads_as(unknown, dict).items()},
         stuck=stuck,
+        elastic=_ranges(by_pool.get("elastic")),
     )
+
+
+def _ranges(stored: Any) -> dict[str, tuple[int, int]]:
+    """Whatever is there."""
+    found = stored.items() if isinstance(stored, dict) else ()
+    return {str(kind): (given[0], given[1]) for kind, given in found if isinstance(given, list) and [type(n) for n in given] == [int, int]}
 
 
 def jobs_of(connection: sqlite3.Connection, ids: str) -> list[JobInfo]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from ..base.bell import TOKEN_BYTES, Address
@@ -28,6 +28,7 @@ REGISTER: Final = """INSERT INTO litequeue_workers
     (name, pid, host, lock_file, wake_port, queues, slots, started_at, heartbeat_at)
 VALUES (:name, :pid, :host, :lock_file, :wake_port, :queues, :slots, :now, :now)"""
 BEAT: Final = "UPDATE litequeue_workers SET heartbeat_at = :now WHERE id = :worker"
+RESIZED: Final = "UPDATE litequeue_workers SET slots = :slots WHERE id = :worker"
 REPORT_UNKNOWN: Final = (
     "UPDATE litequeue_workers SET unknown_tasks = :unknown WHERE id = :worker"
 )
@@ -102,8 +103,9 @@ class Workers:
         queues: tuple[str, ...] | None,
         slots: dict[str, int],
         now: int,
+        ranges: Mapping[str, tuple[int, int]] = {},
     ) -> Registration:
-        """Take a lock file, then add the row: a row without a lock would look dead at once."""
+        """Take a lock file, then add the row: a row without a lock would look dead at once. ``ranges``: within which slots move."""
         self._database.open()  # first, so that its folder is known good
         folder = self._locks(create=True)
         lock_file = f"{os.urandom(TOKEN_BYTES // 2).hex()}{LOCK}"
@@ -118,7 +120,7 @@ class Workers:
                     "lock_file": lock_file,
                     "wake_port": wake_port,
                     "queues": None if queues is None else json.dumps(queues),
-                    "slots": json.dumps(slots),
+                    "slots": _slots(slots, ranges),
                     "now": now,
                 },
             ).lastrowid
@@ -223,6 +225,11 @@ class Workers:
         state = None if holder is None else process_state(holder)
         return state is not None and state not in ("T", "Z", "X")
 
+    def resized(self, worker: int, slots: Mapping[str, int], ranges: Mapping[str, tuple[int, int]], patience: float | None = None) -> None:
+        """Show on the worker's row how many slots it has now."""
+        with self._database.write(durable=False, patience=patience) as connection:
+            connection.execute(RESIZED, {"worker": worker, "slots": _slots(slots, ranges)})
+
     def report_unknown(self, worker: int, unknown: dict[str, str], patience: float | None = None) -> None:
         """Show on the worker's row which tasks it has no code for, and why."""
         with self._database.write(durable=False, patience=patience) as connection:
@@ -265,6 +272,11 @@ class Workers:
     def addresses(self) -> list[Address]:
         with self._database.read() as connection:
             return everyone(connection)
+
+
+def _slots(slots: Mapping[str, int], ranges: Mapping[str, tuple[int, int]]) -> str:
+    """The row's column: numbers by pool, and, where there are ranges, those beside them."""
+    return json.dumps({**slots, "elastic": ranges} if ranges else slots)
 
 
 def process_state(pid: int) -> str | None:

@@ -1,7 +1,7 @@
 """One worker's life: it claims jobs, has them run, and settles what they came to.
 
 Read ``worker`` first, how one starts and ends, then ``coordinator``, the one thread that changes its state. That asks
-``planning`` how many jobs to take, ``admission`` which, ``settling`` what an outcome means, ``looking`` whether and where to look
+``planning`` how many jobs to take (where slots move within a range, ``elastic`` says how many there are), ``admission`` which, ``settling`` what an outcome means, ``looking`` whether and where to look
 for jobs, ``slow_look`` when to do so unasked. ``dispatch`` makes calls of jobs, ``running`` has those that it holds, with their ``timeouts``, ``pooling`` makes
 the pools, ``outgoing`` keeps what is to be written, with the ``tally`` of what came of it, ``patience`` says how long a turn waits for the lock, ``neighbours`` is what it asks of the rest and tells it,
 ``reporting`` tells of discarded jobs, ``telling`` an app's own functions of what ended, ``journal`` has the log's

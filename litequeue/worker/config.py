@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from ..base import checks
 from ..base.errors import InvalidArgument
@@ -20,13 +20,20 @@ def default_processes() -> int:
     return os.cpu_count() or 1
 
 
+MOVING: Final = ("thread", "async")  # the pools whose slots go up and down within a range
+
+
 class WorkerConfig:
     """One worker's options, each as an attribute of its name; spans in seconds. Raises InvalidArgument or InvalidType."""
 
     def __init__(self, **options: Unpack[WorkerOptions]) -> None:
         clean = complete(WorkerOptions, options, "a worker")
-        clean["threads"] = default_threads() if clean["threads"] is None else clean["threads"]
-        clean["processes"] = default_processes() if clean["processes"] is None else clean["processes"]
+        threads = default_threads() if clean["threads"] is None else clean["threads"]
+        processes = default_processes() if clean["processes"] is None else clean["processes"]
+        sizes = {"thread": threads, "process": processes, "async": clean["async_"]}
+        # By pool. What a range comes to is ``elastic``'s; a process is there on demand, up to the most.
+        self.ranges: dict[str, tuple[int, int]] = {kind: size for kind, size in sizes.items() if isinstance(size, tuple)}
+        self.slots: dict[str, int] = {**sizes, **{kind: most if kind == "process" else least for kind, (least, most) in self.ranges.items()}}
         for span in ("lease", "grace"):
             clean[span] /= checks.MICROS
         self.__dict__.update(clean)
@@ -38,9 +45,14 @@ class WorkerConfig:
         def __getattr__(self, name: str) -> Any: ...
 
     @property
-    def slots(self) -> dict[str, int]:
-        """By pool."""
-        return {"thread": self.threads, "process": self.processes, "async": self.async_}
+    def moves(self) -> bool:
+        """Whether the number of slots of a pool does."""
+        return any(kind in MOVING for kind in self.ranges)
+
+    @property
+    def said_slots(self) -> str:
+        """In words."""
+        return ", ".join(f"{' to '.join(map(str, self.ranges.get(kind, (slots,))))} {kind}" for kind, slots in self.slots.items() if slots)
 
     @property
     def only_tells(self) -> bool:

@@ -49,17 +49,9 @@ class Coordinator:
     """Claims, dispatches, settles. Every method is for the one thread that drives it."""
 
     def __init__(
-        self,
-        worker: int,
-        store: Store,
-        catalogue: Catalogue,
-        config: WorkerConfig,
-        clock: Clock,
-        rng: random.Random,
-        inbox: Inbox,
-        others: Neighbours,
-        locks: Locks | None,
-    ) -> None:
+        self, worker: int, store: Store, catalogue: Catalogue, config: WorkerConfig, clock: Clock, rng: random.Random,
+        inbox: Inbox, others: Neighbours, locks: Locks | None,
+    ) -> None:  # fmt: skip
         self.id = worker
         self.stop: Stop | None = None
         self._store = store
@@ -69,7 +61,6 @@ class Coordinator:
         self._rng = rng
         self._inbox = inbox
         self._neighbours = others
-        self._plan = Plan(config.slots, clock)
         self._pools = Pools(config, inbox, clock, rng, locks, catalogue.homes)
         self._running = Running(self._pools)
         self._admission = Admission(catalogue, self.calls)
@@ -78,6 +69,12 @@ class Coordinator:
         self._teller = Teller()
         self._watch = Watch(store.database, clock)
         self._patience = Patience(store.database.patience, self._running.next_timeout, clock.monotonic)
+        self._elastic, self._plan = None, Plan(config.slots, clock)
+        if config.moves:
+            from .elastic import Elastic
+
+            self._elastic = Elastic(worker, store, config, self._pools, clock, self._patience, self._watch.look_at)
+            self._plan = self._elastic.plan
         self._reporter = Reporter(store, catalogue, config.on_failure, config.mail_to, self._patience, is_on=not config.only_tells)
         self._telling = True  # there may be discarded jobs that somebody wants to hear of
         self._taken = 0
@@ -143,6 +140,8 @@ class Coordinator:
             self._neighbours.on_change()
         self._telling |= news or self._reporter.refused or self._reporter.awaits_code
         self._looking.news(self._catalogue.tend())
+        if self._elastic is not None and self.stop is None:
+            self._looking.news(self._elastic.look(self._catalogue.unknown_json()))
         self._tell_unknown([])
 
     # -- a turn ------------------------------------------------------------------------------------
@@ -160,20 +159,15 @@ class Coordinator:
                 self._looking.no() if demand is None else self._looking.saw(None)
                 return
             turn = self._store.jobs.turn(
-                self.id,
-                now,
-                now + self._config.lease_micros,
-                succeeded=self.outgoing.succeeded,
-                others=self.outgoing.others,
-                suspended=self.outgoing.suspended,
-                replaced=self.outgoing.replaced,
-                adoptions=self.outgoing.adoptions,
+                self.id, now, now + self._config.lease_micros,
+                succeeded=self.outgoing.succeeded, others=self.outgoing.others,
+                suspended=self.outgoing.suspended, replaced=self.outgoing.replaced, adoptions=self.outgoing.adoptions,
                 printed=self.outgoing.printed, said=self.outgoing.said, used=self.outgoing.used, counted=self.outgoing.tally.rows(),
                 demand=demand,
                 running=len(self.calls) if has_peers else None,
                 passes_on=self._looking.passes_on or bool(self.outgoing),
                 patience=self._patience.now(for_jobs=self._looking.yes or bool(self.outgoing)),
-            )
+            )  # fmt: skip
         except PASSING as error:  # what ended is kept and written once there is room; until then nothing new is claimed
             if self._patience.is_refused(error, mono, self._clock.monotonic()):
                 self.outgoing.endings.refused(error)

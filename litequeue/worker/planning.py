@@ -50,9 +50,12 @@ class Plan:
         """So many calls will not run here."""
         self._held[kind] -= count
 
+    def resize(self, kind: str, slots: int) -> None:
+        self._slots = {**self._slots, kind: slots}
+
     def close(self, kind: str) -> None:
         """Claim nothing more for a pool."""
-        self._slots = {**self._slots, kind: 0}
+        self.resize(kind, 0)
 
     def is_stalled(self, kind: str, backlog: int) -> bool:
         """Whether calls wait in a pool where nothing has ended for too long."""

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import Final
 
 from ..base.clock import Clock
 from ..base.lockfolder import Locks
 from ..pools.base import Call, Pool
 from .config import WorkerConfig
 from .inbox import Inbox, Started
+
+IDLE_OF_RANGE: Final = 60.0  # seconds after which a process beyond the least ends, where a range is given
 
 
 class Pools:
@@ -31,6 +34,8 @@ class Pools:
         self._clock = clock
         self._rng = rng
         self.made: dict[str, Pool] = {}
+        if config.ranges.get("process", (0,))[0]:
+            self.get("process")  # whose least are to be there before the first job
 
     def get(self, kind: str) -> Pool:
         pool = self.made.get(kind)
@@ -45,11 +50,12 @@ class Pools:
 
             return ThreadPool(slots, self._events, self._clock, self._rng)
         if kind == "process":
-            from ..pools.processes import ProcessPool
+            from ..pools.processes import IDLE_SECONDS, ProcessPool
 
+            warm, idle = (self._config.ranges[kind][0], IDLE_OF_RANGE) if kind in self._config.ranges else (0, IDLE_SECONDS)
             return ProcessPool(
                 slots, self._events, self._clock, jobs_per_child=self._config.max_jobs_per_child, locks=self._locks,
-                imports=self._imports,
+                imports=self._imports, warm=warm, idle_seconds=idle,
             )  # fmt: skip
         from ..pools.coroutines import CoroutinePool
 
@@ -60,7 +66,7 @@ class Pools:
 
     def lent(self) -> bool:
         """Whether waiting tasks have lent their slots."""
-        return any(pool.slots > self._config.slots[kind] for kind, pool in self.made.items())
+        return any(pool.slots > pool.size for pool in self.made.values())
 
     def tend(self) -> None:
         for pool in self.made.values():

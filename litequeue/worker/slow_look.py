@@ -32,6 +32,10 @@ class Watch:
         """Something becomes due at ``due``, or nothing does. ``now`` and ``mono``: one moment on both clocks."""
         self._wake_at = 0.0 if due is None else mono + max(due - now, 0) / MICROS
 
+    def look_at(self, at: float) -> None:
+        """Look no later than that; monotonic."""
+        self._slow_look_at = min(self._slow_look_at, at)
+
     def look(self) -> tuple[bool, bool]:
         """Whether there may be something to do; and whether others committed something, or the clock was set."""
         now = self._clock.monotonic()

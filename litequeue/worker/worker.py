@@ -169,6 +169,7 @@ class Worker:
                 wake_port=listener.ear.port,
                 queues=config.queues,
                 slots=config.slots,
+                ranges=config.ranges,
                 now=clock.now(),
             )
             listener.start(registration.token)
@@ -216,8 +217,7 @@ class Worker:
             stack.callback(self._coordinator.stop_pools)
             # Peers that sleep get to know us, so that they notice should we die.
             listener.ear.tell(LOOK, self._store.workers.addresses())
-            slots = ", ".join(f"{n} {kind}" for kind, n in config.slots.items() if n)
-            log.info("worker %s serves %s (%s)", self.name, self._store.path, slots)
+            log.info("worker %s serves %s (%s)", self.name, self._store.path, config.said_slots)
             self._catalogue.say_who_is_believed()
             yield stack
 

@@ -164,7 +164,7 @@ def test_a_nice_process_is_kept_for_jobs_that_are_as_nice(harness: Harness) -> N
     assert text(harness.run(hungry.step_back)) == found
     other = text(harness.run(hungry.unbounded))
     assert f",{own}," in other and other != first
-    harness.pool._size = 2  # type: ignore[attr-defined]
+    harness.pool.size = 2
     calls = [harness.call(hungry.step_back), harness.call(hungry.unbounded)]
     harness.pool.submit(calls)
     both = [text(harness.result(call)) for call in calls]

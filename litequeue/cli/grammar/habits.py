@@ -54,6 +54,7 @@ WHY: Final = {
     **dict.fromkeys(("-D", "--detach", "--pidfile"), "litequeue service DB prints a systemd unit"),
     **dict.fromkeys(("-f", "--logfile"), "it logs to stderr"),
     **dict.fromkeys(("-X", "--exclude-queues"), "--queues names those that it serves"),
+    "--autoscale": "slots may be a range, as in --threads 2:32",
 }  # fmt: skip
 
 

@@ -89,7 +89,7 @@ def _slots(row: WorkerRow) -> Markup:
             "tr",
             el("th", value(pool), scope="row"),
             el("td", small.meter(row.busy.get(pool, 0), count, f"{row.busy.get(pool, 0)} of {count} {pool} slots busy", "wide"), class_="grow"),
-            el("td", f"{row.busy.get(pool, 0)} of {count}", el("span", f", {row.info.stuck[pool]} stuck", class_="up") if row.info.stuck.get(pool) else None, class_="num"),
+            el("td", f"{row.busy.get(pool, 0)} of {count}", el("span", f" ({row.info.range_of(pool)})", class_="muted") if row.info.range_of(pool) else None, el("span", f", {row.info.stuck[pool]} stuck", class_="up") if row.info.stuck.get(pool) else None, class_="num"),
         )
         for pool, count in row.info.slots.items()
         if count
