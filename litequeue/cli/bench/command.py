@@ -15,12 +15,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ...base.errors import CannotOpen
+from ...base.errors import CannotOpen, InvalidArgument
 from ...base.softguard import HAS_GIL
 from ...base.version import VERSION
 from .. import render
 from . import (
     crowds,
+    elastic,
     exact,
     flows,
     output,
@@ -34,6 +35,7 @@ from .rig import Bench, Figure
 
 
 def run(arguments: argparse.Namespace) -> int:
+    chosen = _chosen(arguments.only)
     try:
         folder = tempfile.mkdtemp(prefix="litequeue-bench-", dir=arguments.dir)
     except OSError as error:
@@ -44,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         print("litequeue {litequeue} on Python {python}, SQLite {sqlite}, {processors} processors".format_map(conditions), flush=True)
     figures: list[Figure] = []
     try:
-        for measure in MEASURES:
+        for measure in chosen:
             for figure in measure(Bench(folder, quick=arguments.quick)):
                 figures.append(figure)
                 if show:
@@ -58,6 +60,16 @@ def run(arguments: argparse.Namespace) -> int:
         missed = sum(not figure.met for figure in figures)
         print(f"\n{len(figures) - missed} of {len(figures)} budgets met")
     return 0
+
+
+def _chosen(only: str | None) -> list[Callable[[Bench], Iterator[Figure]]]:
+    """The measures of these names, with commas; None: all. Raises InvalidArgument."""
+    names = None if only is None else only.split(",")
+    known = [measure.__name__ for measure in MEASURES]
+    for name in names or ():
+        if name not in known:
+            raise InvalidArgument(f"--only {name!r:.60}: there is no such measure; there are {', '.join(known)}")
+    return [measure for measure in MEASURES if names is None or measure.__name__ in names]
 
 
 def _conditions() -> dict[str, Any]:
@@ -76,6 +88,6 @@ def _print(figure: Figure) -> None:
 MEASURES: tuple[Callable[[Bench], Iterator[Figure]], ...] = (
     resources.starting, throughput.enqueue, throughput.enqueue_many, throughput.drain, reaction.latency, reaction.ticks,
     scale.many_rows, scale.many_queues, scale.looks, scale.prune, crowds.producers, crowds.workers, crowds.bystanders,
-    flows.flows, flows.cascade, flows.nested, exact.keys, exact.limits, exact.transactions, output.kept,
+    flows.flows, flows.cascade, flows.nested, exact.keys, exact.limits, exact.transactions, output.kept, elastic.elastic,
     resources.idle, reaction.rescue,
 )  # fmt: skip

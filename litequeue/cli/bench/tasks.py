@@ -26,6 +26,25 @@ def nap(seconds: float) -> None:
         time.sleep(seconds)
 
 
+@app.task
+def spin(_: int) -> None:
+    """Computes for 20 ms of its own, however long that takes."""
+    until = time.thread_time() + 0.02
+    while time.thread_time() < until:
+        sum(range(500))
+
+
+@app.task
+def nap_or_spin(number: int) -> None:
+    """Half of them wait, half of them compute."""
+    if number % 2:
+        time.sleep(0.05)
+        return
+    until = time.thread_time() + 0.01
+    while time.thread_time() < until:
+        sum(range(500))
+
+
 @app.task(pool="process")
 def noop_process() -> None:
     """Nothing, in a process."""

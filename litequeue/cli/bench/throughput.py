@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
+from ...job import Job
 from . import tasks
 from .floor import Floor
 from .rig import Bench, Figure, percentile
@@ -73,9 +74,13 @@ def drained(bench: Bench, task: Any, payloads: list[tuple[Any, ...]], *flags: st
         jobs = task.delay_many(payloads)
         tasks.app.resume("default")
         began = time.time()
-        while tasks.app._client.store.reports.state(jobs[-1].id) != "succeeded":
-            time.sleep(0.01)
-        while "running" in (states := tasks.app.stats().states) or "available" in states:
-            time.sleep(0.01)
-        last = max(info.finished_at.timestamp() for info in tasks.app.jobs(limit=2000) if info.finished_at)
-    return len(payloads) / (last - began)
+        return len(payloads) / (last_end(jobs[-1]) - began)
+
+
+def last_end(last: Job[Any]) -> float:
+    """When the last job has ended, by the jobs' own times; ``last``: that which was enqueued last."""
+    while tasks.app._client.store.reports.state(last.id) != "succeeded":
+        time.sleep(0.01)
+    while "running" in (states := tasks.app.stats().states) or "available" in states:
+        time.sleep(0.01)
+    return max(info.finished_at.timestamp() for info in tasks.app.jobs(limit=2000) if info.finished_at)

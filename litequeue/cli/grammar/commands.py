@@ -186,6 +186,7 @@ def _signing_key(sub: Parser) -> None:
 def _bench(sub: Parser) -> None:
     sub.add_argument("--dir", metavar="DIR", help="measure on this directory's disk")
     sub.add_argument("--quick", action="store_true", help="fewer rounds, rougher figures")
+    sub.add_argument("--only", metavar="A,B", help="some measures alone, such as drain or elastic")
     json_option(sub)
 
 
