@@ -6,10 +6,12 @@ Owns the exit code of each level; the worst there is decides.
 from __future__ import annotations
 
 import argparse
+import socket
 from collections.abc import Iterable
 from typing import Final
 
-from ..doctor.examining import examine
+from ..base.errors import InvalidArgument
+from ..doctor.examining import alive, examine
 from ..doctor.finding import (
     BUSY,
     DAMAGED,
@@ -33,12 +35,16 @@ _CODES: Final = {
 
 
 def run(arguments: argparse.Namespace) -> int:
-    findings = list(examine(database_path(arguments.db), full=arguments.full))
+    if arguments.quiet and arguments.json or arguments.alive and arguments.full:
+        raise InvalidArgument("--json prints every finding, and --quiet few" if arguments.json else "--full looks at everything, and --alive at one thing")
+    path = database_path(arguments.db)
+    findings = list(alive(path, socket.gethostname()) if arguments.alive else examine(path, full=arguments.full))
     if arguments.json:
         render.print_json([finding._asdict() for finding in findings])
     else:
         for check, level, text in findings:
-            say(f"{level:<8} {check:<12} {text}")
+            if not arguments.quiet or _CODES[level] != exits.OK:
+                say(f"{level:<8} {check:<12} {text}")
     return exit_code(findings)
 
 

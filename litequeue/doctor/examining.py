@@ -72,6 +72,18 @@ def examine(path: str, *, full: bool, touches: bool = True) -> Iterator[Finding]
         store.close()
 
 
+def alive(path: str, host: str) -> Iterator[Finding]:
+    """The one check that a supervisor of this host's worker wants: whether it is to be restarted."""
+    store = Store(path, create=False, adopt=False)
+    try:
+        with damage_told(store.database):
+            yield from work.lives(store, Inspection(store.database), host, SystemClock().now())
+    except LitequeueError as error:
+        yield refused("open", error)
+    finally:
+        store.close()
+
+
 def sqlite_version(version: tuple[int, ...]) -> Finding:
     text = f"SQLite {'.'.join(map(str, version))}"
     if version >= WAL_RESET_FIXED[0] or version[:2] == (3, 50) and version >= WAL_RESET_FIXED[1]:

@@ -9,7 +9,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from ..base.checks import MICROS, aware, counted
+from ..base.checks import MICROS, aware, clean, counted
 from ..base.counts import total
 from ..base.durations import about
 from ..base.errors import LitequeueError
@@ -48,6 +48,25 @@ def workers(store: Store, inspection: Inspection, now: int) -> Iterator[Finding]
         yield Finding("workers", WRONG, f"{counted(orphans, 'lease')} of a worker that is not there any more ran out")
     if not found:
         yield Finding("workers", NOTE, "no worker serves this file")
+
+
+def lives(store: Store, inspection: Inspection, host: str, now: int) -> Iterator[Finding]:
+    """Whether a worker of this host goes on with its work, whatever else may be wrong: a restart of it would mend nothing of that."""
+    conditions, wrong = inspection.conditions(now), []
+    for worker in store.reports.workers(now):
+        if worker.host == host and worker.id in conditions:
+            said = f"{worker.name} (process {worker.pid}) {judged(conditions[worker.id], now)[1]}"
+            if goes_on(conditions[worker.id], now):
+                yield Finding("workers", OK, said)
+                return
+            wrong.append(Finding("workers", WRONG, said))
+    yield from wrong or [Finding("workers", WRONG, f"no worker of this host, {clean(host)}, serves this file")]
+
+
+def goes_on(condition: Condition, now: int) -> bool:
+    """Neither dead nor frozen nor without a beat for as long as only one is that will not move again. One that is merely late may be in a task
+    that holds the GIL, or wait for a file that is busy."""
+    return not condition.dead and not condition.stopped and silence(condition, now) <= SILENT
 
 
 def judged(condition: Condition, now: int) -> tuple[str, str]:

@@ -164,6 +164,8 @@ def _queue(sub: Parser) -> None:
 
 def _doctor(sub: Parser) -> None:
     sub.add_argument("--full", action="store_true", help="check every index entry, and what each job waits for, too; slow on a big file")
+    sub.add_argument("--alive", action="store_true", help="only whether a worker of this host lives, for a container's health check")
+    sub.add_argument("--quiet", action="store_true", help="print only what is wrong, so nothing where all is well")
     json_option(sub)
 
 
