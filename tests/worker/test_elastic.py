@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import time
 from pathlib import Path
 from typing import Any
+from wsgiref.util import setup_testing_defaults
 
 import pytest
 
 from litequeue import InvalidArgument, InvalidType, LiteQueue, QueueBusy
 from litequeue.store import Store
+from litequeue.web import wsgi
 from litequeue.worker import elastic
 from litequeue.worker.config import WorkerConfig
 from litequeue.worker.elastic import Elastic, Range, has_processor_left
@@ -19,6 +22,7 @@ from litequeue.worker.inbox import Inbox
 from litequeue.worker.patience import Patience
 from litequeue.worker.pooling import Pools
 
+from ..prepared import litequeue
 from ..support import FakeClock, new_job, wait_until
 
 pytestmark = pytest.mark.beside
@@ -289,6 +293,21 @@ def test_what_somebody_has_planted_as_a_range_is_none(rig: Any, app: LiteQueue) 
             connection.execute("UPDATE litequeue_workers SET slots = ?", (planted,))
         (row,) = one.store.reports.workers(None)
         assert row.range_of("thread") == ""
+
+
+def test_stats_the_page_and_the_metrics_show_what_the_slots_are_now(rig: Any, app: LiteQueue) -> None:
+    one = rig(processes=(1, 3), async_=7)
+    one.enqueue(5)
+    one.plan.dispatched("thread", 2)
+    one.passes(0.3)
+    assert "4 thread (2:32) 3 process (1:3) 7 async" in litequeue("stats", app.path).stdout
+    (told,) = json.loads(litequeue("stats", app.path, "--json").stdout)["workers"]
+    assert told["slots"] == {"thread": 4, "process": 3, "async": 7} and told["elastic"] == {"thread": [2, 32], "process": [1, 3]}
+    assert 'litequeue_slots{pool="thread"} 4' in litequeue("metrics", app.path).stdout
+    asked: dict[str, Any] = {"PATH_INFO": f"/workers/{one.registration.id}"}
+    setup_testing_defaults(asked)
+    page = b"".join(wsgi(app, login=False)(asked, lambda *_: None)).decode()
+    assert re.search(r"0 of 4<span[^>]*> \(2:32\)</span>", page) and "0 of 7</td>" in page
 
 
 # -- workers ------------------------------------------------------------------------------------------------
