@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,6 +101,16 @@ def test_a_file_that_cannot_be_used_has_its_own_exit_code(tmp_path: Path, db: Pa
     for flags, says in ((("--quiet", "--json"), "--quiet few"), (("--alive", "--full"), "--alive at one thing")):
         done = litequeue("doctor", db, *flags)
         assert done.returncode == 2 and says in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_a_file_that_somebody_holds_for_long_has_a_worker_that_lives(store: Store) -> None:
+    registration = register(store)
+    with contextlib.closing(sqlite3.connect(store.path, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        assert found(store)[0] == 0
+        assert time.monotonic() - began < 2
+    registration.close()
 
 
 @pytest.mark.slow

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import random
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from litequeue.worker.patience import Patience
 from litequeue.worker.pooling import Pools
 
 from ..prepared import litequeue
-from ..support import FakeClock, new_job, wait_until
+from ..support import FakeClock, environment, new_job, wait_until
 
 pytestmark = pytest.mark.beside
 
@@ -316,6 +318,17 @@ def test_stats_the_page_and_the_metrics_show_what_the_slots_are_now(rig: Any, ap
 def slots_of(app: LiteQueue) -> int:
     (worker,) = app.stats().workers
     return worker.slots["thread"]
+
+
+def test_a_worker_whose_slots_are_fixed_has_none_of_it(tmp_path: Path) -> None:
+    (tmp_path / "fixed.py").write_text(
+        "import sys\nfrom litequeue import LiteQueue\napp = LiteQueue('db.sqlite')\n@app.task\ndef one(): return 1\n"
+        "if __name__ == '__main__':\n    job = one.delay()\n    app.run_worker(burst=True, threads=2, processes=(0, 2))\n"
+        "    print(job.get(timeout=5), 'litequeue.worker.elastic' in sys.modules)\n"
+    )
+    words = [sys.executable, "fixed.py"]
+    done = subprocess.run(words, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=30, check=False)
+    assert done.stdout == "1 False\n", done.stderr
 
 
 @pytest.mark.slow

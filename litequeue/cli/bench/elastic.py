@@ -2,7 +2,7 @@
 
 Owns the three loads: bursts of jobs that wait, as for a disk, jobs that compute, and both. Each is run with few slots, with many, and with a range from the
 few to the many; what counts is what of the better fixed number the range comes to, from its least on. A range needs some seconds to grow, so a twentieth of
-a load would tell nothing, and ``--quick`` leaves them out.
+a load would tell nothing: ``--quick`` leaves them out, unless they are named.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ BURSTS, EACH, PAUSE = 16, 60, 0.5  # jobs that wait for 3 s in all, each half se
 
 
 def elastic(bench: Bench) -> Iterator[Figure]:
-    if bench.quick:
-        return
     yield _compared("bursts that wait", {slots: _bursts(bench, slots) for slots in (FEW, RANGE, MANY)})
     rounds = [_drained(bench, tasks.spin, {FEW: 100, RANGE: 100, MANY: 100}) for _ in range(3)]  # in turns, since they come to nearly the same
     yield _compared("jobs that compute", {slots: percentile([rates[slots] for rates in rounds], 0.5) for slots in (FEW, RANGE, MANY)})
