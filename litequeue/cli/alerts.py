@@ -35,7 +35,10 @@ _THESE: Final = {"when=": "--when", "run=": "--run", "task=": "--task", "mail_to
 
 def add(arguments: argparse.Namespace) -> int:
     arguments.run = arguments.command
-    options = options_given(arguments, AlertOptions)
+    try:
+        options = options_given(arguments, AlertOptions)
+    except InvalidArgument as error:
+        raise InvalidArgument(_typed(error)) from None
     # An alert may be the first thing that a file holds.
     with LiteQueue(arguments.db) as app:
         if arguments.task is not None:
@@ -58,7 +61,7 @@ def _typed(error: InvalidArgument) -> str:
     text = typed(error)
     for named, here in _THESE.items():
         text = text.replace(named, here)
-    return text
+    return text + ("; between quotes, or the shell takes what follows the sign for a file" if "at its end" in text else "")
 
 
 def _note_schedule(app: LiteQueue, info: AlertInfo) -> None:

@@ -25,7 +25,7 @@ CONDITION: Final = Kind(_condition, "CONDITION")
 class AlertOptions(TypedDict, total=False):
     """What is watched, and who is told."""
 
-    when: Annotated[str | None, Option(CONDITION, "what is watched, such as 'oldest queue=mail >5m'", said="it has to be said")]
+    when: Annotated[str | None, Option(CONDITION, "what is watched, such as 'oldest queue=mail >5m'", said="none, it has to be said")]
     for_: Annotated[Span | None, Option(SPAN, "it has to be so for this long before anybody is told; 0: at the first look", "1m")]
     keep: Annotated[Span | None, Option(SPAN, "it has to be good for this long before it is over, and at two looks at least", 0, "two looks")]
     remind: Annotated[Span | None, Option(LENGTH, "tell again each time that it has fired for this long", said="never")]
