@@ -18,8 +18,9 @@ from .printing import complain
 if TYPE_CHECKING:
     from ..store import Store
 
-EVERY: Final = 30.0  # seconds
-RESTS: Final = 20  # times that none is started, after one that was refused: who may only read the file is told so each ten minutes
+EVERY: Final = 10.0  # seconds between two questions whether anybody looks; who has not the file open looks each 30
+LATE: Final = 7_000_000  # microseconds: a worker is at it by then, and no child is started for nothing
+RESTS: Final = 60  # times that none is started, after one that was refused: who may only read the file is told so each ten minutes
 PACKAGES: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # Nothing in the environment, which the commands that tell would have too; and nothing from the directory in which this happens to stand.
 _CODE: Final = "import sys; sys.path.append(sys.argv.pop(1)); from litequeue.cli import main; raise SystemExit(main())"
@@ -49,9 +50,9 @@ class Looking:
             complain(f"nobody looks at the alerts: {error}")
 
     def look_if_due(self, store: Store, now: int) -> None:
-        """The same where somebody has the file open, and so can ask whether there is anything to look at."""
+        """The same where somebody has the file open, and so can ask whether nobody has looked for 32 seconds."""
         try:
-            is_due = store.notices.is_look_due(now)
+            is_due = store.notices.is_look_due(now, LATE)
         except LitequeueError:  # the page says what is the matter
             return
         if is_due:

@@ -151,7 +151,7 @@ class Alerts:
     def due(self, now: int) -> list[Alert]:
         """Without one whose name nobody can have given, but planted."""
         with self._database.read() as connection:
-            rows = connection.execute(DUE, {"now": now, "most": MOST}).fetchall()
+            rows = connection.execute(DUE, {"now": now, "late": 0, "most": MOST}).fetchall()
         return [alert for alert in map(_alert, rows) if is_name(alert.name)]
 
     def conclude(self, concluded: Collection[Concluded], now: int, on_told: Callable[[Concluded], None]) -> list[Address]:

@@ -24,7 +24,7 @@ REPORTED: Final = """UPDATE litequeue_jobs SET reported_at = :now
 WHERE id = :id AND state = 'discarded' AND reported_at IS NULL"""
 LOOK_PAUSE: Final = 25 * MICROS  # who comes each 30 seconds, or each third time that he does his chores, is never a moment early
 # One that is due far from now is so by a clock that was ahead.
-LOOK_DUE: Final = f"paused_at IS NULL AND (next_check_at <= :now OR next_check_at > :now + {LOOK_PAUSE})"
+LOOK_DUE: Final = f"paused_at IS NULL AND (next_check_at <= :now - :late OR next_check_at > :now + {LOOK_PAUSE})"
 IS_LOOK_DUE: Final = f"SELECT EXISTS (SELECT 1 FROM litequeue_alerts WHERE {LOOK_DUE})"
 SILENCE: Final = "UPDATE litequeue_jobs SET reported_at = :now WHERE id = :id"
 
@@ -42,9 +42,9 @@ class Notices:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def is_look_due(self, now: int) -> bool:
-        """Whether somebody should look at what alerts watch."""
-        return bool(self._database.one(IS_LOOK_DUE, {"now": now})[0])
+    def is_look_due(self, now: int, late: int = 0) -> bool:
+        """Whether somebody should look at what alerts watch; ``late``: only if nobody has who should have, for so long."""
+        return bool(self._database.one(IS_LOOK_DUE, {"now": now, "late": late})[0])
 
     def unreported(self, limit: int) -> list[tuple[int, str | None, str | None]]:
         """Jobs that nobody was told of: the id, and the command and the address of its schedule."""

@@ -137,6 +137,27 @@ def test_the_page_looks_while_no_worker_does(app: LiteQueue, db: Path, tmp_path:
         wait_until(lambda: app.stats().workers == (), 40, "who has told is gone")
 
 
+def test_no_child_is_started_while_workers_look(app: LiteQueue, db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looking, started = Looking(str(db)), []
+    monkeypatch.setattr(looking, "look", lambda: started.append(1))
+    now, store = app._client.clock.now(), app._client.store
+    looking.look_if_due(store, now)
+    assert not started, "nothing is watched"
+    app.alerts.add("fine", when="log >1T", run="x")
+    app.alerts.check()
+    for seconds, count in ((1, 0), (31, 0), (34, 1)):
+        looking.look_if_due(store, now + seconds * 1_000_000)
+        assert len(started) == count, seconds
+
+
+def test_who_may_not_write_the_file_is_told_so_now_and_then(db: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    looking = Looking(str(db))  # there is none
+    for _ in range(4):
+        looking.look()
+        looking.leave(60)
+    assert capfd.readouterr().err.count("there is no such file") == 1
+
+
 @pytest.mark.slow
 def test_one_child_looks_at_a_time_and_has_the_environment_of_its_parent(app: LiteQueue, db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
