@@ -23,6 +23,7 @@ FIRST: Final = 4  # that are shown: of each kind one before a second
 MOST: Final = 50
 
 _WORST_FIRST: Final = ("alert", "disk", "no-worker", "dead", "frozen", "stuck", "no-code", "late", "missed", "disabled", "failures", "untold", "paused")
+_SAME: Final = {"no-worker": "no-worker", "worker-frozen": "frozen", "disk": "disk", "untold": "untold"}  # what an alert says is no second thing
 MANY: Final = 10  # jobs that were discarded in the last hour,
 SHARE: Final = 0.05  # if so much of what ended was
 
@@ -58,6 +59,8 @@ def judged(facts: Facts) -> tuple[Reason, ...]:
         *([Reason("untold", jobs=facts.untold, id=facts.last_untold)] if facts.untold else ()),
         *(Reason("paused", queue, jobs, aware(since)) for queue, since, jobs in facts.paused if jobs),
     ]  # fmt: skip
+    said = {_SAME.get(fires.condition.partition(" ")[0]) for fires in facts.alerts}
+    found = [reason for reason in found if reason.kind not in said]
     ranks: dict[str, int] = {}
     ranked = []
     for reason in found:

@@ -46,6 +46,12 @@ def test_each_reason_by_itself(facts: Facts, reason: Reason) -> None:
     assert judged(facts) == (reason,)
 
 
+def test_what_an_alert_says_is_not_said_twice() -> None:
+    alerts = [Firing("a", "no-worker", NOW - 9, "", None), Firing("b", "disk <1G", NOW - 5, "", None)]
+    found = judged(FINE._replace(workers=[], conditions={}, disk_free=5, untold=1, last_untold=3, alerts=alerts))
+    assert [(reason.kind, reason.name) for reason in found] == [("alert", "a"), ("alert", "b"), ("untold", "")]
+
+
 def test_a_dead_worker_leaves_the_file_without_one() -> None:
     dead = FINE._replace(conditions={1: WELL._replace(dead=True, held=2)})
     assert [reason.kind for reason in judged(dead)] == ["no-worker", "dead"]
