@@ -60,8 +60,10 @@ class Log:
         *,
         extra: dict[str, object] | None = None,
         exc_info: BaseException | None = None,
+        trace: str | None = None,
         stack: str | None = None,
     ) -> None:
+        """``trace``: a traceback that is text already, as a job's is; it stands where that of ``exc_info`` would."""
         if not self.isEnabledFor(level):
             return
         traceback = None if exc_info is None else (type(exc_info), exc_info, exc_info.__traceback__)
@@ -70,6 +72,7 @@ class Log:
         record = logging.LogRecord(
             self._logger.name, level, code.co_filename, place.f_lineno, text, args, traceback, code.co_name, stack
         )
+        record.exc_text = trace
         record.__dict__.update(_OF_NO_JOB)
         if extra is not None:
             record.__dict__.update(extra)

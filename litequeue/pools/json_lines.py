@@ -49,6 +49,8 @@ class JsonFormatter(logging.Formatter):
         line.update((name, value) for name in ABOUT_A_JOB if (value := getattr(record, name, None)) is not None)
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
+        elif record.exc_text:
+            line["traceback"] = record.exc_text
         if record.stack_info:
             line["stack"] = record.stack_info
         for key, value in record.__dict__.items():

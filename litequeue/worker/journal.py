@@ -2,16 +2,17 @@
 
 Owns the wording and the fields: every record has ``job_id`` and ``task`` as attributes, so that handlers and
 ``--log-json`` can use them. Logger ``litequeue.jobs``: starts at DEBUG, successes and snoozes at INFO,
-failures that are retried at WARNING, discarded ones at ERROR. The end of a job is logged once it is written.
+failures that are retried at WARNING, discarded ones at ERROR. The end of a job is logged once it is written. Where an attempt was the
+last, its traceback stands below the line; where DEBUG is on, that of each. It is the text that is stored, without what is secret.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable
-from typing import Any
+from typing import Any, Final
 
-from ..base.checks import counted
+from ..base.checks import clean_lines, counted
 from ..base.errors import UnknownTask
 from ..base.log import Log
 from ..base.models import ClaimedJob, Lease, LostJob, Settled, Unsettled
@@ -20,6 +21,8 @@ from ..pools.base import Call, Reason
 from .repeated_warning import Complaint
 
 log = Log("litequeue.jobs")
+
+MOST_TRACEBACK: Final = 16 << 10  # characters in the log, of the 64 K that are stored: journald cuts a line at 48 K
 
 
 def _fields(job: ClaimedJob | LostJob, **more: Any) -> dict[str, Any]:
@@ -141,8 +144,18 @@ def _ended(call: Call, timed: Timed, settled: Settled | Unsettled) -> None:
     log.log(
         level, "job %d %s: attempt %d %s%s", job.id, job.label, job.execution, what,
         f" ({error[:500]})" if error else "",
-        extra=_fields(job, seconds=timed.seconds, error=settled.error_type),
+        extra=_fields(job, seconds=timed.seconds, error=settled.error_type), trace=_traceback(settled),
     )  # fmt: skip
+
+
+def _traceback(settled: Unsettled) -> str | None:
+    """What of it goes into the log: its beginning and its end, which says where it came from and where it was raised."""
+    text = clean_lines((settled.traceback or "").rstrip("\n"))  # whose handler shows it is the program's affair
+    if not text or settled.state != "discarded" and not log.isEnabledFor(logging.DEBUG):
+        return None
+    half = MOST_TRACEBACK // 2
+    left_out = len(text) - 2 * half
+    return text if left_out <= 0 else f"{text[:half]}\n... {left_out:,} characters left out ...\n{text[-half:]}"
 
 
 def lost(jobs: Iterable[LostJob]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,8 @@ import pytest
 
 from litequeue import LiteQueue
 from litequeue.base.errors import QueueBusy, StorageFull
-from litequeue.base.models import ClaimedJob, Lease, Settled
-from litequeue.base.outcomes import NotStarted, Succeeded, Timed
+from litequeue.base.models import ClaimedJob, Lease, Settled, Unsettled
+from litequeue.base.outcomes import Failed, NotStarted, Succeeded, Timed
 from litequeue.pools.base import Call
 from litequeue.pools.json_lines import JsonFormatter
 from litequeue.store import Store
@@ -191,3 +192,46 @@ def test_a_rescue_outlives_a_planted_name_that_is_no_text(store: Store, clock: F
         connection.execute("UPDATE litequeue_jobs SET task = CAST(x'ff41' AS TEXT)")
     store.jobs.turn(1, clock.now(), clock.now() + LEASE, demand=Demand({"thread": 1}))
     assert store.leases.rescue_worker(1, "w", clock.now()).lost[0].task == "\udcffA"
+
+
+# -- tracebacks ------------------------------------------------------------------------------------------------
+
+RETRIED, DISCARDED = "retrying", "discarded"
+
+
+def failure(state: str, traceback: str = "Traceback (most recent call last):\nValueError: no\n") -> Unsettled:
+    return Unsettled(1, 1, state, 5, None, 10_000_005, None, 1, "ValueError", "no", traceback, 6, 0)
+
+
+def shown(app: LiteQueue, clock: FakeClock, caplog: pytest.LogCaptureFixture, row: Unsettled) -> logging.LogRecord:
+    caplog.clear()
+    endings = Endings(clock.monotonic)
+    endings.add(call(app, 1), Timed(Failed("ValueError", "no", row.traceback or "", None), 5, 0.5), row)
+    endings.written(set())
+    (record,) = caplog.records
+    return record
+
+
+def test_the_traceback_of_the_last_attempt_is_below_its_line_and_at_debug_that_of_each(
+    app: LiteQueue, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    plain = logging.Formatter("%(levelname)s %(message)s")
+    last = shown(app, clock, caplog, failure(DISCARDED))
+    assert plain.format(last) == "ERROR job 1 t1: attempt 1 discarded (ValueError: no)\nTraceback (most recent call last):\nValueError: no"
+    assert json.loads(JsonFormatter().format(last))["traceback"] == "Traceback (most recent call last):\nValueError: no"
+    retried = shown(app, clock, caplog, failure(RETRIED))
+    assert retried.levelname == "WARNING" and "Traceback" not in plain.format(retried)
+    assert "traceback" not in json.loads(JsonFormatter().format(retried))
+    caplog.set_level(logging.DEBUG)
+    assert "\nTraceback" in plain.format(shown(app, clock, caplog, failure(RETRIED)))
+
+
+def test_a_traceback_in_the_log_is_bounded_with_both_ends_and_drives_no_terminal(app: LiteQueue, clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
+    found = shown(app, clock, caplog, failure(DISCARDED, "first\n" + "x" * 60_000 + "\x1b[2J\nlast\n")).exc_text
+    assert found is not None and len(found) < journal.MOST_TRACEBACK + 100
+    assert found.startswith("first\n") and found.endswith("\\x1b[2J\nlast") and "characters left out" in found
+
+
+def test_an_attempt_without_a_traceback_has_none_in_the_log(app: LiteQueue, clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
+    assert shown(app, clock, caplog, failure(DISCARDED, "")).exc_text is None
