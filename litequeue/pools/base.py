@@ -94,8 +94,8 @@ class Pool(Protocol):
     def withdraw(self, call: Call) -> bool:
         """Give one call back, which is reported as NotStarted. False if it has begun: nothing is done about that."""
 
-    def interrupt(self, call: Call, reason: Reason) -> None:
-        """Stop a running call as far as this kind of pool can; its end is reported as always."""
+    def interrupt(self, call: Call, reason: Reason) -> str | None:
+        """Stop a running call as far as this kind of pool can; its end is reported as always. Of a thread whose time is up, which may run on: where it is."""
 
     def end_waits(self) -> None:
         """The worker stops: let calls that wait for other jobs end, now and from now on, but for those that may run only

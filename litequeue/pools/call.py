@@ -275,7 +275,7 @@ def type_name(error: BaseException) -> str:
         module = cls.__module__
         if module in ("__main__", "__mp_main__") and (home := home_of(module)) is not None:
             module = home.name
-        return _storable(cls.__qualname__ if module == "builtins" else f"{module}.{cls.__qualname__}", 200)
+        return storable(cls.__qualname__ if module == "builtins" else f"{module}.{cls.__qualname__}", 200)
     except BaseException:  # noqa: BLE001 - the exception's own code
         return "Exception"
 
@@ -283,7 +283,7 @@ def type_name(error: BaseException) -> str:
 def message_of(error: BaseException, call: Call) -> str:
     """str(error), bounded, even if that raises."""
     try:
-        return _storable(call.without_secrets(str(error)), MAX_MESSAGE)
+        return storable(call.without_secrets(str(error)), MAX_MESSAGE)
     except BaseException as second:  # noqa: BLE001 - the exception's own code
         return f"<its __str__ raised {type(second).__name__}>"
 
@@ -297,12 +297,13 @@ def traceback_of(error: BaseException, call: Call) -> str:
         ):
             frames = frames.tb_next
         lines = traceback.format_exception(type(error), error, frames, limit=-100)
-        return _storable(call.without_secrets("".join(lines)), MAX_TRACEBACK)
+        return storable(call.without_secrets("".join(lines)))
     except BaseException as second:  # noqa: BLE001 - the exception's own code
         return f"<no traceback: formatting it raised {type(second).__name__}>"
 
 
-def _storable(text: str, limit: int) -> str:
+def storable(text: str, limit: int = MAX_TRACEBACK) -> str:
+    """A text that SQLite keeps, bounded, keeping both ends."""
     # Lone surrogates cannot be stored as UTF-8, and SQLite's functions end a text at a NUL.
     text = text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
     if len(text) > limit:

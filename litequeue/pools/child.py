@@ -21,8 +21,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from multiprocessing.connection import Connection
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..base.checks import MICROS
 from ..base.clock import Clock, SystemClock
@@ -36,9 +35,10 @@ from ..tasks import TaskCode
 from ..tasks.context import JobContext
 from ..tasks.finding import locate
 from ..tasks.modules import load
-from . import bounded, capturing, job_fields, live, logs, tie, usage
+from . import bounded, capturing, job_fields, live, logs, tie, usage, whereabouts
 from .base import Call
 from .call import as_it_ended, context_of, from_exception, run
+from .channel import Channel
 
 TOKEN = struct.Struct("=H")
 WAKES = getattr(signal, "SIGURG", None)  # ignored unless it is handled, and used by few: Go's runtime took it for that
@@ -48,16 +48,6 @@ Note = tuple[Any, ...]
 # Beside the index: the call goes on, and
 SAID = 1 << 15  # this is how far it says that it is,
 PRINTED = 1 << 14  # this is what it prints: [number, stream, text].
-
-
-class Channel(NamedTuple):
-    """The descriptors that parent and child share, in a form that a spawn passes on."""
-
-    tokens: Connection
-    calls: Connection
-    notes: Connection
-    live: Connection
-    stop: Connection  # has something to read once the worker takes on nothing more
 
 
 _channel: Channel | None = None
@@ -243,6 +233,8 @@ def _run(fields: list[Any]) -> Note:
     call = Call(job, _codes[job.task], max_attempts, timeout, soft_timeout, database, keeps=keeps)
     context = context_of(call, _clock)
     context._host = _host = _Host(_index)
+    if timeout is not None and _channel is not None:
+        whereabouts.answer(_channel.stack.fileno())
     runs = run if call.code.bounds is None else _run_bounded
     timed = runs(call, context, _clock, _rng) if soft_timeout is None else _run_softly(runs, call, context, soft_timeout / MICROS)
     if call.code.bounds is not None:

@@ -24,6 +24,7 @@ from ..base.errors import SoftTimeout, WouldDeadlock
 from ..base.log import Log
 from ..base.models import EACH
 from ..base.outcomes import (
+    Failed,
     Interrupted,
     Outcome,
     Succeeded,
@@ -40,10 +41,12 @@ from .call import (
     context_of,
     from_exception,
     never_awaited,
+    storable,
     succeeded,
     swallowed,
 )
 from .lending import Lending
+from .whereabouts import of_coroutine
 
 log = Log("litequeue.worker")
 
@@ -53,13 +56,14 @@ GRACES = {Reason.SHUTDOWN: 1.5, Reason.LOST: 0.0}
 
 
 class _Running:
-    __slots__ = ("begin", "context", "reason", "task")
+    __slots__ = ("begin", "context", "reason", "task", "where")
 
     def __init__(self, context: JobContext, task: asyncio.Task[Timed], begin: float) -> None:
         self.context = context
         self.task = task
         self.begin = begin
         self.reason: Reason | None = None
+        self.where = ""  # when its time was up
 
 
 async def _run(call: Call, context: JobContext, clock: Clock, rng: random.Random) -> Timed:
@@ -206,9 +210,9 @@ class CoroutinePool:
         seconds = self._clock.monotonic() - running.begin
         if running.reason is Reason.TIMEOUT:
             # However it ended, it was too late.
-            outcome: Outcome = TimedOut((call.timeout or 0) / MICROS)
+            outcome: Outcome = TimedOut((call.timeout or 0) / MICROS, storable(call.without_secrets(running.where)))
         elif task.cancelled():
-            outcome = self._why_cancelled(call, running.reason)
+            outcome = self._why_cancelled(call, running)
         else:
             error = task.exception()
             if error is None:
@@ -216,9 +220,11 @@ class CoroutinePool:
             outcome = from_exception(error, call, self._rng)
         return Timed(outcome, running.context.started_at, seconds)
 
-    def _why_cancelled(self, call: Call, reason: Reason | None) -> Outcome:
+    def _why_cancelled(self, call: Call, running: _Running) -> Outcome:
+        reason = running.reason
         if reason is Reason.SOFT_TIMEOUT:
-            return from_exception(SoftTimeout(), call, self._rng)
+            late = from_exception(SoftTimeout(), call, self._rng)
+            return late._replace(traceback=storable(call.without_secrets(running.where))) if isinstance(late, Failed) and running.where else late
         if reason is None:  # the coroutine cancelled itself: a failure like any other
             return from_exception(asyncio.CancelledError(), call, self._rng)
         return Interrupted(reason.value)
@@ -227,5 +233,7 @@ class CoroutinePool:
         running = self._running.get(key)
         if running is not None:
             running.reason = reason
+            if reason in (Reason.TIMEOUT, Reason.SOFT_TIMEOUT):
+                running.where = of_coroutine(running.task, f"TaskTimeout: it waited here at its {reason.value}")
             running.context._cancel(GRACES.get(reason))
             running.task.cancel()

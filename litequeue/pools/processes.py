@@ -20,11 +20,10 @@ from concurrent.futures import Future
 from typing import Any, Final
 
 from ..base import mainguard
-from ..base.checks import MICROS
 from ..base.clock import Clock, monotonic
 from ..base.lockfolder import Locks
 from ..base.log import Log
-from ..base.outcomes import Died, Interrupted, NotStarted, Outcome, Timed, TimedOut
+from ..base.outcomes import Died, Interrupted, NotStarted, Outcome, Timed
 from ..tasks.modules import IMPORT_SECONDS, takes_too_long
 from . import bounded
 from .base import Call, Events, Reason
@@ -258,6 +257,8 @@ class ProcessPool:
                 if call.code.bounds is not None:
                     slot.watched.ended(timed.outcome)
             slot.rest(self._clock.monotonic())
+            if slot.killed_for is not None:  # at the last moment: its process is about to end
+                self._replace(slot)
         else:
             self._bury(slot)
 
@@ -310,7 +311,7 @@ class ProcessPool:
     @staticmethod
     def _verdict(slot: Slot, call: Call) -> Outcome:
         if slot.killed_for is Reason.TIMEOUT:
-            return TimedOut((call.timeout or 0) / MICROS)
+            return slot.timed_out(call)
         if slot.killed_for is not None:
             return Interrupted(slot.killed_for.value)
         return bounded.verdict(slot.how_it_died(), call.code.bounds)

@@ -11,23 +11,23 @@ import contextlib
 import json
 import os
 import signal
-import sys
-import tempfile
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
-from multiprocessing.connection import Connection
 from typing import Any, Final
 
 from ..base import outcomes
+from ..base.checks import MICROS
 from ..base.clock import Clock, monotonic
 from ..base.lockfolder import Locks
-from ..base.outcomes import Timed
+from ..base.outcomes import Timed, TimedOut
 from ..tasks import TaskCode
-from . import child, group, live, logs
+from . import child, group, live, logs, whereabouts
 from .base import Call, Events, Reason
+from .call import said, storable
+from .channel import open_channel
 from .spawning import Context
 from .watched import NOT, Watched
 
@@ -73,7 +73,7 @@ class Slot:
         self._loaded: dict[str, TaskCode] = {}
         self._read = 0  # how far the notes were
         self.heard_at = now
-        self._channel, self._token_writer, self._stop_writer, self._live_reader = _open_channel()
+        self._channel, self._token_writer, self._stop_writer, self._live_reader = open_channel()
         self._live = live.Reader(self._live_reader)
         context = Context()
         self._executor = executors.ProcessPoolExecutor(
@@ -238,9 +238,27 @@ class Slot:
         self.since = now
 
     def kill(self, reason: Reason) -> None:
-        self.killed_for = reason
+        """Its child; of one whose time is up a moment later, when it has said where it was."""
+        is_first = self.killed_for is None
+        if is_first:
+            self.killed_for = reason
         self.watched.look()
-        self._kill()
+        pid = None if self._process is None else self._process.pid
+        if reason is Reason.TIMEOUT and is_first and self._channel is not None and pid is not None and whereabouts.SIGNAL is not None and not self._is_gone():
+            whereabouts.ask(pid, self._channel.stack.fileno(), self._kill, self._is_gone)
+        else:
+            self._kill()
+
+    def _is_gone(self) -> bool:
+        return self._process is None or self._process.exitcode is not None
+
+    def timed_out(self, call: Call) -> TimedOut:
+        """What a call has come to whose time was up, with where it was, if its child has said that."""
+        outcome = TimedOut((call.timeout or 0) / MICROS)
+        if self._channel is None:
+            return outcome
+        text = whereabouts.as_traceback(whereabouts.read(self._channel.stack.fileno()), said(outcome))
+        return outcome._replace(traceback=storable(call.without_secrets(text)))
 
     def _kill(self) -> None:
         """The child, and what it has started; one that has ended is its guard's."""
@@ -296,21 +314,3 @@ class Slot:
             os.close(self._token_writer)
             os.close(self._stop_writer)
             os.close(self._live_reader)
-
-
-def _open_channel() -> tuple[child.Channel | None, int, int, int]:
-    if sys.platform == "win32":  # pragma: no cover - descriptors cannot be passed on like this
-        return None, -1, -1, -1
-    reader, writer = os.pipe()
-    os.set_blocking(reader, False)
-    stop, stop_writer = os.pipe()
-    live_reader, live_writer = live.open_pipe()
-    with tempfile.TemporaryFile() as calls, tempfile.TemporaryFile() as notes:
-        channel = child.Channel(
-            Connection(reader),
-            Connection(os.dup(calls.fileno())),
-            Connection(os.dup(notes.fileno())),
-            Connection(live_writer),
-            Connection(stop),
-        )
-    return channel, writer, stop_writer, live_reader

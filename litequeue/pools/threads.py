@@ -27,8 +27,9 @@ from ..base.outcomes import NotStarted, Timed, TimedOut
 from ..base.softguard import SoftGuard
 from ..tasks.context import JobContext
 from .base import Call, Events, Reason
-from .call import as_it_ended, context_of, from_exception, run
+from .call import as_it_ended, context_of, from_exception, run, said, storable
 from .lending import MOST, Lending
+from .whereabouts import of_thread
 
 RUNNER_SECONDS: Final = 0.002  # of expected work for each thread that is woken
 
@@ -36,12 +37,14 @@ RUNNER_SECONDS: Final = 0.002  # of expected work for each thread that is woken
 class _Running:
     """A call that runs, as whoever interrupts it sees it."""
 
-    __slots__ = ("context", "guard", "timed_out")
+    __slots__ = ("context", "guard", "thread", "timed_out", "where")
 
     def __init__(self, context: JobContext, guard: SoftGuard | None) -> None:
         self.context = context
         self.guard = guard
         self.timed_out = False
+        self.thread = 0  # of one with a guard
+        self.where = ""  # when its time was up
 
 
 class ThreadPool:
@@ -156,18 +159,22 @@ class ThreadPool:
         self._events.ended(call, Timed(NotStarted(), 0, 0.0))
         return True
 
-    def interrupt(self, call: Call, reason: Reason) -> None:
+    def interrupt(self, call: Call, reason: Reason) -> str | None:
         running = self._running.get((call.job.id, call.job.attempt))
         if running is None:
             if reason not in (Reason.SOFT_TIMEOUT, Reason.TIMEOUT):  # else it has just ended
                 self.withdraw(call)
-            return
+            return None
         if reason in (Reason.SOFT_TIMEOUT, Reason.TIMEOUT):
-            running.timed_out = reason is Reason.TIMEOUT
             if running.guard is not None:
+                if reason is Reason.TIMEOUT:
+                    text = of_thread(running.thread, said(TimedOut((call.timeout or 0) / MICROS)))
+                    running.where = storable(call.without_secrets(text))
+                running.timed_out = reason is Reason.TIMEOUT
                 running.guard.fire()
         else:
             running.context._cancel()
+        return running.where or None
 
     def end_waits(self) -> None:
         self._stopping = True
@@ -224,6 +231,7 @@ class ThreadPool:
         key = (call.job.id, call.job.attempt)
         running = self._running[key] = _Running(context, SoftGuard())
         assert running.guard is not None
+        running.thread = threading.get_ident()
         begin = self._clock.monotonic()
         self._events.started(call)
         timed = running.guard.run(lambda: run(call, context, self._clock, self._rng))
@@ -231,7 +239,7 @@ class ThreadPool:
         if running.timed_out:
             # Whatever it came to: it was too late, and the traceback shows where it was.
             trace = getattr(timed.outcome, "traceback", "") if timed is not None else ""
-            outcome = TimedOut((call.timeout or 0) / MICROS, trace)
+            outcome = TimedOut((call.timeout or 0) / MICROS, trace or running.where)
             return Timed(outcome, running.context.started_at, self._clock.monotonic() - begin)
         if timed is None:
             late = from_exception(SoftTimeout(), call, self._rng)

@@ -150,8 +150,12 @@ def _ended(call: Call, timed: Timed, settled: Settled | Unsettled) -> None:
 
 def _traceback(settled: Unsettled) -> str | None:
     """What of it goes into the log: its beginning and its end, which says where it came from and where it was raised."""
-    text = clean_lines((settled.traceback or "").rstrip("\n"))  # whose handler shows it is the program's affair
-    if not text or settled.state != "discarded" and not log.isEnabledFor(logging.DEBUG):
+    return _bounded(settled.traceback) if settled.state == "discarded" or log.isEnabledFor(logging.DEBUG) else None
+
+
+def _bounded(traceback: str | None) -> str | None:
+    text = clean_lines((traceback or "").rstrip("\n"))  # whose handler shows it is the program's affair
+    if not text:
         return None
     half = MOST_TRACEBACK // 2
     left_out = len(text) - 2 * half
@@ -199,13 +203,14 @@ def unknown_task(task: str, why: str) -> None:
         log.error("jobs of %s would stay queued, since they cannot run here: %s", task, _in_short(why))
 
 
-def limit(call: Call, reason: Reason) -> None:
+def limit(call: Call, reason: Reason, where: str | None = None) -> None:
+    """``where``: of one that may run on, its traceback now; once it has ended there may be another."""
     job = call.job
     note = ""
     if reason is Reason.TIMEOUT and job.pool == "thread":
         note = "; a thread cannot be killed: its slot is overdue until it ends"
     log.warning(
-        "job %d %s: %s reached%s", job.id, job.label, reason.value, note, extra=_fields(job)
+        "job %d %s: %s reached%s", job.id, job.label, reason.value, note, extra=_fields(job), trace=_bounded(where)
     )
 
 

@@ -55,8 +55,8 @@ class Running:
 
     def enforce_timeouts(self, now: float) -> None:
         for call, reason in self._limits.due(now, self.calls):
-            journal.limit(call, reason)
-            self._pools.get(call.job.pool).interrupt(call, reason)
+            where = self._pools.get(call.job.pool).interrupt(call, reason)
+            journal.limit(call, reason, where)
 
     # -- cancels, losses, stops ------------------------------------------------------------------------
 
