@@ -5,7 +5,7 @@ transaction. ``leases`` are renewed and taken over, ``acks`` are ends that jobs 
 ``bells`` whom to wake, ``links`` how jobs wait for jobs, ``flows`` those that were stored together, ``batches`` those that grow,
 ``steps`` what jobs remember of how far they came,
 ``schedules`` the schedules and their ticks, ``notices`` who is told of failures, ``alerts`` what is watched, and told of, ``watched`` what is so of it, ``origins`` where tasks' code is,
-``rules`` the numbers behind. ``reports`` reads, ``counting`` counts as far as there is time, ``history`` keeps and tells what came of jobs by spans of time, ``levels`` how much there was to do, ``searching`` finds the jobs that a search means, ``futures`` for an executor, ``moving`` lets jobs leave for another system, ``shown`` what jobs leave to be seen, ``overdue`` tells since when jobs are due, ``waiting`` says why a job does not start or end and ``holdups`` asks the file for it, ``exposed`` reads what collectors of metrics are told, ``inspection`` answers the doctor, ``pages`` holds what a browser is shown.
+``rules`` the numbers behind. ``reports`` reads, ``counting`` counts as far as there is time, ``history`` keeps and tells what came of jobs by spans of time, ``levels`` how much there was to do, ``searching`` finds the jobs that a search means, ``futures`` for an executor, ``moving`` lets jobs leave for another system, ``shown`` what jobs leave to be seen, ``printed`` what all of them print, in its order, ``chosen`` claims one that is named, ``overdue`` tells since when jobs are due, ``waiting`` says why a job does not start or end and ``holdups`` asks the file for it, ``exposed`` reads what collectors of metrics are told, ``inspection`` answers the doctor, ``pages`` holds what a browser is shown.
 How one SQLite file is opened and kept safe is in ``file``. Knows nothing of tasks or of user code. May import ``triggers``
 (their words) and ``base``.
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .notices import Notices
     from .operations import Operations
     from .pages import Pages
+    from .printed import PrintedPieces
     from .reports import Reports
     from .schedules import Schedules, Ticks
     from .searching import Searching
@@ -50,7 +51,7 @@ _PARTS: Final = {
     "acks": "acks.Acks", "actions": "actions.Actions", "alerts": "alerts.Alerts",
     "batches": "batches.Batches", "flows": "flows.Flows", "futures": "futures.Futures", "jobs": "jobs.Jobs", "leases": "leases.Leases", "levels": "levels.Levels", "limits": "limits.Limits", "moving": "moving.Moving", "notices": "notices.Notices",
     "operations": "operations.Operations", "pages": "pages.Pages",
-    "reports": "reports.Reports", "searching": "searching.Searching", "schedules": "schedules.Schedules", "shown": "shown.Shown", "steps": "steps.Steps", "ticks": "schedules.Ticks", "workers": "workers.Workers",
+    "printed": "printed.PrintedPieces", "reports": "reports.Reports", "searching": "searching.Searching", "schedules": "schedules.Schedules", "shown": "shown.Shown", "steps": "steps.Steps", "ticks": "schedules.Ticks", "workers": "workers.Workers",
 }  # fmt: skip
 
 
@@ -71,6 +72,7 @@ class Store:
     notices: Notices
     operations: Operations
     pages: Pages
+    printed: PrintedPieces
     reports: Reports
     schedules: Schedules
     searching: Searching

@@ -30,7 +30,7 @@ ITS_TABLES = {
     1: ("jobs", "attempts", "tasks", "workers", "queues"), 2: ("schedules", "ticks", "output"), 3: (),
     4: ("edges", "waits", "flows", "flow_jobs"), 5: ("steps", "events", "listeners", "callbacks"), 6: (), 7: (), 8: ("keys",), 9: ("limits", "asking", "starts"), 10: (),
     11: ("progress",), 12: ("tags",), 13: (), 14: ("usage",), 15: ("metrics", "gauges", "actions", "tick_counts"), 16: (),
-    17: ("alerts", "alert_events"),
+    17: ("alerts", "alert_events"), 18: ("printed",),
 }  # fmt: skip
 
 
@@ -113,6 +113,8 @@ def fill(db: Path, version: int) -> None:
             insert("schedules", name="s", trigger='{"every": "1h"}', task="tests.task", grace=1, paused_at=NOW, **times)
             insert("jobs", task="tests.task", state="blocked", schedule_id=1, scheduled_for=NOW, created_at=NOW)
             insert("ticks", schedule_id=1, tick_at=NOW, decided_at=NOW, outcome="fired", job_id=9)
+        if version >= 18:
+            insert("printed", job_id=3, attempt=1, number=1)
         if version >= 4:
             insert("jobs", task="tests.task", state="blocked", links=4, created_at=NOW)
             insert("edges", parent_id=4, child_id=10, position=0)

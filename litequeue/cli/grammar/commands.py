@@ -44,6 +44,7 @@ def build(prog: str = "litequeue") -> argparse.ArgumentParser:
     command("enqueue", "jobs:enqueue", "Enqueue a task by its name and print the job's id.", _enqueue)
     command("jobs", "jobs:jobs", "List the jobs that a search means, or all: by their end, as they will run, or newest first.", _jobs)
     command("job", "jobs:job", "Show everything about one job, with its errors.", _job)
+    command("logs", "logs:run", "Print the last of what jobs print and log, of all or of those that a search means; -f goes on.", _logs)
     command("flow", "flows:flow", "Draw a workflow: its jobs, who waits for whom, with states and times.", _flow)
     command("retry", "acts:retry", "Run final jobs again, and waiting ones now; of a search those that were discarded, unless it names states.", _retry)
     command("emit", "events:emit", "Say that something has happened, for jobs that wait for it.", _emit)
@@ -114,6 +115,20 @@ def _job(sub: Parser) -> None:
     sub.add_argument("id", type=job_id, metavar="ID", help="the job's")
     sub.add_argument("--follow", action="store_true", help="print what it prints and logs, and how far it is, until it ends")
     sub.add_argument("--log", action="store_true", help="print only what its attempts have printed and logged, all that is kept")
+    json_option(sub)
+
+
+def _logs(sub: Parser) -> None:
+    sub.takes_search = True
+    add = sub.add_argument
+    add("query", metavar="QUERY", nargs="*", default=[], help=f"only of the jobs that it means, {QUERY}")
+    add("-f", "--follow", action="store_true", help="go on as more comes, until Ctrl-C")
+    add("-n", "--lines", type=integer(0, 1_000_000), metavar="N", help="the last so many; default 100, and 10 with -f; with --since all")
+    add("--since", metavar="SPAN|TIME", help="only what was written since then, such as 10m before now, or '2026-12-24 18:00'")
+    add("--level", choices=("debug", "info", "warning", "error", "critical"), help="of what is logged only this and above; what is printed has no level, and stays")
+    add("--task", metavar="NAME", help="those of this task")
+    add("--queue", metavar="NAME", help="those of this queue")
+    add("--job", type=job_id, action="append", metavar="ID", help="that job's (repeatable)")
     json_option(sub)
 
 

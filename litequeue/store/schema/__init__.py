@@ -1,7 +1,7 @@
 """The tables, version by version, and the ledger that says in each file what was applied to it.
 
 Read ``ledger`` first: the list of migrations, and what is done with it. ``v1_queue``, ``v2_schedules``, ``v3_listening``, ``v4_links``, ``v5_steps_and_callbacks``,
-``v6_workflows_in_batches``, ``v7_after_a_wait``, ``v8_unique_jobs``, ``v9_limits``, ``v10_enqueue_by_sql``, ``v11_progress``, ``v12_tags``, ``v13_headers``, ``v14_usage``, ``v15_history``, ``v16_moved`` and ``v17_alerts`` hold each version's statements, and nothing else; ``foreign`` finds what somebody else has put among our tables. To add a version: one
+``v6_workflows_in_batches``, ``v7_after_a_wait``, ``v8_unique_jobs``, ``v9_limits``, ``v10_enqueue_by_sql``, ``v11_progress``, ``v12_tags``, ``v13_headers``, ``v14_usage``, ``v15_history``, ``v16_moved``, ``v17_alerts`` and ``v18_printed`` hold each version's statements, and nothing else; ``foreign`` finds what somebody else has put among our tables. To add a version: one
 more module like these, and one more entry in the list. Handed on is nothing; who needs the ledger imports it. May import ``base``.
 
 Tables are prefixed ``litequeue_`` because the file may hold the app's own tables too; the version lives in

@@ -31,6 +31,7 @@ from . import (
     v15_history,
     v16_moved,
     v17_alerts,
+    v18_printed,
 )
 
 # Whose ids SQLite counts on from the highest there ever was. No queue comes to half of them.
@@ -71,6 +72,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     Migration(15, "history", v15_history.SQL, min_reader=9),
     Migration(16, "moved", v16_moved.SQL, min_reader=9),
     Migration(17, "alerts", v17_alerts.SQL, min_reader=9),
+    Migration(18, "in the order of printing", v18_printed.SQL, min_reader=9),
 )
 CURRENT: Final = len(MIGRATIONS)
 
