@@ -53,15 +53,15 @@ class Lines:
         self._numbers: dict[_Place, int] = {}
         self._shows: dict[_Place, bool] = {}  # the record that came last
 
-    def take(self, pieces: Iterable[Piece], now: float) -> list[Line]:
-        """The lines that are whole by now. ``now``: monotonic."""
+    def take(self, pieces: Sequence[Piece], now: float, *, is_all: bool = True) -> list[Line]:
+        """The lines that are whole by now. ``now``: monotonic. ``is_all``: there are no more pieces yet, and what has ended says no more."""
         found: list[Line] = []
-        over: set[int] = set()
-        for piece in pieces:
+        last = {piece.job: number for number, piece in enumerate(pieces) if piece.is_over and is_all}
+        for number, piece in enumerate(pieces):
             found += self._of(piece, now)
-            if piece.is_over:
-                over.add(piece.job)
-        return found + self._flushed(lambda key, rest: key[0] in over)
+            if last.get(piece.job) == number:
+                found += self._flushed(lambda key, rest, job=piece.job: key[0] == job)  # type: ignore[misc]
+        return found
 
     def late(self, now: float) -> list[Line]:
         """What has waited for its end long enough."""

@@ -125,8 +125,10 @@ class _Shown:
     def _read(self, place: int) -> int:
         while True:
             before, (place, pieces) = place, self._store.printed.after(place, AT_ONCE)
-            self._print(bounded(self._lines.take(self._meant(pieces), monotonic()), self._app.path))
-            self._lines.forget(piece.job for piece in pieces if piece.is_over)
+            is_all = place >= self._store.printed.last()
+            self._print(bounded(self._lines.take(self._meant(pieces), monotonic(), is_all=is_all), self._app.path))
+            if is_all:
+                self._lines.forget(piece.job for piece in pieces if piece.is_over)
             if place == before:
                 return place
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .actions import Actions
     from .alerts import Alerts
     from .batches import Batches
+    from .chosen import Chosen
     from .flows import Flows
     from .futures import Futures
     from .jobs import Jobs
@@ -62,6 +63,7 @@ class Store:
     actions: Actions
     alerts: Alerts
     batches: Batches
+    chosen: Chosen
     flows: Flows
     futures: Futures
     jobs: Jobs

@@ -101,7 +101,7 @@ def revive(connection: sqlite3.Connection, jobs: Iterable[int], now: int, *, fro
     return back
 
 
-def _hurried(connection: sqlite3.Connection, job: int, now: int, *, from_start: bool) -> int:
+def hurried(connection: sqlite3.Connection, job: int, now: int, *, from_start: bool) -> int:
     """A waiting one runs now, or counts anew what it waits for; 1 if it was to run later."""
     parameters = {"id": job, "now": now}
     if from_start:
@@ -136,7 +136,7 @@ class Operations:
         with self._database.write(durable=True) as connection:
             parameters = {"id": job_id, "now": now}
             if not revive(connection, [job_id], now, from_start=from_start):
-                _hurried(connection, job_id, now, from_start=from_start)
+                hurried(connection, job_id, now, from_start=from_start)
             row = connection.execute(STATE, parameters).fetchone()
             return (row[0] if row else None), everyone(connection)
 
@@ -154,7 +154,7 @@ class Operations:
             count = len(back)
             for job in jobs:
                 if job not in back:
-                    count += _hurried(connection, job, now, from_start=from_start)
+                    count += hurried(connection, job, now, from_start=from_start)
             return count, everyone(connection) if count else []
 
     def purge(self, jobs: Sequence[int], now: int) -> tuple[int, list[Address]]:

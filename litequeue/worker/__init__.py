@@ -8,7 +8,7 @@ the pools, ``outgoing`` keeps what is to be written, with the ``tally`` of what 
 lines; all else reaches it through the ``inbox``.
 
 ``building`` puts one together for an app, ``config`` has the settings, ``discovery`` finds the code of tasks (``lacking``: of which it has not), ``importing`` imports it beside all that, ``staleness`` tells
-whether its files were changed since. ``embedded`` runs a worker inside an app, ``signals`` stops one,
+whether its files were changed since. ``embedded`` runs a worker inside an app, ``single`` one for one job that somebody has chosen, ``signals`` stops one,
 ``leaving`` ends its process although it has not stopped, ``repeated_warning`` says once what
 happens often. What ticks in threads of its own lives in ``services``. May import ``schedules``, ``store``, ``pools``, ``commands`` and all that is below them.
 """

@@ -11,7 +11,7 @@ from typing import Final
 
 from ..base.clock import Clock
 from ..base.lockfolder import Locks
-from ..pools.base import Call, Pool
+from ..pools.base import Call, Events, Pool
 from .config import WorkerConfig
 from .inbox import Inbox, Started
 
@@ -75,6 +75,11 @@ class Pools:
     def stop(self) -> None:
         for pool in self.made.values():
             pool.stop()
+
+
+def events_of(inbox: Inbox, clock: Clock) -> Events:
+    """What a pool reports to."""
+    return _Events(inbox, clock)
 
 
 class _Events:

@@ -26,6 +26,12 @@ def test_a_line_is_shown_once_it_is_whole_or_its_job_has_ended_or_it_has_waited_
     assert lines.take([piece("five", 4)], 9.0) == [] and texts(lines.rest()) == ["five"] and lines.rest() == []
 
 
+def test_a_line_of_a_job_that_has_ended_is_not_cut_where_a_read_was() -> None:
+    lines = Lines()
+    assert lines.take([piece("ha", is_over=True)], 0.0, is_all=False) == []
+    assert texts(lines.take([piece("lf", 2, is_over=True), piece("x\n", job=2)], 0.0)) == ["half", "x"]
+
+
 def test_jobs_attempts_and_streams_do_not_run_into_each_other() -> None:
     lines = Lines()
     found = lines.take([piece("a"), piece("b", job=2), piece("c", 2, stream="stderr"), piece("d", attempt=2), piece("A\n", 3), piece("B\n", 2, job=2)], 0.0)

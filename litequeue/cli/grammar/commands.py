@@ -45,6 +45,7 @@ def build(prog: str = "litequeue") -> argparse.ArgumentParser:
     command("jobs", "jobs:jobs", "List the jobs that a search means, or all: by their end, as they will run, or newest first.", _jobs)
     command("job", "jobs:job", "Show everything about one job, with its errors.", _job)
     command("logs", "logs:run", "Print the last of what jobs print and log, of all or of those that a search means; -f goes on.", _logs)
+    command("run", "run:run", "Run one job here and now, in the main thread, and look at it; --pdb where it fails.", _run)
     command("flow", "flows:flow", "Draw a workflow: its jobs, who waits for whom, with states and times.", _flow)
     command("retry", "acts:retry", "Run final jobs again, and waiting ones now; of a search those that were discarded, unless it names states.", _retry)
     command("emit", "events:emit", "Say that something has happened, for jobs that wait for it.", _emit)
@@ -130,6 +131,15 @@ def _logs(sub: Parser) -> None:
     add("--queue", metavar="NAME", help="those of this queue")
     add("--job", type=job_id, action="append", metavar="ID", help="that job's (repeatable)")
     json_option(sub)
+
+
+def _run(sub: Parser) -> None:
+    add = sub.add_argument
+    add("id", type=job_id, metavar="ID", help="the job's; one that waits is run at once, before its time")
+    add("--pdb", action="store_true", help="where it fails open the debugger there, before anything is recorded; then it is asked whether to record that")
+    add("--again", action="store_true", help="although it has ended, or may run only once")
+    add("--dry", action="store_true", help="claim nothing and record nothing; what the task itself does, it does")
+    add("--import", dest="imports", action="append", metavar="MODULE", help="take the tasks from this module, as worker does (repeatable)")
 
 
 QUERY = "such as: state:discarded task:shop.* error:Timeout age:<1d -queue:mail; the guide's chapter watching has them all"

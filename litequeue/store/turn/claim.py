@@ -19,7 +19,7 @@ from .state import Demand, Turn
 # The best jobs of each of some queues, for one pool, in the order of their index, as one JSON text. Nothing is sorted here; the
 # form for all queues at once, with a CTE and a sorter, took 4.5 us a row, this one 3.2, and a third of its time for a single job in a
 # worker that has just woken. One statement, since between two a thread that computes may keep the GIL for 5 ms.
-_CLAIM = """SELECT CAST('[' || group_concat((SELECT json_group_array(json_array(
+_JOB = """json_array(
     id, attempt + 1, releases, task, args, kwargs, queue, pool, priority, failures, interruptions,
     max_attempts, timeout, soft_timeout, at_most_once, run_at, created_at,
     json(CASE WHEN failures > 0 OR interruptions > 0 THEN (
@@ -28,10 +28,11 @@ _CLAIM = """SELECT CAST('[' || group_concat((SELECT json_group_array(json_array(
              WHERE job_id = best.id ORDER BY attempt)) END),
     scheduled_for,
     CASE WHEN schedule_id IS NOT NULL THEN (SELECT name FROM litequeue_schedules WHERE id = best.schedule_id) END,
-    CASE WHEN links > 3 THEN (SELECT inputs FROM litequeue_waits WHERE job_id = best.id) END{limit_key}))
+    CASE WHEN links > 3 THEN (SELECT inputs FROM litequeue_waits WHERE job_id = best.id) END{limit_key})"""
+_CLAIM = f"""SELECT CAST('[' || group_concat((SELECT json_group_array({_JOB})
 FROM (
     SELECT * FROM litequeue_jobs
-    WHERE state = 'available' AND queue = named.value AND pool = :pool AND interruptions < :below {known}
+    WHERE state = 'available' AND queue = named.value AND pool = :pool AND interruptions < :below {{known}}
     ORDER BY priority DESC, run_at, id LIMIT :limit OFFSET :offset
 ) AS best), ',') || ']' AS BLOB)
 FROM json_each(:queues) AS named"""
@@ -43,6 +44,8 @@ CLAIM_KNOWN: Final = _CLAIM.format(known=_KNOWN, limit_key=", NULL")
 # Where limited jobs have slots. To ask it of each job cost 2 % of a drain.
 CLAIM_LIMITED: Final = _CLAIM.format(known="", limit_key=", limit_key")
 CLAIM_LIMITED_KNOWN: Final = _CLAIM.format(known=_KNOWN, limit_key=", limit_key")
+# One that is named, as it would be claimed, and its state; whatever that is.
+NAMED: Final = f"""SELECT CAST({_JOB.format(limit_key=", limit_key")} AS BLOB), state FROM litequeue_jobs AS best WHERE id = :id"""
 
 LEASE: Final = """UPDATE litequeue_jobs
 SET state = 'running', attempt = attempt + 1, worker_id = :worker, lease_expires_at = :lease,
@@ -65,7 +68,7 @@ def claim(connection: sqlite3.Connection, turn: Turn) -> None:
             for job in jobs:
                 (turn.claimed if demand.accept(job) else turn.refused).append(job)
     if turn.claimed:
-        _lease(connection, turn)
+        lease(connection, turn)
 
 
 def _not_ahead(jobs: Iterable[ClaimedJob], turn: Turn, most: int) -> Iterator[ClaimedJob]:
@@ -125,7 +128,7 @@ def _rank(job: ClaimedJob) -> tuple[int, int, int]:
     return -job.priority, job.run_at, job.id
 
 
-def _lease(connection: sqlite3.Connection, turn: Turn) -> None:
+def lease(connection: sqlite3.Connection, turn: Turn) -> None:
     ids = json.dumps([job.id for job in turn.claimed])
     if turn.look.limited and any(job.limit_key is not None for job in turn.claimed):
         record_starts(connection, turn, ids)

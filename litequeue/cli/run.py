@@ -1,0 +1,290 @@
+"""``run``: one job, here and now, in the main thread of this process, to be looked at.
+
+Owns what is refused and why, what is said, and what becomes of a failure that somebody has looked at. How the job is claimed and settled is the worker's
+(``worker/single``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import logging
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from ..app import LiteQueue
+from ..base import log as logs
+from ..base import stored
+from ..base.checks import aware, clean_lines, counted
+from ..base.clock import SystemClock, system_random
+from ..base.errors import InvalidArgument, JobNotFound
+from ..base.outcomes import (
+    Discarded,
+    Failed,
+    Interrupted,
+    Outcome,
+    Snoozed,
+    Succeeded,
+    Suspended,
+    Timed,
+)
+from ..base.states import FINAL
+from ..pools.base import Call
+from ..pools.here import GIVEN_BACK, Decide, MainThread, Stopped
+from ..pools.logs import Lines, Stderr, write_to_stderr
+from ..store import Store
+from ..store.rules import FOREVER
+from ..tasks import TaskCode
+from ..worker.discovery import Catalogue
+from ..worker.dispatch import call_of
+from ..worker.single import run_one
+from . import exits
+from .jobs import existing
+from .printing import complain, put, say
+from .render import duration, when
+
+if TYPE_CHECKING:
+    from ..base.models import ClaimedJob
+
+_OURS: Final = ("litequeue.pools", "litequeue.tasks.hooks", "litequeue.compat", "litequeue.django", "litequeue.celery", "contextlib")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run it; 0 if it went well, 1 if it failed or cannot be had, 130 after Ctrl-C."""
+    if arguments.pdb and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise InvalidArgument("--pdb asks and answers on a terminal, and this is none; without it the traceback is printed")
+    with existing(arguments.db) as app:
+        store: Store = app._client.store
+        found = store.chosen.look(arguments.id)
+        if found is None:
+            raise JobNotFound(f"there is no job {arguments.id} in {app.path}: it never was, or it was pruned")
+        job, state = found
+        if (why := _refused(app, job, state)) is not None:
+            complain(why)
+            return exits.NOT_AS_ASKED
+        with _logging(arguments.pdb):
+            catalogue = _catalogue(store, app.path, arguments.imports or [])
+            code = catalogue.find(job.task)
+            _ask_for_again(job, state, code, arguments.again)
+            if arguments.dry:
+                return _rehearsed(job, code, app.path, arguments)
+            return _run(app, catalogue, job, state, code, arguments)
+
+
+@contextlib.contextmanager
+def _logging(looks: bool) -> Iterator[None]:
+    """As a worker does, of jobs alone; each attempt's traceback, unless somebody ``looks`` himself."""
+    own, of_jobs = logging.getLogger("litequeue"), logging.getLogger("litequeue.jobs")
+    before = own.handlers, own.propagate, own.level, logging.lastResort, of_jobs.level
+    write_to_stderr(Lines("warning", False))
+    ours = [*own.handlers, logging.lastResort]
+    of_jobs.setLevel(logging.INFO if looks else logging.DEBUG)
+    of_jobs.addFilter(_is_news)
+    try:
+        yield
+    finally:
+        logs.flush()
+        of_jobs.removeFilter(_is_news)
+        own.handlers, own.propagate, level, logging.lastResort, of_jobs_level = before
+        own.setLevel(level)
+        of_jobs.setLevel(of_jobs_level)
+        for handler in ours:
+            if isinstance(handler, Stderr):
+                handler.stream.close()
+
+
+def _run(app: LiteQueue, catalogue: Catalogue, job: ClaimedJob, state: str, code: TaskCode, arguments: argparse.Namespace) -> int:
+    store: Store = app._client.store
+    back = _back(job, state, app._client.clock.now())
+    decide: Decide = functools.partial(_looked_at, job=job, back=back, was=state) if arguments.pdb else _as_it_is
+    began = functools.partial(_say_how, app, job, state)
+    is_ours, timed, stopped_by = run_one(store, catalogue, SystemClock(), system_random(), job, code, decide, began, back, again=arguments.again)
+    logs.flush()
+    sys.stdout.flush()
+    if not is_ours:
+        found = store.chosen.look(job.id)
+        complain((None if found is None else _refused(app, *found)) or _not_had(app, job.id, "gone" if found is None else found[1]))
+        return exits.NOT_AS_ASKED
+    if timed is None:
+        complain(f"job {job.id} was given back, and did not begin: the file takes no writes, or another has it by now")
+        return exits.NOT_AS_ASKED
+    if isinstance(timed.outcome, Succeeded) and timed.outcome.result not in (None, "null"):
+        complain(f"job {job.id} came to: {_shown(timed.outcome.result)}")
+    elif timed.outcome is back:
+        complain(f"job {job.id} is lost: it runs at most once" if job.at_most_once else f"job {job.id} is given back, and nothing is charged")
+        return _code(GIVEN_BACK, stopped_by)
+    return _code(timed.outcome, stopped_by)
+
+
+def _back(job: ClaimedJob, state: str, now: int) -> Outcome:
+    """What gives it back, uncharged: to its time, if that is yet to come, or else to whoever is free."""
+    is_later = state in ("scheduled", "retrying") and now < job.run_at < FOREVER
+    return Snoozed(job.run_at - now) if is_later and not job.at_most_once else Interrupted(GIVEN_BACK.reason)
+
+
+def _shown(result: str | None) -> str:
+    text = result or ""
+    return (stored.shown(text) if stored.CODEC in text else text)[:2000]
+
+
+def _code(outcome: Outcome, stopped_by: int | None) -> int:
+    if stopped_by is not None and not isinstance(outcome, Succeeded):
+        return exits.INTERRUPTED if stopped_by == signal.SIGINT else 128 + stopped_by
+    return exits.NOT_AS_ASKED if isinstance(outcome, (Failed, Discarded, Interrupted)) else exits.OK
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not what is said here as well."""
+    return record.levelno > logging.DEBUG
+
+
+# -- before it ---------------------------------------------------------------------------------------------
+
+
+def _refused(app: LiteQueue, job: ClaimedJob, state: str) -> str | None:
+    """Why it cannot be run here, whatever is given."""
+    if state not in ("running", "blocked"):
+        return None
+    handle = app.job(job.id)
+    info, why = handle.info(), handle.why_waiting()
+    if state == "running":
+        since = "" if info.started_at is None else f" since {when(info.started_at)}"
+        return f"job {job.id} runs{since} in the worker {info.worker or '?'}{f'; {why}' if why else ''}: cancel {job.id}, or wait until it has ended"
+    if info.limit_key is not None and (why is None or "limit" in why or "slot" in why):
+        return None  # it may get its slot
+    what = "it is run when they have ended; run or retry those, or cancel it" if why else "retry it, which counts anew what it waits for"
+    return f"job {job.id} cannot run yet{f', since {why}' if why else ''}: {what}"
+
+
+def _not_had(app: LiteQueue, job: int, state: str) -> str:
+    why = None if state == "gone" else app.job(job).why_waiting()
+    return f"job {job} cannot be claimed: it is {state}{f', and {why}' if why else ''}"
+
+
+def _ask_for_again(job: ClaimedJob, state: str, code: TaskCode, again: bool) -> None:
+    if again:
+        return
+    if state in FINAL:
+        raise InvalidArgument(f"job {job.id} is {state}: --again runs it once more, with what it does")
+    if job.at_most_once or code.columns.at_most_once:
+        raise InvalidArgument(f"job {job.id} runs at most once, also if it is ended here or its failure is looked at: --again says that it may")
+
+
+def _catalogue(store: Store, path: str, imports: Sequence[str]) -> Catalogue:
+    """What finds the code, as a worker of this file does. Raises UnknownTask."""
+    from .worker.imports import import_tasks
+
+    registered, homes, _ = import_tasks(list(imports), path)
+    for code in registered.values():
+        code.bind(path)
+    clock = SystemClock()
+    return Catalogue(
+        registered, path=path, origin=None if imports else store.jobs.origin, monotonic=clock.monotonic, homes=homes, trusts_anyone=store.trusts_anyone
+    )  # fmt: skip
+
+
+def _say_how(app: LiteQueue, job: ClaimedJob, state: str) -> None:
+    """As it begins, on stderr: its output is the task's."""
+    said = [f"attempt {job.execution}", "in the main thread of this process", "timeouts are off"]
+    now = app._client.clock.now()
+    if state in ("scheduled", "retrying"):
+        said.append("it waited for an event" if job.run_at > now + 10**15 else f"it was due {when(aware(job.run_at))}" if job.run_at > now else "it was due")
+    elif state in FINAL:
+        said.append(f"it was {state}")
+    if job.queue in app._client.store.reports.paused():
+        said.append(f"its queue {job.queue} is paused")
+    complain(f"job {job.id} {job.label}: {', '.join(said)}")
+    sys.stdout.flush()
+
+
+# -- after it ----------------------------------------------------------------------------------------------
+
+
+def _as_it_is(call: Call, timed: Timed, error: BaseException | None) -> Timed:
+    return timed
+
+
+def _looked_at(call: Call, timed: Timed, error: BaseException | None, *, job: ClaimedJob, was: str, back: Outcome | None) -> Timed:
+    """A failure, in the debugger; and then what is to be made of it."""
+    if not isinstance(timed.outcome, Failed) or error is None:
+        return timed
+    given_back = timed if back is None or call.job.at_most_once else timed._replace(outcome=back)
+    try:
+        sys.stdout.flush()
+        put(clean_lines(timed.outcome.traceback), sys.stderr)
+        with contextlib.suppress(KeyboardInterrupt):
+            _post_mortem(error)
+        if back is None:
+            return timed
+        if call.job.at_most_once:
+            complain(f"job {job.id} runs at most once, so the failure is recorded")
+            return timed
+        if was in FINAL:
+            complain(f"job {job.id} was {was}: given back it is available, and the next worker runs it")
+        return timed if _is_to_be_recorded() else given_back
+    except Stopped:
+        return given_back
+
+
+def _is_to_be_recorded() -> bool:
+    while True:
+        try:
+            said = input("record the failure, or give the job back? [r/B] ").strip().lower()
+        except (EOFError, KeyboardInterrupt):
+            say()
+            return False
+        if said in ("", "b", "back", "g", "give", "n", "no"):
+            return False
+        if said in ("r", "record", "y", "yes"):
+            return True
+
+
+def _post_mortem(error: BaseException) -> None:
+    """Where it was raised; ``up`` goes to who called that. Since Python 3.13 its causes can be looked at, too."""
+    import pdb  # noqa: T100 - that is what it is for
+
+    frames = error.__traceback__
+    while frames is not None and frames.tb_next is not None and frames.tb_frame.f_globals.get("__name__", "").startswith(_OURS):
+        frames = frames.tb_next
+    shown: Any = error.with_traceback(frames) if sys.version_info >= (3, 13) else frames
+    pdb.post_mortem(shown)
+
+
+# -- without a trace ---------------------------------------------------------------------------------------
+
+
+def _rehearsed(job: ClaimedJob, code: TaskCode, path: str, arguments: argparse.Namespace) -> int:
+    """``--dry``: nothing is claimed, and nothing written of it. What the task's own code does, it does."""
+    from ..tasks.rehearsed import Rehearsed
+
+    clock, rng = SystemClock(), system_random()
+    call = call_of(job, code, path, clock.monotonic(), keeps=False)
+    context = Rehearsed(job, call.max_attempts, None, clock.now())
+    context._database, context._opener, context._codec = path, code.opener, code.codec
+    pool = MainThread(None, clock, rng)
+    complain(f"job {job.id} {job.label}: attempt {job.execution}, a dry run: nothing is claimed, and nothing recorded")
+    decide: Decide = functools.partial(_looked_at, job=job, was="", back=None) if arguments.pdb else _as_it_is
+    timed = pool.rehearse(call, context, decide)
+    sys.stdout.flush()
+    outcome = timed.outcome
+    if isinstance(outcome, Failed) and not arguments.pdb:
+        put(clean_lines(outcome.traceback), sys.stderr)
+    if context.kept:
+        complain(f"{counted(len(context.kept), 'step')} ran, and would be stored: {', '.join(context.kept)}")
+    complain(f"job {job.id} would have {_in_words(outcome)} after {duration(timed.seconds)}")
+    return _code(outcome, pool.stopped_by)
+
+
+def _in_words(outcome: Outcome) -> str:
+    if isinstance(outcome, Succeeded):
+        return f"succeeded, with {_shown(outcome.result)}"
+    if isinstance(outcome, Failed):
+        return f"failed ({outcome.type}: {outcome.message[:500]}), " + ("and been discarded," if outcome.delay is None else "and been tried again,")
+    if isinstance(outcome, Suspended):
+        return f"been put aside in its step {outcome.step!r}"
+    if isinstance(outcome, Snoozed):
+        return f"been put off for {duration(outcome.delay / 10**6)}"
+    return {"Discarded": "been discarded", "Cancelled": "been cancelled", "Interrupted": "been given back", "Replaced": "put other jobs in its place"}[type(outcome).__name__]
