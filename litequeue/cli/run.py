@@ -20,7 +20,7 @@ from ..base import log as logs
 from ..base import stored
 from ..base.checks import aware, clean_lines, counted
 from ..base.clock import SystemClock, system_random
-from ..base.errors import InvalidArgument, JobNotFound
+from ..base.errors import InvalidArgument, JobNotFound, UnknownTask
 from ..base.outcomes import (
     Discarded,
     Failed,
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
             return exits.NOT_AS_ASKED
         with _logging(arguments.pdb):
             catalogue = _catalogue(store, app.path, arguments.imports or [])
-            code = catalogue.find(job.task)
+            code = _code_of(catalogue, job.task)
             _ask_for_again(job, state, code, arguments.again)
             if arguments.dry:
                 return _rehearsed(job, code, app.path, arguments)
@@ -184,6 +184,13 @@ def _catalogue(store: Store, path: str, imports: Sequence[str]) -> Catalogue:
     return Catalogue(
         registered, path=path, origin=None if imports else store.jobs.origin, monotonic=clock.monotonic, homes=homes, trusts_anyone=store.trusts_anyone
     )  # fmt: skip
+
+
+def _code_of(catalogue: Catalogue, task: str) -> TaskCode:
+    try:
+        return catalogue.find(task)
+    except UnknownTask as error:
+        raise UnknownTask(str(error).replace("start the worker with --import", "give --import").replace("this worker was given its code", "--import is all the code here")) from error
 
 
 def _say_how(app: LiteQueue, job: ClaimedJob, state: str) -> None:

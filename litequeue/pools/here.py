@@ -136,7 +136,7 @@ class MainThread:
         """To its end, in this thread."""
         code = copy.copy(call.code)
         code.function, code.bounds = self._watched(code.function, code.is_async), None
-        call = call._replace(code=code, timeout=None, soft_timeout=None)
+        call = call._replace(code=code)
         context._timeout, context._code = None, code
         self._context = context
         try:
