@@ -52,8 +52,8 @@ if TYPE_CHECKING:
 _OURS: Final = ("litequeue.pools", "litequeue.tasks.hooks", "litequeue.compat", "litequeue.django", "litequeue.celery", "contextlib")
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run it; 0 if it went well, 1 if it failed or cannot be had, 130 after Ctrl-C."""
+def run(arguments: argparse.Namespace, *, catalogue: type[Catalogue] = Catalogue) -> int:
+    """Run it; 0 if it went well, 1 if it failed or cannot be had, 130 after Ctrl-C. ``catalogue``: what finds the code, where that is found otherwise than here."""
     if arguments.pdb and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise InvalidArgument("--pdb asks and answers on a terminal, and this is none; without it the traceback is printed")
     with existing(arguments.db) as app:
@@ -66,12 +66,12 @@ def run(arguments: argparse.Namespace) -> int:
             complain(why)
             return exits.NOT_AS_ASKED
         with _logging(arguments.pdb):
-            catalogue = _catalogue(store, app.path, arguments.imports or [])
-            code = _code_of(catalogue, job.task)
+            codes = _catalogue(catalogue, store, app.path, arguments.imports or [])
+            code = _code_of(codes, job.task)
             _ask_for_again(job, state, code, arguments.again)
             if arguments.dry:
                 return _rehearsed(job, code, app.path, arguments)
-            return _run(app, catalogue, job, state, code, arguments)
+            return _run(app, codes, job, state, code, arguments)
 
 
 @contextlib.contextmanager
@@ -160,7 +160,11 @@ def _refused(app: LiteQueue, job: ClaimedJob, state: str) -> str | None:
 
 
 def _not_had(app: LiteQueue, job: int, state: str) -> str:
-    why = None if state == "gone" else app.job(job).why_waiting()
+    if state == "gone":
+        return f"job {job} is there no more"
+    info, why = app.job(job).info(), app.job(job).why_waiting()
+    if info.expires_at is not None and info.expires_at <= aware(app._client.clock.now()):
+        return f"job {job} was to start before {when(info.expires_at)}, and expires: retry {job} takes that away"
     return f"job {job} cannot be claimed: it is {state}{f', and {why}' if why else ''}"
 
 
@@ -173,7 +177,7 @@ def _ask_for_again(job: ClaimedJob, state: str, code: TaskCode, again: bool) -> 
         raise InvalidArgument(f"job {job.id} runs at most once, also if it is ended here or its failure is looked at: --again says that it may")
 
 
-def _catalogue(store: Store, path: str, imports: Sequence[str]) -> Catalogue:
+def _catalogue(kind: type[Catalogue], store: Store, path: str, imports: Sequence[str]) -> Catalogue:
     """What finds the code, as a worker of this file does. Raises UnknownTask."""
     from .worker.imports import import_tasks
 
@@ -181,7 +185,7 @@ def _catalogue(store: Store, path: str, imports: Sequence[str]) -> Catalogue:
     for code in registered.values():
         code.bind(path)
     clock = SystemClock()
-    return Catalogue(
+    return kind(
         registered, path=path, origin=None if imports else store.jobs.origin, monotonic=clock.monotonic, homes=homes, trusts_anyone=store.trusts_anyone
     )  # fmt: skip
 

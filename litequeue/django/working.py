@@ -65,6 +65,14 @@ def run(arguments: argparse.Namespace) -> int:
     return command.run(arguments, catalogue=DjangoCatalogue)
 
 
+def run_one(arguments: argparse.Namespace) -> int:
+    """The command ``run``."""
+    from ..cli import run as command_run
+
+    _tell_of_ends(arguments.db)
+    return command_run.run(arguments, catalogue=DjangoCatalogue)
+
+
 def run_until_reload(arguments: argparse.Namespace) -> None:
     """The same in a thread of Django's autoreloader, which ends the process when code has changed; what runs is given its time then. It also waits
     for a change where the worker cannot start."""

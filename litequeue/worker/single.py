@@ -28,6 +28,7 @@ from .neighbours import Neighbours
 from .pooling import events_of
 from .services.heartbeat import Heartbeat
 from .services.service import Service
+from .telling import say_that_it_ends
 
 if TYPE_CHECKING:
     from ..base.models import ClaimedJob
@@ -107,6 +108,7 @@ class _Single(Coordinator):
                 with contextlib.suppress(KeyboardInterrupt):  # its end is being written
                     self._thread.join()
         finally:
+            say_that_it_ends(self._catalogue.codes())
             beat.stop()
         if self._error is not None:
             raise WorkerFailed(f"the end of the job could not be written: {self._error}") from self._error

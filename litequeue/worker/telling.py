@@ -13,11 +13,21 @@ from typing import Any, Final, NamedTuple
 
 from ..base.clock import monotonic
 from ..base.log import Log
+from ..tasks import TaskCode
 
 log = Log("litequeue.worker")
 
 ROOM: Final = 10_000  # ends that wait for their functions
 LAST: Final = 5.0  # seconds that a worker which stops gives those that wait
+
+
+def say_that_it_ends(codes: Iterable[TaskCode]) -> None:
+    """Of a worker of these tasks, to what their apps have for observers."""
+    hooks = {id(code.hooks): code.hooks for code in codes if code.hooks.observers}
+    if hooks:
+        from ..tasks import observers
+
+        observers.stop(hooks.values())
 
 
 class End(NamedTuple):

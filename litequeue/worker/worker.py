@@ -40,6 +40,7 @@ from .services.maintenance import Maintenance
 from .services.service import Service
 from .services.watchdog import Watchdog
 from .slow_look import SLOW_LOOK
+from .telling import say_that_it_ends
 
 log = Log("litequeue.worker")
 
@@ -213,7 +214,7 @@ class Worker:
             for service in (Service("heartbeat", beat, self._died), self._housekeeper, ticker):
                 stack.callback(service.stop)
                 service.start()
-            stack.callback(self._say_that_it_ends)
+            stack.callback(lambda: say_that_it_ends(self._catalogue.codes()))
             stack.callback(self._coordinator.stop_pools)
             # Peers that sleep get to know us, so that they notice should we die.
             listener.ear.tell(LOOK, self._store.workers.addresses())
@@ -238,14 +239,6 @@ class Worker:
             return  # the lock goes with the process, and then a peer does it
         registration.close()
         log.info("worker %s stopped%s", self.name, left)
-
-    def _say_that_it_ends(self) -> None:
-        """To what the apps of its tasks have for observers."""
-        hooks = {id(code.hooks): code.hooks for code in self._catalogue.codes() if code.hooks.observers}
-        if hooks:
-            from ..tasks import observers
-
-            observers.stop(hooks.values())
 
     def _left(self) -> str:
         """What a worker that ends by itself leaves undone: what is due later, has no code here, or is one job too many."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import select
@@ -210,6 +211,36 @@ def test_steps_hooks_and_what_follows_are_as_in_a_worker(queue: Any, cli: Cli) -
     assert cli("run", queue.app.path, job.id).code == 0 and job.state == "scheduled" and [step.name for step in job.steps()] == ["first", "sleep"]
     said = cli("run", queue.app.path, job.id)
     assert "step one" not in said.out and job.state in ("scheduled", "succeeded")
+
+
+def test_hooks_and_observers_hear_of_it_as_in_a_worker(queue: Any, cli: Cli) -> None:
+    heard: list[Any] = []
+
+    class Observer:
+        @contextlib.contextmanager
+        def run(self, job: Any) -> Iterator[None]:
+            heard.append("begins")
+            yield
+            heard.append("ends")
+
+        def ended(self, job: Any, outcome: Any) -> None:
+            heard.append(outcome.state)
+
+        def stopping(self) -> None:
+            heard.append("stopping")
+
+    queue.app.use(Observer())
+    queue.app.on("succeeded")(lambda job: heard.append(job.id))
+    job = queue.where.delay(1)
+    assert cli("run", queue.app.path, job.id, "--import", "tasks").code == 0
+    assert heard[:3] == ["begins", "ends", "succeeded"] and sorted(map(str, heard[3:])) == [str(job.id), "stopping"]
+
+
+def test_one_whose_deadline_has_passed_is_refused_and_left(queue: Any, cli: Cli) -> None:
+    job = queue.where.apply_async((1,), expires=0.01)
+    time.sleep(0.05)
+    said = cli("run", queue.app.path, job.id)
+    assert said.code == 1 and "was to start before" in said.err and job.state == "available"
 
 
 def test_no_secret_is_shown(queue: Any, cli: Cli) -> None:

@@ -77,6 +77,8 @@ def _parsed(words: list[str], path: str, alias: str) -> argparse.Namespace:
         arguments = build("manage.py litequeue").parse_args([word for word in words if word != "--noreload"])
     if words[:1] == ["worker"]:
         arguments.run = working.run
+    elif words[:1] == ["run"]:
+        arguments.run = working.run_one
     # For the unit that ``service`` prints; ``program`` is what runs beside a worker.
     named = ["--settings", os.environ["DJANGO_SETTINGS_MODULE"]] if "DJANGO_SETTINGS_MODULE" in os.environ else []
     arguments.unit_program = [os.path.abspath(sys.argv[0]), "litequeue", *named, "--backend", alias, "worker", "--noreload"]
