@@ -6,9 +6,12 @@ Owns what is shown: the last lines, from when on, and how a line looks. How piec
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import logging
 import os
+import select
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -29,6 +32,7 @@ from .printing import complain, put
 
 PAUSE: Final = 0.5  # seconds between two looks
 AT_ONCE: Final = 500  # pieces of one read
+JOBS: Final = 200  # of one search: SQLite takes no expression of more than a thousand
 LAST: Final = 100  # lines, where nobody says how many
 LAST_OF_FOLLOWED: Final = 10
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
@@ -63,6 +67,15 @@ def _moment(text: str, now: int) -> int:
     return found
 
 
+def _refuse_broken_pipe() -> None:
+    """Raise BrokenPipeError where nobody reads any more (``| head``): with nothing to print that would not be noticed."""
+    with contextlib.suppress(AttributeError, ValueError, io.UnsupportedOperation):  # on Windows; a stream that is no file
+        looking = select.poll()
+        looking.register(sys.stdout.fileno(), 0)
+        if any(event & select.POLLERR for _, event in looking.poll(0)):
+            raise BrokenPipeError
+
+
 class _Shown:
     """One run of the command."""
 
@@ -89,13 +102,14 @@ class _Shown:
         if self._most == 0:
             return end
         pieces: list[Piece] = []
+        known: dict[int, bool] = {}
         before: int | None = end + 1
         at_once = AT_ONCE
         while before is not None:
             before, found = self._store.printed.before(before, at_once)
             at_once *= 2  # what is put together again grows with it
             is_enough = bool(found) and self._since is not None and found[0].at < self._since
-            pieces[:0] = self._meant(found)
+            pieces[:0] = self._meant(found, known)
             if is_enough or self._most is not None and len(self._together(pieces)) > self._most:
                 break
         self._lines = Lines(self._least)
@@ -118,15 +132,17 @@ class _Shown:
                     version = found
                     place = self._read(place)
                 self._print(self._lines.late(monotonic()))
+                _refuse_broken_pipe()
                 time.sleep(PAUSE)
         finally:  # Ctrl-C: what was begun is not lost
             self._print(self._lines.rest())
 
     def _read(self, place: int) -> int:
+        known: dict[int, bool] = {}
         while True:
             before, (place, pieces) = place, self._store.printed.after(place, AT_ONCE)
             is_all = place >= self._store.printed.last()
-            self._print(bounded(self._lines.take(self._meant(pieces), monotonic(), is_all=is_all), self._app.path))
+            self._print(bounded(self._lines.take(self._meant(pieces, known), monotonic(), is_all=is_all), self._app.path))
             if is_all:
                 self._lines.forget(piece.job for piece in pieces if piece.is_over)
             if place == before:
@@ -134,15 +150,18 @@ class _Shown:
 
     # -- both ---------------------------------------------------------------------------------------------
 
-    def _meant(self, pieces: Sequence[Piece]) -> list[Piece]:
-        """Those of jobs that the search means, and that are not too old."""
+    def _meant(self, pieces: Sequence[Piece], known: dict[int, bool]) -> list[Piece]:
+        """Those of jobs that the search means, and that are not too old. ``known``: which it means, of those that were asked about in this look."""
         found = [piece for piece in pieces if self._since is None or piece.at >= self._since]
         if not self._query.terms or not found:
             return found
-        ids = {piece.job for piece in found}
-        query = Query((*self._query.terms, Term("id", tuple(Span(job, job) for job in sorted(ids)))))
-        meant = set(self._store.searching.find(query, self._app._client.clock.now(), limit=len(ids), seconds=None).ids)
-        return [piece for piece in found if piece.job in meant]
+        new = sorted({piece.job for piece in found}.difference(known))
+        for start in range(0, len(new), JOBS):
+            ids = new[start : start + JOBS]
+            query = Query((*self._query.terms, Term("id", tuple(Span(job, job) for job in ids))))
+            meant = set(self._store.searching.find(query, self._app._client.clock.now(), limit=len(ids), seconds=None).ids)
+            known |= {job: job in meant for job in ids}
+        return [piece for piece in found if known[piece.job]]
 
     def _print(self, lines: Iterable[Line]) -> None:
         text = []

@@ -80,6 +80,20 @@ def test_of_those_that_are_meant(printing: Printing, cli: Cli, monkeypatch: pyte
     assert found.code == (130 if "-f" in words else 0) and ("nothing that was printed is kept" in found.err) == (not jobs)
 
 
+def test_a_search_is_asked_of_any_number_of_jobs(printing: Printing, cli: Cli) -> None:
+    for _ in range(1200):
+        printing.say(printing.job("tasks.b" if _ == 7 else "tasks.a"), "x\n")
+    assert cli("logs", printing.app.path, "task:tasks.b").out == "#8 tasks.b: x\n"
+
+
+@pytest.mark.slow
+def test_following_ends_where_nobody_reads(printing: Printing) -> None:
+    printing.say(printing.job(), "x\n" * 5)
+    words = f"{sys.executable} -m litequeue logs {printing.app.path} -f | head -1"
+    done = subprocess.run(words, shell=True, env=environment(), capture_output=True, text=True, timeout=20, check=False)
+    assert (done.stdout, done.stderr) == ("#1 tasks.a: x\n", "")
+
+
 def interrupt(_: float) -> None:
     raise KeyboardInterrupt
 
