@@ -21,6 +21,7 @@ from types import FrameType
 from typing import Any, Final
 
 from ..base.clock import Clock
+from ..base.errors import WouldDeadlock
 from ..base.outcomes import Interrupted, Outcome, Succeeded, Timed, Usage
 from ..tasks.context import JobContext
 from .base import Call, Events, Reason
@@ -56,6 +57,7 @@ class MainThread:
         self._task: asyncio.Task[Timed] | None = None
         self._reason: Reason | None = None
         self._is_inside = False  # the task's own code
+        self._is_thought_about = False  # its end
         self._error: BaseException | None = None
         self.stopped_by: int | None = None  # a signal's number
 
@@ -102,6 +104,8 @@ class MainThread:
         return self._events is None or self._events.printed(job, number, stream, text)
 
     def wait_rule(self, blocking: bool, bounded: bool) -> AbstractContextManager[None]:
+        if blocking and self._task is not None and threading.current_thread() is threading.main_thread():
+            raise WouldDeadlock("get() and wait() block the loop in which the coroutine runs; write `await job`")
         return nullcontext()
 
     def is_stopping(self) -> bool:
@@ -117,20 +121,25 @@ class MainThread:
             return None
         context = context_of(call, self._clock)
         context._host = self
-        with self._signals():
-            timed = self.run(call, context)
-            timed = self._given_back(timed) or decide(call, timed, self._error)
-            timed = self._given_back(timed) or timed
-            timed = as_it_ended(context, timed)
+        timed = as_it_ended(context, self._decided(call, self.run(call, context), decide))
         self._error = None
         self._events.ended(call, timed)
         return timed
 
     def rehearse(self, call: Call, context: JobContext, decide: Decide) -> Timed:
         """Run a call of which nobody hears."""
-        with self._signals():
-            timed = self.run(call, context)
-            return self._given_back(timed) or decide(call, timed, self._error)
+        with self.signals():
+            return self._decided(call, self.run(call, context), decide)
+
+    def _decided(self, call: Call, timed: Timed, decide: Decide) -> Timed:
+        if (back := self._given_back(timed)) is not None:
+            return back
+        self._is_thought_about = True
+        try:
+            timed = decide(call, timed, self._error)
+        finally:
+            self._is_thought_about = False
+        return self._given_back(timed) or timed
 
     def run(self, call: Call, context: JobContext) -> Timed:
         """To its end, in this thread."""
@@ -204,8 +213,8 @@ class MainThread:
         return timed._replace(outcome=self._back)
 
     @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
-        """While a call runs, and is decided about."""
+    def signals(self) -> Iterator[None]:
+        """From the claim of a call until its end is written: what comes where the task does not run is noted, and breaks nothing off."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -217,13 +226,12 @@ class MainThread:
                 signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self._context is None:  # somebody thinks about how it ended
-            if number == signal.SIGINT:
-                raise KeyboardInterrupt
-            self.stopped_by = number
-            raise Stopped(128 + number)
+        if self._is_thought_about and number == signal.SIGINT:
+            raise KeyboardInterrupt
         self.stopped_by = number
-        if self._task is not None:
+        if self._is_thought_about:
+            raise Stopped(128 + number)
+        if self._task is not None and self._context is not None:
             self._context._cancel(GRACE)
             self._cancel_coroutine()
         elif self._is_inside:

@@ -55,10 +55,11 @@ def run_one(
     try:
         pool = MainThread(events_of(inbox, clock), clock, rng, back)
         worker = _Single(registration, store, catalogue, config, clock, rng, inbox, bell, pool)
-        if not worker.takes(job, code, again=again):
-            return False, None, None
-        began()
-        timed = worker.work(decide)
+        with pool.signals():
+            if not worker.takes(job, code, again=again):
+                return False, None, None
+            began()
+            timed = worker.work(decide)
         return True, timed, pool.stopped_by
     finally:
         _leave(store, registration, clock, bell, holds=worker is not None and bool(worker.calls or worker.outgoing))
@@ -104,9 +105,7 @@ class _Single(Coordinator):
         self._thread.start()
         try:
             timed = self._here.serve(decide)
-            while self._thread.is_alive():
-                with contextlib.suppress(KeyboardInterrupt):  # its end is being written
-                    self._thread.join()
+            self._thread.join()
         finally:
             say_that_it_ends(self._catalogue.codes())
             beat.stop()

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from litequeue import LiteQueue
-from litequeue.cli import main
+from litequeue.cli import main, run
 
 from ..support import environment, wait_until
 from .conftest import Cli, Said
@@ -74,6 +74,10 @@ def sleeps(kind="sync"):
 async def sleeps_async():
     print("begun", flush=True)
     await asyncio.sleep(30)
+
+@app.task(retries=0)
+async def blocks():
+    coroutine.delay(1).get(timeout=5)
 
 @app.task
 def stubborn():
@@ -357,6 +361,20 @@ def test_a_signal_gives_it_back_uncharged(queue: Any, place: Path, number: int, 
     assert shown.end() == code and "given back, and nothing is charged" in shown.text
     info = job.info()
     assert (info.state, info.failures, info.interruptions, info.attempts) == ("available", 0, 0, ())
+
+
+def test_a_signal_before_the_task_begins_gives_it_back_too(queue: Any, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = queue.where.delay(1)
+    monkeypatch.setattr(run, "_say_how", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    said = cli("run", queue.app.path, job.id)
+    assert said.code == 130 and "given back" in said.err and "printed" not in said.out
+    assert (job.info().state, job.info().failures, job.info().interruptions) == ("available", 0, 0)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_coroutine_that_would_stop_its_own_loop_is_told_so(queue: Any, cli: Cli) -> None:
+    said = cli("run", queue.app.path, queue.blocks.delay().id)
+    assert said.code == 1 and "WouldDeadlock" in said.err and "write `await job`" in said.err
 
 
 @pytest.mark.slow
