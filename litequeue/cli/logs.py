@@ -49,12 +49,13 @@ def run(arguments: argparse.Namespace) -> int:
     with existing(arguments.db) as app:
         shown = _Shown(app, query, arguments, since)
         place = shown.last_lines()
-        if arguments.follow:
-            shown.follow(place)
-        elif not shown.printed_any:
-            complain("nothing that was printed is kept" + (f" of a job with {search.written(query)}" if query.terms else ""))
+        if not shown.printed_any and arguments.lines != 0:
+            if not arguments.follow:
+                complain("nothing that was printed is kept" + (f" of a job with {search.written(query)}" if query.terms else ""))
             if arguments.task is not None:
                 note_unknown_task(arguments.task, app._client.store.jobs.origins)
+        if arguments.follow:
+            shown.follow(place)
     return 0
 
 
