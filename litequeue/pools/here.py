@@ -43,7 +43,7 @@ class MainThread:
     """The pool of any kind."""
 
     kind = "main"
-    slots = 1
+    slots = size = 1
     is_prompt = False
 
     def __init__(self, events: Events | None, clock: Clock, rng: random.Random, back: Outcome = GIVEN_BACK) -> None:

@@ -251,8 +251,7 @@ class ProcessPool:
         if slot.loading:
             self._on_loaded(slot, future)
         elif error is None:
-            inline = future.result() if isinstance(future.result(), list) else None
-            for call, timed in slot.finished(inline):
+            for call, timed in slot.finished(found if isinstance(found := future.result(), list) else None):
                 self._report(call, timed)
                 if call.code.bounds is not None:
                     slot.watched.ended(timed.outcome)

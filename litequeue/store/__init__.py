@@ -50,7 +50,7 @@ __all__ = ["Store"]
 
 _PARTS: Final = {
     "acks": "acks.Acks", "actions": "actions.Actions", "alerts": "alerts.Alerts",
-    "batches": "batches.Batches", "flows": "flows.Flows", "futures": "futures.Futures", "jobs": "jobs.Jobs", "leases": "leases.Leases", "levels": "levels.Levels", "limits": "limits.Limits", "moving": "moving.Moving", "notices": "notices.Notices",
+    "batches": "batches.Batches", "chosen": "chosen.Chosen", "flows": "flows.Flows", "futures": "futures.Futures", "jobs": "jobs.Jobs", "leases": "leases.Leases", "levels": "levels.Levels", "limits": "limits.Limits", "moving": "moving.Moving", "notices": "notices.Notices",
     "operations": "operations.Operations", "pages": "pages.Pages",
     "printed": "printed.PrintedPieces", "reports": "reports.Reports", "searching": "searching.Searching", "schedules": "schedules.Schedules", "shown": "shown.Shown", "steps": "steps.Steps", "ticks": "schedules.Ticks", "workers": "workers.Workers",
 }  # fmt: skip
