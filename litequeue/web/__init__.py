@@ -12,6 +12,20 @@ In ``static/`` lie the one style sheet, the one script and the icon.
 Has no SQL (that is ``store/pages``), and changes nothing but through what users of an app change it with. May import whatever lies below ``app``.
 """
 
-from .mounted import wsgi
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .mounted import wsgi
 
 __all__ = ["wsgi"]
+
+
+def __getattr__(name: str) -> Any:
+    """At its first use: with the servers it takes 200 ms, and a terminal needs only words of the pages."""
+    if name != "wsgi":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .mounted import wsgi
+
+    return wsgi
