@@ -118,8 +118,9 @@ def _facts(
     untold, last_untold = connection.execute(UNTOLD, {"most": UNTOLD_OF}).fetchone()
     late = connection.execute(schedules.LATE, {"before": now - int(reasons.LATE * MICROS), "most": reasons.FIRST}).fetchall()
     (coming,) = connection.execute(COMING, {"most": MOST}).fetchone()
+    ended, discarded = _ended(connection, now)
     return reasons.Facts(
-        now, int(states.get("available", 0) or total(states.get(state, 0) for state in ("scheduled", "retrying"))), coming, *_ended(connection, now),
+        now, int(states.get("available", 0) or total(states.get(state, 0) for state in ("scheduled", "retrying"))), ended, discarded, coming,
         [(queue, since, int(levels.available.get(queue, 0))) for queue, since in levels.paused.items()], crew.workers, crew.conditions,
         reasons.without_code(_waits(connection), crew.living) if any(worker.unknown_tasks for worker in crew.living) else (),
         late, connection.execute(schedules.MISSED, {"most": reasons.FIRST}).fetchall(), connection.execute(schedules.DISABLED, {"most": reasons.FIRST}).fetchall(), untold, last_untold, disk_free, alerts.firing(connection, reasons.MOST),

@@ -9,10 +9,11 @@ from collections import Counter
 import pytest
 
 from litequeue.base.checks import aware
+from litequeue.base.history import BUCKETS, ENDS, Counted
 from litequeue.base.version import VERSION
-from litequeue.store import Store
+from litequeue.store import Store, history
 from litequeue.store.pages import overview
-from litequeue.store.pages.parts import ActionRow, Count, LiveState
+from litequeue.store.pages.parts import ActionRow, Count, LiveState, Reason
 
 from .filled import MICROS, NOW, QUEUES, TASKS, counted, execute, fill, rows_of
 from .test_failures import discard
@@ -69,6 +70,21 @@ def test_what_is_around_every_page(filled: Store) -> None:
     assert frame.file_bytes == os.stat(filled.path).st_size and frame.log_bytes == os.stat(filled.path + "-wal").st_size
     assert (frame.queue_names, frame.queues) == (tuple(sorted(QUEUES)), 3) and (frame.task_names, frame.tasks) == (tuple(sorted({*TASKS, "recorded"})), 5)
     assert (frame.workers, frame.schedules, frame.flows) == (2, 1, 1)
+
+
+def ended(store: Store, succeeded: int, discarded: int) -> None:
+    """In the last minute."""
+    ends = tuple({"succeeded": succeeded, "discarded": discarded}.get(end, 0) for end in ENDS)
+    with store.database.write(durable=False) as connection:
+        history.add(connection, [Counted(NOW - 5 * MICROS, "t", "q", ends, 0, 0, (0,) * BUCKETS, (0,) * BUCKETS)])
+
+
+def test_what_ended_well_is_no_reason_to_look(store: Store) -> None:
+    """Whatever had ended was called discarded once."""
+    ended(store, 500, 20)
+    assert store.pages.reasons(NOW) == ()
+    ended(store, 0, 30)
+    assert store.pages.reasons(NOW) == (Reason("failures", jobs=50),)
 
 
 def test_what_people_did_last_comes_first(store: Store) -> None:
