@@ -60,6 +60,7 @@ def build(prog: str = "litequeue") -> argparse.ArgumentParser:
     command("tasks", "jobs:tasks", "List the tasks that producers have recorded, with where their code is.", json_option)
     schedules.add_to(commands, command)
     alerts.add_to(commands)
+    command("top", "top.command:run", "Watch DB on a terminal, and act on it: jobs, queues, workers, schedules.", _top)
     command("stats", "jobs:stats", "Count jobs by state and queue; show the workers.", json_option)
     summary = "Look for what is or may go wrong; exit 0 if nothing is, 1 wrong, 3 damaged, 4 unusable, 75 busy or full."
     command("web", "web:web", "Serve the page of DB, to be seen in a browser, until SIGTERM or Ctrl-C.", _web)
@@ -185,6 +186,15 @@ def _limit(sub: Parser) -> None:
 
 def _queue(sub: Parser) -> None:
     sub.add_argument("queue", metavar="QUEUE", help="the queue's name")
+
+
+def _top(sub: Parser) -> None:
+    add = sub.add_argument
+    views = ("overview", "jobs", "queues", "workers", "schedules")
+    add("--view", default="overview", choices=(*views, "1", "2", "3", "4", "5"), metavar="VIEW", help=f"{', '.join(views)}; default overview")
+    add("--interval", default="1", metavar="SPAN", help="between two looks; default 1")
+    add("--once", action="store_true", help="print it one time, as where there is no terminal")
+    sub.epilog = "It can only be looked at until ! is pressed. The key ? shows all others."
 
 
 def _doctor(sub: Parser) -> None:

@@ -53,9 +53,9 @@ def sentence(view: Overview, now: datetime) -> str:
         return f"{words.spelled(count)} thing{' wants' if count == 1 else 's want'} a look. Everything else is well."
     if not view.workers:
         return "No worker runs, and no job waits for one."
-    parts = [counted(len(view.workers), "worker"), f"{words.rate(_per_minute(view.series))} jobs a minute"]
-    oldest = _oldest(view)
-    parts.append("none waits" if oldest is None else f"none waits longer than {words.age(words.since(oldest, now))}")
+    parts = [counted(len(view.workers), "worker"), f"{words.rate(per_minute(view.series))} jobs a minute"]
+    since = oldest(view)
+    parts.append("none waits" if since is None else f"none waits longer than {words.age(words.since(since, now))}")
     return f"All is well: {', '.join(parts)}."
 
 
@@ -83,10 +83,10 @@ def _number(name: str, shown: Child, unit: str, below: Child, line: Markup) -> M
 def _throughput(view: Overview) -> Markup:
     points = view.series.points
     line = small.spark([point.ended if point.was_served else None for point in points], "ok")
-    return _number("Throughput", words.rate(_per_minute(view.series)), "jobs/min", f"{words.number(view.series.totals.ended)} in {series.RANGES[view.series.range]}", line)
+    return _number("Throughput", words.rate(per_minute(view.series)), "jobs/min", f"{words.number(view.series.totals.ended)} in {series.RANGES[view.series.range]}", line)
 
 
-def _per_minute(found: Series) -> float:
+def per_minute(found: Series) -> float:
     """While there were workers: of a file that is three minutes old an hour says nothing."""
     served = sum(point.was_served for point in found.points)
     return found.totals.ended / max(found.span * served / 60, 1)
@@ -119,12 +119,13 @@ def _failed(view: Overview) -> Markup:
 
 def _waiting(view: Overview, now: datetime) -> Markup:
     count = next((each.jobs for each in view.states if each.state == "available"), None)
-    oldest = _oldest(view)
-    below = None if oldest is None else ("oldest due for ", _due_for(oldest, now))
+    since = oldest(view)
+    below = None if since is None else ("oldest due for ", _due_for(since, now))
     return _number("Waiting", "0" if count is None else words.count(count), "jobs", below, small.spark([point.waiting for point in view.series.points], "wait"))
 
 
-def _oldest(view: Overview) -> datetime | None:
+def oldest(view: Overview) -> datetime | None:
+    """Since when the job that waits longest could run."""
     return next((each.at for each in view.states if each.state == "available"), None)
 
 
