@@ -71,6 +71,8 @@ def build(prog: str = "litequeue") -> argparse.ArgumentParser:
     command("service", "service:run", "Print a systemd unit that keeps a worker up for DB.", _service)
     summary = "Make a key, by which what tasks pickle is signed."
     command("signing-key", "signing:signing_key", summary, _signing_key, db=False)
+    summary = "Print what lets a shell complete commands, options and names: eval \"$(litequeue completion bash)\"."
+    command("completion", "completion.command:run", summary, _completion, db=False)
     command("bench", "bench.command:run", "Measure this machine against the budgets.", _bench, db=False)
     command("demo", "demo:run", "Show it at work on a temporary file, in under 10 s.", db=False)
     command("help", "help:run", "List the chapters of the guide, or print one.", _help, db=False)
@@ -218,6 +220,10 @@ def _celery_migrate(sub: Parser) -> None:
 
 def _signing_key(sub: Parser) -> None:
     sub.add_argument("file", metavar="FILE", help="where there is none yet, in a folder that nobody else can write, such as ~/.config")
+
+
+def _completion(sub: Parser) -> None:
+    sub.add_argument("shell", metavar="bash|zsh|fish", choices=("bash", "zsh", "fish"), help="for which shell")
 
 
 def _bench(sub: Parser) -> None:
