@@ -191,9 +191,10 @@ def test_sql_is_in_the_store_alone(path: Path) -> None:
 
 @of_every_file
 def test_what_a_file_may_hold_is_printed_in_one_place_which_cleans_it(path: Path) -> None:
-    """``print`` and its like would hand on what drives a terminal. The others show nothing that a row has told them."""
+    """``print`` and its like would hand on what drives a terminal. The others show nothing that a row has told them, or run by themselves (what answers
+    a shell), with names that have been cleaned."""
     name = module_name(path)
-    if room(name) != "cli" or name in ("cli.printing", "cli.demo", "cli.help") or folder(name) == "cli.bench":
+    if room(name) != "cli" or name in ("cli.printing", "cli.demo", "cli.help", "cli.completion.answering") or folder(name) == "cli.bench":
         return
     for node in nodes(path):
         if isinstance(node, ast.Call):
@@ -217,8 +218,9 @@ def test_the_wall_clock_and_randomness_are_read_in_one_place(path: Path) -> None
 
 @of_every_file
 def test_durations_are_measured_by_the_clocks_own_monotonic(path: Path) -> None:
-    """What a test's frozen time cannot stop. The supervisor of commands runs by itself, and imports nothing of ours."""
-    if module_name(path) not in ("base.clock", "commands.supervisor") and room(module_name(path)) != "cli":
+    """What a test's frozen time cannot stop. The supervisor of commands, and what reads names for a shell, run by themselves and
+    import nothing of ours."""
+    if module_name(path) not in ("base.clock", "commands.supervisor", "store.suggested") and room(module_name(path)) != "cli":
         for node in nodes(path):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
                 assert (node.value.id, node.attr) != ("time", "monotonic"), node.lineno

@@ -20,7 +20,8 @@ from .render import print_table
 
 GUIDE: Final = Path(__file__).parent.parent / "guide"
 CHAPTERS: Final = (  # as they are read
-    "tasks", "workers", "workflows", "steps", "exactly", "schedules", "cron", "coming", "testing", "frameworks", "django", "watching", "debugging", "alerts", "operating", "deploying", "containers", "celery", "security", "speed",
+    "tasks", "workers", "workflows", "steps", "exactly", "schedules", "cron", "coming", "testing", "frameworks", "django", "watching", "terminal", "debugging", "alerts", "operating", "deploying", "containers",
+    "celery", "security", "speed",
     "guarantees", "inside",
 )  # fmt: skip
 WIDEST: Final = 100  # columns of text; wider lines are hard to follow

@@ -20,6 +20,7 @@ from ..base.stored import nesting
 from ..base.stored import shown as stored_json
 from ..commands.command import NAME as COMMAND
 from ..store.rules import waits_for_ever
+from . import bars
 from .calls import command_in, command_line
 from .printing import complain, put, say
 
@@ -232,9 +233,13 @@ def print_stats(stats: Stats, notes: Mapping[int, str], sizes: tuple[int, int]) 
     # Where not all jobs were counted, those of a state together are told more exactly than by queue.
     is_whole = not any(isinstance(count, AtLeast) for count in stats.states.values())
     rows = [*queues, *[("all", stats.states)] * (not is_whole)]
+    drawn = bars.bars([counts for _, counts in queues]) if sys.stdout.isatty() else []  # in a pipe the table stays what programs have learnt to read
     print_table(
-        ("QUEUE", *(state.upper() for state in states)),
-        [(f"{queue} (paused)" if queue in stats.paused else queue, *(_count(counts, state, is_whole) for state in states)) for queue, counts in rows],
+        ("QUEUE", *(state.upper() for state in states), *([bars.head()] if drawn else [])),
+        [
+            (f"{queue} (paused)" if queue in stats.paused else queue, *(_count(counts, state, is_whole) for state in states), *([bar] if drawn else []))
+            for (queue, counts), bar in zip(rows, [*drawn, *[""] * (len(rows) - len(drawn))], strict=True)
+        ],
     )
     say()
     _print_workers(stats, notes)

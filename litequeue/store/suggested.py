@@ -37,6 +37,7 @@ NAMES: Final = {
     ),
     "schedules": ("SELECT name FROM litequeue_schedules ORDER BY name LIMIT :most",),
     "limits": ("SELECT name FROM litequeue_limits ORDER BY name LIMIT :most",),
+    "alerts": ("SELECT name FROM litequeue_alerts ORDER BY name LIMIT :most",),
     "workers": ("SELECT DISTINCT name FROM (SELECT name FROM litequeue_workers WHERE stopped_at IS NULL LIMIT 1000) ORDER BY name LIMIT :most",),
 }  # fmt: skip
 

@@ -139,7 +139,7 @@ def _search(tree: Mapping[str, Any], database: str, current: str, names: Names) 
     taken = set(before.split(","))
     kind = {"state": "states", "queue": "queues", "task": "tasks", "schedule": "schedules", "worker": "workers"}.get(key, "")
     found = _named(tree, database, kind, last, names)
-    plain = [name for name in found if name not in taken and not any(char.isspace() or char in '",:*' for char in name) and name[:1] != "-"]
+    plain = [name for name in found if name not in taken and not any(char.isspace() or char in '",*' for char in name) and name[:1] != "-"]
     return [f"{negated}{key}:{before}{comma}{name}" for name in plain]
 
 

@@ -26,8 +26,8 @@ _BY_DEST: Final = {"queue": "queues", "queues": "queues", "task": "tasks", "topi
 _BY_METAVAR: Final = {
     "DB": DATABASE, "FILE": FILES, "PATH": FILES, "DIR": FOLDERS, "QUEUE": "queues", "Q": "queues", "TASK": "tasks", "STATE": "states", "QUERY": SEARCH, "SCHEDULE": "schedules",
 }  # fmt: skip
-_NAMES_OF: Final = {"schedule": "schedules", "ticks": "schedules", "limit": "limits"}  # what NAME is, of these commands
-_NEW: Final = ("schedule add",)  # whose NAME is of nothing that is there
+_NAMES_OF: Final = {"schedule": "schedules", "ticks": "schedules", "limit": "limits", "alert": "alerts"}  # what NAME is, of these commands
+_NEW: Final = ("schedule add", "alert add")  # whose NAME is of nothing that is there
 
 
 def tree() -> dict[str, Any]:

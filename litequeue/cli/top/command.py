@@ -79,10 +79,13 @@ def _live(app: LiteQueue, state: State, terminal: Terminal) -> None:
                 until = now + state.interval
             room = Room(*terminal.size(), _signs(), app.path)
             said = heard.taken()
-            state = replace(state, scroll=min(state.scroll, last_scroll(state, shown, room)), message=said or state.message)
+            if state.scroll:
+                state = replace(state, scroll=min(state.scroll, last_scroll(state, shown, room)))
+            if said:
+                state = replace(state, message=said)
             terminal.draw([painted(line, colours=has_colours(), shapes=True) for line in frame(state, shown, room)], (room.width, room.height or 0))
             for key in terminal.keys(min(IDLE, max(until - monotonic(), 0.0)) if not state.is_paused else IDLE):
-                step = press(state, key, shown, rows_seen(room))
+                step, was_asked = press(state, key, shown, rows_seen(room)), state.question
                 state = step.state
                 if step.effect == "quit":
                     return
@@ -90,7 +93,10 @@ def _live(app: LiteQueue, state: State, terminal: Terminal) -> None:
                     terminal.forget()
                 elif step.effect == "act" and step.deed is not None:
                     state, anew = replace(state, message=do(app, step.deed), marked=frozenset()), True
-                elif step.effect == "read":
+                if state.question is not None and was_asked is None:
+                    terminal.forget_keys()  # an answer comes after the question can be read, and is none that was typed ahead, or pasted
+                    break
+                if step.effect == "read":
                     shown = reader.look(state, anew=True)  # what comes next in the same read may be about what is shown by then
 
 

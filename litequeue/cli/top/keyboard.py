@@ -49,12 +49,13 @@ def decode(data: bytes, *, is_all: bool = False) -> Read:
             keys += [name] if name else []
             data = data[1:]
             continue
-        size = _size(data[0])
-        if len(data) < size and not is_all:
+        size, here = _size(data[0]), 1
+        while here < min(size, len(data)) and 0x80 <= data[here] < 0xC0:
+            here += 1
+        if here < size and here == len(data) and not is_all:
             return Read(keys, data)
-        char = data[:size].decode("utf-8", "replace")
-        keys += [each for each in char if each.isprintable() and each != "\ufffd"]
-        data = data[size:]
+        keys += [each for each in data[:here].decode("utf-8", "ignore") if each.isprintable()]
+        data = data[here:]
     return Read(keys, b"")
 
 

@@ -46,13 +46,13 @@ def _window(place: int, count: int, room: int) -> int:
 
 
 def _list(above: list[Line], columns: Sequence[Column], rows: Sequence[Row], row: Chosen | None, width: int, height: int | None, signs: Signs, marked: Sequence[int] = ()) -> Listed:
-    """The whole table is laid out, so that its columns stay where they are while one moves in it."""
-    head, *drawn = table(columns, rows, width, signs, chosen=None if row is None or height is None else row.place, marked=marked)
+    """All rows have a say in how wide the columns are, so that these stay where they are while one moves."""
     if height is None:
-        return Listed([*above, head, *drawn])
+        return Listed([*above, *table(columns, rows, width, signs, marked=marked)])
     room = max(height - len(above) - 1, 0)
-    first = 0 if row is None else _window(row.place, len(drawn), room)
-    return Listed([*above, head, *drawn[first : first + room]], is_fixed=True)
+    first = 0 if row is None else _window(row.place, len(rows), room)
+    seen = range(first, min(first + room, len(rows)))
+    return Listed([*above, *table(columns, rows, width, signs, chosen=None if row is None else row.place, marked=marked, seen=seen)], is_fixed=True)
 
 
 def _empty(said: str, width: int, command: str = "") -> Listed:
@@ -208,9 +208,10 @@ def _worker(row: WorkerRow, now: datetime, signs: Signs) -> Row:
     notes = [row.note] if row.note else []
     notes += [f"all {pool} slots are stuck" for pool in row.info.slots if row.info.is_stuck(pool)]
     up = f"stopped {times(row.info.stopped_at, now)}" if has_stopped else f"up {words.age(words.since(row.info.started_at, now))}"
+    ranges = " ".join(filter(None, map(row.info.range_of, row.info.slots)))  # within which its slots move
     runs = ", ".join(f"{other.task[:60]} #{other.id}" for other in row.runs)
     return (
-        text(row.info.name[:80], "dim" if has_stopped else ""), () if has_stopped else bar(part, whole, 10, signs, "busy"), text(None if has_stopped else f"{part}/{whole}"),
+        text(row.info.name[:80], "dim" if has_stopped else ""), () if has_stopped else bar(part, whole, 10, signs, "busy"), text(None if has_stopped else f"{part}/{whole}{f' ({ranges})' if ranges else ''}"),
         text(None if row.rate is None else words.rate(row.rate)), text(None if row.memory_bytes is None else words.size(row.memory_bytes), "dim"),
         text(", ".join(notes), "warn bold") if notes else text(up, "dim"), text("all" if row.info.queues is None else ",".join(row.info.queues)[:80], "dim"), text(runs, "dim"),
     )  # fmt: skip

@@ -31,12 +31,15 @@ def text(value: str | None, style: str = "") -> Line:
     return () if not value else (Piece(value, style),)
 
 
-def table(columns: Sequence[Column], rows: Sequence[Row], room: int, signs: Signs, *, chosen: int | None = None, marked: Sequence[int] = (), gutter: bool = True) -> list[Line]:
-    """The head and a line a row. ``chosen`` and ``marked``: places of rows."""
+def table(
+    columns: Sequence[Column], rows: Sequence[Row], room: int, signs: Signs, *, chosen: int | None = None, marked: Sequence[int] = (), gutter: bool = True, seen: range | None = None
+) -> list[Line]:  # fmt: skip
+    """The head and a line a row. ``chosen`` and ``marked``: places of rows; ``seen``: those of which lines are made, while the columns are as wide as all of them ask for."""
     side = 2 if gutter and room > 4 else 0
     widths = _widths(columns, rows, room - side)
     lines = [_line([(Piece(column.head, "dim"),) for column in columns], columns, widths, room, signs, (Piece(" " * side),) if side else ())]
-    for place, row in enumerate(rows):
+    for place in range(len(rows)) if seen is None else seen:
+        row = rows[place]
         left = (Piece(signs.cursor if place == chosen else " ", "key"), Piece(signs.mark if place in marked else " ", "warn")) if side else ()
         line = _line(row, columns, widths, room, signs, left)
         lines.append(_whole(line) if place == chosen and gutter else line)

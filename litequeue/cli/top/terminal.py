@@ -40,14 +40,15 @@ def is_there() -> bool:
 class Terminal:
     """Of this process, within a block."""
 
-    def __init__(self) -> None:
-        """Raises InvalidArgument on a system whose terminals have no modes that can be set."""
+    def __init__(self, reads: int | None = None, writes: int | None = None) -> None:
+        """``reads`` and ``writes``: descriptors, of standard input and output if not others. Raises InvalidArgument on a system whose terminals have no modes that can be set."""
         try:
             import termios
         except ImportError:  # pragma: no cover - Windows
             raise InvalidArgument("top draws on a POSIX terminal, which there is none of on this system; --once prints the same one time, and litequeue web DB shows it in a browser") from None
         self._termios: Any = termios
-        self._input, self._output = sys.stdin.fileno(), sys.stdout.fileno()
+        self._input = sys.stdin.fileno() if reads is None else reads
+        self._output = sys.stdout.fileno() if writes is None else writes
         self._before: list[Any] | None = None
         self._drawn: list[str] = []
         self._size = (0, 0)
@@ -158,11 +159,18 @@ class Terminal:
 
     # -- keys ---------------------------------------------------------------------------------------------
 
+    def forget_keys(self) -> None:
+        """Those that were pressed so far."""
+        self._data = b""
+        with contextlib.suppress(self._termios.error):
+            self._termios.tcflush(self._input, self._termios.TCIFLUSH)
+
     def keys(self, seconds: float) -> list[str]:
         """Those that were pressed; none after so long. Raises Gone."""
+        before = self._data
         found = self._waited(seconds)
-        if not found and self._data:  # the beginning of a sequence, or the key Escape
-            found, self._data = decode(self._data, is_all=True)
+        if before and self._data == before:  # the beginning of a sequence of which nothing more came, or the key Escape
+            found, self._data = decode(before, is_all=True)
         return found
 
     def _waited(self, seconds: float) -> list[str]:

@@ -125,6 +125,7 @@ def wrapped(text: str, room: int, most: int, more: str = "…") -> list[str]:
             break
         head = cut(rest, room, "")
         if not head:  # a character of two columns in one
+            found.append(more)
             break
         space = head.rfind(" ") if rest[len(head) : len(head) + 1] != " " else len(head)
         head = head[:space] if space > 0 else head
