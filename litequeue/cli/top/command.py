@@ -19,6 +19,7 @@ from ...app import LiteQueue
 from ...base.checks import MICROS, clean, span
 from ...base.clock import SystemClock, monotonic
 from ...base.errors import InvalidArgument
+from ...base.search import parse
 from ..jobs import existing
 from ..printing import put
 from .doing import do
@@ -38,12 +39,23 @@ def run(arguments: argparse.Namespace) -> int:
     seconds = span(arguments.interval, "--interval") / MICROS
     if not LEAST <= seconds <= MOST:
         raise InvalidArgument(f"--interval is {LEAST:g} s to an hour, not {arguments.interval}")
-    state = State(view=VIEWS[int(arguments.view) - 1] if arguments.view.isdigit() else arguments.view, interval=seconds)
+    state = replace(_begun(" ".join(arguments.query), arguments.view), interval=seconds)
     with existing(arguments.db) as app:
         if arguments.once or not is_there():
             return _once(app, state)
         _live(app, state, Terminal())
     return 0
+
+
+def _begun(search: str, view: str | None) -> State:
+    """``view``: by its name or number. Raises InvalidArgument for a search that makes no sense, or one that another view than that of jobs is to show."""
+    chosen = VIEWS[int(view) - 1] if view is not None and view.isdigit() else view
+    if search and chosen not in (None, "jobs"):
+        raise InvalidArgument(f"{search!r:.80} is a search for jobs, and --view {view} shows none: leave one of them out")
+    job = parse(search).job
+    if job is not None:
+        return State(view="jobs", job=job)
+    return State(view=next((each for each in VIEWS if each == chosen), "jobs" if search else "overview"), query=search)
 
 
 def _signs() -> Signs:

@@ -37,7 +37,7 @@ def test_each_view_by_its_name_or_number(busy: Path, cli: Cli, view: str, part: 
 
 @pytest.mark.parametrize(("words", "code", "why"), [
     (("--interval", "0"), 2, "--interval is 0.1 s to an hour, not 0"), (("--interval", "2h"), 2, "to an hour"), (("--interval", "soon"), 2, "'soon' is no length of time"),
-    (("--view", "job"), 2, "invalid choice: 'job'; did you mean jobs?"), (("--query", "x"), 2, "unrecognized arguments: --query x"),
+    (("--view", "job"), 2, "invalid choice: 'job'; did you mean jobs?"), (("--query", "x"), 2, "unrecognized arguments: --query"), (("stat:x",), 2, "there is no 'stat' to search by"), (("t", "--view", "queues"), 2, "'t' is a search for jobs, and --view queues shows none"),
 ])  # fmt: skip
 def test_what_makes_no_sense_is_refused_in_a_line(busy: Path, cli: Cli, words: tuple[str, ...], code: int, why: str) -> None:
     said = cli("top", busy, *words)
@@ -47,3 +47,10 @@ def test_what_makes_no_sense_is_refused_in_a_line(busy: Path, cli: Cli, words: t
 def test_a_file_that_is_not_there_is_not_made(tmp_path: Path, cli: Cli) -> None:
     said = cli("top", tmp_path / "none.sqlite")
     assert said.code == 4 and not list(tmp_path.iterdir()) and said.err.count("\n") == 1
+
+
+def test_it_begins_with_a_search_or_a_job(busy: Path, cli: Cli) -> None:
+    said = cli("top", busy, "state:available", "-queue:other", "--once")
+    assert "jobs" in said.out.splitlines()[0] and "/state:available -queue:other  2 jobs" in said.out
+    assert "No job matches." in cli("top", busy, "state:running", "--view", "2").out and "○ available  shop.send  #2" in cli("top", busy, "2").out
+    assert "There is no job 77 in this file" in cli("top", busy, "77").out
