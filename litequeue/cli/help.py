@@ -67,7 +67,7 @@ def known(topic: str) -> str:
     near = difflib.get_close_matches(topic.lower(), CHAPTERS, 1, 0.7)
     meant = f"; did you mean {near[0]}?" if near else "."
     raise InvalidArgument(
-        f"there is no chapter {topic!r:.100}{meant} There are {', '.join(CHAPTERS)}. What a command takes, "
+        f"there is no chapter {topic!r:.40}{meant} There are {', '.join(CHAPTERS)}. What a command takes, "
         "its own --help says"
     )
 
