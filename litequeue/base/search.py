@@ -22,7 +22,7 @@ MOST_SPAN: Final = 10_000 * 366 * 86_400 * 10**6  # microseconds; a sum of two o
 
 WORD: Final = "word"  # the key of what has none
 TEXTS: Final = ("state", "queue", "task", "error", "schedule", "worker", "tag", "flow")
-SPANS: Final = ("age", "took")
+SPANS: Final = ("age", "took", "ended")
 NUMBERS: Final = ("id", "attempt")
 KEYS: Final = (*TEXTS, *SPANS, *NUMBERS, "args.NAME")
 
@@ -181,7 +181,7 @@ def _text(value: _Value, key: str) -> Text:
     return Text(text.removesuffix("*"), text.endswith("*"))
 
 
-_EXAMPLES: Final = {"state": "discarded", "task": "shop.*", "queue": "mail", "age": "<1d", "took": ">30s", "id": "100..200", "attempt": ">1"}
+_EXAMPLES: Final = {"state": "discarded", "task": "shop.*", "queue": "mail", "age": "<1d", "took": ">30s", "ended": ">7d", "id": "100..200", "attempt": ">1"}
 
 
 def _span(text: str, key: str) -> Span:

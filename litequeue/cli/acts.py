@@ -14,12 +14,14 @@ from typing import Any, Final
 
 from ..acting import DONE, Acting, ids_meant, meant
 from ..app import LiteQueue
+from ..base import checks
 from ..base.accounts import own_name
 from ..base.checks import counted
 from ..base.counts import AtLeast
 from ..base.errors import InvalidArgument, JobNotFound, LitequeueError
 from ..base.search import Query, written
 from ..job import Job
+from ..options.kinds import LENGTH
 from ..workflow.flow import Flow
 from .grammar.parser import job_id, job_or_flow
 from .jobs import existing
@@ -46,6 +48,25 @@ def cancel(arguments: argparse.Namespace) -> int:
 def purge(arguments: argparse.Namespace) -> int:
     """By ids too it is a search, since there is nothing to say of each."""
     return _by_query(arguments, "purge", _query_of(arguments, "purge"))
+
+
+def prune(arguments: argparse.Namespace) -> int:
+    older = None if arguments.older is None else LENGTH.check(arguments.older, "--older")
+    if older is not None and arguments.meant and all(map(_ID.fullmatch, arguments.meant)):
+        raise InvalidArgument("--older is for a search, such as task:shop.*; jobs that are named by their ids are deleted whenever they ended")
+    if older is None and arguments.meant:
+        return _by_query(arguments, "prune", _query_of(arguments, "prune"))
+    return _by_query(arguments, "prune", meant("prune", " ".join(arguments.meant), older=older))
+
+
+def move(arguments: argparse.Namespace) -> int:
+    queue = checks.name(arguments.to, "--to")
+    code = _by_query(arguments, "move", _query_of(arguments, "move"), queue)
+    if not arguments.dry_run and code == 0:
+        with existing(arguments.db) as app:
+            if queue in app._client.store.reports.paused():
+                complain(f"queue {queue} is paused: they wait there until litequeue resume {arguments.db} {queue}")
+    return code
 
 
 def _done(
@@ -112,7 +133,7 @@ def _say_of_job(app: LiteQueue, job: int, what: str, text: str, acted: bool) -> 
 # -- what a search means -----------------------------------------------------------------------------------
 
 
-def _by_query(arguments: argparse.Namespace, what: str, query: Query) -> int:
+def _by_query(arguments: argparse.Namespace, what: str, query: Query, to: str = "") -> int:
     with existing(arguments.db) as app:
         actor = acting(app)
         count = actor.count(query)
@@ -120,10 +141,10 @@ def _by_query(arguments: argparse.Namespace, what: str, query: Query) -> int:
         if not count:
             complain(f"there is no job with {written(query)}")
             return 1
-        if arguments.dry_run or not (arguments.yes or _agrees(what, said)):
+        if arguments.dry_run or not (arguments.yes or _agrees(what, f"{said} to {to}" if to else said)):
             say(f"{said}: nothing was done" + ("" if arguments.dry_run or sys.stdin.isatty() else f"; --yes does it, to {what} {'it' if count == 1 else 'them'}"))
             return 0 if arguments.dry_run else 1
-        return _act(actor, what, query, count, getattr(arguments, "from_start", False))
+        return _act(actor, what, query, count, from_start=getattr(arguments, "from_start", False), to=to)
 
 
 def _agrees(what: str, said: str) -> bool:
@@ -134,10 +155,10 @@ def _agrees(what: str, said: str) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _act(actor: Acting, what: str, query: Query, count: int, from_start: bool) -> int:
+def _act(actor: Acting, what: str, query: Query, count: int, *, from_start: bool, to: str) -> int:
     changed = looked = 0
     try:
-        for number, progress in enumerate(actor.act(what, query, count, from_start=from_start), 1):
+        for number, progress in enumerate(actor.act(what, query, count, from_start=from_start, to=to), 1):
             looked, changed = progress.looked_at, progress.changed
             if progress.stopped:
                 complain(f"stopped, since {progress.stopped}: {counted(changed, 'job')} {DONE[what]}")

@@ -1,4 +1,4 @@
-"""What users do to jobs and queues that exist: cancel, retry, pause; and what time does: prune.
+"""What users do to jobs and queues that exist: cancel, retry, move, pause; and what time does: prune.
 
 Owns those transactions and their SQL. A worker's own path is in ``jobs`` and ``turn``.
 """
@@ -54,6 +54,10 @@ PAUSE: Final = """INSERT INTO litequeue_queues (name, paused_at) VALUES (:queue,
 ON CONFLICT (name) DO UPDATE SET paused_at = coalesce(paused_at, excluded.paused_at)"""
 RESUME: Final = "DELETE FROM litequeue_queues WHERE name = :queue"
 
+IS_PAUSED: Final = "SELECT 1 FROM litequeue_queues WHERE name = :queue AND paused_at IS NOT NULL"
+# One that runs stays where it was claimed from: what it does there is counted by its queue. One that has ended runs there if it is put back.
+MOVE: Final = """UPDATE litequeue_jobs SET queue = :queue
+WHERE id IN (SELECT value FROM json_each(:ids)) AND lease_expires_at IS NULL AND queue <> :queue"""
 STILL_WAITING: Final = """SELECT json_group_array(id) FROM litequeue_jobs
 WHERE id IN (SELECT value FROM json_each(:ids)) AND finished_at IS NULL AND lease_expires_at IS NULL"""
 PRUNE_NOW: Final = """UPDATE litequeue_jobs SET prune_at = :now
@@ -157,12 +161,24 @@ class Operations:
                     count += hurried(connection, job, now, from_start=from_start)
             return count, everyone(connection) if count else []
 
-    def purge(self, jobs: Sequence[int], now: int) -> tuple[int, list[Address]]:
-        """Delete several: what waits is cancelled first, and who waits for that is told. Those that run are left alone, and those from which others
-        came that are there. How many are gone, and whom to wake."""
+    def move(self, jobs: Sequence[int], queue: str) -> tuple[int, list[Address]]:
+        """Let several wait in another queue; how many were moved, and whom to wake. Each stays what it is: its place in a workflow, its key and its
+        limit are its own, and not its queue's."""
         ids = json.dumps(list(jobs))
         with self._database.write(durable=True) as connection:
-            waiting = json.loads(connection.execute(STILL_WAITING, {"ids": ids}).fetchone()[0])
+            count = connection.execute(MOVE, {"ids": ids, "queue": queue}).rowcount
+            if count:
+                if connection.execute(IS_PAUSED, {"queue": queue}).fetchone() is not None:
+                    limits.paused(connection, queue)  # a paused queue keeps no slots from others
+                limits.ask_of(connection, ids)  # those of a paused one were passed over until now
+            return count, everyone(connection) if count else []
+
+    def purge(self, jobs: Sequence[int], now: int, *, only_final: bool = False) -> tuple[int, list[Address]]:
+        """Delete several: what waits is cancelled first, and who waits for that is told; with ``only_final`` it is left alone. So are those that run,
+        and those from which others came that are there. How many are gone, and whom to wake."""
+        ids = json.dumps(list(jobs))
+        with self._database.write(durable=True) as connection:
+            waiting = [] if only_final else json.loads(connection.execute(STILL_WAITING, {"ids": ids}).fetchone()[0])
             for job in waiting:
                 cancel(connection, job, now)
             telling.tell(connection, now)

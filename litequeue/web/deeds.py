@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from ..acting import USUAL, Acting, ids_meant, meant
+from ..acting import Acting, ids_meant, meant
 from ..base.clock import monotonic
 from ..base.errors import InvalidArgument
 from ..base.search import Query, written
@@ -22,6 +22,7 @@ from .messages import Request, Response
 from .pages.acting import act as act_page
 from .place import Place
 
+OFFERED: Final = ("retry", "cancel", "purge")
 MOST_COUNTED: Final = 100_000
 MOST_IDS: Final = 500
 SHOWN: Final = 20  # of those that are meant
@@ -43,8 +44,8 @@ def act(request: Request, place: Place) -> Response:
     """``op`` with ids, or ``all`` with a search; ``confirm`` and ``count`` once somebody has seen how many."""
     of_all = _one(request, "all")
     what = of_all or _one(request, "op")
-    if what not in USUAL:
-        raise InvalidArgument(f"there is no action {what!r:.40}: {', '.join(USUAL)}")
+    if what not in OFFERED:
+        raise InvalidArgument(f"there is no action {what!r:.40}: {', '.join(OFFERED)}")
     ids = () if of_all else _ids(request)
     query = ids_meant(what, ids) if ids else meant(what, _one(request, "q"))
     if _one(request, "confirm") or ids and what != "purge":

@@ -55,6 +55,10 @@ def build(prog: str = "litequeue") -> argparse.ArgumentParser:
     command("cancel", "acts:cancel", summary, _meant)
     summary = "Delete jobs: waiting ones, which are cancelled first, and final ones; not those that run."
     command("purge", "acts:purge", summary, _meant)
+    summary = "Delete final jobs before their time: those that a search means, or that ended so long ago."
+    command("prune", "acts:prune", summary, _prune)
+    summary = "Move jobs to another queue: those that wait, unless the search names states; not those that run."
+    command("move", "acts:move", summary, _move)
     command("pause", "acts:pause", "Let no worker claim from a queue.", _queue)
     command("resume", "acts:resume", "Undo pause.", _queue)
     command("tasks", "jobs:tasks", "List the tasks that producers have recorded, with where their code is.", json_option)
@@ -148,10 +152,10 @@ def _run(sub: Parser) -> None:
 QUERY = "such as: state:discarded task:shop.* error:Timeout age:<1d -queue:mail; the guide's chapter watching has them all"
 
 
-def _meant(sub: Parser) -> None:
+def _meant(sub: Parser, nargs: str = "+") -> None:
     sub.takes_search = True
     add = sub.add_argument
-    add("meant", metavar="ID | QUERY", nargs="+", help=f"jobs by their ids, flow:ID for all of a workflow, or a search, {QUERY}")
+    add("meant", metavar="ID | QUERY", nargs=nargs, help=f"jobs by their ids, flow:ID for all of a workflow, or a search, {QUERY}")
     add("--yes", action="store_true", help="do it to all that the search means, and ask nobody")
     add("--dry-run", action="store_true", help="only count what the search means")
 
@@ -159,6 +163,16 @@ def _meant(sub: Parser) -> None:
 def _retry(sub: Parser) -> None:
     _meant(sub)
     sub.add_argument("--from-start", action="store_true", help="forget the steps that a job has stored")
+
+
+def _prune(sub: Parser) -> None:
+    _meant(sub, nargs="*")
+    sub.add_argument("--older", metavar="SPAN", help="those that ended longer ago than that, such as 7d; with a search, those of it")
+
+
+def _move(sub: Parser) -> None:
+    _meant(sub)
+    sub.add_argument("--to", metavar="QUEUE", required=True, help="the queue in which they are to wait")
 
 
 def _emit(sub: Parser) -> None:

@@ -44,6 +44,7 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
 _SPANS: Final = {
     "age": ":now - created_at",
     "took": "CASE WHEN finished_at IS NOT NULL THEN finished_at WHEN state = 'running' THEN :now END - started_at",
+    "ended": ":now - finished_at",
     "id": "litequeue_jobs.id",
     "attempt": "attempt - releases",
 }
