@@ -130,5 +130,5 @@ def _of_final(query: Query) -> Query:
     """What has not ended is never meant. Raises InvalidArgument where it is named."""
     named = {value.text for term in query.terms if term.key == "state" and not term.is_not for value in term.values if isinstance(value, Text)}
     if named - FINAL:
-        raise InvalidArgument(f"prune deletes jobs that have ended, and state:{sorted(named - FINAL)[0]} has not: purge cancels what waits, and deletes it")
+        raise InvalidArgument(f"prune deletes jobs that have ended, and state:{min(named - FINAL)} has not: purge cancels what waits, and deletes it")
     return query if named else query.with_term("state", *USUAL["prune"])

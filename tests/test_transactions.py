@@ -675,7 +675,7 @@ def running(app: LiteQueue) -> JobContext:
 
 def context_of(app: LiteQueue, job: ClaimedJob) -> JobContext:
     context = JobContext(job, 9, None, app._client.clock.now())
-    context._opener, context._codec, context._result_ttl = lambda: app._client.store, Codec(), 10**12
+    context._opener, context._codec, context._keep_succeeded = lambda: app._client.store, Codec(), 10**12
     return context
 
 

@@ -15,6 +15,7 @@ from typing import Final
 from .errors import InvalidArgument, InvalidType
 
 MICROS: Final = 1_000_000
+DAY: Final = 86_400 * MICROS
 MAX_SECONDS: Final = 100 * 366 * 86_400  # a century: keeps every sum far below SQLite's 2**63
 MAX_NAME: Final = 200
 _NAME = re.compile(r"[\w.:-]{1,200}")

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from ..base.checks import MICROS, aware
 from ..base.errors import InvalidArgument
 from ..given import expires_at_of, run_at_of
-from ..options import EnqueueOptions, TaskOptions, checked, options_of, stored
+from ..options import EnqueueOptions, checked, stored
 from ..tasks import TaskCode, Template, columns_of
 from .bookkeeping import Bookkeeping
 from .wire import NAME
@@ -135,6 +135,6 @@ def _not_carried(code: TaskCode) -> Iterable[str]:
         yield "codec"
     if not code.keeps:
         yield "output"
-    if code.result_ttl != options_of(TaskOptions)["result_ttl"].default * MICROS:
+    if code.result_ttl is not None:
         yield "result_ttl (result_expires is the Celery app's)"
 

@@ -39,7 +39,7 @@ from ..store import Store
 from ..store.rules import FOREVER
 from ..tasks import TaskCode
 from ..worker.discovery import Catalogue
-from ..worker.dispatch import call_of
+from ..worker.dispatch import Keeping, call_of
 from ..worker.single import run_one
 from . import exits
 from .jobs import existing
@@ -272,7 +272,7 @@ def _rehearsed(job: ClaimedJob, code: TaskCode, path: str, arguments: argparse.N
     from ..tasks.rehearsed import Rehearsed
 
     clock, rng = SystemClock(), system_random()
-    call = call_of(job, code, path, clock.monotonic(), keeps=False)
+    call = call_of(job, code, path, clock.monotonic(), keeping=Keeping(output=False))
     context = Rehearsed(job, call.max_attempts, None, clock.now())
     context._database, context._opener, context._codec = path, code.opener, code.codec
     pool = MainThread(None, clock, rng)

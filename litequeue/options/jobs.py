@@ -186,4 +186,4 @@ class TaskOptions(JobOptions, total=False):
         str | None,
         Option(one_of("keep", "drop"), "what becomes of what it prints and logs, beside going where it goes: it is kept with each job, or not", "keep", '`"keep"`'),
     ]
-    result_ttl: Annotated[Span | None, Option(SPAN, "how long a succeeded job is kept", 86_400, "a day")]
+    result_ttl: Annotated[Span | None, Option(SPAN, "how long a succeeded job is kept", said="as its worker says: a day")]

@@ -79,6 +79,10 @@ class WorkerOptions(TypedDict, total=False):
     name: Annotated[str | None, Option(NAME, "shown in stats and jobs", said="HOST-PID")]
     lease: Annotated[Span | None, Option(LEASE, "a frozen worker's jobs are taken by others after so long", 60)]
     grace: Annotated[Span | None, Option(SPAN, "for running jobs at shutdown", 30)]
+    keep_succeeded: Annotated[
+        Span | None, Option(SPAN, "how long jobs are kept that succeed under it, unless their task says it (`result_ttl`)", 86_400, "a day")
+    ]
+    keep_discarded: Annotated[Span | None, Option(SPAN, "how long jobs are kept that are discarded under it", 30 * 86_400, "30 days")]
     output: Annotated[
         Literal["keep", "drop"] | None,
         Option(one_of("keep", "drop"), "what becomes of what jobs print and log, beside going where it goes: it is kept with each, or not", "keep"),

@@ -12,6 +12,7 @@ import enum
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from ..base.checks import DAY
 from ..base.models import ClaimedJob
 from ..base.outcomes import Timed
 from ..tasks import TaskCode
@@ -29,6 +30,8 @@ class Call(NamedTuple):
     claimed_at: float = 0.0  # monotonic, of the worker
     trusts_anyone: bool = False  # who can write the file, with what a command does
     keeps: bool = True  # what it prints and logs
+    keep_succeeded: int = DAY  # microseconds that the job is kept once it has ended so
+    keep_discarded: int = 30 * DAY
 
     def without_secrets(self, text: str) -> str:
         """A text that came of it, such as an error, without its secret arguments."""

@@ -62,7 +62,7 @@ MAX_TRACEBACK: Final = 64 << 10
 def context_of(call: Call, clock: Clock) -> JobContext:
     context = JobContext(call.job, call.max_attempts, call.timeout, clock.now())
     context._database = call.database
-    context._opener, context._codec, context._result_ttl = call.code.opener, call.code.codec, call.code.result_ttl
+    context._opener, context._codec, context._keep_succeeded = call.code.opener, call.code.codec, call.keep_succeeded
     context._trusts_anyone, context._keeps, context._code = call.trusts_anyone, call.keeps, call.code
     return context
 

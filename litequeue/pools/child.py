@@ -116,7 +116,7 @@ def _import_given() -> None:
 
 def wire(call: Call) -> list[Any]:
     """A call as text."""
-    return [call.job, call.max_attempts, call.timeout, call.soft_timeout, call.database, call.keeps]
+    return [call.job, call.max_attempts, call.timeout, call.soft_timeout, call.database, call.keeps, call.keep_succeeded]
 
 
 def load_codes(origins: Sequence[tuple[TaskOrigin, bool, Callable[..., TaskCode] | None]], database: str) -> dict[str, str]:
@@ -226,11 +226,11 @@ _host: _Host | None = None  # of the call that runs
 
 def _run(fields: list[Any]) -> Note:
     global _host
-    row, max_attempts, timeout, soft_timeout, database, keeps = fields
+    row, max_attempts, timeout, soft_timeout, database, keeps, keep_succeeded = fields
     if keeps:
         capturing.keep_output()
     job = ClaimedJob._make(row)
-    call = Call(job, _codes[job.task], max_attempts, timeout, soft_timeout, database, keeps=keeps)
+    call = Call(job, _codes[job.task], max_attempts, timeout, soft_timeout, database, keeps=keeps, keep_succeeded=keep_succeeded)
     context = context_of(call, _clock)
     context._host = _host = _Host(_index)
     if timeout is not None and _channel is not None:

@@ -27,6 +27,7 @@ from .bells import one_for
 from .file import Database
 from .inserting import COLUMNS, insert_job, named
 from .origins import ALL_TASKS, TASK_ORIGIN, record_options, record_origin
+from .rules import KEEP_DISCARDED
 from .tags import note
 
 if TYPE_CHECKING:
@@ -190,6 +191,7 @@ class Jobs:
         demand: Demand | None = None,
         running: int | None = None,
         passes_on: bool = True,
+        keep_discarded: int = KEEP_DISCARDED,
         patience: float | None = None,
     ) -> Turn:
         """Settle what ended, put due jobs where they can be claimed, claim, and say who sleeps from now on; one transaction. Raises QueueBusy
@@ -199,6 +201,7 @@ class Jobs:
         turn = Turn(
             worker, now, lease_until, succeeded=succeeded, others=others, suspended=suspended, replaced=replaced, adoptions=adoptions,
             printed=printed, said=said, used=used, counted=counted, demand=demand, running=running, passes_on=passes_on,
+            keep_discarded=keep_discarded,
         )  # fmt: skip
         with self._database.write(durable=False, patience=patience) as connection:
             for step in pipeline.STEPS:

@@ -108,27 +108,27 @@ class Leases:
         with self._database.write(durable=True, patience=patience) as connection:
             connection.execute(BEAT, {"worker": worker, "now": now})
 
-    def rescue_worker(self, worker: int, name: str, now: int) -> Rescued:
-        """Put back the jobs of a dead worker, and close its row."""
+    def rescue_worker(self, worker: int, name: str, now: int, keep: int = KEEP_DISCARDED) -> Rescued:
+        """Put back the jobs of a dead worker, and close its row. ``keep``: microseconds, of those that it discards."""
         with self._database.write(durable=False) as connection:
             rescued = _rescue(
                 connection,
                 (LOSING_OF_WORKER, AGAIN_OF_WORKER, RECORD_RESCUE_WORKER, RESCUE_WORKER),
                 now,
                 f"worker {name} died",
-                {"worker": worker},
+                {"worker": worker, "prune_at": now + keep},
             )
             connection.execute(STOPPED, {"worker": worker, "now": now})
         return rescued
 
-    def release_worker(self, worker: int, now: int) -> Rescued:
+    def release_worker(self, worker: int, now: int, keep: int = KEEP_DISCARDED) -> Rescued:
         """The same for a worker that had announced that it was leaving: nothing is charged."""
         with self._database.write(durable=False) as connection:
             lost = _losing(connection, LOSING_RELEASED, {"worker": worker}, now)
             history.count(connection, AGAIN_RELEASED, {"worker": worker}, "released", now)
             count = connection.execute(
                 RELEASE_WORKER,
-                {"worker": worker, "now": now, "prune_at": now + KEEP_DISCARDED},
+                {"worker": worker, "now": now, "prune_at": now + keep},
             ).rowcount
             connection.execute(STOPPED, {"worker": worker, "now": now})
         return Rescued(count - len(lost), lost)
@@ -137,7 +137,7 @@ class Leases:
         """The other workers of which a lease has run out."""
         return set(json.loads(self._database.one(LAPSED_WORKERS, {"me": me, "now": now})[0]))
 
-    def rescue_lapsed(self, worker: int, before: int, now: int) -> Rescued:
+    def rescue_lapsed(self, worker: int, before: int, now: int, keep: int = KEEP_DISCARDED) -> Rescued:
         """Put back a worker's jobs whose leases ran out ``before``: it is frozen.
 
         None, if the write lock had to be waited for: its heartbeat may have had to wait as well.
@@ -151,7 +151,7 @@ class Leases:
                 (LOSING_LAPSED, AGAIN_LAPSED, RECORD_RESCUE_LAPSED, RESCUE_LAPSED),
                 now,
                 "the lease ran out",
-                {"worker": worker, "before": before},
+                {"worker": worker, "before": before, "prune_at": now + keep},
             )
 
 
@@ -167,7 +167,6 @@ def _rescue(
         "now": now,
         "why": why,
         "limit": MAX_INTERRUPTIONS,
-        "prune_at": now + KEEP_DISCARDED,
     }
     losing, again, record, rescue = sql
     lost = _losing(connection, losing, parameters, now)

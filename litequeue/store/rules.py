@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ..base import checks
 from ..base.checks import MAX_SECONDS, MICROS
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-DAY: Final = 86_400 * 1_000_000
-KEEP: Final = DAY  # of jobs that were cancelled or expired
+DAY: Final = checks.DAY
+# How long a job is kept that has ended, in microseconds. What succeeded or was discarded under a worker as that says, or its task, and it is written down with
+# its end; what was cancelled or has expired, which needs no worker, is kept for a day.
+KEEP: Final = DAY
 KEEP_DISCARDED: Final = 30 * DAY
 MAX_INTERRUPTIONS: Final = 3
 # When a job is due that waits for an event without an end: the year 9000. It is no blocked one, which other jobs, or a schedule, would let go.

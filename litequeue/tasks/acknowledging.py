@@ -67,7 +67,7 @@ class JobTransaction(Generic[S]):
                 outcome = Succeeded(text), seconds
                 context._store().acks.acknowledge(
                     connection, context._job.id, context._job.attempt, result=text, started_at=context.started_at,
-                    finished_at=context.started_at + int(seconds * MICROS), prune_at=now + context._result_ttl,
+                    finished_at=context.started_at + int(seconds * MICROS), prune_at=now + context._keep_succeeded,
                 )  # fmt: skip
         except BaseException as failed:
             self._open.__exit__(type(failed), failed, None)

@@ -103,7 +103,7 @@ class TaskCode:
         self.columns = JobColumns(**stored(TaskOptions, clean))
         self.retry_on: tuple[type[BaseException], ...] = clean["retry_on"]
         self.give_up_on: tuple[type[BaseException], ...] = clean["give_up_on"]
-        self.result_ttl: int = clean["result_ttl"]
+        self.result_ttl: int | None = clean["result_ttl"]  # None: as the worker says
         self.keeps: bool = clean["output"] == "keep"
         self._backoff: BackoffLike = clean["backoff"]
         home = home_of(function.__module__, getattr(function, "__globals__", None))

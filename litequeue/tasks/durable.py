@@ -59,7 +59,7 @@ class Ready:
 class Durable:
     """The part of a running job that remembers."""
 
-    __slots__ = ("_acknowledged", "_codec", "_job", "_keys", "_names", "_open", "_opener", "_result_ttl", "_suspended")
+    __slots__ = ("_acknowledged", "_codec", "_job", "_keep_succeeded", "_keys", "_names", "_open", "_opener", "_suspended")
     _job: ClaimedJob
     started_at: int  # wall clock, microseconds
 
@@ -70,7 +70,7 @@ class Durable:
         self._keys: dict[str, object] = {}
         self._open: dict[str, Any] = {}  # steps of a coroutine, itself, and once it runs a future of its end
         self._acknowledged: tuple[Succeeded, float] | None = None  # it has ended itself, so long after its start
-        self._result_ttl = 0  # microseconds that it is kept then
+        self._keep_succeeded = 0  # microseconds that it is kept then
         self._suspended: Suspend | None = None  # it was asked to end, and is to
 
     def step(self, name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -10,6 +10,7 @@ from ..base.errors import InvalidArgument
 from ..options import complete
 from ..options.workers import WorkerOptions
 from ..store.rules import QUEUE_OF_ALERTS
+from .dispatch import Keeping
 
 
 def default_threads() -> int:
@@ -58,6 +59,10 @@ class WorkerConfig:
     def only_tells(self) -> bool:
         """Whether it serves nothing but the queue of alerts: such a one takes no other part in what workers do for the file, since nobody may take it for one of them."""
         return bool(self.queues == (QUEUE_OF_ALERTS,))
+
+    @property
+    def keeping(self) -> Keeping:
+        return Keeping(self.output == "keep", self.keep_succeeded, self.keep_discarded)
 
     @property
     def lease_micros(self) -> int:

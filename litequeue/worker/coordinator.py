@@ -163,7 +163,7 @@ class Coordinator:
                 succeeded=self.outgoing.succeeded, others=self.outgoing.others,
                 suspended=self.outgoing.suspended, replaced=self.outgoing.replaced, adoptions=self.outgoing.adoptions,
                 printed=self.outgoing.printed, said=self.outgoing.said, used=self.outgoing.used, counted=self.outgoing.tally.rows(),
-                demand=demand,
+                demand=demand, keep_discarded=self._config.keep_discarded,
                 running=len(self.calls) if has_peers else None,
                 passes_on=self._looking.passes_on or bool(self.outgoing),
                 patience=self._patience.now(for_jobs=self._looking.yes or bool(self.outgoing)),
@@ -228,9 +228,9 @@ class Coordinator:
     # -- dispatch ------------------------------------------------------------------------------------
 
     def _dispatch(self, jobs: list[ClaimedJob], mono: float) -> None:
-        batches, without = calls_of(jobs, self._catalogue, self._store.path, mono, self._config.output == "keep")
+        batches, without = calls_of(jobs, self._catalogue, self._store.path, mono, self._config.keeping)
         for job, why in without:
-            self.outgoing.impossible(job, impossible(job, why, self._clock.now()))
+            self.outgoing.impossible(job, impossible(job, why, self._clock.now(), self._config.keep_discarded))
         self._running.add(itertools.chain(*batches.values()))
         once = [call for calls in batches.values() for call in calls if call.job.at_most_once]
         refused = bool(once) and not is_durable(self._store, self.id, self._clock.now(), self._patience)

@@ -7,7 +7,9 @@ the tasks whose code is not here.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final, NamedTuple
 
+from ..base.checks import DAY
 from ..base.errors import PASSING, UnknownTask
 from ..base.log import Log
 from ..base.masking import recorded
@@ -23,27 +25,39 @@ from .patience import Patience
 log = Log("litequeue.worker")
 
 
-def call_of(job: ClaimedJob, code: TaskCode, database: str, claimed_at: float, trusts_anyone: bool = False, keeps: bool = True) -> Call:
+class Keeping(NamedTuple):
+    """What a worker says of what is kept of its jobs."""
+
+    output: bool = True  # what they print and log
+    succeeded: int = DAY  # microseconds, of those whose task does not say it
+    discarded: int = 30 * DAY
+
+
+USUAL: Final = Keeping()
+
+
+def call_of(job: ClaimedJob, code: TaskCode, database: str, claimed_at: float, trusts_anyone: bool = False, keeping: Keeping = USUAL) -> Call:
     """The job's row says it; where it says nothing, the task."""
     says = code.columns
     attempts = says.max_attempts if job.max_attempts is None else job.max_attempts
     assert attempts is not None, "a task that has code says it"
     timeout = says.timeout if job.timeout is None else job.timeout
     soft = says.soft_timeout if job.soft_timeout is None else job.soft_timeout
-    return Call(job, code, attempts, timeout, soft, database, claimed_at, trusts_anyone, keeps and code.keeps)
+    succeeded = keeping.succeeded if code.result_ttl is None else code.result_ttl
+    return Call(job, code, attempts, timeout, soft, database, claimed_at, trusts_anyone, keeping.output and code.keeps, succeeded, keeping.discarded)
 
 
 def calls_of(
-    jobs: Iterable[ClaimedJob], catalogue: Catalogue, database: str, claimed_at: float, keeps: bool = True
+    jobs: Iterable[ClaimedJob], catalogue: Catalogue, database: str, claimed_at: float, keeping: Keeping = USUAL
 ) -> tuple[dict[str, list[Call]], list[tuple[ClaimedJob, str]]]:
-    """By pool; and those that can be no call anywhere, with the reason. ``keeps``: what they print and log, to streams that may be others than before."""
-    if keeps:
+    """By pool; and those that can be no call anywhere, with the reason. What they print and log may go to streams that are others than before."""
+    if keeping.output:
         capturing.keep_output()
     calls: dict[str, list[Call]] = {}
     without = []
     for job in jobs:
         try:
-            call = call_of(job, catalogue.find(job.task), database, claimed_at, catalogue.trusts_anyone, keeps)
+            call = call_of(job, catalogue.find(job.task), database, claimed_at, catalogue.trusts_anyone, keeping)
             calls.setdefault(job.pool, []).append(call)
         except UnknownTask as error:
             without.append((job, str(error)))

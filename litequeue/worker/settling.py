@@ -44,7 +44,7 @@ def settle(
             timed.started_at,
             finished,
             outcome.result,
-            now + call.code.result_ttl,
+            now + call.keep_succeeded,
             None if outcome.note is None else f"ResultNotStored: {outcome.note}",
         )
     if isinstance(outcome, NotStarted):
@@ -94,7 +94,7 @@ def suspension(job: ClaimedJob, outcome: Suspended, now: int) -> Suspension:
 
 def replacement(call: Call, outcome: Replaced) -> Replacement:
     """What is stored of what takes a job's place, beside what ``settle`` says of its job."""
-    return Replacement(call.job.id, call.job.attempt, outcome.graph, call.code.result_ttl)
+    return Replacement(call.job.id, call.job.attempt, outcome.graph, call.keep_succeeded)
 
 
 def until_of(outcome: Suspended, now: int) -> int | None:
@@ -109,11 +109,11 @@ def _released(job: ClaimedJob, now: int, *, unstarted: bool) -> Unsettled:
     )
 
 
-def impossible(job: ClaimedJob, why: str, now: int) -> Unsettled:
+def impossible(job: ClaimedJob, why: str, now: int, keep: int = KEEP_DISCARDED) -> Unsettled:
     """A planted job that no worker can ever run is discarded."""
     why = why.encode("utf-8", "backslashreplace").decode()
     return Unsettled(
-        job.id, job.attempt, "discarded", None, now, None, now + KEEP_DISCARDED, 0, "UnknownTask", why, "", now, 0
+        job.id, job.attempt, "discarded", None, now, None, now + keep, 0, "UnknownTask", why, "", now, 0
     )
 
 
@@ -128,7 +128,7 @@ def _broken_off(call: Call, timed: Timed, now: int) -> Unsettled:
 def _final(
     call: Call, state: str, timed: Timed, now: int, error: tuple[str, str, str]
 ) -> Unsettled:
-    keep = KEEP_DISCARDED if state == "discarded" else KEEP
+    keep = call.keep_discarded if state == "discarded" else KEEP
     return Unsettled(
         call.job.id,
         call.job.attempt,

@@ -176,7 +176,7 @@ class Worker:
             listener.start(registration.token)
             lease = config.lease_micros
             self._catalogue.importer = Importer(self._inbox.look, clock.monotonic)
-            maintenance = Maintenance(self._store, registration.id, clock, lease, self._inbox)
+            maintenance = Maintenance(self._store, registration.id, clock, lease, self._inbox, config.keep_discarded)
             heartbeat = Heartbeat(self._store, registration.id, clock, lease, self._inbox)
             self._coordinator = Coordinator(
                 registration.id,

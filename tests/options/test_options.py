@@ -145,7 +145,7 @@ def test_the_guides_tables_are_the_lists() -> None:
 
 # -- where an option's name occurs -------------------------------------------------------------------------
 
-PLACE = {"soft_timeout": "options/jobs.py", "result_ttl": "options/jobs.py", "give_up_on": "options/jobs.py",
+PLACE = {"soft_timeout": "options/jobs.py", "result_ttl": "options/jobs.py", "keep_discarded": "options/workers.py", "give_up_on": "options/jobs.py",
          "max_jobs_per_child": "options/workers.py", "burst": "options/workers.py", "catch_up": "options/schedules.py"}  # fmt: skip
 # Beside its place and its column, only the code that acts on it.
 ACTS = {
@@ -154,7 +154,8 @@ ACTS = {
         "base/errors.py", "worker/timeouts.py", "worker/dispatch.py", "pools/base.py", "pools/child.py",
         "pools/coroutines.py", "pools/threads.py", "testing/simulated/jobs.py", "testing/simulated/world.py",
     },
-    "result_ttl": {"tasks/code.py", "worker/settling.py", "pools/call.py"},
+    "result_ttl": {"tasks/code.py", "worker/dispatch.py", "options/workers.py"},
+    "keep_discarded": {"worker/config.py", "worker/coordinator.py", "pools/base.py", "worker/settling.py", "worker/worker.py", "worker/services/maintenance.py"},
     "give_up_on": {"tasks/code.py", "pools/call.py"},
     # An executor says what to write instead of other executors' options, and refuses what would end its worker.
     "max_jobs_per_child": {"worker/pooling.py", "futures/executor.py"},

@@ -267,7 +267,7 @@ class Model:
         waits, put_aside = [], []
         for one in ended:
             assert one.outcome is not None
-            call: Any = SimpleNamespace(job=one.job, code=SimpleNamespace(result_ttl=9 * SECOND))
+            call: Any = SimpleNamespace(job=one.job, keep_succeeded=9 * SECOND, keep_discarded=9 * SECOND)
             row = settle(call, Timed(one.outcome, now, 0.0), now, self.rng)
             rows[isinstance(one.outcome, Succeeded)].append(row)
             if isinstance(one.outcome, Suspended):

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from litequeue import CpuTimeExceeded, LiteQueue, ProcessDied, TaskTimeout
+from litequeue.base.checks import DAY
 from litequeue.base.models import ClaimedJob, Settled, Unsettled
 from litequeue.base.outcomes import (
     Cancelled,
@@ -22,7 +23,8 @@ from litequeue.base.outcomes import (
     TimedOut,
 )
 from litequeue.pools.base import Call, Reason
-from litequeue.worker.settling import settle
+from litequeue.worker.dispatch import Keeping, call_of
+from litequeue.worker.settling import impossible, settle
 
 pytestmark = pytest.mark.beside
 
@@ -34,16 +36,24 @@ def call(app: LiteQueue, *, failures: int = 0, max_attempts: int = 3, once: int 
     def task() -> None: ...
 
     job = ClaimedJob(7, 2, 0, "t", "[]", "{}", "q", "thread", 0, failures, 0, max_attempts, None, None, once, 0, 0, None)
-    return Call(job, task._code, max_attempts, None, None, "")
+    return call_of(job, task._code, "", 0.0, keeping=Keeping(True, 9 * DAY, 2 * DAY))
 
 
 def decide(call: Call, outcome: Outcome, why: Reason | None = None) -> Settled | Unsettled:
     return settle(call, Timed(outcome, 5, 0.5), NOW, random.Random(1), why)
 
 
-def test_a_success_keeps_its_result_for_its_time(app: LiteQueue) -> None:
+def test_a_success_keeps_its_result_for_its_time_and_else_for_its_workers(app: LiteQueue) -> None:
     row = decide(call(app, result_ttl=60), Succeeded("8"))
     assert row == Settled(7, 2, 5, 500_005, "8", NOW + 60_000_000, None)
+    assert decide(call(app, result_ttl=0), Succeeded("8")).prune_at == NOW
+    assert decide(call(app), Succeeded("8")).prune_at == NOW + 9 * DAY
+
+
+def test_what_is_discarded_is_kept_as_the_worker_says_and_what_is_cancelled_for_a_day(app: LiteQueue) -> None:
+    assert decide(call(app, result_ttl=60), Failed("E", "m", "", None)).prune_at == NOW + 2 * DAY
+    assert decide(call(app), Cancelled("why")).prune_at == NOW + DAY
+    assert impossible(call(app).job, "why", NOW, 5 * DAY).prune_at == NOW + 5 * DAY
 
 
 def test_a_success_is_one_even_if_a_cancel_came_too_late(app: LiteQueue) -> None:

@@ -71,10 +71,10 @@ SELECT json_group_array(json_array(id, cause)) FROM (SELECT id, min(cause) AS ca
 CAUSES: Final = """UPDATE litequeue_waits SET cause = v.cause
 FROM (SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS cause FROM json_each(:doomed)) AS v
 WHERE job_id = v.id"""
-CANCEL: Final = f"""UPDATE litequeue_jobs SET state = 'cancelled', finished_at = :now, prune_at = :prune_at, last_error = v.why
+CANCEL: Final = f"""UPDATE litequeue_jobs SET state = 'cancelled', finished_at = :now, prune_at = ifnull(v.prune_at, :prune_at), last_error = v.why
 FROM (SELECT json_extract(d.value, '$[0]') AS id, CASE WHEN c.id IS NULL THEN 'none of the jobs that it waited for has failed'
         ELSE 'job ' || c.id || ' (' || substr(c.task, 1, {MAX_NAME}) || '), which it needed, ' || CASE c.state WHEN 'expired' THEN 'has expired'
-            ELSE 'was ' || c.state END END AS why
+            ELSE 'was ' || c.state END END AS why, CASE WHEN c.state = 'discarded' THEN c.prune_at END AS prune_at  -- it comes back with that
     FROM json_each(:doomed) AS d LEFT JOIN litequeue_jobs AS c ON c.id = json_extract(d.value, '$[1]')) AS v
 WHERE litequeue_jobs.id = v.id AND {waits_elsewhere()}"""
 COUNT_DOOMED: Final = history.count_of(f"id IN (SELECT json_extract(value, '$[0]') FROM json_each(:doomed)) AND {waits_elsewhere()}")
@@ -130,8 +130,8 @@ class Told(NamedTuple):
     freed: list[int]  # the jobs that were let go or made
 
 
-def tell(connection: sqlite3.Connection, now: int) -> Told:
-    """One pass over the inbox, inside the caller's transaction."""
+def tell(connection: sqlite3.Connection, now: int, keep_discarded: int = KEEP_DISCARDED) -> Told:
+    """One pass over the inbox, inside the caller's transaction. ``keep_discarded``: microseconds, of what cannot be given what it waited for."""
     (text,) = connection.execute(UNTOLD, {"limit": BATCH, "edges": EDGES}).fetchone()
     found = json.loads(text)
     if not found:  # what had expired, or was swept, had nobody waiting for it
@@ -154,7 +154,7 @@ def tell(connection: sqlite3.Connection, now: int) -> Told:
             count[2] += bad
     connection.execute(COUNT, {"counts": json.dumps(list(counts.values()))})
     connection.execute(TOLD, {"told": json.dumps(told)})
-    freed = judge(connection, json.dumps(list(counts)), now)
+    freed = judge(connection, json.dumps(list(counts)), now, keep_discarded)
     return Told(bool(connection.execute(ANY_UNTOLD).fetchone()[0]), json.loads(freed) + called)
 
 
@@ -165,9 +165,9 @@ def recount(connection: sqlite3.Connection, jobs: Collection[int]) -> str:
     return ids
 
 
-def judge(connection: sqlite3.Connection, ids: str, now: int) -> str:
+def judge(connection: sqlite3.Connection, ids: str, now: int, keep_discarded: int = KEEP_DISCARDED) -> str:
     """Cancel or let go those of them (JSON) for whom that is decided now; which were let go."""
-    times = {"now": now, "prune_at": now + KEEP_DISCARDED}
+    times = {"now": now, "prune_at": now + keep_discarded}
     ends = {**times, "prune_join_at": now + KEEP}
     (doomed,) = connection.execute(DOOMED, {"ids": ids, "limit": len(json.loads(ids)) + BATCH}).fetchone()
     (needless,) = connection.execute(NEEDLESS, {"ids": ids}).fetchone()

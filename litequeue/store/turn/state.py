@@ -23,7 +23,7 @@ from ...base.models import (
     Unsettled,
     Used,
 )
-from ..rules import MAX_INTERRUPTIONS
+from ..rules import KEEP_DISCARDED, MAX_INTERRUPTIONS
 
 
 class Waiting(NamedTuple):
@@ -93,7 +93,7 @@ class Turn:
     """One turn: what the worker brings, and what comes of it. (A dataclass would cost every program 2 ms to import.)"""
 
     __slots__ = (
-        "acknowledged", "adopted_rows", "adoptions", "claimed", "closed", "counted", "demand", "ended_themselves", "freed", "lease_until", "look", "lost", "moved", "now", "others",
+        "acknowledged", "adopted_rows", "adoptions", "claimed", "closed", "counted", "demand", "ended_themselves", "freed", "keep_discarded", "lease_until", "look", "lost", "moved", "now", "others",
         "passes_on", "printed", "printed_rows", "refused", "replaced", "running", "said", "succeeded", "suspended", "suspended_rows", "to_tell", "unsettled_rows", "used", "waiting", "worker",
     )  # fmt: skip
 
@@ -115,9 +115,10 @@ class Turn:
         demand: Demand | None = None,
         running: int | None = None,
         passes_on: bool = True,
+        keep_discarded: int = KEEP_DISCARDED,
     ) -> None:
         """``demand`` None: the worker has no room. ``running``: what it holds already; None: it is
-        the only one. ``passes_on``: others are to be told of what it leaves."""
+        the only one. ``passes_on``: others are to be told of what it leaves. ``keep_discarded``: microseconds, of what the turn itself discards."""
         self.worker = worker
         self.now = now
         self.lease_until = lease_until
@@ -133,6 +134,7 @@ class Turn:
         self.demand = demand
         self.running = running
         self.passes_on = passes_on
+        self.keep_discarded = keep_discarded
         self.unsettled_rows = _encoded(others)
         self.suspended_rows = _encoded(suspended)
         self.adopted_rows = _encoded(adoptions)

@@ -16,7 +16,7 @@ def tell(connection: sqlite3.Connection, turn: Turn) -> None:
     expired = look.next_expiry is not None and look.next_expiry <= turn.now
     if not (look.untold or look.sweep or expired):
         return
-    told = telling.tell(connection, turn.now)
+    told = telling.tell(connection, turn.now, turn.keep_discarded)
     turn.look = look._replace(untold=told.more)
     turn.freed += told.freed
     turn.moved = True

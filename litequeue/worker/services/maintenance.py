@@ -19,7 +19,7 @@ from ...base.history import MINUTE, begin
 from ...base.log import Log
 from ...base.models import Rescued
 from ...store import Store
-from ...store.rules import DAY
+from ...store.rules import DAY, KEEP_DISCARDED
 from ...store.workers import Peer
 from .. import journal
 from ..inbox import Inbox
@@ -44,12 +44,13 @@ OVERSLEPT_SECONDS = 5.0
 class Maintenance:
     """``tick`` does what is due."""
 
-    def __init__(self, store: Store, worker: int, clock: Clock, lease: int, inbox: Inbox) -> None:
+    def __init__(self, store: Store, worker: int, clock: Clock, lease: int, inbox: Inbox, keep_discarded: int = KEEP_DISCARDED) -> None:
         self._store = store
         self._worker = worker
         self._clock = clock
         self._lease_seconds = lease / 1_000_000
         self._inbox = inbox
+        self._keep = keep_discarded
         self._refusals = Complaint(clock.monotonic)
         now = clock.monotonic()
         self._awake_since = now
@@ -147,13 +148,13 @@ class Maintenance:
                 now = self._clock.now()
                 if self._store.workers.is_leaving(peer.id):
                     self._tell(
-                        logging.INFO, f"worker {peer.name} has left", self._store.leases.release_worker(peer.id, now)
+                        logging.INFO, f"worker {peer.name} has left", self._store.leases.release_worker(peer.id, now, self._keep)
                     )
                 else:
                     self._tell(
                         logging.WARNING,
                         f"worker {peer.name} died",
-                        self._store.leases.rescue_worker(peer.id, peer.name, now),
+                        self._store.leases.rescue_worker(peer.id, peer.name, now, self._keep),
                     )
 
     def _tell(self, level: int, what: str, rescued: Rescued) -> None:
@@ -179,7 +180,7 @@ class Maintenance:
         for worker in lapsed & seen:
             if self._store.workers.is_running(worker):
                 continue
-            rescued = self._store.leases.rescue_lapsed(worker, at, wall)
+            rescued = self._store.leases.rescue_lapsed(worker, at, wall, self._keep)
             if rescued.again or rescued.lost:
                 name = self._store.workers.name(worker)
                 self._tell(logging.WARNING, f"worker {name} let its leases run out", rescued)
@@ -188,7 +189,7 @@ class Maintenance:
         """Of this worker, whose coordinator does not move. From the heartbeat's thread."""
         now = self._clock.now()
         all_of_them = now + int(self._lease_seconds * MICROS)  # no lease is for longer
-        self._tell(logging.ERROR, f"worker {name} does not move", self._store.leases.rescue_lapsed(self._worker, all_of_them, now))
+        self._tell(logging.ERROR, f"worker {name} does not move", self._store.leases.rescue_lapsed(self._worker, all_of_them, now, self._keep))
 
     def _prune(self, now: float) -> float:
         """Delete for a moment what is old; when to go on."""
