@@ -65,6 +65,7 @@ WHERE id IN (SELECT value FROM json_each(:ids)) AND finished_at IS NOT NULL"""
 STILL_THERE: Final = "SELECT count(*) FROM litequeue_jobs WHERE id IN (SELECT value FROM json_each(:ids))"
 PURGE_SECONDS: Final = 0.02  # for which one transaction deletes
 ANY_PRUNABLE: Final = "SELECT 1 FROM litequeue_jobs WHERE prune_at IS NOT NULL AND prune_at <= :now LIMIT 1"
+OLDEST_PRUNABLE: Final = "SELECT prune_at FROM litequeue_jobs WHERE prune_at IS NOT NULL ORDER BY prune_at LIMIT 1"
 PRUNABLE: Final = """SELECT json_group_array(id), max(ifnull(links, 0)) FROM (
     SELECT id, links FROM litequeue_jobs WHERE prune_at IS NOT NULL AND prune_at <= :now
     ORDER BY prune_at LIMIT :limit)"""
@@ -204,6 +205,11 @@ class Operations:
             connection.execute(RESUME, {"queue": queue})
             limits.resumed(connection, queue)
             return everyone(connection)
+
+    def oldest_prunable(self) -> int | None:
+        """When the time comes, or came, of the job that is to be deleted first."""
+        row = self._database.one(OLDEST_PRUNABLE)
+        return None if row is None else int(row[0])
 
     def prune(self, now: int, seconds: float) -> int:
         """Delete final jobs whose time has come, with their attempts and output, for about ``seconds``. How many; 0 once none is left.

@@ -25,8 +25,11 @@ from litequeue.worker.planning import Plan
 from litequeue.worker.services.heartbeat import Heartbeat
 from litequeue.worker.services.maintenance import (
     ALONE_SECONDS,
+    CHORE_SECONDS,
+    PRUNE_AGAIN,
     PRUNE_MOMENT,
     PRUNE_PAUSE,
+    PRUNE_PAUSE_BEHIND,
     Maintenance,
 )
 from litequeue.worker.services.service import Service
@@ -302,21 +305,46 @@ def test_a_step_of_the_wall_clock_robs_nobody(store: Store, clock: FakeClock) ->
     assert store.reports.state(1) == "running"
 
 
-def test_what_is_old_is_pruned_moment_after_moment_and_then_it_is_looked_for_now_and_then(store: Store, clock: FakeClock) -> None:
-    count = 6_000
+@pytest.mark.parametrize(("late", "factor"), [(1, PRUNE_PAUSE), (3600, PRUNE_PAUSE_BEHIND)], ids=["keeping up", "far behind"])
+def test_what_is_old_is_pruned_moment_after_moment_and_then_it_is_looked_for_now_and_then(
+    store: Store, clock: FakeClock, late: int, factor: int
+) -> None:
+    count = 40_000
     store.jobs.enqueue_many(new_job(), (("[]", "{}") for _ in range(count)))
     with store.database.write(durable=False) as connection:
-        connection.execute("UPDATE litequeue_jobs SET state = 'succeeded', finished_at = 1, prune_at = 1")
+        connection.execute("UPDATE litequeue_jobs SET state = 'succeeded', finished_at = 1, prune_at = ? - ?", (clock.now(), late * 1_000_000))
     housekeeping = Maintenance(store, 99, clock, LEASE, Inbox())
     left = [count]
     while left[-1]:
         pause = housekeeping.tick()
-        left.append(store.reports.stats().states.get("succeeded", 0))
+        left.append(store.database.one("SELECT count(*) FROM litequeue_jobs")[0])
         assert left[-1] < left[-2]
-        assert PRUNE_PAUSE * PRUNE_MOMENT == pytest.approx(pause)  # of the clock, which stands still in a tick
+        if left[-1]:
+            assert factor * PRUNE_MOMENT == pytest.approx(pause)  # of the clock, which stands still in a tick
         clock.advance(pause)
     assert len(left) > 2, "all at once: nobody else could write for as long"
     assert housekeeping.tick() == pytest.approx(ALONE_SECONDS, abs=1)
+
+
+def test_what_ends_while_somebody_commits_is_pruned_within_a_second_and_by_who_sleeps_now_and_then(store: Store, clock: FakeClock) -> None:
+    housekeeping = Maintenance(store, 99, clock, LEASE, Inbox())
+    for has_news in (True, False):
+        housekeeping.tick()
+        clock.advance(PRUNE_MOMENT * 10)
+        housekeeping.tick()  # has found nothing
+        clock.advance(0.5)
+        store.jobs.enqueue(new_job())
+        with store.database.write(durable=False) as connection:
+            connection.execute("UPDATE litequeue_jobs SET state = 'succeeded', finished_at = 1, prune_at = 1")
+        if has_news:
+            housekeeping.look_for_peers()
+        pause = housekeeping.tick()
+        clock.advance(min(pause, PRUNE_AGAIN))
+        housekeeping.tick()
+        assert store.reports.stats().states.get("succeeded", 0) == (0 if has_news else 1)
+    clock.advance(CHORE_SECONDS)
+    housekeeping.tick()
+    assert store.reports.stats().states.get("succeeded", 0) == 0
 
 
 def test_the_heartbeat_renews_and_reports_what_is_held(store: Store, clock: FakeClock) -> None:
