@@ -72,6 +72,8 @@ def build(prog: str = "litequeue") -> argparse.ArgumentParser:
     command("metrics", "metrics:run", "Print metrics for Prometheus, or write them to a file for node_exporter.", _metrics)
     command("celery-migrate", "celery_migrate:run", "Move what waits in DB to a Celery app, without loss; see help celery.", _celery_migrate)
     command("init", "jobs:init", "Make DB, or add the tables to an app's own database.")
+    summary = "Give the room in DB back that holds nothing any more; others wait meanwhile, for as long as what is left takes to be copied."
+    command("compact", "compact:run", summary, _compact)
     command("service", "service:run", "Print a systemd unit that keeps a worker up for DB.", _service)
     summary = "Make a key, by which what tasks pickle is signed."
     command("signing-key", "signing:signing_key", summary, _signing_key, db=False)
@@ -173,6 +175,13 @@ def _prune(sub: Parser) -> None:
 def _move(sub: Parser) -> None:
     _meant(sub)
     sub.add_argument("--to", metavar="QUEUE", required=True, help="the queue in which they are to wait")
+
+
+def _compact(sub: Parser) -> None:
+    add = sub.add_argument
+    add("--within", default="20s", metavar="SPAN", help="how long others may be held up; what takes longer is given up, and nothing is changed; default 20s")
+    add("--anyway", action="store_true", help="also where no page of it is empty: what lies far apart in half empty ones is put together")
+    add("--dry-run", action="store_true", help="only say how much there is to give back, and what that needs")
 
 
 def _emit(sub: Parser) -> None:
