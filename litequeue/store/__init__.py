@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from .actions import Actions
     from .alerts import Alerts
     from .batches import Batches
+    from .carrying.reading import Reading
+    from .carrying.storing import Storing
     from .chosen import Chosen
     from .flows import Flows
     from .futures import Futures
@@ -50,7 +52,7 @@ __all__ = ["Store"]
 
 _PARTS: Final = {
     "acks": "acks.Acks", "actions": "actions.Actions", "alerts": "alerts.Alerts",
-    "batches": "batches.Batches", "chosen": "chosen.Chosen", "flows": "flows.Flows", "futures": "futures.Futures", "jobs": "jobs.Jobs", "leases": "leases.Leases", "levels": "levels.Levels", "limits": "limits.Limits", "moving": "moving.Moving", "notices": "notices.Notices",
+    "batches": "batches.Batches", "chosen": "chosen.Chosen", "flows": "flows.Flows", "futures": "futures.Futures", "reading": "carrying.reading.Reading", "storing": "carrying.storing.Storing", "jobs": "jobs.Jobs", "leases": "leases.Leases", "levels": "levels.Levels", "limits": "limits.Limits", "moving": "moving.Moving", "notices": "notices.Notices",
     "operations": "operations.Operations", "pages": "pages.Pages",
     "printed": "printed.PrintedPieces", "reports": "reports.Reports", "searching": "searching.Searching", "schedules": "schedules.Schedules", "shown": "shown.Shown", "steps": "steps.Steps", "ticks": "schedules.Ticks", "workers": "workers.Workers",
 }  # fmt: skip
@@ -75,11 +77,13 @@ class Store:
     operations: Operations
     pages: Pages
     printed: PrintedPieces
+    reading: Reading
     reports: Reports
     schedules: Schedules
     searching: Searching
     shown: Shown
     steps: Steps
+    storing: Storing
     ticks: Ticks
     workers: Workers
 
@@ -92,7 +96,7 @@ class Store:
     def __getattr__(self, name: str) -> Any:
         if name not in _PARTS:
             raise AttributeError(f"a store has no part {name!r}")
-        module, _, part = _PARTS[name].partition(".")
+        module, _, part = _PARTS[name].rpartition(".")
         # Two threads may both make one: they are alike.
         with shielded:
             made = getattr(importlib.import_module(f".{module}", __name__), part)(self.database)

@@ -34,6 +34,7 @@ def bounded(column: str) -> str:
 
 # Bits of ``links``; between them that of who has told his dependants, which takes the place of the first.
 HAS_DEPENDANTS: Final = 1
+TOLD: Final = 2
 WAITS: Final = 4
 
 # Of limited jobs, as ``holds``.

@@ -72,6 +72,8 @@ def build(prog: str = "litequeue") -> argparse.ArgumentParser:
     command("metrics", "metrics:run", "Print metrics for Prometheus, or write them to a file for node_exporter.", _metrics)
     command("celery-migrate", "celery_migrate:run", "Move what waits in DB to a Celery app, without loss; see help celery.", _celery_migrate)
     command("init", "jobs:init", "Make DB, or add the tables to an app's own database.")
+    command("export", "carrying:export", "Write jobs as lines of JSON, all or those that a search means, with all that is kept of each.", _export)
+    command("import", "carrying:import_", "Store jobs from such lines, under new ids: all are looked at before one is stored.", _import)
     summary = "Give the room in DB back that holds nothing any more; others wait meanwhile, for as long as what is left takes to be copied."
     command("compact", "compact:run", summary, _compact)
     command("service", "service:run", "Print a systemd unit that keeps a worker up for DB.", _service)
@@ -175,6 +177,23 @@ def _prune(sub: Parser) -> None:
 def _move(sub: Parser) -> None:
     _meant(sub)
     sub.add_argument("--to", metavar="QUEUE", required=True, help="the queue in which they are to wait")
+
+
+def _export(sub: Parser) -> None:
+    add = sub.add_argument
+    sub.takes_search = True
+    add("query", metavar="QUERY", nargs="*", help=QUERY)
+    add("--to", metavar="FILE", help="make this file, for its owner alone, instead of writing to standard output; arguments, also secret ones, are in it")
+
+
+def _import(sub: Parser) -> None:
+    add = sub.add_argument
+    sub.takes_file = sub.takes_search = True  # for its options may stand before the file
+    add("file", metavar="FILE", nargs="?", default="-", help="the lines; -, or left out: standard input")
+    add("--keep-ids", action="store_true", help="under the ids that they had, or not at all")
+    add("--without-workflows", action="store_true", help="leave jobs out that waited for others in a workflow, in vain or still, or others for them")
+    add("--again", action="store_true", help="also where these very lines have been imported before")
+    add("--dry-run", action="store_true", help="only look at the lines, and say how many jobs they are")
 
 
 def _compact(sub: Parser) -> None:
