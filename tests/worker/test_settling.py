@@ -43,7 +43,7 @@ def decide(call: Call, outcome: Outcome, why: Reason | None = None) -> Settled |
     return settle(call, Timed(outcome, 5, 0.5), NOW, random.Random(1), why)
 
 
-def test_a_success_keeps_its_result_for_its_time_and_else_for_its_workers(app: LiteQueue) -> None:
+def test_a_success_keeps_its_result_for_its_time(app: LiteQueue) -> None:
     row = decide(call(app, result_ttl=60), Succeeded("8"))
     assert row == Settled(7, 2, 5, 500_005, "8", NOW + 60_000_000, None)
     assert decide(call(app, result_ttl=0), Succeeded("8")).prune_at == NOW
