@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ..acting import Acting, ids_meant, meant
+from ..base import checks
 from ..base.clock import monotonic
 from ..base.errors import InvalidArgument
 from ..base.search import Query, written
@@ -22,7 +23,7 @@ from .messages import Request, Response
 from .pages.acting import act as act_page
 from .place import Place
 
-OFFERED: Final = ("retry", "cancel", "purge")
+OFFERED: Final = ("retry", "cancel", "purge", "move")
 MOST_COUNTED: Final = 100_000
 MOST_IDS: Final = 500
 SHOWN: Final = 20  # of those that are meant
@@ -48,9 +49,10 @@ def act(request: Request, place: Place) -> Response:
         raise InvalidArgument(f"there is no action {what!r:.40}: {', '.join(OFFERED)}")
     ids = () if of_all else _ids(request)
     query = ids_meant(what, ids) if ids else meant(what, _one(request, "q"))
+    queue = checks.name(_one(request, "to"), "the queue to move to") if what == "move" else ""
     if _one(request, "confirm") or ids and what != "purge":
-        return _done(request, place, what, query, ids)
-    return _asked(request, place, what, query, ids)
+        return _done(request, place, what, query, ids, queue)
+    return _asked(request, place, what, query, ids, queue)
 
 
 def _ids(request: Request) -> tuple[int, ...]:
@@ -60,21 +62,21 @@ def _ids(request: Request) -> tuple[int, ...]:
     return tuple(dict.fromkeys(map(int, found)))
 
 
-def _asked(request: Request, place: Place, what: str, query: Query, ids: tuple[int, ...]) -> Response:
+def _asked(request: Request, place: Place, what: str, query: Query, ids: tuple[int, ...], queue: str) -> Response:
     searching, now = place.client.store.searching, place.clock.now()
     count = counted(_actor(request, place).count(query, MOST_COUNTED))
     few = place.client.store.pages.listed(searching.find(query, now, limit=SHOWN).ids)
-    view = ActPage(what, None if ids else written(query), ids, count, few)
+    view = ActPage(what, None if ids else written(query), ids, count, few, to=queue)
     return looks.shown(request, place, act_page, lambda pages, now: view)
 
 
-def _done(request: Request, place: Place, what: str, query: Query, ids: tuple[int, ...]) -> Response:
+def _done(request: Request, place: Place, what: str, query: Query, ids: tuple[int, ...], queue: str) -> Response:
     until, said = monotonic() + SECONDS, _one(request, "count")
     expected = int(said) if said.isascii() and said.isdigit() and len(said) < 10 and not ids else None
     if expected == MOST_COUNTED:  # there may be any number more
         expected = None
     changed, stopped = 0, ""
-    for progress in _actor(request, place).act(what, query, expected):
+    for progress in _actor(request, place).act(what, query, expected, to=queue):
         changed, stopped = progress.changed, progress.stopped
         if not stopped and monotonic() > until:
             stopped = f"it took {SECONDS:.0f} s; there may be more, for another time"
@@ -84,7 +86,7 @@ def _done(request: Request, place: Place, what: str, query: Query, ids: tuple[in
     if ids and changed == len(ids) and what != "purge":  # the list shows it
         return Response(303, location=to(request, "jobs", q=_one(request, "q") or None))
     count = len(ids) if ids else changed if expected is None else expected
-    view = ActPage(what, None if ids else written(query), ids, counted(count), (), changed, stopped)
+    view = ActPage(what, None if ids else written(query), ids, counted(count), (), changed, stopped, queue)
     return looks.shown(request, place, act_page, lambda pages, now: view)
 
 

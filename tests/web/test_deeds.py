@@ -76,6 +76,21 @@ def test_what_was_not_to_be_done_to_some_of_the_selected_jobs_is_said(visitor: V
     assert states(db) == {"discarded": 6, "cancelled": 1} and actions(db)[0][3] == 1
 
 
+def test_what_waits_in_a_queue_is_moved_once_somebody_has_seen_how_much(visitor: Visitor, db: Path) -> None:
+    form = hidden_of(visitor.ask("/queues/mail").text)
+    assert (form["all"], form["q"]) == (["move"], ["queue:mail"])
+    asked = visitor.post("/jobs/act", all="move", q="queue:mail", to="post")
+    assert asked.status == 200 and "Move 1 job to another queue?" in asked.text and "<b>" in asked.text and " --to post " in asked.text
+    assert rows(db, "SELECT count(*) FROM litequeue_jobs WHERE queue = 'post'") == [(0,)]
+    assert "1 job moved" in confirmed(visitor, asked).text
+    assert rows(db, "SELECT state FROM litequeue_jobs WHERE queue = 'post'") == [("scheduled",)]
+    assert actions(db)[-1][1:3] == ("move to post", "queue:mail state:available,blocked,retrying,scheduled")
+    for to in ("", "a b"):
+        refused = visitor.post("/jobs/act", all="move", q="queue:mail", to=to)
+        assert refused.status == 400 and "the queue to move to" in refused.text
+    assert visitor.post("/jobs/act", all="prune", q="queue:mail").status == 400
+
+
 def test_what_a_search_means_is_counted_first_and_then_done(visitor: Visitor, db: Path) -> None:
     asked = visitor.post("/jobs/act", all="retry", q="error:odd")
     assert asked.status == 200 and "Run 3 jobs again?" in asked.text and states(db)["discarded"] == 6 and actions(db) == []

@@ -228,10 +228,11 @@ class DoctorPage:
 class ActPage:
     """/jobs/act: what a bulk action is about to do, or has done."""
 
-    op: str  # retry, cancel, purge
+    op: str  # retry, cancel, purge, move
     query: str | None  # of what is meant; None: the ids
     ids: tuple[int, ...]
     count: Count
     rows: tuple[JobInfo, ...]  # the first few
     done: int | None = None  # None: it is only asked for
     stopped: str = ""  # why it did not go on
+    to: str = ""  # the queue, of a move

@@ -21,6 +21,7 @@ _WORDS: Final = {
     "retry": ("Run {} again?", "Run again", "run again", "retrying"),
     "cancel": ("Cancel {}?", "Cancel the jobs", "cancelled", "cancelled"),
     "purge": ("Delete {} for good?", "Delete", "deleted", "discarded"),
+    "move": ("Move {} to another queue?", "Move", "moved", "retrying"),
 }
 
 
@@ -37,14 +38,15 @@ def act(view: ActPage, frame: Frame, request: Request) -> Response:
             why = el("p", f"of {jobs} that you have selected. The others are gone, or in a state in which that does nothing.")
         return page(request, frame, f"{words.jobs(view.done)} {done}", el("div", said, why, el("p", back), class_="jobhead"), top=way, at="jobs")
     meant: Child = f"by {words.jobs(len(view.ids))} that you have selected" if view.query is None else ("by the search ", el("code", view.query) if view.query else "for all jobs")
-    top = el("div", el("h1", question.format(jobs)), el("p", "Meant ", meant, ".", class_="muted"), _button(view, label, icon, request, back), class_="jobhead")
+    to_queue = el("p", "To the queue ", el("b", value(view.to)), ".") if view.to else None
+    top = el("div", el("h1", question.format(jobs)), to_queue, el("p", "Meant ", meant, ".", class_="muted"), _button(view, label, icon, request, back), class_="jobhead")
     few = panel("The first of them", rows.jobs(view.rows, request, frame.now), note=f"{len(view.rows)} of {words.count(view.count)}") if view.rows else None
     return page(request, frame, label, top, few, _typed(view, frame), top=way, at="jobs")
 
 
 def _button(view: ActPage, label: str, icon: str, request: Request, back: Markup) -> Markup:
     inside = [hidden("op", view.op), hidden("count", view.count.number), hidden("confirm", "yes"), hidden("q", view.query) if view.query is not None else None]
-    inside += [hidden("id", each) for each in view.ids]
+    inside += [hidden("id", each) for each in view.ids] + ([hidden("to", view.to)] if view.to else [])
     pressed = el("button", icons.icon(icon), label, type="submit", class_="btn danger" if view.op == "purge" else "btn primary")
     if not view.count.number or not request.may_act:
         return el("p", back)
@@ -54,4 +56,4 @@ def _button(view: ActPage, label: str, icon: str, request: Request, back: Markup
 def _typed(view: ActPage, frame: Frame) -> Markup | None:
     if view.query is None:
         return None
-    return el("section", strip(command(frame, view.op, view.query), "the same in a terminal"), class_="panel", aria_label="As a command")
+    return el("section", strip(command(frame, view.op, *(["--to", view.to] if view.to else []), view.query), "the same in a terminal"), class_="panel", aria_label="As a command")

@@ -20,6 +20,7 @@ from ..values import (
     facts,
     form,
     head,
+    hidden,
     link,
     moment,
     panel,
@@ -47,7 +48,7 @@ def queue(view: QueuePage, frame: Frame, request: Request) -> Response:
     )  # fmt: skip
     failures = panel("Failures", rows.failures(view.failures, request, now, over), live="failures")
     left = el("div", ended, next_up, failures, class_="stack")
-    right = el("div", _facts(view, frame, request), _tasks(view, request), class_="stack")
+    right = el("div", _facts(view, frame, request), _tasks(view, request), _move(row, frame, request), class_="stack")
     main = (el("div", title, class_="jobhead"), _paused(row, frame, request), el("div", left, right, class_="cols"))
     actions = (_switch(row, request), ranges(request, view.series.range))
     return page(request, frame, f"queue {row.name}", *main, top=way, at="queues", right=actions)
@@ -58,6 +59,16 @@ def _switch(row: QueueRow, request: Request) -> Markup | None:
         return None
     verb, icon = ("resume", "play") if row.paused_at is not None else ("pause", "pause")
     return form(request, to(request, "queues", row.name, verb), button(verb.capitalize(), icon, ask=f"{verb.capitalize()} queue {row.name}?"))
+
+
+def _move(row: QueueRow, frame: Frame, request: Request) -> Markup:
+    """What waits here is counted first, on a page of its own."""
+    query = named("queue", row.name)
+    if not request.may_act:
+        return panel("Move what waits", strip(command(frame, "move", "--to", "QUEUE", query), "move what waits"))
+    field = el("div", el("input", name="to", maxlength=200, required=True, autocomplete="off", aria_label="Move what waits to this queue"), class_="filter")
+    inside = (hidden("all", "move"), hidden("q", query), field, button("Move ...", "retrying"))
+    return panel("Move what waits to another queue", form(request, to(request, "jobs", "act"), *inside))
 
 
 def _paused(row: QueueRow, frame: Frame, request: Request) -> Markup:
