@@ -220,6 +220,12 @@ class Model:
             self.store.operations.pause("r", self.clock.now())
             self.paused = {"r"}
 
+    def move(self) -> None:
+        queues = sorted({queue for _, queue, *_ in self.jobs.values()})
+        if queues:
+            some = [job for job in self.jobs if self.rng.random() < 0.4]
+            self.happened["moved"] += self.store.operations.move(some, self.rng.choice([*queues, "r"]))[0]
+
     def change(self) -> None:
         """Wider only, where a rate is meant: what has started before a narrower one is not undone."""
         name = self.rng.choice(sorted(self.limits))
@@ -273,7 +279,7 @@ def run(store: Store, clock: FakeClock, seed: int, *, deeds: int = 120) -> Count
     model.check()
     often: list[tuple[Callable[[], None], int]] = [
         (model.enqueue, 6), (model.enqueue_many, 2), (model.enqueue_replacing, 2), (model.enqueue_behind, 5), (model.turn, 16), (model.adopt, 1),
-        (model.die, 2), (model.emit, 1), (model.cancel, 2), (model.revive, 5), (model.pause, 2), (model.change, 1), (model.set_back, 1), (model.prune, 1),
+        (model.die, 2), (model.emit, 1), (model.cancel, 2), (model.revive, 5), (model.pause, 2), (model.move, 2), (model.change, 1), (model.set_back, 1), (model.prune, 1),
     ]  # fmt: skip
     choices = [deed for deed, times in often for _ in range(times)]
     with rolled_back(store, model.rng, 0.1):
@@ -393,6 +399,10 @@ def keeping_slots_in_a_paused_queue(patch: Patch) -> None:
     patch.setattr(limits, "LEAVE", "SELECT :queue")
 
 
+def moving_slots_into_a_paused_queue(patch: Patch) -> None:
+    patch.setattr(operations, "IS_PAUSED", "SELECT 1 WHERE :queue IS NULL")
+
+
 def resuming_without_asking(patch: Patch) -> None:
     patch.setattr(limits, "ASK_QUEUE", "SELECT :queue")
 
@@ -418,7 +428,7 @@ VARIANTS = [
     letting_children_go_to_available, waking_to_available, adopting_to_available,
     dropping_slices_as_soon_as_their_beginning_has_left, counting_by_the_window_that_runs, counting_no_starts, counting_first_starts_alone,
     giving_slots_to_more_than_may_start, ignoring_starts_of_a_time_to_come, forgetting_who_has_left, looking_at_those_alone_who_still_stand_in_line,
-    asking_no_more_after_a_start, asking_once_a_rate_is_used_up, keeping_slots_in_a_paused_queue, resuming_without_asking,
+    asking_no_more_after_a_start, asking_once_a_rate_is_used_up, keeping_slots_in_a_paused_queue, moving_slots_into_a_paused_queue, resuming_without_asking,
     narrowing_without_putting_back, widening_without_asking, changing_a_key_without_asking, replacing_with_the_slot,
 ]  # fmt: skip
 
