@@ -1,23 +1,19 @@
-"""The list of commands, and the arguments of all but those about schedules."""
+"""The list of commands, and the arguments of those that have no module of their own here."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
 
-from ...base.states import STATES
-from ...options import EnqueueOptions
 from ...options.jobs import MAX_RUNNING
 from ...options.web import WebOptions
 from ...options.workers import WorkerOptions
-from . import alerts, schedules
+from . import alerts, of_jobs, schedules
 from .parser import (
     Parser,
     add_options,
     flow_id,
-    instead_of,
     integer,
-    job_id,
     json_option,
     lazily,
     take_database,
@@ -41,24 +37,24 @@ def build(prog: str = "litequeue") -> argparse.ArgumentParser:
         sub.fill = fill
 
     command("worker", "worker.command:run", "Run the jobs in DB until SIGTERM or Ctrl-C.", _worker)
-    command("enqueue", "jobs:enqueue", "Enqueue a task by its name and print the job's id.", _enqueue)
-    command("jobs", "jobs:jobs", "List the jobs that a search means, or all: by their end, as they will run, or newest first.", _jobs)
-    command("job", "jobs:job", "Show everything about one job, with its errors.", _job)
-    command("logs", "logs:run", "Print the last of what jobs print and log, of all or of those that a search means; -f goes on.", _logs)
-    command("run", "run:run", "Run one job here and now, in the main thread, and look at it; --pdb where it fails.", _run)
+    command("enqueue", "jobs:enqueue", "Enqueue a task by its name and print the job's id.", of_jobs.enqueue)
+    command("jobs", "jobs:jobs", "List the jobs that a search means, or all: by their end, as they will run, or newest first.", of_jobs.jobs)
+    command("job", "jobs:job", "Show everything about one job, with its errors.", of_jobs.job)
+    command("logs", "logs:run", "Print the last of what jobs print and log, of all or of those that a search means; -f goes on.", of_jobs.logs)
+    command("run", "run:run", "Run one job here and now, in the main thread, and look at it; --pdb where it fails.", of_jobs.run)
     command("flow", "flows:flow", "Draw a workflow: its jobs, who waits for whom, with states and times.", _flow)
-    command("retry", "acts:retry", "Run final jobs again, and waiting ones now; of a search those that were discarded, unless it names states.", _retry)
+    command("retry", "acts:retry", "Run final jobs again, and waiting ones now; of a search those that were discarded, unless it names states.", of_jobs.retry)
     command("emit", "events:emit", "Say that something has happened, for jobs that wait for it.", _emit)
     command("events", "events:events", "List the events that are kept, and those that jobs wait for.", _events)
     command("limit", "limits:limit", "Show limits, or change one: how many jobs run at once, and start within a time.", _limit)
     summary = "Cancel jobs: waiting ones at once, running ones as soon as they can be stopped."
-    command("cancel", "acts:cancel", summary, _meant)
+    command("cancel", "acts:cancel", summary, of_jobs.meant)
     summary = "Delete jobs: waiting ones, which are cancelled first, and final ones; not those that run."
-    command("purge", "acts:purge", summary, _meant)
+    command("purge", "acts:purge", summary, of_jobs.meant)
     summary = "Delete final jobs before their time: those that a search means, or that ended so long ago."
-    command("prune", "acts:prune", summary, _prune)
+    command("prune", "acts:prune", summary, of_jobs.prune)
     summary = "Move jobs to another queue: those that wait, unless the search names states; not those that run."
-    command("move", "acts:move", summary, _move)
+    command("move", "acts:move", summary, of_jobs.move)
     command("pause", "acts:pause", "Let no worker claim from a queue.", _queue)
     command("resume", "acts:resume", "Undo pause.", _queue)
     command("tasks", "jobs:tasks", "List the tasks that producers have recorded, with where their code is.", json_option)
@@ -72,8 +68,8 @@ def build(prog: str = "litequeue") -> argparse.ArgumentParser:
     command("metrics", "metrics:run", "Print metrics for Prometheus, or write them to a file for node_exporter.", _metrics)
     command("celery-migrate", "celery_migrate:run", "Move what waits in DB to a Celery app, without loss; see help celery.", _celery_migrate)
     command("init", "jobs:init", "Make DB, or add the tables to an app's own database.")
-    command("export", "carrying:export", "Write jobs as lines of JSON, all or those that a search means, with all that is kept of each.", _export)
-    command("import", "carrying:import_", "Store jobs from such lines, under new ids: all are looked at before one is stored.", _import)
+    command("export", "carrying:export", "Write jobs as lines of JSON, all or those that a search means, with all that is kept of each.", of_jobs.export)
+    command("import", "carrying:import_", "Store jobs from such lines, under new ids: all are looked at before one is stored.", of_jobs.import_)
     summary = "Give the room in DB back that holds nothing any more; others wait meanwhile, for as long as what is left takes to be copied."
     command("compact", "compact:run", summary, _compact)
     command("service", "service:run", "Print a systemd unit that keeps a worker up for DB.", _service)
@@ -87,113 +83,9 @@ def build(prog: str = "litequeue") -> argparse.ArgumentParser:
     return parser
 
 
-def _enqueue(sub: Parser) -> None:
-    add = sub.add_argument
-    task = add("task", metavar="TASK", help="the task's name, such as tasks.add")
-    add(
-        "arguments",
-        metavar="ARG",
-        nargs="*",
-        default=[],
-        help="4 or '[1, 2]' (JSON), anything else (text), key=text, key:=json",
-    )
-    add("--command", action=instead_of(task), help="run what follows -- as a command, instead of a task")
-    schedules.add_command_options(sub)
-    sub.rest = "words"
-    sub.hint = "a command and its own options go after --"
-    add_options(sub, EnqueueOptions)
-    add("--wait", metavar="SPAN", help="wait so long for the result and print it as JSON; of a command, what it printed")
-
-
-def _jobs(sub: Parser) -> None:
-    add = sub.add_argument
-    sub.takes_search = True
-    add("query", metavar="QUERY", nargs="*", help=QUERY)
-    add("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
-    add("--queue", metavar="NAME", help="those of this queue")
-    add("--task", metavar="NAME", help="those of this task, such as tasks.add")
-    add("--tag", metavar="WORD", help="those with this tag")
-    add("--limit", type=integer(1, 10_000), default=20, metavar="N", help="default 20")
-    add("--before", metavar="PLACE", help="the next page: as the last one says, or a job's id")
-    json_option(sub)
-
-
 def _flow(sub: Parser) -> None:
     sub.add_argument("id", type=flow_id, metavar="ID", help="the workflow's")
     json_option(sub)
-
-
-def _job(sub: Parser) -> None:
-    sub.add_argument("id", type=job_id, metavar="ID", help="the job's")
-    sub.add_argument("--follow", action="store_true", help="print what it prints and logs, and how far it is, until it ends")
-    sub.add_argument("--log", action="store_true", help="print only what its attempts have printed and logged, all that is kept")
-    json_option(sub)
-
-
-def _logs(sub: Parser) -> None:
-    sub.takes_search = True
-    add = sub.add_argument
-    add("query", metavar="QUERY", nargs="*", default=[], help=f"only of the jobs that it means, {QUERY}")
-    add("-f", "--follow", action="store_true", help="go on as more comes, until Ctrl-C")
-    add("-n", "--lines", type=integer(0, 1_000_000), metavar="N", help="the last so many; default 100, and 10 with -f; with --since all")
-    add("--since", metavar="SPAN|TIME", help="only what was written since then, such as 10m before now, or '2026-12-24 18:00'")
-    add("--level", choices=("debug", "info", "warning", "error", "critical"), help="of what is logged only this and above; what is printed has no level, and stays")
-    add("--task", metavar="NAME", help="those of this task")
-    add("--queue", metavar="NAME", help="those of this queue")
-    add("--job", type=job_id, action="append", metavar="ID", help="that job's (repeatable)")
-    json_option(sub)
-
-
-def _run(sub: Parser) -> None:
-    add = sub.add_argument
-    add("id", type=job_id, metavar="ID", help="the job's; one that waits is run at once, before its time")
-    add("--pdb", action="store_true", help="where it fails open the debugger there, before anything is recorded; then it is asked whether to record that")
-    add("--again", action="store_true", help="although it has ended, or may run only once")
-    add("--dry", action="store_true", help="claim nothing and record nothing; what the task itself does, it does")
-    add("--import", dest="imports", action="append", metavar="MODULE", help="take the tasks from this module, as worker does (repeatable)")
-
-
-QUERY = "such as: state:discarded task:shop.* error:Timeout age:<1d -queue:mail; the guide's chapter watching has them all"
-
-
-def _meant(sub: Parser, nargs: str = "+") -> None:
-    sub.takes_search = True
-    add = sub.add_argument
-    add("meant", metavar="ID | QUERY", nargs=nargs, help=f"jobs by their ids, flow:ID for all of a workflow, or a search, {QUERY}")
-    add("--yes", action="store_true", help="do it to all that the search means, and ask nobody")
-    add("--dry-run", action="store_true", help="only count what the search means")
-
-
-def _retry(sub: Parser) -> None:
-    _meant(sub)
-    sub.add_argument("--from-start", action="store_true", help="forget the steps that a job has stored")
-
-
-def _prune(sub: Parser) -> None:
-    _meant(sub, nargs="*")
-    sub.add_argument("--older", metavar="SPAN", help="those that ended longer ago than that, such as 7d; with a search, those of it")
-
-
-def _move(sub: Parser) -> None:
-    _meant(sub)
-    sub.add_argument("--to", metavar="QUEUE", required=True, help="the queue in which they are to wait")
-
-
-def _export(sub: Parser) -> None:
-    add = sub.add_argument
-    sub.takes_search = True
-    add("query", metavar="QUERY", nargs="*", help=QUERY)
-    add("--to", metavar="FILE", help="make this file, for its owner alone, instead of writing to standard output; arguments, also secret ones, are in it")
-
-
-def _import(sub: Parser) -> None:
-    add = sub.add_argument
-    sub.takes_file = sub.takes_search = True  # for its options may stand before the file
-    add("file", metavar="FILE", nargs="?", default="-", help="the lines; -, or left out: standard input")
-    add("--keep-ids", action="store_true", help="under the ids that they had, or not at all")
-    add("--without-workflows", action="store_true", help="leave jobs out that waited for others in a workflow, in vain or still, or others for them")
-    add("--again", action="store_true", help="also where these very lines have been imported before")
-    add("--dry-run", action="store_true", help="only look at the lines, and say how many jobs they are")
 
 
 def _compact(sub: Parser) -> None:
@@ -236,7 +128,7 @@ def _top(sub: Parser) -> None:
     add = sub.add_argument
     sub.takes_search = True
     views = ("overview", "jobs", "queues", "workers", "schedules")
-    add("query", metavar="QUERY", nargs="*", help=f"begin with the jobs that a search means, {QUERY}")
+    add("query", metavar="QUERY", nargs="*", help=f"begin with the jobs that a search means, {of_jobs.QUERY}")
     add("--view", choices=(*views, "1", "2", "3", "4", "5"), metavar="VIEW", help=f"{', '.join(views)}; default overview, or jobs of a search")
     add("--interval", default="1", metavar="SPAN", help="between two looks; default 1")
     add("--once", action="store_true", help="print it one time, as where there is no terminal")
