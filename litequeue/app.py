@@ -21,6 +21,7 @@ from typing import (
 )
 
 from . import known, task
+from .backup.face import Backups
 from .base import checks
 from .base.clock import Clock, SystemClock
 from .base.mainguard import refuse_in_an_import
@@ -62,7 +63,7 @@ R = TypeVar("R")
 Declarable = TypeVar("Declarable", bound=Callable[..., Any])
 
 
-class LiteQueue(Searches, Marked, Binding, Payloads, Workflows, Locks, LimitsOfApp, Transactions, Loops, HooksOfApp, Executors, Missing):
+class LiteQueue(Searches, Marked, Binding, Payloads, Workflows, Locks, LimitsOfApp, Transactions, Loops, HooksOfApp, Executors, Backups, Missing):
     """A task queue in one SQLite file.
 
     ``path`` is made absolute at once; the file is created, owner-only, at the first use and not before. Left out, or a function that returns it,

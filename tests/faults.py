@@ -209,6 +209,47 @@ def kill_points(statements: list[Statement]) -> Iterator[tuple[int, When]]:
         yield nth, "after"
 
 
+def die_at_deed(nth: int) -> Callable[[], int]:
+    """Die before the nth thing by which this process may change a file, as kill -9 does; 0: only count. What it says how many there were.
+
+    By what Python tells its auditors, and by the statements; for ever, so only in a child. What only looks is left out: a kill before it finds what one
+    before the next change does.
+    """
+    seen = 0
+
+    def count() -> None:
+        nonlocal seen
+        seen += 1
+        if seen == nth:
+            die()
+
+    def hear(event: str, given: tuple[Any, ...]) -> None:
+        if event == "open":
+            if given[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+                count()
+        elif event.startswith("os.") and event not in ("os.listdir", "os.scandir", "os.getxattr"):
+            count()
+
+    class Watched(sqlite3.Connection):
+        def execute(self, sql: str, *more: Any) -> sqlite3.Cursor:
+            if not sql.startswith(("SELECT", "PRAGMA")) or "journal_mode =" in sql or "checkpoint(" in sql:
+                count()
+            return super().execute(sql, *more)
+
+        def backup(self, *words: Any, **more: Any) -> None:
+            count()
+            super().backup(*words, **more)
+
+        def close(self) -> None:
+            count()
+            super().close()
+
+    connect = sqlite3.dbapi2.connect  # not as ``watch_statements`` may have left it
+    sqlite3.connect = lambda *words, **options: connect(*words, **{**options, "factory": Watched})
+    sys.addaudithook(hear)
+    return lambda: seen
+
+
 def cli_with(fault: str) -> str:
     """The command line as code for ``python -c``, in which ``faults.{fault}`` is called before anything else."""
     return f"import sys; from tests import faults; faults.{fault}; from litequeue.cli import main; sys.exit(main())"

@@ -34,7 +34,7 @@ FLOORS = (
     ("worker", "binding", "acting", "exposition"),
     ("schedules", "alerts", "shared", "searches", "doctor"),
     ("task",),
-    ("workflow", "payloads", "locks", "limits", "transactions", "loops", "hooks"),
+    ("workflow", "payloads", "locks", "limits", "transactions", "loops", "hooks", "backup"),
     ("lock", "limit", "using", "late"),
     ("jobs",),
     ("job",),

@@ -23,7 +23,8 @@ FILES = sorted(path.relative_to(TESTS).as_posix() for path in TESTS.rglob("test_
 
 # Files in which nothing is quick, and where something quick is about the same.
 WHOLLY_SLOW = {
-    "crash/test_backup.py": "store/file/test_mark.py",
+    "crash/test_backup.py": "backup/test_making.py",
+    "crash/test_backup_kills.py": "backup/test_restoring.py",
     "crash/test_chaos.py": "crash/test_sigkill.py",
     "crash/test_clock.py": "worker/services/test_scheduler.py",
     "crash/test_container.py": "crash/test_signals.py",

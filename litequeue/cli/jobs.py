@@ -9,7 +9,7 @@ import argparse
 import contextlib
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..app import LiteQueue
 from ..base import checks, search, stored
@@ -35,6 +35,9 @@ from .grammar.parser import USUAL
 from .notes import note_command, note_unknown_task
 from .outputs import print_log, print_output, print_pieces
 from .printing import complain, say
+
+if TYPE_CHECKING:
+    from ..store.marks import Mark
 
 LINES = 40  # of an attempt's output, among everything about its job
 
@@ -180,11 +183,13 @@ def job(arguments: argparse.Namespace) -> int:
 
 
 def stats(arguments: argparse.Namespace) -> int:
+    from ..backup.telling import said_of
+
     path = database_path(arguments.db)
     store, now = Store(path, create=False, adopt=False), SystemClock().now()
     try:
         found, conditions = store.reports.stats(now), Inspection(store.database).conditions(now)
-        sizes = _size(path), _size(path + "-wal")
+        sizes, mark = (_size(path), _size(path + "-wal")), store.marks.read()
         alerts = store.alerts.firing()
     finally:
         store.close()
@@ -194,11 +199,23 @@ def stats(arguments: argparse.Namespace) -> int:
         for worker in shown["workers"]:
             worker["note"] = notes.get(worker["id"], "")
         at_least = sorted(state for state, count in found.states.items() if isinstance(count, AtLeast))
-        render.print_json({**shown, "at_least": at_least, "file_bytes": sizes[0], "log_bytes": sizes[1], "alerts": [alert._asdict() | {"since": checks.aware(alert.since)} for alert in alerts]})
+        render.print_json({**shown, "at_least": at_least, "file_bytes": sizes[0], "log_bytes": sizes[1], "alerts": [alert._asdict() | {"since": checks.aware(alert.since)} for alert in alerts], **_of_copy(mark)})
     else:
         render.print_stats(found, notes, sizes)
         render.print_firing(alerts)
+        if (said := said_of(mark, path, now)) is not None:
+            say(said)
     return 0
+
+
+def _of_copy(mark: Mark) -> dict[str, Any]:
+    """Only of one that is a copy."""
+    found: dict[str, Any] = {}
+    if mark.copy is not None:
+        found["copy"] = {"of": mark.copy.of, "at": checks.aware(mark.copy.at)}
+    if mark.paused_at is not None:
+        found["schedules_paused_at"] = checks.aware(mark.paused_at)
+    return found
 
 
 def _size(path: str) -> int:

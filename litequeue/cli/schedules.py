@@ -128,8 +128,20 @@ def pause(arguments: argparse.Namespace) -> int:
 
 def resume(arguments: argparse.Namespace) -> int:
     with existing(arguments.db) as app:
-        _say(_resumed(app, name) for name in _named(arguments, app, ("paused",)))
+        if arguments.all and arguments.name is None and app._client.store.marks.read().paused_at is not None:
+            _resume_copy(app)
+        else:
+            _say(_resumed(app, name) for name in _named(arguments, app, ("paused",)))
     return 0
+
+
+def _resume_copy(app: LiteQueue) -> None:
+    """Of a copy that was to fire none: those that were not paused before it was made. The mark last: killed before, all can be done again."""
+    copies = app._client.store.copies
+    _say(_resumed(app, name) for name in copies.paused_by_copy())
+    copies.go_live()
+    left = sum(info.state == "paused" for info in app.schedules.list())
+    say(f"this copy is a queue like any other now{f'; paused before it was made, and still: {left}, which --all resumes now' if left else ''}")
 
 
 def _named(arguments: argparse.Namespace, app: LiteQueue, states: tuple[str, ...]) -> list[str]:

@@ -11,6 +11,7 @@ import shlex
 import sqlite3
 from collections.abc import Callable, Iterator
 
+from ..backup.telling import said_of
 from ..base.checks import MICROS, aware
 from ..base.clock import SystemClock
 from ..base.durations import about
@@ -19,7 +20,7 @@ from ..store import Store
 from ..store.file.wal import LIMIT
 from ..store.inspection import Inspection, damage_told
 from . import host, waits, work
-from .finding import BUSY, DAMAGED, OK, WRONG, Finding, refused
+from .finding import BUSY, DAMAGED, NOTE, OK, WRONG, Finding, refused
 
 PATIENCE = 2.0  # seconds for the write lock
 SLOW_LOCK = 0.5
@@ -53,6 +54,7 @@ def examine(path: str, *, full: bool, touches: bool = True) -> Iterator[Finding]
             ("integrity", lambda: _integrity(inspection, path, full)),
             ("lock", lambda: _lock(inspection)),
             ("wal", lambda: _wal(inspection, path)),
+            ("copy", lambda: _copy(store, path, now)),
             ("clock", lambda: _clock(inspection, now)),
             ("workers", lambda: work.workers(store, inspection, now)),
             ("tasks", lambda: work.tasks(store, inspection, now)),
@@ -136,6 +138,12 @@ def _wal(inspection: Inspection, path: str) -> Iterator[Finding]:
         return
     users = ", ".join(map(str, host.users(path))) or "some process"
     yield Finding("wal", WRONG, f"{text}: a transaction that only reads was open for long, in one of {users}")
+
+
+def _copy(store: Store, path: str, now: int) -> Iterator[Finding]:
+    said = said_of(store.marks.read(), path, now)
+    if said is not None:
+        yield Finding("copy", NOTE, said)
 
 
 def _clock(inspection: Inspection, now: int) -> Iterator[Finding]:

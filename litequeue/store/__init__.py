@@ -5,7 +5,7 @@ transaction. ``leases`` are renewed and taken over, ``acks`` are ends that jobs 
 ``bells`` whom to wake, ``links`` how jobs wait for jobs, ``flows`` those that were stored together, ``batches`` those that grow,
 ``steps`` what jobs remember of how far they came,
 ``schedules`` the schedules and their ticks, ``notices`` who is told of failures, ``alerts`` what is watched, and told of, ``watched`` what is so of it, ``origins`` where tasks' code is,
-``rules`` the numbers behind. ``reports`` reads, ``counting`` counts as far as there is time, ``history`` keeps and tells what came of jobs by spans of time, ``levels`` how much there was to do, ``searching`` finds the jobs that a search means, ``futures`` for an executor, ``moving`` lets jobs leave for another system, ``carrying`` takes them out of a file as lines of text, and into another, ``shown`` what jobs leave to be seen, ``printed`` what all of them print, in its order, ``chosen`` claims one that is named, ``overdue`` tells since when jobs are due, ``waiting`` says why a job does not start or end and ``holdups`` asks the file for it, ``exposed`` reads what collectors of metrics are told, ``suggested`` names for a shell that completes them (by itself, without all of this), ``inspection`` answers the doctor, ``pages`` holds what a browser is shown.
+``rules`` the numbers behind. ``reports`` reads, ``counting`` counts as far as there is time, ``history`` keeps and tells what came of jobs by spans of time, ``levels`` how much there was to do, ``searching`` finds the jobs that a search means, ``futures`` for an executor, ``moving`` lets jobs leave for another system, ``carrying`` takes them out of a file as lines of text, and into another, ``shown`` what jobs leave to be seen, ``printed`` what all of them print, in its order, ``chosen`` claims one that is named, ``overdue`` tells since when jobs are due, ``waiting`` says why a job does not start or end and ``holdups`` asks the file for it, ``exposed`` reads what collectors of metrics are told, ``suggested`` names for a shell that completes them (by itself, without all of this), ``inspection`` answers the doctor, ``copies`` makes of a copy a queue of its own, which ``marks`` tells of, ``pages`` holds what a browser is shown.
 How one SQLite file is opened and kept safe is in ``file``. Knows nothing of tasks or of user code. May import ``triggers``
 (their words) and ``base``.
 
@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     from .carrying.reading import Reading
     from .carrying.storing import Storing
     from .chosen import Chosen
+    from .copies import Copies
     from .flows import Flows
     from .futures import Futures
     from .jobs import Jobs
     from .leases import Leases
     from .levels import Levels
     from .limits import Limits
+    from .marks import Marks
     from .moving import Moving
     from .notices import Notices
     from .operations import Operations
@@ -52,7 +54,7 @@ __all__ = ["Store"]
 
 _PARTS: Final = {
     "acks": "acks.Acks", "actions": "actions.Actions", "alerts": "alerts.Alerts",
-    "batches": "batches.Batches", "chosen": "chosen.Chosen", "flows": "flows.Flows", "futures": "futures.Futures", "reading": "carrying.reading.Reading", "storing": "carrying.storing.Storing", "jobs": "jobs.Jobs", "leases": "leases.Leases", "levels": "levels.Levels", "limits": "limits.Limits", "moving": "moving.Moving", "notices": "notices.Notices",
+    "batches": "batches.Batches", "chosen": "chosen.Chosen", "copies": "copies.Copies", "flows": "flows.Flows", "futures": "futures.Futures", "reading": "carrying.reading.Reading", "storing": "carrying.storing.Storing", "jobs": "jobs.Jobs", "leases": "leases.Leases", "levels": "levels.Levels", "limits": "limits.Limits", "marks": "marks.Marks", "moving": "moving.Moving", "notices": "notices.Notices",
     "operations": "operations.Operations", "pages": "pages.Pages",
     "printed": "printed.PrintedPieces", "reports": "reports.Reports", "searching": "searching.Searching", "schedules": "schedules.Schedules", "shown": "shown.Shown", "steps": "steps.Steps", "ticks": "schedules.Ticks", "workers": "workers.Workers",
 }  # fmt: skip
@@ -66,12 +68,14 @@ class Store:
     alerts: Alerts
     batches: Batches
     chosen: Chosen
+    copies: Copies
     flows: Flows
     futures: Futures
     jobs: Jobs
     leases: Leases
     levels: Levels
     limits: Limits
+    marks: Marks
     moving: Moving
     notices: Notices
     operations: Operations

@@ -29,8 +29,8 @@ SAID: Final = ("condition", "hold", "keep", "remind", "run", "mail_to", "task", 
 _STANDS: Final = Standing._fields
 _READ: Final = ("name", *SAID, "created_at", "paused_at", "revision", "checked_at", "shown", *_STANDS)
 
-_NEXT: Final = "revision = (revision & 4611686018427387903) + 1"  # beyond 64 bits lies what no integer column takes
-_AFRESH: Final = "state = 'ok', since = NULL, good_since = NULL, told_at = NULL, over_at = NULL, times = 0, first_at = NULL, next_check_at = 0"
+NEXT: Final = "revision = (revision & 4611686018427387903) + 1"  # beyond 64 bits lies what no integer column takes
+AFRESH: Final = "state = 'ok', since = NULL, good_since = NULL, told_at = NULL, over_at = NULL, times = 0, first_at = NULL, next_check_at = 0"
 DUE: Final = f"SELECT {', '.join(_READ)} FROM litequeue_alerts WHERE {LOOK_DUE} ORDER BY next_check_at, name LIMIT :most"
 ALL: Final = f"SELECT {', '.join(_READ)} FROM litequeue_alerts ORDER BY name"
 ONE: Final = f"SELECT {', '.join(_READ)} FROM litequeue_alerts WHERE name = :name"
@@ -39,13 +39,13 @@ STATES: Final = "SELECT name, CASE WHEN paused_at IS NULL THEN state ELSE 'pause
 ADD: Final = f"""INSERT INTO litequeue_alerts (name, {", ".join(SAID)}, created_at)
 VALUES (:name, {", ".join(f":{column}" for column in SAID)}, :now) ON CONFLICT DO NOTHING"""
 # What watches something else now stands as one that is new.
-BEGIN_ANEW: Final = f"UPDATE litequeue_alerts SET {_AFRESH}, shown = NULL, checked_at = NULL WHERE name = :name AND condition <> :condition"
-REPLACE: Final = f"""UPDATE litequeue_alerts SET {", ".join(f"{column} = :{column}" for column in SAID)}, {_NEXT}, next_check_at = 0
+BEGIN_ANEW: Final = f"UPDATE litequeue_alerts SET {AFRESH}, shown = NULL, checked_at = NULL WHERE name = :name AND condition <> :condition"
+REPLACE: Final = f"""UPDATE litequeue_alerts SET {", ".join(f"{column} = :{column}" for column in SAID)}, {NEXT}, next_check_at = 0
 WHERE name = :name"""
 REMOVE: Final = "DELETE FROM litequeue_alerts WHERE name = :name"
-SET_PAUSE: Final = f"UPDATE litequeue_alerts SET {_AFRESH}, paused_at = :now, {_NEXT} WHERE name = :name AND (paused_at IS NULL) = (:now IS NOT NULL)"
+SET_PAUSE: Final = f"UPDATE litequeue_alerts SET {AFRESH}, paused_at = :now, {NEXT} WHERE name = :name AND (paused_at IS NULL) = (:now IS NOT NULL)"
 CONCLUDE: Final = f"""UPDATE litequeue_alerts SET {", ".join(f"{column} = :{column}" for column in _STANDS)}, shown = :shown, checked_at = :now,
-    next_check_at = :now + {LOOK_PAUSE}, {_NEXT}
+    next_check_at = :now + {LOOK_PAUSE}, {NEXT}
 WHERE name = :name AND revision = :revision"""
 RECORD: Final = "INSERT INTO litequeue_alert_events (at, alert, event, text) VALUES (:now, :name, :event, :text)"
 PRUNE: Final = "DELETE FROM litequeue_alert_events WHERE at < :before"

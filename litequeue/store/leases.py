@@ -66,17 +66,22 @@ LAPSED_WORKERS: Final = """SELECT json_group_array(worker_id) FROM (
     SELECT DISTINCT worker_id FROM litequeue_jobs
     WHERE state = 'running' AND lease_expires_at <= :now AND worker_id <> :me)"""
 
-# A worker that shut down in good order while calls ran on: no interruption is charged. An at-most-once
-# job had started, and does not start again.
-_SHUT_DOWN = "'Lost: the worker was shut down; it runs at most once'"
-RELEASE_WORKER: Final = f"""UPDATE litequeue_jobs SET
+
+def given_back(lost: str, which: str) -> str:
+    """As SQL: what runs is given back, and no interruption is charged. An at-most-once job had started, and does not start again, as ``lost`` says."""
+    return f"""UPDATE litequeue_jobs SET
     {free_to_run("at_most_once", "'discarded'")},
     finished_at = CASE WHEN at_most_once THEN :now END,
     prune_at = CASE WHEN at_most_once THEN :prune_at END,
-    last_error = CASE WHEN at_most_once THEN {_SHUT_DOWN} ELSE last_error END,
+    last_error = CASE WHEN at_most_once THEN {lost} ELSE last_error END,
     expires_at = CASE WHEN at_most_once THEN expires_at END,
     lease_expires_at = NULL
-WHERE state = 'running' AND worker_id = :worker"""
+WHERE state = 'running' AND {which}"""
+
+
+# A worker that shut down in good order while calls ran on.
+_SHUT_DOWN = "'Lost: the worker was shut down; it runs at most once'"
+RELEASE_WORKER: Final = given_back(_SHUT_DOWN, _OF_WORKER)
 _AGAIN = "state = 'running' AND NOT {doomed} AND {which}"
 AGAIN_OF_WORKER: Final = history.count_of(_AGAIN.format(doomed=_DOOMED, which=_OF_WORKER))
 AGAIN_LAPSED: Final = history.count_of(_AGAIN.format(doomed=_DOOMED, which=_LAPSED))

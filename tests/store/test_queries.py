@@ -39,7 +39,7 @@ QUERIES = {
 } | {f"turn.settle.SETTLE_SUCCEEDED_{size}": text for size, text in settle.SETTLE_SUCCEEDED.items()}  # fmt: skip
 # For people, not on a worker's or an enqueue's path; most of them are bounded.
 REPORTS = {
-    "limits.ASK_ALL", "limits.ASK_QUEUE", "limits.COUNTS", "searching.sources.ALL_GROUPS", "searching.sources.GROUPS_OF_QUEUE", "reports.STILL_TO_DO", "reports.WITHOUT_CODE", "reports.UNUSED", "futures.UNFINISHED", "inspection.NEWEST", "inspection.UNTOLD", "inspection.JOBS", "counting.NEWEST", "counting.AVAILABLE", "counting.ALL_GROUPS", "counting.DUE", "levels.DELAYED_BY_QUEUE", "exposed.RETRYING", "exposed.SCHEDULED", "counting.RETRYING", "inspection.ALL_GROUPS", "pages.overview.NEXT_RETRY", "moving.CANDIDATES", "moving.WHY_HERE",
+    "limits.ASK_ALL", "limits.ASK_QUEUE", "limits.COUNTS", "searching.sources.ALL_GROUPS", "searching.sources.GROUPS_OF_QUEUE", "reports.STILL_TO_DO", "reports.WITHOUT_CODE", "reports.UNUSED", "futures.UNFINISHED", "inspection.NEWEST", "inspection.UNTOLD", "inspection.JOBS", "counting.NEWEST", "counting.AVAILABLE", "counting.ALL_GROUPS", "counting.DUE", "levels.DELAYED_BY_QUEUE", "exposed.RETRYING", "exposed.SCHEDULED", "counting.RETRYING", "inspection.ALL_GROUPS", "pages.overview.NEXT_RETRY", "moving.CANDIDATES", "moving.WHY_HERE", "copies.COUNT_WAITING", "copies.ONCE_AND_DUE",
 }  # fmt: skip
 OTHERS = sorted(name for name, sql in QUERIES.items() if sql not in {QUERIES[report] for report in REPORTS})  # a statement may be imported elsewhere
 # Partial indexes that hold only the few rows in question; walking one of them is no scan of the table.

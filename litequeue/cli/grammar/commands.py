@@ -62,6 +62,9 @@ def build(prog: str = "litequeue") -> argparse.ArgumentParser:
     alerts.add_to(commands)
     command("top", "top.command:run", "Watch DB on a terminal, and act on it: jobs, queues, workers, schedules.", _top)
     command("stats", "jobs:stats", "Count jobs by state and queue; show the workers.", json_option)
+    command("backup", "backups:backup", "Copy DB while it is in use, to a file or into a folder.", _backup)
+    summary = "Put a copy in the place of DB, which nobody may have open; what was there is kept beside it."
+    command("restore", "backups:restore", summary, _restore)
     summary = "Look for what is or may go wrong; exit 0 if nothing is, 1 wrong, 3 damaged, 4 unusable, 75 busy or full."
     command("web", "web:web", "Serve the page of DB, to be seen in a browser, until SIGTERM or Ctrl-C.", _web)
     command("doctor", "doctor:run", summary, _doctor)
@@ -133,6 +136,20 @@ def _top(sub: Parser) -> None:
     add("--interval", default="1", metavar="SPAN", help="between two looks; default 1")
     add("--once", action="store_true", help="print it one time, as where there is no terminal")
     sub.epilog = "It can only be looked at until ! is pressed. The key ? shows all others."
+
+
+def _backup(sub: Parser) -> None:
+    add = sub.add_argument
+    add("to", metavar="DEST", help="a file, which is replaced if it is a copy; or a folder, in which each copy has a name with the time")
+    add("--keep", type=integer(1, 100_000), metavar="N", help="in a folder: delete all but the N newest copies of DB")
+    add("--paused", action="store_true", help="pause the schedules of the copy, so that it fires no tick")
+
+
+def _restore(sub: Parser) -> None:
+    add = sub.add_argument
+    add("backup", metavar="COPY", help="the copy, which stays as it is")
+    add("--paused", action="store_true", help="with its schedules paused, so that no tick fires until schedule resume DB --all")
+    add("--yes", action="store_true", help="replace DB, and ask nobody")
 
 
 def _doctor(sub: Parser) -> None:

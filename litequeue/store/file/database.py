@@ -138,6 +138,7 @@ class Database:
         return False
 
     def _bring_up(self, connection: Connection, handles: Handles) -> None:
+        handles.identity.verify_file()  # a restore may have had the gate, and the log would be another file's
         to_wal(connection, self.given_path)
         connection.execute("BEGIN IMMEDIATE")
         handles.mark()

@@ -54,6 +54,10 @@ class Identity:
         self._look(SUFFIXES)
         self._changed, self._settled = changed, now - self._since > SETTLED
 
+    def verify_file(self) -> None:
+        """The same of the file alone: those beside it are not ours before our first connection has them open."""
+        self._look(("",))
+
     def announce(self) -> None:
         """Let each process that has the file open look at the files before its next write. Raises OSError."""
         os.utime(self._folder)

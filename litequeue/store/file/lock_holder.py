@@ -19,6 +19,8 @@ from typing import Final
 _WRITE: Final = 120
 _LAST: Final = 122
 _READERS: Final = (123, 127)  # WAL_READ_LOCK(0) to (4): of honest readers while a transaction is open
+_SHARED: Final = 0x4000_0002  # SHARED_FIRST, of the file itself: whoever has it open in WAL mode holds some of these, or all
+_SHARED_LAST: Final = 0x4000_01FF
 
 
 def holder(path: str) -> int | None:
@@ -50,14 +52,19 @@ def readers(path: str) -> list[tuple[int, int | None]]:
     return sorted(found, key=lambda it: it[1] == os.geteuid())
 
 
+def users(path: str) -> list[int]:
+    """The processes that have the database open in WAL mode, this one too; 0 for one that cannot be named, and none where the system does not tell."""
+    return sorted({pid for kind in ("READ", "WRITE") for pid in _held(path, _SHARED, _SHARED_LAST, kind, "")})
+
+
 def _first(path: str, first: int, last: int, kind: str) -> int | None:
     return next(_held(path, first, last, kind), None)
 
 
-def _held(path: str, first: int, last: int, kind: str) -> Iterator[int]:
+def _held(path: str, first: int, last: int, kind: str, suffix: str = "-shm") -> Iterator[int]:
     """By which processes; 0 for one that cannot be named."""
     try:
-        found = os.stat(f"{path}-shm")
+        found = os.stat(f"{path}{suffix}")
         with open("/proc/locks") as file:
             locks = [line.split() for line in file]
     except OSError:

@@ -81,7 +81,7 @@ def refuse_strays(path: str) -> None:
         if logged or was_set_up(path) and os.path.exists(path) and os.stat(path).st_size == 0:
             raise DatabaseCorrupt(
                 f"{path} is empty although it was in use: somebody cut it off. It was left as it is, and so was its "
-                f"log. Restore a backup (python -m litequeue help operating), or, to begin anew, delete {path}, {path}-wal and {path}-shm"
+                f"log. Restore a backup (python -m litequeue help backups), or, to begin anew, delete {path}, {path}-wal and {path}-shm"
             )
     elif log is not None and logged and _was_replaced(path, file, log):
         raise DatabaseReplaced(

@@ -21,6 +21,8 @@ from .firing import BUSY
 from .history import CLOSE_OF, insert_fired
 from .keyed import of_schedule
 
+# As SQL: since when all schedules of this file are paused, and those that come; NULL in any but a copy that is to fire none (``copies``).
+PAUSED_AT: Final = "(SELECT CAST(value AS INTEGER) FROM litequeue_meta WHERE key = 'schedules_paused_at')"
 # What becomes of a tick that cannot be on time, and who is told (options/schedules).
 RULES: Final = ("catch_up", "grace", "overlap", "jitter", "on_failure", "mail_to")
 COLUMNS: Final = (
@@ -29,7 +31,7 @@ COLUMNS: Final = (
 )  # fmt: skip
 
 INSERT: Final = f"""INSERT INTO litequeue_schedules ({", ".join(COLUMNS)}, paused_at, created_at, updated_at)
-VALUES ({", ".join(":" + column for column in COLUMNS)}, :paused_at, :now, :now)"""
+VALUES ({", ".join(":" + column for column in COLUMNS)}, coalesce(:paused_at, {PAUSED_AT}), :now, :now)"""
 
 REPLACE: Final = f"""UPDATE litequeue_schedules
 SET {", ".join(f"{column} = :{column}" for column in COLUMNS)}, awaiting = 0, disabled_at = NULL,

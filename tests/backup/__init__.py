@@ -1,0 +1,1 @@
+"""Copies: made, kept in number, put back."""
