@@ -37,7 +37,11 @@ def legible(record: logging.LogRecord) -> logging.LogRecord:
 
 
 class JsonFormatter(logging.Formatter):
-    """Time, level, logger, message; the job's fields; what was given as ``extra``."""
+    """Time, level, logger, message; the worker's name, where there are several; the job's fields; what was given as ``extra``."""
+
+    def __init__(self, worker: str = "") -> None:
+        super().__init__()
+        self._worker = worker
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -46,6 +50,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": legible(record).getMessage(),
         }
+        if self._worker:
+            line["worker"] = self._worker
         line.update((name, value) for name in ABOUT_A_JOB if (value := getattr(record, name, None)) is not None)
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
@@ -60,9 +66,9 @@ class JsonFormatter(logging.Formatter):
         return _dumped(line)
 
 
-def use_on_standard_streams() -> None:
+def use_on_standard_streams(worker: str = "") -> None:
     """From now on, in this process."""
-    as_it_was, as_json = logging.StreamHandler.format, JsonFormatter()
+    as_it_was, as_json = logging.StreamHandler.format, JsonFormatter(worker)
 
     def format_(self: logging.StreamHandler[Any], record: logging.LogRecord) -> str:
         if not _is_standard(self.stream):

@@ -34,6 +34,7 @@ class Lines(NamedTuple):
 
     level: str  # of litequeue's own
     as_json: bool
+    worker: str = ""  # of one that is not alone on its standard error
 
 
 chosen: Lines | None = None  # of this process; its children do the same
@@ -45,12 +46,13 @@ def write_to_stderr(lines: Lines) -> None:
     chosen = lines
     job_fields.put_on_records()
     if lines.as_json:
-        json_lines.use_on_standard_streams()
+        json_lines.use_on_standard_streams(lines.worker)
     own = logging.getLogger("litequeue")
-    own.handlers = [_handler(lines, Plain("%(asctime)s %(levelname)s %(message)s"))]
+    whose = f"{lines.worker} " if lines.worker else ""  # a name has no %
+    own.handlers = [_handler(lines, Plain(f"%(asctime)s %(levelname)s {whose}%(message)s"))]
     own.propagate = False
     own.setLevel(lines.level.upper())
-    logging.lastResort = _handler(lines, OfTasks("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.lastResort = _handler(lines, OfTasks(f"%(asctime)s %(levelname)s {whose}%(name)s: %(message)s"))
 
 
 def flush_streams() -> None:
@@ -67,7 +69,7 @@ def _handler(lines: Lines, plain: logging.Formatter) -> logging.Handler:
     except OSError:  # one has closed it in the worker, and this is a new process of its pool
         number = os.open(os.devnull, os.O_WRONLY)
     handler = Stderr(os.fdopen(number, "w", buffering=1, errors="backslashreplace"))
-    handler.setFormatter(json_lines.JsonFormatter() if lines.as_json else plain)
+    handler.setFormatter(json_lines.JsonFormatter(lines.worker) if lines.as_json else plain)
     return handler
 
 

@@ -23,13 +23,12 @@ from ..base import mainguard
 from ..base.clock import Clock, monotonic
 from ..base.lockfolder import Locks
 from ..base.log import Log
-from ..base.outcomes import Died, Interrupted, NotStarted, Outcome, Timed
+from ..base.outcomes import Died, NotStarted, Timed
 from ..tasks.modules import IMPORT_SECONDS, takes_too_long
-from . import bounded
 from .base import Call, Events, Reason
 from .slot import Slot
 from .spawning import look_nowhere_but_there
-from .watched import NOT
+from .watched import NOT, Judge
 
 log = Log("litequeue.worker")
 
@@ -134,6 +133,14 @@ class ProcessPool:
         for slot in self._slots:
             if call in slot.batch and not slot.has_noted(call):
                 slot.kill(reason)
+
+    def weigh(self, judge: Judge) -> None:
+        """Let those end that it names, once what they run now has ended, as those do that have run their share of jobs."""
+        sizes = {slot: size for slot in self._slots if (size := slot.watched.size()) is not None}
+        named = judge(list(sizes.values()))
+        for slot, size in sizes.items():
+            if size.pid in named:
+                slot.jobs = max(slot.jobs, self._jobs_per_child)
 
     def end_waits(self) -> None:
         self._warm = 0
@@ -301,19 +308,11 @@ class ProcessPool:
             if self._fruitless >= FRUITLESS_DEATHS:
                 blamed = not_started.pop(0)
         if blamed is not None:
-            verdict = self._verdict(slot, blamed)
+            verdict = slot.watched.verdict(blamed, slot.killed_for, slot.timed_out, slot.how_it_died)
             self._events.ended(blamed, Timed(verdict, slot.began_at, 0.0, slot.watched.used(verdict)))
         self._give_back([*slot.batch, *not_started])
         slot.batch.clear()
         self._replace(slot)
-
-    @staticmethod
-    def _verdict(slot: Slot, call: Call) -> Outcome:
-        if slot.killed_for is Reason.TIMEOUT:
-            return slot.timed_out(call)
-        if slot.killed_for is not None:
-            return Interrupted(slot.killed_for.value)
-        return bounded.verdict(slot.how_it_died(), call.code.bounds)
 
     def _replace(self, slot: Slot) -> None:
         self._slots.remove(slot)

@@ -5,13 +5,13 @@ Owns what is known of the one process. The child itself is asked nothing: it may
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..base.errors import MemoryExceeded
-from ..base.outcomes import CpuSpent, Failed, Outcome, Usage
+from ..base.outcomes import CpuSpent, Failed, Interrupted, Outcome, Usage
 from . import bounded, usage
-from .base import Call
+from .base import Call, Reason
 
 if TYPE_CHECKING:
     from ..tasks import TaskCode
@@ -20,6 +20,17 @@ if TYPE_CHECKING:
 WELL: Final = 0
 ONCE_CHANGED: Final = 1  # it is not nice yet
 NOT: Final = 2
+
+
+class Size(NamedTuple):
+    """A process, with its bytes in memory as its first call began (0: none has yet), and now."""
+
+    pid: int
+    fresh: int
+    now: int
+
+
+Judge = Callable[[Sequence[Size]], Collection[int]]  # says which end
 
 
 class Watched:
@@ -37,6 +48,10 @@ class Watched:
         for task, code in codes.items():
             if code.bounds is not None:
                 bounded.tell_what_is_not_kept(task, code.bounds)
+
+    def size(self) -> Size | None:
+        pid = self._pid()
+        return None if pid is None else Size(pid, self._fresh or 0, bounded.memory_of(pid)[0])
 
     def fits(self, bounds: Bounds | None) -> int:
         """How well, for a call. ``NOT``: it has run out of memory (whatever else was at work there, such as a thread, may have met
@@ -76,3 +91,11 @@ class Watched:
         if isinstance(outcome, CpuSpent):  # it has used all of that, since the last look
             return Usage(outcome.seconds, None if self._used is None else self._used.max_rss)
         return self._used
+
+    def verdict(self, call: Call, killed_for: Reason | None, timed_out: Callable[[Call], Outcome], how_it_died: Callable[[], str]) -> Outcome:
+        """What a call came to when its process died."""
+        if killed_for is Reason.TIMEOUT:
+            return timed_out(call)
+        if killed_for is not None:
+            return Interrupted(killed_for.value)
+        return bounded.verdict(how_it_died(), call.code.bounds)

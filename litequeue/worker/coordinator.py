@@ -26,7 +26,7 @@ from .admission import Admission
 from .config import WorkerConfig
 from .discovery import Catalogue
 from .dispatch import calls_of, is_durable, tell_unknown
-from .inbox import Dead, Held, Inbox, Look, Started, Stop, Withdraw
+from .inbox import Dead, Held, Inbox, Look, Started, Stop, Weigh, Withdraw
 from .looking import Looking
 from .neighbours import Neighbours
 from .outgoing import Outgoing
@@ -102,7 +102,7 @@ class Coordinator:
             if isinstance(message, Look):
                 self._looking.news(passed_on=message.passed_on)
                 self._neighbours.on_news()
-            elif isinstance(message, (Started, Held, Withdraw)):
+            elif isinstance(message, (Started, Held, Withdraw, Weigh)):
                 self._running.hear(message)
             elif isinstance(message, Stop):
                 self.stop = message

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import queue
 from collections import deque
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ..base.models import ClaimedJob, Lease
 from ..base.outcomes import Timed
 from ..pools.base import Call
+
+if TYPE_CHECKING:
+    from ..pools.watched import Judge
 
 T = TypeVar("T")
 
@@ -48,6 +51,12 @@ class Withdraw(NamedTuple):
     reply: queue.SimpleQueue[set[int]]
 
 
+class Weigh(NamedTuple):
+    """Let these processes of the pool end that ``judge`` names, between two jobs."""
+
+    judge: Judge
+
+
 class Stop(NamedTuple):
     """Finish what runs, within the grace; ``now``: without waiting."""
 
@@ -61,7 +70,7 @@ class Dead(NamedTuple):
     error: BaseException
 
 
-Message = Stirred | Look | Started | Held | Withdraw | Stop | Dead
+Message = Stirred | Look | Started | Held | Withdraw | Weigh | Stop | Dead
 
 
 class Inbox:

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..base.clock import Clock
 from ..base.lockfolder import Locks
 from ..pools.base import Call, Events, Pool
 from .config import WorkerConfig
 from .inbox import Inbox, Started
+
+if TYPE_CHECKING:
+    from ..pools.watched import Judge
 
 IDLE_OF_RANGE: Final = 60.0  # seconds after which a process beyond the least ends, where a range is given
 
@@ -60,6 +63,11 @@ class Pools:
         from ..pools.coroutines import CoroutinePool
 
         return CoroutinePool(slots, self._events, self._clock, self._rng)
+
+    def weigh(self, judge: Judge) -> None:
+        """Let those processes end, between two jobs, that it names of those that there are, be it none."""
+        pool: Any = self.made.get("process")
+        judge(()) if pool is None else pool.weigh(judge)
 
     def backlogged(self) -> bool:
         return any(pool.backlog() for pool in self.made.values())

@@ -11,7 +11,7 @@ from ..base.log import Log
 from ..base.models import Lease
 from ..pools.base import Call, Reason
 from . import journal
-from .inbox import Held, Started, Withdraw
+from .inbox import Held, Started, Weigh, Withdraw
 from .pooling import Pools
 from .timeouts import Key, Limits
 
@@ -39,11 +39,13 @@ class Running:
         """Why it was, if it was; asked once, at its end."""
         return self._why.pop((call.job.id, call.job.attempt), None) if self._why else None
 
-    def hear(self, message: Started | Held | Withdraw) -> None:
+    def hear(self, message: Started | Held | Withdraw | Weigh) -> None:
         if isinstance(message, Started):
             self._limits.watch(message.call, message.at, self.calls)
         elif isinstance(message, Held):
             self._notice_losses(message)
+        elif isinstance(message, Weigh):
+            self._pools.weigh(message.judge)
         else:
             self._withdraw(message)
 

@@ -31,7 +31,7 @@ from .config import WorkerConfig
 from .coordinator import Coordinator
 from .discovery import Catalogue
 from .importing import Importer
-from .inbox import Dead, Inbox, Stop, Withdraw
+from .inbox import Dead, Inbox, Stop, Weigh, Withdraw
 from .neighbours import Neighbours
 from .services.clockwork import Clockwork
 from .services.heartbeat import Heartbeat
@@ -94,6 +94,10 @@ class Worker:
         asked = Withdraw(frozenset(jobs), SimpleQueue())
         self._inbox.put(asked)
         return asked.reply
+
+    def weigh(self, message: Weigh) -> None:
+        """Have its judge asked, in the worker's own thread. From any thread."""
+        self._inbox.put(message)
 
     @property
     def patience(self) -> float:
@@ -165,8 +169,7 @@ class Worker:
             listener = Listener(self._inbox.look, ticker.poke, self._died, clock.monotonic)
             stack.callback(listener.stop)
             registration = self._store.workers.register(
-                name=self.name,
-                host=socket.gethostname(),
+                name=self.name, host=socket.gethostname(),
                 wake_port=listener.ear.port,
                 queues=config.queues,
                 slots=config.slots,

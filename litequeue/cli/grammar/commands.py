@@ -16,6 +16,7 @@ from .parser import (
     integer,
     json_option,
     lazily,
+    size,
     take_database,
 )
 
@@ -208,6 +209,9 @@ def _worker(sub: Parser) -> None:
         help="default info: a line for each job that ends",
     )
     add("--log-json", action="store_true", help="one JSON object a line")
+    add("--workers", type=integer(1, 64), metavar="N", help="so many worker processes, which this one starts, replaces and ends; see help fleet")
+    add("--max-memory", type=size, metavar="SIZE", help="with --workers: one that has more in memory, its processes included, is replaced, one at a time")
+    add("--reload", action="store_true", help="for development: load the code anew when a file of it has changed")
     sub.rest = "program"
     sub.hint = "a program that runs beside the worker goes after --"
     sub.epilog = (

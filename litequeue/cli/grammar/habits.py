@@ -36,7 +36,7 @@ OURS_TOO: Final = ("purge", "events")
 # What each is here, with its value; empty: nothing. Those of the second list are followed by nothing.
 VALUES: Final = {
     **dict.fromkeys(("-A", "--app", "-I", "--include"), "--import"),
-    **dict.fromkeys(("-c", "--concurrency", "-w", "--workers"), "--threads"),
+    **dict.fromkeys(("-c", "--concurrency", "-w"), "--threads"),
     **dict.fromkeys(("-Q", "--queues"), "--queues"),
     **dict.fromkeys(("-l", "--loglevel", "--logging_level", "--logging-level"), "--log-level"),
     **dict.fromkeys(("-n", "--hostname"), "--name"),
@@ -45,7 +45,7 @@ VALUES: Final = {
                      "-f", "--logfile", "--pidfile", "-s", "--schedule", "-O", "--prefetch-multiplier", "-b", "--broker", "-u", "--url"), ""),
 }  # fmt: skip
 FLAGS: Final = ("-B", "--beat", "-E", "--task-events", "-D", "--detach", "--without-gossip", "--without-mingle", "--without-heartbeat", "--with-scheduler")
-OWN_FLAGS: Final = ("--burst", "--log-json")
+OWN_FLAGS: Final = ("--burst", "--log-json", "--reload")
 
 WHY: Final = {
     **dict.fromkeys(("-B", "--beat", "--with-scheduler"), "every worker fires the schedules"),

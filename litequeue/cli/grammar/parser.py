@@ -12,7 +12,7 @@ from typing import Any, Final, NoReturn
 from ...base.errors import InvalidArgument
 from ...given import DATABASE
 from ...options import JobOptions, options_of
-from ...options.kinds import integer_typed
+from ...options.kinds import SIZE, integer_typed
 
 # What can be typed for words in capitals that say too little, below the help of whatever takes one.
 FORMS: Final = {
@@ -199,6 +199,14 @@ def integer(low: int, high: int) -> Callable[[str], int]:
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return typed
+
+
+def size(text: str) -> int:
+    """Bytes, of one that is typed."""
+    try:
+        return int(SIZE.check(text, "it"))
+    except InvalidArgument as error:
+        raise argparse.ArgumentTypeError(str(error).removeprefix("it: ")) from None
 
 
 job_id: Final = integer(1, 2**63 - 1)

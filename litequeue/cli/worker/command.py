@@ -12,9 +12,10 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ...base.clock import SystemClock, system_random
-from ...base.errors import LitequeueError
+from ...base.errors import InvalidArgument, LitequeueError
 from ...base.log import Log
 from ...given import database_path
 from ...options.workers import WorkerOptions
@@ -26,11 +27,16 @@ from ...worker.discovery import Catalogue
 from ...worker.leaving import leave
 from ...worker.signals import StopSignals
 from ...worker.worker import LAST_WORDS, Worker
+from .. import notify
 from ..calls import options_given
 from ..exits import TRY_LATER, report
+from ..fleet import messages
 from ..notes import note_mail
 from .imports import import_tasks, refuse_a_module
 from .parent import check_program, go_on_in_a_child
+
+if TYPE_CHECKING:
+    from ..fleet.child import Tied
 
 log = Log("litequeue.worker")
 
@@ -44,11 +50,20 @@ AFTERWARDS = 1.0  # seconds for the last writes when a stop has run out of time
 
 def run(arguments: argparse.Namespace, *, catalogue: Callable[..., Catalogue] = Catalogue) -> int:
     """``catalogue``: what finds the code, where that is found otherwise than here."""
+    if arguments.workers is not None or arguments.reload:
+        return _supervise(arguments)
+    manager = notify.manager()
     worker, store, _ = built(arguments, catalogue=catalogue)
+    notify.tell_of(worker, manager)
     worker.on_stuck = lambda: leave(_last_words(worker, 1))
     late = worker.grace + LAST_WORDS + AFTERWARDS
     last_words = functools.partial(_last_words, worker)
-    signals = StopSignals(lambda now: worker.stop(now=now), deadlines=(late, AFTERWARDS), last_words=last_words)
+
+    def stop(now: bool) -> None:
+        manager.tell(notify.STOPPING)
+        worker.stop(now=now)
+
+    signals = StopSignals(stop, deadlines=(late, AFTERWARDS), last_words=last_words)
     sys.setswitchinterval(SWITCH_INTERVAL)
     exit_code, finished = 0, False
     with signals.installed():
@@ -65,6 +80,15 @@ def run(arguments: argparse.Namespace, *, catalogue: Callable[..., Catalogue] = 
     return exit_code
 
 
+def _supervise(arguments: argparse.Namespace) -> int:
+    from ..fleet.command import supervise
+
+    config, path = config_of(arguments), database_path(arguments.db)
+    if _is_new(path):
+        refuse_a_module(arguments.db)
+    return supervise(arguments, config, path)
+
+
 def built(arguments: argparse.Namespace, *, catalogue: Callable[..., Catalogue]) -> tuple[Worker, Store, dict[str, TaskCode]]:
     """The worker, with its store and the tasks that it was given; this process logs as it was told from now on."""
     config, path = config_of(arguments), database_path(arguments.db)
@@ -74,11 +98,18 @@ def built(arguments: argparse.Namespace, *, catalogue: Callable[..., Catalogue])
         refuse_a_module(arguments.db)
     for name in os.environ.pop(OWN_ENVIRONMENT, "").split():
         os.environ.pop(name, None)
-    set_up_log = functools.partial(write_to_stderr, Lines(arguments.log_level, arguments.log_json))
-    tie = go_on_in_a_child(arguments.program, config.grace, set_up_log)
+    tied = _tied(arguments)
+    name = "" if tied is None else config.name
+    set_up_log = functools.partial(write_to_stderr, Lines(arguments.log_level, arguments.log_json, name))
+    tie = go_on_in_a_child(arguments.program, config.grace, set_up_log) if tied is None else tied.begin
     note_mail(config.mail_to)
     set_up_log()
-    registered, homes, apps = import_tasks(arguments.imports or [], path)
+    try:
+        registered, homes, apps = import_tasks(arguments.imports or [], path)
+    except LitequeueError as error:
+        if tied is not None:
+            tied.failed(error)
+        raise
     # An app's own database that has no tables of ours yet: whoever imports that app has its word that it may have them,
     # and for whom it trusts.
     store = Store(path, adopt=os.path.realpath(path) in apps, trust=apps.get(os.path.realpath(path)))
@@ -103,6 +134,18 @@ def built(arguments: argparse.Namespace, *, catalogue: Callable[..., Catalogue])
     worker = Worker(store, found, config, clock, system_random())
     tie(worker)
     return worker, store, registered
+
+
+def _tied(arguments: argparse.Namespace) -> Tied | None:
+    """To its supervisor, of a worker that has one."""
+    pipes = messages.pipes()
+    if pipes is None:
+        if arguments.max_memory is not None:
+            raise InvalidArgument("--max-memory goes with --workers, which starts another in the place of a worker that ends: --workers 1 is one worker")
+        return None
+    from ..fleet.child import Tied
+
+    return Tied(pipes, arguments.max_memory)
 
 
 def config_of(arguments: argparse.Namespace) -> WorkerConfig:

@@ -1,0 +1,72 @@
+"""What a worker and its supervisor say to each other, and where.
+
+Owns the variable that tells a worker of its pipes, and the form of what goes through them: words that end with a NUL, since a path may hold
+anything else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from ...base.errors import InvalidArgument
+
+ENVIRONMENT: Final = "LITEQUEUE_SUPERVISED"
+UP: Final = b"up"  # and its bytes in memory
+BIG: Final = b"big"  # the same, of one that would leave
+FILE: Final = b"file"  # of a module of it
+LONGEST: Final = 1 << 16  # bytes of a message
+
+
+class Pipes(NamedTuple):
+    """A worker's ends: one that ends with the supervisor, and one to tell it; ``files``: whether it wants to know those of modules."""
+
+    tie: int
+    tell: int
+    files: bool
+
+
+def place(tie: int, tell: int, *, files: bool) -> str:
+    """What the variable is to say."""
+    return f"{tie} {tell} {int(files)}"
+
+
+def pipes() -> Pipes | None:
+    """Of this process, if it has a supervisor; no other finds them after it. Raises InvalidArgument."""
+    said = os.environ.pop(ENVIRONMENT, None)
+    if said is None:
+        return None
+    try:
+        tie, tell, files = map(int, said.split())
+        for end in (tie, tell):
+            os.set_inheritable(end, False)
+    except (ValueError, OSError):
+        raise InvalidArgument(f"{ENVIRONMENT} is what a supervisor tells its workers, and {said!r:.60} is from none: unset it") from None
+    return Pipes(tie, tell, bool(files))
+
+
+def said(word: bytes, rest: bytes = b"") -> bytes:
+    return b"%b %b\0" % (word, rest)
+
+
+class Reader:
+    """The supervisor's side of one pipe."""
+
+    def __init__(self) -> None:
+        self._left = b""
+        self.has_ended = False
+
+    def take(self, told: int) -> Iterator[tuple[bytes, bytes]]:
+        """What is there now, as words with the rest."""
+        while not self.has_ended:
+            try:
+                came = os.read(told, 1 << 16)
+            except BlockingIOError:
+                break
+            self.has_ended = not came
+            *whole, self._left = (self._left + came).split(b"\0")
+            self._left = self._left[-LONGEST:]
+            for message in whole:
+                word, _, rest = message.partition(b" ")
+                yield word, rest
