@@ -52,8 +52,7 @@ def manager() -> Manager:
     span, pid = (os.environ.pop(name, None) for name in WATCHDOG)
     if address is None or address[:1] not in ("@", "/"):
         return Manager(None)
-    # A worker with a program beside it, and one in a container, is the child of whom the manager has started.
-    is_ours = pid is None or pid in (str(os.getpid()), str(os.getppid()))
+    is_ours = pid is None or pid == str(os.getpid())
     return Manager(address, int(span) / 1_000_000 / A_TIME if is_ours and span is not None and span.isdecimal() and int(span) else None)
 
 

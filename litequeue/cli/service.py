@@ -33,7 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     if os.name != "posix":
         raise InvalidArgument("there is no unit for this system: have its own service manager run python -P -m litequeue worker DB")
     db = database_path(arguments.db)
-    imports = _checked(arguments.options).imports or []
+    given = _checked(arguments.options)
+    imports = given.imports or []
     program = getattr(arguments, "unit_program", None)  # of another program, whose command this is, begins with the path of that
     home = home_of_imports(imports, os.path.dirname(db)) if program is None else os.path.dirname(program[0])
     directory = absolute(arguments.directory or home)
@@ -54,7 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     unit = Unit(
         db, sys.executable, name=name, user=arguments.user, grace=grace, directory=directory,
         extra=arguments.options, run_as=None if arguments.user else _account(owner, db),
-        pythonpath=os.pathsep.join(python_path) or None, trust=trust, program=program,
+        pythonpath=os.pathsep.join(python_path) or None, trust=trust, fleet=given.workers is not None,
+        program=program,
     )  # fmt: skip
     logs = os.path.expanduser("~/Library/Logs") if arguments.user else "/Library/Logs"
     wants_launchd = arguments.launchd or sys.platform == "darwin"  # where there is no systemd
@@ -94,6 +96,10 @@ def _checked(options: list[str]) -> argparse.Namespace:
         raise InvalidArgument("--grace stands before the --, since the unit's own timeout must go with it")
     if arguments.program:
         raise InvalidArgument("a program beside the worker, after a second --, is for where one command is all there is: give it a unit of its own")
+    if arguments.reload:
+        raise InvalidArgument("--reload is for development, and takes whatever lies there for the new release: restart the service, or reload one with --workers")
+    if arguments.max_memory is not None and arguments.workers is None:
+        raise InvalidArgument("--max-memory goes with --workers, which starts another in the place of a worker that ends: --workers 1 is one worker")
     if config.burst:
         raise InvalidArgument("--burst ends the worker when nothing is left to do, and a service would start it again")
     return arguments

@@ -1,6 +1,19 @@
-"""A worker that a service manager keeps up, as systemd's unit and as launchd's property list.
+"""A worker, or a fleet of them, that a service manager keeps up, as systemd's unit and as launchd's property list.
 
 Owns the two texts, their quoting, and the steps to install them, which stand in them as comments. Pure.
+
+What systemd could take from a service is taken from no job unasked, since a job may be any command that cron ran before, and each of it breaks some:
+
+- ``NoNewPrivileges`` ends sudo, ping, and sendmail, whose programs have rights of their own; with sendmail ends ``--mail-to``. All that systemd does by filters of
+  system calls implies it wherever the unit has a ``User=`` other than root, or is a user's own: ``ProtectKernelTunables``, ``-Modules``, ``-Logs``,
+  ``ProtectClock``, ``ProtectHostname``, ``PrivateDevices``, ``LockPersonality``, ``RestrictSUIDSGID``, ``RestrictRealtime``, ``RestrictNamespaces``,
+  ``SystemCallArchitectures`` and their like (systemd.exec(5)).
+- ``PrivateTmp``, ``ProtectSystem``, ``ProtectHome`` and ``ProtectControlGroups`` give the service mounts of its own: what a job mounts is seen by nobody else, a
+  database's or an agent's socket in /tmp not by it; backups, certificates and packages are written where it may not, sudo or not.
+- ``MemoryDenyWriteExecute`` breaks ctypes and what compiles as it runs, in any task.
+
+So they stand in the unit with a # before them, for a queue whose jobs are Python of one's own: with all of these threads, processes, coroutines and commands that need
+no other account work. ``KillMode=process`` suits a supervisor as it does a worker: that is told alone, tells its workers, and if it is killed these end by themselves.
 """
 
 from __future__ import annotations
@@ -19,6 +32,11 @@ from .worker.command import OWN_ENVIRONMENT
 
 # The worker itself leaves 3 s after its grace; the rest is for a slow disk.
 AFTER_GRACE = 10
+# A worker that has not moved for two minutes says where it is held up, and leaves; this is for one that cannot even do that. Longer than
+# most calls into C that hold the GIL, which keep a worker from saying anything.
+WATCHDOG = 300
+# A fleet gives up by itself after five starts, of which each may take longer: twelve and a half minutes.
+START = 900
 # Soon enough for schedules; and a worker that fails at each start costs about a twentieth of a core.
 RESTART_AFTER = 5
 # The unit file's name, with room for ".service" in 255.
@@ -39,28 +57,56 @@ RequiresMountsFor={mounts}
 StartLimitIntervalSec=0
 
 [Service]
-Type=exec
+# It says itself when it is up, and that it moves; one that has not moved for so long is killed, and started again.
+Type=notify
+NotifyAccess=main
+WatchdogSec={watchdog}
+# A first import may take its time.
+TimeoutStartSec={start}
 {user}WorkingDirectory={directory}
 # What jobs print reaches the log at once.
 Environment=PYTHONUNBUFFERED=1
 {environment}{trust}# These are for the worker, and not for the commands that it runs.
 Environment={own}
 ExecStart={command}
-Restart=always
+{reload}Restart=always
 RestartSec={restart}
 # Wrong options, a damaged file, a file that cannot be opened: a person has to look.
 RestartPreventExitStatus={hopeless}
-# The worker alone is told to stop, and alone killed after the timeout. It finishes what runs, for its grace of
-# {grace} s at most, and its own processes end with it; what a job has left in the background lives on.
-KillSignal=SIGTERM
+{stop}KillSignal=SIGTERM
 KillMode=process
 TimeoutStopSec={timeout}
 # A job that takes all the memory is killed alone, and the worker reports it.
 OOMPolicy=continue
+# Jobs may do whatever this account may. If none of yours needs sudo, ping, sendmail (which mails failures), mounts or what others have
+# in /tmp, and none writes to /usr, /boot or /etc, take the # away:
+{hardening}
 
 [Install]
 WantedBy={wanted}
 """
+
+_STOP_WORKER = """\
+# The worker alone is told to stop, and alone killed after the timeout. It finishes what runs, for its grace of
+# {grace} s at most, and its own processes end with it; what a job has left in the background lives on.
+"""
+_STOP_FLEET = """\
+# The supervisor alone is told to stop, and alone killed after the timeout. Its workers finish what runs, for their grace of
+# {grace} s at most, and end with it; what a job has left in the background lives on.
+"""
+_RELOAD = """\
+# systemctl reload: its workers are replaced one after another, once a new one is up.
+ExecReload=/bin/kill -USR1 $MAINPID
+"""
+# What a user's own manager can do too, which may not mount.
+_FILTERS = (
+    "NoNewPrivileges=yes", "LockPersonality=yes", "RestrictRealtime=yes", "RestrictSUIDSGID=yes", "RestrictNamespaces=yes",
+    "SystemCallArchitectures=native",
+)  # fmt: skip
+_MOUNTS = (
+    "PrivateTmp=yes", "ProtectSystem=full", "ProtectControlGroups=yes", "ProtectKernelTunables=yes", "ProtectKernelModules=yes", "ProtectKernelLogs=yes",
+    "ProtectClock=yes", "ProtectHostname=yes",
+)  # fmt: skip
 
 _LAUNCHD = """\
 <!--
@@ -99,6 +145,7 @@ class Unit:
     run_as: str | None = None
     pythonpath: str | None = None
     trust: bool = False  # whoever can write the file
+    fleet: bool = False  # it has --workers
     program: Sequence[str] | None = None  # the arguments by which another program than ``-m litequeue`` runs a worker for the file
 
     def __post_init__(self) -> None:
@@ -143,9 +190,13 @@ def systemd(unit: Unit) -> str:
         trust=f"# Whoever can write the file decides what runs.\nEnvironment={VARIABLE}=anyone\n" if unit.trust else "",
         own=_quoted(f"{OWN_ENVIRONMENT}={' '.join(unit.own_environment)}"),
         command=command,
+        watchdog=WATCHDOG,
+        start=START,
+        reload=_RELOAD if unit.fleet else "",
+        stop=(_STOP_FLEET if unit.fleet else _STOP_WORKER).format(grace=_number(unit.grace)),
+        hardening="\n".join(f"#{line}" for line in (*_FILTERS, *(() if unit.user else _MOUNTS))),
         restart=RESTART_AFTER,
         hopeless=f"{exits.USAGE} {exits.DAMAGED} {exits.CANNOT_OPEN}",
-        grace=_number(unit.grace),
         timeout=unit.timeout,
     )
 

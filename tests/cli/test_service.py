@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import plistlib
+import re
 import shlex
 import shutil
 import signal
@@ -67,7 +68,12 @@ def test_the_unit_of_a_user() -> None:
         "StartLimitIntervalSec=0\n"
         "\n"
         "[Service]\n"
-        "Type=exec\n"
+        "# It says itself when it is up, and that it moves; one that has not moved for so long is killed, and started again.\n"
+        "Type=notify\n"
+        "NotifyAccess=main\n"
+        "WatchdogSec=300\n"
+        "# A first import may take its time.\n"
+        "TimeoutStartSec=900\n"
         "WorkingDirectory=/home/ann\n"
         "# What jobs print reaches the log at once.\n"
         "Environment=PYTHONUNBUFFERED=1\n"
@@ -85,6 +91,14 @@ def test_the_unit_of_a_user() -> None:
         "TimeoutStopSec=55\n"
         "# A job that takes all the memory is killed alone, and the worker reports it.\n"
         "OOMPolicy=continue\n"
+        "# Jobs may do whatever this account may. If none of yours needs sudo, ping, sendmail (which mails failures), mounts or what others have\n"
+        "# in /tmp, and none writes to /usr, /boot or /etc, take the # away:\n"
+        "#NoNewPrivileges=yes\n"
+        "#LockPersonality=yes\n"
+        "#RestrictRealtime=yes\n"
+        "#RestrictSUIDSGID=yes\n"
+        "#RestrictNamespaces=yes\n"
+        "#SystemCallArchitectures=native\n"
         "\n"
         "[Install]\n"
         "WantedBy=default.target\n"
@@ -215,6 +229,9 @@ def test_the_options_of_the_command(tmp_path: Path) -> None:
         (("db", "--name", "a b"), 2, "--name 'a b' is not allowed"),
         (("db", "--grace", "nan"), 2, "--grace: 'nan' is no length of time"),
         (("db", "--", "--burst"), 2, "--burst ends the worker"),
+        (("db", "--", "--reload"), 2, "--reload is for development"),
+        (("db", "--", "--max-memory", "512M"), 2, "--max-memory goes with --workers"),
+        (("db", "--", "--workers", "0"), 2, "--workers: must be"),
         (("db", "--", "--grace=3"), 2, "--grace stands before the --"),
         (("db", "--", "--thread", "3"), 2, "unrecognized arguments: --thread"),
         (("db", "--", "--threads", "-3"), 2, "threads must be"),
@@ -229,6 +246,14 @@ def test_a_mistake_is_told_and_nothing_printed(tmp_path: Path, given: tuple[str,
     done = litequeue("service", *given, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (code, "")
     assert says in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_fleet_is_reloaded_one_after_another(tmp_path: Path) -> None:
+    fleet = settings(litequeue("service", "db", "--", "--workers", "4", "--max-memory", "512M", cwd=tmp_path).stdout)
+    assert fleet["ExecStart"][0].endswith("--grace 30 --workers 4 --max-memory 512M")
+    assert fleet["ExecReload"] == ["/bin/kill -USR1 $MAINPID"]
+    assert (fleet["KillMode"], fleet["TimeoutStopSec"]) == (["process"], ["40"])
+    assert "ExecReload" not in unit(), "it would end a worker that is alone"
 
 
 @pytest.mark.slow
@@ -365,13 +390,17 @@ def test_the_unit_starts_a_worker_that_a_sigterm_ends(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
 @pytest.mark.parametrize("manager", ["--user", "--system"])
-def test_systemd_finds_nothing_wrong_with_it(tmp_path: Path, manager: str) -> None:
+@pytest.mark.parametrize("hard", [False, True], ids=["as it is", "hardened"])
+@pytest.mark.parametrize("workers", [(), ("--workers", "4", "--max-memory", "512M")], ids=["one", "fleet"])
+def test_systemd_finds_nothing_wrong_with_it(tmp_path: Path, manager: str, hard: bool, workers: tuple[str, ...]) -> None:
     directory = tmp_path / "a b $x ${y} 50%h \"quo'ted\\"
     directory.mkdir()
     (directory / "x; $y.py").write_text("")
-    printed = litequeue("service", directory / "db.sqlite", manager, "--", "--name", "a:b", "--import", "x; $y")
+    printed = litequeue("service", directory / "db.sqlite", manager, "--", "--name", "a:b", "--import", "x; $y", *workers)
     file = tmp_path / "shop.service"
-    file.write_text(printed.stdout)
+    text = re.sub(r"^#(\w+=\w+)$", r"\1", printed.stdout, flags=re.MULTILINE) if hard else printed.stdout
+    assert ("\nNoNewPrivileges=yes\n" in text) == hard and ("\nPrivateTmp=yes\n" in text) == (hard and manager == "--system")
+    file.write_text(text)
     done = subprocess.run(
         ["systemd-analyze", "verify", manager, "--man=no", str(file)],
         env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}, capture_output=True, text=True, timeout=60, check=False,

@@ -159,7 +159,7 @@ ACTS = {
     "give_up_on": {"tasks/code.py", "pools/call.py"},
     # An executor says what to write instead of other executors' options, and refuses what would end its worker.
     "max_jobs_per_child": {"worker/pooling.py", "futures/executor.py"},
-    "burst": {"cli/worker/command.py", "cli/worker/parent.py", "worker/coordinator.py", "worker/worker.py", "worker/embedded.py", "cli/service.py", "cli/alerts.py", "futures/executor.py"},
+    "burst": {"cli/fleet/command.py", "cli/worker/command.py", "cli/worker/parent.py", "worker/coordinator.py", "worker/worker.py", "worker/embedded.py", "cli/service.py", "cli/alerts.py", "futures/executor.py"},
     "catch_up": {"triggers/firing.py", "cli/crontabs.py", "cli/crontab_export.py", "base/records.py", "testing/simulated/schedules.py", "web/pages/schedules.py"},
 }  # fmt: skip
 COLUMN = re.compile(r"base/models\.py|store/.*")

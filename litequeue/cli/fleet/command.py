@@ -33,7 +33,7 @@ def supervise(arguments: argparse.Namespace, config: WorkerConfig, path: str) ->
     name = config.name or f"{socket.gethostname()}-{os.getpid()}"
     checks.name(f"{name}-{states.MOST}", "--name")
     write_to_stderr(Lines(arguments.log_level, arguments.log_json))
-    rules = states.Rules(config.grace, config.lease, burst=config.burst, memory=arguments.max_memory, reloads=arguments.reload)
+    rules = states.Rules(config.grace, config.lease, ends=config.burst, memory=arguments.max_memory, reloads=arguments.reload)
     watch = Watch() if arguments.reload else None
     return Supervisor(arguments.workers or 1, rules, name, lambda name: words(arguments, path, name), manager, watch).run()
 

@@ -191,7 +191,7 @@ class _Moves:
         elif self._place(child.place) is None or child.is_wanted_gone:
             if code and child.up_at is not None:
                 self._say("warning", f"left with exit code {code}", child)
-        elif self.fleet.rules.burst and code == exits.OK:
+        elif self.fleet.rules.ends and code == exits.OK:
             self._change_place(child.place, done=True)
         elif child.up_at is None:
             self._died_early(child, code)

@@ -28,49 +28,55 @@ class Watch:
 
     def __init__(self) -> None:
         self._files: dict[str, Signature | None] = {}
-        self._names: dict[str, frozenset[str]] = {}  # of modules in the folders of those files, while a change is waited for
+        self._names: dict[str, frozenset[str]] = {}  # in the folders of those files, as they were when those were added
+        self._broken = set[str]()
         self._next = 0
         self.pause = SHORTEST
 
     def add(self, file: str) -> None:
         if file not in self._files and len(self._files) < MOST:
             self._files[file] = signature_of(file)
+            for folder in (os.path.dirname(file), here() or os.sep):
+                if folder not in self._names:
+                    self._names[folder] = _names_in(folder)
 
     def look(self, *, anew: bool = False) -> str | None:
-        """At the next of them; the name of one that is another than it was, and has no slip in its syntax. ``anew``: no worker is there, and one that
-        is new may be what was missing."""
+        """At the next of them; the name of one that is another than it was, unless one has a slip in its syntax. ``anew``: no worker is there, and a file
+        that is new may be what was missing."""
         changed = self._look_for_new_ones() if anew else None
-        if not anew:
-            self._names = {}
         files = list(self._files)
         some = (files[self._next :] + files[: self._next])[:AT_ONCE]
         self._next = (self._next + len(some)) % max(len(files), 1)
         self.pause = max(SHORTEST, len(some) / LOOKS)
         for file in some:
-            now, before = signature_of(file), self._files[file]
-            if now is None or now == before:  # one that is away is being written, or comes back as another
+            now = signature_of(file)
+            if now is None or now == self._files[file]:  # one that is away is being written, or comes back as another
                 continue
             self._files[file] = now
-            if before is not None or anew:
-                why = slip(file)
-                if why is None:
-                    changed = file
-                else:
-                    log.error("%s; what runs goes on as it was", why)
-        return changed
+            self._broken.discard(file)
+            why = slip(file)
+            if why is None:
+                changed = file
+            else:
+                self._broken.add(file)
+                log.error("%s%s", why, "" if anew else "; what runs goes on as it was")
+        return None if self._broken else changed
 
     def _look_for_new_ones(self) -> str | None:
         found = None
-        for folder in {os.path.dirname(file) for file in self._files} | {here() or os.sep}:
-            try:
-                names = frozenset(os.listdir(folder))
-            except OSError:
-                continue
-            new = sorted(names - self._names.get(folder, names))
-            self._names[folder] = names
-            paths = [os.path.join(folder, name) for name in new if name.endswith(".py") or name.isidentifier()]
+        for folder, before in self._names.items():
+            names = self._names[folder] = _names_in(folder)
+            paths = [os.path.join(folder, name) for name in sorted(names - before)]
             found = next((path for path in paths if path.endswith(".py") or os.path.isdir(path)), found)
         return found
+
+
+def _names_in(folder: str) -> frozenset[str]:
+    """Those that a module or a package may have."""
+    try:
+        return frozenset(name for name in os.listdir(folder) if name.removesuffix(".py").isidentifier() and not name.startswith("__"))
+    except OSError:
+        return frozenset()
 
 
 def slip(file: str, compiled: Callable[..., object] = compile) -> str | None:

@@ -49,7 +49,7 @@ class Rules:
 
     grace: float
     lease: float
-    burst: bool = False
+    ends: bool = False  # each ends by itself when nothing is left to do
     memory: int | None = None
     reloads: bool = False
 
@@ -77,7 +77,7 @@ class Place:
     crashes: int = 0
     late: int = 0  # starts that took too long
     not_before: float = 0.0
-    done: bool = False  # a burst that has ended
+    done: bool = False  # it has ended by itself
 
 
 @dataclass(frozen=True, slots=True)

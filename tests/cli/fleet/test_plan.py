@@ -264,7 +264,7 @@ def test_one_that_is_stopped_for_its_lease_is_killed_and_one_that_goes_on_is_not
 
 
 def test_a_burst_ends_when_all_have_and_one_that_crashed_is_replaced() -> None:
-    world = World(2, dataclasses.replace(RULES, burst=True))
+    world = World(2, dataclasses.replace(RULES, ends=True))
     assert world.hear(Ended(1, 0)) == [] and world.hear(Ended(2, 137)) == []
     assert world.later(0.5) == [Start(3, 2)]
     assert world.hear(Ended(3, 0)) == [Leave(0)], "it may be done before it could say that it is up"
@@ -302,7 +302,7 @@ class Model(World):
         self.alive: set[int] = set()
         self.left_behind: set[int] = set()
         rules = Rules(
-            rng.choice([0.0, 5.0, 30.0]), 10.0, burst=rng.random() < 0.2, memory=rng.choice([None, 1 << 30]), reloads=rng.random() < 0.3,
+            rng.choice([0.0, 5.0, 30.0]), 10.0, ends=rng.random() < 0.2, memory=rng.choice([None, 1 << 30]), reloads=rng.random() < 0.3,
         )  # fmt: skip
         super().__init__(rng.randint(1, 5), rules, up=False)
 
