@@ -20,7 +20,7 @@ from .render import print_table
 
 GUIDE: Final = Path(__file__).parent.parent / "guide"
 CHAPTERS: Final = (  # as they are read
-    "tasks", "workers", "workflows", "steps", "exactly", "schedules", "cron", "coming", "testing", "frameworks", "django", "watching", "terminal", "debugging", "alerts", "operating", "housekeeping", "backups", "deploying", "containers",
+    "tasks", "workers", "fleet", "workflows", "steps", "exactly", "schedules", "cron", "coming", "testing", "frameworks", "django", "watching", "terminal", "debugging", "alerts", "operating", "housekeeping", "backups", "deploying", "containers",
     "celery", "security", "speed",
     "guarantees", "inside",
 )  # fmt: skip

@@ -213,6 +213,14 @@ def test_a_worker_runs_what_is_due_by_priority_of_its_queues_and_no_more_than_it
     assert (future.task.priority, urgent.task.priority, urgent.task.queue_name, urgent.task.run_after) == (0, 100, "first", now + timedelta(hours=10))
 
 
+def test_several_workers_have_a_supervisor_which_runs_this_command_again(site: Path, tasks: Any) -> None:
+    results = [tasks.add.using(queue_name="fleet").enqueue(number, 1) for number in range(20)]
+    said = burst(site, "--queues", "fleet", "--workers", "2", "--name", "site")
+    assert [state(result) for result in results] == ["SUCCESSFUL"] * 20
+    assert {name for result in results for name in result.worker_ids} <= {"site-1", "site-2"}
+    assert "worker site-1 is up" in said
+
+
 def test_signals_are_sent_where_things_happen_and_of_an_end_only_once(worker: Path, tasks: Any, orders: Any) -> None:
     from litequeue.django.api import task_enqueued, task_finished, task_started
 

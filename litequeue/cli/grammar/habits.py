@@ -19,7 +19,7 @@ COMMANDS: Final = {
     "events": "is litequeue web DB here, which shows what happens, and metrics DB, which counts it; litequeue events DB lists those that jobs wait for",
     "flower": "is litequeue web DB --open here",
     "purge": "is litequeue purge DB state:available here, for all that waits to run; a search says which jobs are meant",
-    "multi": "is litequeue service DB here: it prints a systemd unit, which keeps a worker up",
+    "multi": "is litequeue worker DB --workers N here, and litequeue service DB -- --workers N prints a systemd unit for it",
     "call": "is litequeue enqueue DB TASK ARG ... here",
     "result": "is litequeue job DB ID here",
     "report": "is litequeue doctor DB here",

@@ -48,7 +48,9 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         parse = functools.partial(_parsed, words, path, backend.alias)
         is_worker = words[:1] == ["worker"]
-        reloads = is_worker and settings.DEBUG and not {"--burst", "--help", "-h", "--noreload"} & set(words)
+        # A supervisor of ours starts its workers anew itself, when it is told to.
+        stays = {"--burst", "--help", "-h", "--noreload", "--reload", "--workers"}
+        reloads = is_worker and settings.DEBUG and not stays & {word.partition("=")[0] for word in words}
         if is_worker and (not reloads or os.environ.get(autoreload.DJANGO_AUTORELOAD_ENV) == "true"):
             self.check()
         if reloads:
