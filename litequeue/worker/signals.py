@@ -24,7 +24,8 @@ from .leaving import leave
 
 log = Log("litequeue.worker")
 
-_END = 0  # no signal has this number
+_END = 0  # no signal has these numbers
+_FINISH, _NOW = 254, 255
 
 
 class StopSignals:
@@ -44,6 +45,9 @@ class StopSignals:
         self._deadlines = deadlines
         self._last_words = last_words
         self._count = 0
+        self._level = 0  # 1: it is to finish, 2: now
+        self._writer: int | None = None
+        self._writing = threading.Lock()
         self.exit_code = 0
 
     @contextlib.contextmanager
@@ -73,6 +77,14 @@ class StopSignals:
                 for number, handler in old.items():
                     signal.signal(number, handler)
 
+    def ask(self, *, now: bool) -> bool:
+        """What a first signal would, or with ``now`` a second. It is none of their number: whoever tells a whole group of processes tells those twice that
+        their own parent tells too. Whether there is anybody to ask: only inside the block, where deadlines force it. From any thread."""
+        with self._writing:
+            if self._writer is not None:
+                os.write(self._writer, bytes([_NOW if now else _FINISH]))
+            return self._writer is not None
+
     @contextlib.contextmanager
     def _watched(self, ours: Collection[int]) -> Iterator[Callable[[int, FrameType | None], None]]:
         """A thread handles these signals inside the block; yields what the main thread is to do about one, which is nothing."""
@@ -83,14 +95,19 @@ class StopSignals:
             while (number := os.read(reader, 1)[0]) != _END:
                 if number in ours:
                     self._handle(number)
+                elif number >= _FINISH:
+                    self._reach(number - _FINISH + 1, signal.SIGTERM)
 
         thread = threading.Thread(target=watch, name="litequeue-signals", daemon=True)
         thread.start()
         old = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        self._writer = writer
         try:
             yield lambda number, frame: None
         finally:
             signal.set_wakeup_fd(old)
+            with self._writing:
+                self._writer = None
             os.write(writer, bytes([_END]))
             thread.join()
             os.close(reader)
@@ -98,15 +115,20 @@ class StopSignals:
 
     def _handle(self, number: int, frame: FrameType | None = None) -> None:
         self._count += 1
-        if self._count == 1:
-            self._stop(False)
-            self._leave_after(0)
-        elif self._count == 2:
-            self.exit_code = 130 if number == signal.SIGINT else 128 + number
-            self._stop(True)
-            self._leave_after(1)
-        else:
-            leave(self.exit_code)
+        self._reach(self._count, number)
+
+    def _reach(self, level: int, number: int) -> None:
+        while self._level < level:
+            self._level += 1
+            if self._level == 1:
+                self._stop(False)
+                self._leave_after(0)
+            elif self._level == 2:
+                self.exit_code = 130 if number == signal.SIGINT else 128 + number
+                self._stop(True)
+                self._leave_after(1)
+            else:
+                leave(self.exit_code)
 
     def _leave_after(self, which: int) -> None:
         if self._deadlines is not None:

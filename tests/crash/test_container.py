@@ -105,6 +105,17 @@ def test_the_next_process_1_takes_over_from_the_one_that_was_killed(
 
 @pytest.mark.slow
 @pytest.mark.beside
+def test_as_process_1_a_supervisor_ends_its_workers_and_reaps_what_tasks_leave_behind(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
+    with contained_worker(db, tmp_path / "log", "--workers", 2) as supervisor:
+        sample.plant.delay(20, str(tmp_path / "ledger")).get(timeout=20)
+        wait_until(lambda: len(children_of(supervisor.pid)) == 2 and not zombies_of(supervisor.pid), what="all are reaped")
+        os.kill(supervisor.pid, signal.SIGTERM)
+        assert supervisor.process.wait(10) == 0
+    assert sample_app.stats().workers == ()
+
+
+@pytest.mark.slow
+@pytest.mark.beside
 def test_what_tasks_leave_behind_is_reaped_by_process_1(sample_app: LiteQueue, db: Path, tmp_path: Path) -> None:
     """The kernel gives the orphans of a namespace to its first process, whether that expects them or not."""
     ledger = tmp_path / "ledger"

@@ -13,7 +13,7 @@ import pytest
 
 from litequeue.worker.signals import StopSignals
 
-from ..support import environment
+from ..support import environment, wait_until
 
 ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
 PROGRAM = f"""
@@ -107,3 +107,36 @@ with StopSignals(lambda now: print("stop", flush=True), deadlines=(60.0, 60.0)).
 def test_a_signal_to_a_child_of_a_fork_is_the_childs_alone() -> None:
     done = subprocess.run([sys.executable, "-P", "-c", FORKS], env=environment(), capture_output=True, text=True, timeout=30, check=True)
     assert done.stdout == "the child has ended\nstop\n"
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> tuple[StopSignals, list[bool]]:
+    """Signals that force nothing, and how the worker was stopped."""
+    monkeypatch.setattr(StopSignals, "_leave_after", lambda self, which: None)
+    stops: list[bool] = []
+    return StopSignals(stops.append, deadlines=(60.0, 60.0)), stops
+
+
+@pytest.mark.parametrize("asks_first", [True, False])
+def test_who_is_asked_and_told_is_told_once(asked: tuple[StopSignals, list[bool]], asks_first: bool) -> None:
+    """A parent asks, and whoever stops the whole group sends a signal: in whatever order, that is one stop, and a second signal is the second."""
+    signals, stops = asked
+    ways = [lambda: signals.ask(now=False), lambda: os.kill(os.getpid(), signal.SIGTERM)]
+    with signals.installed():
+        for way in ways if asks_first else reversed(ways):
+            way()
+            wait_until(lambda: stops == [False])
+        os.kill(os.getpid(), signal.SIGINT)
+        wait_until(lambda: stops == [False, True])
+        assert signals.ask(now=True)
+    assert stops == [False, True] and signals.exit_code == 130
+
+
+def test_who_is_asked_to_end_now_is_not_asked_first(asked: tuple[StopSignals, list[bool]]) -> None:
+    signals, stops = asked
+    assert not signals.ask(now=True), "nobody is there yet"
+    with signals.installed():
+        assert signals.ask(now=True)
+        wait_until(lambda: stops == [False, True])
+    assert signals.exit_code == 143
+    assert not signals.ask(now=True), "nobody is there any more"

@@ -13,7 +13,7 @@ import site
 import sys
 import sysconfig
 import threading
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Final
 
@@ -38,17 +38,27 @@ class Tied:
         """``limit``: bytes that the worker may have in memory."""
         self._pipes = pipes
         self._limit = limit
+        self.ask: Callable[..., bool] | None = None  # ``StopSignals.ask`` of the worker, once it has one
         self._told = set[str]()
         self._renewed = frozenset[int]()  # those of the pool, which were told of
+        self._is_told = False
         self._too_big = 0  # bytes, at the last look
         self._has_complained = False
         threading.Thread(target=self._be_tied, name="litequeue-parent", daemon=True).start()
 
     def _be_tied(self) -> None:
-        while os.read(self._pipes.tie, 1):
-            pass  # it says nothing there
-        log.warning("the supervisor is gone, and so the worker stops")
-        os.kill(os.getpid(), signal.SIGTERM)
+        while word := os.read(self._pipes.tie, 1):
+            self._stop(now=word == messages.NOW)
+        if not self._is_told:
+            log.warning("the supervisor is gone, and so the worker stops")
+        self._stop(now=False)
+
+    def _stop(self, *, now: bool) -> None:
+        self._is_told = True
+        if self.ask is None:  # it imports yet
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            self.ask(now=now)  # nothing, of one that has stopped and is about to end: a signal would be its exit code
 
     def begin(self, worker: Worker) -> None:
         """Before it runs."""

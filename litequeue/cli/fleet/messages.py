@@ -1,7 +1,8 @@
 """What a worker and its supervisor say to each other, and where.
 
-Owns the variable that tells a worker of its pipes, and the form of what goes through them: words that end with a NUL, since a path may hold
-anything else.
+Owns the variable that tells a worker of its pipes, and the form of what goes through them: to the supervisor words that end with a NUL, since a path may
+hold anything else; to a worker single bytes. A worker is not told by signals: where a manager tells all of a group to stop (systemd's
+``KillMode=control-group``), the supervisor's would be taken for a second one, which means at once.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ ENVIRONMENT: Final = "LITEQUEUE_SUPERVISED"
 UP: Final = b"up"  # and its bytes in memory
 BIG: Final = b"big"  # the same, of one that would leave
 FILE: Final = b"file"  # of a module of it
+LEAVE: Final = b"l"  # to a worker, which finishes what it runs
+NOW: Final = b"n"
 LONGEST: Final = 1 << 16  # bytes of a message
 
 
 class Pipes(NamedTuple):
-    """A worker's ends: one that ends with the supervisor, and one to tell it; ``files``: whether it wants to know those of modules."""
+    """A worker's ends: one by which it is told to leave, and which ends with the supervisor, and one to tell that; ``files``: whether it wants to know those of modules."""
 
     tie: int
     tell: int

@@ -125,7 +125,7 @@ class _Moves:
                 self._resize(by)
             case Changed(file) if not self.fleet.is_ending:
                 self._say("info", f"{file} was changed: the code is loaded anew")
-                self._set(is_held=False, is_proven=False, rolling=(), places=tuple(replace(place, crashes=0, not_before=0.0) for place in self.fleet.places))
+                self._set(is_held=False, is_proven=False, places=tuple(replace(place, crashes=0, not_before=0.0) for place in self.fleet.places))
                 for child in self.fleet.children:
                     self._let_leave(child)
             case _:
@@ -288,7 +288,7 @@ class _Moves:
     def _replace_one(self) -> None:
         """If none comes or goes: who is next in the rolling restart, or has asked to leave."""
         children = self.fleet.children
-        if len(children) > len(self.fleet.places) or any(child.phase is not Phase.UP for child in children):
+        if any(child.phase is not Phase.UP for child in children):
             return
         if self.fleet.rolling:
             old = next(child for child in children if child.serial == self.fleet.rolling[0])  # of all only who is here is left in the list

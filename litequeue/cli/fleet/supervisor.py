@@ -5,7 +5,7 @@ Owns the processes, the pipes and the signals. What is to be done is ``plan``'s 
 database and imports no code of users', so neither can take it along.
 
 A worker has a session of its own: a terminal's Ctrl-C reaches the supervisor alone. It holds the end of a pipe that ends with the supervisor (so it
-leaves then), and another by which it says that it is up.
+leaves then), and by which it is told to leave, and another by which it says that it is up.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ class Supervisor:
                 self._start(serial, place)
             case states.Tell(serial, way):
                 if (process := self._processes.get(serial)) is not None:
-                    _tell(process.pid, way)
+                    _tell(process, way)
             case states.Say(level, text, place):
                 getattr(log, level)("%s", text if place is None else f"worker {self._name}-{place} {text}")
             case states.Announce():
@@ -231,16 +231,14 @@ class Supervisor:
         return self._manager.interval
 
 
-def _tell(pid: int, way: Way) -> None:
-    """To one that is not yet reaped, so that the number is nobody else's."""
-    with contextlib.suppress(ProcessLookupError):
-        if way is Way.KILL:
-            os.kill(pid, signal.SIGKILL)
-            return
-        os.kill(pid, signal.SIGTERM)
-        if way is Way.NOW:
-            os.kill(pid, signal.SIGINT)  # another: of two that are the same one would be lost
-        os.kill(pid, signal.SIGCONT)  # one that is stopped hears nothing
+def _tell(process: Process, way: Way) -> None:
+    """One that is not yet reaped, so that the number is nobody else's."""
+    if way is Way.KILL:
+        os.kill(process.pid, signal.SIGKILL)
+        return
+    with contextlib.suppress(BrokenPipeError):
+        os.write(process.held, messages.NOW if way is Way.NOW else messages.LEAVE)
+    os.kill(process.pid, signal.SIGCONT)  # one that is stopped hears nothing
 
 
 def _is_stopped(pid: int) -> bool:

@@ -52,8 +52,8 @@ def run(arguments: argparse.Namespace, *, catalogue: Callable[..., Catalogue] = 
     """``catalogue``: what finds the code, where that is found otherwise than here."""
     if arguments.workers is not None or arguments.reload:
         return _supervise(arguments)
-    manager = notify.manager()
-    worker, store, _ = built(arguments, catalogue=catalogue)
+    manager, tied = notify.manager(), _tied(arguments)
+    worker, store, _ = built(arguments, catalogue=catalogue, tied=tied)
     notify.tell_of(worker, manager)
     worker.on_stuck = lambda: leave(_last_words(worker, 1))
     late = worker.grace + LAST_WORDS + AFTERWARDS
@@ -67,6 +67,8 @@ def run(arguments: argparse.Namespace, *, catalogue: Callable[..., Catalogue] = 
     sys.setswitchinterval(SWITCH_INTERVAL)
     exit_code, finished = 0, False
     with signals.installed():
+        if tied is not None:
+            tied.ask = signals.ask
         try:
             finished = worker.run()
             exit_code = signals.exit_code if finished else last_words(signals.exit_code)
@@ -89,16 +91,17 @@ def _supervise(arguments: argparse.Namespace) -> int:
     return supervise(arguments, config, path)
 
 
-def built(arguments: argparse.Namespace, *, catalogue: Callable[..., Catalogue]) -> tuple[Worker, Store, dict[str, TaskCode]]:
+def built(arguments: argparse.Namespace, *, catalogue: Callable[..., Catalogue], tied: Tied | None = None) -> tuple[Worker, Store, dict[str, TaskCode]]:
     """The worker, with its store and the tasks that it was given; this process logs as it was told from now on."""
     config, path = config_of(arguments), database_path(arguments.db)
     check_program(arguments.program, config)
+    if arguments.max_memory is not None and tied is None:
+        raise InvalidArgument("--max-memory goes with --workers, which starts another in the place of a worker that ends: --workers 1 is one worker")
     is_new = _is_new(path)
     if is_new:
         refuse_a_module(arguments.db)
     for name in os.environ.pop(OWN_ENVIRONMENT, "").split():
         os.environ.pop(name, None)
-    tied = _tied(arguments)
     name = "" if tied is None else config.name
     set_up_log = functools.partial(write_to_stderr, Lines(arguments.log_level, arguments.log_json, name))
     tie = go_on_in_a_child(arguments.program, config.grace, set_up_log) if tied is None else tied.begin
@@ -140,8 +143,6 @@ def _tied(arguments: argparse.Namespace) -> Tied | None:
     """To its supervisor, of a worker that has one."""
     pipes = messages.pipes()
     if pipes is None:
-        if arguments.max_memory is not None:
-            raise InvalidArgument("--max-memory goes with --workers, which starts another in the place of a worker that ends: --workers 1 is one worker")
         return None
     from ..fleet.child import Tied
 

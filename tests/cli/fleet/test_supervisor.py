@@ -100,6 +100,23 @@ def test_a_stop_waits_for_what_runs_and_a_second_one_does_not(tmp_path: Path) ->
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("first", ["supervisor", "workers"])
+def test_a_signal_to_all_of_a_service_is_one_signal(tmp_path: Path, number: int, first: str) -> None:
+    """As systemd sends it to a whole control group, unless the unit says another ``KillMode``."""
+    with running(tmp_path) as ours:
+        workers = ours.pids()
+        job = ours.app.send_task("tasks.wait", args=["x"])
+        wait_until(ours.ledger)
+        for pid in (ours.command.pid, *workers) if first == "supervisor" else (*workers, ours.command.pid):
+            os.kill(pid, number)
+        wait_until(lambda: sum(map(is_gone, workers)) == 1)
+        (tmp_path / "gate").touch()
+        assert ours.command.wait(20) == 0
+        assert job.state == "succeeded" and ours.ledger() == ["begins x", "ends x"]
+
+
+@pytest.mark.slow
 def test_a_crash_loop_ends_with_the_code_of_the_worker(tmp_path: Path) -> None:
     with running(tmp_path, up=False, tasks="import os\nopen('starts', 'a').write('x')\nos._exit(9)") as ours:
         assert ours.command.wait(60) == 9
@@ -156,6 +173,7 @@ def test_one_that_is_stopped_for_its_lease_is_replaced(tmp_path: Path) -> None:
 def test_who_says_what_is_told_apart(tmp_path: Path) -> None:
     with running(tmp_path, "--log-json") as ours:
         ours.app.send_task("tasks.value").get(timeout=10)
+        ours.wait_for_line("worker shop-2 is up")
         ours.command.terminate()
         assert ours.command.wait(20) == 0
         said = lines_of(ours.log())
