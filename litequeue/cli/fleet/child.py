@@ -37,6 +37,7 @@ class Tied:
     def __init__(self, pipes: messages.Pipes, limit: int | None) -> None:
         """``limit``: bytes that the worker may have in memory."""
         self._pipes = pipes
+        self.is_first = pipes.first
         self._limit = limit
         self.ask: Callable[..., bool] | None = None  # ``StopSignals.ask`` of the worker, once it has one
         self._told = set[str]()

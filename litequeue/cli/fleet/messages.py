@@ -23,16 +23,18 @@ LONGEST: Final = 1 << 16  # bytes of a message
 
 
 class Pipes(NamedTuple):
-    """A worker's ends: one by which it is told to leave, and which ends with the supervisor, and one to tell that; ``files``: whether it wants to know those of modules."""
+    """A worker's ends: one by which it is told to leave, and which ends with the supervisor, and one to tell that; ``files``: whether it wants to know those of modules; ``first``: whether
+    there was none before it, so that what is to be said of the file, or of the host, is said once."""
 
     tie: int
     tell: int
     files: bool
+    first: bool
 
 
-def place(tie: int, tell: int, *, files: bool) -> str:
+def place(tie: int, tell: int, *, files: bool, first: bool) -> str:
     """What the variable is to say."""
-    return f"{tie} {tell} {int(files)}"
+    return f"{tie} {tell} {int(files)} {int(first)}"
 
 
 def pipes() -> Pipes | None:
@@ -41,12 +43,12 @@ def pipes() -> Pipes | None:
     if said is None:
         return None
     try:
-        tie, tell, files = map(int, said.split())
+        tie, tell, files, first = map(int, said.split())
         for end in (tie, tell):
             os.set_inheritable(end, False)
     except (ValueError, OSError):
         raise InvalidArgument(f"{ENVIRONMENT} is what a supervisor tells its workers, and {said!r:.60} is from none: unset it") from None
-    return Pipes(tie, tell, bool(files))
+    return Pipes(tie, tell, bool(files), bool(first))
 
 
 def said(word: bytes, rest: bytes = b"") -> bytes:

@@ -1,7 +1,8 @@
 """Whether the code that a fleet's workers have loaded was changed, for ``--reload``.
 
 Owns the look at files. The workers say which theirs are (``child``); here they are only looked at, and read for their syntax, never imported. At
-2,000 looks a second a file is looked at five times a second, and ten thousand of them each five seconds: 1 to 2 % of a core, at 5 us a look.
+2,000 looks a second 400 files are looked at five times a second, and ten thousand each five seconds. A look takes 2 us, and with 200 files the
+supervisor used 0.4 % of a core.
 """
 
 from __future__ import annotations

@@ -190,7 +190,7 @@ class Supervisor:
             process = subprocess.Popen(
                 self._words(f"{self._name}-{place}"), start_new_session=True, pass_fds=(theirs, tell),
                 stdin=subprocess.DEVNULL if os.isatty(0) else None,  # a terminal is nothing that several could read
-                env={**os.environ, messages.ENVIRONMENT: messages.place(theirs, tell, files=self._watch is not None)},
+                env={**os.environ, messages.ENVIRONMENT: messages.place(theirs, tell, files=self._watch is not None, first=serial == 1)},
             )  # fmt: skip
         except (OSError, subprocess.SubprocessError) as error:
             log.error("a worker cannot be started: %s", getattr(error, "strerror", None) or error)

@@ -206,7 +206,7 @@ def size(text: str) -> int:
     try:
         return int(SIZE.check(text, "it"))
     except InvalidArgument as error:
-        raise argparse.ArgumentTypeError(str(error).removeprefix("it: ")) from None
+        raise argparse.ArgumentTypeError(str(error).removeprefix("it: ").removeprefix("it ")) from None
 
 
 job_id: Final = integer(1, 2**63 - 1)

@@ -105,7 +105,9 @@ def built(arguments: argparse.Namespace, *, catalogue: Callable[..., Catalogue],
     name = "" if tied is None else config.name
     set_up_log = functools.partial(write_to_stderr, Lines(arguments.log_level, arguments.log_json, name))
     tie = go_on_in_a_child(arguments.program, config.grace, set_up_log) if tied is None else tied.begin
-    note_mail(config.mail_to)
+    speaks = tied is None or tied.is_first
+    if speaks:
+        note_mail(config.mail_to)
     set_up_log()
     try:
         registered, homes, apps = import_tasks(arguments.imports or [], path)
@@ -116,7 +118,7 @@ def built(arguments: argparse.Namespace, *, catalogue: Callable[..., Catalogue],
     # An app's own database that has no tables of ours yet: whoever imports that app has its word that it may have them,
     # and for whom it trusts.
     store = Store(path, adopt=os.path.realpath(path) in apps, trust=apps.get(os.path.realpath(path)))
-    if store.reports.is_unused():  # which opens it: one that is refused is not called new
+    if store.reports.is_unused() and speaks:  # which opens it: one that is refused is not called new
         log.warning(
             "%s is %s: nothing was ever enqueued there; is that the path that the producers use? (Schedules that code declares "
             "come with --import.)", path, "new" if is_new else "unused",

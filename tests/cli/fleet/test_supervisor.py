@@ -183,8 +183,10 @@ def test_who_says_what_is_told_apart(tmp_path: Path) -> None:
 
 
 def test_lines_for_people_begin_with_the_name_too(tmp_path: Path) -> None:
-    with running(tmp_path, workers=1) as ours:
+    with running(tmp_path, "--mail-to", "ann") as ours:
         ours.wait_for_line(" INFO shop-1 worker shop-1 serves ")
+        ours.wait_for_line("worker shop-2 is up")
+        assert ours.log().count(": nothing was ever enqueued there") == 1, "what is true of all is said once"
 
 
 @pytest.mark.slow
@@ -209,7 +211,7 @@ def test_a_command_finds_nothing_of_the_supervisors(tmp_path: Path) -> None:
         (("--reload", "--", "sh"), "--reload and a program after --"),
         (("--max-memory", "512M"), "--max-memory goes with --workers"),
         (("--workers", "2", "--max-memory", "much"), "'much' is no size"),
-        (("--workers", "2", "--max-memory", "100"), "for megabytes write '100M'"),
+        (("--workers", "2", "--max-memory", "100"), "argument --max-memory: must be from 32M to 1024T, not '100'; for megabytes write '100M'"),
         (("--workers", "2", "--threads", "-1"), "threads must be"),
         (("--workers", "2", "--name", "x" * 199), "is not allowed"),
     ],
