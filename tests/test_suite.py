@@ -28,6 +28,7 @@ WHOLLY_SLOW = {
     "crash/test_chaos.py": "crash/test_sigkill.py",
     "crash/test_clock.py": "worker/services/test_scheduler.py",
     "crash/test_container.py": "crash/test_signals.py",
+    "crash/test_day.py": "cli/fleet/test_plan.py",
     "crash/test_executors.py": "futures/test_executor.py",
     "crash/test_failing_device.py": "crash/test_locks_and_space.py",
     "crash/test_hostile_links.py": "workflow/test_callbacks.py",
