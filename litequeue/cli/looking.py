@@ -58,6 +58,11 @@ class Looking:
         if is_due:
             self.look()
 
+    def reaped(self, pid: int, code: int) -> None:
+        """By who waits for all children of this process: how one of them ended, if it was this."""
+        if self._child is not None and self._child.pid == pid:
+            self._child.returncode = code
+
     def leave(self, seconds: float) -> None:
         """Give the last one a moment to end."""
         if self._child is not None:

@@ -21,6 +21,7 @@ from ...pools.logs import Lines, write_to_stderr
 from ...worker.config import WorkerConfig
 from .. import notify
 from ..grammar import flag_of
+from ..looking import Looking
 from . import states
 from .reload import Watch
 from .supervisor import Supervisor
@@ -35,7 +36,7 @@ def supervise(arguments: argparse.Namespace, config: WorkerConfig, path: str) ->
     write_to_stderr(Lines(arguments.log_level, arguments.log_json))
     rules = states.Rules(config.grace, config.lease, ends=config.burst, memory=arguments.max_memory, reloads=arguments.reload)
     watch = Watch() if arguments.reload else None
-    return Supervisor(arguments.workers or 1, rules, name, lambda name: words(arguments, path, name), manager, watch).run()
+    return Supervisor(arguments.workers or 1, rules, name, lambda name: words(arguments, path, name), manager, Looking(path), watch).run()
 
 
 def check(arguments: argparse.Namespace, config: WorkerConfig) -> None:

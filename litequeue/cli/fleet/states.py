@@ -226,6 +226,11 @@ def due(fleet: Fleet) -> float:
     return min(times, default=math.inf)
 
 
+def is_at_work(fleet: Fleet) -> bool:
+    """Whether a worker of it is up, and not stopped."""
+    return any(child.phase is Phase.UP and child.stopped_since is None for child in fleet.children)
+
+
 def ready_seconds(place: Place) -> float:
     return min(READY_SECONDS * (1 << place.late), MOST_READY_SECONDS)
 

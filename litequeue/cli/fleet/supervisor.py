@@ -23,6 +23,7 @@ from typing import Final
 from ...base.clock import monotonic
 from ...base.log import Log
 from .. import exits, notify
+from ..looking import Looking
 from . import messages, plan, states
 from .reload import Watch
 from .states import Way
@@ -33,6 +34,7 @@ CANNOT_START: Final = exits.TRY_LATER  # no processes, no memory
 _STOPS: Final = ("SIGTERM", "SIGINT", "SIGHUP")
 _ASKS: Final = {"SIGUSR1": states.Roll(), "SIGTTIN": states.More(1), "SIGTTOU": states.More(-1)}
 LOOK_SECONDS: Final = 5.0  # whether somebody is stopped
+ALERT_SECONDS: Final = 30.0  # as workers look at what is watched
 
 
 @dataclass(slots=True)
@@ -58,13 +60,15 @@ class Supervisor:
     """``run`` is its whole life, and gives the exit code."""
 
     def __init__(
-        self, workers: int, rules: states.Rules, name: str, words: Callable[[str], Sequence[str]], manager: notify.Manager, watch: Watch | None = None,
+        self, workers: int, rules: states.Rules, name: str, words: Callable[[str], Sequence[str]], manager: notify.Manager, looking: Looking,
+        watch: Watch | None = None,
     ) -> None:  # fmt: skip
-        """``words``: the command of the worker of a name; ``name``: how theirs begin."""
+        """``words``: the command of the worker of a name; ``name``: how theirs begin; ``looking``: at the alerts of the file."""
         self._fleet = states.fleet(workers, rules)
         self._name = name
         self._words = words
         self._manager = manager
+        self._looking = looking
         self._watch = watch
         self._processes: dict[int, Process] = {}  # by serial
         self._events: deque[states.Event] = deque()
@@ -72,8 +76,7 @@ class Supervisor:
         self._numbers: dict[int, states.Event] = {}
         self._code: int | None = None
         self._status = ""
-        # What else is to be done regularly, and would hold up or endanger the supervisor, is a command of its own that one of these starts.
-        self._chores = [Chore(self._look_who_is_stopped)]
+        self._chores = [Chore(self._look_who_is_stopped), Chore(self._look_at_alerts, monotonic() + ALERT_SECONDS)]
         if watch is not None:
             self._chores.append(Chore(self._look_at_files))
         if manager.interval is not None:
@@ -96,6 +99,7 @@ class Supervisor:
                     if chore.at <= monotonic():
                         chore.at = monotonic() + chore.do()
                 self._take_in()
+        self._looking.leave(1.0)
         for process in list(self._processes.values()):  # what does not end although it was killed
             self._close(process)
         self._selector.close()
@@ -155,6 +159,8 @@ class Supervisor:
                 self._read(process)  # what it said before
                 self._close(process)
                 self._events.append(states.Ended(process.serial, code if code >= 0 else 128 - code))
+            else:
+                self._looking.reaped(pid, os.waitstatus_to_exitcode(status))
 
     def _take_in(self) -> None:
         while self._events and self._code is None:
@@ -217,6 +223,12 @@ class Supervisor:
     def _look_who_is_stopped(self) -> float:
         self._events += [states.Seen(process.serial, _is_stopped(process.pid)) for process in self._processes.values()]
         return LOOK_SECONDS
+
+    def _look_at_alerts(self) -> float:
+        """Workers do; where none is at work, which none can say, a command of its own does: the supervisor must not be held up by a database, nor die of one."""
+        if not states.is_at_work(self._fleet) and not self._fleet.is_ending:
+            self._looking.look()
+        return ALERT_SECONDS
 
     def _look_at_files(self) -> float:
         assert self._watch is not None
