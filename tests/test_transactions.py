@@ -144,6 +144,8 @@ def test_workers_are_rung_after_the_commit_and_not_before(app: LiteQueue, monkey
     t = app.task(name="t")(lambda: ran.set())
     with app.worker():
         t.delay().get(timeout=10)
+        told = "SELECT sum(succeeded) FROM litequeue_metrics WHERE span = 60"
+        wait_until(lambda: app._client.store.database.one(told)[0] == 2, what="the turn that tells of it is over too")
         ran.clear()
         with app.transaction():
             t.delay()
@@ -554,6 +556,8 @@ def test_workers_see_it_with_their_next_look_or_when_they_are_rung(app: LiteQueu
     monkeypatch.setattr("litequeue.worker.slow_look.SLOW_LOOK", 3_600.0)
     with app.worker():
         t.delay().get(timeout=10)
+        told = "SELECT sum(succeeded) FROM litequeue_metrics WHERE span = 60"
+        wait_until(lambda: app._client.store.database.one(told)[0] == 2, what="the turn that tells of it is over too")
         ran.clear()
         t.using(connection).delay()
         connection.commit()

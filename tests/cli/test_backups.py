@@ -70,9 +70,9 @@ def test_a_restore_asks_where_it_can_and_else_wants_yes(used: Path, cli: Cli, tm
     code, out, err = cli("restore", used, copy)
     assert (code, err) == (1, "") and out.endswith("nothing was done; --yes does it\n")
     assert "a copy, made " in out and "1 job of it will run" in out and "of these, 1 ended since" in out
-    assert LiteQueue(used).job(1).state == "cancelled"
+    with LiteQueue(used) as app:
+        assert app.job(1).state == "cancelled"
 
-    LiteQueue(used).close()
     monkeypatch.setattr("sys.stdin", Terminal("no\n"))
     code, out, _ = cli("restore", used, copy)
     assert code == 1 and out.endswith(f"replace {used}? [y/N] nothing was done\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import signal
 import subprocess
 import time
@@ -22,6 +23,11 @@ def logged_worker(db: Path, log: Path, *flags: object, **options: Any) -> Iterat
         worker_process(db, *flags, **{"stdin": subprocess.DEVNULL, "stdout": file, **options}) as process,
     ):
         yield process
+
+
+def broken(said: str) -> bool:
+    """Whether a worker's log has a traceback of its own; those of jobs stand below their lines, indented."""
+    return re.search("^Traceback", said, re.MULTILINE) is not None
 
 
 def stop(process: subprocess.Popen[Any] | Process, seconds: float, how: int = signal.SIGTERM) -> float:

@@ -24,6 +24,7 @@ from litequeue.store.links import telling
 
 from .. import sample
 from ..prepared import litequeue
+from .logged import broken
 from .test_hostile_rows import (
     ADD,
     DEEP,
@@ -100,7 +101,7 @@ class Planted:
         job = sample.add.delay(20, 3)
         flags = ("--burst", "--threads", 2, "--processes", 1, "--async", 1, "--grace", 1, "--import", "tests.sample")
         done = litequeue("worker", self.db, *flags, timeout=20, errors="replace")
-        assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr[-3000:]
+        assert (done.returncode, broken(done.stderr)) == (0, False), done.stderr[-3000:]
         assert_no_control_characters(done.stderr)
         assert job.get(timeout=0) == 23, done.stderr[-3000:]
         return done.stderr
