@@ -9,19 +9,24 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ..base import errors
 from ..base.as_owner import acting_as, user_at
 from ..base.here import absolute
-from ..base.trust import cure, why_untrusted
+from ..base.lockfolder import SUFFIX as OF_WORKERS
+from ..base.namedlocks import SUFFIX as OF_LOCKS
+from ..base.trust import BESIDE, cure, why_untrusted
 from ..store import Store
 from ..store.copies import make_own
 from ..store.file.draft import Draft
+from ..store.file.identity import SUFFIXES
 from ..store.file.lock_holder import users
 from ..store.file.swap import refuse_users
 from ..store.marks import Copy, marks_of
 from . import names
+
+_BESIDE: Final = (*BESIDE, *SUFFIXES[1:], OF_WORKERS, OF_LOCKS)
 
 
 class Made(NamedTuple):
@@ -38,6 +43,7 @@ def make(store: Store, to: str | os.PathLike[str], now: int, *, paused: bool = F
     Raises InvalidArgument or CannotOpen where it cannot go, StorageFull where there is no room for it, and the store's errors.
     """
     to = _checked(to)
+    _refuse_beside(os.path.realpath(to), os.path.realpath(store.path))
     folder = _folder(to, store)
     if keep is not None and folder is None:
         raise errors.InvalidArgument(f"keep goes with a folder, in which the older copies are deleted: {to!r} is a file, which each copy replaces")
@@ -105,6 +111,12 @@ def _refuse_folder(where: str, given: str, store: Store) -> None:
         raise errors.CannotOpen(f"{given} cannot be made: {error.strerror}") from error
     if why is not None:
         raise errors.CannotOpen(f"{given} is not made, since {why}, and would then say what is run where it is restored: {cure(why)}")
+
+
+def _refuse_beside(where: str, original: str) -> None:
+    """Raise InvalidArgument for a name that SQLite, or a worker, has for what lies beside the original: a copy would be gone when either looks, or in its way."""
+    if where.startswith(original) and where.removeprefix(original) in _BESIDE:
+        raise errors.InvalidArgument(f"{where} is what lies beside the file while it is in use: name another file, or a folder")
 
 
 def refuse_to_replace(where: str, original: str) -> None:

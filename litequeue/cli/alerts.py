@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 WAITED: Final = 3.0  # seconds for a worker to take up what tells
 NOBODY: Final = "litequeue: no worker serves this file, so nobody looks until one does; litequeue alert check DB looks once"
-_THESE: Final = {"when=": "--when", "run=": "--run", "task=": "--task", "mail_to=": "--mail-to", "for_:": "--for:", "mail_to:": "--mail-to:"}
+# What is said of the arguments in code, as it is said of the options; a condition has words like theirs, and stays as it is.
+_THESE: Final = {
+    "with when=: such as when='": "with --when: such as --when '", "run=, task= and mail_to=": "--run, --task and --mail-to", "for_:": "--for:", "mail_to:": "--mail-to:",
+}  # fmt: skip
 
 
 def add(arguments: argparse.Namespace) -> int:

@@ -247,6 +247,16 @@ def test_the_file_itself_is_no_place_for_its_copy(app: LiteQueue, db: Path) -> N
         app.backup(db)
 
 
+@pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal", "-lock", "-locks", "-workers", "-workers/"])
+def test_what_lies_beside_the_file_in_use_is_no_place_for_its_copy(app: LiteQueue, db: Path, suffix: str) -> None:
+    """SQLite deletes a log that is not of the file."""
+    app.enqueue("t")
+    before = sorted(os.listdir(db.parent))
+    with pytest.raises(errors.InvalidArgument, match="lies beside the file while it is in use"):
+        app.backup(f"{db}{suffix}")
+    assert sorted(os.listdir(db.parent)) == before
+
+
 def test_a_copy_on_which_somebody_works_is_not_replaced(app: LiteQueue, to: Path) -> None:
     app.enqueue("t")
     app.backup(to)

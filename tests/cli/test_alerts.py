@@ -37,7 +37,9 @@ def test_an_alert_may_be_the_first_thing_that_a_file_holds(cli: Cli, db: Path) -
 
 @pytest.mark.parametrize(("words", "said"), [
     (("--when", "oldest >5m"), "say who is told: at least one of --run, --task and --mail-to"),
-    (("--run", "x"), "say what is watched, with --when"),
+    (("--run", "x"), "say what is watched, with --when: such as --when 'oldest queue=mail >5m'"),
+    (("--when", "discarded task=shop.pay >10", "--run", "x"), "'discarded task=shop.pay >10': "),
+    (("--when", "discarded >10", "--run", "x"), "as in: discarded task=shop.pay >10 in 1h"),
     (("--when", "oldest", "--run", "x"), "--when: 'oldest': at its end > and a length of time are missing, as in: oldest queue=mail >5m; between quotes, or the shell takes"),
     (("--when", "oldst >5m", "--run", "x"), "did you mean oldest?"),
     (("--when", "untold", "--run", "x", "--for", "soon"), "--for: 'soon' is no length of time"),
