@@ -241,7 +241,7 @@ def _percent_text(hundredths: int) -> str:
 
 _SPAN: Final = _Form(">", "a length of time", durations.parse, durations.render, MICROS, LONGEST)
 _COUNT: Final = _Form(">", "a number", _count, str, 0, MOST_COUNT)
-_SIZE: Final = _Form(">", "a size", sizes.parse, sizes.render, 1, MOST_SIZE)
+_SIZE: Final = _Form(">", "a size", sizes.parse, sizes.render, 1 << 10, MOST_SIZE)  # a number without its unit is a slip
 _FORMS: Final[Mapping[str, _Form]] = {
     "oldest": _SPAN, "waiting": _COUNT._replace(unit="a number of jobs", most=MOST_WAITING), "discarded": _COUNT._replace(unit="a number of jobs"),
     "failed-ratio": _Form(">", "a percentage", _percent, _percent_text, 0, 9_999), "disk": _SIZE._replace(sign="<"), "log": _SIZE,

@@ -90,8 +90,8 @@ def list_(arguments: argparse.Namespace) -> int:
     if arguments.json:
         render.print_json([as_dict(info) for info in found])
         return 0
-    rows = [(info.name, info.state, render.when(info.since), info.meaning, _seen(info), render.when(info.checked_at), told(info)) for info in found]
-    render.print_listing(("NAME", "STATE", "SINCE", "FIRES WHEN", "SEEN", "LOOKED AT", "TOLD"), rows, "there is no alert")
+    rows = [(info.name, info.state, _seen(info), info.meaning, render.when(info.since), render.when(info.checked_at), told(info)) for info in found]
+    render.print_listing(("NAME", "STATE", "SEEN", "FIRES WHEN", "SINCE", "LOOKED AT", "TOLD"), rows, "there is no alert")
     if found and not served:
         say(NOBODY, to=sys.stderr)
     return 0

@@ -267,16 +267,16 @@ def _count(counts: Mapping[str, int], state: str, is_whole: bool) -> str:
 
 def _print_workers(stats: Stats, notes: Mapping[int, str]) -> None:
     print_table(
-        ("WORKER", "PID", "QUEUES", "SLOTS", "SINCE", "LAST BEAT", "NOTE"),
+        ("WORKER", "PID", "NOTE", "QUEUES", "SLOTS", "SINCE", "LAST BEAT"),  # what is odd is seen in 80 columns
         [
             (
                 worker.name,
                 str(worker.pid),
+                notes.get(worker.id, ""),
                 "all" if worker.queues is None else ",".join(worker.queues),
                 " ".join(f"{n} {kind}" + (f" ({worker.range_of(kind)})" if worker.range_of(kind) else "") for kind, n in worker.slots.items() if n),
                 when(worker.started_at),
                 when(worker.heartbeat_at),
-                notes.get(worker.id, ""),
             )
             for worker in stats.workers
         ],

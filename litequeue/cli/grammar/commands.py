@@ -132,7 +132,7 @@ def _top(sub: Parser) -> None:
     add = sub.add_argument
     sub.takes_search = True
     views = ("overview", "jobs", "queues", "workers", "schedules")
-    add("query", metavar="QUERY", nargs="*", help=f"begin with the jobs that a search means, {of_jobs.QUERY}")
+    add("query", metavar="QUERY", nargs="*", default=[], help=f"begin with the jobs that a search means, {of_jobs.QUERY}")
     add("--view", choices=(*views, "1", "2", "3", "4", "5"), metavar="VIEW", help=f"{', '.join(views)}; default overview, or jobs of a search")
     add("--interval", default="1", metavar="SPAN", help="between two looks; default 1")
     add("--once", action="store_true", help="print it one time, as where there is no terminal")

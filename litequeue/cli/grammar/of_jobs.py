@@ -36,7 +36,7 @@ def enqueue(sub: Parser) -> None:
 def jobs(sub: Parser) -> None:
     add = sub.add_argument
     sub.takes_search = True
-    add("query", metavar="QUERY", nargs="*", help=QUERY)
+    add("query", metavar="QUERY", nargs="*", default=[], help=QUERY)
     add("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
     add("--queue", metavar="NAME", help="those of this queue")
     add("--task", metavar="NAME", help="those of this task, such as tasks.add")
@@ -105,7 +105,7 @@ def move(sub: Parser) -> None:
 def export(sub: Parser) -> None:
     add = sub.add_argument
     sub.takes_search = True
-    add("query", metavar="QUERY", nargs="*", help=QUERY)
+    add("query", metavar="QUERY", nargs="*", default=[], help=QUERY)
     add("--to", metavar="FILE", help="make this file, for its owner alone, instead of writing to standard output; arguments, also secret ones, are in it")
 
 

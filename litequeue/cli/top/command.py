@@ -20,6 +20,7 @@ from ...base.checks import MICROS, clean, span
 from ...base.clock import SystemClock, monotonic
 from ...base.errors import InvalidArgument
 from ...base.search import parse
+from .. import exits
 from ..jobs import existing
 from ..printing import put
 from .doing import do
@@ -77,7 +78,7 @@ def _once(app: LiteQueue, state: State) -> int:
     put("\n".join(lines).encode(sys.stdout.encoding or "ascii", "replace").decode(sys.stdout.encoding or "ascii") + "\n")
     if shown.trouble:
         raise InvalidArgument(shown.trouble)
-    return 0
+    return exits.NOT_AS_ASKED if state.job is not None and shown.page is None else exits.OK
 
 
 def _live(app: LiteQueue, state: State, terminal: Terminal) -> None:
