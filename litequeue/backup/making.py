@@ -9,24 +9,19 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from ..base import errors
 from ..base.as_owner import acting_as, user_at
 from ..base.here import absolute
-from ..base.lockfolder import SUFFIX as OF_WORKERS
-from ..base.namedlocks import SUFFIX as OF_LOCKS
-from ..base.trust import BESIDE, cure, why_untrusted
+from ..base.trust import cure, why_untrusted
 from ..store import Store
 from ..store.copies import make_own
 from ..store.file.draft import Draft
-from ..store.file.identity import SUFFIXES
 from ..store.file.lock_holder import users
-from ..store.file.swap import refuse_users
+from ..store.file.swap import alone, refuse_beside, refuse_users
 from ..store.marks import Copy, marks_of
 from . import names
-
-_BESIDE: Final = (*BESIDE, *SUFFIXES[1:], OF_WORKERS, OF_LOCKS)
 
 
 class Made(NamedTuple):
@@ -43,7 +38,7 @@ def make(store: Store, to: str | os.PathLike[str], now: int, *, paused: bool = F
     Raises InvalidArgument or CannotOpen where it cannot go, StorageFull where there is no room for it, and the store's errors.
     """
     to = _checked(to)
-    _refuse_beside(os.path.realpath(to), os.path.realpath(store.path))
+    refuse_beside(os.path.realpath(to))
     folder = _folder(to, store)
     if keep is not None and folder is None:
         raise errors.InvalidArgument(f"keep goes with a folder, in which the older copies are deleted: {to!r} is a file, which each copy replaces")
@@ -58,7 +53,9 @@ def make(store: Store, to: str | os.PathLike[str], now: int, *, paused: bool = F
         draft.sync()
         size = os.stat(draft.path).st_size
         if folder is None:
-            draft.put()
+            with alone(where, draft.user) as place:  # an older copy whose log is left, of a worker that was killed on it, say
+                place.open()
+                place.replace(draft)
         else:
             while not draft.put_new(names.name_of(store.path, now, _listed(folder))):
                 pass  # another one has just taken it
@@ -113,12 +110,6 @@ def _refuse_folder(where: str, given: str, store: Store) -> None:
         raise errors.CannotOpen(f"{given} is not made, since {why}, and would then say what is run where it is restored: {cure(why)}")
 
 
-def _refuse_beside(where: str, original: str) -> None:
-    """Raise InvalidArgument for a name that SQLite, or a worker, has for what lies beside the original: a copy would be gone when either looks, or in its way."""
-    if where.startswith(original) and where.removeprefix(original) in _BESIDE:
-        raise errors.InvalidArgument(f"{where} is what lies beside the file while it is in use: name another file, or a folder")
-
-
 def refuse_to_replace(where: str, original: str) -> None:
     """Raise CannotOpen for what is there and is no copy, and for one that somebody works on."""
     try:
@@ -153,6 +144,8 @@ def _thin(folder: str, original: str, newest: str, keep: int) -> tuple[str, ...]
                 continue
             try:
                 os.unlink(path)
+            except FileNotFoundError:
+                continue  # another backup, at the same time
             except OSError as error:
                 raise errors.CannotOpen(f"the copy {newest} is made, and the older {path} cannot be deleted: {error.strerror}") from error
             deleted.append(path)

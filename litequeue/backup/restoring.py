@@ -28,6 +28,7 @@ from ..store.file.swap import (
     alone,
     free_name,
     other_name,
+    refuse_beside,
     refuse_users,
     refuse_workers,
 )
@@ -65,6 +66,7 @@ def prepared(db: str, backup: str, now: int, who: str, *, paused: bool = False) 
     """
     user = refuse_unsafe(db, None, create=True)
     path, source = os.path.realpath(db), os.path.realpath(backup)
+    refuse_beside(path)
     _refuse_owner(path)
     _refuse_source(source, backup, path)
     with alone(path, user) as place:

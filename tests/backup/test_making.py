@@ -6,6 +6,8 @@ import contextlib
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -252,9 +254,41 @@ def test_what_lies_beside_the_file_in_use_is_no_place_for_its_copy(app: LiteQueu
     """SQLite deletes a log that is not of the file."""
     app.enqueue("t")
     before = sorted(os.listdir(db.parent))
-    with pytest.raises(errors.InvalidArgument, match="lies beside the file while it is in use"):
+    with pytest.raises(errors.InvalidArgument, match="lies beside .* while it is in use"):
         app.backup(f"{db}{suffix}")
     assert sorted(os.listdir(db.parent)) == before
+
+
+def test_a_copy_whose_log_a_killed_program_has_left_is_replaced_with_that(app: LiteQueue, to: Path) -> None:
+    """The log of the older copy would else be taken for that of the new one: its pages are other ones."""
+    app.enqueue("t")
+    app.backup(to)
+    code = """import os, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+for sql in ("PRAGMA journal_mode = WAL", "PRAGMA wal_autocheckpoint = 0", "UPDATE litequeue_jobs SET priority = 7", "CREATE TABLE x (y)"):
+    connection.execute(sql)
+os._exit(0)"""
+    subprocess.run([sys.executable, "-c", code, str(to)], check=True)
+    assert os.path.getsize(f"{to}-wal")
+    for number in range(300):
+        app.enqueue("t", number)
+    app.backup(to)
+    assert not os.path.exists(f"{to}-wal")
+    with contextlib.closing(sqlite3.connect(to)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert connection.execute("SELECT count(*), max(priority) FROM litequeue_jobs").fetchone() == (301, 0)
+        assert connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'x'").fetchone() == (0,)
+
+
+def test_a_log_that_belongs_to_no_copy_is_not_given_a_new_one(app: LiteQueue, to: Path) -> None:
+    app.enqueue("t")
+    for suffix in ("-wal", "-journal"):
+        beside = Path(f"{to}{suffix}")
+        beside.write_bytes(b"x" * 5000)
+        with pytest.raises(errors.LitequeueError, match="-wal .* holds what was committed last|belongs to no file that is"):
+            app.backup(to)
+        assert not to.exists() and leftovers(to.parent) == []
+        beside.unlink()
 
 
 def test_a_copy_on_which_somebody_works_is_not_replaced(app: LiteQueue, to: Path) -> None:

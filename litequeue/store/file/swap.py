@@ -24,15 +24,18 @@ from typing import Final
 from ...base import errors
 from ...base.as_owner import User, acting_as
 from ...base.lockfolder import SUFFIX, LockFolder
+from ...base.namedlocks import SUFFIX as LOCKS
 from . import gate, mark
 from .connections import waiting
 from .draft import Draft, sync_folder
+from .identity import LOCK
 from .lock_holder import users
 from .look import looking
 from .sqlerrors import translate
 
 PATIENCE: Final = 0.5  # seconds
 BESIDE: Final = ("-wal", "-shm", "-journal")
+_BESIDE_ONE_IN_USE: Final = (*BESIDE, LOCK, LOCKS, SUFFIX)
 _EVERY_LOCK: Final = "PRAGMA locking_mode = EXCLUSIVE"
 _LOOK: Final = "SELECT count(*) FROM sqlite_schema"
 
@@ -110,6 +113,21 @@ class Alone:
         mark.forget(self.path)  # a number that is used again must not look like the former file
         draft.put()
 
+    def replace(self, draft: Draft) -> None:
+        """Put the draft in its place, and keep nothing. Raises CannotOpen where something would be taken for the new one's log, and then it is there as it was."""
+        if self.connection is not None:
+            with acting_as(self.user), _refused(self.path):
+                self._without_log(self.connection)
+                with contextlib.suppress(FileNotFoundError):  # the index of that log, which who locks it all does not use
+                    os.unlink(f"{self.path}-shm")
+        stray = next((self.path + suffix for suffix in BESIDE if os.path.lexists(self.path + suffix)), None)
+        if stray is not None:
+            raise errors.CannotOpen(f"{stray} is there, and belongs to no file that is: move it away first, since it would be taken for a part of the new one")
+        if sys.platform == "win32":  # pragma: no cover - Linux is what can be tested here
+            self._let_go()
+        mark.forget(self.path)
+        draft.put()
+
     def _without_log(self, connection: sqlite3.Connection) -> None:
         try:
             with waiting(connection, 0):
@@ -132,6 +150,14 @@ def alone(path: str, user: User | None) -> Iterator[Alone]:
         yield found
     finally:
         found.close()
+
+
+def refuse_beside(path: str) -> None:
+    """Raise InvalidArgument for a name by which something lies beside a database while it is in use: a file of that name would be gone as soon as somebody looks
+    at the database, or in a worker's way."""
+    for suffix in _BESIDE_ONE_IN_USE:
+        if path.endswith(suffix) and os.path.lexists(path.removesuffix(suffix)):
+            raise errors.InvalidArgument(f"{path} is what lies beside {path.removesuffix(suffix)} while it is in use: name another file, or a folder")
 
 
 def refuse_users(path: str) -> None:
