@@ -86,7 +86,7 @@ class Alerts:
         """Tell as if it fired, called a test, so that somebody sees that it arrives; what is said. It stands as it did. Raises AlertNotFound."""
         row, client = self._row(name), self._client
         now, seen = client.clock.now(), "nothing was looked at"
-        jobs = telling.jobs(row, None, seen, Watched(client.store.database).awake(), socket.gethostname(), now, client.path)
+        jobs = telling.jobs(row, None, seen, Watched(client.store.database).awake(), client.store.reports.paused(), socket.gethostname(), now, client.path)
         text = telling.line(row, None, seen)
         client.ring(client.store.alerts.tell(name, "test", text, jobs, now))
         return text

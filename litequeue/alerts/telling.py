@@ -6,7 +6,7 @@ Owns these words, what a command and a task are given (``event``), and in which 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 from ..base.alerting import Message
@@ -46,23 +46,26 @@ def event(alert: Alert, message: Message | None, seen: str, now: int, path: str)
     }  # fmt: skip
 
 
-def jobs(alert: Alert, message: Message | None, seen: str, workers: Sequence[WorkerInfo], host: str, now: int, path: str) -> list[NewJob]:
-    """Those that tell of it; ``workers``: that could run them."""
+def jobs(
+    alert: Alert, message: Message | None, seen: str, workers: Sequence[WorkerInfo], paused: Collection[str], host: str, now: int, path: str
+) -> list[NewJob]:
+    """Those that tell of it; ``workers``: that could run them; ``paused``: queues from which they claim nothing."""
     listeners = Listeners.of((alert.run,), (alert.mail_to,))
     task = None
     if alert.task is not None and is_name(alert.task):
         columns = task_columns(alert.job)
-        queue = served(columns.queue, columns.pool, workers)
+        queue = served(columns.queue, columns.pool, workers, paused)
         task = NewJob(alert.task, "[]", "{}", "available", now, now, None, columns._replace(queue=queue))
-    return of_alert(event(alert, message, seen, now, path), line(alert, message, seen), listeners, task, host, served(QUEUE_OF_ALERTS, "async", workers), now)
+    return of_alert(event(alert, message, seen, now, path), line(alert, message, seen), listeners, task, host, served(QUEUE_OF_ALERTS, "async", workers, paused), now)
 
 
-def served(wanted: str, pool: str, workers: Iterable[WorkerInfo]) -> str:
-    """The queue for a job: the one that is wanted, if somebody serves it, else one that somebody does. Where nobody does, that of alerts, which ``alert check`` serves."""
+def served(wanted: str, pool: str, workers: Iterable[WorkerInfo], paused: Collection[str] = ()) -> str:
+    """The queue for a job: the one that is wanted, if somebody serves it, else one that somebody does. Where nobody does, that of alerts, which ``alert check`` serves.
+    One that is paused is served by nobody, but that of alerts, which who pauses it wants to be silent."""
     able = [worker.queues for worker in workers if worker.slots.get(pool)]
-    if any(queues is None or wanted in queues for queues in able):
+    if any(queues is None or wanted in queues for queues in able) and (wanted == QUEUE_OF_ALERTS or wanted not in paused):
         return wanted
-    return next((queue for queues in able for queue in queues or () if is_name(queue)), QUEUE_OF_ALERTS)
+    return next((queue for queues in able for queue in queues or () if is_name(queue) and queue not in paused), QUEUE_OF_ALERTS)
 
 
 def job_of(template: Template) -> str:

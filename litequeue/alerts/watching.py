@@ -80,7 +80,7 @@ class Watching:
     def _said(self, alert: Alert, message: Message | None, seen: str, workers: list[WorkerInfo], now: int) -> tuple[str, list[NewJob]]:
         if message is None:
             return "", []
-        return telling.line(alert, message, seen), telling.jobs(alert, message, seen, workers, socket.gethostname(), now, self._store.path)
+        return telling.line(alert, message, seen), telling.jobs(alert, message, seen, workers, self._store.reports.paused(), socket.gethostname(), now, self._store.path)
 
     def _log(self, told: Concluded) -> str:
         if told.message is not None and self._logs:

@@ -231,6 +231,14 @@ def test_what_tells_lies_in_a_queue_that_somebody_serves(wanted: str, workers: l
     assert served(wanted, "async", workers) == queue
 
 
+def test_a_paused_queue_is_served_by_nobody_but_who_pauses_that_of_alerts_wants_silence() -> None:
+    workers = [worker(("mail", "other"))]
+    assert served(QUEUE_OF_ALERTS, "async", workers, ("mail",)) == "other"
+    assert served("mail", "async", workers, ("mail",)) == "other"
+    assert served("mail", "async", workers, ("mail", "other")) == QUEUE_OF_ALERTS
+    assert served(QUEUE_OF_ALERTS, "async", [worker(None)], (QUEUE_OF_ALERTS,)) == QUEUE_OF_ALERTS
+
+
 @pytest.mark.parametrize("job", [None, "", "[]", "{", '{"queue": 5, "pool": "x", "priority": "high"}', '{"queue": "a b", "pool": null, "priority": 9999999999999}'])
 def test_options_of_a_task_that_somebody_has_planted_are_the_defaults(job: str | None) -> None:
     assert task_columns(job) == JobColumns()
