@@ -31,6 +31,7 @@ class Watch:
         self._files: dict[str, Signature | None] = {}
         self._names: dict[str, frozenset[str]] = {}  # in the folders of those files, as they were when those were added
         self._broken = set[str]()
+        self._changed: str | None = None  # one that waits until no other has a slip
         self._next = 0
         self.pause = SHORTEST
 
@@ -44,24 +45,30 @@ class Watch:
     def look(self, *, anew: bool = False) -> str | None:
         """At the next of them; the name of one that is another than it was, unless one has a slip in its syntax. ``anew``: no worker is there, and a file
         that is new may be what was missing."""
-        changed = self._look_for_new_ones() if anew else None
+        self._changed = self._look_for_new_ones() if anew else self._changed
         files = list(self._files)
         some = (files[self._next :] + files[: self._next])[:AT_ONCE]
         self._next = (self._next + len(some)) % max(len(files), 1)
         self.pause = max(SHORTEST, len(some) / LOOKS)
         for file in some:
             now = signature_of(file)
+            if now is None and file in self._broken:  # it may be gone for good; should it come back, it is looked at anew
+                self._broken.discard(file)
+                self._files[file] = None
             if now is None or now == self._files[file]:  # one that is away is being written, or comes back as another
                 continue
             self._files[file] = now
             self._broken.discard(file)
             why = slip(file)
             if why is None:
-                changed = file
+                self._changed = file
             else:
                 self._broken.add(file)
                 log.error("%s%s", why, "" if anew else "; what runs goes on as it was")
-        return None if self._broken else changed
+        if self._broken:
+            return None
+        changed, self._changed = self._changed, None
+        return changed
 
     def _look_for_new_ones(self) -> str | None:
         found = None

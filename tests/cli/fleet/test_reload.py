@@ -56,6 +56,22 @@ def test_a_slip_of_the_syntax_is_told_and_is_no_change(file: Path) -> None:
     assert watch.look() == str(file)
 
 
+def test_a_file_with_a_slip_that_is_gone_holds_no_other_up(file: Path) -> None:
+    other = file.with_name("other.py")
+    other.write_text("y = 1\n")
+    watch = watching(file, other)
+    other.write_text("y = (\n")
+    file.write_text("x = 22\n")
+    assert watch.look() is None
+    other.unlink()
+    assert watch.look() == str(file), "a change that was seen meanwhile"
+    assert watch.look() is None
+    other.write_text("y = (\n")
+    assert watch.look() is None
+    other.write_text("y = 2\n")
+    assert watch.look() == str(other)
+
+
 def test_another_file_is_no_change_while_there_is_a_slip_in_one(file: Path) -> None:
     other = file.with_name("other.py")
     other.write_text("")
