@@ -74,8 +74,10 @@ class StopSignals:
                 yield
             finally:
                 forget(old)
+                # A process that is about to end since it was told to is told so again by who tells a whole group: that is not to be its exit code.
+                is_over = self._level and self._deadlines is not None
                 for number, handler in old.items():
-                    signal.signal(number, handler)
+                    signal.signal(number, signal.SIG_IGN if is_over else handler)
 
     def ask(self, *, now: bool) -> bool:
         """What a first signal would, or with ``now`` a second. It is none of their number: whoever tells a whole group of processes tells those twice that

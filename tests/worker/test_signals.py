@@ -140,3 +140,17 @@ def test_who_is_asked_to_end_now_is_not_asked_first(asked: tuple[StopSignals, li
         wait_until(lambda: stops == [False, True])
     assert signals.exit_code == 143
     assert not signals.ask(now=True), "nobody is there any more"
+
+
+def test_a_signal_to_a_process_that_has_stopped_and_is_about_to_end_is_not_its_exit_code() -> None:
+    """As where the supervisor has told it first, and then systemd tells the whole group."""
+    code = """import os, signal
+from litequeue.worker.signals import StopSignals
+signals = StopSignals(lambda now: None, deadlines=(60, 60))
+with signals.installed():
+    assert signals.ask(now=False)
+    while not signals._level:
+        pass
+os.kill(os.getpid(), signal.SIGTERM)
+raise SystemExit(signals.exit_code)"""
+    assert subprocess.run([sys.executable, "-c", code], env=environment(), check=False, timeout=30).returncode == 0
