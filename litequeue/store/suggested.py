@@ -10,6 +10,7 @@ Runs no SQL of a stranger's (``trusted_schema``), and no statement for longer th
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import stat
 import time
@@ -19,6 +20,8 @@ from urllib.parse import quote
 SECONDS: Final = 0.03
 MOST: Final = 200
 LONGEST: Final = 100  # characters of a name
+# What somebody has planted: bash takes ! for a former line, between double quotes too, and each command what begins with - for an option. No name is so.
+_TAKEN: Final = re.compile(r"!|\A-")
 
 NAMES: Final = {
     "queues": (
@@ -81,5 +84,5 @@ def _read(connection: sqlite3.Connection, kind: str) -> list[str]:
             rows = connection.execute(sql, {"most": MOST}).fetchall()
         except sqlite3.OperationalError:  # a table that an older file has not, or the time was up
             continue
-        found |= {name for (name,) in rows if isinstance(name, str) and name.isprintable() and 0 < len(name) <= LONGEST}
+        found |= {name for (name,) in rows if isinstance(name, str) and name.isprintable() and 0 < len(name) <= LONGEST and not _TAKEN.search(name)}
     return sorted(found)[:MOST]

@@ -32,7 +32,7 @@ def there(app: LiteQueue, db: Path) -> Path:
     app.task(name="shop.send", queue="mail")(lambda: None).delay()
     app.pause("a:b")
     with app._client.store.database.write(durable=False) as connection:  # what nobody of ours would write
-        connection.executemany("INSERT INTO litequeue_queues (name, paused_at) VALUES (?, 1)", [("my queue",), ("$(touch evil)",)])
+        connection.executemany("INSERT INTO litequeue_queues (name, paused_at) VALUES (?, 1)", [("my queue",), ("$(touch evil)",), ("my!-1",), ("-my",)])
     app.schedules.add("nightly", "shop.send", every="1h")
     for shell in SCRIPTS:
         (db.parent / f"c.{shell}").write_text(script(shell, tree()))
