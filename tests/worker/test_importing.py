@@ -267,7 +267,7 @@ def test_what_is_not_there_to_be_imported_is_told_with_where_it_was_looked_for(t
 
 
 def test_ctrl_c_ends_an_import(tmp_path: Path) -> None:
-    (tmp_path / "shop.py").write_text("import time\nopen('here', 'w')\ntime.sleep(60)")
+    (tmp_path / "shop.py").write_text("import os, time\nos.mkdir('here')\ntime.sleep(60)")  # no file, in whose end a KeyboardInterrupt is lost
     with worker_process(Path("db.sqlite"), "--import", "shop", cwd=tmp_path, wait=False) as worker:
         wait_until(lambda: (tmp_path / "here").exists(), what="the import is under way")
         worker.send_signal(signal.SIGINT)
