@@ -39,6 +39,7 @@ class Progress(NamedTuple):
     looked_at: int
     changed: int
     stopped: str = ""  # why it does not go on
+    kept: int = 0  # of those changed: were to be deleted, and are only cancelled, since jobs that come of them are there
 
 
 class Acting:
@@ -70,7 +71,7 @@ class Acting:
     def act(self, what: str, query: Query, expected: int | None = None, *, from_start: bool = False, to: str = "") -> Iterator[Progress]:
         """Do it to all jobs that it means, batch by batch. Stops where these are many more than were ``expected``. ``to``: the queue, of a move."""
         store, now = self._client.store, self._client.clock.now()
-        looked = changed = 0
+        looked = changed = kept = 0
         stopped = ""
         said = f"{what} to {to}" if to else what
         row = self._record(said, written(query), 0)  # before it: whatever ends this process, it is known who did that
@@ -78,7 +79,7 @@ class Acting:
             for ids in store.searching.every(query, now):
                 if expected is not None and not isinstance(expected, AtLeast) and looked + len(ids) > max(expected * MORE, expected + 10):
                     stopped = f"it means more than the {counted(expected, 'job')} that were counted"
-                    yield Progress(looked, changed, stopped)
+                    yield Progress(looked, changed, stopped, kept)
                     return
                 now = self._client.clock.now()
                 if what == "retry":
@@ -88,12 +89,13 @@ class Acting:
                 elif what == "move":
                     many, addresses = store.operations.move(ids, to)
                 else:
-                    many, addresses = store.operations.purge(ids, now, only_final=what == "prune")
+                    gone, held, addresses = store.operations.purge(ids, now, only_final=what == "prune")
+                    many, kept = gone + held, kept + held
                 self._client.ring(addresses)
                 looked += len(ids)
                 changed += many
                 self._went_on(row, changed)
-                yield Progress(looked, changed)
+                yield Progress(looked, changed, kept=kept)
         finally:
             if changed:
                 log.info("%s: %s %s (%s)%s", self._who, said, written(query), counted(changed, "job"), f": {stopped}" if stopped else "")

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..acting import DONE, Acting, ids_meant, meant
+from ..acting import DONE, Acting, Progress, ids_meant, meant
 from ..app import LiteQueue
 from ..base import checks
 from ..base.accounts import own_name
@@ -159,21 +159,27 @@ def _agrees(what: str, said: str) -> bool:
 
 
 def _act(actor: Acting, what: str, query: Query, count: int, *, from_start: bool, to: str) -> int:
-    changed = looked = 0
+    progress = Progress(0, 0)
     try:
         for number, progress in enumerate(actor.act(what, query, count, from_start=from_start, to=to), 1):
-            looked, changed = progress.looked_at, progress.changed
             if progress.stopped:
-                complain(f"stopped, since {progress.stopped}: {counted(changed, 'job')} {DONE[what]}")
+                complain(f"stopped, since {progress.stopped}: {_came(what, progress)}")
                 return 1
             if number % SHOWN == 0:
-                complain(f"{looked:,} of {count:,}")
+                complain(f"{progress.looked_at:,} of {count:,}")
     except LitequeueError:
-        complain(f"{counted(changed, 'job')} {DONE[what]}, and then it could not go on")
+        complain(f"{_came(what, progress)}, and then it could not go on")
         raise
-    left = looked - changed
-    say(f"{counted(changed, 'job')} {DONE[what]}" + (f"; {left:,} {'was' if left == 1 else 'were'} left as {'it was' if left == 1 else 'they were'}" if left else ""))
-    return 0 if changed else 1
+    left = progress.looked_at - progress.changed
+    say(_came(what, progress) + (f"; {left:,} {'was' if left == 1 else 'were'} left as {'it was' if left == 1 else 'they were'}" if left else ""))
+    return 0 if progress.changed else 1
+
+
+def _came(what: str, progress: Progress) -> str:
+    """What was done."""
+    kept = progress.kept
+    are = "was cancelled, and is kept as long as a job that comes of it" if kept == 1 else "were cancelled, and are kept as long as jobs that come of them"
+    return f"{counted(progress.changed - kept, 'job')} {DONE[what]}" + (f"; {kept:,} {are}" if kept else "")
 
 
 # -- queues ------------------------------------------------------------------------------------------------

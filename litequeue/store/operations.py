@@ -174,9 +174,9 @@ class Operations:
                 limits.ask_of(connection, ids)  # those of a paused one were passed over until now
             return count, everyone(connection) if count else []
 
-    def purge(self, jobs: Sequence[int], now: int, *, only_final: bool = False) -> tuple[int, list[Address]]:
+    def purge(self, jobs: Sequence[int], now: int, *, only_final: bool = False) -> tuple[int, int, list[Address]]:
         """Delete several: what waits is cancelled first, and who waits for that is told; with ``only_final`` it is left alone. So are those that run,
-        and those from which others came that are there. How many are gone, and whom to wake."""
+        and those from which others came that are there. How many are gone, how many were cancelled and are there all the same, and whom to wake."""
         ids = json.dumps(list(jobs))
         with self._database.write(durable=True) as connection:
             waiting = [] if only_final else json.loads(connection.execute(STILL_WAITING, {"ids": ids}).fetchone()[0])
@@ -193,7 +193,8 @@ class Operations:
                 pass
             before, (left,) = left, self._database.one(STILL_THERE, {"ids": ids})
             if left in (0, before):
-                return there - left, addresses
+                (kept,) = self._database.one(STILL_THERE, {"ids": json.dumps(waiting)})
+                return there - left, kept, addresses
 
     def pause(self, queue: str, now: int) -> None:
         with self._database.write(durable=True) as connection:

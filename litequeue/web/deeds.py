@@ -75,9 +75,9 @@ def _done(request: Request, place: Place, what: str, query: Query, ids: tuple[in
     expected = int(said) if said.isascii() and said.isdigit() and len(said) < 10 and not ids else None
     if expected == MOST_COUNTED:  # there may be any number more
         expected = None
-    changed, stopped = 0, ""
+    changed, stopped, kept = 0, "", 0
     for progress in _actor(request, place).act(what, query, expected, to=queue):
-        changed, stopped = progress.changed, progress.stopped
+        changed, stopped, kept = progress.changed, progress.stopped, progress.kept
         if not stopped and monotonic() > until:
             stopped = f"it took {SECONDS:.0f} s; there may be more, for another time"
             break
@@ -86,7 +86,7 @@ def _done(request: Request, place: Place, what: str, query: Query, ids: tuple[in
     if ids and changed == len(ids) and what != "purge":  # the list shows it
         return Response(303, location=to(request, "jobs", q=_one(request, "q") or None))
     count = len(ids) if ids else changed if expected is None else expected
-    view = ActPage(what, None if ids else written(query), ids, counted(count), (), changed, stopped, queue)
+    view = ActPage(what, None if ids else written(query), ids, counted(count), (), changed - kept, stopped, queue, kept)
     return looks.shown(request, place, act_page, lambda pages, now: view)
 
 

@@ -155,7 +155,10 @@ def test_purge_says_how_many_are_gone_and_takes_a_workflow_whole(cli: Cli, db: P
 
         chain(ok.s(1), ok.s(), ok.s()).delay()
         kept = cli("purge", db, "1", "--yes")
-        assert (kept.code, kept.out) == (1, "0 jobs deleted; 1 was left as it was\n"), "others came of it, that are there"
+        assert (kept.code, kept.out) == (0, "0 jobs deleted; 1 was cancelled, and is kept as long as a job that comes of it\n"), "others came of it, that are there"
+        assert states(db) == {"cancelled": 3} and actions(db)[-1][3] == 1
+        again = cli("purge", db, "1", "--yes")
+        assert (again.code, again.out) == (1, "0 jobs deleted; 1 was left as it was\n") and actions(db)[-1][3] == 0
         assert cli("purge", db, "task:ok", "--yes").out == "3 jobs deleted\n"
     assert rows(db, "SELECT count(*) FROM litequeue_jobs") == [(0,)] and cli("doctor", db, "--full").code == 0
 

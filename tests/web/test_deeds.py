@@ -117,6 +117,16 @@ def test_to_delete_asks_even_of_single_jobs(visitor: Visitor, db: Path) -> None:
     assert "2 jobs deleted" in confirmed(visitor, asked).text and states(db)["discarded"] == 4
 
 
+def test_what_is_cancelled_and_kept_since_others_come_of_it_is_said(visitor: Visitor, db: Path, app: LiteQueue) -> None:
+    first = app.send_task("fails", ["x"])
+    app.send_task("fails", ["x"], after=first)
+    done = confirmed(visitor, visitor.post("/jobs/act", op="purge", id=[first.id]))
+    assert "0 jobs deleted" in done.text and "1 job was cancelled, and is kept as long as a job that comes of it." in done.text
+    assert "The others are gone" not in done.text
+    assert actions(db)[-1][3] == 1
+    assert states(db)["cancelled"] == 2
+
+
 def test_a_form_that_means_nothing_is_refused(visitor: Visitor, db: Path) -> None:
     for form in ({"op": "explode", "id": 1}, {"op": "retry"}, {"all": "purge", "q": ""}, {"op": "retry", "id": "x"}, {"all": "retry", "q": "stat:x"}, {"op": "retry", "id": list(range(1, 502))}):
         got = visitor.post("/jobs/act", **form)

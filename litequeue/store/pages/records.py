@@ -236,3 +236,4 @@ class ActPage:
     done: int | None = None  # None: it is only asked for
     stopped: str = ""  # why it did not go on
     to: str = ""  # the queue, of a move
+    kept: int = 0  # cancelled only, and not deleted, since jobs that come of them are there

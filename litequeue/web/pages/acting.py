@@ -34,9 +34,11 @@ def act(view: ActPage, frame: Frame, request: Request) -> Response:
     if view.done is not None:
         said = el("h1", f"{words.jobs(view.done)} {done}")
         why = el("p", f"of {jobs}. It stopped: ", value(view.stopped, 400)) if view.stopped else None
-        if why is None and view.done < len(view.ids):
+        if why is None and view.done + view.kept < len(view.ids):
             why = el("p", f"of {jobs} that you have selected. The others are gone, or in a state in which that does nothing.")
-        return page(request, frame, f"{words.jobs(view.done)} {done}", el("div", said, why, el("p", back), class_="jobhead"), top=way, at="jobs")
+        are = "was cancelled, and is kept as long as a job that comes of it" if view.kept == 1 else "were cancelled, and are kept as long as jobs that come of them"
+        kept = el("p", f"{words.jobs(view.kept)} {are}.") if view.kept else None
+        return page(request, frame, f"{words.jobs(view.done)} {done}", el("div", said, kept, why, el("p", back), class_="jobhead"), top=way, at="jobs")
     meant: Child = f"by {words.jobs(len(view.ids))} that you have selected" if view.query is None else ("by the search ", el("code", view.query) if view.query else "for all jobs")
     to_queue = el("p", "To the queue ", el("b", value(view.to)), ".") if view.to else None
     top = el("div", el("h1", question.format(jobs)), to_queue, el("p", "Meant ", meant, ".", class_="muted"), _button(view, label, icon, request, back), class_="jobhead")
