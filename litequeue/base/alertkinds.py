@@ -20,6 +20,7 @@ MOST_WAITING: Final = 100_000  # so many are counted in 5 ms (measured; of a mil
 MOST_COUNT: Final = 1_000_000_000
 MOST_SIZE: Final = 1 << 50
 LONGEST: Final = 400 * DAY * MICROS  # for which the history is kept
+LONGEST_OF_TICKS: Final = 90 * DAY * MICROS  # for which the ticks of schedules are
 
 EXAMPLES: Final = {
     "oldest": "oldest queue=mail >5m",
@@ -151,8 +152,8 @@ class _Words:
             raise self.wrong(f"{form.unit} must be from {form.render(form.least)} to {form.render(form.most)}, not {text!r:.40}")
         return found
 
-    def span(self) -> int:
-        return self._bounded(self._rest.pop(0) if self._rest else "", _SPAN)
+    def span(self, most: int = LONGEST) -> int:
+        return self._bounded(self._rest.pop(0) if self._rest else "", _SPAN._replace(most=most))
 
     def within(self) -> int:
         if not self._rest or self._rest.pop(0) != "in":
@@ -193,7 +194,7 @@ def _ratio(words: _Words) -> Condition:
 
 def _schedule(words: _Words) -> Condition:
     name, what = words.schedule(), words.one_of("late", "missed", "no-success")
-    return Condition("schedule", schedule=name, what=what, bound=words.span() if what == "no-success" else 0)
+    return Condition("schedule", schedule=name, what=what, bound=words.span(LONGEST_OF_TICKS) if what == "no-success" else 0)
 
 
 def _sized(words: _Words) -> Condition:

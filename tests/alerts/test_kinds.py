@@ -14,13 +14,16 @@ from typing import Any, NamedTuple
 import pytest
 
 from litequeue import LiteQueue
+from litequeue.base.alertkinds import LONGEST_OF_TICKS
+from litequeue.base.checks import MICROS
 from litequeue.base.history import of_end
 from litequeue.base.models import Settled
 from litequeue.store import Store, history
 from litequeue.store.inspection import Inspection
 from litequeue.store.notices import insert_notices
 from litequeue.store.rules import QUEUE_OF_ALERTS
-from litequeue.store.watched import Watched
+from litequeue.store.schedules.history import KEEP_OF_EACH, KEEP_TICKS
+from litequeue.store.watched import LAST_SUCCESS, Watched
 from litequeue.store.workers import Registration
 from litequeue.worker.config import WorkerConfig
 from litequeue.worker.discovery import Catalogue
@@ -286,6 +289,43 @@ def test_a_schedule_has_not_succeeded_until_it_does(site: Site) -> None:
     assert clears(site).endswith("now it did 60.0 s ago")
     site.clock.advance(26 * HOUR)
     assert "(it did 26" in fires(site)
+
+
+def ticked(site: Site, state: str, count: int, first: int) -> None:
+    """So many ticks, one a second, whose jobs ended so."""
+    site.sql(
+        f"""WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {count})
+        INSERT INTO litequeue_ticks (schedule_id, tick_at, decided_at, outcome, job_id, job_state, job_finished_at)
+        SELECT (SELECT id FROM litequeue_schedules), {first} + i * 1000000, {first} + i * 1000000, 'fired', 1, '{state}', {first} + i * 1000000 FROM n"""
+    )
+
+
+def test_a_success_behind_many_failures_is_seen(site: Site) -> None:
+    site.app.schedules.add("often", "t", every="1d")
+    site.clock.advance(4 * HOUR)
+    ticked(site, "succeeded", 1, site.clock.now())
+    ticked(site, "discarded", 2_000, site.clock.now() + MICROS)
+    site.clock.advance(2_000)
+    site.add("schedule often no-success 1h")
+    is_fine(site)
+    site.clock.advance(HOUR)
+    assert "(it did 95 min ago)" in fires(site)
+
+
+def test_a_schedule_whose_kept_ticks_all_failed_has_not_succeeded(site: Site) -> None:
+    site.app.schedules.add("often", "t", every="1d")
+    ticked(site, "discarded", KEEP_OF_EACH, site.clock.now())
+    site.clock.advance(27 * HOUR)
+    site.add("schedule often no-success 26h")
+    assert "(none of its last 10,000 did)" in fires(site)
+
+
+def test_the_last_success_is_asked_of_the_ticks_by_their_key_and_for_no_longer_than_they_are_kept(site: Site) -> None:
+    with site.store.database.read() as connection:
+        plan = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + LAST_SUCCESS, {"name": "often", "most": 1})]
+    assert "SEARCH litequeue_ticks USING PRIMARY KEY (schedule_id=?)" in plan
+    assert not [step for step in plan if "litequeue_" in step and not step.startswith("SEARCH") or "TEMP B-TREE" in step]
+    assert LONGEST_OF_TICKS == KEEP_TICKS
 
 
 # -- the disk ------------------------------------------------------------------------------------------------

@@ -76,6 +76,7 @@ WRONG = {
     "schedule nightly": "say one of late, missed, no-success",
     "schedule nightly latte": "'latte' is not one of late, missed, no-success",
     "schedule nightly no-success": "'' is no length of time",
+    "schedule nightly no-success 91d": "a length of time must be from 1s to 90d, not '91d'",
     "disk >1G": "'>1G' stands where < and a size belong, as in: disk <1G",
     "log >1X": "'1X' is no size",
     "untold\nno-worker": "when must be one line of text",
