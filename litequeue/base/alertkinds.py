@@ -252,11 +252,6 @@ _FORMS: Final[Mapping[str, _Form]] = {
 # -- in English ------------------------------------------------------------------------------------------
 
 
-def _span_said(micros: int) -> str:
-    said = durations.words(micros)
-    return said if said[:1].isdigit() else f"1 {said}"
-
-
 def _many(jobs: int) -> str:
     return "a job" if jobs == 0 else "over 1 job" if jobs == 1 else f"over {jobs:,} jobs"
 
@@ -267,15 +262,15 @@ def _of(condition: Condition, what: str) -> str:
 
 
 def _schedule_said(condition: Condition) -> str:
-    said = {"late": "is late", "missed": "has missed its last tick"}.get(condition.what) or f"has not succeeded for {_span_said(condition.bound)}"
+    said = {"late": "is late", "missed": "has missed its last tick"}.get(condition.what) or f"has not succeeded for {durations.spelled(condition.bound)}"
     return f"schedule {condition.schedule} {said}"
 
 
 _SAID: Final[Mapping[str, Callable[[Condition], str]]] = {
-    "oldest": lambda c: f"{'the' if c.queue is None else f'''{c.queue}'s'''} oldest job waits over {_span_said(c.bound)}",
+    "oldest": lambda c: f"{'the' if c.queue is None else f'''{c.queue}'s'''} oldest job waits over {durations.spelled(c.bound)}",
     "waiting": lambda c: _of(c, _many(c.bound)) + (" waits" if c.bound < 2 else " wait"),
-    "discarded": lambda c: f"{_of(c, _many(c.bound))} {'was' if c.bound < 2 else 'were'} discarded within {_span_said(c.within)}",
-    "failed-ratio": lambda c: f"over {_percent_text(c.bound)} of {_of(c, 'the attempts')} failed within {_span_said(c.within)}"
+    "discarded": lambda c: f"{_of(c, _many(c.bound))} {'was' if c.bound < 2 else 'were'} discarded within {durations.spelled(c.within)}",
+    "failed-ratio": lambda c: f"over {_percent_text(c.bound)} of {_of(c, 'the attempts')} failed within {durations.spelled(c.within)}"
     + (f", of at least {c.least:,}" if c.least > 1 else ""),
     "no-worker": lambda c: "no worker serves the file",
     "worker-frozen": lambda c: "a worker is frozen",

@@ -84,6 +84,12 @@ def words(micros: int) -> str:
     return spelled[0] if len(spelled) == 1 else f"{', '.join(spelled[:-1])} and {spelled[-1]}"
 
 
+def spelled(micros: int) -> str:
+    """The same with the number of one: ``1 hour``."""
+    said = words(micros)
+    return said if said[:1].isdigit() else f"1 {said}"
+
+
 def about(seconds: float) -> str:
     """As people say it, to two or three digits: 1.2 ms, 15.0 s, 3 min."""
     if seconds < 1:

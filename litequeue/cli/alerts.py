@@ -12,6 +12,8 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from ..app import LiteQueue
+from ..base.checks import MICROS
+from ..base.durations import spelled
 from ..base.errors import InvalidArgument
 from ..base.records import as_dict
 from ..commands.notices import NO_MAIL, sendmail
@@ -52,7 +54,7 @@ def add(arguments: argparse.Namespace) -> int:
             raise InvalidArgument(_typed(error)) from None
         _note_schedule(app, info)
         served = app._client.store.reports.workers()
-    say(f"alert {info.name}: {info.meaning}; told {told(info)} once that is so for {render.duration(info.for_)}" if info.for_ else f"alert {info.name}: {info.meaning}; told {told(info)} at once")
+    say(f"alert {info.name}: {info.meaning}; told {told(info)} once that is so for {spelled(round(info.for_ * MICROS))}" if info.for_ else f"alert {info.name}: {info.meaning}; told {told(info)} at once")
     if info.mail_to is not None and sendmail() is None:
         say(NO_MAIL.replace("--on-failure", "--run"), to=sys.stderr)
     if not served:

@@ -26,11 +26,13 @@ pytestmark = pytest.mark.beside
 
 def test_an_alert_may_be_the_first_thing_that_a_file_holds(cli: Cli, db: Path) -> None:
     done = cli("alert", "add", db, "mail-late", "--when", "oldest queue=mail >5m", "--for", "2m", "--run", "notify", "--mail-to", "ops@example.org")
-    assert (done.code, done.out) == (0, "alert mail-late: mail's oldest job waits over 5 minutes; told by notify and by mail to ops@example.org once that is so for 2 min\n")
+    assert (done.code, done.out) == (0, "alert mail-late: mail's oldest job waits over 5 minutes; told by notify and by mail to ops@example.org once that is so for 2 minutes\n")
+    assert "once that is so for 1 minute\n" in cli("alert", "add", db, "late", "--when", "untold", "--run", "notify").out
     assert "no worker serves this file, so nobody looks until one does" in done.err
     assert ("no sendmail, so no mail will be sent; --run runs a command instead" in done.err) == (sendmail() is None)
     listed = cli("alert", "list", db).out
     assert re.search(r"mail-late +ok +mail's oldest job waits over 5 minutes +by notify and by mail to ops@example.org", listed), listed
+    assert cli("alert", "remove", db, "late").code == 0
     (info,) = json.loads(cli("alert", "list", db, "--json").out)
     assert (info["when"], info["meaning"], info["for_"], info["state"]) == ("oldest queue=mail >5m", "mail's oldest job waits over 5 minutes", 120.0, "ok")
 
