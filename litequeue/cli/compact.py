@@ -41,10 +41,10 @@ def run(arguments: argparse.Namespace) -> int:
         began = monotonic()
         is_short = compacting.compact(database, seconds)
         took, after = monotonic() - began, compacting.room(database)
-        gained = before.file + before.log - after.file - after.log
-        acting(app).note("compact", f"{size(max(gained, 0))} given back", 0)
+        was, now = before.file + before.log, after.file + after.log
+        acting(app).note("compact", f"{size(max(was - now, 0))} given back", 0)
         if is_short:
-            say(f"{arguments.db}: {size(before.file)} before, {size(after.file)} now; {size(max(gained, 0))} were given back in {took:.1f} s")
+            say(f"{arguments.db}: {size(was)} with its log before, {size(now)} now; {size(max(was - now, 0))} were given back in {took:.1f} s")
         else:
             say(f"{arguments.db}: it is compact, in its log: somebody reads it, and it is cut short once a worker writes the log into it; doctor says who")
     return 0

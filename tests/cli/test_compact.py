@@ -42,6 +42,12 @@ def test_it_deletes_what_is_over_its_time_gives_the_room_back_and_writes_that_do
     assert "given back" in cli("compact", swollen, "--anyway").out
 
 
+def test_what_was_less_what_is_left_is_what_was_given_back(cli: Cli, swollen: Path) -> None:
+    said = cli("compact", swollen).out
+    figures = [float(number) * (1e6 if unit == "MB" else 1e3) for number, unit in re.findall(r"([0-9.]+) ([MK]B)", said)]
+    assert len(figures) == 3 and abs(figures[0] - figures[1] - figures[2]) < 0.2e6, said
+
+
 def test_a_dry_run_changes_nothing_and_says_what_it_needs(cli: Cli, swollen: Path) -> None:
     rows(swollen, "DELETE FROM litequeue_jobs WHERE id < 3000")
     before = swollen.read_bytes()
