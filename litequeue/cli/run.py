@@ -12,7 +12,7 @@ import functools
 import logging
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from ..app import LiteQueue
@@ -214,11 +214,11 @@ def _say_how(app: LiteQueue, job: ClaimedJob, state: str) -> None:
 # -- after it ----------------------------------------------------------------------------------------------
 
 
-def _as_it_is(call: Call, timed: Timed, error: BaseException | None) -> Timed:
+def _as_it_is(call: Call, timed: Timed, error: BaseException | None, is_stopping: Callable[[], bool]) -> Timed:
     return timed
 
 
-def _looked_at(call: Call, timed: Timed, error: BaseException | None, *, job: ClaimedJob, was: str, back: Outcome | None) -> Timed:
+def _looked_at(call: Call, timed: Timed, error: BaseException | None, is_stopping: Callable[[], bool], *, job: ClaimedJob, was: str, back: Outcome | None) -> Timed:
     """A failure, in the debugger; and then what is to be made of it."""
     if not isinstance(timed.outcome, Failed) or error is None:
         return timed
@@ -227,7 +227,7 @@ def _looked_at(call: Call, timed: Timed, error: BaseException | None, *, job: Cl
         sys.stdout.flush()
         put(clean_lines(timed.outcome.traceback), sys.stderr)
         with contextlib.suppress(KeyboardInterrupt):
-            _post_mortem(error)
+            _post_mortem(error, is_stopping)
         if back is None:
             return timed
         if call.job.at_most_once:
@@ -253,15 +253,30 @@ def _is_to_be_recorded() -> bool:
             return True
 
 
-def _post_mortem(error: BaseException) -> None:
+def _post_mortem(error: BaseException, is_stopping: Callable[[], bool]) -> None:
     """Where it was raised; ``up`` goes to who called that. Since Python 3.13 its causes can be looked at, too."""
     import pdb  # noqa: T100 - that is what it is for
+
+    class Debugger(pdb.Pdb):
+        """It takes all that a statement raises for the statement's own, also what a signal's handler raises there."""
+
+        def precmd(self, line: str) -> str:
+            if is_stopping():
+                raise Stopped
+            return super().precmd(line)
+
+        def postcmd(self, stop: bool, line: str) -> bool:
+            if is_stopping():
+                raise Stopped
+            return super().postcmd(stop, line)
 
     frames = error.__traceback__
     while frames is not None and frames.tb_next is not None and frames.tb_frame.f_globals.get("__name__", "").startswith(_OURS):
         frames = frames.tb_next
     shown: Any = error.with_traceback(frames) if sys.version_info >= (3, 13) else frames
-    pdb.post_mortem(shown)
+    debugger = Debugger()
+    debugger.reset()
+    debugger.interaction(None, shown)
 
 
 # -- without a trace ---------------------------------------------------------------------------------------

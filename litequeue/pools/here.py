@@ -31,8 +31,8 @@ from .coroutines import _run as run_coroutine
 GIVEN_BACK: Final = Interrupted(Reason.SHUTDOWN.value)
 GRACE: Final = 1.5  # seconds for what a coroutine has running in other processes
 
-# The end of a call, with the last exception that its function raised: as what it is to count.
-Decide = Callable[[Call, Timed, BaseException | None], Timed]
+# The end of a call, with the last exception that its function raised, and whether a signal has come since: as what it is to count.
+Decide = Callable[[Call, Timed, BaseException | None, Callable[[], bool]], Timed]
 
 
 class Stopped(SystemExit):
@@ -136,7 +136,7 @@ class MainThread:
             return back
         self._is_thought_about = True
         try:
-            timed = decide(call, timed, self._error)
+            timed = decide(call, timed, self._error, self.is_stopping)
         finally:
             self._is_thought_about = False
         return self._given_back(timed) or timed

@@ -398,6 +398,18 @@ def test_a_terminal_that_is_closed_in_the_debugger_gives_it_back(queue: Any, pla
 
 
 @pytest.mark.slow
+def test_a_signal_while_the_debugger_evaluates_a_statement_gives_it_back(queue: Any, place: Path) -> None:
+    job = queue.fails.delay(4)
+    shown = Terminal(place, "run", "db.sqlite", job.id, "--pdb")
+    shown.until("(Pdb) ")
+    shown.type("print('in ' + 'it', flush=True); import time; time.sleep(60)\n")
+    shown.until("in it\n")
+    shown.signal(signal.SIGTERM)
+    assert shown.end() == 143
+    assert (job.info().state, job.info().failures, job.info().interruptions) == ("available", 0, 0)
+
+
+@pytest.mark.slow
 def test_the_lease_is_kept_while_somebody_thinks_and_a_kill_is_noticed_by_others(queue: Any, place: Path) -> None:
     job = queue.fails.delay(4)
     shown = Terminal(place, "run", "db.sqlite", job.id, "--pdb")
