@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from ..base.errors import LitequeueError
 from . import exits
 from .grammar import build
-from .printing import complain
+from .printing import complain, put_nowhere
 
 
 def main(argv: Sequence[str] | None = None, *, parse: Callable[[], argparse.Namespace] | None = None) -> int:
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None, *, parse: Callable[[], argparse.Name
         finally:  # also after --help, which ends in a SystemExit
             sys.stdout.flush()
     except BrokenPipeError:  # `... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        put_nowhere(sys.stdout)
         return exits.OK
     except KeyboardInterrupt:
         return exits.INTERRUPTED
@@ -34,8 +34,11 @@ def main(argv: Sequence[str] | None = None, *, parse: Callable[[], argparse.Name
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
             raise
-        complain(f"the output could not be written: {error}")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        put_nowhere(sys.stdout)
+        try:
+            complain(f"the output could not be written: {error}")
+        except OSError:  # a terminal that is gone: nobody is there to be told
+            put_nowhere(sys.stderr)
         return exits.INTERNAL
     return code
 

@@ -6,6 +6,8 @@ the commands print by no other way.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from typing import TextIO
 
@@ -28,6 +30,16 @@ def put(text: str, to: TextIO | None = None) -> None:
     stream.write(text)
     if stream is sys.stderr:
         stream.flush()
+
+
+def put_nowhere(stream: TextIO) -> None:
+    """From now on: what it holds yet would fail again wherever it is flushed, the last time as the interpreter ends."""
+    with contextlib.suppress(OSError, ValueError):  # it is no file, or closed
+        number = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(number, stream.fileno())
+        finally:
+            os.close(number)
 
 
 def hand_on(text: str, to: TextIO) -> None:

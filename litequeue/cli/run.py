@@ -1,6 +1,6 @@
 """``run``: one job, here and now, in the main thread of this process, to be looked at.
 
-Owns what is refused and why, what is said, and what becomes of a failure that somebody has looked at. How the job is claimed and settled is the worker's
+Owns what is refused and why, and what is said. What becomes of a failure that somebody looks at is ``post_mortem``'s; how the job is claimed and settled is the worker's
 (``worker/single``).
 """
 
@@ -13,7 +13,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 from ..app import LiteQueue
 from ..base import log as logs
@@ -33,7 +33,7 @@ from ..base.outcomes import (
 )
 from ..base.states import FINAL
 from ..pools.base import Call
-from ..pools.here import GIVEN_BACK, Decide, MainThread, Stopped
+from ..pools.here import GIVEN_BACK, Decide, MainThread
 from ..pools.logs import Lines, Stderr, write_to_stderr
 from ..store import Store
 from ..store.rules import FOREVER
@@ -43,13 +43,13 @@ from ..worker.dispatch import Keeping, call_of
 from ..worker.single import run_one
 from . import exits
 from .jobs import existing
-from .printing import complain, put, say
+from .post_mortem import looked_at
+from .printing import complain, put, put_nowhere
 from .render import duration, when
 
 if TYPE_CHECKING:
     from ..base.models import ClaimedJob
-
-_OURS: Final = ("litequeue.pools", "litequeue.tasks.hooks", "litequeue.compat", "litequeue.django", "litequeue.celery", "contextlib")
+    from ..tasks.rehearsed import Rehearsed
 
 
 def run(arguments: argparse.Namespace, *, catalogue: type[Catalogue] = Catalogue) -> int:
@@ -93,16 +93,22 @@ def _logging(looks: bool) -> Iterator[None]:
         of_jobs.setLevel(of_jobs_level)
         for handler in ours:
             if isinstance(handler, Stderr):
-                handler.stream.close()
+                with contextlib.suppress(OSError, ValueError):  # a terminal that is gone
+                    handler.stream.close()
 
 
 def _run(app: LiteQueue, catalogue: Catalogue, job: ClaimedJob, state: str, code: TaskCode, arguments: argparse.Namespace) -> int:
     store: Store = app._client.store
     back = _back(job, state, app._client.clock.now())
-    decide: Decide = functools.partial(_looked_at, job=job, back=back, was=state) if arguments.pdb else _as_it_is
+    decide: Decide = functools.partial(looked_at, job=job, back=back, was=state) if arguments.pdb else _as_it_is
     began = functools.partial(_say_how, app, job, state)
     is_ours, timed, stopped_by = run_one(store, catalogue, SystemClock(), system_random(), job, code, decide, began, back, again=arguments.again)
     logs.flush()
+    if timed is not None and timed.outcome is back:
+        with _heard_or_not():
+            sys.stdout.flush()
+            complain(f"job {job.id} is lost: it runs at most once" if job.at_most_once else f"job {job.id} is given back, and nothing is charged")
+        return _code(GIVEN_BACK, stopped_by)
     sys.stdout.flush()
     if not is_ours:
         found = store.chosen.look(job.id)
@@ -113,10 +119,17 @@ def _run(app: LiteQueue, catalogue: Catalogue, job: ClaimedJob, state: str, code
         return exits.NOT_AS_ASKED
     if isinstance(timed.outcome, Succeeded) and timed.outcome.result not in (None, "null"):
         complain(f"job {job.id} came to: {_shown(timed.outcome.result)}")
-    elif timed.outcome is back:
-        complain(f"job {job.id} is lost: it runs at most once" if job.at_most_once else f"job {job.id} is given back, and nothing is charged")
-        return _code(GIVEN_BACK, stopped_by)
     return _code(timed.outcome, stopped_by)
+
+
+@contextlib.contextmanager
+def _heard_or_not() -> Iterator[None]:
+    """The terminal may be gone, which is why the job was ended: the exit code says so all the same."""
+    try:
+        yield
+    except OSError:
+        put_nowhere(sys.stdout)
+        put_nowhere(sys.stderr)
 
 
 def _back(job: ClaimedJob, state: str, now: int) -> Outcome:
@@ -218,67 +231,6 @@ def _as_it_is(call: Call, timed: Timed, error: BaseException | None, is_stopping
     return timed
 
 
-def _looked_at(call: Call, timed: Timed, error: BaseException | None, is_stopping: Callable[[], bool], *, job: ClaimedJob, was: str, back: Outcome | None) -> Timed:
-    """A failure, in the debugger; and then what is to be made of it."""
-    if not isinstance(timed.outcome, Failed) or error is None:
-        return timed
-    given_back = timed if back is None or call.job.at_most_once else timed._replace(outcome=back)
-    try:
-        sys.stdout.flush()
-        put(clean_lines(timed.outcome.traceback), sys.stderr)
-        with contextlib.suppress(KeyboardInterrupt):
-            _post_mortem(error, is_stopping)
-        if back is None:
-            return timed
-        if call.job.at_most_once:
-            complain(f"job {job.id} runs at most once, so the failure is recorded")
-            return timed
-        if was in FINAL:
-            complain(f"job {job.id} was {was}: given back it is available, and the next worker runs it")
-        return timed if _is_to_be_recorded() else given_back
-    except Stopped:
-        return given_back
-
-
-def _is_to_be_recorded() -> bool:
-    while True:
-        try:
-            said = input("record the failure, or give the job back? [r/B] ").strip().lower()
-        except (EOFError, KeyboardInterrupt):
-            say()
-            return False
-        if said in ("", "b", "back", "g", "give", "n", "no"):
-            return False
-        if said in ("r", "record", "y", "yes"):
-            return True
-
-
-def _post_mortem(error: BaseException, is_stopping: Callable[[], bool]) -> None:
-    """Where it was raised; ``up`` goes to who called that. Since Python 3.13 its causes can be looked at, too."""
-    import pdb  # noqa: T100 - that is what it is for
-
-    class Debugger(pdb.Pdb):
-        """It takes all that a statement raises for the statement's own, also what a signal's handler raises there."""
-
-        def precmd(self, line: str) -> str:
-            if is_stopping():
-                raise Stopped
-            return super().precmd(line)
-
-        def postcmd(self, stop: bool, line: str) -> bool:
-            if is_stopping():
-                raise Stopped
-            return super().postcmd(stop, line)
-
-    frames = error.__traceback__
-    while frames is not None and frames.tb_next is not None and frames.tb_frame.f_globals.get("__name__", "").startswith(_OURS):
-        frames = frames.tb_next
-    shown: Any = error.with_traceback(frames) if sys.version_info >= (3, 13) else frames
-    debugger = Debugger()
-    debugger.reset()
-    debugger.interaction(None, shown)
-
-
 # -- without a trace ---------------------------------------------------------------------------------------
 
 
@@ -292,8 +244,15 @@ def _rehearsed(job: ClaimedJob, code: TaskCode, path: str, arguments: argparse.N
     context._database, context._opener, context._codec = path, code.opener, code.codec
     pool = MainThread(None, clock, rng)
     complain(f"job {job.id} {job.label}: attempt {job.execution}, a dry run: nothing is claimed, and nothing recorded")
-    decide: Decide = functools.partial(_looked_at, job=job, was="", back=None) if arguments.pdb else _as_it_is
+    decide: Decide = functools.partial(looked_at, job=job, was="", back=None) if arguments.pdb else _as_it_is
     timed = pool.rehearse(call, context, decide)
+    outcome = timed.outcome
+    with _heard_or_not() if pool.stopped_by is not None else contextlib.nullcontext():
+        _say_what_it_would_be(job, timed, context, arguments)
+    return _code(outcome, pool.stopped_by)
+
+
+def _say_what_it_would_be(job: ClaimedJob, timed: Timed, context: Rehearsed, arguments: argparse.Namespace) -> None:
     sys.stdout.flush()
     outcome = timed.outcome
     if isinstance(outcome, Failed) and not arguments.pdb:
@@ -301,7 +260,6 @@ def _rehearsed(job: ClaimedJob, code: TaskCode, path: str, arguments: argparse.N
     if context.kept:
         complain(f"{counted(len(context.kept), 'step')} ran, and would be stored: {', '.join(context.kept)}")
     complain(f"job {job.id} would have {_in_words(outcome)} after {duration(timed.seconds)}")
-    return _code(outcome, pool.stopped_by)
 
 
 def _in_words(outcome: Outcome) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pty
 import select
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Iterator
@@ -269,15 +271,20 @@ def test_what_is_wrong_is_said_in_a_line(queue: Any, cli: Cli) -> None:
 
 
 class Terminal:
-    """A command on a terminal of its own."""
+    """A command on a terminal of its own. ``controls``: it gets a SIGHUP when that is closed."""
 
-    def __init__(self, place: Path, *words: object) -> None:
+    def __init__(self, place: Path, *words: object, controls: bool = False) -> None:
+        def begin() -> None:
+            os.setsid()
+            if controls:
+                fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
         self.text = ""
         ours, theirs = pty.openpty()
         self._fd = ours
         self._process = subprocess.Popen(
             [sys.executable, "-m", "litequeue", *map(str, words)], cwd=place, env={**environment(), "NO_COLOR": "1"}, stdin=theirs, stdout=theirs, stderr=theirs,
-            preexec_fn=os.setsid,  # noqa: PLW1509 - no threads here
+            preexec_fn=begin,  # noqa: PLW1509 - no threads here
         )  # fmt: skip
         os.close(theirs)
 
@@ -300,6 +307,10 @@ class Terminal:
         self._read()
         os.close(self._fd)
         return int(self._process.returncode)
+
+    def hang_up(self) -> int:
+        os.close(self._fd)
+        return self._process.wait(30)
 
     def _read(self) -> bool:
         while select.select([self._fd], [], [], 0.01)[0]:
@@ -406,6 +417,16 @@ def test_a_signal_while_the_debugger_evaluates_a_statement_gives_it_back(queue: 
     shown.until("in it\n")
     shown.signal(signal.SIGTERM)
     assert shown.end() == 143
+    assert (job.info().state, job.info().failures, job.info().interruptions) == ("available", 0, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("words", "controls", "code"), [(("--pdb",), True, 129), (("--pdb",), False, 1), ((), True, 129)])
+def test_a_terminal_that_goes_away_gives_it_back(queue: Any, place: Path, words: tuple[str, ...], controls: bool, code: int) -> None:
+    job = queue.fails.delay(4) if words else queue.sleeps.delay()
+    shown = Terminal(place, "run", "db.sqlite", job.id, *words, controls=controls)
+    shown.until("(Pdb) " if words else "begun\n")
+    assert shown.hang_up() == code
     assert (job.info().state, job.info().failures, job.info().interruptions) == ("available", 0, 0)
 
 
