@@ -17,7 +17,7 @@ from .printing import complain, put_nowhere
 
 def main(argv: Sequence[str] | None = None, *, parse: Callable[[], argparse.Namespace] | None = None) -> int:
     """Run one command; the process's exit code. ``parse``: in the place of the grammar, for another program whose command it is."""
-    _open_standard_streams()
+    open_standard_streams()
     try:
         try:
             arguments = build().parse_args(argv) if parse is None else parse()
@@ -58,8 +58,8 @@ def _run(arguments: argparse.Namespace) -> int:
             raise
 
 
-def _open_standard_streams() -> None:
-    """Where a parent closed them: else SQLite would open its files under their numbers."""
+def open_standard_streams() -> None:
+    """Where a parent closed them: else SQLite would open its files under their numbers; or a task, after which a command has something to say yet."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
@@ -69,5 +69,6 @@ def _open_standard_streams() -> None:
                 os.dup2(opened, number)
                 os.close(opened)
             os.set_inheritable(number, True)  # what Python opens is not, and those that we start lack it again
-        if getattr(sys, name) is None:
+        stream = getattr(sys, name)
+        if stream is None or getattr(stream, "closed", False):
             setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))

@@ -15,6 +15,7 @@ from ..base.outcomes import Failed, Outcome, Timed
 from ..base.states import FINAL
 from ..pools.base import Call
 from ..pools.here import Stopped
+from .entry import open_standard_streams
 from .printing import complain, put, say
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def looked_at(call: Call, timed: Timed, error: BaseException | None, is_stopping
     if not isinstance(timed.outcome, Failed) or error is None:
         return timed
     given_back = timed if back is None or call.job.at_most_once else timed._replace(outcome=back)
+    open_standard_streams()
     try:
         sys.stdout.flush()
         put(clean_lines(timed.outcome.traceback), sys.stderr)

@@ -42,6 +42,7 @@ from ..worker.discovery import Catalogue
 from ..worker.dispatch import Keeping, call_of
 from ..worker.single import run_one
 from . import exits
+from .entry import open_standard_streams
 from .jobs import existing
 from .post_mortem import looked_at
 from .printing import complain, put, put_nowhere
@@ -103,6 +104,7 @@ def _run(app: LiteQueue, catalogue: Catalogue, job: ClaimedJob, state: str, code
     decide: Decide = functools.partial(looked_at, job=job, back=back, was=state) if arguments.pdb else _as_it_is
     began = functools.partial(_say_how, app, job, state)
     is_ours, timed, stopped_by = run_one(store, catalogue, SystemClock(), system_random(), job, code, decide, began, back, again=arguments.again)
+    open_standard_streams()
     logs.flush()
     if timed is not None and timed.outcome is back:
         with _heard_or_not():
@@ -246,6 +248,7 @@ def _rehearsed(job: ClaimedJob, code: TaskCode, path: str, arguments: argparse.N
     complain(f"job {job.id} {job.label}: attempt {job.execution}, a dry run: nothing is claimed, and nothing recorded")
     decide: Decide = functools.partial(looked_at, job=job, was="", back=None) if arguments.pdb else _as_it_is
     timed = pool.rehearse(call, context, decide)
+    open_standard_streams()
     outcome = timed.outcome
     with _heard_or_not() if pool.stopped_by is not None else contextlib.nullcontext():
         _say_what_it_would_be(job, timed, context, arguments)

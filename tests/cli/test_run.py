@@ -28,7 +28,7 @@ from .conftest import Cli, Said
 pytestmark = pytest.mark.beside
 
 TASKS = '''
-import asyncio, os, threading, time
+import asyncio, os, sys, threading, time
 from litequeue import LiteQueue, Retry, current_job
 app = LiteQueue("db.sqlite")
 app.limit("one", max_running=1)
@@ -88,6 +88,12 @@ def stubborn():
         time.sleep(30)
     except KeyboardInterrupt:
         return "done all the same"
+
+@app.task
+def closes():
+    sys.stdout.close()
+    sys.stderr.close()
+    return "done"
 '''
 
 
@@ -265,6 +271,17 @@ def test_what_is_wrong_is_said_in_a_line(queue: Any, cli: Cli) -> None:
         said = cli("run", queue.app.path, *words)
         assert said.code == code and why in said.err and said.err.count("\n") == 1, said
     assert queue.app.job(2).state == "available"
+
+
+def in_a_process(place: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "litequeue", *map(str, words)], cwd=place, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_task_that_closes_the_standard_streams_has_succeeded_all_the_same(queue: Any, place: Path) -> None:
+    job = queue.closes.delay()
+    ended = in_a_process(place, "run", "db.sqlite", job.id)
+    assert ended.returncode == 0 and job.state == "succeeded"
+    assert ended.stderr.splitlines()[-1] == f'litequeue: job {job.id} came to: "done"'
 
 
 # -- on a terminal -------------------------------------------------------------------------------------------
