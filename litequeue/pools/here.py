@@ -11,6 +11,7 @@ import contextlib
 import copy
 import functools
 import json
+import os
 import queue
 import random
 import signal
@@ -27,6 +28,7 @@ from ..tasks.context import JobContext
 from .base import Call, Events, Reason
 from .call import as_it_ended, context_of, from_exception, run
 from .coroutines import _run as run_coroutine
+from .logs import flush_streams
 
 GIVEN_BACK: Final = Interrupted(Reason.SHUTDOWN.value)
 GRACE: Final = 1.5  # seconds for what a coroutine has running in other processes
@@ -181,16 +183,21 @@ class MainThread:
 
         @contextlib.contextmanager
         def watched() -> Iterator[None]:
+            pid, code = os.getpid(), 1
             try:
                 self._is_inside = True
                 if self.stopped_by is not None:
                     raise KeyboardInterrupt
                 yield
+                code = 0
             except BaseException as error:
                 self._error = error
                 raise
             finally:
                 self._is_inside = False
+                if os.getpid() != pid:  # the task forked: its child would go on as this command, and report the same job
+                    flush_streams()
+                    os._exit(code)
 
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:

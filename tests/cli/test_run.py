@@ -94,6 +94,23 @@ def closes():
     sys.stdout.close()
     sys.stderr.close()
     return "done"
+
+def fork_and_wait(child):
+    pid = os.fork()
+    if pid:
+        return {"child came to": os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}
+    print("of the child")
+    if child == "fails":
+        raise ValueError(child)
+    return child
+
+@app.task
+def forks(child):
+    return fork_and_wait(child)
+
+@app.task
+async def forks_async(child):
+    return fork_and_wait(child)
 '''
 
 
@@ -282,6 +299,15 @@ def test_a_task_that_closes_the_standard_streams_has_succeeded_all_the_same(queu
     ended = in_a_process(place, "run", "db.sqlite", job.id)
     assert ended.returncode == 0 and job.state == "succeeded"
     assert ended.stderr.splitlines()[-1] == f'litequeue: job {job.id} came to: "done"'
+
+
+@pytest.mark.parametrize("task", ["forks", "forks_async"])
+@pytest.mark.parametrize(("child", "code"), [("returns", 0), ("fails", 1)])
+def test_the_child_of_a_task_that_forks_does_not_go_on_as_the_command(queue: Any, place: Path, task: str, child: str, code: int) -> None:
+    job = getattr(queue, task).delay(child)
+    ended = in_a_process(place, "run", "db.sqlite", job.id)
+    assert ended.returncode == 0 and ended.stdout == "of the child\n" and job.get(0) == {"child came to": code}
+    assert [line for line in ended.stderr.splitlines() if "came to:" in line] == [f'litequeue: job {job.id} came to: {{"child came to":{code}}}']
 
 
 # -- on a terminal -------------------------------------------------------------------------------------------
