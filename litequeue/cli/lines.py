@@ -18,6 +18,7 @@ from ..store.printed import Piece
 PATIENCE: Final = 2.0  # seconds for the rest of a line
 LONGEST: Final = 64 << 10  # characters of a line that is waited for
 MOST: Final = 1_000  # lines of one job that are shown at a time, where others wait for theirs
+KNOWN: Final = 4_096  # jobs' attempts that are remembered: that one has ended is not seen where its last piece was read before
 LEFT_OUT: Final = "[... more than can be kept was left out here ...]"
 _RECORD: Final = re.compile(r"\S+ \S+,\d{3} (\S+) \S*: ")  # as ``tasks/kept`` writes it
 
@@ -61,6 +62,8 @@ class Lines:
             found += self._of(piece, now)
             if last.get(piece.job) == number:
                 found += self._flushed(lambda key, rest, job=piece.job: key[0] == job)  # type: ignore[misc]
+        if len(self._numbers) > KNOWN:
+            self._forget_oldest()
         return found
 
     def late(self, now: float) -> list[Line]:
@@ -74,7 +77,7 @@ class Lines:
     def _of(self, piece: Piece, now: float) -> list[Line]:
         place, key = (piece.job, piece.attempt), (piece.job, piece.attempt, piece.stream)
         made = Line(piece.job, piece.label, piece.attempt, piece.stream, piece.at, "")
-        before = self._numbers.get(place)
+        before = self._numbers.pop(place, None)  # what was heard of last comes last
         self._numbers[place] = piece.number
         found: list[Line] = []
         if before is not None and piece.number > before + 1:
@@ -105,6 +108,13 @@ class Lines:
         for key in [key for key, rest in self._rests.items() if which(key, rest)]:
             found += self._shown(self._rests.pop(key).line)
         return found
+
+    def _forget_oldest(self) -> None:
+        """Those that were heard of longest ago, but for those of which a line waits. Half, so that this is done seldom."""
+        waiting = {key[:2] for key in self._rests}
+        for place in [place for place in self._numbers if place not in waiting][: -(KNOWN // 2)]:
+            del self._numbers[place]
+            self._shows.pop(place, None)
 
     def forget(self, jobs: Iterable[int]) -> None:
         """Nothing more will come of these."""

@@ -5,7 +5,16 @@ from __future__ import annotations
 import logging
 import random
 
-from litequeue.cli.lines import LEFT_OUT, LONGEST, MOST, PATIENCE, Line, Lines, bounded
+from litequeue.cli.lines import (
+    KNOWN,
+    LEFT_OUT,
+    LONGEST,
+    MOST,
+    PATIENCE,
+    Line,
+    Lines,
+    bounded,
+)
 from litequeue.store.printed import Piece
 
 
@@ -60,6 +69,17 @@ def test_records_below_a_level_go_with_the_lines_that_belong_to_them_and_what_is
 def test_a_line_without_an_end_is_not_kept_for_ever() -> None:
     lines = Lines()
     assert [len(text) for text in texts(lines.take([piece("x" * (LONGEST + 1))], 0.0))] == [LONGEST + 1]
+
+
+def test_of_jobs_that_nothing_more_is_heard_of_only_the_last_are_remembered() -> None:
+    lines = Lines(logging.WARNING)
+    lines.take([piece("ha", job=1, stream="log"), piece("a\n", job=2)], 0.0)
+    for job in range(3, 3 * KNOWN):
+        lines.take([piece("2026-01-01 10:00:00,000 INFO shop: begins\n", job=job, stream="log")], 0.0)
+    assert max(len(lines._numbers), len(lines._shows)) <= KNOWN
+    assert texts(lines.take([piece("lf\n", 2, job=1, stream="log")], 0.0)) == ["half"]
+    assert texts(lines.take([piece("of the record\n", 2, job=3 * KNOWN - 1, stream="log"), piece("b\n", 3, job=3 * KNOWN - 1)], 0.0)) == ["b"]
+    assert texts(lines.take([piece("c\n", 5, job=3 * KNOWN - 1)], 0.0)) == [LEFT_OUT, "c"]
 
 
 def test_however_a_text_is_cut_its_lines_are_the_same() -> None:
