@@ -24,6 +24,7 @@ from ...base.clock import monotonic
 from ...base.log import Log
 from .. import exits, notify
 from ..looking import Looking
+from ..reaping import ended_children
 from . import messages, plan, states
 from .reload import Watch
 from .states import Way
@@ -145,22 +146,14 @@ class Supervisor:
                 self._selector.unregister(process.told)
 
     def _reap(self) -> None:
-        """All that have ended: as the first process of a container also those that nobody else waits for."""
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if not pid:
-                return
+        for pid, code in ended_children():
             process = next((process for process in self._processes.values() if process.pid == pid), None)
             if process is not None:
-                code = os.waitstatus_to_exitcode(status)
                 self._read(process)  # what it said before
                 self._close(process)
-                self._events.append(states.Ended(process.serial, code if code >= 0 else 128 - code))
+                self._events.append(states.Ended(process.serial, code))
             else:
-                self._looking.reaped(pid, os.waitstatus_to_exitcode(status))
+                self._looking.reaped(pid, code)
 
     def _take_in(self) -> None:
         while self._events and self._code is None:

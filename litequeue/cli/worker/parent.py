@@ -23,6 +23,7 @@ from ...base.errors import InvalidArgument
 from ...base.log import Log, flush
 from ...worker.config import WorkerConfig
 from ...worker.worker import Worker
+from ..reaping import ended_children
 
 log = Log("litequeue.worker")
 
@@ -185,16 +186,7 @@ class _Parent:
                 os.killpg(self._program, signal.SIGKILL)
 
     def _reap(self) -> None:
-        """All that have ended, also those that nobody else waits for."""
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if not pid:
-                return
-            code = os.waitstatus_to_exitcode(status)
-            code = code if code >= 0 else 128 - code
+        for pid, code in ended_children():
             if pid == self._worker:
                 self._worker_ended(code)
             elif pid == self._program:
