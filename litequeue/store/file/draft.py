@@ -25,6 +25,7 @@ from typing import Final, Self
 
 from ...base.as_owner import User, acting_as
 from ...base.errors import CannotOpen, DatabaseCorrupt, LitequeueError, StorageFull
+from ...base.trust import BESIDE
 from .sqlerrors import translate
 
 _NAME: Final = re.compile(r"(\.litequeue-[0-9a-f]{16}\.part)(-wal|-shm|-journal)?")
@@ -69,7 +70,7 @@ class Draft:
     def __exit__(self, *_: object) -> None:
         try:
             with acting_as(self.user):
-                for suffix in ("-journal", "-wal", "-shm", ""):
+                for suffix in (*BESIDE, ""):
                     with contextlib.suppress(OSError):
                         os.unlink(self.path + suffix)
         finally:
@@ -222,7 +223,7 @@ def _sweep_one(path: str) -> None:
     fd = os.open(path, flags)
     try:
         if stat.S_ISREG(os.fstat(fd).st_mode) and _try_lock(fd):
-            for suffix in ("-journal", "-wal", "-shm", ""):
+            for suffix in (*BESIDE, ""):
                 with contextlib.suppress(OSError):
                     os.unlink(path + suffix)
     finally:

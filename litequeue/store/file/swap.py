@@ -25,6 +25,7 @@ from ...base import errors
 from ...base.as_owner import User, acting_as
 from ...base.lockfolder import SUFFIX, LockFolder
 from ...base.namedlocks import SUFFIX as LOCKS
+from ...base.trust import BESIDE
 from . import gate, mark
 from .connections import waiting
 from .draft import Draft, sync_folder
@@ -34,7 +35,6 @@ from .look import looking
 from .sqlerrors import translate
 
 PATIENCE: Final = 0.5  # seconds
-BESIDE: Final = ("-wal", "-shm", "-journal")
 _BESIDE_ONE_IN_USE: Final = (*BESIDE, LOCK, LOCKS, SUFFIX)
 _EVERY_LOCK: Final = "PRAGMA locking_mode = EXCLUSIVE"
 _LOOK: Final = "SELECT count(*) FROM sqlite_schema"
