@@ -82,8 +82,7 @@ def told(info: AlertInfo) -> str:
     whom = [f"by {info.run}"] if info.run is not None else []
     whom += [f"to the task {info.task}"] if info.task is not None else []
     whom += [f"by mail to {info.mail_to}"] if info.mail_to is not None else []
-    text = " and ".join(whom)
-    return text if len(text) <= 80 else text[:79] + "…"
+    return render.cut(" and ".join(whom), 80)
 
 
 def list_(arguments: argparse.Namespace) -> int:

@@ -60,10 +60,15 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     room = shutil.get_terminal_size((160, 24)).columns if sys.stdout.isatty() else 10_000
     for number, row in enumerate(cells):
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        line = line if len(line) <= room else line[: room - 1] + "…"
+        line = cut(line, room)
         if number and len(row) > 1 and row[1] in _COLOURS:
             line = line.replace(row[1], colour(row[1], row[1]), 1)
         put(f"{line}\n")
+
+
+def cut(text: str, most: int) -> str:
+    """So many characters of it, the last of which says that there were more."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def print_listing(head: Sequence[str], rows: Sequence[Sequence[str]], none: str) -> None:
@@ -123,8 +128,7 @@ def _task(info: JobInfo) -> str:
 
 
 def job_row(info: JobInfo) -> tuple[str, ...]:
-    text = note(info.masked())
-    text = text if len(text) <= 120 else text[:119] + "…"
+    text = cut(note(info.masked()), 120)
     return (
         str(info.id), info.state, _task(info), info.queue, str(info.attempt), when(info.created_at),
         took(info), text,

@@ -210,7 +210,7 @@ def what(info: ScheduleInfo) -> str:
     except InvalidArgument as error:
         return str(error)
     text = (f"as {command['user']}: " if "user" in command else "") + command_line(command)
-    return text if len(text) <= 60 else text[:59] + "…"
+    return render.cut(text, 60)
 
 
 def outcome(info: ScheduleInfo) -> str:
