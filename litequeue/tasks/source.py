@@ -46,5 +46,10 @@ def signature_of(file: str) -> Signature | None:
     return signature(found) if stat.S_ISREG(found.st_mode) else None
 
 
+def written_at(signature: Signature) -> int:
+    """When it was written, or put in its place, last; microseconds since the epoch."""
+    return max(signature[:2]) // 1000
+
+
 def signature(found: os.stat_result) -> Signature:
     return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino

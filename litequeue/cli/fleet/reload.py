@@ -14,7 +14,7 @@ from typing import Final
 
 from ...base.here import here
 from ...base.log import Log
-from ...tasks.source import Signature, signature_of
+from ...tasks.source import Signature, signature_of, written_at
 
 log = Log("litequeue.supervisor")
 
@@ -35,9 +35,12 @@ class Watch:
         self._next = 0
         self.pause = SHORTEST
 
-    def add(self, file: str) -> None:
+    def add(self, file: str, began: int) -> None:
+        """``began``: when the process did that has loaded it, in microseconds since the epoch. What was written since is taken for a change: whether it was loaded before or after
+        that nobody knows, for a worker tells of its files up to a second later."""
         if file not in self._files and len(self._files) < MOST:
-            self._files[file] = signature_of(file)
+            found = signature_of(file)
+            self._files[file] = None if found is not None and written_at(found) >= began else found
             for folder in (os.path.dirname(file), here() or os.sep):
                 if folder not in self._names:
                     self._names[folder] = _names_in(folder)

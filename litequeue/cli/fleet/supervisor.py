@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from ...base.clock import monotonic
+from ...base.clock import SystemClock, monotonic
 from ...base.log import Log
 from .. import exits, notify
 from ..looking import Looking
@@ -46,6 +46,7 @@ class Process:
     pid: int
     held: int
     told: int
+    began: int  # by the clock, before it was started
     said: messages.Reader = field(default_factory=messages.Reader)
 
 
@@ -140,7 +141,7 @@ class Supervisor:
             elif word == messages.BIG:
                 self._events.append(states.Asks(process.serial, _number(rest)))
             elif word == messages.FILE and self._watch is not None:
-                self._watch.add(os.fsdecode(rest))
+                self._watch.add(os.fsdecode(rest), process.began)
         if process.said.has_ended:
             with contextlib.suppress(KeyError):
                 self._selector.unregister(process.told)
@@ -185,6 +186,7 @@ class Supervisor:
         theirs, held = os.pipe()
         told, tell = os.pipe()
         os.set_blocking(told, False)
+        began = SystemClock().now()
         try:
             process = subprocess.Popen(
                 self._words(f"{self._name}-{place}"), start_new_session=True, pass_fds=(theirs, tell),
@@ -201,7 +203,7 @@ class Supervisor:
             os.close(theirs)
             os.close(tell)
         process.returncode = 0  # it is waited for here
-        mine = self._processes[serial] = Process(serial, process.pid, held, told)
+        mine = self._processes[serial] = Process(serial, process.pid, held, told, began)
         self._selector.register(told, selectors.EVENT_READ, lambda: self._read(mine))
 
     def _close(self, process: Process) -> None:

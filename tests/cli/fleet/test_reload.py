@@ -24,10 +24,13 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "tasks.py"
 
 
+LATER = 1 << 62  # no file was written since
+
+
 def watching(*files: Path) -> Watch:
     watch = Watch()
     for one in files:
-        watch.add(str(one))
+        watch.add(str(one), LATER)
     assert watch.look() is None
     return watch
 
@@ -36,6 +39,15 @@ def test_a_file_that_was_written_is_a_change_once(file: Path) -> None:
     watch = watching(file)
     file.write_text("x = 22\n")
     assert watch.look() == str(file)
+    assert watch.look() is None
+
+
+def test_a_file_that_was_written_since_its_worker_began_is_a_change(file: Path) -> None:
+    """The supervisor hears of it only after it was loaded, and what was written in between would never be seen."""
+    watch, written = Watch(), file.stat().st_mtime_ns // 1000
+    watch.add(str(file), written)
+    assert watch.look() == str(file)
+    watch.add(str(file), 0)  # by the next worker, which has it
     assert watch.look() is None
 
 
