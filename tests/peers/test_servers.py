@@ -120,10 +120,11 @@ def taken(folder: Path, first: str, *others: str) -> None:
 
 
 def edit(file: Path, old: str, new: str) -> None:
-    """As editors do."""
-    text = file.read_text()
+    """As editors do, and people: in a later second. Python tells by that, and by the size, whose the bytecode is that it has."""
+    text, found = file.read_text(), file.stat()
     assert old in text
     file.with_suffix(".new").write_text(text.replace(old, new))
+    os.utime(file.with_suffix(".new"), ns=(found.st_atime_ns, found.st_mtime_ns + 2 * 10**9))
     os.replace(file.with_suffix(".new"), file)
 
 
