@@ -8,7 +8,7 @@ from collections.abc import Callable
 from ...options.jobs import MAX_RUNNING
 from ...options.web import WebOptions
 from ...options.workers import WorkerOptions
-from . import alerts, of_jobs, schedules
+from . import alerts, jobs, schedules
 from .parser import (
     Parser,
     add_options,
@@ -38,24 +38,24 @@ def build(prog: str = "litequeue") -> argparse.ArgumentParser:
         sub.fill = fill
 
     command("worker", "worker.command:run", "Run the jobs in DB until SIGTERM or Ctrl-C.", _worker)
-    command("enqueue", "jobs:enqueue", "Enqueue a task by its name and print the job's id.", of_jobs.enqueue)
-    command("jobs", "jobs:jobs", "List the jobs that a search means, or all: by their end, as they will run, or newest first.", of_jobs.jobs)
-    command("job", "jobs:job", "Show everything about one job, with its errors.", of_jobs.job)
-    command("logs", "logs:run", "Print the last of what jobs print and log, of all or of those that a search means; -f goes on.", of_jobs.logs)
-    command("run", "run:run", "Run one job here and now, in the main thread, and look at it; --pdb where it fails.", of_jobs.run)
+    command("enqueue", "jobs:enqueue", "Enqueue a task by its name and print the job's id.", jobs.enqueue)
+    command("jobs", "jobs:jobs", "List the jobs that a search means, or all: by their end, as they will run, or newest first.", jobs.jobs)
+    command("job", "jobs:job", "Show everything about one job, with its errors.", jobs.job)
+    command("logs", "logs:run", "Print the last of what jobs print and log, of all or of those that a search means; -f goes on.", jobs.logs)
+    command("run", "run:run", "Run one job here and now, in the main thread, and look at it; --pdb where it fails.", jobs.run)
     command("flow", "flows:flow", "Draw a workflow: its jobs, who waits for whom, with states and times.", _flow)
-    command("retry", "acts:retry", "Run final jobs again, and waiting ones now; of a search those that were discarded, unless it names states.", of_jobs.retry)
+    command("retry", "acts:retry", "Run final jobs again, and waiting ones now; of a search those that were discarded, unless it names states.", jobs.retry)
     command("emit", "events:emit", "Say that something has happened, for jobs that wait for it.", _emit)
     command("events", "events:events", "List the events that are kept, and those that jobs wait for.", _events)
     command("limit", "limits:limit", "Show limits, or change one: how many jobs run at once, and start within a time.", _limit)
     summary = "Cancel jobs: waiting ones at once, running ones as soon as they can be stopped."
-    command("cancel", "acts:cancel", summary, of_jobs.meant)
+    command("cancel", "acts:cancel", summary, jobs.meant)
     summary = "Delete jobs: waiting ones, which are cancelled first, and final ones; not those that run."
-    command("purge", "acts:purge", summary, of_jobs.meant)
+    command("purge", "acts:purge", summary, jobs.meant)
     summary = "Delete final jobs before their time: those that a search means, or that ended so long ago."
-    command("prune", "acts:prune", summary, of_jobs.prune)
+    command("prune", "acts:prune", summary, jobs.prune)
     summary = "Move jobs to another queue: those that wait, unless the search names states; not those that run."
-    command("move", "acts:move", summary, of_jobs.move)
+    command("move", "acts:move", summary, jobs.move)
     command("pause", "acts:pause", "Let no worker claim from a queue.", _queue)
     command("resume", "acts:resume", "Undo pause.", _queue)
     command("tasks", "jobs:tasks", "List the tasks that producers have recorded, with where their code is.", json_option)
@@ -72,8 +72,8 @@ def build(prog: str = "litequeue") -> argparse.ArgumentParser:
     command("metrics", "metrics:run", "Print metrics for Prometheus, or write them to a file for node_exporter.", _metrics)
     command("celery-migrate", "celery_migrate:run", "Move what waits in DB to a Celery app, without loss; see help celery.", _celery_migrate)
     command("init", "jobs:init", "Make DB, or add the tables to an app's own database.")
-    command("export", "carrying:export", "Write jobs as lines of JSON, all or those that a search means, with all that is kept of each.", of_jobs.export)
-    command("import", "carrying:import_", "Store jobs from such lines, under new ids: all are looked at before one is stored.", of_jobs.import_)
+    command("export", "carrying:export", "Write jobs as lines of JSON, all or those that a search means, with all that is kept of each.", jobs.export)
+    command("import", "carrying:import_", "Store jobs from such lines, under new ids: all are looked at before one is stored.", jobs.import_)
     summary = "Give the room in DB back that holds nothing any more; others wait meanwhile, for as long as what is left takes to be copied."
     command("compact", "compact:run", summary, _compact)
     command("service", "service:run", "Print a systemd unit that keeps a worker up for DB.", _service)
@@ -132,7 +132,7 @@ def _top(sub: Parser) -> None:
     add = sub.add_argument
     sub.takes_search = True
     views = ("overview", "jobs", "queues", "workers", "schedules")
-    add("query", metavar="QUERY", nargs="*", default=[], help=f"begin with the jobs that a search means, {of_jobs.QUERY}")
+    add("query", metavar="QUERY", nargs="*", default=[], help=f"begin with the jobs that a search means, {jobs.QUERY}")
     add("--view", choices=(*views, "1", "2", "3", "4", "5"), metavar="VIEW", help=f"{', '.join(views)}; default overview, or jobs of a search")
     add("--interval", default="1", metavar="SPAN", help="between two looks; default 1")
     add("--once", action="store_true", help="print it one time, as where there is no terminal")
